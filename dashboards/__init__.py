@@ -1,0 +1,1 @@
+"""What people look at: the wall page (`dashboards.wall`), drawn from the public views only."""

@@ -1,0 +1,8 @@
+"""The wall page: live figures for the screens of a command centre.
+
+Read in this order:
+
+`queries` (rows out of the public views) → `snapshot` (rows to one picture of the site, pure) →
+`feed` (one round per second, shared by all displays) → `server` (HTTP, server-sent events) →
+`run` (socket, store, process) → `static/` (the page itself).
+"""

@@ -1,0 +1,191 @@
+"""One round of queries per second for all displays; each display takes the newest snapshot when it is ready for it.
+
+There are no queues: a display that reads slowly misses snapshots and costs no memory. Read next: `server.py`.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+from sse_starlette import ServerSentEvent
+
+from dashboards.wall import snapshot
+from dashboards.wall.figures import Snapshot
+from dashboards.wall.options import WallOptions
+from dashboards.wall.queries import Source
+from dashboards.wall.reading import Reading, Span, span_of
+from dashboards.wall.trend import Trend, draw
+from streams.site import Site
+
+log = structlog.get_logger(__name__)
+
+TREND_SHARE = 10
+"""A trend that took t seconds is asked for again after 10 t at the earliest: it may take a tenth of the time."""
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """What the page gets every second. `boot` names this server process; `sent_ms` is a clock that never jumps."""
+
+    boot: str
+    number: int
+    sent_ms: int
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One beat and the newest trend, encoded once for all displays."""
+
+    beat: Beat
+    trend: Trend | None
+    beat_event: bytes
+    trend_event: bytes
+    trend_number: int
+
+
+def event(name: str, value: object) -> bytes:
+    """Encode one server-sent event whose data is `value` as JSON."""
+    return ServerSentEvent(msgspec.json.encode(value).decode(), event=name, sep="\n").encode()
+
+
+def real_now() -> int:
+    """Read the machine's clock: milliseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+class Feed:
+    """Asks `source` and publishes; `now` is the real time in milliseconds."""
+
+    def __init__(self, source: Source, site: Site, options: WallOptions, *, now: Callable[[], int] = real_now) -> None:
+        self._source = source
+        self._site = site
+        self._options = options
+        self._now = now
+        self._boot = secrets.token_hex(4)
+        self._changed = asyncio.Event()
+        self._closed = False
+        self._next_trend = 0.0
+        self._published_at = 0.0
+        self.round_ms: float | None = None
+        self._newest = self._publication(self._nothing(now()), None)
+
+    @property
+    def newest(self) -> Published:
+        """The newest publication."""
+        return self._newest
+
+    async def run(self) -> None:
+        """Ask and publish until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._rounds())
+            tasks.create_task(self._beats())
+
+    def close(self) -> None:
+        """End every `follow`, so that a server can shut down."""
+        self._closed = True
+        self._changed.set()
+
+    async def follow(self) -> AsyncIterator[Published]:
+        """Yield the newest publication, then each time one that is newer; what was published meanwhile is skipped."""
+        seen: Published | None = None
+        while not self._closed:
+            if self._newest is seen:
+                await self._changed.wait()
+                continue
+            seen = self._newest
+            yield seen
+
+    async def round(self) -> None:
+        """Ask the source once and publish; without an answer, publish the last figures as lost."""
+        try:
+            await self._ask()
+        except Exception as error:  # noqa: BLE001 - whatever it is, a wall must say so rather than stand still
+            self._lose(error)
+
+    def beat(self) -> None:
+        """Publish the last figures again, grown older: a round is taking its time."""
+        self._publish(self._aged(), None)
+
+    async def _rounds(self) -> None:
+        due = time.monotonic()
+        while not self._closed:
+            await self.round()
+            due = max(due + self._options.period_s, time.monotonic())  # never several rounds to catch up
+            await asyncio.sleep(due - time.monotonic())
+
+    async def _beats(self) -> None:
+        period = self._options.period_s
+        while not self._closed:
+            await asyncio.sleep(period / 4)
+            if time.monotonic() - self._published_at > period * 1.25:
+                self.beat()
+
+    async def _ask(self) -> None:
+        began = time.monotonic()
+        reading = await asyncio.to_thread(self._source.read, self._now())
+        self.round_ms = self._took("figures", began)
+        figures = snapshot.take(reading, self._site, self._options.clock, limits=self._options.limits)
+        if self._newest.beat.snapshot.store == "lost":
+            log.info("wall_store_is_back")
+        self._publish(figures, None)
+        if time.monotonic() >= self._next_trend:
+            await self._ask_trend(reading.span)
+
+    async def _ask_trend(self, span: Span) -> None:
+        began = time.monotonic()
+        reading = await asyncio.to_thread(self._source.read_trend, span)
+        took = self._took("trend", began) / 1000
+        self._next_trend = time.monotonic() + max(self._options.trend_period_s, TREND_SHARE * took)
+        self._publish(self._aged(), draw(reading))
+
+    def _took(self, what: str, began: float) -> float:
+        took = time.monotonic() - began
+        if took > self._options.slow_round_s:
+            log.warning("wall_round_slow", what=what, seconds=round(took, 3), limit=self._options.slow_round_s)
+        return took * 1000
+
+    def _lose(self, error: Exception) -> None:
+        last = self._aged()
+        if last.store != "lost":
+            log.error("wall_store_lost", error=str(error), kind=type(error).__name__, exc_info=error)
+            last = msgspec.structs.replace(last, store="lost", lost_since_ms=last.real_ms)
+        self._publish(last, None)
+
+    def _aged(self) -> Snapshot:
+        return snapshot.aged(
+            self._newest.beat.snapshot,
+            self._now(),
+            self._options.clock,
+            zone=self._site.time_zone,
+            limits=self._options.limits,
+        )
+
+    def _nothing(self, real_ms: int) -> Snapshot:
+        clock, options = self._options.clock, self._options
+        span = span_of(
+            [],
+            clock,
+            real_ms,
+            zone=self._site.time_zone,
+            flow_minutes=options.flow_minutes,
+            trend_minutes=options.trend_minutes,
+        )
+        blank = snapshot.take(Reading(real_ms, span), self._site, clock, limits=options.limits)
+        return msgspec.structs.replace(blank, store="starting")
+
+    def _publish(self, figures: Snapshot, trend: Trend | None) -> None:
+        self._newest = self._publication(figures, trend, after=self._newest)
+        self._published_at = time.monotonic()
+        waiting, self._changed = self._changed, asyncio.Event()
+        waiting.set()
+
+    def _publication(self, figures: Snapshot, trend: Trend | None, *, after: Published | None = None) -> Published:
+        number = 0 if after is None else after.beat.number + 1
+        beat = Beat(self._boot, number, time.monotonic_ns() // 1_000_000, figures)
+        if trend is None and after is not None:
+            return Published(beat, after.trend, event("beat", beat), after.trend_event, after.trend_number)
+        return Published(beat, trend, event("beat", beat), event("trend", trend), number)

@@ -1,0 +1,117 @@
+"""The figures on the wall as types: what travels to the page, once a second, as JSON.
+
+None is "never heard" and never a zero. Read next: `snapshot.py`, which draws them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from streams.contract import Kind
+
+Level = Literal["calm", "yellow", "orange", "red"]
+Group = Literal["person", "vehicle", "inner"]
+Store = Literal["ok", "lost", "starting"]
+
+LEVELS: tuple[tuple[int, Level], ...] = ((100, "red"), (90, "orange"), (80, "yellow"))
+"""Per cent of the approved capacity and its level (LB/T 034-2014 practice), highest first."""
+
+
+class Today(msgspec.Struct, frozen=True):
+    """Passages over the site's boundary on its calendar day; `distinct` counts credentials, `unidentified` has none."""
+
+    entries: int | None = None
+    exits: int | None = None
+    distinct: int | None = None
+    unidentified: int | None = None
+
+
+class AreaNow(msgspec.Struct, frozen=True):
+    """Who is inside an area now. `share` is per cent of `capacity`; `unheard` counts areas missing from a sum."""
+
+    id: str
+    kind: Kind
+    inside: int | None = None
+    capacity: int | None = None
+    share: float | None = None
+    level: Level = "calm"
+    unheard: int = 0
+
+
+class EntranceNow(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the ranking: passages per minute of the newest full minutes, and the day's totals.
+
+    `rank` counts within `group`: the site's own entrances by kind, and the `inner` ones between its areas.
+    Of `lanes`, `heard` spoke lately and `silent` have not for a while; the others were never heard.
+    `missing` events are known to be missing from its devices.
+    """
+
+    id: str
+    kind: Kind
+    group: Group
+    rank: int | None = None
+    flow_in: float | None = None
+    flow_out: float | None = None
+    today_in: int | None = None
+    today_out: int | None = None
+    lanes: int
+    heard: int = 0
+    silent: int = 0
+    missing: int = 0
+
+
+class Worst(msgspec.Struct, frozen=True):
+    """A device with events known to be missing."""
+
+    device: str
+    entrance: str
+    missing: int
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How complete the figures are; `logs_behind` of `logs` are older than the limit for stale data."""
+
+    missing: int | None
+    worst: Sequence[Worst]
+    lanes: int
+    heard: int
+    silent: int
+    rejected: int | None
+    logs: int
+    logs_behind: int
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that changes from second to second.
+
+    `age_ms` is real time since `complete_to_ms`; negative when the store's writers have a clock that is ahead.
+    `lost_since_ms` is real time, too. Site time: `site_ms` is now, `as_of_ms` what the figures are complete to,
+    `newest_ms` the newest event, `quiet_ms` the next quiet hour.
+    """
+
+    store: Store = "ok"
+    lost_since_ms: int | None = None
+    real_ms: int
+    site_ms: int
+    quiet_ms: int
+    complete_to_ms: int | None
+    age_ms: int | None
+    stale: bool
+    as_of_ms: int | None
+    newest_ms: int | None
+    day: str
+    open: bool
+    today: Mapping[Kind, Today]
+    inside: Mapping[Kind, AreaNow]
+    areas: Sequence[AreaNow]
+    entrances: Sequence[EntranceNow]
+    health: Health
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """From when on the wall calls something old: data in real time, lanes in site time; and its quiet hour."""
+
+    stale_after_ms: int = 5_000
+    silent_after_ms: int = 15 * 60_000
+    quiet_hour: int = 4

@@ -1,0 +1,148 @@
+"""What one round of queries brings: rows of the public views, and the spans of site time they were asked for.
+
+Times are integer milliseconds since 1970-01-01 UTC. Read next: `snapshot.py`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+from dashboards.wall.hours import local
+from streams.clock import SiteClock
+
+MINUTE = 60_000
+
+
+class LogRow(NamedTuple):
+    """One log of `progress`: all that was in it at the real time `complete_to` is stored."""
+
+    log: str
+    cluster: str
+    rejected: int
+    complete_to: int
+
+
+class TodayRow(NamedTuple):
+    """One kind of `site_today`."""
+
+    kind: str
+    entries: int
+    exits: int
+    distinct: int
+    unidentified: int
+
+
+class AreaRow(NamedTuple):
+    """One area and kind of `occupancy`; `as_of` is None while nothing was heard."""
+
+    area: str
+    kind: str
+    as_of: int | None
+    inside: int
+    capacity: int | None
+
+
+class GateRow(NamedTuple):
+    """Passages of one entrance and direction in some span of time."""
+
+    entrance: str
+    direction: str
+    passages: int
+
+
+class DeviceRow(NamedTuple):
+    """One device of `completeness`; `last_ts` is site time."""
+
+    device: str
+    entrance: str
+    missing: int
+    last_ts: int
+
+
+class MinuteRow(NamedTuple):
+    """Passages over the boundary of the site in one minute."""
+
+    minute: int
+    direction: str
+    passages: int
+
+
+class InsideRow(NamedTuple):
+    """The occupancy of an area at the end of one minute."""
+
+    area: str
+    minute: int
+    inside: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What to ask for: the site's calendar day, and the full minutes of flow and trend, which end at `end`."""
+
+    day: date
+    flow_start: int
+    trend_start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All rows of one round; `real_ms` is when it began."""
+
+    real_ms: int
+    span: Span
+    logs: Sequence[LogRow] = ()
+    today: Sequence[TodayRow] = ()
+    areas: Sequence[AreaRow] = ()
+    totals: Sequence[GateRow] = ()
+    flows: Sequence[GateRow] = ()
+    devices: Sequence[DeviceRow] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrendReading:
+    """Rows of the trend; `before` holds each area's newest occupancy from before the span."""
+
+    span: Span
+    minutes: Sequence[MinuteRow] = ()
+    inside: Sequence[InsideRow] = ()
+    before: Sequence[InsideRow] = ()
+
+
+def live_logs(logs: Sequence[LogRow]) -> Sequence[LogRow]:
+    """Pick the logs of the live cluster, the one with the newest `complete_to`; older ones will never move again."""
+    if not logs:
+        return ()
+    cluster = max(logs, key=lambda row: row.complete_to).cluster
+    return [row for row in logs if row.cluster == cluster]
+
+
+def complete_to(logs: Sequence[LogRow]) -> int | None:
+    """Return the real time up to which everything is stored, None while no log has been heard from."""
+    return min((row.complete_to for row in live_logs(logs)), default=None)
+
+
+def span_of(
+    logs: Sequence[LogRow],
+    clock: SiteClock,
+    real_ms: int,
+    *,
+    zone: str,
+    flow_minutes: int,
+    trend_minutes: int,
+) -> Span:
+    """Choose the spans by what is stored, not by what time it is.
+
+    If storage is two minutes behind, the newest full minutes are two minutes old: a minute that has not been stored
+    would show as a minute without people. For the same reason a day begins when its first moment is stored.
+    """
+    stored = complete_to(logs)
+    at = clock.now(real_ms if stored is None else stored)
+    end = at - at % MINUTE
+    return Span(
+        day=local(at, zone).date(),
+        flow_start=end - flow_minutes * MINUTE,
+        trend_start=end - trend_minutes * MINUTE,
+        end=end,
+    )

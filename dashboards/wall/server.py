@@ -1,0 +1,190 @@
+"""HTTP for the displays: the page, its events, and the same snapshot for scripts. Read next: `run.py`.
+
+The page is static, loads from its own origin only and runs no code from elsewhere: the headers below make the browser
+hold it to that.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+from sse_starlette import EventSourceResponse
+from sse_starlette.sse import SendTimeoutError
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dashboards.wall.feed import Feed, event
+from dashboards.wall.options import WallOptions
+from dashboards.wall.queries import Source
+from streams.site import Site
+
+log = structlog.get_logger(__name__)
+
+STATIC = Path(__file__).with_name("static")
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+def create_app(source: Source, site: Site, options: WallOptions) -> Starlette:
+    """Build the application; its lifespan runs the feed, which `app.state.feed` names, and closes the source."""
+    feed = Feed(source, site, options)
+    displays = Displays(feed, site_card(site, options), options)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        task = asyncio.create_task(feed.run())
+        try:
+            yield
+        finally:
+            feed.close()
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            await asyncio.to_thread(source.close)
+
+    app = Starlette(
+        routes=[
+            Route("/", page),
+            Route("/events", displays.events),
+            Route("/snapshot.json", displays.snapshot),
+            Route("/healthz", displays.health),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        middleware=[Middleware(Guarded)],
+        lifespan=lifespan,
+    )
+    app.state.feed = feed
+    return app
+
+
+def site_card(site: Site, options: WallOptions) -> dict[str, Any]:
+    """Return what the page must know once: names, limits, and the version of the page's own files."""
+    return {
+        "id": site.id,
+        "title": options.title or site.title,
+        "time_zone": site.time_zone,
+        "language": options.language,
+        "page": page_version(),
+        "speed": options.clock.speed,
+        "stale_after_ms": options.limits.stale_after_ms,
+        "flow_minutes": options.flow_minutes,
+        "silent_after_min": options.silent_after_min,
+        "areas": {area.id: area.title for area in site.areas},
+        "entrances": {entrance.id: entrance.title for entrance in site.entrances},
+    }
+
+
+def page_version() -> str:
+    """Return a digest of the page's files: a display with another one has an old page, and loads it anew."""
+    digest = sha256()
+    for path in sorted(STATIC.iterdir()):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+async def page(_: Request) -> Response:
+    """Serve the page."""
+    return FileResponse(STATIC / "index.html")
+
+
+class Displays:
+    """The answers that come from the feed, and how many displays are looking."""
+
+    def __init__(self, feed: Feed, card: dict[str, Any], options: WallOptions) -> None:
+        self._feed = feed
+        self._card = card
+        self._site_event = event("site", card)
+        self._options = options
+        self._open = 0
+
+    async def events(self, _: Request) -> Response:
+        """Stream: `site` once, `trend` whenever it is new, `beat` every second."""
+        if self._open >= self._options.max_displays:
+            text = f"max_displays: {self._open} displays are connected already; close some or raise the limit\n"
+            return PlainTextResponse(text, status_code=503, headers={"Retry-After": "5"})
+        return Events(self._stream(), ping=0, send_timeout=self._options.send_timeout_s)
+
+    async def snapshot(self, _: Request) -> Response:
+        """Answer with the newest publication as one JSON object."""
+        newest = self._feed.newest
+        body = {"site": self._card, "beat": newest.beat, "trend": newest.trend}
+        return Response(msgspec.json.encode(body), media_type="application/json")
+
+    async def health(self, _: Request) -> Response:
+        """Answer 200 while the figures are fresh, 503 while they are stale, lost or not there yet."""
+        now = self._feed.newest.beat.snapshot
+        good = now.store == "ok" and now.age_ms is not None and not now.stale
+        body = {
+            "ok": good,
+            "store": now.store,
+            "age_ms": now.age_ms,
+            "round_ms": self._feed.round_ms,
+            "displays": self._open,
+        }
+        return Response(msgspec.json.encode(body), 200 if good else 503, media_type="application/json")
+
+    async def _stream(self) -> AsyncIterator[bytes]:
+        self._open += 1
+        try:
+            yield self._site_event
+            trend = None
+            async for newest in self._feed.follow():
+                if newest.trend is not None and newest.trend_number != trend:
+                    trend = newest.trend_number
+                    yield newest.trend_event
+                yield newest.beat_event
+        finally:
+            self._open -= 1
+
+
+class Events(EventSourceResponse):
+    """A stream of events that gives up on a display which stops reading."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve until either side ends; the display reconnects by itself."""
+        try:
+            await super().__call__(scope, receive, send)
+        except SendTimeoutError:
+            log.warning("wall_display_too_slow", display=scope.get("client"), seconds=self.send_timeout)
+
+
+class Guarded:
+    """Puts the security headers on every answer, errors included."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything through, with `HEADERS` on the way out."""
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("Cache-Control", "no-cache")
+                for name, value in HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        await self._app(scope, receive, guarded)

@@ -1,0 +1,138 @@
+"""The picture of the site that the wall shows: rows in, one `Snapshot` out; no I/O, no clock.
+
+Read `trend.py` for the two hours behind it, `feed.py` for who calls this.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from dashboards.wall.figures import (
+    LEVELS,
+    AreaNow,
+    EntranceNow,
+    Health,
+    Level,
+    Limits,
+    Snapshot,
+    Today,
+    Worst,
+)
+from dashboards.wall.hours import next_quiet, opened_at
+from dashboards.wall.ranking import entrances_of, rank
+from dashboards.wall.reading import AreaRow, Reading, TodayRow, complete_to, live_logs
+from streams.clock import SiteClock
+from streams.contract import Kind
+from streams.site import Site
+
+WORST = 5
+"""How many devices with missing events are named."""
+
+
+def take(reading: Reading, site: Site, clock: SiteClock, *, limits: Limits) -> Snapshot:
+    """Draw the snapshot of one reading, as of its own moment; a reading without rows draws a wall of unknowns."""
+    stored = complete_to(reading.logs)
+    as_of = None if stored is None else clock.now(stored)
+    opened = None if as_of is None else opened_at(site.opening, as_of, site.time_zone)
+    quiet_from = None if as_of is None or opened is None else max(as_of - limits.silent_after_ms, opened)
+    entrances = rank(entrances_of(reading, site, quiet_from=quiet_from))
+    areas = [_area(row) for row in sorted(reading.areas, key=_place(site))]
+    kinds = site_kinds(site)
+    return Snapshot(
+        **_ages(stored, reading.real_ms, clock, zone=site.time_zone, limits=limits),
+        complete_to_ms=stored,
+        as_of_ms=as_of,
+        newest_ms=max((row.last_ts for row in reading.devices), default=None),
+        day=reading.span.day.isoformat(),
+        open=opened is not None,
+        today={kind: _today(reading.today, kind, heard=_heard(entrances, kind)) for kind in kinds},
+        inside={kind: _whole(areas, kind, site.capacity.get(kind)) for kind in kinds},
+        areas=areas,
+        entrances=entrances,
+        health=_health(reading, entrances, stale_after_ms=limits.stale_after_ms),
+    )
+
+
+def aged(snapshot: Snapshot, real_ms: int, clock: SiteClock, *, zone: str, limits: Limits) -> Snapshot:
+    """Return the same figures at a later real time: the clock has moved on and the data has grown older."""
+    ages = _ages(snapshot.complete_to_ms, real_ms, clock, zone=zone, limits=limits)
+    return msgspec.structs.replace(snapshot, **ages)
+
+
+def _ages(stored: int | None, real_ms: int, clock: SiteClock, *, zone: str, limits: Limits) -> dict[str, Any]:
+    age = None if stored is None else real_ms - stored
+    site_ms = clock.now(real_ms)
+    return {
+        "real_ms": real_ms,
+        "site_ms": site_ms,
+        "quiet_ms": next_quiet(site_ms, zone, limits.quiet_hour),
+        "age_ms": age,
+        "stale": age is not None and abs(age) > limits.stale_after_ms,
+    }
+
+
+def site_kinds(site: Site) -> list[Kind]:
+    """Return what passes through the site's entrances, persons first."""
+    return sorted({entrance.kind for entrance in site.entrances})
+
+
+def level(inside: int, capacity: int) -> Level:
+    """Return the level that `inside` has reached of `capacity`; exact at the limits."""
+    return next((name for percent, name in LEVELS if inside * 100 >= percent * capacity), "calm")
+
+
+def _heard(entrances: Sequence[EntranceNow], kind: Kind) -> bool:
+    return any(row.kind == kind and row.today_in is not None for row in entrances)
+
+
+def _today(rows: Sequence[TodayRow], kind: Kind, *, heard: bool) -> Today:
+    for row in rows:
+        if row.kind == kind:
+            return Today(row.entries, row.exits, row.distinct, row.unidentified)
+    return Today(0, 0, 0, 0) if heard else Today()
+
+
+def _place(site: Site) -> Callable[[AreaRow], tuple[str, int, str]]:
+    """Sort areas by kind and then as in the profile; those it does not know come last."""
+    places = {area.id: place for place, area in enumerate(site.areas)}
+    return lambda row: (row.kind, places.get(row.area, len(places)), row.area)
+
+
+def _area(row: AreaRow) -> AreaNow:
+    kind: Kind = "person" if row.kind == "person" else "vehicle"
+    inside = None if row.as_of is None else row.inside
+    return _with_share(AreaNow(row.area, kind, inside, row.capacity))
+
+
+def _with_share(area: AreaNow) -> AreaNow:
+    if area.inside is None or not area.capacity:
+        return area
+    share = area.inside * 100 / area.capacity
+    return msgspec.structs.replace(area, share=share, level=level(area.inside, area.capacity))
+
+
+def _whole(areas: Sequence[AreaNow], kind: Kind, capacity: int | None) -> AreaNow:
+    """Sum the areas of one kind, as soon as one was heard; without a capacity of its own, the site has the areas'."""
+    rows = [area for area in areas if area.kind == kind]
+    heard = [area.inside for area in rows if area.inside is not None]
+    capacities = [area.capacity for area in rows if area.capacity is not None]
+    if capacity is None and rows and len(capacities) == len(rows):
+        capacity = sum(capacities)
+    inside = sum(heard) if heard else None
+    return _with_share(AreaNow("", kind, inside, capacity, unheard=len(rows) - len(heard)))
+
+
+def _health(reading: Reading, entrances: Sequence[EntranceNow], *, stale_after_ms: int) -> Health:
+    logs = live_logs(reading.logs)
+    leaky = sorted((row for row in reading.devices if row.missing), key=lambda row: (-row.missing, row.device))
+    return Health(
+        missing=sum(row.missing for row in leaky) if reading.devices else None,
+        worst=[Worst(row.device, row.entrance, row.missing) for row in leaky[:WORST]],
+        lanes=sum(row.lanes for row in entrances),
+        heard=sum(row.heard for row in entrances),
+        silent=sum(row.silent for row in entrances),
+        rejected=sum(row.rejected for row in logs) if logs else None,
+        logs=len(logs),
+        logs_behind=sum(reading.real_ms - row.complete_to > stale_after_ms for row in logs),
+    )

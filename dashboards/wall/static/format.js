@@ -1,0 +1,44 @@
+// Numbers and times as text. An unknown value is a dash, never a zero.
+
+const UNKNOWN = "–";
+const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+const tenth = new Intl.NumberFormat("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+
+export const known = (value) => value !== null && value !== undefined;
+
+export const count = (value) => (known(value) ? whole.format(value) : UNKNOWN);
+
+// Passages per minute: below ten, a tenth matters.
+export const rate = (value) => {
+  if (!known(value)) return UNKNOWN;
+  return value > 0 && value < 10 ? tenth.format(value) : whole.format(value);
+};
+
+// Per cent, rounded down: 99.97 % must not read as full.
+export const share = (value) => (known(value) ? `${whole.format(Math.floor(value))}%` : UNKNOWN);
+
+export function age(ms, words) {
+  if (!known(ms)) return UNKNOWN;
+  const seconds = Math.abs(ms) / 1000;
+  const sign = ms <= -1000 ? "−" : "";
+  if (seconds < 10) return sign + words.seconds(tenth.format(Math.max(0, seconds)));
+  if (seconds < 120) return sign + words.seconds(whole.format(seconds));
+  if (seconds < 7200) return sign + words.minutes(whole.format(Math.floor(seconds / 60)));
+  return sign + words.hours(tenth.format(Math.floor(seconds / 360) / 10));
+}
+
+// Writers of times in the site's time zone. `moment` adds the date when it is not that of `today_ms`.
+export function times(zone, locale) {
+  const clock = new Intl.DateTimeFormat("en-GB", {
+    timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+  });
+  const short = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const date = new Intl.DateTimeFormat(locale, { timeZone: zone, year: "numeric", month: "long", day: "numeric", weekday: "short" });
+  const day = new Intl.DateTimeFormat("sv-SE", { timeZone: zone });
+  return {
+    clock: (ms) => (known(ms) ? clock.format(ms) : UNKNOWN),
+    short: (ms) => short.format(ms),
+    date: (ms) => date.format(ms),
+    moment: (ms, today_ms) => (day.format(ms) === day.format(today_ms) ? clock.format(ms) : `${day.format(ms)} ${clock.format(ms)}`),
+  };
+}

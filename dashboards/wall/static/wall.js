@@ -1,0 +1,142 @@
+// Wires the page together: beats come in, figures go on the wall, and four times a second their age is told anew.
+
+import { age, known, times } from "./format.js";
+import { Ranking } from "./ranking.js";
+import { follow, Transit } from "./stream.js";
+import { drawTrend } from "./trend.js";
+import { byId, showAges, showFigures, showWords } from "./view.js";
+import { WORDS, chooseLanguage, chosenLanguage } from "./words.js";
+
+const SILENT_AFTER_MS = 3000; // nothing from the server for this long: the figures are old
+const RELOAD_AFTER_MS = 3600e3; // a page younger than this has no need of its nightly reload
+const RELOAD_SPREAD_MS = 10 * 60e3; // displays do not all reload in the same second
+
+const state = {
+  site: null, // what the server told once
+  beat: null, // its last beat
+  arrived: 0, // when that came, by our own clock
+  delay: 0, // how long it was on its way
+  trend: null,
+  language: chosenLanguage("zh"),
+  loaded: performance.now(),
+  reload_at: null, // site time
+  reloading: false,
+};
+
+const transit = new Transit();
+const ranking = new Ranking(byId("rows"), byId("columns"), byId("group"), byId("pages"));
+
+function words() {
+  return WORDS[state.language];
+}
+
+function onSite(site) {
+  if (state.site && state.site.page !== site.page) location.reload(); // the server has a newer page
+  state.site = site;
+  setLanguage(chosenLanguage(site.language));
+}
+
+function onBeat(beat) {
+  const now = performance.now();
+  state.beat = beat;
+  state.delay = transit.delay(beat, now);
+  state.arrived = now;
+  state.reload_at ??= beat.snapshot.quiet_ms + Math.random() * RELOAD_SPREAD_MS;
+  showAll();
+}
+
+function onTrend(trend) {
+  state.trend = trend;
+  showTrend();
+}
+
+function setLanguage(language) {
+  state.language = language;
+  document.documentElement.lang = words().locale;
+  showWords(words());
+  if (state.site) byId("title").textContent = document.title = state.site.title[language];
+  showAll();
+  showTrend();
+}
+
+function showAll() {
+  if (!state.site || !state.beat) return showFreshness();
+  showFigures(state.beat.snapshot, state.site, words(), state.language);
+  ranking.show(state.beat.snapshot.entrances, state.site, words(), state.language);
+  showFreshness();
+}
+
+function showTrend() {
+  const beat = state.beat;
+  if (!state.site || !state.trend) return;
+  const person = beat ? beat.snapshot.inside.person : null;
+  drawTrend(byId("chart"), state.trend, times(state.site.time_zone, words().locale), person ? person.capacity : null);
+}
+
+// What the page itself knows about age, from its own clock: the server may be gone.
+function freshness(now) {
+  const { beat } = state;
+  if (!beat) return { fresh: "none", kind: "starting" };
+  const snapshot = beat.snapshot;
+  const since = now - state.arrived;
+  const age_ms = known(snapshot.age_ms) ? snapshot.age_ms + state.delay + since : null;
+  const common = { age_ms, real_ms: snapshot.real_ms + since, site_ms: snapshot.site_ms + since * state.site.speed };
+  if (since > SILENT_AFTER_MS) return { ...common, fresh: "old", kind: "link_lost", since: snapshot.real_ms };
+  if (snapshot.store === "starting") return { ...common, fresh: "none", kind: "starting" };
+  if (snapshot.store === "lost") return { ...common, fresh: "old", kind: "store_lost", since: snapshot.lost_since_ms };
+  if (age_ms === null) return { ...common, fresh: "none", kind: "no_data" };
+  if (age_ms > state.site.stale_after_ms) return { ...common, fresh: "old", kind: "stale", since: snapshot.complete_to_ms };
+  if (age_ms < -state.site.stale_after_ms) return { ...common, fresh: "old", kind: "ahead" };
+  return { ...common, fresh: "ok", kind: "ok" };
+}
+
+function bannerText(now) {
+  const text = words();
+  if (now.kind === "ok") return "";
+  if (now.kind === "ahead") return text.ahead(age(-now.age_ms, text));
+  if (!known(now.since)) return text[now.kind];
+  // Told by the clock on this wall: in a demonstration, the machine's own shows quite another time.
+  const since_site_ms = now.site_ms - (now.real_ms - now.since) * state.site.speed;
+  const since = times(state.site.time_zone, text.locale).moment(since_site_ms, now.site_ms);
+  return text[now.kind](since, age(now.age_ms, text));
+}
+
+function showFreshness() {
+  const now = freshness(performance.now());
+  document.documentElement.dataset.fresh = now.fresh;
+  document.documentElement.dataset.kind = now.kind;
+  const banner = byId("banner");
+  const text = bannerText(now);
+  if (banner.textContent !== text) banner.textContent = text;
+  banner.hidden = text === "";
+  if (state.site && state.beat) showAges(now, state.beat.snapshot, state.site, words(), state.language);
+}
+
+// Browsers that run for weeks grow; this one starts afresh each night, but only if there is a server to start from.
+async function reloadAtNight() {
+  if (!state.beat || state.reloading) return;
+  const now = freshness(performance.now());
+  if (now.site_ms < state.reload_at || performance.now() - state.loaded < RELOAD_AFTER_MS) return;
+  state.reloading = true;
+  try {
+    const answer = await fetch("/", { cache: "no-store" });
+    if (answer.ok) location.reload();
+  } catch {
+    // No server, no reload: an error page would not come back by itself.
+  } finally {
+    state.reloading = false;
+  }
+}
+
+byId("language").addEventListener("click", () => {
+  const language = state.language === "zh" ? "en" : "zh";
+  chooseLanguage(language);
+  setLanguage(language);
+});
+
+new ResizeObserver(() => showAll() || showTrend()).observe(byId("rows"));
+new ResizeObserver(showTrend).observe(byId("chart"));
+setInterval(showFreshness, 250);
+setInterval(reloadAtNight, 10_000);
+setLanguage(state.language);
+follow("/events", { site: onSite, beat: onBeat, trend: onTrend });

@@ -1,0 +1,49 @@
+"""Loopback ports: find a free one, or say clearly that a wanted one is taken."""
+
+import socket
+
+LOOPBACK = "127.0.0.1"
+
+
+class PortTaken(RuntimeError):  # noqa: N818 - it reads as the event that it is
+    """A port that was asked for is in use by another program."""
+
+
+def free_port(host: str = LOOPBACK) -> int:
+    """Return a TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Whether a server could listen there now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def accepts(host: str, port: int, seconds: float = 2.0) -> bool:
+    """Whether something takes a connection there now."""
+    try:
+        socket.create_connection((host, port), timeout=seconds).close()
+    except OSError:
+        return False
+    return True
+
+
+def claim(port: int, setting: str, host: str = LOOPBACK) -> int:
+    """Return the port itself, or a free one for 0; raises PortTaken, naming the setting that chose it."""
+    if port == 0:
+        return free_port(host)
+    if not is_free(port, host):
+        raise PortTaken(
+            f"{setting} = {port}: another program listens on {host}:{port}. "
+            f"End that program (`ss -ltnp 'sport = :{port}'` names it), choose another port, or 0 for any free one."
+        )
+    return port

@@ -1,0 +1,135 @@
+"""The expo's peak day, made up from a seed: 227,000 entries and some 1.6 million events in a few seconds.
+
+`spec.py` has the figures and where they come from; `people.py`, `vehicles.py` and `refusals.py` make the steps,
+`lanes.py` gives each its lane and its turn. The same seed, date and site give the same day.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from simulators.day import VEHICLE, Day, Names
+from simulators.gates import find_gates
+from simulators.lanes import choose_lanes, in_turn
+from simulators.people import make_visits, walk
+from simulators.pseudonyms import day_key, pseudonyms
+from simulators.refusals import with_refusals
+from simulators.spec import ExpoSpec
+from simulators.steps import Steps, joined
+from simulators.vehicles import drive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from simulators.day import Ints
+    from streams.site import Site
+
+PEAK_DAY = dt.date(2019, 11, 6)
+"""A day of the edition with the peak of 227,000 entries; the documents do not say which of the six it was."""
+
+
+def expo_day(
+    site: Site,
+    *,
+    date: dt.date = PEAK_DAY,
+    seed: int = 0,
+    epoch: int = 0,
+    spec: ExpoSpec | None = None,
+    last_seq: Ints | None = None,
+) -> Day:
+    """Return one day; devices count on from `last_seq` (one value a device), or from 0.
+
+    Everybody who comes has left by midnight. Raises `NotAnExpoError` for a site laid out otherwise.
+    """
+    spec = spec or ExpoSpec()
+    names = Names(site)
+    rng = np.random.default_rng([seed, date.toordinal()])
+    people = _people(site, names, spec, date=date, rng=rng)
+    vehicles = drive(spec.vehicles, names, rng)
+    persons = int(people.who.max(initial=-1)) + 1
+    steps = people
+    plates = 0
+    if vehicles is not None:
+        plates = int(vehicles.who.max(initial=-1)) + 1
+        steps = joined([people, vehicles.changed(who=vehicles.who + persons)])
+    key = day_key(seed, date)
+    words = np.concatenate([pseudonyms(key, "card", persons), pseudonyms(key, "plate", plates)])
+    device, happens = _take_turns(steps, names, spec, rng)
+    midnight = dt.datetime.combine(date, dt.time(), ZoneInfo(site.time_zone))
+    day = Day(
+        names=names,
+        epoch=epoch,
+        pseudonyms=words,
+        device=device,
+        seq=np.zeros(len(steps), np.int64),
+        true_ts=happens + round(midnight.timestamp() * 1000),
+        ts=happens,
+        entrance=steps.entrance,
+        direction=steps.direction,
+        outcome=steps.outcome,
+        category=steps.category,
+        reason=steps.reason,
+        credential=np.where(steps.anonymous, -1, steps.who),
+        temperature=steps.temperature,
+        health=steps.health,
+    )
+    day = day.take(np.lexsort((day.device, day.true_ts)))
+    return day.with_columns(ts=day.true_ts, seq=count_by_device(day.device, last_seq, names))
+
+
+def expo_days(
+    site: Site,
+    *,
+    date: dt.date = PEAK_DAY,
+    seed: int = 0,
+    epoch: int = 0,
+    spec: ExpoSpec | None = None,
+) -> Iterator[Day]:
+    """Yield the day of `date`, the next one, and so on without end; devices keep counting."""
+    last: Ints | None = None
+    while True:
+        day = expo_day(site, date=date, seed=seed, epoch=epoch, spec=spec, last_seq=last)
+        yield day
+        last = day.last_seq if last is None else np.maximum(last, day.last_seq)
+        date += dt.timedelta(days=1)
+
+
+def count_by_device(device: Ints, last_seq: Ints | None, names: Names) -> Ints:
+    """Return the sequence number of each event: they grow by one at each device, in the order of the rows."""
+    order = np.argsort(device, kind="stable")
+    starts = np.flatnonzero(np.diff(device[order], prepend=-1))
+    place = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+    before = np.zeros(len(names.devices), np.int64) if last_seq is None else last_seq
+    seq = np.empty(len(order), np.int64)
+    seq[order] = place + 1
+    return seq + before[device]
+
+
+def _people(site: Site, names: Names, spec: ExpoSpec, *, date: dt.date, rng: np.random.Generator) -> Steps:
+    """Return all steps of persons, with categories as codes of `names.categories`."""
+    gates = find_gates(names, rng)
+    hours = site.opening.on(date)
+    closing = 60.0 * (hours[1] if hours else 20 * 60)
+    visits = make_visits(spec.people, closing, rng)
+    steps = with_refusals(walk(visits, gates, spec.people, rng), gates, spec.people, rng)
+    known = {category: code for code, category in enumerate(names.categories)}
+    codes = np.array([known[name] for name in spec.people.shares], np.int64)
+    return steps.changed(category=codes[steps.category])
+
+
+def _take_turns(steps: Steps, names: Names, spec: ExpoSpec, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Return the device of each step, and when it happens there (ms after local midnight)."""
+    device = choose_lanes(steps.entrance, steps.direction, names, rng)
+    by_vehicle = names.kind_of[steps.entrance] == VEHICLE
+    happens = in_turn(
+        (steps.time * 1000).astype(np.int64),
+        who=steps.who,
+        device=device,
+        service=np.where(by_vehicle, spec.vehicles.service_ms, spec.people.service_ms),
+        least_gap=spec.walk_ms,
+    )
+    return device, happens

@@ -1,0 +1,329 @@
+"""The ledger: what a simulator sent and what became of each attempt, kept on disk before anything is sent.
+
+A ledger is a directory of Arrow streams and a `meta.json`. When its writer is killed it stays readable up to
+the last complete write. Next: `truth.py`, which works out of a ledger what the store must show.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal, Self, TypeAlias, get_args
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+
+from simulators.tables import NONE, Column, Columns, Flags, Integers, Labels
+
+FORMAT = 1
+"""The version of the form on disk; grows when a reader of the old form would misread the new one."""
+
+META = "meta.json"
+
+Result: TypeAlias = Literal["ok", "fail", "info"]
+"""What an attempt to send came to: stored by the broker, surely not stored, or not known."""
+
+_TEXT, _INTEGER, _FLOAT = pa.string(), pa.int64(), pa.float64()
+
+
+def _schema(**columns: pa.DataType) -> pa.Schema:
+    return pa.schema(list(columns.items()))
+
+
+SCHEMAS: Mapping[str, pa.Schema] = {
+    "passages": _schema(
+        kind=_TEXT, device=_TEXT, epoch=_INTEGER, seq=_INTEGER, true_ts=_INTEGER, ts=_INTEGER,
+        entrance=_TEXT, direction=_TEXT, outcome=_TEXT, category=_TEXT, reason=_TEXT, credential=_TEXT,
+        temperature=_FLOAT, health=_TEXT,
+    ),
+    "attempts": _schema(index=_INTEGER, result=_TEXT, at_ms=_INTEGER),
+    "malformed": _schema(topic=_TEXT, sha256=_TEXT, reason=_TEXT, result=_TEXT),
+    "corrections": _schema(
+        id=_TEXT, area=_TEXT, kind=_TEXT, ts=_INTEGER, delta=_INTEGER, absolute=_INTEGER,
+        actor=_TEXT, reason=_TEXT, result=_TEXT,
+    ),
+    "skipped": _schema(device=_TEXT, epoch=_INTEGER, count=_INTEGER),
+}  # fmt: skip
+"""The streams of a ledger, each `<name>.arrows`, and their columns."""
+
+
+class LedgerError(Exception):
+    """The ledger at a path cannot be used: what is wrong with it, what was expected, what to do next."""
+
+
+class LedgerExists(LedgerError):  # noqa: N818 - it reads as the event that it is
+    """There is a ledger in this directory already: a run writes a new one."""
+
+
+class LedgerMissing(LedgerError):  # noqa: N818 - it reads as the event that it is
+    """There is nothing at this path."""
+
+
+class NotALedger(LedgerError):  # noqa: N818 - it reads as the event that it is
+    """What is at this path was not written by a simulator."""
+
+
+class LedgerTooNew(LedgerError):  # noqa: N818 - it reads as the event that it is
+    """The ledger was written by a later version of this program."""
+
+
+class LedgerDamaged(LedgerError):  # noqa: N818 - it reads as the event that it is
+    """The ledger contradicts itself, so nothing can be proven with it."""
+
+
+class LedgerWriter:
+    """Writes one ledger. Every call hands its rows to the operating system before it returns.
+
+    What was written survives the end of this process, however sudden; it does not survive a power cut.
+    `meta` is kept beside the rows and must fit into JSON; its `site`, if any, is the id of the site profile,
+    and `verify` refuses to compare it with another site.
+    """
+
+    def __init__(self, directory: Path, *, meta: Mapping[str, Any]) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        if (directory / META).exists():
+            raise LedgerExists(f"{directory}: there is a ledger here already. Give every run its own directory.")
+        self.directory = directory
+        self._meta = dict(meta)
+        self._rows = 0
+        self._streams = {name: _Stream(directory, name) for name in SCHEMAS}
+        self._write_meta(closed=False)
+
+    def passages(self, columns: Mapping[str, Any]) -> Integers:
+        """Append passages, before they are sent; return the ledger index of each.
+
+        `columns` has every column of `SCHEMAS["passages"]`, as lists or arrays of one length: times in
+        milliseconds since 1970 UTC (`true_ts` when it happened, `ts` what the device says), temperature in °C
+        (nan: none), text '' where there is none.
+        """
+        added = self._streams["passages"].append(columns)
+        first, self._rows = self._rows, self._rows + added
+        return np.arange(first, self._rows, dtype=np.int64)
+
+    def attempts(self, index: Integers | Sequence[int], result: Result, *, at_ms: int) -> None:
+        """Append one attempt to send for every entry of `index`; who is sent twice is entered twice."""
+        rows = np.asarray(index, np.int64)
+        if len(rows) and not (rows.min() >= 0 and rows.max() < self._rows):
+            raise LedgerError(
+                f"attempts: index {rows.min()} to {rows.max()}, expected 0 to {self._rows - 1}. "
+                "Write a passage before it is sent and use the index that passages() returned."
+            )
+        size = len(rows)
+        at = np.full(size, at_ms, np.int64)
+        self._streams["attempts"].append({"index": rows, "result": _repeat(result, size), "at_ms": at})
+
+    def malformed(self, *, topic: str, sha256: Sequence[str], reason: Sequence[str], result: Result) -> None:
+        """Append lines that must be rejected: each line's SHA-256 (hex, of its bytes) and expected reason."""
+        size = len(sha256)
+        columns = {"sha256": sha256, "reason": reason}
+        columns |= {"topic": [topic] * size, "result": _repeat(result, size)}
+        self._streams["malformed"].append(columns)
+
+    def corrections(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append attempts to send a correction; of `delta` and `absolute` exactly one is not None."""
+        for row in rows:
+            _repeat(row["result"], 1)
+            if (row.get("delta") is None) == (row.get("absolute") is None):
+                raise LedgerError(
+                    f"corrections: id {row['id']!r} has delta {row.get('delta')!r} and absolute "
+                    f"{row.get('absolute')!r}, expected exactly one of them. Leave the other out."
+                )
+        names = SCHEMAS["corrections"].names
+        self._streams["corrections"].append({name: [row.get(name) for row in rows] for name in names})
+
+    def skipped(self, *, device: str, epoch: int, count: int) -> None:
+        """Append the fact that `device` left out `count` sequence numbers of `epoch` on purpose."""
+        self._streams["skipped"].append({"device": [device], "epoch": [epoch], "count": [count]})
+
+    def close(self) -> None:
+        """Finish the ledger: from now on, what has no attempt was never sent. Closing again does nothing."""
+        for stream in self._streams.values():
+            stream.close()
+        self._write_meta(closed=True)
+
+    def abandon(self) -> None:
+        """Let go of the files and leave the ledger as a crash would: the last attempts may be unrecorded."""
+        for stream in self._streams.values():
+            stream.abandon()
+
+    def __enter__(self) -> Self:
+        """Write in a `with` block: closed at its end, abandoned if it ends with an error."""
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        """Close or abandon."""
+        self.close() if error is None else self.abandon()
+
+    def _write_meta(self, *, closed: bool) -> None:
+        text = json.dumps({"format": FORMAT, "closed": closed, "meta": self._meta}, ensure_ascii=False, indent=1)
+        fresh = self.directory / f"{META}.new"
+        fresh.write_text(text + "\n", encoding="utf-8")
+        fresh.replace(self.directory / META)
+
+
+def _repeat(result: str, size: int) -> list[str]:
+    if result not in get_args(Result):
+        raise LedgerError(f"result is {result!r}, expected one of {', '.join(get_args(Result))}. Name what happened.")
+    return [result] * size
+
+
+class _Stream:
+    """One Arrow stream on disk, readable after every append."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self._name, self._schema = name, SCHEMAS[name]
+        self._file: IO[bytes] = (directory / f"{name}.arrows").open("xb", buffering=1 << 20)
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        self._writer = pa.ipc.new_stream(self._file, self._schema, options=options)
+
+    def append(self, columns: Mapping[str, Any]) -> int:
+        arrays = [_array(self._name, field, columns) for field in self._schema]
+        sizes = {field.name: len(array) for field, array in zip(self._schema, arrays, strict=True)}
+        if len(set(sizes.values())) > 1:
+            raise LedgerError(f"{self._name}: columns of unequal length: {sizes}. Give one value per row.")
+        if len(arrays[0]):
+            self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
+            self._file.flush()
+        return len(arrays[0])
+
+    def close(self) -> None:
+        if not self._file.closed:
+            self._writer.close()
+            self._file.close()
+
+    def abandon(self) -> None:
+        self._file.close()
+
+
+def _array(name: str, field: pa.Field, columns: Mapping[str, Any]) -> pa.Array:
+    if field.name not in columns:
+        raise LedgerError(f"{name}: column {field.name!r} is missing. Give every column of SCHEMAS[{name!r}].")
+    values = columns[field.name]
+    try:
+        return values.cast(field.type) if isinstance(values, pa.Array) else pa.array(values, field.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise LedgerError(f"{name}: column {field.name!r}: {error}. Expected {field.type}.") from error
+
+
+@dataclass(frozen=True, eq=False)
+class Ledger:
+    """One ledger, or several read as one: tables of columns named as in `SCHEMAS`.
+
+    `attempts["index"]` counts through the passages of all. `unrecorded` marks the passages whose writer was
+    not closed: such a passage may have been sent although no attempt says so. `notes` is what a human should
+    know about the ledger.
+    """
+
+    meta: tuple[Mapping[str, Any], ...]
+    passages: Columns
+    attempts: Columns
+    malformed: Columns
+    corrections: Columns
+    skipped: Columns
+    unrecorded: Flags
+    closed: bool
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Return the number of passages."""
+        return len(self.unrecorded)
+
+    def tries(self, result: Result) -> Integers:
+        """Return how often each passage was tried with that result."""
+        index = self.attempts["index"][self.attempts["result"].equal(result)]
+        return np.bincount(index, minlength=len(self)).astype(np.int64)
+
+
+def read_ledger(path: Path) -> Ledger:
+    """Read the ledger at `path`, or all ledgers in the folder `path` as one: runs that share a state.
+
+    Raises LedgerMissing, NotALedger, LedgerTooNew or LedgerDamaged.
+    """
+    parts = [_Part(directory) for directory in _directories(path)]
+    sizes = [len(part.tables["passages"]) for part in parts]
+    starts = np.cumsum([0, *sizes[:-1]])
+    columns = {name: _columns([part.tables[name] for part in parts]) for name in SCHEMAS}
+    shifts = np.repeat(starts, [len(part.tables["attempts"]) for part in parts])
+    columns["attempts"]["index"] = columns["attempts"]["index"] + shifts
+    return Ledger(
+        meta=tuple(part.meta for part in parts),
+        unrecorded=np.repeat([not part.closed for part in parts], sizes),
+        closed=all(part.closed for part in parts),
+        notes=tuple(note for part in parts for note in part.notes),
+        **columns,
+    )
+
+
+def _directories(path: Path) -> list[Path]:
+    if not path.exists():
+        raise LedgerMissing(f"{path}: there is nothing here. Give the directory that a simulator wrote.")
+    if not path.is_dir():
+        raise NotALedger(f"{path}: this is a file, expected a directory with {META}. Give the ledger's directory.")
+    if (path / META).exists():
+        return [path]
+    directories = sorted(found.parent for found in path.glob(f"*/{META}"))
+    if not directories:
+        raise NotALedger(f"{path}: no {META} here nor one folder below. Give the directory that a simulator wrote.")
+    return directories
+
+
+class _Part:
+    """One ledger as it was found on disk.
+
+    Attempts are read before passages: what a live writer adds in between is then no contradiction.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.notes: list[str] = []
+        self.meta, self.closed = _read_meta(directory / META)
+        self.tables = {name: self._read(directory / f"{name}.arrows") for name in reversed([*SCHEMAS])}
+        known, attempts = len(self.tables["passages"]), self.tables["attempts"]["index"]
+        highest = pa.compute.max(attempts).as_py() if len(attempts) else -1
+        if highest >= known:
+            raise LedgerDamaged(
+                f"{directory}: an attempt names passage {highest}, but only {known} passages can be read. "
+                "Nothing can be proven with this ledger: run the simulator again."
+            )
+        if not self.closed:
+            self.notes.append(f"{directory}: the writer did not close it; the last attempts may be unrecorded.")
+
+    def _read(self, file: Path) -> pa.Table:
+        """Read the complete batches of a stream; what follows the last complete one was being written."""
+        schema = SCHEMAS[file.stem]
+        if not file.exists():
+            raise LedgerDamaged(f"{file}: it is missing. A ledger is copied or moved as a whole directory.")
+        batches: list[pa.RecordBatch] = []
+        try:
+            with file.open("rb") as source, pa.ipc.open_stream(source) as reader:
+                if not reader.schema.equals(schema):
+                    raise LedgerDamaged(f"{file}: columns {reader.schema.names}, expected {schema.names}.")
+                batches.extend(reader)
+        except (pa.ArrowInvalid, OSError) as error:
+            if file.stat().st_size:
+                rows = sum(len(batch) for batch in batches)
+                self.notes.append(f"{file}: cut off after {rows:,} rows ({error}).")
+        return pa.Table.from_batches(batches, schema)
+
+
+def _read_meta(file: Path) -> tuple[Mapping[str, Any], bool]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        version, closed, meta = int(found["format"]), bool(found["closed"]), dict(found["meta"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotALedger(f"{file}: {error!r}, expected format, closed and meta. Was it written by hand?") from error
+    if version > FORMAT:
+        raise LedgerTooNew(f"{file}: format {version}, this program reads up to {FORMAT}. Use a newer gatepulse.")
+    return meta, closed
+
+
+def _columns(tables: Sequence[pa.Table]) -> dict[str, Any]:
+    """Turn Arrow tables into columns: text into labels, absent integers into NONE, absent floats into nan."""
+    table = pa.concat_tables(tables)
+    return {field.name: _column(table.column(field.name), field.type) for field in table.schema}
+
+
+def _column(values: pa.ChunkedArray, kind: pa.DataType) -> Column:
+    if kind == _TEXT:
+        return Labels.of(values)
+    filled = values.fill_null(NONE if kind == _INTEGER else float("nan")) if values.null_count else values
+    return np.asarray(filled.to_numpy())

@@ -1,0 +1,178 @@
+"""Tables as columns of equal length: text as codes into its vocabulary, everything else as numpy arrays.
+
+The ledger, the truth and what the store shows all have this form, so that a day of events is compared with a
+few sorts. Next: `ledger.py`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+
+Array: TypeAlias = npt.NDArray[Any]
+Integers: TypeAlias = npt.NDArray[np.int64]
+Flags: TypeAlias = npt.NDArray[np.bool_]
+
+NONE = int(np.iinfo(np.int64).min)
+"""Stands for "no value" in a column of integers, where a float has nan and a text has ''."""
+
+_WIDEST = 2**62
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """A column of text: row `i` reads `words[codes[i]]`; no word occurs twice in `words`."""
+
+    codes: Integers
+    words: Array
+
+    @classmethod
+    def of(cls, texts: Any) -> "Labels":  # noqa: ANN401 - a list, an array or an Arrow array of text
+        """Encode one text per row; None becomes ''."""
+        array = texts if isinstance(texts, (pa.Array, pa.ChunkedArray)) else pa.array(texts, pa.string())
+        if isinstance(array, pa.ChunkedArray):
+            array = array.combine_chunks()
+        coded = (array.fill_null("") if array.null_count else array).dictionary_encode()
+        codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        return cls(codes, coded.dictionary.to_numpy(zero_copy_only=False))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.codes)
+
+    def __getitem__(self, rows: Any) -> "Labels":  # noqa: ANN401 - whatever indexes an array
+        """Return the labels of `rows` (a mask, row numbers or a slice)."""
+        return Labels(self.codes[rows], self.words)
+
+    def texts(self) -> Array:
+        """Return the text of every row, as an array of objects."""
+        return self.words[self.codes] if len(self.words) else np.empty(0, object)
+
+    def equal(self, word: str) -> Flags:
+        """Tell which rows read `word`."""
+        return self.each(lambda known: known == word, bool)
+
+    def each(self, function: Callable[[str], Any], dtype: Any) -> Array:  # noqa: ANN401 - numpy's own
+        """Apply `function` once to every word and return its result for every row."""
+        values = np.array([function(word) for word in self.words], dtype)
+        return values[self.codes] if len(self) else np.empty(0, dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Between:
+    """A column of integers of which only bounds are known, both inclusive."""
+
+    low: Integers
+    high: Integers
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.low)
+
+    def __getitem__(self, rows: Any) -> "Between":  # noqa: ANN401 - whatever indexes an array
+        """Return the bounds of `rows`."""
+        return Between(self.low[rows], self.high[rows])
+
+
+Column: TypeAlias = Labels | Array
+Columns: TypeAlias = Mapping[str, Any]
+"""Columns by name; which of them are text is known where they are declared."""
+Value: TypeAlias = Labels | Array | Between
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows with a key and values; in a table of truth no key occurs twice.
+
+    `optional` marks the rows that may be absent from the store: it is not known whether they were delivered.
+    """
+
+    keys: Mapping[str, Column]
+    values: Mapping[str, Value]
+    optional: Flags = field(default_factory=lambda: np.zeros(0, bool))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(next(iter(self.keys.values())))
+
+    def __getitem__(self, rows: Any) -> "Table":  # noqa: ANN401 - whatever indexes an array
+        """Return the table of `rows` only."""
+        optional = self.optional[rows] if len(self.optional) else self.optional
+        return Table(take(self.keys, rows), take(self.values, rows), optional)
+
+    def may_be_absent(self) -> Flags:
+        """Return `optional`, one flag for every row."""
+        return self.optional if len(self.optional) else np.zeros(len(self), bool)
+
+
+def take(columns: Mapping[str, Any], rows: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever indexes an array
+    """Return every column at `rows`."""
+    return {name: column[rows] for name, column in columns.items()}
+
+
+def identify(columns: Sequence[Column]) -> Integers:
+    """Return one number per row, equal exactly where rows are equal in all `columns` (text or integers)."""
+    ids = np.zeros(len(columns[0]), np.int64)
+    span = 1
+    for column in columns:
+        codes, width = _narrow(column.codes if isinstance(column, Labels) else column)
+        if span * width >= _WIDEST:
+            ids, span = _dense(ids)
+        if span * width >= _WIDEST:
+            codes, width = _dense(codes)
+        ids = ids * width + codes
+        span *= width
+    return ids
+
+
+def _narrow(values: Array) -> tuple[Integers, int]:
+    """Move `values` to start at 0; return them and how many numbers they span."""
+    if not len(values):
+        return values.astype(np.int64), 1
+    low, high = int(values.min()), int(values.max())
+    if high - low >= _WIDEST:
+        return _dense(values)
+    return values.astype(np.int64) - low, high - low + 1
+
+
+def _dense(values: Array) -> tuple[Integers, int]:
+    """Return the distinct `values` numbered from 0, and how many there are."""
+    distinct, numbers = np.unique(values, return_inverse=True)
+    return numbers.astype(np.int64), max(1, len(distinct))
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Rows that are equal in some columns: `first` is a row of each group, `of` the group of each row."""
+
+    keys: Columns
+    first: Integers
+    of: Integers
+    sizes: Integers
+
+    def sum(self, weights: Array) -> Integers:
+        """Add up integer `weights` (one per row) within each group; exact below 2**53."""
+        return np.bincount(self.of, weights, len(self.first)).astype(np.int64)
+
+    def newest(self, values: Array) -> Integers:
+        """Return the largest of `values` (one per row) in each group."""
+        newest = np.full(len(self.first), NONE, np.int64)
+        np.maximum.at(newest, self.of, values.astype(np.int64))
+        return newest
+
+
+def group(keys: Mapping[str, Column]) -> Groups:
+    """Gather the rows that are equal in all of `keys`."""
+    _, first, of, sizes = np.unique(
+        identify(list(keys.values())), return_index=True, return_inverse=True, return_counts=True
+    )
+    return Groups(take(keys, first), first, of, sizes)
+
+
+def count(keys: Mapping[str, Column], name: str) -> Table:
+    """Count the rows of every distinct key; the number is the value `name`."""
+    groups = group(keys)
+    return Table(groups.keys, {name: groups.sizes.astype(np.int64)})

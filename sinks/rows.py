@@ -1,0 +1,114 @@
+"""The store's tables as the workers see them: their columns, keys and versions, declared once.
+
+The same tables are written in SQL in `schema/*.sql`; a test compares the two. Next: `sink.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+Column = Sequence[Any] | np.ndarray[Any, Any]
+"""The values of one column, one per row; None is NULL."""
+
+MILLISECONDS = frozenset({"ts", "last_ts", "last_seen", "at", "complete_to", "loaded_at"})
+"""Columns that are a point in time, DateTime64(3, 'UTC'): integer milliseconds since 1970-01-01 UTC."""
+
+WINDOWS = frozenset({"window_start"})
+"""Columns that are the start of a window, DateTime('UTC'): integer milliseconds too, in whole seconds."""
+
+DAYS = frozenset({"day"})
+"""Columns that are a calendar day, Date: integer days since 1970-01-01."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the store.
+
+    `key` is what makes two rows the same one. Of these the store keeps the one with the highest value in the
+    column `version`; at equal versions, or where `version` is None, the one that was written last.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    version: str | None
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows for one table, column by column: every column of the table, all of one length."""
+
+    table: str
+    columns: Mapping[str, Column]
+
+
+def _table(name: str, columns: str, *, key: str, version: str | None = "version") -> Table:
+    return Table(name, tuple(columns.split()), tuple(key.split()), version)
+
+
+_CELL = "kind entrance direction outcome category"
+_COUNTS = f"log segment window_start {_CELL} passages version"
+_COUNTS_KEY = f"window_start {_CELL} log segment"
+
+_ALL = (
+    _table(
+        "site_areas",
+        "area kind capacity loaded_at",
+        key="area kind",
+        version="loaded_at",
+    ),
+    _table(
+        "passages",
+        f"kind device epoch seq ts {_CELL.removeprefix('kind ')} reason temperature health credential log offset line",
+        key="device epoch seq",
+        version=None,
+    ),
+    _table("counts_10s", _COUNTS, key=_COUNTS_KEY),
+    _table("counts_1m", _COUNTS, key=_COUNTS_KEY),
+    _table(
+        "counts_day",
+        f"log segment day {_CELL} boundary passages anonymous version",
+        key=f"day {_CELL} log segment",
+    ),
+    _table(
+        "refusals_1m",
+        "log segment window_start kind entrance category reason refusals version",
+        key="window_start kind entrance category reason log segment",
+    ),
+    _table(
+        "area_flows_10s",
+        "log segment window_start area kind entered departed last_ts version",
+        key="area kind window_start log segment",
+    ),
+    _table("entered", "day kind credential", key="day kind credential", version=None),
+    _table(
+        "devices",
+        "log device epoch entrance ranges last_seq last_ts last_seen version",
+        key="device epoch log",
+    ),
+    _table(
+        "corrections",
+        "id area kind ts delta absolute actor reason log offset line",
+        key="id",
+        version=None,
+    ),
+    _table(
+        "rejections",
+        "log topic partition offset line at reason detail sha256",
+        key="log offset line",
+        version=None,
+    ),
+    _table(
+        "progress",
+        "log cluster topic partition next_offset received counted duplicate rejected complete_to worker",
+        key="log",
+        version="complete_to",
+    ),
+)
+
+TABLES: Mapping[str, Table] = MappingProxyType({table.name: table for table in _ALL})
+"""Every table that workers write, by name, in the order in which a sink writes them: the claim that all is
+stored (`progress`) comes after what it claims."""

@@ -1,0 +1,97 @@
+"""What every store promises to whoever writes rows, and the two ways in which it can fail.
+
+Next: `memory.py`, the smallest store there is, then `clickhouse.py`.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from sinks.rows import TABLES, Block, Column
+
+
+class StoreError(Exception):
+    """The store did not do what it was asked: `table` (or what was read), the server's `reason`, what to do next."""
+
+    def __init__(self, table: str, reason: str, advice: str) -> None:
+        """Build the message from its three parts; all of them stay readable as attributes."""
+        super().__init__(f"{table}: {reason} {advice}")
+        self.table = table
+        self.reason = reason
+        self.advice = advice
+
+    def __reduce__(self) -> tuple[type["StoreError"], tuple[str, str, str]]:
+        """Let the error travel between processes whole."""
+        return type(self), (self.table, self.reason, self.advice)
+
+
+class StoreRefused(StoreError):  # noqa: N818 - it reads as the event that it is
+    """The store will refuse these rows for ever: repeating the write cannot help, somebody must act first."""
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - it reads as the event that it is
+    """The store cannot be reached or cannot take rows now: the same write will succeed once that has passed."""
+
+
+class SinkClosed(StoreError):  # noqa: N818 - it reads as the event that it is
+    """The sink was closed: these rows are not known to be stored, write them through a new sink."""
+
+
+class Sink(Protocol):
+    """A store of rows. Writing a row again, late, or out of order changes nothing: see `rows.Table`."""
+
+    async def write(self, blocks: Sequence[Block]) -> None:
+        """Return when every row of `blocks` is stored; retry for ever what can pass by itself.
+
+        Raises StoreRefused for what cannot: some of the rows may be stored then. Cancelling is safe at any time.
+        """
+
+    async def close(self) -> None:
+        """Finish or give up what is being written, and let go of the store. A closed sink takes no rows."""
+
+
+def merged(blocks: Sequence[Block]) -> list[Block]:
+    """Check `blocks` against the tables, join those of one table, drop empty ones; in the order of `TABLES`.
+
+    Raises StoreRefused, naming the table and the column, before anything is sent.
+    """
+    by_table: dict[str, list[Block]] = {}
+    for block in blocks:
+        if check(block):
+            by_table.setdefault(block.table, []).append(block)
+    return [_joined(by_table[name]) for name in TABLES if name in by_table]
+
+
+def check(block: Block) -> int:
+    """Return how many rows `block` has; raise StoreRefused if it does not fit its table."""
+    table = TABLES.get(block.table)
+    if table is None:
+        known = ", ".join(TABLES)
+        raise StoreRefused(str(block.table), "there is no such table.", f"Write to one of {known}.")
+    missing = [name for name in table.columns if name not in block.columns]
+    unknown = [name for name in block.columns if name not in table.columns]
+    if missing or unknown:
+        reason = f"columns missing: {missing}, columns unknown: {unknown}."
+        raise StoreRefused(table.name, reason, f"Give exactly {', '.join(table.columns)}.")
+    lengths = {name: len(values) for name, values in block.columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise StoreRefused(table.name, f"columns of unequal length: {lengths}.", "Give one value per row.")
+    return lengths[table.columns[0]]
+
+
+def _joined(blocks: list[Block]) -> Block:
+    """Append the rows of blocks of one table, in the order given."""
+    if len(blocks) == 1:
+        return blocks[0]
+    columns = {name: _appended([block.columns[name] for block in blocks]) for name in blocks[0].columns}
+    return Block(blocks[0].table, columns)
+
+
+def _appended(parts: list[Column]) -> Column:
+    """Append columns; arrays of one type stay an array, since the server's driver is quicker with lists or arrays
+    of one type, and an implicit promotion (int64 with uint64) would round."""
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    if len(arrays) == len(parts) and len({array.dtype for array in arrays}) == 1:
+        return np.concatenate(arrays)
+    return [value for part in parts for value in (part.tolist() if isinstance(part, np.ndarray) else part)]

@@ -1,0 +1,210 @@
+"""Faust's agents: they hand what Kafka brings to `counting` and end the process on anything unexpected.
+
+An exception inside a Faust agent would acknowledge the event and go on without it. A process that ends instead is
+started again and takes up at its checkpoint. Read `app` next.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import faust
+import msgspec
+import numpy as np
+import structlog
+from faust.types import TP
+
+from streams.checkpoint import SnapshotTable, key_of, pack, unpack
+from streams.consumer import JoinedValue, Offsets
+from streams.contract import DIRECTIONS, EntranceTotals, Reason, Rejected, Topic, Total
+from streams.counting import Counting
+from streams.kernels.batch import Rejection
+from streams.kernels.cells import unpack as unpack_cells
+from streams.kernels.log import LogName
+from streams.kernels.passages import PassageLog
+from streams.kernels.snapshot import Plain
+from streams.kernels.venue import Venue
+
+log = structlog.get_logger()
+_encode = msgspec.json.Encoder().encode
+_FAILED = 70  # EX_SOFTWARE of sysexits.h
+
+
+class LostSnapshotError(RuntimeError):
+    """A log was counted before, its snapshot is gone, and so are its first records: it cannot be counted again.
+
+    Restore the changelog topic from a backup, or give the cluster a new name (kafka.cluster) to begin a new log.
+    """
+
+    def __init__(self, name: LogName, earliest: int) -> None:
+        super().__init__(
+            f"{name}: no snapshot in the changelog, and the broker has records from offset {earliest} only; "
+            "restore the changelog topic, or set kafka.cluster to a new name to begin a new log"
+        )
+
+
+EndProcess = Callable[[BaseException], None]
+
+
+def end_process(error: BaseException) -> None:
+    """End at once, as kill -9 would: what is not checkpointed is counted again after the restart."""
+    log.critical("worker ends", reason=str(error), kind=type(error).__name__, exc_info=error)
+    logging.shutdown()
+    os._exit(_FAILED)
+
+
+class KafkaOutlet:
+    """A topic's way back to Kafka; see counting.Outlet."""
+
+    def __init__(self, app: faust.App, topic: str, table: SnapshotTable, offsets: Offsets) -> None:
+        self.app, self.topic, self.table, self.offsets = app, topic, table, offsets
+        self._rejected = app.topic(Topic.REJECTED, key_type=bytes, value_type=bytes, value_serializer="raw")
+        self._totals = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, value_serializer="raw")
+
+    async def reject(self, log: LogName, rejections: Sequence[Rejection]) -> None:  # noqa: D102  # see Outlet
+        key = f"{log.topic}-{log.partition}".encode()
+        await self._sent([self._rejected.send_soon(key=key, value=_rejected(log, each)) for each in rejections])
+
+    async def announce(self, logs: Sequence[Any]) -> None:  # noqa: D102
+        figures = [each for log in logs if isinstance(log, PassageLog) for each in entrance_totals(log)]
+        await self._sent([self._totals.send_soon(key=each.entrance.encode(), value=_encode(each)) for each in figures])
+
+    async def keep(self, snapshots: Mapping[int, Plain]) -> None:  # noqa: D102
+        await self._sent(
+            [
+                self.table.send_changelog(partition, key_of(partition), pack(plain))
+                for partition, plain in snapshots.items()
+            ]
+        )
+
+    def release(self, partition: int, offset: int) -> None:  # noqa: D102
+        self.offsets.release(TP(self.topic, partition), offset)
+
+    def caught_up_at(self, partition: int, next_offset: int) -> int | None:  # noqa: D102
+        tp = TP(self.topic, partition)
+        consumer = self.app.consumer
+        if tp not in consumer.assignment():
+            return None
+        at: int | None = consumer.caught_up_at(tp, next_offset)
+        return at
+
+    async def _sent(self, futures: Sequence[Awaitable[Any]]) -> None:
+        """Wait for the broker's word on each: Faust only logs a failed delivery."""
+        if futures:
+            await asyncio.gather(*futures)
+
+
+def _rejected(log: LogName, rejection: Rejection) -> bytes:
+    position = rejection.position
+    return _encode(
+        Rejected(
+            topic=log.topic,
+            partition=log.partition,
+            offset=position.offset,
+            line=position.line,
+            at=position.arrived,
+            reason=Reason(rejection.reason),
+            detail=rejection.detail,
+            sha256=rejection.sha256,
+            first_bytes=rejection.first_bytes,
+        )
+    )
+
+
+def entrance_totals(log: PassageLog) -> list[EntranceTotals]:
+    """Write out what a log has counted at each entrance since it began."""
+    missing = log.missing()
+    totals: dict[str, list[Total]] = {name: [] for name in [*log.last_ts, *missing]}
+    keys = unpack_cells(np.fromiter(log.totals.counts, dtype=np.int64, count=len(log.totals.counts)))
+    parts = zip(
+        log.entrances.names(keys.entrance),
+        log.categories.names(keys.category),
+        keys.direction.tolist(),
+        log.totals.counts.values(),
+        strict=True,
+    )
+    for entrance, category, direction, passages in parts:
+        totals[entrance].append(Total(DIRECTIONS[direction], category, passages))
+    return [
+        EntranceTotals(
+            log=str(log.name),
+            version=log.next_offset,
+            entrance=entrance,
+            kind=log.kind,  # type: ignore[arg-type]  # the kernel knows kinds as text
+            totals=each,
+            missing=missing.get(entrance, 0),
+            last_ts=log.last_ts.get(entrance),
+        )
+        for entrance, each in totals.items()
+    ]
+
+
+def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess = end_process) -> None:
+    """Attach an agent that hands the joined messages of a source topic to its counting."""
+    topic = app.topic(counting.topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+    async def count(stream: faust.Stream[bytes]) -> None:
+        async for event in stream.events():
+            message = event.message
+            try:
+                value: JoinedValue = message.value
+                if message.generation_id == app.consumer_generation_id:
+                    generation = counting.generation
+                    await counting.apply(message.partition, value.records, generation=generation)
+            except Exception as error:  # noqa: BLE001  # whatever it is, going on would lose the event
+                end(error)
+
+    app.agent(topic, name=f"count.{counting.topic}", concurrency=1)(count)
+
+
+def watch_venue(app: faust.App, venue: Venue, *, end: EndProcess = end_process) -> None:
+    """Attach an agent that follows the totals of all logs."""
+    topic = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+    decode = msgspec.json.Decoder(EntranceTotals).decode
+
+    async def follow(stream: faust.Stream[bytes]) -> None:
+        async for value in stream:
+            try:
+                venue.update(decode(value))
+            except Exception as error:  # noqa: BLE001  # only we write this topic
+                end(error)
+
+    app.agent(topic, name="venue", concurrency=1)(follow)
+
+
+def take_up_on_assignment(
+    app: faust.App, countings: Sequence[tuple[Counting[Any], SnapshotTable]], offsets: Offsets
+) -> None:
+    """Restore every log from its snapshot whenever Faust has recovered its tables.
+
+    Flow is stopped first. Faust resumes the source partitions before it seeks them, and clears the agents' queues
+    afterwards; whatever was fetched in between would be lost.
+    """
+
+    async def take_up(*_: object, **__: object) -> None:
+        try:
+            app.consumer.stop_flow()
+            offsets.restart(await _starts(app, countings))
+        except Exception as error:  # noqa: BLE001  # without its logs a worker must not go on
+            end_process(error)
+
+    app.on_rebalance_complete.connect(take_up, weak=False)
+
+
+async def _starts(app: faust.App, countings: Sequence[tuple[Counting[Any], SnapshotTable]]) -> dict[TP, int]:
+    committed = await app.consumer.seek_to_committed()
+    starts: dict[TP, int] = {}
+    for counting, table in countings:
+        mine = [tp for tp in app.consumer.assignment() if tp.topic == counting.topic]
+        earliest = await app.consumer.earliest_offsets(*mine)
+        kept = {tp: table.data.get(key_of(tp.partition)) for tp in mine}
+        for tp in mine:
+            if kept[tp] is None and earliest[tp] > 0 and (committed.get(tp) or 0) > 0:
+                raise LostSnapshotError(counting.name(tp.partition), earliest[tp])
+        snapshots = {tp.partition: unpack(value) if value else None for tp, value in kept.items()}
+        begun = counting.assign(snapshots, {tp.partition: at for tp, at in earliest.items()})
+        starts |= {TP(counting.topic, partition): at for partition, at in begun.items()}
+        log.info("logs taken up", topic=counting.topic, offsets=begun)
+    return starts

@@ -1,0 +1,169 @@
+"""The wiring: settings, site and sink in, a Faust app out; nothing is read or opened at import."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import faust
+import numpy as np
+
+from sinks.sink import Sink
+from streams.agents import KafkaOutlet, count_topic, end_process, take_up_on_assignment, watch_venue
+from streams.checkpoint import SnapshotTable, shelf
+from streams.clock import SiteClock
+from streams.codec import CorrectionCodec, PassageCodec, Vocabulary
+from streams.consumer import CoalescingTransport, Offsets
+from streams.contract import KIND_OF_TOPIC, Kind, Topic
+from streams.counting import Counting, Trade, run_flushes
+from streams.kernels import corrections, snapshot
+from streams.kernels.calendar import SiteDays
+from streams.kernels.corrections import CorrectionLog
+from streams.kernels.passages import PassageLog
+from streams.kernels.place import Gate, Place
+from streams.kernels.venue import Venue
+from streams.metrics import Timings
+from streams.settings import Settings
+from streams.site import Site
+
+_LAST_FLUSH_SECONDS: Final = 5
+SOURCES: Final = (Topic.TURNSTILES, Topic.VEHICLES, Topic.CORRECTIONS)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A worker's parts, for metrics and tests."""
+
+    app: faust.App
+    countings: Mapping[str, Counting[Any]]
+    venue: Venue
+    timings: Timings
+
+
+def vocabulary_of(site: Site) -> Vocabulary:
+    """List the names that the codec accepts."""
+    return Vocabulary(
+        entrances={each.id: each for each in site.entrances},
+        categories={kind: frozenset(each.id for each in site.categories_of(kind)) for kind in _KINDS},
+        areas={area.id: area.kinds for area in site.areas},
+    )
+
+
+_KINDS: Final[tuple[Kind, ...]] = ("person", "vehicle")
+
+
+def place_of(site: Site) -> Place:
+    """Describe the site to the kernels."""
+    gates = {each.id: Gate(each.outer, each.inner) for each in site.entrances}
+    return Place(gates, SiteDays(ZoneInfo(site.time_zone)))
+
+
+def trade_of(topic: str, site: Site) -> Trade[Any]:
+    """Tell how a source topic's logs are read, kept and taken up."""
+    vocabulary = vocabulary_of(site)
+    if topic == Topic.CORRECTIONS:
+        return Trade[CorrectionLog](
+            read=CorrectionCodec(vocabulary).read,
+            begin=lambda name, first: CorrectionLog(name, next_offset=first),
+            freeze=corrections.freeze,
+            thaw=corrections.thaw,
+            times=lambda _: np.empty(0, dtype=np.int64),
+        )
+    kind, place = KIND_OF_TOPIC[topic], place_of(site)
+    return Trade[PassageLog](
+        read=PassageCodec(kind, vocabulary).read,
+        begin=lambda name, first: PassageLog(name, kind, place, next_offset=first),
+        freeze=snapshot.freeze,
+        thaw=lambda plain, name: snapshot.thaw(plain, name, kind, place),
+        times=lambda batch: batch.ts,
+    )
+
+
+def create_app(settings: Settings, site: Site, sink: Sink, *, cluster: str) -> Parts:
+    """Build a worker: agents for persons, vehicles, corrections and the venue."""
+    app = _faust_app(settings)
+    offsets = Offsets()
+    app.transport = CoalescingTransport(app, joined_topics=frozenset(SOURCES), offsets=offsets)
+    timings, venue = Timings(), Venue()
+    countings: list[tuple[Counting[Any], SnapshotTable]] = []
+    for topic in SOURCES:
+        table = shelf(app, f"{topic}.snapshots", partitions=settings.kafka.partitions)
+        counting = Counting(
+            trade_of(topic, site),
+            topic=topic,
+            cluster=cluster,
+            worker=settings.worker.name,
+            sink=sink,
+            outlet=KafkaOutlet(app, topic, table, offsets),
+            clock=SiteClock(**settings.clock.model_dump()),
+            timings=timings,
+            most_waiting=settings.worker.most_waiting,
+        )
+        count_topic(app, counting)
+        countings.append((counting, table))
+    watch_venue(app, venue)
+    take_up_on_assignment(app, countings, offsets)
+    _flush_in_background(app, settings, [counting for counting, _ in countings])
+    return Parts(app, {counting.topic: counting for counting, _ in countings}, venue, timings)
+
+
+def _flush_in_background(app: faust.App, settings: Settings, countings: list[Counting[Any]]) -> None:
+    for counting in countings:
+        app.task(_flusher(counting, settings))
+
+    async def last_flush(*_: object, **__: object) -> None:
+        """Leave little to be counted again after a restart, if the store answers soon."""
+        for counting in countings:
+            try:
+                await asyncio.wait_for(counting.flush(snapshot=True), timeout=_LAST_FLUSH_SECONDS)
+            except TimeoutError:
+                return
+
+    app.on_before_shutdown.connect(last_flush, weak=False)
+
+
+def _flusher(counting: Counting[Any], settings: Settings) -> Callable[[], Awaitable[None]]:
+    worker = settings.worker
+
+    async def flush() -> None:
+        try:
+            await run_flushes(
+                counting, flush_seconds=worker.flush_seconds, checkpoint_seconds=worker.checkpoint_seconds
+            )
+        except Exception as error:  # noqa: BLE001  # a flush that failed for good must not be forgotten
+            end_process(error)
+
+    return flush
+
+
+def _faust_app(settings: Settings) -> faust.App:
+    kafka = settings.kafka
+    return faust.App(
+        kafka.group,
+        broker=[f"kafka://{address.strip()}" for address in kafka.brokers.split(",")],
+        datadir=settings.worker.data / settings.worker.name,
+        autodiscover=False,
+        store="memory://",
+        Table=SnapshotTable,
+        web_enabled=False,
+        topic_partitions=kafka.partitions,
+        topic_allow_declare=kafka.create_topics,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=64,
+        consumer_group_instance_id=settings.worker.name,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=4 << 20,
+        broker_max_poll_records=100_000,
+        broker_commit_interval=settings.worker.checkpoint_seconds,
+        broker_session_timeout=kafka.session_seconds,
+        broker_heartbeat_interval=kafka.session_seconds / 4,
+        broker_request_timeout=max(90.0, kafka.session_seconds * 2),
+        producer_max_request_size=8 << 20,
+        producer_linger=0.005,
+        producer_compression_type="lz4",
+        stream_processing_timeout=3600.0,
+        worker_redirect_stdouts=False,
+    )

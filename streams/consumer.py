@@ -1,0 +1,153 @@
+"""Kafka's records, one Faust message per partition and poll, and offsets committed only as a checkpoint releases them.
+
+Faust spends about 60 µs on each message, so the records that one poll brings for one partition are joined into one
+message (`coalesce`). Faust's own bookkeeping of offsets cannot follow that, and it can commit past an unfinished
+record; for joined topics it is replaced by `Offsets`. Private parts of Faust and aiokafka are used in this module
+only; `tests/streams/test_consumer.py` fails when they change. Read `checkpoint` next.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import faust
+import numpy as np
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streams.codec import Records
+
+LARGEST_JOIN: Final = 8 << 20
+"""Bytes joined at most: decoding one message must not keep the event loop from its other duties."""
+
+
+class JoinedValue(bytes):
+    """The values of consecutive records, joined by newlines; `records` tells them apart."""
+
+    records: Records
+
+
+@dataclass
+class Offsets:
+    """Where each joined partition is taken up, and how far it may be committed."""
+
+    start: dict[TP, int] = field(default_factory=dict)
+    safe: dict[TP, int] = field(default_factory=dict)
+
+    def restart(self, start: Mapping[TP, int]) -> None:
+        """Forget all partitions, and take these up."""
+        self.start = dict(start)
+        self.safe = {}
+
+    def release(self, tp: TP, offset: int) -> None:
+        """Allow an offset to be committed: everything below it is stored, and so is the snapshot that says so."""
+        if tp in self.start:
+            self.start[tp] = self.safe[tp] = offset
+
+
+def coalesce(records: Sequence[Any]) -> list[Any]:
+    """Join records of one partition; a gap between offsets, or too many bytes, begins another joined record."""
+    joined: list[Any] = []
+    start = size = 0
+    for i, record in enumerate(records):
+        size += len(record.value or b"")
+        last = i + 1 == len(records)
+        if last or records[i + 1].offset != record.offset + 1 or size > LARGEST_JOIN:
+            joined.append(_join(records[start : i + 1]))
+            start, size = i + 1, 0
+    return joined
+
+
+def _join(records: Sequence[Any]) -> Any:  # noqa: ANN401  # aiokafka's record, with another value
+    values = [record.value or b"" for record in records]
+    value = JoinedValue(b"\n".join(values))
+    value.records = Records(
+        value=value,
+        offset=np.array([record.offset for record in records], dtype=np.int64),
+        arrived=np.array([record.timestamp for record in records], dtype=np.int64),
+        lines=np.array([each.count(b"\n") + 1 for each in values], dtype=np.int64),
+    )
+    return replace(records[0], value=value)
+
+
+class CoalescingThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, joining what it fetched."""
+
+    async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ANN401, ASYNC109  # Faust's signature
+        """Fetch once; records of joined topics come as few joined ones."""
+        fetched = await super().getmany(active_partitions, timeout)
+        topics = self.transport.joined_topics
+        return {tp: coalesce(records) if tp.topic in topics else records for tp, records in fetched.items()}
+
+    def caught_up_at(self, tp: TP, next_offset: int) -> int | None:
+        """Tell when (ms) the broker last said that it has nothing at or behind an offset; None if it has."""
+        consumer = self._ensure_consumer()
+        highwater = consumer.highwater(tp)
+        if highwater is None or next_offset < highwater:
+            return None
+        polled: int | None = consumer.last_poll_timestamp(tp)
+        return polled
+
+
+class CoalescingConsumer(driver.Consumer):
+    """Faust's consumer, with offsets of joined topics taken from the checkpoint."""
+
+    def _new_consumer_thread(self) -> CoalescingThread:
+        return CoalescingThread(self, loop=self.loop, beacon=self.beacon)
+
+    def _is_joined(self, tp: TP) -> bool:
+        return tp.topic in self.transport.joined_topics
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        if not self._is_joined(tp):  # the offsets within a joined message are no gap
+            await super()._add_gap(tp, offset_from, offset_to)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        if not self._is_joined(tp):
+            return super()._new_offset(tp)
+        self._acked[tp].clear()
+        self._acked_index[tp].clear()
+        return self.transport.offsets.safe.get(tp)
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Any:  # noqa: ANN401  # Faust's signature
+        for tp in self.transport.offsets.safe:
+            self._acked.setdefault(tp, [])
+        return super()._filter_tps_with_pending_acks(topics)
+
+    async def perform_seek(self) -> None:
+        """Seek joined partitions to their checkpoint, others to what is committed or to their beginning.
+
+        Faust leaves partitions without a committed offset where they happen to be, and it may have fetched from
+        them already: records skipped in this way would never come again.
+        """
+        await super().perform_seek()
+        targets = {tp: at for tp, at in self.transport.offsets.start.items() if tp in self.assignment()}
+        rest = {
+            tp
+            for tp in self.assignment()
+            if tp not in targets and self._committed_offset[tp] is None and not self._is_changelog(tp)
+        }
+        if rest:
+            targets |= await self.earliest_offsets(*rest)
+        if targets:
+            await self.seek_wait(targets)
+            self._read_offset.update({tp: at or None for tp, at in targets.items()})
+
+    def _is_changelog(self, tp: TP) -> bool:
+        return tp.topic in self.app.tables.changelog_topics
+
+    def caught_up_at(self, tp: TP, next_offset: int) -> int | None:
+        """See CoalescingThread.caught_up_at."""
+        thread: CoalescingThread = self._thread
+        return thread.caught_up_at(tp, next_offset)
+
+
+class CoalescingTransport(driver.Transport):
+    """Faust's transport over aiokafka with the consumer above; installed through `app.transport`."""
+
+    Consumer = CoalescingConsumer
+
+    def __init__(self, app: faust.App, *, joined_topics: frozenset[str], offsets: Offsets) -> None:
+        super().__init__(app.conf.broker_consumer, app)
+        self.joined_topics = joined_topics
+        self.offsets = offsets

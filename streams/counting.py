@@ -1,0 +1,241 @@
+"""The life of one source topic in a worker: take logs up, apply what comes, flush rows, keep snapshots; no Faust here.
+
+Read `agents` next, which connects this with Faust.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from sinks.rows import Block
+from sinks.sink import Sink
+from streams.clock import SiteClock
+from streams.codec import Records
+from streams.kernels.batch import Ints, Rejection
+from streams.kernels.log import LogName, Tally
+from streams.kernels.rows import rejection_rows
+from streams.kernels.snapshot import Plain
+from streams.metrics import Timings
+
+
+class Log(Protocol):
+    """What a log of any topic can do; see kernels.passages.PassageLog."""
+
+    name: LogName
+    next_offset: int
+    tally: Tally
+
+    @property
+    def waiting(self) -> int: ...  # noqa: D102
+    def apply(self, batch: Any, /) -> None: ...  # noqa: ANN401, D102  # the codec's batch
+    def take(self) -> list[Block]: ...  # noqa: D102
+    def take_rejections(self) -> list[Rejection]: ...  # noqa: D102
+
+
+L = TypeVar("L", bound=Log)
+
+
+@dataclass(frozen=True)
+class Trade(Generic[L]):
+    """What differs between topics: how to read, begin, keep and take up a log, and which event times a batch has."""
+
+    read: Callable[[Records], Any]
+    begin: Callable[[LogName, int], L]
+    freeze: Callable[[L], Plain]
+    thaw: Callable[[Plain, LogName], L]
+    times: Callable[[Any], Ints]
+
+
+class Outlet(Protocol):
+    """Where a topic's results go besides the store; each call returns once the broker has everything."""
+
+    async def reject(self, log: LogName, rejections: Sequence[Rejection]) -> None:
+        """Publish what could not be accepted."""
+
+    async def announce(self, logs: Sequence[Any]) -> None:
+        """Publish the absolute totals of logs, as stored."""
+
+    async def keep(self, snapshots: Mapping[int, Plain]) -> None:
+        """Write snapshots by partition."""
+
+    def release(self, partition: int, offset: int) -> None:
+        """Allow an offset to be committed."""
+
+    def caught_up_at(self, partition: int, next_offset: int) -> int | None:
+        """Tell when (ms) the broker had nothing at or behind an offset; None if it has."""
+
+
+@dataclass(slots=True)
+class Taken(Generic[L]):
+    """One log's changes, taken at one offset."""
+
+    log: L
+    next_offset: int
+    blocks: list[Block]
+    rejections: list[Rejection]
+    snapshot: Plain | None
+
+
+@dataclass(slots=True)
+class _Held(Generic[L]):
+    log: L
+    arrived: int = 0  # broker time (ms) of the newest record applied
+    snapshot_at: int = -1  # next offset of the newest snapshot kept
+    times: list[Ints] = field(default_factory=list)
+
+
+class Counting(Generic[L]):
+    """One source topic. `generation` grows with every assignment; work begun under an older one is not kept."""
+
+    def __init__(
+        self,
+        trade: Trade[L],
+        *,
+        topic: str,
+        cluster: str,
+        worker: str,
+        sink: Sink,
+        outlet: Outlet,
+        clock: SiteClock,
+        timings: Timings,
+        most_waiting: int,
+    ) -> None:
+        self.trade, self.topic, self.cluster, self.worker = trade, topic, cluster, worker
+        self.sink, self.outlet = sink, outlet
+        self.clock, self.timings = clock, timings
+        self.most_waiting = most_waiting
+        self.generation = 0
+        self._held: dict[int, _Held[L]] = {}
+        self._flushing = asyncio.Lock()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    @property
+    def logs(self) -> list[L]:
+        """The logs in this worker's hands."""
+        return [held.log for held in self._held.values()]
+
+    def name(self, partition: int) -> LogName:
+        """Name the log of a partition."""
+        return LogName(self.cluster, self.topic, partition)
+
+    def assign(self, snapshots: Mapping[int, Plain | None], earliest: Mapping[int, int]) -> dict[int, int]:
+        """Take up these partitions and no others; return the offset at which each is to be read on."""
+        self.generation += 1
+        self._held = {}
+        for partition, plain in snapshots.items():
+            name = self.name(partition)
+            log = self.trade.begin(name, earliest[partition]) if plain is None else self.trade.thaw(plain, name)
+            self._held[partition] = _Held(log, snapshot_at=-1 if plain is None else log.next_offset)
+        self._room.set()
+        return {partition: held.log.next_offset for partition, held in self._held.items()}
+
+    async def apply(self, partition: int, records: Records, *, generation: int) -> None:
+        """Count records; wait first while too much is waiting to be stored. Raises HoleError."""
+        await self._room.wait()
+        held = self._held.get(partition)
+        if held is None or generation != self.generation:
+            return  # assigned anew meanwhile: it is read again from the checkpoint
+        batch = self.trade.read(records)
+        held.log.apply(batch)
+        held.times.append(self.trade.times(batch))
+        held.arrived = max(held.arrived, int(records.arrived.max()))
+        if sum(log.waiting for log in self.logs) >= self.most_waiting:
+            self._room.clear()
+
+    async def flush(self, *, snapshot: bool) -> None:
+        """Store what changed; with `snapshot`, keep the state too and release its offsets for commit."""
+        async with self._flushing:
+            started = time.perf_counter()
+            generation = self.generation
+            taken = [self._take(held, snapshot=snapshot) for held in self._held.values()]
+            times = [times for held in self._held.values() for times in held.times]
+            for held in self._held.values():
+                held.times = []
+            self._room.set()
+            for each in taken:
+                if each.rejections:
+                    await self.outlet.reject(each.log.name, each.rejections)
+            await self._store(taken, times)
+            changed = [each.log for each in taken if each.blocks]
+            await self.outlet.announce(changed)
+            await self._keep(taken, generation)
+            if snapshot:
+                self.timings.checkpoint.observe(np.array([time.perf_counter() - started]))
+
+    def _take(self, held: _Held[L], *, snapshot: bool) -> Taken[L]:
+        log = held.log
+        due = snapshot and log.next_offset != held.snapshot_at
+        blocks, rejections = log.take(), log.take_rejections()
+        if rejections:
+            blocks.append(rejection_rows(log.name, rejections))
+        progress = self._progress(held)
+        plain = self.trade.freeze(log) if due else None
+        return Taken(log, log.next_offset, [*blocks, *progress], rejections, plain)
+
+    def _progress(self, held: _Held[L]) -> list[Block]:
+        """Say up to which moment everything in the log is stored once this flush is."""
+        log = held.log
+        complete_to = self.outlet.caught_up_at(log.name.partition, log.next_offset) or held.arrived
+        if not complete_to:
+            return []
+        row = {
+            "log": str(log.name),
+            "cluster": log.name.cluster,
+            "topic": log.name.topic,
+            "partition": log.name.partition,
+            "next_offset": log.next_offset,
+            "received": log.tally.received,
+            "counted": log.tally.counted,
+            "duplicate": log.tally.duplicate,
+            "rejected": sum(log.tally.rejected.values()),
+            "complete_to": complete_to,
+            "worker": self.worker,
+        }
+        return [Block("progress", {name: [value] for name, value in row.items()})]
+
+    async def _store(self, taken: Iterable[Taken[L]], times: Sequence[Ints]) -> None:
+        blocks = [block for each in taken for block in each.blocks]
+        if not blocks:
+            return
+        started = time.perf_counter()
+        await self.sink.write(blocks)
+        self.timings.insert.observe(np.array([time.perf_counter() - started]))
+        if times:
+            site_now = self.clock.now(int(time.time() * 1000))
+            waited = (site_now - np.concatenate(times)) / self.clock.speed / 1000
+            self.timings.end_to_end.observe(waited)
+
+    async def _keep(self, taken: Iterable[Taken[L]], generation: int) -> None:
+        """Keep snapshots and release their offsets, unless the partitions have been assigned anew meanwhile."""
+        due = {each.log.name.partition: each.snapshot for each in taken if each.snapshot is not None}
+        if not due or generation != self.generation:
+            return
+        await self.outlet.keep(due)
+        if generation != self.generation:
+            return
+        for partition, plain in due.items():
+            self._held[partition].snapshot_at = plain["next"]
+            self.outlet.release(partition, plain["next"])
+
+
+async def run_flushes(
+    counting: Counting[Any],
+    *,
+    flush_seconds: float,
+    checkpoint_seconds: float,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Flush for ever, with a snapshot whenever one is due."""
+    last = 0.0
+    while True:
+        await sleep(flush_seconds)
+        now = time.monotonic()
+        snapshot = now - last >= checkpoint_seconds
+        await counting.flush(snapshot=snapshot)
+        if snapshot:
+            last = now

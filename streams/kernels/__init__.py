@@ -1,0 +1,6 @@
+"""Everything that counts, without I/O, clock or randomness: state in, events in, state and rows out.
+
+Reading order: `batch` (events as columns) → `identity` (each event once) → `cells` (windowed counts) →
+`passages` (one log, counted) → `snapshot` (its state, kept) → `corrections` (audited changes of an occupancy) →
+`venue` (the site as a whole). `calendar` knows the site's days.
+"""

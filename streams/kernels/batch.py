@@ -1,0 +1,85 @@
+"""Events as columns: what the codec hands to the kernels; read `identity` next."""
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a line stood: offset of its record, its line within the record (from 0), arrival at the broker in ms."""
+
+    offset: int
+    line: int
+    arrived: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A line that could not be accepted."""
+
+    position: Position
+    reason: str
+    detail: str
+    sha256: str
+    first_bytes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Accepted events of one log in the order of the log: n values a column.
+
+    Times in milliseconds UTC. `direction` 0 = in, 1 = out; `outcome` 0 = passed, 1 = granted, 2 = denied.
+    Missing text is "", a missing temperature NaN. The records, accepted or not, are those of the offsets
+    `first` to before `after`, without a gap.
+    """
+
+    first: int
+    after: int
+    offset: Ints
+    line: Ints
+    arrived: Ints
+    device: list[str]
+    epoch: Ints
+    seq: Ints
+    ts: Ints
+    entrance: list[str]
+    direction: Ints
+    outcome: Ints
+    category: list[str]
+    reason: list[str]
+    credential: list[str]
+    temperature: Floats
+    health: list[str]
+    rejections: list[Rejection] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """Count the accepted events."""
+        return len(self.offset)
+
+    def select(self, rows: Ints) -> "Batch":
+        """Keep the accepted events at these positions, and every rejection."""
+        chosen = rows.tolist()
+        columns = {name: getattr(self, name) for name in _COLUMNS}
+        kept: dict[str, Any] = {
+            name: [column[i] for i in chosen] if isinstance(column, list) else column[rows]
+            for name, column in columns.items()
+        }
+        return Batch(first=self.first, after=self.after, rejections=self.rejections, **kept)
+
+    def from_offset(self, first: int) -> "Batch":
+        """Leave out everything below an offset: it has been applied before."""
+        if first <= self.first:
+            return self
+        kept = self.select(np.flatnonzero(self.offset >= first))
+        rejections = [each for each in self.rejections if each.position.offset >= first]
+        return replace(kept, first=first, rejections=rejections)
+
+
+_COLUMNS = tuple(each.name for each in fields(Batch) if each.name not in {"first", "after", "rejections"})

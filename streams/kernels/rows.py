@@ -1,0 +1,87 @@
+"""Rows of single facts: passages, credentials, devices, rejections; the counts' rows are made in `segment`."""
+
+from collections.abc import Sequence
+from math import isnan
+from typing import Any, Protocol
+
+import numpy as np
+
+from sinks.rows import Block
+from streams.kernels.batch import Batch, Rejection
+from streams.kernels.identity import Ranges
+from streams.kernels.log import LogName
+from streams.kernels.segment import DIRECTIONS, OUTCOMES
+
+_AS_THEY_ARE = (
+    "device", "epoch", "seq", "ts", "entrance", "category", "reason", "health", "credential", "offset", "line",
+)  # fmt: skip
+
+
+class Heard(Protocol):
+    """What a row says of a device in one epoch."""
+
+    ranges: Ranges
+    entrance: str
+    last_ts: int
+    last_seen: int
+
+
+def passage_rows(log: str, kind: str, batches: Sequence[Batch]) -> Block:
+    """Raw passages, each accepted event once."""
+
+    def joined(name: str) -> Any:  # noqa: ANN401  # a list or an array, as the column is
+        columns = [getattr(batch, name) for batch in batches]
+        if isinstance(columns[0], list):
+            return [each for column in columns for each in column]
+        return np.concatenate(columns)
+
+    n = sum(map(len, batches))
+    columns = {name: joined(name) for name in _AS_THEY_ARE}
+    temperature = joined("temperature")
+    columns["temperature"] = [None if isnan(each) else each for each in temperature.tolist()]
+    columns["direction"] = [DIRECTIONS[i] for i in joined("direction").tolist()]
+    columns["outcome"] = [OUTCOMES[i] for i in joined("outcome").tolist()]
+    return Block("passages", {**columns, "kind": [kind] * n, "log": [log] * n})
+
+
+def entered_rows(kind: str, entered: Sequence[tuple[int, str]]) -> Block:
+    """Who came in from outside on which day."""
+    days, credentials = zip(*entered, strict=True)
+    return Block("entered", {"day": days, "kind": [kind] * len(days), "credential": credentials})
+
+
+def device_rows(log: str, names: Sequence[str], epochs: Sequence[int], devices: Sequence[Heard], version: int) -> Block:
+    """What was received from each device in each epoch."""
+    return Block(
+        "devices",
+        {
+            "log": [log] * len(devices),
+            "device": names,
+            "epoch": epochs,
+            "entrance": [device.entrance for device in devices],
+            "ranges": [list(zip(each.ranges.low, each.ranges.high, strict=True)) for each in devices],
+            "last_seq": [device.ranges.last for device in devices],
+            "last_ts": [device.last_ts for device in devices],
+            "last_seen": [device.last_seen for device in devices],
+            "version": [version] * len(devices),
+        },
+    )
+
+
+def rejection_rows(log: LogName, rejections: Sequence[Rejection]) -> Block:
+    """Lines that could not be accepted."""
+    n = len(rejections)
+    return Block(
+        "rejections",
+        {
+            "log": [str(log)] * n,
+            "topic": [log.topic] * n,
+            "partition": [log.partition] * n,
+            "offset": [each.position.offset for each in rejections],
+            "line": [each.position.line for each in rejections],
+            "at": [each.position.arrived for each in rejections],
+            "reason": [each.reason for each in rejections],
+            "detail": [each.detail for each in rejections],
+            "sha256": [each.sha256 for each in rejections],
+        },
+    )

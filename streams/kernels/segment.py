@@ -1,0 +1,151 @@
+"""The cells of the segment that a log is in, and their rows; `passages` fills them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+
+from sinks.rows import Block
+from streams.kernels.batch import Ints
+from streams.kernels.cells import Cells, unpack
+from streams.kernels.log import LogName
+from streams.kernels.names import Names
+from streams.kernels.place import OUTSIDE, Gate, Place
+
+WINDOW_MS = 10_000
+MINUTE_MS = 60_000
+DIRECTIONS = ("in", "out")
+OUTCOMES = ("passed", "granted", "denied")
+
+
+class Log(Protocol):
+    """What the rows of a segment say of their log."""
+
+    name: LogName
+    kind: str
+    place: Place
+    entrances: Names
+    categories: Names
+    reasons: Names
+
+
+@dataclass(slots=True)
+class Flow:
+    """Persons or vehicles into and out of an area in one window; `last_ts` is the newest event's time."""
+
+    entered: int = 0
+    departed: int = 0
+    last_ts: int = 0
+
+
+@dataclass(slots=True)
+class Flows:
+    """Flows by (10 s window, area), and which of them have changed since they were last taken."""
+
+    cells: dict[tuple[int, str], Flow] = field(default_factory=dict)
+    changed: set[tuple[int, str]] = field(default_factory=set)
+
+    def through(self, gate: Gate, window: int, *, out: bool, passages: int, last_ts: int) -> None:
+        """Let so many pass a gate in a window."""
+        entered, left = (gate.outer, gate.inner) if out else (gate.inner, gate.outer)
+        self._add(window, entered, Flow(entered=passages, last_ts=last_ts))
+        self._add(window, left, Flow(departed=passages, last_ts=last_ts))
+
+    def _add(self, window: int, area: str, more: Flow) -> None:
+        if area == OUTSIDE:
+            return
+        flow = self.cells.setdefault((window, area), Flow())
+        flow.entered += more.entered
+        flow.departed += more.departed
+        flow.last_ts = max(flow.last_ts, more.last_ts)
+        self.changed.add((window, area))
+
+
+@dataclass(slots=True)
+class Segment:
+    """Everything that one segment of a log has counted."""
+
+    number: int = 0
+    tens: Cells = field(default_factory=Cells)
+    minutes: Cells = field(default_factory=Cells)
+    days: Cells = field(default_factory=Cells)
+    anonymous: Cells = field(default_factory=Cells)
+    refusals: dict[int, Cells] = field(default_factory=dict)  # by number of the reason
+    flows: Flows = field(default_factory=Flows)
+
+    def take(self, log: Log, version: int) -> list[Block]:
+        """Return the rows of what changed since the last time, absolute as of offset `version`."""
+        blocks = [
+            *_rows("counts_10s", self.tens, partial(_window_columns, log, width=WINDOW_MS)),
+            *_rows("counts_1m", self.minutes, partial(_window_columns, log, width=MINUTE_MS)),
+            *_rows("counts_day", self.days, partial(self._day_columns, log)),
+            *self._flow_rows(log.kind),
+        ]
+        for number, cells in self.refusals.items():
+            reason = log.reasons.listed[number]
+            blocks += _rows("refusals_1m", cells, partial(_refusal_columns, log, reason=reason))
+        return [_stamped(block, log=str(log.name), segment=self.number, version=version) for block in blocks]
+
+    def _day_columns(self, log: Log, keys: Ints) -> dict[str, Any]:
+        columns = _cell_columns(log, keys)
+        columns["boundary"] = [int(log.place.gates[name].boundary) for name in columns["entrance"]]
+        return {**columns, "day": unpack(keys).window, "anonymous": self.anonymous.of(keys.tolist())}
+
+    def _flow_rows(self, kind: str) -> list[Block]:
+        keys = sorted(self.flows.changed)
+        self.flows.changed.clear()
+        flows = [self.flows.cells[key] for key in keys]
+        columns: dict[str, list[Any]] = {
+            "window_start": [window * WINDOW_MS for window, _ in keys],
+            "area": [area for _, area in keys],
+            "kind": [kind] * len(keys),
+            "entered": [flow.entered for flow in flows],
+            "departed": [flow.departed for flow in flows],
+            "last_ts": [flow.last_ts for flow in flows],
+        }
+        return [Block("area_flows_10s", columns)] if keys else []
+
+
+def _rows(table: str, cells: Cells, columns: Callable[[Ints], Mapping[str, Any]]) -> list[Block]:
+    keys, counts = cells.take_changed()
+    if not len(keys):
+        return []
+    value = "refusals" if table == "refusals_1m" else "passages"
+    return [Block(table, {**columns(keys), value: counts})]
+
+
+def _stamped(block: Block, *, log: str, segment: int, version: int) -> Block:
+    n = len(next(iter(block.columns.values())))
+    stamp: dict[str, list[Any]] = {"log": [log] * n, "segment": [segment] * n, "version": [version] * n}
+    return Block(block.table, {**block.columns, **stamp})
+
+
+def _cell_columns(log: Log, keys: Ints) -> dict[str, Any]:
+    parts = unpack(keys)
+    return {
+        "kind": [log.kind] * len(keys),
+        "entrance": log.entrances.names(parts.entrance),
+        "direction": [DIRECTIONS[i] for i in parts.direction.tolist()],
+        "outcome": [OUTCOMES[i] for i in parts.outcome.tolist()],
+        "category": log.categories.names(parts.category),
+    }
+
+
+def _window_columns(log: Log, keys: Ints, *, width: int) -> dict[str, Any]:
+    return {**_cell_columns(log, keys), "window_start": unpack(keys).window * width}
+
+
+def _refusal_columns(log: Log, keys: Ints, *, reason: str) -> dict[str, Any]:
+    columns = _window_columns(log, keys, width=MINUTE_MS)
+    del columns["direction"], columns["outcome"]
+    return {**columns, "reason": [reason] * len(keys)}
+
+
+def newest_by(keys: Ints, values: Ints) -> tuple[Ints, Ints, Ints]:
+    """Group: the distinct keys, how often each stands there, and the highest value of each."""
+    distinct, back, times = np.unique(keys, return_inverse=True, return_counts=True)
+    newest = np.full(len(distinct), np.iinfo(np.int64).min, dtype=np.int64)
+    np.maximum.at(newest, back, values)
+    return distinct, times, newest

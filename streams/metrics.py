@@ -1,0 +1,153 @@
+"""What Prometheus reads of a worker; every figure is absolute and taken from the logs' own state, so no crash bends it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Final, Protocol
+
+import numpy as np
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from streams.kernels.batch import Floats
+from streams.kernels.log import LogName, Tally
+from streams.kernels.venue import Venue
+
+_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+
+
+@dataclass
+class Histogram:
+    """Counts of durations (s) by upper bound, filled from arrays."""
+
+    bounds: tuple[float, ...] = _SECONDS
+    counts: list[int] = field(default_factory=lambda: [0] * (len(_SECONDS) + 1))
+    total: float = 0.0
+
+    def observe(self, seconds: Floats) -> None:
+        """Add durations; negative ones (a device's clock is ahead) count as none."""
+        clipped = np.clip(seconds, 0.0, None)
+        places = np.searchsorted(self.bounds, clipped, side="left")
+        for place, n in enumerate(np.bincount(places, minlength=len(self.counts)).tolist()):
+            self.counts[place] += n
+        self.total += float(clipped.sum())
+
+    def family(self, name: str, documentation: str) -> HistogramMetricFamily:
+        """Render for Prometheus: cumulative counts."""
+        bounds = [*map(str, self.bounds), "+Inf"]
+        cumulative = np.cumsum(self.counts).tolist()
+        buckets = list(zip(bounds, map(float, cumulative), strict=True))
+        return HistogramMetricFamily(name, documentation, buckets=buckets, sum_value=self.total)
+
+
+@dataclass
+class Timings:
+    """How long things take."""
+
+    end_to_end: Histogram = field(default_factory=Histogram)
+    insert: Histogram = field(default_factory=Histogram)
+    checkpoint: Histogram = field(default_factory=Histogram)
+
+
+class CountedLog(Protocol):
+    """What the metrics read of a log."""
+
+    name: LogName
+    tally: Tally
+
+
+@dataclass(frozen=True)
+class Occupancy:
+    """What the store says is inside: by (area, kind); empty while the store cannot be asked."""
+
+    inside: Mapping[tuple[str, str], int]
+    capacity: Mapping[tuple[str, str], int]
+
+
+class WorkerCollector(Collector):
+    """Collects from a worker's live state at every scrape."""
+
+    def __init__(
+        self,
+        *,
+        logs: Callable[[], Iterable[CountedLog]],
+        venue: Venue,
+        occupancy: Callable[[], Occupancy],
+        timings: Timings,
+    ) -> None:
+        self._logs, self._venue, self._occupancy, self._timings = logs, venue, occupancy, timings
+
+    def collect(self) -> Iterator[Metric]:
+        """List every metric of the contract."""
+        yield from self._tallies()
+        yield from self._entrances()
+        yield from self._areas()
+        timings = self._timings
+        yield timings.end_to_end.family("gatepulse_end_to_end_seconds", "event time until its row is visible")
+        yield timings.insert.family("gatepulse_store_insert_seconds", "one write of rows to the store")
+        yield timings.checkpoint.family("gatepulse_checkpoint_seconds", "rows, snapshot and its delivery")
+        yield InfoMetricFamily("gatepulse_build", "version", value={"version": version("gatepulse")})
+
+    def _tallies(self) -> Iterator[Metric]:
+        logs = list(self._logs())
+        by_log = ["topic", "partition"]
+        for what, text in (
+            ("received", "lines received"),
+            ("counted", "events accepted once"),
+            ("duplicate", "events that had been received before"),
+        ):
+            family = CounterMetricFamily(f"gatepulse_events_{what}", text, labels=by_log)
+            for log in logs:
+                family.add_metric([log.name.topic, str(log.name.partition)], getattr(log.tally, what))
+            yield family
+        late = CounterMetricFamily("gatepulse_events_late", "events refused as too late", labels=by_log)
+        for log in logs:
+            late.add_metric([log.name.topic, str(log.name.partition)], 0)  # no event is too late to be counted
+        yield late
+        rejected = CounterMetricFamily(
+            "gatepulse_events_rejected", "lines that could not be accepted", labels=["reason", *by_log]
+        )
+        for log in logs:
+            for reason, n in log.tally.rejected.items():
+                rejected.add_metric([reason, log.name.topic, str(log.name.partition)], n)
+        yield rejected
+
+    def _entrances(self) -> Iterator[Metric]:
+        passages = CounterMetricFamily("gatepulse_passages", "passages", labels=["entrance", "direction", "kind"])
+        for labels, n in self._venue.passages().items():
+            passages.add_metric(list(labels), n)
+        yield passages
+        missing = GaugeMetricFamily("gatepulse_missing_events", "events known to be missing", labels=["entrance"])
+        for entrance, n in self._venue.missing().items():
+            missing.add_metric([entrance], n)
+        yield missing
+        last = GaugeMetricFamily(
+            "gatepulse_entrance_last_event_timestamp_seconds", "newest event time", labels=["entrance"]
+        )
+        for entrance, ts in self._venue.last_ts().items():
+            last.add_metric([entrance], ts / 1000)
+        yield last
+
+    def _areas(self) -> Iterator[Metric]:
+        occupancy = self._occupancy()
+        inside = GaugeMetricFamily(
+            "gatepulse_occupancy", "inside now, as stored; absent while unknown", labels=["area", "kind"]
+        )
+        for labels, n in occupancy.inside.items():
+            inside.add_metric(list(labels), n)
+        yield inside
+        capacity = GaugeMetricFamily("gatepulse_capacity", "approved capacity", labels=["area", "kind"])
+        for labels, n in occupancy.capacity.items():
+            capacity.add_metric(list(labels), n)
+        yield capacity
+
+
+def identity_holds(tallies: Iterable[Tally]) -> bool:
+    """Tell whether received = counted + duplicate + rejected in every log."""
+    return all(each.received == each.counted + each.duplicate + sum(each.rejected.values()) for each in tallies)

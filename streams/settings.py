@@ -1,0 +1,154 @@
+"""One list of settings: environment variables `GATEPULSE_SECTION__KEY` over a TOML file over these defaults.
+
+Unknown keys are errors. `gatepulse config show` prints the result with secrets hidden.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Kafka(_Section):
+    """The brokers."""
+
+    brokers: str = Field("127.0.0.1:9092", description="host:port, several separated by commas")
+    cluster: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_.:\-]{1,100}$",
+        description="name of this incarnation of the brokers; empty: the id that the brokers give",
+    )
+    group: str = Field("gatepulse", description="consumer group, and prefix of the changelog topics")
+    partitions: Annotated[int, Field(ge=1, le=1024)] = Field(4, description="of each source topic")
+    create_topics: bool = Field(default=True, description="create the changelog topics that are missing")
+    session_seconds: Seconds = Field(10, description="a silent worker's partitions go to others after this")
+
+
+class Store(_Section):
+    """ClickHouse."""
+
+    host: str = "127.0.0.1"
+    port: Port = Field(9000, description="native protocol")
+    user: str = "gatepulse"
+    password: SecretStr = SecretStr("")
+    reader: str = Field("reader", description="user of the wall and of verify; limited to the views")
+    reader_password: SecretStr = SecretStr("")
+
+
+class Worker(_Section):
+    """One worker process."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")] = Field(
+        "worker-1", description="unique in the group; a restart under the same name takes its partitions back"
+    )
+    flush_seconds: Seconds = Field(0.25, description="rows reach the store at least this often")
+    checkpoint_seconds: Seconds = Field(1.0, description="snapshots are written and offsets committed this often")
+    most_waiting: Annotated[int, Field(ge=1000)] = Field(
+        200_000, description="events in memory that are not stored; above it reading waits"
+    )
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(9100, description="0: no metrics")
+    data: Path = Field(Path(".gatepulse"), description="Faust's own folder")
+
+
+class Wall(_Section):
+    """The wall page."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    language: Literal["zh", "en"] = "zh"
+    stale_after_seconds: Seconds = 5
+
+
+class Clock(_Section):
+    """The site's clock; a demonstration lets it run fast. Times in milliseconds since 1970 UTC."""
+
+    site_ms: int = 0
+    real_ms: int = 0
+    speed: float = Field(1.0, gt=0)
+
+
+class Log(_Section):
+    """What the processes say."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(BaseSettings):
+    """Everything that an installation may set."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEPULSE_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    site: str = Field("expo", description="a site profile: the name of one that we ship, or a TOML file")
+    kafka: Kafka = Kafka()
+    store: Store = Store()
+    worker: Worker = Worker()
+    wall: Wall = Wall()
+    clock: Clock = Clock()
+    log: Log = Log()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        **_: Any,  # noqa: ANN401  # the other sources, not wanted
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over file over defaults."""
+        file = os.environ.get("GATEPULSE_CONFIG")
+        toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
+        return (init_settings, env_settings, *toml)
+
+
+class WrongSettingsError(ValueError):
+    """A setting is unknown or does not fit; each line names one, what was given, and what was expected."""
+
+
+def load_settings() -> Settings:
+    """Read the environment and the file named by GATEPULSE_CONFIG. Raises WrongSettingsError."""
+    file = os.environ.get("GATEPULSE_CONFIG")
+    if file and not Path(file).is_file():
+        raise WrongSettingsError(f"GATEPULSE_CONFIG: {file}: there is no such file")
+    _refuse_unknown_variables()
+    try:
+        return Settings()
+    except (ValidationError, SettingsError, ValueError) as error:
+        raise WrongSettingsError(_explain(error, file)) from error
+
+
+def _explain(error: Exception, file: str | None) -> str:
+    if not isinstance(error, ValidationError):
+        return f"{file or 'environment'}: {error}"
+    lines = []
+    for each in error.errors():
+        path = ".".join(map(str, each["loc"]))
+        variable = "GATEPULSE_" + "__".join(map(str, each["loc"])).upper()
+        lines.append(f"{path} (or {variable}): {each['input']!r}: {each['msg']}")
+    return "\n".join(lines)
+
+
+def _refuse_unknown_variables() -> None:
+    """Pydantic passes over unknown variables on the top level; a slip of the pen must not go unnoticed."""
+    known = {"CONFIG"} | {name.upper() for name in Settings.model_fields}
+    for variable in os.environ:
+        if variable.startswith("GATEPULSE_"):
+            section = variable.removeprefix("GATEPULSE_").split("__")[0]
+            if section not in known:
+                names = ", ".join(f"GATEPULSE_{name}" for name in sorted(known))
+                raise WrongSettingsError(f"{variable}: not a setting; expected one of {names}")

@@ -1,0 +1,1 @@
+"""How the embedded servers, their supervision and the checks behave."""

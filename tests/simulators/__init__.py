@@ -1,0 +1,1 @@
+"""Tests of the event simulators, the ledger and the verification."""

@@ -1,0 +1,157 @@
+"""A site with three gates and a ledger of a few passages, for tests that check every number by hand.
+
+outside --N1--> venue --H1--> hall          persons
+outside --P1--> park                        vehicles
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from simulators import accounts, truth
+from simulators.compare import text
+from simulators.ledger import Ledger, LedgerWriter, Result, read_ledger
+from simulators.tables import Table
+from streams.site import Site, parse_site
+
+_PROFILE = """\
+id = "small"
+title = { zh = "小", en = "Small" }
+time_zone = "Asia/Shanghai"
+[opening]
+daily = "08:00-18:00"
+[[zone]]
+id = "Z"
+unit = "U"
+title = { zh = "区", en = "Zone" }
+team = { zh = "组", en = "Team" }
+[[grid]]
+id = "G"
+title = { zh = "格", en = "Grid" }
+[[unit]]
+id = "U"
+grid = "G"
+title = { zh = "元", en = "Unit" }
+[[category]]
+id = "visitor"
+title = { zh = "客", en = "Visitor" }
+colour = "#22c55e"
+[[category]]
+id = "staff"
+title = { zh = "工", en = "Staff" }
+colour = "#22c5ee"
+[[vehicle_class]]
+id = "car"
+title = { zh = "车", en = "Car" }
+colour = "#2222ee"
+[[area]]
+id = "venue"
+title = { zh = "馆", en = "Venue" }
+capacity = { person = 100 }
+[[area]]
+id = "hall"
+title = { zh = "厅", en = "Hall" }
+kinds = ["person"]
+[[area]]
+id = "park"
+title = { zh = "场", en = "Park" }
+capacity = { vehicle = 50 }
+[[entrance]]
+id = "N1"
+title = { zh = "北", en = "North" }
+kind = "person"
+outer = "outside"
+inner = "venue"
+zone = "Z"
+lanes = 2
+[[entrance]]
+id = "H1"
+title = { zh = "厅", en = "Hall" }
+kind = "person"
+outer = "venue"
+inner = "hall"
+zone = "Z"
+lanes = 1
+[[entrance]]
+id = "P1"
+title = { zh = "车", en = "Cars" }
+kind = "vehicle"
+outer = "outside"
+inner = "park"
+zone = "Z"
+lanes = 1
+"""
+
+MIDNIGHT = 1_636_070_400_000
+"""2021-11-05 00:00 UTC in milliseconds: 08:00 in Shanghai."""
+
+
+def small_site(time_zone: str = "Asia/Shanghai") -> Site:
+    return parse_site(_PROFILE.replace("Asia/Shanghai", time_zone), source="small.toml")
+
+
+SITE = small_site()
+
+
+def at(clock: str) -> int:
+    """Return the UTC time 2021-11-05 `clock` (h:m:s, with fractions) in milliseconds."""
+    hours, minutes, seconds = clock.split(":")
+    return MIDNIGHT + (int(hours) * 60 + int(minutes)) * 60_000 + round(float(seconds) * 1000)
+
+
+def passage(clock: str, device: str = "N1-L01", seq: int = 1, direction: str = "in", **other: Any) -> dict[str, Any]:
+    """Return one passage of a visitor; the entrance follows from the device, the kind from the entrance."""
+    ts = at(clock)
+    entrance = device.partition("-")[0]
+    kind = "vehicle" if entrance == "P1" else "person"
+    row = {
+        "kind": kind, "device": device, "epoch": 0, "seq": seq, "true_ts": ts, "ts": ts, "entrance": entrance,
+        "direction": direction, "outcome": "passed", "category": "car" if kind == "vehicle" else "visitor",
+        "reason": "", "credential": "", "temperature": float("nan"), "health": "",
+    }  # fmt: skip
+    return row | other
+
+
+def correction(name: str, clock: str, area: str = "venue", **other: Any) -> dict[str, Any]:
+    row = {"id": name, "area": area, "kind": "", "ts": at(clock), "delta": None, "absolute": None}
+    return row | {"actor": "duty", "reason": "recount", "result": "ok"} | other
+
+
+def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in passage("0:0:0")}
+
+
+def write(directory: Path, rows: Sequence[Mapping[str, Any]], result: Result = "ok") -> LedgerWriter:
+    """Start a ledger in which every passage of `rows` was sent once with `result`."""
+    writer = LedgerWriter(directory, meta={"site": "small"})
+    writer.attempts(writer.passages(columns(rows)), result, at_ms=MIDNIGHT)
+    return writer
+
+
+def ledger_of(directory: Path, rows: Sequence[Mapping[str, Any]]) -> Ledger:
+    write(directory, rows).close()
+    return read_ledger(directory)
+
+
+def drawn(table: Table) -> list[str]:
+    """Draw a table for reading: one line per row, keys | values, in the order of the lines."""
+    lines = []
+    for row in range(len(table)):
+        halves = [[text(name, column, row) for name, column in half.items()] for half in (table.keys, table.values)]
+        lines.append(" | ".join(" ".join(half) for half in halves).replace("2021-11-05T", "").replace(".000Z", ""))
+    return sorted(lines)
+
+
+def tables(ledger: Ledger, site: Site = SITE) -> dict[str, Table]:
+    """Return every table of the truth, with all that is in doubt taken as delivered."""
+    sent, corrected = truth.sent_passages(ledger), truth.sent_corrections(ledger)
+    corrections = truth.corrections(ledger, corrected, site)
+    views = truth.published(ledger, site, sent, corrections)
+    kinds = ledger.passages["kind"][sent.rows].texts().tolist()
+    counted = {"person": kinds.count("person"), "vehicle": kinds.count("vehicle"), "corrections": len(corrections)}
+    return views | {
+        "passages": truth.passages(ledger, sent),
+        "corrections": corrections,
+        "rejections": accounts.rejections(ledger),
+        "progress": accounts.progress(ledger, counted),
+    }
