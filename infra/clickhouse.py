@@ -165,7 +165,7 @@ class EmbeddedClickHouse:
         if code == Exit.ENTRY_CHANGED:
             return EntryChanged(
                 "The installed chdb-core does not have the entry that the embedded server uses: install the version "
-                f"pinned in pyproject.toml (`make clean demo`), or set store.url to a ClickHouse server. {self._logs()}"
+                f"pinned in pyproject.toml (`make clean demo`), or set store.host to a ClickHouse. {self._logs()}"
             )
         if code == Exit.DIRECTORY_IN_USE:
             return DirectoryInUse(f"Another ClickHouse runs on {self._home}: end it or choose another directory.")

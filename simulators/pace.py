@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _LONGEST_WAIT = 0.1
 """Seconds: so often is it looked whether to stop."""
+_SHORTEST_WAIT = 0.02
+"""Seconds: so much is gathered at least, since every batch is a write to the ledger."""
 
 
 class RealTime(Protocol):
@@ -68,10 +70,20 @@ class Track:
         """Site time of the next delivery."""
         return None if self.done else int(self.schedule.at[self._next])
 
+    @property
+    def share(self) -> float:
+        """Share of the schedule that has been played."""
+        return self._next / max(len(self.schedule), 1)
+
+    @property
+    def ends(self) -> int:
+        """Site time of the last event; 0 when there is none."""
+        events = self.schedule.day.true_ts
+        return int(events[-1]) if len(events) else 0
+
     def happened_by(self, site_ms: int) -> bool:
         """Say whether all events have happened by `site_ms` (some may still be on their way)."""
-        events = self.schedule.day.true_ts
-        return not len(events) or int(events[-1]) <= site_ms
+        return self.ends <= site_ms
 
     def due(self, site_ms: int | None, *, most: int) -> Batch | None:
         """Take the next deliveries that are due at `site_ms` (None: all are), at most `most` of them."""
@@ -97,11 +109,11 @@ class Track:
 
 
 def wait_for(site_ms: int | None, clock: SiteClock | None, real: RealTime) -> None:
-    """Wait until the clock shows `site_ms`, a tenth of a second at most."""
+    """Wait until the clock shows `site_ms`, for 0.02 to 0.1 seconds."""
     missing = _LONGEST_WAIT * 1000
     if site_ms is not None:
         missing = clock.real(site_ms) - real.now_ms() if clock else 0
-    real.wait(min(max(missing / 1000, 0.001), _LONGEST_WAIT))
+    real.wait(min(max(missing / 1000, _SHORTEST_WAIT), _LONGEST_WAIT))
 
 
 def at_rate(day: Day, *, rate: float, start_ms: int) -> Day:

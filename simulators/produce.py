@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
-from kafka import KafkaProducer
+from kafka import KafkaProducer  # type: ignore[import-untyped]  # it ships no types
 
 from simulators.lines import make_lines
 from streams.contract import KIND_OF_TOPIC
@@ -27,6 +27,9 @@ Result = Literal["ok", "fail", "info"]
 _TOPIC_OF = {kind: topic for topic, kind in KIND_OF_TOPIC.items()}
 _MOST_IN_FLIGHT = 30_000
 """Messages: what the producer may hold, some 10 MB of single events."""
+_SETTLE_MS = 250
+"""So often the broker's answers are entered in the ledger, or when there are `_MANY`."""
+_MANY = 5_000
 _LARGEST_FRAME = 400_000
 """Bytes, not counting the last line: below the megabyte that brokers take by default."""
 _BULK_FRAME = 50
@@ -56,7 +59,7 @@ class NoLedger:
         self._rows = 0
 
     def passages(self, columns: Mapping[str, Any]) -> Ints:
-        """Number the passages."""
+        """Return numbers for the passages, and forget them."""
         first, self._rows = self._rows, self._rows + len(columns["ts"])
         return np.arange(first, self._rows)
 
@@ -93,6 +96,11 @@ class Message:
     index: tuple[int, ...]
     malformed: tuple[Malformed, ...]
 
+    @property
+    def events(self) -> int:
+        """Lines in it."""
+        return len(self.index) + len(self.malformed)
+
 
 @dataclass
 class Sent:
@@ -121,6 +129,8 @@ class Sender:
         """Start with nothing on its way."""
         self._replies: deque[tuple[Message, Any]] = deque()
         self._in_flight = 0
+        self._events_in_flight = 0
+        self._settled_ms = 0
 
     def send(self, track: Track, batch: Batch) -> None:
         """Write new passages to the ledger, then hand everything to the producer."""
@@ -133,10 +143,19 @@ class Sender:
             self._send(message)
         self.settle()
 
-    def settle(self) -> None:
-        """Write to the ledger what the broker has answered since the last time."""
+    def waiting(self) -> int:
+        """Return how many events the workers have yet to count: in the fullest partition, and on their way there."""
+        return self._events_in_flight + (self.backlog.fullest() if self.backlog else 0)
+
+    def settle(self, *, at_once: bool = False) -> None:
+        """Write to the ledger what the broker has answered since the last time, unless that was a moment ago."""
+        now = self.real.now_ms()
+        if not at_once and len(self._replies) < _MANY and now - self._settled_ms < _SETTLE_MS:
+            return
+        self._settled_ms = now
         replies = [self._replies.popleft() for _ in range(len(self._replies))]
         self._in_flight -= len(replies)
+        self._events_in_flight -= sum(message.events for message, _ in replies)
         stored: list[Message] = []
         unknown: list[Message] = []
         for message, reply in replies:
@@ -145,15 +164,14 @@ class Sender:
                 continue
             stored.append(message)
             if self.backlog:
-                size = len(message.index) + len(message.malformed)
-                self.backlog.stored((reply.topic, reply.partition), reply.offset, size)
+                self.backlog.stored((reply.topic, reply.partition), reply.offset, message.events)
         self.sent.ok += self._write("ok", stored)
         self.sent.unknown += self._write("info", unknown)
 
     def flush(self) -> None:
         """Return when the broker has answered everything, and the ledger says so."""
         self.producer.flush()
-        self.settle()
+        self.settle(at_once=True)
 
     def _write_new(self, track: Track, rows: Ints) -> None:
         """Enter passages that are to be sent for the first time; those that get lost are never sent at all."""
@@ -173,9 +191,10 @@ class Sender:
 
     def _send(self, message: Message) -> None:
         while self._in_flight >= _MOST_IN_FLIGHT:
-            self.settle()
+            self.settle(at_once=True)
             self.real.wait(0.005)
         self._in_flight += 1
+        self._events_in_flight += message.events
         self.sent.messages += 1
         future = self.producer.send(message.topic, message.value, message.key)
         # Both are called by the producer's own thread; appending to a deque needs no lock.

@@ -74,7 +74,7 @@ class Lines:
             self._write(self._last)
 
     def _write(self, progress: Progress) -> None:
-        print("simulate:", progress.text(self._zone), file=self._stream, flush=True)  # noqa: T201 - that is its job
+        print("simulate:", progress.text(self._zone), file=self._stream, flush=True)
 
 
 class TerminalBar:

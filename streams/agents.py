@@ -8,24 +8,24 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import faust
 import msgspec
 import numpy as np
 import structlog
-from faust.types import TP
+from faust.types import TP, StreamT
 
 from streams.checkpoint import SnapshotTable, key_of, pack, unpack
-from streams.consumer import JoinedValue, Offsets
-from streams.contract import DIRECTIONS, EntranceTotals, Reason, Rejected, Topic, Total
+from streams.consumer import CoalescingConsumer, JoinedValue, Offsets
+from streams.contract import DIRECTIONS, Reason, Rejected, Topic
 from streams.counting import Counting
 from streams.kernels.batch import Rejection
 from streams.kernels.cells import unpack as unpack_cells
 from streams.kernels.log import LogName
 from streams.kernels.passages import PassageLog
 from streams.kernels.snapshot import Plain
-from streams.kernels.venue import Venue
+from streams.kernels.venue import EntranceTotals, Total, Venue
 
 log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
@@ -84,11 +84,8 @@ class KafkaOutlet:
 
     def caught_up_at(self, partition: int, next_offset: int) -> int | None:  # noqa: D102
         tp = TP(self.topic, partition)
-        consumer = self.app.consumer
-        if tp not in consumer.assignment():
-            return None
-        at: int | None = consumer.caught_up_at(tp, next_offset)
-        return at
+        consumer = cast("CoalescingConsumer", self.app.consumer)
+        return consumer.caught_up_at(tp, next_offset) if tp in consumer.assignment() else None
 
     async def _sent(self, futures: Sequence[Awaitable[Any]]) -> None:
         """Wait for the broker's word on each: Faust only logs a failed delivery."""
@@ -132,7 +129,7 @@ def entrance_totals(log: PassageLog) -> list[EntranceTotals]:
             log=str(log.name),
             version=log.next_offset,
             entrance=entrance,
-            kind=log.kind,  # type: ignore[arg-type]  # the kernel knows kinds as text
+            kind=log.kind,
             totals=each,
             missing=missing.get(entrance, 0),
             last_ts=log.last_ts.get(entrance),
@@ -145,11 +142,11 @@ def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess = en
     """Attach an agent that hands the joined messages of a source topic to its counting."""
     topic = app.topic(counting.topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 
-    async def count(stream: faust.Stream[bytes]) -> None:
+    async def count(stream: StreamT[bytes]) -> None:
         async for event in stream.events():
             message = event.message
             try:
-                value: JoinedValue = message.value
+                value = cast("JoinedValue", message.value)
                 if message.generation_id == app.consumer_generation_id:
                     generation = counting.generation
                     await counting.apply(message.partition, value.records, generation=generation)
@@ -164,7 +161,7 @@ def watch_venue(app: faust.App, venue: Venue, *, end: EndProcess = end_process) 
     topic = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     decode = msgspec.json.Decoder(EntranceTotals).decode
 
-    async def follow(stream: faust.Stream[bytes]) -> None:
+    async def follow(stream: StreamT[bytes]) -> None:
         async for value in stream:
             try:
                 venue.update(decode(value))
@@ -194,7 +191,7 @@ def take_up_on_assignment(
 
 
 async def _starts(app: faust.App, countings: Sequence[tuple[Counting[Any], SnapshotTable]]) -> dict[TP, int]:
-    committed = await app.consumer.seek_to_committed()
+    committed = await cast("CoalescingConsumer", app.consumer).seek_to_committed()
     starts: dict[TP, int] = {}
     for counting, table in countings:
         mine = [tp for tp in app.consumer.assignment() if tp.topic == counting.topic]

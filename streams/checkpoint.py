@@ -36,16 +36,16 @@ def next_offset(value: bytes) -> int:
     return offset
 
 
-class SnapshotTable(faust.Table):
+class SnapshotTable(faust.Table[bytes, bytes]):
     """A Faust table as a shelf for snapshots: key = source partition, and of two the one that counted further stays.
 
     A worker that was thought dead may wake up and append an old snapshot behind a newer one.
     """
 
-    def apply_changelog_batch(self, batch: Iterable[EventT]) -> None:
+    def apply_changelog_batch(self, batch: Iterable[EventT[bytes]]) -> None:
         """Take records of the changelog in while the table recovers."""
         newest = {key: next_offset(value) for key, value in self.data.items()}
-        kept: dict[Any, EventT] = {}
+        kept: dict[Any, EventT[bytes]] = {}
         for event in batch:
             key, value = event.message.key, event.message.value
             if value is not None and next_offset(value) >= newest.get(key, 0):
@@ -57,7 +57,7 @@ class SnapshotTable(faust.Table):
 def shelf(app: faust.App, name: str, *, partitions: int) -> SnapshotTable:
     """Create a table of snapshots in an app whose tables are SnapshotTables; Faust keeps bytes as they are."""
     table = app.Table(name, partitions=partitions, recovery_buffer_size=1000, key_type=bytes, value_type=bytes)
-    return cast(SnapshotTable, table)
+    return cast("SnapshotTable", table)
 
 
 def key_of(partition: int) -> bytes:

@@ -199,9 +199,21 @@ class CorrectionCodec:
     def read(self, records: Records) -> CorrectionBatch:
         """Turn records into corrections with their kind filled in."""
         events, positions, rejections = self._lines.read(records)
-        kinds = [each.kind or self._areas[each.area][0] for each in events]
-        accepted: list[tuple[Position, str, Change]] = list(zip(positions, kinds, events, strict=True))
+        accepted = [self._change(event, position) for event, position in zip(events, positions, strict=True)]
         return CorrectionBatch(records.first, records.after, accepted, rejections)
+
+    def _change(self, event: Correction, position: Position) -> Change:
+        return Change(
+            position=position,
+            id=event.id,
+            area=event.area,
+            kind=event.kind or self._areas[event.area][0],
+            ts=event.ts,
+            actor=event.actor,
+            reason=event.reason,
+            delta=event.delta,
+            absolute=event.absolute,
+        )
 
     def _check(self, event: Correction) -> None:
         if not _identifier(event.id):

@@ -73,6 +73,8 @@ def _join(records: Sequence[Any]) -> Any:  # noqa: ANN401  # aiokafka's record, 
 class CoalescingThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, joining what it fetched."""
 
+    transport: "CoalescingTransport"
+
     async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ANN401, ASYNC109  # Faust's signature
         """Fetch once; records of joined topics come as few joined ones."""
         fetched = await super().getmany(active_partitions, timeout)
@@ -91,6 +93,9 @@ class CoalescingThread(driver.AIOKafkaConsumerThread):
 
 class CoalescingConsumer(driver.Consumer):
     """Faust's consumer, with offsets of joined topics taken from the checkpoint."""
+
+    transport: "CoalescingTransport"
+    _thread: CoalescingThread
 
     def _new_consumer_thread(self) -> CoalescingThread:
         return CoalescingThread(self, loop=self.loop, beacon=self.beacon)
@@ -138,8 +143,7 @@ class CoalescingConsumer(driver.Consumer):
 
     def caught_up_at(self, tp: TP, next_offset: int) -> int | None:
         """See CoalescingThread.caught_up_at."""
-        thread: CoalescingThread = self._thread
-        return thread.caught_up_at(tp, next_offset)
+        return self._thread.caught_up_at(tp, next_offset)
 
 
 class CoalescingTransport(driver.Transport):

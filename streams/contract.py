@@ -6,6 +6,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from streams.kernels.venue import EntranceTotals
+
 Kind = Literal["person", "vehicle"]
 Direction = Literal["in", "out"]
 Outcome = Literal["passed", "granted", "denied"]
@@ -100,26 +102,6 @@ class Reason(StrEnum):
     WRONG_KIND = "wrong-kind"
     UNKNOWN_CATEGORY = "unknown-category"
     UNKNOWN_AREA = "unknown-area"
-
-
-class Total(Struct, frozen=True):
-    """What one log has counted at an entrance for one direction and category, since the log began."""
-
-    direction: Direction
-    category: str
-    passages: int
-
-
-class EntranceTotals(Struct, frozen=True):
-    """Value of `entrance.totals`: absolute, and newest where `version` is highest for (log, entrance)."""
-
-    log: str
-    version: int
-    entrance: str
-    kind: Kind
-    totals: list[Total]
-    missing: int
-    last_ts: int | None
 
 
 class Rejected(Struct, frozen=True):

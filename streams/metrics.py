@@ -1,4 +1,4 @@
-"""What Prometheus reads of a worker; every figure is absolute and taken from the logs' own state, so no crash bends it."""
+"""What Prometheus reads of a worker: absolute figures out of the logs' own state, so that no crash bends them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field

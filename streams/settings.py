@@ -5,7 +5,7 @@ Unknown keys are errors. `gatepulse config show` prints the result with secrets 
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -108,7 +108,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        **_: Any,  # noqa: ANN401  # the other sources, not wanted
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # not wanted, nor is the next
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over file over defaults."""
         file = os.environ.get("GATEPULSE_CONFIG")

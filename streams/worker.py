@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import faust
@@ -11,8 +11,8 @@ import structlog
 import uvloop
 from kafka.admin import KafkaAdminClient
 from prometheus_client import CollectorRegistry, start_http_server
-
 from sinks.clickhouse import ClickHouseSink, Reader, StoreAddress
+
 from sinks.rows import Block
 from sinks.sink import StoreUnavailable
 from streams.app import Parts, create_app
@@ -71,7 +71,7 @@ class StoredOccupancy:
 
     reader: Reader
     _read_at: float = 0.0
-    _newest: Occupancy = Occupancy({}, {})
+    _newest: Occupancy = field(default_factory=lambda: Occupancy({}, {}))
 
     def __call__(self) -> Occupancy:
         """Return what is inside each area."""

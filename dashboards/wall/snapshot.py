@@ -35,7 +35,7 @@ def take(reading: Reading, site: Site, clock: SiteClock, *, limits: Limits) -> S
     stored = complete_to(reading.logs)
     as_of = None if stored is None else clock.now(stored)
     opened = None if as_of is None else opened_at(site.opening, as_of, site.time_zone)
-    quiet_from = None if as_of is None or opened is None else max(as_of - limits.silent_after_ms, opened)
+    quiet_from = None if as_of is None else _quiet_from(as_of - limits.silent_after_ms, opened)
     entrances = rank(entrances_of(reading, site, quiet_from=quiet_from))
     areas = [_area(row) for row in sorted(reading.areas, key=_place(site))]
     kinds = site_kinds(site)
@@ -52,6 +52,11 @@ def take(reading: Reading, site: Site, clock: SiteClock, *, limits: Limits) -> S
         entrances=entrances,
         health=_health(reading, entrances, stale_after_ms=limits.stale_after_ms),
     )
+
+
+def _quiet_from(limit: int, opened: int | None) -> int | None:
+    """Lanes are silent that were last heard before `limit`, but none is until the site has been open that long."""
+    return limit if opened is not None and limit >= opened else None
 
 
 def aged(snapshot: Snapshot, real_ms: int, clock: SiteClock, *, zone: str, limits: Limits) -> Snapshot:

@@ -1,11 +1,10 @@
-"""Audited corrections of an occupancy: each id once; what they mean for the occupancy is computed by the store's views.
+"""Audited corrections of an occupancy, each id once; the store's views compute what they mean for the occupancy.
 
 A correction takes effect in event time, at the end of the 10 s window of its `ts`: `delta` adds, `absolute`
 replaces. So a passage that arrives late still lands before or behind it as it happened.
 """
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from sinks.rows import Block
 from streams.kernels.batch import Position, Rejection
@@ -13,11 +12,14 @@ from streams.kernels.log import LogName, Tally, check_no_hole
 from streams.kernels.snapshot import FORMAT, Plain, check, tally_in, tally_out
 
 
-class Change(Protocol):
-    """The fields of a correction that are kept; the kind is already filled in."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A correction with its kind filled in and its place in the log."""
 
+    position: Position
     id: str
     area: str
+    kind: str
     ts: int
     actor: str
     reason: str
@@ -31,7 +33,7 @@ class CorrectionBatch:
 
     first: int
     after: int
-    corrections: list[tuple[Position, str, Change]]
+    corrections: list[Change]
     rejections: list[Rejection] = field(default_factory=list)
 
 
@@ -43,7 +45,7 @@ class CorrectionLog:
         self.next_offset = next_offset
         self.tally = Tally()
         self.seen: set[str] = set()
-        self._fresh: list[tuple[Position, str, Change]] = []
+        self._fresh: list[Change] = []
         self._rejections: list[Rejection] = []
 
     @property
@@ -57,13 +59,13 @@ class CorrectionLog:
         rejections = [each for each in batch.rejections if each.position.offset >= self.next_offset]
         self.tally.reject(rejections)
         self._rejections += rejections
-        for position, kind, change in batch.corrections:
-            if position.offset >= self.next_offset:
+        for change in batch.corrections:
+            if change.position.offset >= self.next_offset:
                 fresh = change.id not in self.seen
                 self.tally.count(int(fresh), duplicates=int(not fresh))
                 if fresh:
                     self.seen.add(change.id)
-                    self._fresh.append((position, kind, change))
+                    self._fresh.append(change)
         self.next_offset = max(self.next_offset, batch.after)
 
     def take(self) -> list[Block]:
@@ -71,20 +73,18 @@ class CorrectionLog:
         fresh, self._fresh = self._fresh, []
         if not fresh:
             return []
-        positions, kinds, changes = zip(*fresh, strict=True)
         columns = {
-            name: [getattr(each, name) for each in changes]
-            for name in ("id", "area", "ts", "delta", "absolute", "actor", "reason")
+            name: [getattr(change, name) for change in fresh]
+            for name in ("id", "area", "kind", "ts", "delta", "absolute", "actor", "reason")
         }
         return [
             Block(
                 "corrections",
                 {
                     **columns,
-                    "kind": kinds,
                     "log": [str(self.name)] * len(fresh),
-                    "offset": [each.offset for each in positions],
-                    "line": [each.line for each in positions],
+                    "offset": [change.position.offset for change in fresh],
+                    "line": [change.position.line for change in fresh],
                 },
             )
         ]

@@ -1,4 +1,4 @@
-"""Small integers for names, in the order in which a log first mentions them, so that they mean the same after a replay."""
+"""Small integers for names, in the order in which a log first mentions them: the same again after a replay."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final

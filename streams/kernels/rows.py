@@ -51,7 +51,7 @@ def entered_rows(kind: str, entered: Sequence[tuple[int, str]]) -> Block:
 
 
 def device_rows(log: str, names: Sequence[str], epochs: Sequence[int], devices: Sequence[Heard], version: int) -> Block:
-    """What was received from each device in each epoch."""
+    """List what was received from each device in each epoch."""
     return Block(
         "devices",
         {

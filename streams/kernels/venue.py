@@ -1,68 +1,66 @@
-"""The site as a whole, from the totals of every log: the newest of each (log, entrance) counts, in any order of arrival."""
+"""The site as a whole, from the totals of every log: the newest of each (log, entrance) counts, however they arrive."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 
-class EntranceTotal(Protocol):
-    """One direction and category of an entrance's totals."""
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What one log has counted at an entrance for one direction and category, since the log began."""
 
     direction: str
     category: str
     passages: int
 
 
-class EntranceFigures(Protocol):
-    """What a log says of an entrance: absolute, newest where `version` is highest."""
+@dataclass(frozen=True, slots=True)
+class EntranceTotals:
+    """What one log says of an entrance: absolute, and newest where `version` is highest; times in ms UTC."""
 
     log: str
     version: int
     entrance: str
     kind: str
+    totals: list[Total]
     missing: int
     last_ts: int | None
-
-    @property
-    def totals(self) -> Iterable[EntranceTotal]:
-        """Passages by direction and category."""
 
 
 @dataclass(slots=True)
 class Venue:
-    """Newest figures by (log, entrance), and their sums over the logs."""
+    """Newest totals by (log, entrance), and their sums over the logs."""
 
-    newest: dict[tuple[str, str], EntranceFigures] = field(default_factory=dict)
+    newest: dict[tuple[str, str], EntranceTotals] = field(default_factory=dict)
 
-    def update(self, figures: EntranceFigures) -> bool:
-        """Take figures in; False if something as new was known."""
-        key = (figures.log, figures.entrance)
+    def update(self, totals: EntranceTotals) -> bool:
+        """Take totals in; False if something as new was known."""
+        key = (totals.log, totals.entrance)
         known = self.newest.get(key)
-        if known is not None and known.version >= figures.version:
+        if known is not None and known.version >= totals.version:
             return False
-        self.newest[key] = figures
+        self.newest[key] = totals
         return True
 
     def passages(self) -> Mapping[tuple[str, str, str], int]:
         """Sum passages by (entrance, direction, kind)."""
         answer: Counter[tuple[str, str, str]] = Counter()
-        for figures in self.newest.values():
-            for total in figures.totals:
-                answer[figures.entrance, total.direction, figures.kind] += total.passages
+        for totals in self.newest.values():
+            for total in totals.totals:
+                answer[totals.entrance, total.direction, totals.kind] += total.passages
         return answer
 
     def missing(self) -> Mapping[str, int]:
         """Sum missing events by entrance."""
         answer: Counter[str] = Counter()
-        for figures in self.newest.values():
-            answer[figures.entrance] += figures.missing
+        for totals in self.newest.values():
+            answer[totals.entrance] += totals.missing
         return answer
 
     def last_ts(self) -> Mapping[str, int]:
         """Tell the newest event time (ms UTC) by entrance; entrances without events are left out."""
         answer: dict[str, int] = {}
-        for figures in self.newest.values():
-            if figures.last_ts is not None:
-                answer[figures.entrance] = max(figures.last_ts, answer.get(figures.entrance, 0))
+        for totals in self.newest.values():
+            if totals.last_ts is not None:
+                answer[totals.entrance] = max(totals.last_ts, answer.get(totals.entrance, 0))
         return answer

@@ -1,0 +1,63 @@
+"""Sends an audited correction of an occupancy, and enters it in the ledger; a made-up officer's count."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kafka.errors import KafkaError  # type: ignore[import-untyped]  # it ships no types
+
+from streams.contract import Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from streams.contract import Kind
+
+_TIMEOUT = 60.0
+"""Seconds to wait for the broker's answer."""
+
+
+class CorrectionLedger(Protocol):
+    """What is used of `ledger.LedgerWriter`."""
+
+    def corrections(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write what became of attempts to send corrections."""
+
+
+class CorrectionNotSentError(RuntimeError):
+    """The broker did not confirm a correction: it may have arrived or not. Send the same one (same id) again."""
+
+
+@dataclass(frozen=True)
+class OccupancyCorrection:
+    """`delta` is added to the number inside `area`, or `absolute` replaces it, at `ts` (site time, ms)."""
+
+    area: str
+    ts: int
+    actor: str
+    reason: str
+    delta: int | None = None
+    absolute: int | None = None
+    kind: Kind | None = None
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def fields(self) -> dict[str, Any]:
+        """Return what is set, by the names of the contract."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+def send_correction(producer: Any, correction: OccupancyCorrection, ledger: CorrectionLedger | None = None) -> None:  # noqa: ANN401 - kafka-python has no types
+    """Send a correction and wait for the broker; raises `CorrectionNotSentError`."""
+    value = json.dumps(correction.fields(), ensure_ascii=False).encode()
+    try:
+        producer.send(Topic.CORRECTIONS.value, value, correction.area.encode()).get(timeout=_TIMEOUT)
+        result = "ok"
+    except KafkaError as error:
+        result = "info"
+        raise CorrectionNotSentError(f"id {correction.id}, area {correction.area}: {error!r}") from error
+    finally:
+        if ledger:
+            ledger.corrections([vars(correction) | {"result": result}])

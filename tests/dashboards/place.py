@@ -1,0 +1,121 @@
+"""A small site for the wall's tests, and readings of it to change a row at a time.
+
+outside --N1--> venue --H1--> hall     persons; N1 has three lanes, N2 (also into the venue) has two
+outside --P1--> park                   vehicles
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dashboards.wall.figures import EntranceNow, Limits, Snapshot
+from dashboards.wall.reading import (
+    AreaRow,
+    DeviceRow,
+    GateRow,
+    LogRow,
+    MinuteRow,
+    Reading,
+    Span,
+    TodayRow,
+    TrendReading,
+    span_of,
+)
+from dashboards.wall.snapshot import take
+from streams.clock import SiteClock
+from streams.site import Site, parse_site
+
+NASTY = "<img src=x onerror=alert(1)>"
+
+AROUND = """
+id = "small"
+title = { zh = "小展馆", en = "Small hall" }
+time_zone = "Asia/Shanghai"
+opening = { daily = "08:00-20:00" }
+grid = [{ id = "G", title = { zh = "格", en = "Grid" } }]
+unit = [{ id = "U", grid = "G", title = { zh = "元", en = "Unit" } }]
+zone = [{ id = "Z", unit = "U", title = { zh = "区", en = "Zone" }, team = { zh = "组", en = "Team" } }]
+category = [{ id = "visitor", title = { zh = "观展", en = "Visitor" }, colour = "#22c55e" }]
+vehicle_class = [{ id = "car", title = { zh = "车", en = "Car" }, colour = "#2222ee" }]
+area = [
+  { id = "venue", title = { zh = "公共区", en = "Venue" }, capacity = { person = 1000 } },
+  { id = "hall", title = { zh = "一号馆", en = "Hall" }, capacity = { person = 200 } },
+  { id = "park", title = { zh = "停车场", en = "Park" }, capacity = { vehicle = 50 } },
+]
+"""
+
+
+def _entrance(name: str, zh: str, en: str, *, kind: str, way: tuple[str, str], lanes: int) -> str:
+    titles = f'title = {{ zh = "{zh}", en = "{en}" }}'
+    sides = f'kind = "{kind}"\nouter = "{way[0]}"\ninner = "{way[1]}"'
+    return f'[[entrance]]\nid = "{name}"\n{titles}\n{sides}\nzone = "Z"\nlanes = {lanes}\n'
+
+
+PROFILE = "\n".join(
+    [
+        AROUND,
+        _entrance("N1", "北一口", "North 1", kind="person", way=("outside", "venue"), lanes=3),
+        _entrance("N2", NASTY, "North 2", kind="person", way=("outside", "venue"), lanes=2),
+        _entrance("H1", "馆门", "Door", kind="person", way=("venue", "hall"), lanes=1),
+        _entrance("P1", "车场口", "Cars", kind="vehicle", way=("outside", "park"), lanes=1),
+    ]
+)
+
+ZONE = "Asia/Shanghai"
+SITE: Site = parse_site(PROFILE, source="small.toml")
+CLOCK = SiteClock()
+LIMITS = Limits(stale_after_ms=5000, silent_after_ms=15 * 60_000)
+
+
+def at(clock: str, day: str = "2026-11-07") -> int:
+    """Return the time `clock` in Shanghai in milliseconds since 1970-01-01 UTC."""
+    return round(datetime.fromisoformat(f"{day} {clock}").replace(tzinfo=ZoneInfo(ZONE)).timestamp() * 1000)
+
+
+NOON = at("12:00:30")
+
+
+def log(complete_to: int, *, partition: int = 0, cluster: str = "live", rejected: int = 0) -> LogRow:
+    return LogRow(f"{cluster}/turnstile.passages/{partition}", cluster, rejected, complete_to)
+
+
+def span(logs: Sequence[LogRow] = (), real_ms: int = NOON, clock: SiteClock = CLOCK) -> Span:
+    return span_of(logs, clock, real_ms, zone=ZONE, flow_minutes=5, trend_minutes=120)
+
+
+def reading(real_ms: int = NOON, *, logs: Sequence[LogRow] | None = None, **rows: Any) -> Reading:
+    """Return a reading of a running site, one second old; `rows` replace its tables."""
+    logs = [log(real_ms - 1000)] if logs is None else logs
+    usual = Reading(
+        real_ms,
+        span(logs, real_ms),
+        logs,
+        today=[TodayRow("person", 900, 300, 700, 5), TodayRow("vehicle", 40, 10, 39, 0)],
+        areas=[
+            AreaRow("venue", "person", real_ms, 480, 1000),
+            AreaRow("hall", "person", real_ms, 120, 200),
+            AreaRow("park", "vehicle", real_ms, 30, 50),
+        ],
+        totals=[
+            GateRow("N1", "in", 600), GateRow("N1", "out", 200), GateRow("N2", "in", 300), GateRow("N2", "out", 100),
+            GateRow("H1", "in", 150), GateRow("H1", "out", 30), GateRow("P1", "in", 40), GateRow("P1", "out", 10),
+        ],
+        flows=[GateRow("N1", "in", 50), GateRow("N1", "out", 10), GateRow("N2", "in", 100), GateRow("P1", "in", 5)],
+        devices=[DeviceRow(lane, gate.id, 0, real_ms - 2000) for gate in SITE.entrances for lane in gate.lanes],
+    )  # fmt: skip
+    return replace(usual, **rows)
+
+
+def trend_reading(where: Span) -> TrendReading:
+    minutes = [MinuteRow(where.end - 60_000, "in", 30), MinuteRow(where.end - 60_000, "out", 10)]
+    return TrendReading(where, minutes)
+
+
+def snapshot(of: Reading | None = None, clock: SiteClock = CLOCK) -> Snapshot:
+    return take(reading() if of is None else of, SITE, clock, limits=LIMITS)
+
+
+def gate(name: str, picture: Snapshot) -> EntranceNow:
+    return next(row for row in picture.entrances if row.id == name)
