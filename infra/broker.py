@@ -15,6 +15,8 @@ from infra.ports import accepts
 from infra.service import NEVER, Service
 
 DEFAULT_PARTITIONS = 4
+KAFKA_PYTHON_API_VERSION = (2, 3)
+"""What kafka-python's clients need as ``api_version`` here: the mock's answer to their question is not readable."""
 _PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -27,6 +29,9 @@ class EmbeddedBroker:
 
     ``topics``: names, each with 4 partitions, or names with their numbers of partitions.
     """
+
+    API_VERSION = "2.3"
+    """What kafka-python must be told: it asks for versions in a way that the mock cluster cannot answer."""
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kafka.errors import KafkaError  # type: ignore[import-untyped]  # it ships no types
+from kafka.errors import KafkaError
 
 from streams.contract import Topic
 

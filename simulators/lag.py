@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]  # it ships no types
+from kafka import KafkaConsumer, TopicPartition
+
+from simulators.produce import PROTOCOL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,9 +18,8 @@ class ConsumerLag:
 
     def __init__(self, bootstrap: str, group: str, topics: Sequence[str], **kafka: Any) -> None:  # noqa: ANN401 - settings of kafka-python
         self._topics = tuple(topics)
-        self._consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False, client_id="gatepulse-lag", **kafka
-        )
+        settings = {"api_version": PROTOCOL, "enable_auto_commit": False, "client_id": "gatepulse-lag"}
+        self._consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=group, **(settings | kafka))
 
     def __call__(self) -> int:
         """Return the messages that the group has not committed; without a commit, all there are."""

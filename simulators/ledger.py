@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO, Any, Literal, Self, TypeAlias, get_args
 
 import numpy as np
-import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from simulators.tables import NONE, Column, Columns, Flags, Integers, Labels
 
@@ -278,7 +279,7 @@ class _Part:
         self.meta, self.closed = _read_meta(directory / META)
         self.tables = {name: self._read(directory / f"{name}.arrows") for name in reversed([*SCHEMAS])}
         known, attempts = len(self.tables["passages"]), self.tables["attempts"]["index"]
-        highest = pa.compute.max(attempts).as_py() if len(attempts) else -1
+        highest = pc.max(attempts).as_py() if len(attempts) else -1
         if highest >= known:
             raise LedgerDamaged(
                 f"{directory}: an attempt names passage {highest}, but only {known} passages can be read. "

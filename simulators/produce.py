@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
-from kafka import KafkaProducer  # type: ignore[import-untyped]  # it ships no types
+from kafka import KafkaProducer
 
 from simulators.lines import make_lines
 from streams.contract import KIND_OF_TOPIC
@@ -30,6 +30,9 @@ _MOST_IN_FLIGHT = 30_000
 _SETTLE_MS = 250
 """So often the broker's answers are entered in the ledger, or when there are `_MANY`."""
 _MANY = 5_000
+PROTOCOL = (2, 3)
+"""The Kafka protocol that our kafka-python clients speak: brokers from 2.3 to 4.x understand it. Left to find out by
+itself, kafka-python 3.0 cannot read the answer of the embedded broker, which does not know its newest question."""
 _LARGEST_FRAME = 400_000
 """Bytes, not counting the last line: below the megabyte that brokers take by default."""
 _BULK_FRAME = 50
@@ -76,6 +79,7 @@ class NoLedger:
 def make_producer(bootstrap: str, **kafka: Any) -> KafkaProducer:  # noqa: ANN401 - settings of kafka-python
     """Return a producer that retries until the broker has stored everything, in order."""
     settings = {
+        "api_version": PROTOCOL,
         "acks": "all",
         "compression_type": "lz4",
         "linger_ms": 5,

@@ -1,4 +1,4 @@
-"""What every store promises to whoever writes rows, and the two ways in which it can fail.
+"""What every store promises to whoever writes rows, and the ways in which it can fail.
 
 Next: `memory.py`, the smallest store there is, then `clickhouse.py`.
 """
@@ -12,7 +12,7 @@ from sinks.rows import TABLES, Block, Column
 
 
 class StoreError(Exception):
-    """The store did not do what it was asked: `table` (or what was read), the server's `reason`, what to do next."""
+    """The store did not do what it was asked: `table` (or what was read), `reason`, and `advice`: what to do next."""
 
     def __init__(self, table: str, reason: str, advice: str) -> None:
         """Build the message from its three parts; all of them stay readable as attributes."""
@@ -27,11 +27,11 @@ class StoreError(Exception):
 
 
 class StoreRefused(StoreError):  # noqa: N818 - it reads as the event that it is
-    """The store will refuse these rows for ever: repeating the write cannot help, somebody must act first."""
+    """The store will refuse this for ever: repeating it cannot help, somebody must act first."""
 
 
 class StoreUnavailable(StoreError):  # noqa: N818 - it reads as the event that it is
-    """The store cannot be reached or cannot take rows now: the same write will succeed once that has passed."""
+    """The store cannot be reached, or has no room or time now: the same will succeed once that has passed."""
 
 
 class SinkClosed(StoreError):  # noqa: N818 - it reads as the event that it is
@@ -44,7 +44,7 @@ class Sink(Protocol):
     async def write(self, blocks: Sequence[Block]) -> None:
         """Return when every row of `blocks` is stored; retry for ever what can pass by itself.
 
-        Raises StoreRefused for what cannot: some of the rows may be stored then. Cancelling is safe at any time.
+        Raises StoreRefused for what cannot: some of the rows may be stored then. Cancelling is always safe.
         """
 
     async def close(self) -> None:
@@ -67,8 +67,7 @@ def check(block: Block) -> int:
     """Return how many rows `block` has; raise StoreRefused if it does not fit its table."""
     table = TABLES.get(block.table)
     if table is None:
-        known = ", ".join(TABLES)
-        raise StoreRefused(str(block.table), "there is no such table.", f"Write to one of {known}.")
+        raise StoreRefused(str(block.table), "there is no such table.", f"Write to one of {', '.join(TABLES)}.")
     missing = [name for name in table.columns if name not in block.columns]
     unknown = [name for name in block.columns if name not in table.columns]
     if missing or unknown:
@@ -89,9 +88,13 @@ def _joined(blocks: list[Block]) -> Block:
 
 
 def _appended(parts: list[Column]) -> Column:
-    """Append columns; arrays of one type stay an array, since the server's driver is quicker with lists or arrays
-    of one type, and an implicit promotion (int64 with uint64) would round."""
+    """Append columns. Arrays of different types become a list: promoting int64 and uint64 to float would round."""
     arrays = [part for part in parts if isinstance(part, np.ndarray)]
     if len(arrays) == len(parts) and len({array.dtype for array in arrays}) == 1:
         return np.concatenate(arrays)
-    return [value for part in parts for value in (part.tolist() if isinstance(part, np.ndarray) else part)]
+    return [value for part in parts for value in as_list(part)]
+
+
+def as_list(column: Column) -> list[object]:
+    """Return a new list of Python values, whatever the column was kept in."""
+    return column.tolist() if isinstance(column, np.ndarray) else list(column)

@@ -5,7 +5,7 @@ Unknown keys are errors. `gatepulse config show` prints the result with secrets 
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -36,7 +36,15 @@ class Kafka(_Section):
     group: str = Field("gatepulse", description="consumer group, and prefix of the changelog topics")
     partitions: Annotated[int, Field(ge=1, le=1024)] = Field(4, description="of each source topic")
     create_topics: bool = Field(default=True, description="create the changelog topics that are missing")
+    api_version: str | None = Field(
+        None, pattern=r"^\d+(\.\d+)+$", description="for brokers that cannot tell theirs to kafka-python"
+    )
     session_seconds: Seconds = Field(10, description="a silent worker's partitions go to others after this")
+
+    @property
+    def client(self) -> dict[str, Any]:
+        """What kafka-python's clients must be told besides the address."""
+        return {"api_version": tuple(map(int, self.api_version.split(".")))} if self.api_version else {}
 
 
 class Store(_Section):

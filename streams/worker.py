@@ -40,8 +40,8 @@ def configure_logging(level: str) -> None:
 def addresses(settings: Settings) -> tuple[StoreAddress, StoreAddress]:
     """Tell where the store is, for writing and for reading the views."""
     store = settings.store
-    writer = StoreAddress(store.host, store.port, store.user, store.password.get_secret_value(), "gatepulse_store")
-    reader = StoreAddress(store.host, store.port, store.reader, store.reader_password.get_secret_value(), "gatepulse")
+    writer = StoreAddress(store.host, store.port, store.user, store.password.get_secret_value())
+    reader = StoreAddress(store.host, store.port, store.reader, store.reader_password.get_secret_value())
     return writer, reader
 
 

@@ -8,6 +8,11 @@ from infra.broker import EmbeddedBroker
 from infra.clickhouse import EmbeddedClickHouse
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let kafka-python be imported: on Python 3.11 it uses a function that was deprecated there for two versions."""
+    config.addinivalue_line("filterwarnings", "ignore:read_text is deprecated:DeprecationWarning")
+
+
 @pytest.fixture(scope="session")
 def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedClickHouse]:
     """Start a ClickHouse server without databases of ours; `.address` says where and who may log in."""

@@ -4,5 +4,5 @@ Read in this order:
 
 `queries` (rows out of the public views) → `snapshot` (rows to one picture of the site, pure) →
 `feed` (one round per second, shared by all displays) → `server` (HTTP, server-sent events) →
-`run` (socket, store, process) → `static/` (the page itself).
+`serving` (socket, process) → `run` (with the store) → `static/` (the page itself).
 """

@@ -1,87 +1,25 @@
-"""Runs the wall as a process: a socket, the store's reader, uvicorn. `gatepulse wall` and the demo call `run_wall`."""
+"""Runs the wall as a process, on figures out of the store. `gatepulse wall` and the demo call `run_wall`."""
 
 import asyncio
-import socket
 from collections.abc import Callable
 
 import structlog
-import uvicorn
-from sinks.clickhouse import Reader, StoreAddress
-from starlette.applications import Starlette
 
 from dashboards.wall.options import WallOptions
-from dashboards.wall.queries import Rounds, Source
-from dashboards.wall.server import create_app
+from dashboards.wall.queries import Rounds
+from dashboards.wall.serving import LOOPBACK, address_of, listen, serve
+from sinks.clickhouse import Reader, StoreAddress
 from streams.site import Site
 
 log = structlog.get_logger(__name__)
 
-LOOPBACK = "127.0.0.1"
-SEND_BUFFER = 64 * 1024
-"""Bytes the kernel may hold back for one display; more would only be older figures."""
-
-
-class WallPortTaken(OSError):  # noqa: N818 - it reads as the event that it is
-    """The wall cannot listen where it was told to."""
-
-
-class WallServer(uvicorn.Server):
-    """uvicorn, except that open event streams end when the server does; set `should_exit` to end it."""
-
-    def __init__(self, app: Starlette, options: WallOptions) -> None:
-        self._feed = app.state.feed
-        config = uvicorn.Config(
-            app,
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            ws="none",
-            limit_concurrency=2 * options.max_displays + 50,  # also counts those that hang on and never read
-            timeout_keep_alive=10,
-            timeout_graceful_shutdown=3,
-        )
-        super().__init__(config)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let every stream end first, or the server would wait for displays that never leave."""
-        self._feed.close()
-        await super().shutdown(sockets)
-
-
-def listen(host: str = LOOPBACK, port: int = 0) -> socket.socket:
-    """Open the wall's socket; port 0 takes any free one. Raises `WallPortTaken`."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        listener.bind((host, port))
-        listener.listen(256)
-    except OSError as error:
-        listener.close()
-        raise WallPortTaken(
-            f"wall.port = {port}: cannot listen on {host}:{port} ({error.strerror}). End the program that has the "
-            f"port (`ss -ltnp 'sport = :{port}'` names it), choose another port, or 0 for any free one."
-        ) from error
-    return listener
-
-
-def address_of(listener: socket.socket) -> str:
-    """Return the URL that a browser on this machine opens."""
-    host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": LOOPBACK, "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - read, not bound
-    return f"http://{host}:{port}/"
-
-
-async def serve(source: Source, site: Site, options: WallOptions, listener: socket.socket) -> None:
-    """Serve on an open socket until cancelled, or until SIGINT or SIGTERM in the main thread."""
-    await WallServer(create_app(source, site, options), options).serve(sockets=[listener])
+QUERY_SECONDS = 5.0
+"""How long a round may hang before the wall calls the store lost."""
 
 
 def store_source(address: StoreAddress, site: Site, options: WallOptions) -> Rounds:
     """Read the figures from a store, as the reader user who sees the public views only."""
-    reader = Reader(address)
+    reader = Reader(address, seconds=QUERY_SECONDS)
     return Rounds(
         reader.query,
         site,

@@ -105,7 +105,7 @@ SELECT id, area, kind, ts, delta, absolute, actor, reason
 FROM gatepulse_store.corrections FINAL;
 
 CREATE VIEW IF NOT EXISTS gatepulse.rejections SQL SECURITY DEFINER AS
-SELECT at, topic, partition, offset, line, reason, detail
+SELECT at, topic, partition, offset, line, reason, detail, sha256
 FROM gatepulse_store.rejections FINAL;
 
 CREATE VIEW IF NOT EXISTS gatepulse.progress SQL SECURITY DEFINER AS

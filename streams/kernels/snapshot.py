@@ -1,6 +1,7 @@
 """The state of a log as plain lists and numbers, and back; what the checkpoint keeps and a restart takes up."""
 
 from collections import Counter
+from operator import itemgetter
 from typing import Any, Final
 
 from streams.kernels.cells import MOST_CATEGORIES, MOST_ENTRANCES, Cells
@@ -14,6 +15,7 @@ from streams.kernels.segment import Flow, Flows, Segment
 FORMAT: Final = 1
 
 Plain = dict[str, Any]
+_first = itemgetter(0)
 
 
 class SnapshotError(ValueError):
@@ -36,7 +38,7 @@ def check(plain: Plain, name: LogName) -> None:
 
 def tally_out(tally: Tally) -> list[Any]:
     """Write a tally."""
-    return [tally.received, tally.counted, tally.duplicate, dict(tally.rejected)]
+    return [tally.received, tally.counted, tally.duplicate, dict(sorted(tally.rejected.items()))]
 
 
 def tally_in(plain: list[Any]) -> Tally:
@@ -46,7 +48,7 @@ def tally_in(plain: list[Any]) -> Tally:
 
 
 def freeze(log: PassageLog) -> Plain:
-    """Write the whole state as of `next_offset`; rows not yet taken are not in it."""
+    """Write the whole state as of `next_offset`, sorted: equal states are written alike. Rows not taken are not in it."""
     return {
         "format": FORMAT,
         "log": str(log.name),
@@ -56,9 +58,9 @@ def freeze(log: PassageLog) -> Plain:
         "categories": list(log.categories.listed),
         "reasons": list(log.reasons.listed),
         "device_names": list(log.device_names.listed),
-        "devices": [_device_out(key, device) for key, device in log.devices.items()],
+        "devices": [_device_out(key, device) for key, device in sorted(log.devices.items(), key=_first)],
         "totals": _cells_out(log.totals),
-        "last_ts": dict(log.last_ts),
+        "last_ts": dict(sorted(log.last_ts.items())),
         "segment": _segment_out(log.segment),
     }
 
@@ -90,7 +92,8 @@ def _device_in(plain: list[Any]) -> tuple[tuple[int, int], Device]:
 
 
 def _cells_out(cells: Cells) -> list[list[int]]:
-    return [list(cells.counts.keys()), list(cells.counts.values())]
+    keys = sorted(cells.counts)
+    return [keys, cells.of(keys)]
 
 
 def _cells_in(plain: list[list[int]]) -> Cells:
@@ -104,10 +107,10 @@ def _segment_out(segment: Segment) -> Plain:
         "minutes": _cells_out(segment.minutes),
         "days": _cells_out(segment.days),
         "anonymous": _cells_out(segment.anonymous),
-        "refusals": [[number, _cells_out(cells)] for number, cells in segment.refusals.items()],
+        "refusals": [[number, _cells_out(cells)] for number, cells in sorted(segment.refusals.items(), key=_first)],
         "flows": [
             [window, area, flow.entered, flow.departed, flow.last_ts]
-            for (window, area), flow in segment.flows.cells.items()
+            for (window, area), flow in sorted(segment.flows.cells.items(), key=_first)
         ],
     }
 

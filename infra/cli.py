@@ -1,0 +1,261 @@
+"""The command `gatepulse`: each subcommand reads its settings, calls one function, and turns errors into one sentence.
+
+Data goes to stdout, progress and logs to stderr. Exit code 0: done; 1: a check failed; 2: wrong usage.
+"""
+
+import datetime as dt
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+
+from streams.settings import Settings, WrongSettingsError, load_settings
+from streams.site import Site, SiteError, describe_site, load_site
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+site_app = typer.Typer(no_args_is_help=True, help="Site profiles.")
+schema_app = typer.Typer(no_args_is_help=True, help="The store's tables and views.")
+config_app = typer.Typer(no_args_is_help=True, help="Settings.")
+app.add_typer(site_app, name="site")
+app.add_typer(schema_app, name="schema")
+app.add_typer(config_app, name="config")
+
+_WRONG_USAGE = 2
+_FAILED = 1
+_err = Console(stderr=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+def main() -> None:
+    """Run the command."""
+    with _one_sentence():
+        app()
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Say what went wrong and what to do, without a traceback, for every error that is meant for people."""
+    try:
+        yield
+    except (WrongSettingsError, SiteError) as error:
+        _stop(error, _WRONG_USAGE)
+    except Exception as error:
+        if getattr(type(error), "__module__", "").split(".")[0] not in {
+            "infra",
+            "streams",
+            "sinks",
+            "simulators",
+            "dashboards",
+        }:
+            raise
+        _stop(error, _FAILED)
+
+
+def _stop(error: Exception, code: int) -> NoReturn:
+    _err.print(f"gatepulse: {error}", markup=False, soft_wrap=True)
+    sys.exit(code)
+
+
+def _store(settings: Settings) -> tuple[Any, Any]:
+    from streams.worker import addresses  # noqa: PLC0415  # Kafka's and ClickHouse's clients load slowly
+
+    return addresses(settings)
+
+
+@app.command()
+def demo(
+    scenario: Annotated[str, typer.Option(help="The day to play.")] = "expo",
+    speed: Annotated[float, typer.Option(min=0.1, help="Site seconds a second.")] = 60.0,
+    for_: Annotated[float | None, typer.Option("--for", min=1, help="Seconds to play; then verify and end.")] = None,
+    state: Annotated[Path | None, typer.Option(help="Keep everything here; go on with it next time.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed, another day.")] = 1,
+    start_at: Annotated[str, typer.Option(help="Site time from which on it is played at speed.")] = "09:30",
+    distort: Annotated[str, typer.Option(help="What goes wrong on the way, e.g. duplicates=5%,disorder=5m.")] = "",
+    workers: Annotated[int, typer.Option(min=1, max=4)] = 1,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The wall's port; 0: a free one.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Bring a venue to life on this machine: broker, store, worker, wall and a simulated day."""
+    from infra.demo import DemoOptions, run_demo  # noqa: PLC0415
+
+    options = DemoOptions(
+        scenario=scenario, speed=speed, for_seconds=for_, state=state, seed=seed, start_at=_time(start_at),
+        distortion=distort, workers=workers, wall_port=port, as_json=as_json,
+    )  # fmt: skip
+    sys.exit(run_demo(options))
+
+
+def _time(text: str) -> dt.time:
+    try:
+        return dt.time.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a time of day; expected hh:mm") from None
+
+
+@app.command()
+def worker() -> None:
+    """Run one worker: Kafka in, counts into the store, until it is told to stop."""
+    from streams.worker import run  # noqa: PLC0415
+
+    run(load_settings())
+
+
+@app.command()
+def wall() -> None:
+    """Serve the wall page from the store's views."""
+    from dashboards.wall.options import WallOptions  # noqa: PLC0415
+    from dashboards.wall.run import run_wall  # noqa: PLC0415
+    from streams.clock import SiteClock  # noqa: PLC0415
+
+    settings = load_settings()
+    _, reader = _store(settings)
+    options = WallOptions(
+        language=settings.wall.language,
+        stale_after_s=settings.wall.stale_after_seconds,
+        clock=SiteClock(**settings.clock.model_dump()),
+    )
+    site = load_site(settings.site)
+    run_wall(reader, site, options, host=settings.wall.host, port=settings.wall.port, ready=_announce)
+
+
+def _announce(url: str) -> None:
+    _err.print(f"wall: {url}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def simulate(
+    scenario: str,
+    speed: Annotated[float, typer.Option(min=0.01, help="Site seconds a second.")] = 1.0,
+    rate: Annotated[float | None, typer.Option(min=0.1, help="Events a second instead.")] = None,
+    for_: Annotated[float | None, typer.Option("--for", min=1, help="Seconds to play.")] = None,
+    seed: int = 1,
+    ledger: Annotated[Path | None, typer.Option(help="A new folder for the truth.")] = None,
+    to: Annotated[str | None, typer.Option(help="host:port of the brokers.")] = None,
+    date: Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day; today if left out.")] = None,
+    start_at: Annotated[str | None, typer.Option(help="Site time from which on it is played at speed.")] = None,
+    distort: Annotated[str, typer.Option(help="What goes wrong on the way, e.g. duplicates=5%,disorder=5m.")] = "",
+    frame: Annotated[int | None, typer.Option(min=1, help="Events in one message.")] = None,
+    follow: Annotated[bool, typer.Option(help="Wait for workers that are behind.")] = False,
+) -> None:
+    """Send a simulated day to Kafka, and keep the truth."""
+    from simulators.distortion import Distortion  # noqa: PLC0415
+    from simulators.plan import Plan, site_time  # noqa: PLC0415
+    from simulators.progress import report_on_stderr  # noqa: PLC0415
+    from simulators.run import simulate as play  # noqa: PLC0415
+    from simulators.run import stopping_on_signals  # noqa: PLC0415
+
+    settings = load_settings()
+    site = load_site(settings.site)
+    day = date.date() if date else dt.datetime.now(ZoneInfo(site.time_zone)).date()
+    plan = Plan(
+        scenario=scenario, date=day, seed=seed, speed=speed, rate=rate, for_seconds=for_, frame=frame,
+        start_at=site_time(site, day, _time(start_at)) if start_at else None,
+        distortion=Distortion.parse(distort),
+    )  # fmt: skip
+    report = report_on_stderr(site.time_zone)
+    with stopping_on_signals() as stop:
+        summary = play(
+            plan, site, bootstrap=to or settings.kafka.brokers, ledger=ledger, stop=stop, report=report,
+            consumer_group=settings.kafka.group if follow else None, kafka=settings.kafka.client,
+        )  # fmt: skip
+    report.close()
+    typer.echo(json.dumps(vars(summary)))
+
+
+@app.command()
+def verify(
+    ledger: Annotated[Path, typer.Option(help="A ledger, or a folder of several.")], as_json: Json = False
+) -> None:
+    """Compare every published count with the ledger; exit 1 and the differences if there are any."""
+    from simulators.verify import run_verify  # noqa: PLC0415
+    from sinks.clickhouse import Reader  # noqa: PLC0415
+
+    settings = load_settings()
+    _, reader = _store(settings)
+    sys.exit(run_verify(ledger, Reader(reader), load_site(settings.site), as_json=as_json))
+
+
+@app.command()
+def doctor(
+    embedded: Annotated[bool, typer.Option(help="Try the embedded servers instead of the configured ones.")] = False,
+) -> None:
+    """Check versions, ports, broker, store, schema and clock."""
+    from infra.clickhouse_config import Login  # noqa: PLC0415
+    from infra.doctor import StorePlace, all_right, render, run_checks  # noqa: PLC0415
+    from sinks.schema import migrations  # noqa: PLC0415
+    from streams.contract import Topic  # noqa: PLC0415
+
+    settings = load_settings()
+    store = settings.store
+    place = StorePlace(
+        store.host,
+        store.port,
+        Login(store.user, store.password.get_secret_value()),
+        Login(store.reader, store.reader_password.get_secret_value()),
+    )
+    checks = run_checks(
+        directory=Path(),
+        ports={"wall.port": settings.wall.port},
+        time_zone=load_site(settings.site).time_zone,
+        brokers=None if embedded else settings.kafka.brokers,
+        topics=[topic.value for topic in Topic],
+        store=None if embedded else place,
+        schema_number=migrations()[-1].number,
+    )
+    Console(highlight=False).print(render(checks))
+    sys.exit(0 if all_right(checks) else _FAILED)
+
+
+@site_app.command("check")
+def site_check(file: Path) -> None:
+    """Name every mistake of a site profile by line and key."""
+    site: Site = load_site(file)
+    typer.echo(describe_site(site))
+
+
+@schema_app.command("apply")
+def schema_apply() -> None:
+    """Create or update the store's tables and views; each file is applied once."""
+    from sinks.schema import apply  # noqa: PLC0415
+
+    with _client() as client:
+        for migration in apply(client):
+            typer.echo(f"applied {migration.number:03} {migration.name}")
+
+
+@schema_app.command("show")
+def schema_show() -> None:
+    """List the schema's files and when each was applied."""
+    from sinks.schema import show  # noqa: PLC0415
+
+    with _client() as client:
+        typer.echo(show(client))
+
+
+@contextmanager
+def _client() -> Iterator[Any]:
+    from sinks.clickhouse import connect  # noqa: PLC0415
+
+    writer, _ = _store(load_settings())
+    client = connect(writer)
+    try:
+        yield client
+    finally:
+        client.disconnect()
+
+
+@config_app.command("show")
+def config_show() -> None:
+    """Print the settings in force, secrets hidden."""
+    typer.echo(load_settings().model_dump_json(indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+"""The ClickHouse server as a store of rows (`ClickHouseSink`) and as a source of figures (`Reader`).
+
+What its errors mean is in `failures.py`, its tables and views are in `schema/*.sql`.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import stamina
+from clickhouse_driver import Client
+
+from sinks.failures import failure
+from sinks.rows import DAYS, TABLES, WINDOWS, Block, Column
+from sinks.sink import SinkClosed, StoreUnavailable, as_list, merged
+
+OnRetry = Callable[[str, StoreUnavailable, int], None]
+"""Called before a write is tried again: the table, why, and how often it was tried."""
+
+_INSERT_SETTINGS = {
+    "async_insert": 0,  # the reply must mean that the rows are stored
+    "max_partitions_per_insert_block": 0,  # late events may reach into any month
+}
+_CONNECT_SECONDS = 5
+_FIRST_DAY = dt.date(1970, 1, 1).toordinal()
+_LAST_DAY = 65_535  # what a Date can hold
+_NUMBERS = {
+    "UInt8": np.uint8, "UInt16": np.uint16, "UInt32": np.uint32, "UInt64": np.uint64,
+    "Int8": np.int8, "Int16": np.int16, "Int32": np.int32, "Int64": np.int64,
+    "Float32": np.float32, "Float64": np.float64, "Bool": np.bool_,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StoreAddress:
+    """Where the server is and who logs in. `database` is only what unqualified names mean; ours are qualified."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    database: str = ""
+
+
+def connect(address: StoreAddress, *, seconds: float = 60.0, **settings: int) -> Client:
+    """Return a driver's client that connects on first use and waits `seconds` for a reply; for one thread."""
+    return Client(
+        address.host,
+        port=address.port,
+        user=address.user,
+        password=address.password,
+        database=address.database,
+        connect_timeout=_CONNECT_SECONDS,
+        send_receive_timeout=seconds,
+        settings=settings,
+    )
+
+
+class ClickHouseSink:
+    """A `sink.Sink` on a server: one connection on a thread of its own."""
+
+    def __init__(
+        self,
+        address: StoreAddress,
+        *,
+        on_retry: OnRetry | None = None,
+        waiting: int = 8,
+        reply_seconds: float = 60.0,
+        longest_pause: float = 5.0,
+    ) -> None:
+        """Connect on the first write.
+
+        At most `waiting` writes are under way at once, further ones wait in `write`. A reply that takes longer
+        than `reply_seconds` counts as lost. Pauses between tries grow to `longest_pause` seconds.
+        """
+        self._where = f"{address.host}:{address.port}"
+        self._client = connect(address, seconds=reply_seconds, **_INSERT_SETTINGS)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="clickhouse-sink")
+        self._room = asyncio.Semaphore(waiting)
+        self._places = waiting
+        self._on_retry = on_retry
+        self._longest_pause = longest_pause
+        self._closed = False
+
+    async def write(self, blocks: Sequence[Block]) -> None:
+        """Insert `blocks`, one insert per table; see `sink.Sink.write`.
+
+        Cancelled within an insert, that insert still ends by itself on its thread, before the next one starts.
+        """
+        inserts = merged(blocks)
+        async with self._room:
+            for block in inserts:
+                await self._store(block)
+
+    async def close(self, seconds: float = 5.0) -> None:
+        """Let the writes under way end within `seconds`, then cut the connection; they raise SinkClosed."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            async with asyncio.timeout(seconds):
+                for _ in range(self._places):
+                    await self._room.acquire()
+        except TimeoutError:
+            self._cut()
+        disconnected = asyncio.get_running_loop().run_in_executor(self._thread, self._client.disconnect)
+        self._thread.shutdown(wait=False)
+        await asyncio.wait([disconnected], timeout=1.0)
+
+    async def _store(self, block: Block) -> None:
+        loop = asyncio.get_running_loop()
+        pauses = {"wait_initial": 0.1, "wait_max": self._longest_pause, "wait_jitter": 0.1}
+        async for attempt in stamina.retry_context(StoreUnavailable, attempts=None, timeout=None, **pauses):
+            with attempt:
+                if self._closed:
+                    raise SinkClosed(block.table, "the sink is closed.", "Write these rows through a new one.")
+                try:
+                    await loop.run_in_executor(self._thread, self._insert, block)
+                except StoreUnavailable as error:
+                    if self._on_retry is not None:
+                        self._on_retry(block.table, error, attempt.num)
+                    raise
+
+    def _insert(self, block: Block) -> None:
+        """Insert once, on the sink's thread. The columns are made anew: the driver writes into what it is given."""
+        names = TABLES[block.table].columns
+        into = f"INSERT INTO gatepulse_store.{block.table} ({', '.join(names)}) VALUES"
+        try:
+            columns = [_sent(name, block.columns[name]) for name in names]
+            self._client.execute(into, columns, columnar=True, types_check=False)
+        except Exception as error:
+            self._client.disconnect()  # whatever happened, the next try starts on a connection in step
+            raise failure(block.table, error) from error
+
+    def _cut(self) -> None:
+        """End a blocked read or write of the sink's thread at once."""
+        connected = self._client.connection.socket
+        if connected is not None:
+            with contextlib.suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
+
+
+def _sent(name: str, column: Column) -> list[Any]:
+    """Return a new list of what the driver takes for a column: see the units in `rows.py`."""
+    values: list[Any] = as_list(column)
+    if name in WINDOWS:
+        return [milliseconds // 1000 for milliseconds in values]
+    if name in DAYS:
+        dates = {day: _date(day) for day in set(values)}
+        return [dates[day] for day in values]
+    return values
+
+
+def _date(day: int) -> dt.date:
+    if not 0 <= day <= _LAST_DAY:
+        raise ValueError(f"day {day} is outside 0 to {_LAST_DAY} days since 1970-01-01")
+    return dt.date.fromordinal(_FIRST_DAY + day)
+
+
+class Reader:
+    """Asks the server. Any thread may call; questions go one after the other, over one connection."""
+
+    def __init__(self, address: StoreAddress, *, seconds: float = 30.0) -> None:
+        """Connect on first use, and again after a loss; an answer that takes longer than `seconds` is given up."""
+        self._where = f"{address.host}:{address.port}"
+        self._client = connect(address, seconds=seconds)
+        self._one_at_a_time = threading.Lock()
+
+    def query(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Return the rows; `%(name)s` in `sql` stands for a parameter.
+
+        Raises StoreUnavailable when the server cannot answer now, StoreRefused when it never will.
+        """
+        return list(self._ask(sql, params))
+
+    def columns(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the answer by column: numbers as a numpy array of their type, all else as a list.
+
+        Raises as `query` does.
+        """
+        found, types = self._ask(sql, params, columnar=True, with_column_types=True)
+        values = found or [()] * len(types)
+        return {name: _read(kind, column) for (name, kind), column in zip(types, values, strict=True)}
+
+    def close(self) -> None:
+        """Let go of the connection; another question would open a new one."""
+        with self._one_at_a_time:
+            self._client.disconnect()
+
+    def _ask(self, sql: str, params: Mapping[str, Any] | None, **options: bool) -> Any:  # noqa: ANN401 - the driver's
+        with self._one_at_a_time:
+            try:
+                return self._client.execute(sql, None if params is None else dict(params), **options)
+            except Exception as error:
+                self._client.disconnect()
+                raise failure(f"{self._where} asked {' '.join(sql.split())[:120]!r}", error) from error
+
+
+def _read(kind: str, column: Sequence[Any]) -> Any:  # noqa: ANN401 - an array or a list
+    number = _NUMBERS.get(kind)
+    return list(column) if number is None else np.asarray(column, number)

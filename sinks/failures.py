@@ -1,0 +1,82 @@
+"""Tells the server's errors that pass by themselves from those that never will. Next: `clickhouse.py`.
+
+An error that is not in the list counts as permanent: a write that can never succeed must not be repeated in silence,
+and a worker that ends over a passing one is started again and repeats the write anyway.
+"""
+
+from collections.abc import Mapping
+
+from clickhouse_driver import errors as driver
+
+from sinks.sink import StoreError, StoreRefused, StoreUnavailable
+
+PASSING: Mapping[int, str] = {
+    3: "the connection broke within a block",
+    32: "the connection broke within a block",
+    33: "the connection broke within a block",
+    74: "the disk could not be read; it may come back",
+    75: "the disk could not be written; space or the disk may come back",
+    76: "a file could not be opened: too many are open, or the disk is gone for now",
+    95: "the connection broke while it was read",
+    96: "the connection broke while it was written",
+    101: "the connection is out of step; a new one is not",
+    159: "the server took too long; it is busy",
+    160: "the server expected to take too long; it is busy",
+    201: "the user's quota is used up until its interval ends",
+    202: "too many queries run at once",
+    203: "the server has no free connection to another",
+    209: "no answer in time",
+    210: "the network or the server is down",
+    236: "the server stopped the query: it shuts down",
+    241: "the server is out of memory for now",
+    242: "the table is read-only while it has lost its keeper",
+    243: "the disk is full; rows fit again once there is space",
+    252: "too many parts: merges are behind, they catch up while we wait",
+    279: "all connections of the server to others failed",
+    285: "too few replicas live",
+    286: "an earlier quorum write is not done yet",
+    319: "the outcome is unknown; writing again is harmless",
+    335: "a replica is being restarted",
+    394: "the query was cancelled: the server shuts down, or an operator chose to",
+    439: "the server cannot start a thread now",
+    473: "a lock was held for too long, as by an ALTER",
+    745: "the server is overloaded",
+    999: "the keeper cannot be reached",
+}
+"""Server error codes after which the same write can succeed later, and why."""
+
+LASTING: Mapping[int, str] = {
+    16: "The table lacks a column: run `gatepulse schema apply` with this version.",
+    20: "The table has other columns: run `gatepulse schema apply` with this version.",
+    53: "A value has another type than its column: compare `gatepulse schema show` with this version.",
+    60: "The table or view is not there: run `gatepulse schema apply`.",
+    81: "The database is not there: run `gatepulse schema apply`.",
+    164: "The user may only read: set store.user to one who may write.",
+    192: "The user is not known: check store.user.",
+    193: "The password is wrong: check store.password.",
+    497: "The user has no right to this: see the grants in the installation guide.",
+    516: "User or password are wrong: check store.user and store.password.",
+}
+"""What to do about the lasting errors that are likely."""
+
+_LOST = (OSError, EOFError, driver.NetworkError, driver.SocketTimeoutError)
+_OUT_OF_STEP = (
+    driver.UnexpectedPacketFromServerError,
+    driver.UnknownPacketFromServerError,
+    driver.PartiallyConsumedQueryError,
+)
+
+
+def failure(subject: str, error: Exception) -> StoreError:
+    """Return what `error` of the driver means for whoever wrote to, or read from, `subject`."""
+    code = getattr(error, "code", None) or 0
+    if isinstance(error, _LOST + _OUT_OF_STEP) or code in PASSING:
+        why = PASSING.get(code, "the connection is lost")
+        return StoreUnavailable(subject, f"{_reason(error)} ({why}).", "It will be tried again.")
+    return StoreRefused(subject, f"{_reason(error)}.", LASTING.get(code, "It will not be tried again: see the reason."))
+
+
+def _reason(error: Exception) -> str:
+    """Return the server's own words on one line, without its stack."""
+    words = str(getattr(error, "message", "") or error).split("Stack trace", maxsplit=1)[0]
+    return " ".join(words.split()).rstrip(" .")[:500] or type(error).__name__

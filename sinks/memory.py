@@ -1,0 +1,50 @@
+"""A store of rows in memory that keeps of repeated rows what the server would keep: for tests and for trying out.
+
+Next: `clickhouse.py`, which passes the same tests.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sinks.rows import TABLES, Block, Table
+from sinks.sink import SinkClosed, as_list, merged
+
+Row = tuple[Any, ...]
+
+
+class MemorySink:
+    """A `sink.Sink` without a server; `rows` shows what it holds."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, dict[Row, Row]] = {name: {} for name in TABLES}
+        self._closed = False
+
+    async def write(self, blocks: Sequence[Block]) -> None:
+        """Keep the newest version of each row. Raises StoreRefused for a block that fits no table."""
+        if self._closed:
+            raise SinkClosed("memory", "the sink is closed.", "Make a new one.")
+        for block in merged(blocks):
+            self._keep(TABLES[block.table], block)
+
+    async def close(self) -> None:
+        """Take no more rows; what is held stays readable."""
+        self._closed = True
+
+    def rows(self, table: str) -> list[Row]:
+        """Return the rows of `table`, columns in the order of `TABLES[table].columns`, sorted by the table's key."""
+        held = self._rows[table]
+        return [held[key] for key in sorted(held)]
+
+    def _keep(self, table: Table, block: Block) -> None:
+        places = {name: place for place, name in enumerate(table.columns)}
+        key = tuple(places[name] for name in table.key)
+        version = () if table.version is None else (places[table.version],)
+        held = self._rows[table.name]
+        for row in zip(*(as_list(block.columns[name]) for name in table.columns), strict=True):
+            before = held.get(_taken(row, key))
+            if before is None or _taken(row, version) >= _taken(before, version):
+                held[_taken(row, key)] = row
+
+
+def _taken(row: Row, places: tuple[int, ...]) -> Row:
+    return tuple(row[place] for place in places)

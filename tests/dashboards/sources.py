@@ -1,0 +1,93 @@
+"""A source of figures that a test holds in its hand, and a wall served from it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from dashboards.wall.feed import Feed
+from dashboards.wall.options import WallOptions
+from dashboards.wall.queries import Source
+from dashboards.wall.reading import Reading, Span, TrendReading
+from dashboards.wall.server import create_app
+from dashboards.wall.serving import WallServer, address_of, listen
+from streams.site import Site
+from tests.dashboards.place import SITE, reading, trend_reading
+
+PATIENCE = 20.0
+"""Real seconds until something that should happen has failed to."""
+
+
+class StoreGoneError(Exception):
+    """What a test's store says when it is away."""
+
+
+@dataclass
+class HandSource:
+    """Answers with `draw(real_ms)`; `failure` makes it fail, clearing `open` makes it hang; counts the rounds."""
+
+    draw: Callable[[int], Reading] = reading
+    failure: Exception | None = None
+    open: threading.Event = field(default_factory=threading.Event)
+    rounds: int = 0
+    trends: int = 0
+    closed: bool = False
+
+    def __post_init__(self) -> None:
+        """Let the first round through."""
+        self.open.set()
+
+    def read(self, real_ms: int) -> Reading:
+        """Answer, hang or fail, as the test wants it."""
+        self.rounds += 1
+        self.open.wait(PATIENCE)
+        if self.failure is not None:
+            raise self.failure
+        return self.draw(real_ms)
+
+    def read_trend(self, span: Span) -> TrendReading:
+        """Answer with one minute."""
+        self.trends += 1
+        return trend_reading(span)
+
+    def close(self) -> None:
+        """Note that it was closed."""
+        self.closed = True
+
+
+@dataclass(frozen=True)
+class Wall:
+    """A wall that is being served."""
+
+    url: str
+    port: int
+    feed: Feed
+
+
+@contextmanager
+def wall(source: Source, options: WallOptions, *, site: Site = SITE, port: int = 0) -> Iterator[Wall]:
+    """Serve in a thread until the block ends."""
+    listener = listen(port=port)
+    app = create_app(source, site, options)
+    server = WallServer(app, options)
+    url, port = address_of(listener), listener.getsockname()[1]
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        until(lambda: server.started)
+        yield Wall(url, port, app.state.feed)
+    finally:
+        if isinstance(source, HandSource):
+            source.open.set()
+        server.should_exit = True
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), "the server did not end"
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait until something is true, or fail."""
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.01)

@@ -1,0 +1,249 @@
+"""The wall as a person in front of it sees it, in a real browser."""
+
+import time
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, Request, Route, expect
+
+from dashboards.wall.options import WallOptions
+from dashboards.wall.reading import DeviceRow, Reading, TodayRow
+from streams.clock import SiteClock
+from tests.dashboards.place import NASTY, at, log, reading
+from tests.dashboards.sources import HandSource, StoreGoneError, until, wall
+
+OPTIONS = WallOptions(period_s=0.2, trend_period_s=0.5, language="en")
+PATIENCE_MS = 20_000
+
+
+# The texts that stick out of the box they stand in, or out of the screen; titles of entrances and areas may be long.
+CUT_OFF = """() => {
+    const boxes = [...document.querySelectorAll("header, .figure, .panel, .vital")];
+    const within = (inner, outer) => inner.left >= outer.left - 1 && inner.right <= outer.right + 1
+        && inner.top >= outer.top - 1 && inner.bottom <= outer.bottom + 1;
+    const screen = { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
+    const cut = boxes.filter((box) => !within(box.getBoundingClientRect(), screen)).map((box) => box.className);
+    for (const box of boxes) {
+        const texts = document.createTreeWalker(box, NodeFilter.SHOW_TEXT);
+        while (texts.nextNode()) {
+            const text = texts.currentNode;
+            const range = document.createRange();
+            range.selectNodeContents(text);
+            const { left, right, top, height } = range.getBoundingClientRect();
+            const part = { left, right, top: top + 0.2 * height, bottom: top + 0.8 * height }; // the letters themselves
+            const may = !height || text.parentElement.matches(".title, .name");
+            if (!may && !within(part, box.getBoundingClientRect())) cut.push(text.data);
+        }
+    }
+    return cut;
+}"""
+
+# Remember every text that the headline figure ever has.
+WATCH = """() => {
+    const entries = document.getElementById("entries");
+    window.seen = new Set();
+    new MutationObserver(() => window.seen.add(entries.textContent))
+        .observe(entries, { childList: true, characterData: true, subtree: true });
+}"""
+
+
+def look(page: Page, url: str) -> None:
+    page.goto(url)
+    page.wait_for_selector("html[data-fresh='ok']", timeout=PATIENCE_MS)
+
+
+def figure(page: Page, name: str) -> str:
+    return page.locator(f"#{name}").inner_text()
+
+
+def row(page: Page, entrance: str) -> list[str]:
+    return page.locator(f".row[data-entrance='{entrance}'] > span").all_inner_texts()
+
+
+def becomes(page: Page, fresh: str, kind: str) -> None:
+    page.wait_for_selector(f"html[data-fresh='{fresh}'][data-kind='{kind}']", timeout=PATIENCE_MS)
+
+
+def test_the_figures_are_those_of_the_snapshot(page: Page) -> None:
+    with wall(HandSource(), OPTIONS) as running:
+        look(page, running.url)
+        shown = {name: figure(page, name) for name in ("entries", "distinct", "vehicles", "inside", "share")}
+        assert shown == {"entries": "900", "distinct": "700", "vehicles": "40", "inside": "600", "share": "50%"}
+        assert figure(page, "title") == "Small hall"
+        #                             rank  name       bar  in/min  out/min  today in, out  lanes
+        assert row(page, "N2") == ["1", "North 2", "", "20", "0", "300", "100", "2/2"]
+        assert row(page, "N1") == ["2", "North 1", "", "10", "2.0", "600", "200", "3/3"]
+        assert page.locator("#chart rect.in").count() > 0
+
+
+def test_known_missing_events_show_at_their_entrance_and_in_the_total(page: Page) -> None:
+    def draw(real_ms: int) -> Reading:
+        whole = reading(real_ms)
+        return replace(whole, devices=[*whole.devices[1:], DeviceRow("N1-L01", "N1", 37, real_ms)])
+
+    with wall(HandSource(draw), OPTIONS) as running:
+        look(page, running.url)
+        assert "37 missing" in row(page, "N1")[1]
+        assert figure(page, "complete") == "37 known missing"
+        assert "North 1 N1-L01: 37" in figure(page, "health-missing")
+
+
+def test_what_was_never_heard_is_a_dash_and_not_a_zero(page: Page) -> None:
+    def draw(real_ms: int) -> Reading:
+        return Reading(real_ms, reading(real_ms).span)
+
+    with wall(HandSource(draw), OPTIONS) as running:
+        page.goto(running.url)
+        becomes(page, "none", "no_data")
+        assert {figure(page, name) for name in ("entries", "distinct", "vehicles", "inside", "share")} == {"–"}
+        assert row(page, "N1")[3:7] == ["–"] * 4
+        assert figure(page, "banner") == "No data received yet"
+
+
+def test_the_language_is_the_servers_until_someone_chooses_and_then_stays(page: Page) -> None:
+    with wall(HandSource(), replace(OPTIONS, language="zh")) as running:
+        look(page, running.url)
+        assert page.locator("#figures h2").first.inner_text() == "单日进场人员"
+        assert page.locator("html").get_attribute("lang") == "zh-CN"
+        page.click("#language")
+        assert page.locator("#figures h2").first.inner_text() == "Persons entered today"
+        page.reload()
+        page.wait_for_selector("html[data-fresh='ok']")
+        assert page.locator("#figures h2").first.inner_text() == "Persons entered today"
+        look(page, running.url + "?lang=zh")
+        assert figure(page, "title") == "小展馆"
+
+
+def test_no_word_is_left_without_a_translation(page: Page) -> None:
+    with wall(HandSource(), OPTIONS) as running:
+        look(page, running.url)
+        words = page.evaluate("async () => (await import('/static/words.js')).WORDS")
+        assert words["zh"].keys() == words["en"].keys()
+        used = set(page.locator("[data-word]").evaluate_all("all => all.map(each => each.dataset.word)"))
+        assert used <= words["zh"].keys()
+
+
+def test_a_title_with_markup_in_it_is_shown_as_text(page: Page) -> None:
+    with wall(HandSource(), OPTIONS) as running:
+        look(page, running.url + "?lang=zh")
+        assert row(page, "N2")[1] == NASTY
+        assert page.locator("img").count() == 0
+
+
+def test_nothing_is_asked_of_another_origin(page: Page) -> None:
+    asked: list[Request] = []
+    page.on("request", lambda request: asked.append(request))  # noqa: PLW0108 - playwright takes functions only
+    with wall(HandSource(), OPTIONS) as running:
+        look(page, running.url)
+        assert {urlsplit(request.url).port for request in asked} == {running.port}
+        assert {urlsplit(request.url).path for request in asked} >= {"/", "/events", "/static/wall.js"}
+
+
+def test_figures_go_grey_when_the_data_stops_and_come_back_with_it(page: Page) -> None:
+    source = HandSource()
+    with wall(source, replace(OPTIONS, stale_after_s=1.5)) as running:
+        look(page, running.url)
+        bright = page.locator("#entries").evaluate("each => getComputedStyle(each).color")
+        stopped = time.time_ns() // 1_000_000
+        source.draw = lambda real_ms: replace(reading(real_ms), logs=[log(stopped)])
+        becomes(page, "old", "stale")
+        assert figure(page, "entries") == "900"
+        assert figure(page, "banner").startswith("Stale since ")
+        assert page.locator("#entries").evaluate("each => getComputedStyle(each).color") != bright
+        source.draw = reading
+        becomes(page, "ok", "ok")
+        assert not page.locator("#banner").is_visible()
+
+
+def test_a_lost_store_is_told_with_the_last_figures_kept(page: Page) -> None:
+    source = HandSource()
+    with wall(source, OPTIONS) as running:
+        look(page, running.url)
+        source.failure = StoreGoneError("gone")
+        becomes(page, "old", "store_lost")
+        assert figure(page, "banner").startswith("Connection to the store lost since ")
+        assert figure(page, "entries") == "900"
+
+
+def test_a_server_that_dies_greys_the_page_and_one_that_returns_revives_it_without_a_false_zero(page: Page) -> None:
+    with wall(HandSource(), OPTIONS) as running:
+        look(page, running.url)
+        page.evaluate(WATCH)
+    becomes(page, "old", "link_lost")
+    assert figure(page, "entries") == "900"
+    assert figure(page, "banner").startswith("Connection to the wall server lost since ")
+
+    # The server is back before its store is: for a moment it knows nothing, and says so.
+    source = HandSource(failure=StoreGoneError("still starting"))
+    with wall(source, OPTIONS, port=running.port):
+        becomes(page, "old", "store_lost")
+        source.failure = None
+        becomes(page, "ok", "ok")
+        assert figure(page, "entries") == "900"
+        assert set(page.evaluate("() => [...window.seen]")) <= {"900", "–"}
+
+
+def test_the_page_survives_answers_of_503(page: Page) -> None:
+    refusals = [503, 503]
+
+    def answer(route: Route) -> None:
+        if refusals:
+            route.fulfill(status=refusals.pop())
+        else:
+            route.continue_()
+
+    page.route("**/events", answer)
+    with wall(HandSource(), OPTIONS) as running:
+        look(page, running.url)
+    assert refusals == []
+
+
+def test_a_frozen_server_greys_the_page_by_the_pages_own_clock(page: Page) -> None:
+    with wall(HandSource(), OPTIONS) as running:
+        look(page, running.url)
+        until(lambda: running.feed.newest.beat.number > 3)
+        running.feed._publish = lambda *_: None  # type: ignore[method-assign] - it goes silent and stays connected
+        becomes(page, "old", "link_lost")
+
+
+@pytest.mark.parametrize("server_answers", [True, False])
+def test_the_page_reloads_itself_at_the_quiet_hour_if_the_server_answers(page: Page, server_answers: bool) -> None:  # noqa: FBT001 - a column of the table above
+    now = time.time_ns() // 1_000_000
+    clock = SiteClock(at("02:30:00"), now)
+    page.clock.install()
+    with wall(HandSource(), replace(OPTIONS, clock=clock)) as running:
+        page.goto(running.url)
+        page.clock.run_for(3000)
+        page.wait_for_function("() => document.getElementById('entries').textContent === '900'", timeout=PATIENCE_MS)
+        page.evaluate("() => { window.old = true }")
+        page.clock.run_for(10_000)
+        assert page.evaluate("() => window.old")
+        if not server_answers:
+            page.route(running.url, lambda route: route.abort())
+        page.clock.fast_forward("01:45:00")  # 04:15 on the site's clock, later than the latest reload
+        page.clock.run_for(11_000)
+        if server_answers:
+            page.wait_for_function("() => !window.old", timeout=PATIENCE_MS)
+        else:
+            assert page.evaluate("() => window.old")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (3840, 2160), (3840, 1080), (1366, 768)])
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("times", [1, 250])
+def test_nothing_is_cut_off_on_any_screen(page: Page, width: int, height: int, language: str, times: int) -> None:
+    def draw(real_ms: int) -> Reading:
+        whole = reading(real_ms)
+        today = [TodayRow(kind, *(times * each for each in counts)) for kind, *counts in whole.today]
+        return replace(
+            whole,
+            today=today,
+            areas=[area._replace(inside=area.inside * times, capacity=500 * times) for area in whole.areas],
+        )
+
+    page.set_viewport_size({"width": width, "height": height})
+    with wall(HandSource(draw), OPTIONS) as running:
+        look(page, f"{running.url}?lang={language}")
+        expect(page.locator("#columns .row").first).to_be_visible()
+        assert page.evaluate(CUT_OFF) == []

@@ -1,0 +1,203 @@
+"""The wall on a real store: what the page shows is what was stored, read as the reader user from the public views."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from dashboards.wall.options import WallOptions
+from dashboards.wall.reading import AreaRow, DeviceRow, GateRow, InsideRow, MinuteRow, TodayRow
+from dashboards.wall.run import store_source
+from dashboards.wall.snapshot import take
+from infra.clickhouse import Address, EmbeddedClickHouse
+from infra.clickhouse_config import Login
+from sinks import schema
+from sinks.clickhouse import ClickHouseSink, StoreAddress, connect
+from sinks.rows import TABLES, Block
+from streams.clock import SiteClock
+from tests.dashboards.place import SITE, at, gate
+from tests.dashboards.sources import until, wall
+
+NOW = at("12:00:30")
+DAY = at("08:00:00") // 86_400_000
+PERSONS, VEHICLES = "live/turnstile.passages/0", "live/vehicle.passages/0"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A server with the schema and these rows, written the way a worker writes them."""
+
+    owner: StoreAddress
+    reader: StoreAddress
+
+    def write(self, table: str, *rows: dict[str, Any]) -> None:
+        """Store rows; columns that they leave out are NULL."""
+        columns = {name: [row.get(name) for row in rows] for name in TABLES[table].columns}
+        with ThreadPoolExecutor(1) as thread:  # see the browser's fixture
+            thread.submit(lambda: asyncio.run(self._write(Block(table, columns)))).result()
+
+    async def _write(self, block: Block) -> None:
+        sink = ClickHouseSink(self.owner)
+        await sink.write([block])
+        await sink.close()
+
+    def progress(self, complete_to: int, *, rejected: int = 0) -> None:
+        """Store that both logs are complete to a real time."""
+        for name in (PERSONS, VEHICLES):
+            cluster, topic, partition = name.split("/")
+            self.write(
+                "progress",
+                {"log": name, "cluster": cluster, "topic": topic, "partition": int(partition), "next_offset": 9,
+                 "received": 9, "counted": 9, "duplicate": 0, "rejected": rejected, "complete_to": complete_to,
+                 "worker": "w"},
+            )  # fmt: skip
+
+
+def _login(address: Address, login: Login) -> StoreAddress:
+    return StoreAddress(address.host, address.port, login.user, login.password)
+
+
+@pytest.fixture
+def store(clickhouse: EmbeddedClickHouse) -> Iterator[Store]:
+    """Lay out an empty schema, and clear it away."""
+    address = clickhouse.address
+    store = Store(_login(address, address.owner), _login(address, address.reader))
+    client = connect(store.owner)
+    for name in schema.DATABASES:
+        client.execute(f"DROP DATABASE IF EXISTS {name} SYNC")
+    schema.apply(client)
+    yield store
+    for name in schema.DATABASES:
+        client.execute(f"DROP DATABASE IF EXISTS {name} SYNC")
+    client.disconnect()
+
+
+def counts(entrance: str, direction: str, passages: int, **other: Any) -> dict[str, Any]:
+    kind = SITE.entrance(entrance).kind
+    cell = {"kind": kind, "entrance": entrance, "direction": direction, "outcome": "passed", "category": "visitor"}
+    source = {"log": VEHICLES if kind == "vehicle" else PERSONS, "segment": 0, "version": 9}
+    return cell | source | {"passages": passages} | other
+
+
+def seed(store: Store) -> None:
+    """Store a morning: 30 minutes ago 70 came in by N1, in the last minutes some more, 37 of N1-L01 are missing."""
+    store.write("site_areas", *({"area": area.id, "kind": kind, "capacity": area.capacity.get(kind), "loaded_at": NOW}
+                                for area in SITE.areas for kind in area.kinds))  # fmt: skip
+    day = {"day": DAY, "boundary": 1, "anonymous": 0}
+    store.write(
+        "counts_day",
+        counts("N1", "in", 80, **day), counts("N1", "in", 5, **day | {"segment": 1, "anonymous": 2}),
+        counts("N2", "in", 20, **day), counts("N2", "out", 10, **day), counts("H1", "in", 40, **day | {"boundary": 0}),
+        counts("P1", "in", 7, **day), counts("N1", "in", 9, **day | {"outcome": "denied"}),
+        counts("N1", "in", 999, **day | {"day": DAY - 1}),
+    )  # fmt: skip
+    store.write(
+        "counts_1m",
+        counts("N1", "in", 70, window_start=at("11:30:00")), counts("N1", "in", 10, window_start=at("11:57:00")),
+        counts("N1", "in", 5, window_start=at("11:59:00"), segment=1),
+        counts("N2", "in", 20, window_start=at("11:58:00")),
+        counts("N2", "out", 10, window_start=at("11:59:00")), counts("N2", "in", 9, window_start=at("12:00:00")),
+        counts("N1", "in", 6, window_start=at("09:00:00")), counts("P1", "in", 7, window_start=at("11:59:00")),
+    )  # fmt: skip
+    flow = {"log": PERSONS, "segment": 0, "kind": "person", "departed": 0, "version": 9}
+    store.write(
+        "area_flows_10s",
+        flow | {"area": "venue", "window_start": at("09:00:10"), "entered": 6, "last_ts": at("09:00:12")},
+        flow | {"area": "venue", "window_start": at("11:30:10"), "entered": 70, "last_ts": at("11:30:12")},
+        flow | {"area": "venue", "window_start": at("11:59:50"), "entered": 29, "departed": 50,
+                "last_ts": at("11:59:59")},
+        flow | {"area": "hall", "window_start": at("11:59:50"), "entered": 40, "last_ts": at("11:59:58")},
+        flow | {"area": "park", "window_start": at("11:59:00"), "entered": 7, "last_ts": at("11:59:03"),
+                "kind": "vehicle", "log": VEHICLES},
+    )  # fmt: skip
+    store.write("entered", *({"day": DAY, "kind": "person", "credential": f"c{n}"} for n in range(61)))
+    device = {"log": PERSONS, "epoch": 0, "last_ts": NOW, "last_seen": NOW, "version": 9}
+    store.write(
+        "devices",
+        device | {"device": "N1-L01", "entrance": "N1", "ranges": [(1, 50), (88, 100)], "last_seq": 100},
+        device | {"device": "N2-L01", "entrance": "N2", "ranges": [(1, 30)], "last_seq": 30},
+        device | {"device": "P1-L01", "entrance": "P1", "ranges": [(1, 7)], "last_seq": 7, "log": VEHICLES},
+    )  # fmt: skip
+    store.progress(NOW - 800, rejected=1)
+
+
+OPTIONS = WallOptions(clock=SiteClock(), language="en")
+
+
+def test_a_round_brings_what_was_stored(store: Store) -> None:
+    seed(store)
+    source = store_source(store.reader, SITE, OPTIONS)
+    found = source.read(NOW)
+    assert sorted(found.today) == [TodayRow("person", 105, 10, 61, 2), TodayRow("vehicle", 7, 0, 0, 0)]
+    assert sorted(found.areas) == [
+        AreaRow("hall", "person", at("11:59:58"), 40, 200),
+        AreaRow("park", "vehicle", at("11:59:03"), 7, 50),
+        AreaRow("venue", "person", at("11:59:59"), 55, 1000),
+    ]
+    assert sorted(found.totals) == [
+        GateRow("H1", "in", 40), GateRow("N1", "in", 85), GateRow("N2", "in", 20), GateRow("N2", "out", 10),
+        GateRow("P1", "in", 7),
+    ]  # fmt: skip
+    assert sorted(found.flows) == [
+        GateRow("N1", "in", 15), GateRow("N2", "in", 20), GateRow("N2", "out", 10), GateRow("P1", "in", 7),
+    ]  # fmt: skip
+    assert DeviceRow("N1-L01", "N1", 37, NOW) in found.devices
+    picture = take(found, SITE, OPTIONS.clock, limits=OPTIONS.limits)
+    assert (picture.age_ms, picture.health.missing, picture.health.rejected) == (800, 37, 2)
+    assert gate("N1", picture).flow_in == 3.0
+    source.close()
+
+
+def test_the_trend_has_the_minutes_and_what_was_inside_before_them(store: Store) -> None:
+    seed(store)
+    source = store_source(store.reader, SITE, OPTIONS)
+    found = source.read_trend(source.read(NOW).span)
+    assert sorted(found.minutes) == [
+        MinuteRow(at("11:30:00"), "in", 70), MinuteRow(at("11:57:00"), "in", 10), MinuteRow(at("11:58:00"), "in", 20),
+        MinuteRow(at("11:59:00"), "in", 5), MinuteRow(at("11:59:00"), "out", 10),
+    ]  # fmt: skip
+    assert sorted(found.inside) == [
+        InsideRow("hall", at("11:59:00"), 40),
+        InsideRow("venue", at("11:30:00"), 76),
+        InsideRow("venue", at("11:59:00"), 55),
+    ]  # fmt: skip
+    assert [(row.area, row.inside) for row in found.before] == [("venue", 6)]
+    source.close()
+
+
+def test_an_empty_store_is_unknown_throughout(store: Store) -> None:
+    source = store_source(store.reader, SITE, OPTIONS)
+    picture = take(source.read(NOW), SITE, OPTIONS.clock, limits=OPTIONS.limits)
+    assert (picture.age_ms, picture.today["person"].entries, picture.health.missing) == (None, None, None)
+    source.close()
+
+
+def test_the_page_shows_the_stores_numbers(store: Store, page: Page) -> None:
+    seed(store)
+    real = time.time_ns() // 1_000_000
+    store.progress(real + 60_000)  # stored into the future, so that nothing is stale while we look
+    options = replace(OPTIONS, clock=SiteClock(NOW - 61_000, real), stale_after_s=3600.0)
+    source = store_source(store.reader, SITE, options)
+    with wall(source, options) as running:
+        page.goto(running.url)
+        page.wait_for_selector("html[data-fresh='ok']")
+        shown = {name: page.locator(f"#{name}").inner_text() for name in ("entries", "distinct", "vehicles", "inside")}
+        assert shown == {"entries": "105", "distinct": "61", "vehicles": "7", "inside": "95"}
+        assert "37 missing" in page.locator(".row[data-entrance='N1'] .name").inner_text()
+        assert page.locator(".row[data-entrance='N1'] .in").inner_text() == "3.0"
+
+
+def test_the_wall_outlives_a_store_that_refuses_it_and_recovers(store: Store) -> None:
+    seed(store)
+    options = replace(OPTIONS, period_s=0.05)
+    wrong = replace(store.reader, password="wrong")  # noqa: S106 - that it is wrong is the point
+    with wall(store_source(wrong, SITE, options), options) as running:
+        until(lambda: running.feed.newest.beat.snapshot.store == "lost")
+    with wall(store_source(store.reader, SITE, options), options) as running:
+        until(lambda: running.feed.newest.beat.snapshot.store == "ok")
+        assert running.feed.newest.beat.snapshot.stale

@@ -1,0 +1,170 @@
+"""Three computations agree: numpy over the ledger, SQL over raw passages, and the views; and no change goes unseen."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from clickhouse_driver import Client
+
+from infra.clickhouse import EmbeddedClickHouse
+from simulators.ledger import LedgerWriter, read_ledger
+from simulators.verify import verify
+from sinks import schema
+from sinks.clickhouse import Reader, StoreAddress
+from tests.simulators.reference import fill
+from tests.simulators.small_site import MIDNIGHT, SITE, columns, correction, passage
+
+SIZE = 3000
+LANES = ("N1-L01", "N1-L02", "H1-L01", "P1-L01")
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write two days at three gates: holes, epochs, refusals, malformed lines, corrections, things sent twice."""
+    directory = tmp_path_factory.mktemp("run") / "ledger"
+    draw = np.random.default_rng(20211105)
+    rows = [_row(draw, number) for number in range(SIZE)]
+    with LedgerWriter(directory, meta={"site": "small"}) as writer:
+        index = writer.passages(columns(rows))
+        writer.attempts(index, "ok", at_ms=MIDNIGHT)
+        for number in range(3):
+            writer.malformed(
+                topic="turnstile.passages", sha256=[f"{number % 2:064x}"], reason=["not JSON"], result="ok"
+            )
+        writer.corrections(
+            [
+                correction("b", "10:00:03", delta=-5),
+                correction("a", "10:00:03", absolute=20),
+                correction("c", "10:00:04", delta=2),
+                correction("d", "11:00:00", area="hall", delta=7),
+                correction("e", "0:00:00", area="park", absolute=3),
+            ]
+        )
+    return directory
+
+
+def _row(draw: np.random.Generator, number: int) -> dict[str, Any]:
+    device = LANES[draw.integers(len(LANES))]
+    outcome = draw.choice(["passed", "passed", "passed", "granted", "denied"])
+    return passage(
+        f"0:0:{draw.integers(0, 172_800_000) / 1000}",
+        device=device,
+        epoch=int(draw.integers(2)),
+        seq=number + 1,  # of all lanes together: every lane has holes
+        direction=draw.choice(["in", "out"]),
+        outcome=outcome,
+        reason=draw.choice(["ticket", "health"]) if outcome == "denied" else "",
+        credential=draw.choice(["", "anna", "bo", "carl"]),
+        temperature=float(draw.choice([36.4, 37.9, float("nan")])),
+        health=draw.choice(["", "normal"]),
+    )
+
+
+@pytest.fixture(scope="module")
+def owner(clickhouse: EmbeddedClickHouse) -> Iterator[Client]:
+    where = clickhouse.address
+    client = Client(where.host, port=where.port, user=where.owner.user, password=where.owner.password)
+    for database in schema.DATABASES:
+        client.execute(f"DROP DATABASE IF EXISTS {database}")
+    schema.apply(client)
+    yield client
+    client.disconnect()
+
+
+@pytest.fixture
+def reader(owner: Client, clickhouse: EmbeddedClickHouse, ledger: Path) -> Iterator[Reader]:
+    """Yield a reader of a store that was filled from the ledger by SQL."""
+    tables = owner.execute("SELECT name FROM system.tables WHERE database = 'gatepulse_store' AND engine LIKE '%Tree'")
+    for (table,) in tables:
+        if table != "schema_migrations":
+            owner.execute(f"TRUNCATE TABLE gatepulse_store.{table}")
+    fill(owner, read_ledger(ledger), SITE)
+    where = clickhouse.address
+    reader = Reader(StoreAddress(where.host, where.port, where.reader.user, where.reader.password))
+    yield reader
+    reader.close()
+
+
+def test_what_sql_counts_is_what_numpy_counts(ledger: Path, reader: Reader) -> None:
+    verdict = verify(ledger, reader, SITE)
+    assert {name: view.different for name, view in verdict.views.items() if view.different} == {}
+    assert verdict.ok
+    assert verdict.sent == verdict.counted == SIZE
+    assert all(view.compared for view in verdict.views.values())
+
+
+def removed(table: str, where: str) -> str:
+    return f"ALTER TABLE gatepulse_store.{table} DELETE WHERE {where} SETTINGS mutations_sync = 2"
+
+
+def changed(table: str, change: str, rest: str) -> str:
+    """Return a statement that writes rows of `table` again, changed; newer where rows have versions."""
+    return f"INSERT INTO gatepulse_store.{table} SELECT * REPLACE ({change}) FROM gatepulse_store.{table} {rest}"  # noqa: S608 - our names
+
+
+NEWER = "version + 1 AS version"
+ONE = "ORDER BY ALL LIMIT 1"
+PLANTED = {
+    "a lost passage": (removed("passages", "seq = 7"), {"passages"}),
+    "a phantom": (changed("passages", "99999 AS seq", ONE), {"passages"}),
+    "a passage a millisecond later": (
+        changed("passages", "ts + INTERVAL 1 MILLISECOND AS ts", "WHERE seq = 7"),
+        {"passages"},
+    ),
+    "another temperature": (
+        changed("passages", "ifNull(temperature, 36.) + 1 AS temperature", "WHERE seq = 7"),
+        {"passages"},
+    ),
+    "a window counted twice over": (
+        changed("counts_10s", f"passages * 2 AS passages, {NEWER}", f"WHERE outcome = 'passed' {ONE}"),
+        {"entrance_counts_10s"},
+    ),
+    "the same counts through another log": (
+        changed("counts_1m", "'other' AS log", ""),
+        {"entrance_counts_1m", "entrance_outcomes_1m"},
+    ),
+    "a day too few": (
+        removed("counts_day", "day = '2021-11-06' AND outcome = 'passed'"),
+        {"entrance_totals", "site_today"},
+    ),
+    "a refusal less": (
+        changed("refusals_1m", f"refusals - 1 AS refusals, {NEWER}", ONE),
+        {"entrance_refusals_1m"},
+    ),
+    "a person unseen": (removed("entered", "credential = 'bo'"), {"site_today"}),
+    "somebody left": (
+        changed("area_flows_10s", f"departed + 1 AS departed, {NEWER}", f"WHERE area = 'hall' {ONE}"),
+        {"occupancy", "occupancy_history"},
+    ),
+    "another capacity": (
+        changed("site_areas", "99 AS capacity, loaded_at + INTERVAL 1 SECOND AS loaded_at", "WHERE area = 'venue'"),
+        {"occupancy"},
+    ),
+    "a device unheard of": (removed("devices", "device = 'P1-L01'"), {"completeness"}),
+    "a hole hidden": (
+        changed("devices", f"[(1, last_seq)] AS ranges, {NEWER}", "WHERE device = 'N1-L01'"),
+        {"completeness"},
+    ),
+    "a correction forgotten": (
+        removed("corrections", "id = 'c'"),
+        {"corrections", "occupancy", "occupancy_history"},
+    ),
+    "a rejection too many": (changed("rejections", "999999 AS offset", ONE), {"rejections"}),
+    "an event received and gone": (
+        changed("progress", "received + 1 AS received, now64() AS complete_to", "WHERE topic = 'vehicle.passages'"),
+        {"progress"},
+    ),
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_no_planted_error_goes_unseen(ledger: Path, reader: Reader, owner: Client, planted: str) -> None:
+    statement, views = PLANTED[planted]
+    owner.execute(statement)
+    verdict = verify(ledger, reader, SITE)
+    assert {name for name, view in verdict.views.items() if view.different} == views
+    assert not verdict.ok
+    assert verdict.difference > 0
+    assert {each.view for each in verdict.differences} == views

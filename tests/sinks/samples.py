@@ -1,0 +1,29 @@
+"""Made-up rows for every table: name the columns that matter to a test, the rest is filled in."""
+
+from typing import Any
+
+from sinks.rows import TABLES, Block
+
+NOON = 1_760_875_200_000
+"""2025-10-19 12:00:00.000 UTC in milliseconds."""
+
+TODAY = 20_380
+"""The same day, in days since 1970-01-01."""
+
+_USUAL: dict[str, Any] = {
+    "kind": "person", "device": "lane-1", "epoch": 0, "seq": 1, "ts": NOON + 123, "entrance": "north",
+    "direction": "in", "outcome": "passed", "category": "visitor", "reason": "", "temperature": 36.6,
+    "health": "normal", "credential": "c1", "log": "demo-1/turnstile.passages/0", "offset": 7, "line": 0,
+    "segment": 0, "window_start": NOON, "passages": 1, "version": 1, "day": TODAY, "boundary": 1, "anonymous": 0,
+    "refusals": 1, "area": "hall", "entered": 0, "departed": 0, "last_ts": NOON + 123, "ranges": [(1, 1)],
+    "last_seq": 1, "last_seen": NOON + 999, "id": "correction-1", "delta": None, "absolute": None, "actor": "duty",
+    "topic": "turnstile.passages", "partition": 0, "at": NOON, "detail": "", "sha256": "00ff", "cluster": "demo-1",
+    "next_offset": 8, "received": 8, "counted": 8, "duplicate": 0, "rejected": 0, "complete_to": NOON + 1000,
+    "worker": "w1", "capacity": 500, "loaded_at": NOON,
+}  # fmt: skip
+
+
+def block(table: str, *rows: dict[str, Any]) -> Block:
+    """Return a block of `rows`, each of which names only the columns that matter."""
+    full = [_USUAL | row for row in rows]
+    return Block(table, {name: [row[name] for row in full] for name in TABLES[table].columns})

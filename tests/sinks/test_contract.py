@@ -1,0 +1,151 @@
+"""Every store keeps the same rows, whatever is repeated, reordered or late."""
+
+from dataclasses import replace
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sinks.rows import TABLES, Block
+from sinks.sink import StoreRefused
+from tests.sinks.samples import NOON, TODAY, block
+from tests.sinks.stores import Memory, Server, Store
+
+
+@pytest.fixture(params=["memory", "clickhouse"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """Each store in turn."""
+    if request.param == "memory":
+        return Memory()
+    return Server(request.getfixturevalue("address"))
+
+
+def _row(of: Block) -> tuple[Any, ...]:
+    return tuple(of.columns[name][0] for name in TABLES[of.table].columns)
+
+
+def _key(name: str) -> str:
+    return next(column for column in TABLES[name].key if column not in ("day", "kind", "window_start"))
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_column_comes_back_as_it_was_written(store: Store, table: str) -> None:
+    written = block(table, {"delta": -3})
+    store.write(written)
+    assert store.rows(table) == [_row(written)]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_row_written_again_is_one_row(store: Store, table: str) -> None:
+    written = block(table, {})
+    store.write(written, written)
+    store.write(written)
+    assert store.rows(table) == [_row(written)]
+
+
+@pytest.mark.parametrize("table", [name for name, table in TABLES.items() if table.version])
+def test_the_highest_version_stays_whatever_comes_last(store: Store, table: str) -> None:
+    version = str(TABLES[table].version)
+    value = next(c for c in reversed(TABLES[table].columns) if c not in (*TABLES[table].key, version))
+    versions = [block(table, {version: NOON + n * 1000, value: _another(value, n)}) for n in range(3)]
+    for order in permutations(versions):
+        for one in order:
+            store.write(one)
+        assert store.rows(table) == [_row(versions[-1])]
+
+
+def _another(column: str, n: int) -> str | int:
+    return f"w{n}" if column == "worker" else NOON + n if column in ("last_ts", "last_seen") else n + 5
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_rows_with_another_key_stand_beside_each_other(store: Store, table: str) -> None:
+    name = _key(table)
+    keys = ([1, 2] if name in ("epoch", "offset", "line") else ["a", "b"])[:2]
+    written = block(table, *({name: key} for key in reversed(keys)))
+    store.write(written)
+    assert [row[TABLES[table].columns.index(name)] for row in store.rows(table)] == keys
+
+
+def test_the_newest_version_is_found_within_one_write_too(store: Store) -> None:
+    versions = [block("counts_1m", {"version": n, "passages": n}) for n in (2, 3, 1)]
+    store.write(*versions)
+    assert store.rows("counts_1m") == [_row(versions[1])]
+
+
+def test_missing_values_stay_missing(store: Store) -> None:
+    store.write(
+        block("passages", {"seq": 1, "temperature": None}, {"seq": 2, "temperature": 36.5}),
+        block("corrections", {"id": "d", "delta": -2}, {"id": "z", "absolute": 0}),
+        block("site_areas", {"capacity": None}),
+    )
+    temperatures = [row[TABLES["passages"].columns.index("temperature")] for row in store.rows("passages")]
+    changes = [row[4:6] for row in store.rows("corrections")]
+    assert temperatures == [None, 36.5]
+    assert changes == [(-2, None), (None, 0)]
+    assert store.rows("site_areas")[0][2] is None
+
+
+def test_text_is_kept_to_the_letter(store: Store) -> None:
+    odd = ["北入口 – ворота", "", "a\nb\tc\\d'e\"f", "\x00", "🛂" * 64]
+    store.write(block("corrections", *({"id": str(n), "reason": text} for n, text in enumerate(odd))))
+    assert [row[TABLES["corrections"].columns.index("reason")] for row in store.rows("corrections")] == odd
+
+
+def test_numbers_are_kept_to_the_last_unit(store: Store) -> None:
+    largest = 2**64 - 1
+    store.write(
+        block("devices", {"epoch": largest, "last_seq": largest, "ranges": [(1, 5), (largest, largest)]}),
+        block("corrections", {"absolute": -(2**63)}),
+        block("counts_day", {"day": 0}, {"day": 65_535}),
+    )
+    assert store.rows("devices")[0][2:6] == (largest, "north", [(1, 5), (largest, largest)], largest)
+    assert store.rows("corrections")[0][5] == -(2**63)
+    assert [row[2] for row in store.rows("counts_day")] == [0, 65_535]
+
+
+def test_arrays_and_lists_are_the_same_rows(store: Store) -> None:
+    rows = [{"window_start": NOON + n * 10_000, "passages": n, "version": n} for n in range(20)]
+    lists = block("counts_10s", *rows)
+    arrays = {
+        name: np.array(values, dtype=object if isinstance(values[0], str) else np.int64)
+        for name, values in lists.columns.items()
+    }
+    store.write(Block("counts_10s", arrays))
+    before = store.rows("counts_10s")
+    store.write(lists, Block("counts_10s", arrays), replace(lists))
+    assert store.rows("counts_10s") == before
+    assert [row[8] for row in before] == list(range(20))
+
+
+def test_nothing_to_write_is_no_error(store: Store) -> None:
+    store.write()
+    store.write(block("passages"), block("progress"))
+    assert store.rows("passages") == []
+
+
+def test_a_large_block_arrives_whole(store: Store) -> None:
+    size = 50_000
+    one = block("passages", {})
+    columns = {name: list(values) * size for name, values in one.columns.items()}
+    columns |= {"seq": np.arange(1, size + 1), "ts": NOON + np.arange(size) * 3_600_000}  # over five years
+    store.write(Block("passages", columns))
+    rows = store.rows("passages")
+    assert len(rows) == size
+    assert sum(row[3] for row in rows) == size * (size + 1) // 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (Block("counts", {}), "counts: there is no such table. Write to one of site_areas, passages"),
+        (Block("entered", {"day": [TODAY], "kind": ["person"]}), r"entered: columns missing: \['credential'\]"),
+        (Block("entered", {**block("entered", {}).columns, "name": ["x"]}), r"columns unknown: \['name'\]"),
+        (Block("entered", {**block("entered", {}).columns, "day": []}), "entered: columns of unequal length"),
+    ],
+)
+def test_a_block_that_fits_no_table_is_refused_before_anything_is_sent(store: Store, wrong: Block, words: str) -> None:
+    with pytest.raises(StoreRefused, match=words):
+        store.write(block("passages", {}), wrong)
+    assert store.rows("passages") == []

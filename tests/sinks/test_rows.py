@@ -1,0 +1,46 @@
+"""The tables in Python and the tables on the server are the same tables."""
+
+import re
+
+import pytest
+from clickhouse_driver import Client
+
+from sinks.rows import DAYS, MILLISECONDS, TABLES, WINDOWS
+
+_OURS = "database = 'gatepulse_store' AND {} != 'schema_migrations'"
+
+
+def test_the_server_has_exactly_our_tables(client: Client) -> None:
+    found = client.execute(
+        f"SELECT name FROM system.tables WHERE {_OURS.format('name')} AND engine LIKE '%MergeTree'"
+    )
+    assert {name for (name,) in found} == set(TABLES)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_columns_come_in_the_same_order(client: Client, table: str) -> None:
+    found = client.execute(
+        f"SELECT name FROM system.columns WHERE {_OURS.format('table')} AND table = %(table)s ORDER BY position",
+        {"table": table},
+    )
+    assert tuple(name for (name,) in found) == TABLES[table].columns
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_what_makes_rows_the_same_is_the_sorting_key(client: Client, table: str) -> None:
+    [(key, engine)] = client.execute(
+        f"SELECT sorting_key, engine_full FROM system.tables WHERE {_OURS.format('name')} AND name = %(table)s",
+        {"table": table},
+    )
+    version = re.match(r"ReplacingMergeTree(?:\((\w+)\))?", engine)
+    assert tuple(key.split(", ")) == TABLES[table].key
+    assert version is not None
+    assert version[1] == TABLES[table].version
+
+
+def test_columns_of_time_have_the_types_that_the_sink_converts_to(client: Client) -> None:
+    found = dict(client.execute(f"SELECT DISTINCT name, type FROM system.columns WHERE {_OURS.format('table')}"))
+    times = {name for name, kind in found.items() if kind == "DateTime64(3, 'UTC')"}
+    windows = {name for name, kind in found.items() if kind == "DateTime('UTC')"}
+    days = {name for name, kind in found.items() if kind == "Date"}
+    assert (times, windows, days) == (MILLISECONDS, WINDOWS, DAYS)

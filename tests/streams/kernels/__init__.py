@@ -1,0 +1,1 @@
+"""The kernels, tested with plain data and properties."""

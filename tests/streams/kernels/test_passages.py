@@ -1,0 +1,236 @@
+"""One log, counted: what it counts, and that nothing but the log decides it."""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sinks.memory import MemorySink
+from sinks.rows import TABLES, Block
+from streams.kernels.cells import SEGMENT_BITS
+from streams.kernels.log import HoleError, LogName
+from streams.kernels.passages import PassageLog
+from streams.kernels.snapshot import SnapshotError, freeze, thaw
+from tests.streams.kernels.events import LOG, NINE, PLACE, Event, batch, log, rejection
+
+SEGMENT = 1 << SEGMENT_BITS
+
+
+def stored(*writes: Sequence[Block]) -> dict[str, list[tuple[object, ...]]]:
+    """Write rows into a store, and read every table."""
+    sink = MemorySink()
+    for blocks in writes:
+        asyncio.run(sink.write(blocks))
+    return {name: sink.rows(name) for name in TABLES}
+
+
+def column(blocks: Sequence[Block], table: str, name: str) -> list[object]:
+    return [value for block in blocks if block.table == table for value in block.columns[name]]
+
+
+def counted(blocks: Sequence[Block], table: str, *names: str) -> list[tuple[object, ...]]:
+    return list(zip(*(column(blocks, table, name) for name in names), strict=True))
+
+
+def test_a_window_begins_with_its_first_millisecond_and_ends_before_the_next() -> None:
+    #            09:00:00.000      09:00:10.000
+    #  ─────────┼─────────────────┼─────────────
+    #          ·│·               ·│·               −1 ms and 0 ms at both ends
+    counting = log()
+    times = [NINE - 1, NINE, NINE + 9_999, NINE + 10_000]
+    counting.apply(batch([Event(i, i + 1, ts=ts) for i, ts in enumerate(times)], first=0, after=4))
+    assert counted(counting.take(), "counts_10s", "window_start", "passages") == [
+        (NINE - 10_000, 1),
+        (NINE, 2),
+        (NINE + 10_000, 1),
+    ]
+
+
+def test_only_passed_events_move_people() -> None:
+    counting = log()
+    events = [
+        Event(0, 1, outcome="granted"),
+        Event(1, 2, outcome="denied", reason="expired"),
+        Event(2, 3, outcome="passed"),
+        Event(3, 4, outcome="passed", direction="out"),
+    ]
+    counting.apply(batch(events, first=0, after=4))
+    blocks = counting.take()
+    assert counted(blocks, "area_flows_10s", "area", "entered", "departed") == [("venue", 1, 1)]
+    assert counted(blocks, "refusals_1m", "reason", "refusals") == [("expired", 1)]
+    assert sorted(counted(blocks, "counts_1m", "outcome", "direction", "passages")) == [
+        ("denied", "in", 1),
+        ("granted", "in", 1),
+        ("passed", "in", 1),
+        ("passed", "out", 1),
+    ]
+
+
+def test_an_inner_gate_moves_people_between_areas_and_is_no_entry_to_the_site() -> None:
+    counting = log()
+    events = [Event(0, 1), Event(1, 1, device="H1-L01", entrance="H1", credential="c1")]
+    counting.apply(batch(events, first=0, after=2))
+    blocks = counting.take()
+    assert sorted(counted(blocks, "area_flows_10s", "area", "entered", "departed")) == [("hall", 1, 0), ("venue", 1, 1)]
+    assert sorted(counted(blocks, "counts_day", "entrance", "boundary")) == [("H1", 0), ("N1", 1)]
+    assert counted(blocks, "entered", "credential") == [("c1",)]
+
+
+def test_the_day_is_the_sites() -> None:
+    # 2025-11-20 00:00 in Shanghai is 16:00 UTC on the 19th
+    midnight = NINE - 9 * 3_600_000
+    counting = log()
+    counting.apply(batch([Event(0, 1, ts=midnight - 1), Event(1, 2, ts=midnight)], first=0, after=2))
+    assert [day for (day,) in counted(counting.take(), "counts_day", "day")] == [20_411, 20_412]
+
+
+def test_a_late_passage_lands_in_its_own_window_and_leaves_older_rows_as_they_are() -> None:
+    counting = log()
+    counting.apply(batch([Event(0, 1)], first=0, after=1))
+    first = counting.take()
+    late = Event(SEGMENT, 2, ts=NINE + 5)  # hours of offsets later
+    counting.apply(batch([], first=1, after=SEGMENT))
+    counting.apply(batch([late], first=SEGMENT, after=SEGMENT + 1))
+    tables = stored(first, counting.take())
+    assert sum(counts[-2] for counts in tables["counts_10s"]) == 2  # type: ignore[misc]  # two segments, one window
+    assert len(tables["counts_10s"]) == 2
+
+
+def test_a_duplicate_is_told_and_not_counted() -> None:
+    counting = log()
+    counting.apply(batch([Event(0, 1), Event(1, 1), Event(2, 2)], first=0, after=3))
+    counting.apply(batch([Event(3, 2)], first=3, after=4))
+    assert (counting.tally.received, counting.tally.counted, counting.tally.duplicate) == (4, 2, 2)
+
+
+def test_a_restarted_counter_is_told_by_its_epoch() -> None:
+    counting = log()
+    counting.apply(batch([Event(0, 1), Event(1, 1, epoch=1)], first=0, after=2))
+    assert counting.tally.counted == 2
+
+
+def test_a_hole_in_the_offsets_is_never_counted_over() -> None:
+    counting = log()
+    counting.apply(batch([Event(0, 1)], first=0, after=1))
+    with pytest.raises(HoleError, match="expected offset 1, got 3: 2 records"):
+        counting.apply(batch([Event(3, 2)], first=3, after=4))
+    assert counting.tally.counted == 1
+    assert counting.next_offset == 1
+
+
+def test_a_snapshot_of_another_log_is_refused() -> None:
+    plain = freeze(log())
+    with pytest.raises(SnapshotError, match=r"kafka\.cluster"):
+        thaw(plain, LogName("other", LOG.topic, 0), "person", PLACE)
+
+
+# -- nothing but the log decides ---------------------------------------------------------------------------------------
+
+events = st.builds(
+    Event,
+    seq=st.integers(1, 12),
+    device=st.sampled_from(["N1-L01", "N1-L02", "H1-L01"]),
+    epoch=st.integers(0, 1),
+    ts=st.integers(0, 40).map(lambda n: NINE + n * 3_333),
+    entrance=st.sampled_from(["N1", "N2", "H1"]),
+    direction=st.sampled_from(["in", "out"]),
+    outcome=st.sampled_from(["passed", "passed", "granted", "denied"]),
+    category=st.sampled_from(["visitor", "staff"]),
+    reason=st.sampled_from(["", "expired"]),
+    credential=st.sampled_from(["", "c1", "c2"]),
+)
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[list[Event]]:
+    """Records by offset, each a frame of some events; offsets begin shortly before the end of a segment."""
+    frames = draw(st.lists(st.lists(events, max_size=3), max_size=25))
+    start = SEGMENT - draw(st.integers(0, 25))
+    return [
+        [Event(**{**vars(each), "offset": start + i, "line": line}) for line, each in enumerate(frame)]
+        for i, frame in enumerate(frames)
+    ]
+
+
+def beginning(frames: list[list[Event]], start: int) -> PassageLog:
+    del frames
+    return PassageLog(LOG, "person", PLACE, next_offset=start)
+
+
+@given(logs(), st.data())
+def test_batches_checkpoints_and_crashes_leave_no_trace(frames: list[list[Event]], data: st.DataObject) -> None:
+    offsets = [frame[0].offset if frame else -1 for frame in frames]
+    start = next((offset - i for i, offset in enumerate(offsets) if offset >= 0), 0)
+
+    def records(first: int, after: int):  # noqa: ANN202
+        chosen = itertools.chain.from_iterable(frames[first - start : after - start])
+        bad = [rejection(offset, 9) for offset in range(first, after) if offset % 5 == 0]
+        return batch(list(chosen), first=first, after=after, rejections=bad)
+
+    end = start + len(frames)
+    whole = beginning(frames, start)
+    if frames:
+        whole.apply(records(start, end))
+    expected = stored(whole.take())
+
+    sink: list[Sequence[Block]] = []
+    counting = beginning(frames, start)
+    kept = freeze(counting)
+    while counting.next_offset < end:
+        first = data.draw(st.integers(max(start, counting.next_offset - 3), counting.next_offset))  # some again
+        counting.apply(records(first, data.draw(st.integers(counting.next_offset, end))))
+        match data.draw(st.sampled_from(["go on", "write", "checkpoint", "crash", "write and crash"])):
+            case "write":
+                sink.append(counting.take())
+            case "checkpoint":
+                sink.append(counting.take())
+                kept = freeze(counting)
+            case "crash":
+                counting = thaw(kept, LOG, "person", PLACE)
+            case "write and crash":
+                sink.append(counting.take())
+                counting = thaw(kept, LOG, "person", PLACE)
+        if data.draw(st.integers(0, 9)) == 0:
+            break
+    if counting.next_offset < end:
+        counting.apply(records(counting.next_offset, end))
+    sink.append(counting.take())
+    actual = stored(*sink)
+
+    for table in TABLES:
+        assert without_version(table, actual[table]) == without_version(table, expected[table]), table
+    assert counting.tally == whole.tally
+    assert freeze(counting) == freeze(whole)
+
+
+def without_version(table: str, rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """Leave the version out: the same count may have been written as of an earlier offset."""
+    names = TABLES[table].columns
+    keep = [i for i, name in enumerate(names) if name != "version"]
+    return [tuple(row[i] for i in keep) for row in rows]
+
+
+@given(st.lists(events, max_size=40), st.randoms())
+def test_the_order_of_arrival_changes_no_count(unordered: list[Event], random: object) -> None:
+    # one identity must be one fact: the content follows from the identity
+    facts = {(each.device, each.epoch, each.seq): each for each in unordered}
+    arrivals = [facts[each.device, each.epoch, each.seq] for each in unordered]
+    shuffled = list(arrivals)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    results = []
+    for sequence in (arrivals, shuffled):
+        counting = log()
+        frames = [Event(**{**vars(each), "offset": i}) for i, each in enumerate(sequence)]
+        counting.apply(batch(frames, first=0, after=len(frames)))
+        blocks = counting.take()
+        counts: Counter[tuple[object, ...]] = Counter()
+        for table in ("counts_10s", "counts_1m", "counts_day", "refusals_1m", "area_flows_10s"):
+            ignored = {"log", "segment", "version"}
+            names = [name for name in TABLES[table].columns if name not in ignored]
+            counts.update((table, *row) for row in counted(blocks, table, *names))
+        results.append((counts, set(counted(blocks, "entered", "day", "credential")), counting.tally))
+    assert results[0] == results[1]
