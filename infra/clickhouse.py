@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clickhouse_driver import Client  # type: ignore[import-untyped]  # the driver ships no types
+from clickhouse_driver import Client
 from clickhouse_driver import errors as driver_errors
 
 from infra.child import Child, tail

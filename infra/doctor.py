@@ -1,6 +1,6 @@
 """Looks whether everything that gatepulse needs is in place, and says for each thing what to do if it is not.
 
-The command `gatepulse doctor` shows, through `render`, what `run_checks` found. No check raises: a failure is its result.
+`gatepulse doctor` shows, through `render`, what `run_checks` found. No check raises: a failure is its result.
 """
 
 import shutil

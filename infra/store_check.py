@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from clickhouse_driver import Client  # type: ignore[import-untyped]  # the driver ships no types
+from clickhouse_driver import Client
 from clickhouse_driver import errors as driver_errors
 
 from infra.clickhouse_config import Login

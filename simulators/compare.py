@@ -109,7 +109,7 @@ def _joined(expected: Column, stored: Column) -> Column:
     """Append `stored` to `expected`, text in one vocabulary."""
     if isinstance(expected, Labels) and isinstance(stored, Labels):
         codes = {word: code for code, word in enumerate(expected.words)}
-        moved = stored.each(lambda word: codes.setdefault(word, len(codes)), np.int64)
+        moved = stored.each(lambda word: codes.setdefault(word, len(codes)), np.int32)
         return Labels(np.concatenate([expected.codes, moved]), np.array([*codes], object))
     return np.concatenate([expected, stored])
 

@@ -243,8 +243,8 @@ def read_ledger(path: Path) -> Ledger:
     parts = [_Part(directory) for directory in _directories(path)]
     sizes = [len(part.tables["passages"]) for part in parts]
     starts = np.cumsum([0, *sizes[:-1]])
-    columns = {name: _columns([part.tables[name] for part in parts]) for name in SCHEMAS}
     shifts = np.repeat(starts, [len(part.tables["attempts"]) for part in parts])
+    columns = {name: _columns(pa.concat_tables([part.tables.pop(name) for part in parts])) for name in SCHEMAS}
     columns["attempts"]["index"] = columns["attempts"]["index"] + shifts
     return Ledger(
         meta=tuple(part.meta for part in parts),
@@ -317,10 +317,17 @@ def _read_meta(file: Path) -> tuple[Mapping[str, Any], bool]:
     return meta, closed
 
 
-def _columns(tables: Sequence[pa.Table]) -> dict[str, Any]:
-    """Turn Arrow tables into columns: text into labels, absent integers into NONE, absent floats into nan."""
-    table = pa.concat_tables(tables)
-    return {field.name: _column(table.column(field.name), field.type) for field in table.schema}
+def _columns(table: pa.Table) -> dict[str, Any]:
+    """Turn a table into columns: text into labels, absent integers into NONE, absent floats into nan.
+
+    Each column of the table is let go of once it is turned: a day of events would else need twice the memory.
+    """
+    columns = {}
+    for field in table.schema:
+        columns[field.name] = _column(table.column(field.name), field.type)
+        table = table.drop_columns(field.name)
+    pa.default_memory_pool().release_unused()
+    return columns
 
 
 def _column(values: pa.ChunkedArray, kind: pa.DataType) -> Column:

@@ -26,7 +26,7 @@ _WIDEST = 2**62
 class Labels:
     """A column of text: row `i` reads `words[codes[i]]`; no word occurs twice in `words`."""
 
-    codes: Integers
+    codes: npt.NDArray[np.int32]
     words: Array
 
     @classmethod
@@ -36,7 +36,7 @@ class Labels:
         if isinstance(array, pa.ChunkedArray):
             array = array.combine_chunks()
         coded = (array.fill_null("") if array.null_count else array).dictionary_encode()
-        codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
         return cls(codes, coded.dictionary.to_numpy(zero_copy_only=False))
 
     def __len__(self) -> int:

@@ -20,6 +20,7 @@ IDENTITY = ("device", "epoch", "seq")
 CONTENT = (
     "kind", "ts", "entrance", "direction", "outcome", "category", "reason", "temperature", "health",
 )  # fmt: skip
+_COUNTED = (*IDENTITY, "kind", "ts", "entrance", "direction", "outcome", "category", "reason", "credential")
 _WINDOWS = {"10s": 10_000, "1m": 60_000}
 _CELL = ("kind", "entrance", "direction", "category")
 
@@ -49,9 +50,9 @@ def sent_passages(ledger: Ledger) -> Sent:
     """
     delivered = ledger.tries("ok") > 0
     rows = np.flatnonzero(delivered | (ledger.tries("info") > 0) | ledger.unrecorded)
-    found = take(ledger.passages, rows)
-    same = group({name: found[name] for name in IDENTITY})
+    same = group(take({name: ledger.passages[name] for name in IDENTITY}, rows))
     if len(same.first) < len(rows):
+        found = take(ledger.passages, rows)
         _must_agree(found, same.first[same.of], (*CONTENT, "credential"), IDENTITY)
     certain = np.bincount(same.of, delivered[rows], len(same.first)) > 0
     return Sent(rows[same.first], certain)
@@ -93,8 +94,8 @@ def _equal(left: Integers, right: Integers) -> Flags:
 
 def passages(ledger: Ledger, sent: Sent) -> Table:
     """Return the view `passages`: identity and content; where delivery is uncertain a row is optional."""
-    found = take(ledger.passages, sent.rows)
-    return Table({name: found[name] for name in IDENTITY}, {name: found[name] for name in CONTENT}, ~sent.certain)
+    keys = {name: ledger.passages[name][sent.rows] for name in IDENTITY}
+    return Table(keys, {name: ledger.passages[name][sent.rows] for name in CONTENT}, ~sent.certain)
 
 
 def corrections(ledger: Ledger, sent: Sent, site: Site) -> Table:
@@ -145,7 +146,7 @@ def published(ledger: Ledger, site: Site, counted: Sent, corrected: Table) -> di
     `counted` and `corrected` (the view `corrections`) are those that the store must have: settle both first.
     Times are in ms since 1970 UTC, days are days since 1970-01-01.
     """
-    rows = take(ledger.passages, counted.rows)
+    rows = {name: ledger.passages[name][counted.rows] for name in _COUNTED}
     passed = take(rows, rows["outcome"].equal("passed"))
     denied = take(rows, rows["outcome"].equal("denied"))
     inside = courses(passed, {**corrected.keys, **corrected.values}, site)

@@ -1,7 +1,8 @@
 """The wiring: settings, site and sink in, a Faust app out; nothing is read or opened at import."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -16,7 +17,7 @@ from streams.clock import SiteClock
 from streams.codec import CorrectionCodec, PassageCodec, Vocabulary
 from streams.consumer import CoalescingTransport, Offsets
 from streams.contract import KIND_OF_TOPIC, Kind, Topic
-from streams.counting import Counting, Trade, run_flushes
+from streams.counting import Counting, Flusher, Trade
 from streams.kernels import corrections, snapshot
 from streams.kernels.calendar import SiteDays
 from streams.kernels.corrections import CorrectionLog
@@ -94,47 +95,35 @@ def create_app(settings: Settings, site: Site, sink: Sink, *, cluster: str) -> P
             topic=topic,
             cluster=cluster,
             worker=settings.worker.name,
-            sink=sink,
             outlet=KafkaOutlet(app, topic, table, offsets),
-            clock=SiteClock(**settings.clock.model_dump()),
-            timings=timings,
             most_waiting=settings.worker.most_waiting,
         )
         count_topic(app, counting)
         countings.append((counting, table))
     watch_venue(app, venue)
     take_up_on_assignment(app, countings, offsets)
-    _flush_in_background(app, settings, [counting for counting, _ in countings])
+    clock = SiteClock(**settings.clock.model_dump())
+    flusher = Flusher([counting for counting, _ in countings], sink=sink, clock=clock, timings=timings)
+    _flush_in_background(app, settings, flusher)
     return Parts(app, {counting.topic: counting for counting, _ in countings}, venue, timings)
 
 
-def _flush_in_background(app: faust.App, settings: Settings, countings: list[Counting[Any]]) -> None:
-    for counting in countings:
-        app.task(_flusher(counting, settings))
-
-    async def last_flush(*_: object, **__: object) -> None:
-        """Leave little to be counted again after a restart, if the store answers soon."""
-        for counting in countings:
-            try:
-                await asyncio.wait_for(counting.flush(snapshot=True), timeout=_LAST_FLUSH_SECONDS)
-            except TimeoutError:
-                return
-
-    app.on_before_shutdown.connect(last_flush, weak=False)
-
-
-def _flusher(counting: Counting[Any], settings: Settings) -> Callable[[], Awaitable[None]]:
+def _flush_in_background(app: faust.App, settings: Settings, flusher: Flusher) -> None:
     worker = settings.worker
 
     async def flush() -> None:
         try:
-            await run_flushes(
-                counting, flush_seconds=worker.flush_seconds, checkpoint_seconds=worker.checkpoint_seconds
-            )
+            await flusher.run(flush_seconds=worker.flush_seconds, checkpoint_seconds=worker.checkpoint_seconds)
         except Exception as error:  # noqa: BLE001  # a flush that failed for good must not be forgotten
             end_process(error)
 
-    return flush
+    async def last_flush(*_: object, **__: object) -> None:
+        """Leave little to be counted again after a restart, if the store answers soon."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(flusher.flush(snapshot=True), timeout=_LAST_FLUSH_SECONDS)
+
+    app.task(flush)
+    app.on_before_shutdown.connect(last_flush, weak=False)
 
 
 def _faust_app(settings: Settings) -> faust.App:

@@ -5,7 +5,7 @@ Read `agents` next, which connects this with Faust.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -70,13 +70,14 @@ class Outlet(Protocol):
 
 
 @dataclass(slots=True)
-class Taken(Generic[L]):
-    """One log's changes, taken at one offset."""
+class Taken:
+    """One log's changes, taken at one offset; `times` are the event times (ms) of what was accepted."""
 
-    log: L
-    next_offset: int
+    log: Log
+    generation: int
     blocks: list[Block]
     rejections: list[Rejection]
+    times: list[Ints]
     snapshot: Plain | None
 
 
@@ -98,19 +99,14 @@ class Counting(Generic[L]):
         topic: str,
         cluster: str,
         worker: str,
-        sink: Sink,
         outlet: Outlet,
-        clock: SiteClock,
-        timings: Timings,
         most_waiting: int,
     ) -> None:
         self.trade, self.topic, self.cluster, self.worker = trade, topic, cluster, worker
-        self.sink, self.outlet = sink, outlet
-        self.clock, self.timings = clock, timings
+        self.outlet = outlet
         self.most_waiting = most_waiting
         self.generation = 0
         self._held: dict[int, _Held[L]] = {}
-        self._flushing = asyncio.Lock()
         self._room = asyncio.Event()
         self._room.set()
 
@@ -147,35 +143,36 @@ class Counting(Generic[L]):
         if sum(log.waiting for log in self.logs) >= self.most_waiting:
             self._room.clear()
 
-    async def flush(self, *, snapshot: bool) -> None:
-        """Store what changed; with `snapshot`, keep the state too and release its offsets for commit."""
-        async with self._flushing:
-            started = time.perf_counter()
-            generation = self.generation
-            taken = [self._take(held, snapshot=snapshot) for held in self._held.values()]
-            times = [times for held in self._held.values() for times in held.times]
-            for held in self._held.values():
-                held.times = []
-            self._room.set()
-            for each in taken:
-                if each.rejections:
-                    await self.outlet.reject(each.log.name, each.rejections)
-            await self._store(taken, times)
-            changed = [each.log for each in taken if each.blocks]
-            await self.outlet.announce(changed)
-            await self._keep(taken, generation)
-            if snapshot:
-                self.timings.checkpoint.observe(np.array([time.perf_counter() - started]))
+    def take(self, *, snapshot: bool) -> list[Taken]:
+        """Return what changed in every log; with `snapshot`, their states too where they have moved on."""
+        self._room.set()
+        return [self._take(held, snapshot=snapshot) for held in self._held.values()]
 
-    def _take(self, held: _Held[L], *, snapshot: bool) -> Taken[L]:
+    def _take(self, held: _Held[L], *, snapshot: bool) -> Taken:
         log = held.log
-        due = snapshot and log.next_offset != held.snapshot_at
         blocks, rejections = log.take(), log.take_rejections()
         if rejections:
             blocks.append(rejection_rows(log.name, rejections))
-        progress = self._progress(held)
+        due = snapshot and log.next_offset != held.snapshot_at
         plain = self.trade.freeze(log) if due else None
-        return Taken(log, log.next_offset, [*blocks, *progress], rejections, plain)
+        times, held.times = held.times, []
+        return Taken(log, self.generation, [*blocks, *self._progress(held)], rejections, times, plain)
+
+    async def keep(self, taken: Sequence[Taken]) -> None:
+        """Keep snapshots and release their offsets, except of partitions that have been assigned anew meanwhile."""
+        due = {
+            each.log.name.partition: each.snapshot
+            for each in taken
+            if each.snapshot is not None and each.generation == self.generation
+        }
+        if not due:
+            return
+        generation = self.generation
+        await self.outlet.keep(due)
+        if generation == self.generation:
+            for partition, plain in due.items():
+                self._held[partition].snapshot_at = plain["next"]
+                self.outlet.release(partition, plain["next"])
 
     def _progress(self, held: _Held[L]) -> list[Block]:
         """Say up to which moment everything in the log is stored once this flush is."""
@@ -198,44 +195,52 @@ class Counting(Generic[L]):
         }
         return [Block("progress", {name: [value] for name, value in row.items()})]
 
-    async def _store(self, taken: Iterable[Taken[L]], times: Sequence[Ints]) -> None:
+
+class Flusher:
+    """Stores what all topics of a worker have changed, in this order: rows, then snapshots, then the commit."""
+
+    def __init__(self, countings: Sequence[Counting[Any]], *, sink: Sink, clock: SiteClock, timings: Timings) -> None:
+        self.countings = countings
+        self.sink, self.clock, self.timings = sink, clock, timings
+        self._flushing = asyncio.Lock()
+
+    async def flush(self, *, snapshot: bool) -> None:
+        """Store what changed; with `snapshot`, keep the states too and release their offsets for commit."""
+        async with self._flushing:
+            started = time.perf_counter()
+            taken = {counting: counting.take(snapshot=snapshot) for counting in self.countings}
+            await asyncio.gather(*map(_reject, taken, taken.values()))
+            await self._store([each for some in taken.values() for each in some])
+            for counting, some in taken.items():
+                await counting.outlet.announce([each.log for each in some if each.times])
+                await counting.keep(some)
+            if snapshot:
+                self.timings.checkpoint.observe(np.array([time.perf_counter() - started]))
+
+    async def run(self, *, flush_seconds: float, checkpoint_seconds: float) -> None:
+        """Flush for ever, with snapshots whenever they are due."""
+        last = -checkpoint_seconds
+        while True:
+            await asyncio.sleep(flush_seconds)
+            now = time.monotonic()
+            snapshot = now - last >= checkpoint_seconds
+            await self.flush(snapshot=snapshot)
+            last = now if snapshot else last
+
+    async def _store(self, taken: Sequence[Taken]) -> None:
         blocks = [block for each in taken for block in each.blocks]
         if not blocks:
             return
         started = time.perf_counter()
         await self.sink.write(blocks)
         self.timings.insert.observe(np.array([time.perf_counter() - started]))
+        times = [some for each in taken for some in each.times]
         if times:
             site_now = self.clock.now(int(time.time() * 1000))
-            waited = (site_now - np.concatenate(times)) / self.clock.speed / 1000
-            self.timings.end_to_end.observe(waited)
-
-    async def _keep(self, taken: Iterable[Taken[L]], generation: int) -> None:
-        """Keep snapshots and release their offsets, unless the partitions have been assigned anew meanwhile."""
-        due = {each.log.name.partition: each.snapshot for each in taken if each.snapshot is not None}
-        if not due or generation != self.generation:
-            return
-        await self.outlet.keep(due)
-        if generation != self.generation:
-            return
-        for partition, plain in due.items():
-            self._held[partition].snapshot_at = plain["next"]
-            self.outlet.release(partition, plain["next"])
+            self.timings.end_to_end.observe((site_now - np.concatenate(times)) / self.clock.speed / 1000)
 
 
-async def run_flushes(
-    counting: Counting[Any],
-    *,
-    flush_seconds: float,
-    checkpoint_seconds: float,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> None:
-    """Flush for ever, with a snapshot whenever one is due."""
-    last = 0.0
-    while True:
-        await sleep(flush_seconds)
-        now = time.monotonic()
-        snapshot = now - last >= checkpoint_seconds
-        await counting.flush(snapshot=snapshot)
-        if snapshot:
-            last = now
+async def _reject(counting: Counting[Any], taken: Sequence[Taken]) -> None:
+    for each in taken:
+        if each.rejections:
+            await counting.outlet.reject(each.log.name, each.rejections)

@@ -11,8 +11,8 @@ import structlog
 import uvloop
 from kafka.admin import KafkaAdminClient
 from prometheus_client import CollectorRegistry, start_http_server
-from sinks.clickhouse import ClickHouseSink, Reader, StoreAddress
 
+from sinks.clickhouse import ClickHouseSink, Reader, StoreAddress
 from sinks.rows import Block
 from sinks.sink import StoreUnavailable
 from streams.app import Parts, create_app

@@ -9,8 +9,8 @@ from infra.clickhouse import EmbeddedClickHouse
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let kafka-python be imported: on Python 3.11 it uses a function that was deprecated there for two versions."""
-    config.addinivalue_line("filterwarnings", "ignore:read_text is deprecated:DeprecationWarning")
+    """Let kafka-python be imported: on Python 3.11 it uses functions that were deprecated for two versions."""
+    config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from dashboards.wall.options import WallOptions
 from dashboards.wall.queries import Source
 from dashboards.wall.reading import Reading, Span, span_of
 from dashboards.wall.trend import Trend, draw
+from sinks.sink import StoreError
 from streams.site import Site
 
 log = structlog.get_logger(__name__)
@@ -79,10 +80,16 @@ class Feed:
         return self._newest
 
     async def run(self) -> None:
-        """Ask and publish until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._rounds())
-            tasks.create_task(self._beats())
+        """Ask and publish until cancelled or closed."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._rounds())
+                tasks.create_task(self._beats())
+        except* Exception as errors:
+            log.critical("wall_feed_ended", exc_info=errors)
+            raise
+        finally:
+            self.close()  # displays must not wait for figures that never come
 
     def close(self) -> None:
         """End every `follow`, so that a server can shut down."""
@@ -108,7 +115,17 @@ class Feed:
 
     def beat(self) -> None:
         """Publish the last figures again, grown older: a round is taking its time."""
-        self._publish(self._aged(), None)
+        self._publish(self.now(), None)
+
+    def now(self) -> Snapshot:
+        """Return the newest figures with the age that they have at this moment."""
+        return snapshot.aged(
+            self._newest.beat.snapshot,
+            self._now(),
+            self._options.clock,
+            zone=self._site.time_zone,
+            limits=self._options.limits,
+        )
 
     async def _rounds(self) -> None:
         due = time.monotonic()
@@ -140,7 +157,7 @@ class Feed:
         reading = await asyncio.to_thread(self._source.read_trend, span)
         took = self._took("trend", began) / 1000
         self._next_trend = time.monotonic() + max(self._options.trend_period_s, TREND_SHARE * took)
-        self._publish(self._aged(), draw(reading))
+        self._publish(self.now(), draw(reading))
 
     def _took(self, what: str, began: float) -> float:
         took = time.monotonic() - began
@@ -149,20 +166,12 @@ class Feed:
         return took * 1000
 
     def _lose(self, error: Exception) -> None:
-        last = self._aged()
+        last = self.now()
         if last.store != "lost":
-            log.error("wall_store_lost", error=str(error), kind=type(error).__name__, exc_info=error)
+            expected = isinstance(error, StoreError)  # anything else is a fault of ours: show where
+            log.error("wall_store_lost", error=str(error), exc_info=None if expected else error)
             last = msgspec.structs.replace(last, store="lost", lost_since_ms=last.real_ms)
         self._publish(last, None)
-
-    def _aged(self) -> Snapshot:
-        return snapshot.aged(
-            self._newest.beat.snapshot,
-            self._now(),
-            self._options.clock,
-            zone=self._site.time_zone,
-            limits=self._options.limits,
-        )
 
     def _nothing(self, real_ms: int) -> Snapshot:
         clock, options = self._options.clock, self._options

@@ -65,19 +65,16 @@ WHERE kind = 'person' AND entrance IN %(boundary)s
 GROUP BY window_start, direction
 """
 
+# One walk over the history for both: minutes of the span, and in minute 0 the newest value from before it.
 INSIDE = """
-SELECT area, toUnixTimestamp(toStartOfMinute(window_start)) * 1000 AS minute, argMax(inside, window_start)
+SELECT
+    area,
+    if(window_start < toDateTime(%(trend_start)s, 'UTC'), 0, toUnixTimestamp(toStartOfMinute(window_start)) * 1000)
+        AS minute,
+    argMax(inside, window_start)
 FROM gatepulse.occupancy_history
-WHERE kind = 'person'
-  AND window_start >= toDateTime(%(trend_start)s, 'UTC') AND window_start < toDateTime(%(end)s, 'UTC')
+WHERE kind = 'person' AND window_start < toDateTime(%(end)s, 'UTC')
 GROUP BY area, minute
-"""
-
-BEFORE = """
-SELECT area, toUnixTimestamp(max(window_start)) * 1000, argMax(inside, window_start)
-FROM gatepulse.occupancy_history
-WHERE kind = 'person' AND window_start < toDateTime(%(trend_start)s, 'UTC')
-GROUP BY area
 """
 
 
@@ -145,7 +142,6 @@ class Rounds:
             span=span,
             minutes=[MinuteRow(*row) for row in self._ask(MINUTES, crossings)] if self._boundary else (),
             inside=[InsideRow(*row) for row in self._ask(INSIDE, params)],
-            before=[InsideRow(*row) for row in self._ask(BEFORE, params)],
         )
 
 

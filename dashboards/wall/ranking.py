@@ -1,6 +1,7 @@
 """The ranking of entrances by flow, with each entrance's own completeness; pure. Read next: `snapshot.py`."""
 
 from collections.abc import Iterable
+from itertools import groupby
 
 import msgspec
 
@@ -14,12 +15,14 @@ def rank(entrances: Iterable[EntranceNow]) -> list[EntranceNow]:
 
     Entrances that were never heard come last and have no rank.
     """
+    ordered = sorted(entrances, key=lambda row: (row.group, [-weight for weight in _weight(row)]))
     ranked: list[EntranceNow] = []
-    for row in sorted(entrances, key=lambda row: (row.group, [-weight for weight in _weight(row)])):
-        place = sum(other.group == row.group for other in ranked) + 1
-        if ranked and ranked[-1].group == row.group and _weight(ranked[-1]) == _weight(row):
-            place = ranked[-1].rank or place
-        ranked.append(msgspec.structs.replace(row, rank=None if row.today_in is None else place))
+    for _, group in groupby(ordered, key=lambda row: row.group):
+        place, before = 0, None
+        for position, row in enumerate(group, start=1):
+            if _weight(row) != before:
+                place, before = position, _weight(row)
+            ranked.append(msgspec.structs.replace(row, rank=None if row.today_in is None else place))
     return ranked
 
 

@@ -69,7 +69,7 @@ class MinuteRow(NamedTuple):
 
 
 class InsideRow(NamedTuple):
-    """The occupancy of an area at the end of one minute."""
+    """The occupancy of an area at the end of one minute; one from before the span has minute 0."""
 
     area: str
     minute: int
@@ -102,12 +102,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class TrendReading:
-    """Rows of the trend; `before` holds each area's newest occupancy from before the span."""
+    """Rows of the trend."""
 
     span: Span
     minutes: Sequence[MinuteRow] = ()
     inside: Sequence[InsideRow] = ()
-    before: Sequence[InsideRow] = ()
 
 
 def live_logs(logs: Sequence[LogRow]) -> Sequence[LogRow]:

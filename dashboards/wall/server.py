@@ -134,7 +134,7 @@ class Displays:
 
     async def health(self, _: Request) -> Response:
         """Answer 200 while the figures are fresh, 503 while they are stale, lost or not there yet."""
-        now = self._feed.newest.beat.snapshot
+        now = self._feed.now()
         good = now.store == "ok" and now.age_ms is not None and not now.stale
         body = {
             "ok": good,

@@ -39,10 +39,10 @@ def draw(reading: TrendReading) -> Trend:
 
 
 def _inside(reading: TrendReading, minutes: range) -> list[int | None]:
-    now = {row.area: row.inside for row in reading.before}
     changes: dict[int, dict[str, int]] = {}
     for row in reading.inside:
         changes.setdefault(row.minute, {})[row.area] = row.inside
+    now = changes.get(0, {})
     course: list[int | None] = []
     for minute in minutes:
         now |= changes.get(minute, {})

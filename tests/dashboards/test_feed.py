@@ -1,8 +1,9 @@
 """One round for all displays, the newest snapshot for each."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from typing import Any
 
 from dashboards.wall.feed import Feed, Published
 from dashboards.wall.options import WallOptions
@@ -22,9 +23,9 @@ class Hand:
         return self.now
 
 
-def with_feed(test: Callable[[Feed, HandSource, Hand], Awaitable[None]], **options: float) -> None:
+def with_feed(test: Callable[[Feed, HandSource, Hand], Coroutine[Any, Any, None]], **options: Any) -> None:
     source, clock = HandSource(), Hand()
-    asyncio.run(test(Feed(source, SITE, WallOptions(**options), now=clock), source, clock))  # type: ignore[arg-type] - floats
+    asyncio.run(test(Feed(source, SITE, WallOptions(**options), now=clock), source, clock))
 
 
 async def next_of(feed: Feed, seen: list[Published], *, upto: int) -> None:
@@ -123,7 +124,7 @@ def test_the_trend_is_asked_for_less_often_than_the_figures() -> None:
 def test_rows_that_make_no_sense_are_a_lost_store_and_not_a_dead_wall() -> None:
     async def test(feed: Feed, source: HandSource, _clock: Hand) -> None:
         def nonsense(real_ms: int) -> Reading:
-            return replace(reading(real_ms), logs=[log(real_ms)._replace(complete_to="soon")])  # type: ignore[arg-type] - meant
+            return replace(reading(real_ms), logs=[log(real_ms)._replace(complete_to="soon")])  # type: ignore[arg-type]  # meant
 
         source.draw = nonsense
         await feed.round()

@@ -203,7 +203,7 @@ def test_a_frozen_server_greys_the_page_by_the_pages_own_clock(page: Page) -> No
     with wall(HandSource(), OPTIONS) as running:
         look(page, running.url)
         until(lambda: running.feed.newest.beat.number > 3)
-        running.feed._publish = lambda *_: None  # type: ignore[method-assign] - it goes silent and stays connected
+        running.feed._publish = lambda *_: None  # type: ignore[method-assign]  # it goes silent and stays connected
         becomes(page, "old", "link_lost")
 
 

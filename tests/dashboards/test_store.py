@@ -163,10 +163,10 @@ def test_the_trend_has_the_minutes_and_what_was_inside_before_them(store: Store)
     ]  # fmt: skip
     assert sorted(found.inside) == [
         InsideRow("hall", at("11:59:00"), 40),
+        InsideRow("venue", 0, 6),
         InsideRow("venue", at("11:30:00"), 76),
         InsideRow("venue", at("11:59:00"), 55),
     ]  # fmt: skip
-    assert [(row.area, row.inside) for row in found.before] == [("venue", 6)]
     source.close()
 
 
@@ -192,12 +192,29 @@ def test_the_page_shows_the_stores_numbers(store: Store, page: Page) -> None:
         assert page.locator(".row[data-entrance='N1'] .in").inner_text() == "3.0"
 
 
-def test_the_wall_outlives_a_store_that_refuses_it_and_recovers(store: Store) -> None:
-    seed(store)
-    options = replace(OPTIONS, period_s=0.05)
+def test_a_wall_that_the_store_refuses_says_so_and_stays_up(store: Store) -> None:
     wrong = replace(store.reader, password="wrong")  # noqa: S106 - that it is wrong is the point
+    options = replace(OPTIONS, period_s=0.05)
     with wall(store_source(wrong, SITE, options), options) as running:
         until(lambda: running.feed.newest.beat.snapshot.store == "lost")
+        lost = running.feed.newest.beat.number
+        until(lambda: running.feed.newest.beat.number > lost + 2)
+
+
+def test_a_store_that_goes_away_leaves_its_last_figures_until_it_is_back(
+    store: Store, clickhouse: EmbeddedClickHouse
+) -> None:
+    seed(store)
+    real = time.time_ns() // 1_000_000
+    store.progress(real)
+    options = replace(OPTIONS, period_s=0.05, clock=SiteClock(NOW, real))
     with wall(store_source(store.reader, SITE, options), options) as running:
         until(lambda: running.feed.newest.beat.snapshot.store == "ok")
-        assert running.feed.newest.beat.snapshot.stale
+        clickhouse.stop()
+        try:
+            until(lambda: running.feed.newest.beat.snapshot.store == "lost")
+            assert running.feed.newest.beat.snapshot.today["person"].entries == 105
+        finally:
+            clickhouse.start()
+            clickhouse.wait_ready()
+        until(lambda: running.feed.newest.beat.snapshot.store == "ok")

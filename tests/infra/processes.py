@@ -38,5 +38,5 @@ def alive(pid: int) -> bool:
 
 
 def kill(pid: int) -> None:
-    """kill -9."""
+    """End a process as `kill -9` does."""
     os.kill(pid, 9)

@@ -11,7 +11,7 @@ from confluent_kafka import TopicPartition as Partition
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from infra import broker_child
-from infra.broker import KAFKA_PYTHON_API_VERSION, BrokerError, EmbeddedBroker
+from infra.broker import BrokerError, EmbeddedBroker
 from infra.broker_child import MockUnavailable
 from infra.service import State
 from infra.supervisor import Supervisor
@@ -51,7 +51,7 @@ def test_topics_named_without_a_number_have_four_partitions(tmp_path: Path) -> N
 
 
 def test_kafka_python_writes_reads_and_sees_committed_offsets(broker: str) -> None:
-    common = {"bootstrap_servers": broker, "api_version": KAFKA_PYTHON_API_VERSION}
+    common = {"bootstrap_servers": broker, "api_version": EmbeddedBroker.API_VERSION}
     producer = KafkaProducer(**common)
     written = producer.send("corrections", b"value", key=b"hall-1", partition=1).get(5)
     producer.close()
@@ -125,10 +125,16 @@ def test_as_a_supervised_service_it_is_given_up_when_it_dies(tmp_path: Path) -> 
         assert eventually(lambda: supervisor.services()[0].state == State.FAILED)
 
 
-def test_a_topic_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    server = EmbeddedBroker(tmp_path, topics={"turnstile.passages": -3})
+def test_a_topic_without_partitions_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(BrokerError, match=r"topic turnstile\.passages: 0 partitions, expected at least 1"):
+        EmbeddedBroker(tmp_path, topics={"turnstile.passages": 0})
+
+
+def test_a_broker_that_ends_while_starting_shows_its_log(tmp_path: Path) -> None:
+    server = EmbeddedBroker(tmp_path, topics=["same"])
+    server._topics = {"a name\udcff that is no text": 1}
     server.start()
-    with pytest.raises(BrokerError, match=r"(?s)topic turnstile\.passages with -3 partitions"):
+    with pytest.raises(BrokerError, match=r"(?s)ended with exit code .*broker\.log.*Unicode"):
         server.wait_ready()
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clickhouse_driver import Client  # type: ignore[import-untyped]  # the driver ships no types
-from clickhouse_driver.errors import ServerException  # type: ignore[import-untyped]  # as above
+from clickhouse_driver import Client
+from clickhouse_driver.errors import ServerException
 
 from infra import clickhouse as module
 from infra.clickhouse import (
@@ -31,6 +31,7 @@ from infra.supervisor import Supervisor
 from tests.infra.processes import alive, eventually, kill
 
 NOT_ENOUGH_PRIVILEGES, WRONG_PASSWORD = 497, 516
+URL = "SELECT * FROM url('http://127.0.0.1:{port}/', CSV, 'a String')"
 SETTING_OUT_OF_BOUNDS, SETTING_IS_FIXED, READONLY_SETTING = 452, 392, 164
 
 
@@ -153,12 +154,12 @@ def test_nobody_reads_files_or_connects_through_the_server(clickhouse: EmbeddedC
     secret.write_text("a secret")
     for path in (secret, "/etc/passwd", f"/proc/{clickhouse.pid}/../self/root{secret}"):
         for login in (clickhouse.address.owner, clickhouse.address.reader):
-            with pytest.raises(ServerException, match="Permission denied|No such file"):
+            with pytest.raises(ServerException, match=r"Permission denied|No such file"):
                 ask(clickhouse, f"SELECT file('{path}')", login)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(ServerException, match="Permission denied"):
-            ask(clickhouse, f"SELECT * FROM url('http://127.0.0.1:{port}/', CSV, 'a String')", http_max_tries=1)
+            ask(clickhouse, URL.format(port=port), http_max_tries=1)
 
 
 def test_passwords_are_kept_private(clickhouse: EmbeddedClickHouse) -> None:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,11 @@ from tests.infra.processes import SLEEPER, STUBBORN, alive, eventually, kill, py
 
 QUICK = RestartPolicy(most=3, within=60, first_wait=0.02, longest_wait=0.05)
 CRASHER = python("raise SystemExit('the disk of the moon is full')")
+
+
+def has_begun(log: Path) -> Callable[[], bool]:
+    """Return a health check: the program has printed that it is on."""
+    return lambda: "on" in log.read_text()
 
 
 @pytest.fixture
@@ -128,9 +133,9 @@ def test_stop_ends_all_in_reverse_order_within_the_deadline(tmp_path: Path) -> N
             "signal.signal(signal.SIGTERM, end); print('on', flush=True); time.sleep(600)"
         )
         log = tmp_path / name
-        supervisor.start(Service(name, program, log, healthy=lambda log=log: "on" in log.read_text()))
-    stubborn = Service("stubborn", STUBBORN, tmp_path / "s", healthy=lambda: "on" in (tmp_path / "s").read_text())
-    supervisor.start(Service(**{**vars(stubborn), "stop_within": 0.5}))
+        supervisor.start(Service(name, program, log, healthy=has_begun(log)))
+    log = tmp_path / "stubborn"
+    supervisor.start(Service("stubborn", STUBBORN, log, healthy=has_begun(log), stop_within=0.5))
     pids = [status.pid for status in supervisor.services()]
     began = time.monotonic()
     supervisor.stop()

@@ -1,4 +1,4 @@
-"""Fills the private tables from a ledger by SQL (reference.sql): a third way to the counts, beside numpy and workers."""
+"""Fills the private tables from a ledger by SQL (reference.sql): a third way to count, next to numpy and workers."""
 
 from pathlib import Path
 from typing import Any, Protocol

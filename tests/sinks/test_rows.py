@@ -11,9 +11,7 @@ _OURS = "database = 'gatepulse_store' AND {} != 'schema_migrations'"
 
 
 def test_the_server_has_exactly_our_tables(client: Client) -> None:
-    found = client.execute(
-        f"SELECT name FROM system.tables WHERE {_OURS.format('name')} AND engine LIKE '%MergeTree'"
-    )
+    found = client.execute(f"SELECT name FROM system.tables WHERE {_OURS.format('name')} AND engine LIKE '%MergeTree'")
     assert {name for (name,) in found} == set(TABLES)
 
 

@@ -56,13 +56,13 @@ def test_several_processes_may_apply_at_once(bare: StoreAddress) -> None:
         assert all(status.applied == status.sha256 for status in schema.show(client))
 
 
-def test_a_file_that_changed_after_it_was_applied_is_an_error(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_changed_after_it_was_applied_is_an_error(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     first, *others = schema.migrations()
     changed = replace(first, text=first.text + "\n-- and one thing more")
     monkeypatch.setattr(schema, "migrations", lambda: [changed, *others])
-    with pytest.raises(schema.SchemaChanged, match="001 databases: it was applied as .* put the change into a new file"):
+    with pytest.raises(
+        schema.SchemaChanged, match="001 databases: it was applied as .* put the change into a new file"
+    ):
         schema.apply(client)
     status = schema.show(client)[0]
     assert status.applied == first.sha256

@@ -36,7 +36,9 @@ export function showFigures(snapshot, site, words, language) {
   showNumber("vehicles", count(vehicle.entries));
   showNumber("inside", count(inside.inside));
   write(byId("share"), share(inside.share));
-  write(byId("capacity"), known(inside.capacity) ? words.of_capacity(count(inside.capacity)) : words.no_capacity);
+  const capacity = known(inside.capacity) ? words.of_capacity(count(inside.capacity)) : words.no_capacity;
+  const partial = known(inside.inside) && inside.unheard ? ` · ${words.areas_unheard(inside.unheard)}` : "";
+  write(byId("capacity"), capacity + partial);
   write(byId("persons-note"), words.persons_note(count(person.exits), person.unidentified ? count(person.unidentified) : ""));
   write(byId("vehicles-note"), words.vehicles_note(count(vehicle.exits), count(parked.inside)));
   byId("inside-tile").dataset.level = inside.level ?? "calm";

@@ -1,0 +1,117 @@
+"""A small expo day that is made in a moment, and doubles for what a simulator talks to."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from simulators.day import Day, Ints
+from simulators.expo import expo_day
+from simulators.spec import ExpoSpec, PeopleSpec, VehicleSpec
+from streams.site import Site, load_site
+
+SMALL = ExpoSpec(PeopleSpec(entries=3_000, returning=300, turned_away=20), VehicleSpec(turned_away=3))
+
+
+@cache
+def expo() -> Site:
+    return load_site("expo")
+
+
+@cache
+def small_day(seed: int = 1) -> Day:
+    return expo_day(expo(), seed=seed, spec=SMALL, epoch=9)
+
+
+class ManualTime:
+    """Real time that passes only when somebody waits."""
+
+    def __init__(self, now_ms: int = 1_000_000) -> None:
+        self.ms = float(now_ms)
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970 UTC."""
+        return int(self.ms)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.ms += seconds * 1000
+
+
+class MemoryLedger:
+    """Keeps what would stand in a ledger."""
+
+    def __init__(self) -> None:
+        self.columns: list[Mapping[str, Any]] = []
+        self.rows = 0
+        self.results: dict[str, list[int]] = {"ok": [], "fail": [], "info": []}
+        self.broken: list[tuple[str, str, str]] = []
+        self.gaps: list[tuple[str, int, int]] = []
+
+    def passages(self, columns: Mapping[str, Any]) -> Ints:
+        """Keep passages."""
+        first, self.rows = self.rows, self.rows + len(columns["ts"])
+        self.columns.append(columns)
+        return np.arange(first, self.rows)
+
+    def attempts(self, index: Ints, result: str, *, at_ms: int) -> None:
+        """Keep what became of attempts."""
+        assert at_ms > 0
+        self.results[result] += index.tolist()
+
+    def malformed(self, *, topic: str, sha256: Sequence[str], reason: Sequence[str], result: str) -> None:
+        """Keep malformed lines."""
+        assert topic.endswith(".passages")
+        self.broken += [(name, why, result) for name, why in zip(sha256, reason, strict=True)]
+
+    def skipped(self, *, device: str, epoch: int, count: int) -> None:
+        """Keep a gap."""
+        self.gaps.append((device, epoch, count))
+
+    def texts(self, column: str) -> list[Any]:
+        """Return a column of all passages."""
+        return [value for columns in self.columns for value in columns[column].tolist()]
+
+
+class Reply:
+    """What a broker says of a stored message."""
+
+    def __init__(self, topic: str, partition: int, offset: int) -> None:
+        self.topic, self.partition, self.offset = topic, partition, offset
+
+
+class _Future:
+    def __init__(self, answer: Reply | Exception) -> None:
+        self._answer = answer
+
+    def add_callback(self, function: Any) -> None:
+        if isinstance(self._answer, Reply):
+            function(self._answer)
+
+    def add_errback(self, function: Any) -> None:
+        if isinstance(self._answer, Exception):
+            function(self._answer)
+
+
+class MemoryProducer:
+    """Stores every message at once in a single partition; every `fails_every`-th remains unanswered for."""
+
+    def __init__(self, *, fails_every: int = 0) -> None:
+        self.messages: list[tuple[str, bytes, bytes]] = []
+        self._fails_every = fails_every
+
+    def send(self, topic: str, value: bytes, key: bytes) -> _Future:
+        """Store a message, or do not answer."""
+        self.messages.append((topic, value, key))
+        if self._fails_every and len(self.messages) % self._fails_every == 0:
+            return _Future(TimeoutError("no answer"))
+        return _Future(Reply(topic, 0, len(self.messages) - 1))
+
+    def flush(self) -> None:
+        """Return at once: everything has been answered."""
+
+    @property
+    def lines(self) -> list[bytes]:
+        """Return the lines of all messages."""
+        return [line for _, value, _ in self.messages for line in value.split(b"\n")]

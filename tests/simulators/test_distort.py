@@ -1,0 +1,94 @@
+"""A schedule delivers every event that is not lost, as often and as late as was asked for."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulators.distort import Schedule, UnknownDeviceError, distort
+from simulators.distortion import Distortion, Skip
+from tests.simulators.small import small_day
+
+DISTORTIONS = st.builds(
+    Distortion,
+    duplicates=st.floats(0, 1),
+    again_within_ms=st.integers(0, 86_400_000),
+    disorder_ms=st.integers(0, 600_000),
+    late=st.floats(0, 1),
+    late_by_ms=st.integers(0, 10_800_000),
+    malformed=st.floats(0, 0.01),
+    lost=st.floats(0, 1),
+)
+
+
+def schedule(seed: int = 0, **figures: object) -> Schedule:
+    return distort(small_day(), Distortion(**figures), np.random.default_rng(seed))  # type: ignore[arg-type]  # by name
+
+
+@settings(max_examples=30, deadline=None)
+@given(DISTORTIONS, st.integers(0, 100))
+def test_every_event_is_scheduled_and_none_before_it_happens(distortion: Distortion, seed: int) -> None:
+    day = small_day()
+    made = distort(day, distortion, np.random.default_rng(seed))
+    events = made.row[made.row >= 0]
+    assert np.array_equal(np.unique(events), np.arange(len(day)))
+    assert (np.diff(made.at) >= 0).all()
+    assert (made.at[made.row >= 0] >= made.day.true_ts[events]).all()
+    longest = distortion.disorder_ms + distortion.late_by_ms + distortion.again_within_ms
+    assert (made.at[made.row >= 0] - made.day.true_ts[events]).max() <= longest
+    assert sorted(-1 - made.row[made.row < 0]) == list(range(len(made.malformed)))
+    # What is lost is not sent twice either.
+    assert (np.bincount(events)[made.lost] == 1).all()
+
+
+def test_without_distortion_everything_is_delivered_once_in_order() -> None:
+    made = schedule()
+    assert np.array_equal(made.row, np.arange(len(small_day())))
+    assert np.array_equal(made.at, small_day().true_ts)
+    assert not made.lost.any()
+
+
+def test_shares_are_kept() -> None:
+    made = schedule(duplicates=0.05, late=0.1, late_by_ms=7_200_000, malformed=0.02, lost=0.03)
+    size = len(small_day())
+    events = made.row[made.row >= 0]
+    assert (len(events) - size) / size == pytest.approx(0.05, abs=0.01)
+    assert made.lost.mean() == pytest.approx(0.03, abs=0.01)
+    assert len(made.malformed) / size == pytest.approx(0.02, abs=0.01)
+    once = np.unique(events, return_index=True)[1]
+    delay = made.at[made.row >= 0][once] - made.day.true_ts
+    assert (delay >= 720_000).mean() == pytest.approx(0.1, abs=0.02)
+    assert delay.max() <= 7_200_000
+
+
+def test_the_same_seed_distorts_alike() -> None:
+    one, two = schedule(5, duplicates=0.1, disorder_ms=1000), schedule(5, duplicates=0.1, disorder_ms=1000)
+    assert np.array_equal(one.at, two.at)
+    assert np.array_equal(one.row, two.row)
+
+
+def test_a_device_that_skips_leaves_a_gap_of_that_size() -> None:
+    day = small_day()
+    device = str(day.names.devices[np.bincount(day.device).argmax()])
+    made = schedule(skips=(Skip(device, 37),))
+    rows = np.flatnonzero(day.names.devices[day.device] == device)
+    #  1 2 3 ... 10 | 48 49 ...
+    steps = np.diff(made.day.seq[rows])
+    assert steps[9] == 38
+    assert np.delete(steps, 9).max() == 1
+    assert made.gap_rows == (rows[10],)
+    others = np.setdiff1d(np.arange(len(day)), rows)
+    assert np.array_equal(made.day.seq[others], day.seq[others])
+
+
+def test_a_gap_that_no_later_event_shows_is_no_gap() -> None:
+    morning = small_day().take(slice(0, 50))
+    first = str(morning.names.devices[morning.device[0]])
+    made = distort(morning, Distortion(skips=(Skip(first, 5),)), np.random.default_rng(0))
+    assert made.skips == ()
+    assert np.array_equal(made.day.seq, morning.seq)
+
+
+def test_an_unknown_device_is_named() -> None:
+    with pytest.raises(UnknownDeviceError, match="no device 'X9'; expected one like 'N1-L01'"):
+        schedule(skips=(Skip("X9", 1),))

@@ -1,0 +1,342 @@
+"""The sink on a server outlives the server's failures, and says at once what it cannot outlive."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clickhouse_driver import Client
+
+from infra.clickhouse import EmbeddedClickHouse
+from sinks import schema
+from sinks.clickhouse import ClickHouseSink, Reader, StoreAddress, connect
+from sinks.rows import Block
+from sinks.sink import SinkClosed, StoreRefused, StoreUnavailable
+from tests.sinks.conftest import address_of
+from tests.sinks.proxy import ReplyLoser
+from tests.sinks.samples import NOON, block
+from tests.sinks.stores import Server
+
+
+class Retries:
+    """Notes what a sink tells about its retries."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, StoreUnavailable, int]] = []
+
+    def __call__(self, table: str, error: StoreUnavailable, attempt: int) -> None:
+        """Take one note."""
+        self.seen.append((table, error, attempt))
+
+    async def wait(self, count: int) -> None:
+        """Return when so many retries were noted."""
+        async with asyncio.timeout(20):
+            while len(self.seen) < count:
+                await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def sink_at(address: StoreAddress, retries: Retries | None = None):  # noqa: ANN201 - said by the decorator
+    """Open a sink that retries quickly, and close it."""
+    sink = ClickHouseSink(address, on_retry=retries, longest_pause=0.2)
+    try:
+        yield sink
+    finally:
+        await sink.close()
+
+
+def nowhere() -> StoreAddress:
+    """Return an address where nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return StoreAddress("127.0.0.1", free.getsockname()[1], "gatepulse", "secret")
+
+
+def passages(first: int, count: int) -> Block:
+    """Return that many passages with consecutive numbers."""
+    one = block("passages", {})
+    columns = {name: list(values) * count for name, values in one.columns.items()}
+    return Block("passages", columns | {"seq": np.arange(first, first + count)})
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[EmbeddedClickHouse]:
+    """A server with our schema that a test may kill."""
+    server = EmbeddedClickHouse(tmp_path)
+    server.start()
+    try:
+        server.wait_ready()
+        with connect(address_of(server)) as client:
+            schema.apply(client)
+        yield server
+    finally:
+        server.stop()
+
+
+def test_the_password_is_not_shown(address: StoreAddress) -> None:
+    assert address.password
+    assert address.password not in repr(address)
+
+
+def test_writes_under_way_when_the_server_is_killed_end_after_its_restart(own_server: EmbeddedClickHouse) -> None:
+    address, retries, size, writes = address_of(own_server), Retries(), 5_000, 12
+
+    async def write_all() -> None:
+        async with sink_at(address, retries) as sink:
+            tasks = [asyncio.create_task(sink.write([passages(1 + n * size, size)])) for n in range(writes)]
+            await tasks[2]
+            own_server.stop(seconds=0.0)
+            await retries.wait(2)
+            assert not tasks[-1].done()
+            own_server.start()
+            await asyncio.gather(*tasks)
+
+    asyncio.run(write_all())
+    with connect(address) as client:
+        found = client.execute("SELECT count(), uniqExact(seq), min(seq), max(seq) FROM gatepulse.passages")
+    assert found == [(writes * size, writes * size, 1, writes * size)]
+    assert {table for table, _, _ in retries.seen} == {"passages"}
+    assert [attempt for _, _, attempt in retries.seen][:2] == [1, 2]
+
+
+def test_a_write_whose_reply_was_lost_is_repeated_and_counts_once(address: StoreAddress, client: Client) -> None:
+    retries, proxy = Retries(), ReplyLoser(address.port, b"a marked visitor")
+
+    async def write() -> None:
+        async with proxy.listening() as port, sink_at(replace(address, port=port), retries) as sink:
+            await sink.write([block("counts_1m", {"passages": 3})])
+            await sink.write([block("counts_1m", {"category": "a marked visitor", "passages": 5})])
+
+    asyncio.run(write())
+    assert proxy.lost == 1
+    assert [table for table, _, _ in retries.seen] == ["counts_1m"]
+    assert client.execute("SELECT passages FROM gatepulse.entrance_counts_1m ORDER BY 1") == [(3,), (5,)]
+
+
+def test_a_cancelled_write_harms_nothing(address: StoreAddress, client: Client) -> None:
+    async def write() -> None:
+        async with sink_at(address) as sink:
+            for n in range(20):
+                task = asyncio.create_task(sink.write([passages(1 + n * 1000, 1000)]))
+                await asyncio.sleep(0.002 * n)
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            await sink.write([passages(1, 20_000)])
+
+    asyncio.run(write())
+    assert client.execute("SELECT count(), max(seq) FROM gatepulse.passages") == [(20_000, 20_000)]
+
+
+def test_a_write_to_a_server_that_is_away_can_be_cancelled(caplog: pytest.LogCaptureFixture) -> None:
+    retries = Retries()
+
+    async def write() -> None:
+        async with sink_at(nowhere(), retries) as sink:
+            task = asyncio.create_task(sink.write([block("entered", {})]))
+            await retries.wait(3)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(write())
+    table, error, attempt = retries.seen[2]
+    assert (table, attempt) == ("entered", 3)
+    assert "refused" in str(error)
+    assert caplog is not None
+
+
+def test_blocks_of_one_table_become_one_insert(address: StoreAddress, client: Client) -> None:
+    client.execute("SYSTEM STOP MERGES gatepulse_store.entered")
+    try:
+        Server(address).write(*(block("entered", {"credential": str(n)}) for n in range(5)))
+        parts = "SELECT count(), sum(rows) FROM system.parts WHERE active AND table = 'entered'"
+        assert client.execute(parts) == [(1, 5)]
+    finally:
+        client.execute("SYSTEM START MERGES gatepulse_store.entered")
+
+
+def test_progress_is_written_after_the_rows_that_it_speaks_of(address: StoreAddress) -> None:
+    written: list[str] = []
+
+    class Noting(ClickHouseSink):
+        def _insert(self, block: Block) -> None:
+            written.append(block.table)
+
+    async def write() -> None:
+        sink = Noting(address)
+        await sink.write([block(table, {}) for table in ("progress", "devices", "passages")])
+        await sink.close()
+
+    asyncio.run(write())
+    assert written == ["passages", "devices", "progress"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"seq": "seven"}, "passages: .*seq"),
+        ({"seq": -1}, "passages: .*seq"),
+        ({"seq": None}, "passages: .*seq"),
+        ({"device": 7}, "passages: "),
+        ({"kind": None}, "passages: "),
+        ({"ts": 1.5}, "passages: .*ts"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_at_once(
+    address: StoreAddress, wrong: dict[str, object], words: str
+) -> None:
+    with pytest.raises(StoreRefused, match=words):
+        Server(address).write(block("passages", wrong))
+
+
+def test_a_day_that_no_date_can_hold_is_refused(address: StoreAddress) -> None:
+    with pytest.raises(StoreRefused, match="entered: day 65536 is outside 0 to 65535"):
+        Server(address).write(block("entered", {"day": 65_536}))
+
+
+def test_after_a_refusal_the_sink_goes_on(address: StoreAddress, client: Client) -> None:
+    async def write() -> None:
+        async with sink_at(address) as sink:
+            with pytest.raises(StoreRefused):
+                await sink.write([block("counts_1m", {"passages": "many"})])
+            await sink.write([block("counts_1m", {"passages": 2})])
+
+    asyncio.run(write())
+    assert client.execute("SELECT passages FROM gatepulse.entrance_counts_1m") == [(2,)]
+
+
+@pytest.fixture
+def altered(address: StoreAddress, client: Client) -> Iterator[Callable[[str], None]]:
+    """Change a table behind the schema's back; everything is made anew afterwards."""
+    assert address.host
+    yield client.execute
+    for database in schema.DATABASES:
+        client.execute(f"DROP DATABASE {database} SYNC")
+    schema.apply(client)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("ALTER TABLE gatepulse_store.rejections DROP COLUMN detail", "rejections: .*lacks a column"),
+        ("ALTER TABLE gatepulse_store.rejections MODIFY COLUMN detail UInt64", "rejections: "),
+        ("DROP TABLE gatepulse_store.rejections SYNC", "rejections: .*gatepulse schema apply"),
+        ("DROP DATABASE gatepulse_store SYNC", "rejections: .*gatepulse schema apply"),
+    ],
+)
+def test_a_schema_that_drifted_is_refused_at_once(
+    address: StoreAddress, altered: Callable[[str], None], change: str, words: str
+) -> None:
+    altered(change)
+    with pytest.raises(StoreRefused, match=words):
+        Server(address).write(block("rejections", {"detail": "北"}))
+
+
+def test_a_wrong_password_and_a_user_who_may_only_read_are_refused(
+    address: StoreAddress, clickhouse: EmbeddedClickHouse
+) -> None:
+    with pytest.raises(StoreRefused, match="entered: .*check store.user and store.password"):
+        Server(replace(address, password="wrong")).write(block("entered", {}))  # noqa: S106 - it is meant to be wrong
+    with pytest.raises(StoreRefused, match="entered: "):
+        Server(address_of(clickhouse, reader=True)).write(block("entered", {}))
+
+
+def test_a_closed_sink_takes_no_rows_and_can_be_closed_again(address: StoreAddress) -> None:
+    async def write() -> None:
+        sink = ClickHouseSink(address)
+        await sink.close()
+        await sink.close()
+        with pytest.raises(SinkClosed, match="entered: the sink is closed"):
+            await sink.write([block("entered", {})])
+
+    asyncio.run(write())
+
+
+@pytest.fixture
+def silent() -> Iterator[StoreAddress]:
+    """An address that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield StoreAddress("127.0.0.1", listener.getsockname()[1], "gatepulse", "secret")
+
+
+def test_closing_ends_in_time_when_the_server_says_nothing(silent: StoreAddress) -> None:
+    async def write() -> float:
+        sink = ClickHouseSink(silent, longest_pause=0.05)
+        task = asyncio.create_task(sink.write([block("entered", {})]))
+        await asyncio.sleep(0.2)
+        started = time.monotonic()
+        await sink.close(seconds=0.2)
+        took = time.monotonic() - started
+        with pytest.raises(SinkClosed):
+            await asyncio.wait_for(task, 10)
+        return took
+
+    assert asyncio.run(write()) < 2
+
+
+def test_a_reader_returns_rows_and_columns(reader: Reader, server: Server) -> None:
+    server.write(block("counts_1m", {"passages": 2}, {"passages": 3, "entrance": "south"}))
+    sql = "SELECT entrance, passages FROM gatepulse.entrance_counts_1m WHERE passages >= %(least)s ORDER BY 1"
+    assert reader.query(sql, {"least": 3}) == [("south", 3)]
+    columns = reader.columns(sql, {"least": 1})
+    assert columns["entrance"] == ["north", "south"]
+    assert columns["passages"].dtype == np.uint64
+    assert columns["passages"].tolist() == [2, 3]
+
+
+def test_a_reader_finds_no_rows_in_the_same_form(reader: Reader) -> None:
+    sql = "SELECT window_start, passages FROM gatepulse.entrance_counts_1m"
+    columns = reader.columns(sql)
+    assert reader.query(sql) == []
+    assert columns["window_start"] == []
+    assert (columns["passages"].dtype, columns["passages"].size) == (np.uint64, 0)
+
+
+def test_a_question_that_makes_no_sense_is_refused_and_the_next_is_answered(reader: Reader) -> None:
+    with pytest.raises(StoreRefused, match="asked 'SELECT absurd'"):
+        reader.query("SELECT absurd")
+    assert reader.query("SELECT 1") == [(1,)]
+
+
+def test_a_reader_connects_again_after_a_restart(own_server: EmbeddedClickHouse) -> None:
+    reader = Reader(address_of(own_server, reader=True))
+    assert reader.query("SELECT count() FROM gatepulse.passages") == [(0,)]
+    own_server.stop(seconds=0.0)
+    with pytest.raises(StoreUnavailable):
+        reader.query("SELECT 1")
+    own_server.start()
+    own_server.wait_ready()
+    assert reader.query("SELECT 1") == [(1,)]
+    reader.close()
+
+
+def test_an_answer_that_takes_too_long_is_given_up(address: StoreAddress) -> None:
+    reader = Reader(address, seconds=0.3)
+    started = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        reader.query("SELECT sleep(3)")
+    assert time.monotonic() - started < 2
+    assert reader.query("SELECT 1") == [(1,)]
+    reader.close()
+
+
+def test_threads_may_share_a_reader(reader: Reader) -> None:
+    answers: list[int] = []
+
+    def ask(n: int) -> None:
+        answers.extend(row[0] for _ in range(10) for row in reader.query(f"SELECT {n}"))
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [n for n in range(4) for _ in range(10)]
+    assert NOON

@@ -1,0 +1,58 @@
+"""Every error of the server is either passing or lasting, and says what to do."""
+
+import pickle
+
+import pytest
+from clickhouse_driver import errors as driver
+
+from sinks.failures import LASTING, PASSING, failure
+from sinks.sink import StoreError, StoreRefused, StoreUnavailable
+
+_STACK = "DB::Exception: Too many parts (300).\nMerges are slow. Stack trace:\n\n0. ? @ 0x1"
+
+
+@pytest.mark.parametrize("code", PASSING)
+def test_what_passes_is_tried_again(code: int) -> None:
+    assert isinstance(failure("passages", driver.ServerException("busy", code)), StoreUnavailable)
+
+
+@pytest.mark.parametrize("code", [*LASTING, 27, 49, 62, 99_999])
+def test_what_lasts_or_is_unknown_is_not(code: int) -> None:
+    assert isinstance(failure("passages", driver.ServerException("no", code)), StoreRefused)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        ConnectionRefusedError(111, "refused"), BrokenPipeError(), EOFError("Unexpected EOF while reading bytes"),
+        driver.NetworkError("down"), driver.SocketTimeoutError("slow"), driver.UnknownPacketFromServerError("?"),
+        driver.PartiallyConsumedQueryError(),
+    ],
+)  # fmt: skip
+def test_a_lost_connection_passes(lost: Exception) -> None:
+    assert isinstance(failure("passages", lost), StoreUnavailable)
+
+
+@pytest.mark.parametrize("wrong", [driver.TypeMismatchError("int"), AttributeError("encode"), ValueError("day -1")])
+def test_values_that_cannot_be_sent_never_can(wrong: Exception) -> None:
+    assert isinstance(failure("passages", wrong), StoreRefused)
+
+
+def test_no_code_is_in_both_lists() -> None:
+    assert not set(PASSING) & set(LASTING)
+
+
+def test_the_message_names_the_table_the_reason_and_the_next_step() -> None:
+    error = failure("passages", driver.ServerException(_STACK, 252))
+    assert str(error) == (
+        "passages: DB::Exception: Too many parts (300). Merges are slow "
+        "(too many parts: merges are behind, they catch up while we wait). It will be tried again."
+    )
+    assert error.table == "passages"
+
+
+def test_an_error_stays_whole_between_processes() -> None:
+    error: StoreError = pickle.loads(pickle.dumps(StoreRefused("devices", "no such column.", "Apply the schema.")))  # noqa: S301 - our own bytes
+    assert (type(error), error.table, error.reason, error.advice) == (
+        StoreRefused, "devices", "no such column.", "Apply the schema.",
+    )  # fmt: skip
