@@ -25,7 +25,7 @@ class Exit(enum.IntEnum):
     REFUSED = 71
 
 
-class MockUnavailable(RuntimeError):  # noqa: N818 - it reads as the event that it is
+class MockUnavailable(RuntimeError):
     """librdkafka's mock cluster is not to be had from the installed confluent-kafka."""
 
 

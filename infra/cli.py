@@ -78,7 +78,6 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed, another day.")] = 1,
     start_at: Annotated[str, typer.Option(help="Site time from which on it is played at speed.")] = "09:30",
     distort: Annotated[str, typer.Option(help="What goes wrong on the way, e.g. duplicates=5%,disorder=5m.")] = "",
-    workers: Annotated[int, typer.Option(min=1, max=4)] = 1,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The wall's port; 0: a free one.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -87,7 +86,7 @@ def demo(
 
     options = DemoOptions(
         scenario=scenario, speed=speed, for_seconds=for_, state=state, seed=seed, start_at=_time(start_at),
-        distortion=distort, workers=workers, wall_port=port, as_json=as_json,
+        distortion=distort, wall_port=port, as_json=as_json,
     )  # fmt: skip
     sys.exit(run_demo(options))
 

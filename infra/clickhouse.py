@@ -34,19 +34,19 @@ class ClickHouseError(RuntimeError):
     """The embedded ClickHouse server cannot be had; the message says why and where its log is."""
 
 
-class EntryChanged(ClickHouseError):  # noqa: N818 - it reads as the event that it is
+class EntryChanged(ClickHouseError):
     """chdb's private entry is not what we know: another version of chdb-core is installed."""
 
 
-class DiskNearlyFull(ClickHouseError):  # noqa: N818 - it reads as the event that it is
+class DiskNearlyFull(ClickHouseError):
     """Too little room where the data would be kept."""
 
 
-class DirectoryInUse(ClickHouseError):  # noqa: N818 - it reads as the event that it is
+class DirectoryInUse(ClickHouseError):
     """Another server still runs on the same directory."""
 
 
-class DidNotStart(ClickHouseError):  # noqa: N818 - it reads as the event that it is
+class DidNotStart(ClickHouseError):
     """The server ended, or did not answer in time."""
 
 

@@ -1,4 +1,4 @@
-"""One command brings a venue to life: store, broker, workers and wall on this machine, and a simulated day through them.
+"""One command brings a venue to life: store, broker, worker and wall on this machine, and a simulated day.
 
 Read `run_demo` first, then `Venue`, the processes.
 """
@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +60,6 @@ class DemoOptions:
     seed: int = 1
     start_at: dt.time = dt.time(9, 30)
     distortion: str = ""
-    workers: int = 1
     wall_port: int = 0
     as_json: bool = False
 
@@ -87,9 +86,8 @@ class Venue:
         _say("broker …")
         self.broker = EmbeddedBroker(self.state / "broker", topics=_topics())
         self.supervisor.start(self.broker.service())
-        _say("workers and wall …")
-        for number in range(1, self.options.workers + 1):
-            self.supervisor.start(self._worker(f"worker-{number}"), ready=False)
+        _say("worker and wall …")
+        self.supervisor.start(self._worker("worker-1"), ready=False)
         self.supervisor.start(self._wall())
 
     @property
@@ -128,7 +126,7 @@ class Venue:
             healthy=lambda: accepts(LOOPBACK, port),
         )
 
-    def _environment(self) -> Mapping[str, str]:
+    def _environment(self) -> dict[str, str]:
         address, clock = self.store.address, self.clock
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEPULSE_")}
         return kept | {
@@ -138,7 +136,9 @@ class Venue:
             "GATEPULSE_KAFKA__GROUP": _GROUP,
             "GATEPULSE_KAFKA__PARTITIONS": str(_PARTITIONS),
             "GATEPULSE_KAFKA__CREATE_TOPICS": "false",
-            "GATEPULSE_KAFKA__SESSION_SECONDS": "6",
+            # The mock cluster keeps a killed worker's place for twice the session, and longer if it is a static member.
+            "GATEPULSE_KAFKA__SESSION_SECONDS": "3",
+            "GATEPULSE_KAFKA__STATIC_MEMBERSHIP": "false",
             "GATEPULSE_STORE__HOST": address.host,
             "GATEPULSE_STORE__PORT": str(address.port),
             "GATEPULSE_STORE__USER": address.owner.user,
@@ -247,8 +247,8 @@ def _tell(verdict: Verdict, *, as_json: bool) -> None:
 
 def _topics() -> dict[str, int]:
     changelogs = [f"{_GROUP}-{topic}.snapshots-changelog" for topic in _SOURCES]
-    several = dict.fromkeys([*_SOURCES, Topic.TOTALS, *changelogs], _PARTITIONS)
-    return {str(name): partitions for name, partitions in {**several, **dict.fromkeys(_SINGLE, 1)}.items()}
+    several = [*map(str, _SOURCES), str(Topic.TOTALS), *changelogs]
+    return dict.fromkeys(several, _PARTITIONS) | dict.fromkeys(map(str, _SINGLE), 1)
 
 
 def _command(name: str) -> list[str]:

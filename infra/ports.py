@@ -5,7 +5,7 @@ import socket
 LOOPBACK = "127.0.0.1"
 
 
-class PortTaken(RuntimeError):  # noqa: N818 - it reads as the event that it is
+class PortTaken(RuntimeError):
     """A port that was asked for is in use by another program."""
 
 

@@ -1,1 +1,9 @@
-"""."""
+"""Made-up people and vehicles, the truth about them, and the proof that it was counted.
+
+Reading order, for making events up: `spec` (the figures) → `people`, `vehicles`, `refusals` (what they do, as
+`steps` through `gates`) → `lanes` (each in turn) → `expo` (a `day`) → `distortion` and `distort` (what goes wrong on
+the way, with `malformed` lines) → `plan`, `play` and `pace` (when) → `lines` and `produce` (to Kafka; `lag` holds it
+back) → `run` (all of it).
+
+For proving: `ledger` (what was sent) → `truth` (what must be shown) → `stored` (what is shown) → `compare` → `verify`.
+"""

@@ -52,23 +52,23 @@ class LedgerError(Exception):
     """The ledger at a path cannot be used: what is wrong with it, what was expected, what to do next."""
 
 
-class LedgerExists(LedgerError):  # noqa: N818 - it reads as the event that it is
+class LedgerExists(LedgerError):
     """There is a ledger in this directory already: a run writes a new one."""
 
 
-class LedgerMissing(LedgerError):  # noqa: N818 - it reads as the event that it is
+class LedgerMissing(LedgerError):
     """There is nothing at this path."""
 
 
-class NotALedger(LedgerError):  # noqa: N818 - it reads as the event that it is
+class NotALedger(LedgerError):
     """What is at this path was not written by a simulator."""
 
 
-class LedgerTooNew(LedgerError):  # noqa: N818 - it reads as the event that it is
+class LedgerTooNew(LedgerError):
     """The ledger was written by a later version of this program."""
 
 
-class LedgerDamaged(LedgerError):  # noqa: N818 - it reads as the event that it is
+class LedgerDamaged(LedgerError):
     """The ledger contradicts itself, so nothing can be proven with it."""
 
 

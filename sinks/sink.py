@@ -26,15 +26,15 @@ class StoreError(Exception):
         return type(self), (self.table, self.reason, self.advice)
 
 
-class StoreRefused(StoreError):  # noqa: N818 - it reads as the event that it is
+class StoreRefused(StoreError):
     """The store will refuse this for ever: repeating it cannot help, somebody must act first."""
 
 
-class StoreUnavailable(StoreError):  # noqa: N818 - it reads as the event that it is
+class StoreUnavailable(StoreError):
     """The store cannot be reached, or has no room or time now: the same will succeed once that has passed."""
 
 
-class SinkClosed(StoreError):  # noqa: N818 - it reads as the event that it is
+class SinkClosed(StoreError):
     """The sink was closed: these rows are not known to be stored, write them through a new sink."""
 
 

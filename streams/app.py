@@ -142,7 +142,7 @@ def _faust_app(settings: Settings) -> faust.App:
         table_standby_replicas=0,
         stream_wait_empty=False,
         stream_buffer_maxsize=64,
-        consumer_group_instance_id=settings.worker.name,
+        consumer_group_instance_id=settings.worker.name if kafka.static_membership else None,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=4 << 20,
         broker_max_poll_records=100_000,

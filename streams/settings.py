@@ -39,6 +39,9 @@ class Kafka(_Section):
     api_version: str | None = Field(
         None, pattern=r"^\d+(\.\d+)+$", description="for brokers that cannot tell theirs to kafka-python"
     )
+    static_membership: bool = Field(
+        default=True, description="a worker that restarts within the session takes its partitions back at once"
+    )
     session_seconds: Seconds = Field(10, description="a silent worker's partitions go to others after this")
 
     @property

@@ -15,7 +15,7 @@ SEND_BUFFER = 64 * 1024
 """Bytes the kernel may hold back for one display; more would only be older figures."""
 
 
-class WallPortTaken(OSError):  # noqa: N818 - it reads as the event that it is
+class WallPortTaken(OSError):
     """The wall cannot listen where it was told to."""
 
 

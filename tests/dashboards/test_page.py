@@ -229,21 +229,18 @@ def test_the_page_reloads_itself_at_the_quiet_hour_if_the_server_answers(page: P
             assert page.evaluate("() => window.old")
 
 
-@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (3840, 2160), (3840, 1080), (1366, 768)])
-@pytest.mark.parametrize("language", ["zh", "en"])
 @pytest.mark.parametrize("times", [1, 250])
-def test_nothing_is_cut_off_on_any_screen(page: Page, width: int, height: int, language: str, times: int) -> None:
+def test_nothing_is_cut_off_on_any_screen_in_any_language(page: Page, times: int) -> None:
     def draw(real_ms: int) -> Reading:
         whole = reading(real_ms)
         today = [TodayRow(kind, *(times * each for each in counts)) for kind, *counts in whole.today]
-        return replace(
-            whole,
-            today=today,
-            areas=[area._replace(inside=area.inside * times, capacity=500 * times) for area in whole.areas],
-        )
+        areas = [area._replace(inside=area.inside * times, capacity=500 * times) for area in whole.areas]
+        return replace(whole, today=today, areas=areas)
 
-    page.set_viewport_size({"width": width, "height": height})
     with wall(HandSource(draw), OPTIONS) as running:
-        look(page, f"{running.url}?lang={language}")
-        expect(page.locator("#columns .row").first).to_be_visible()
-        assert page.evaluate(CUT_OFF) == []
+        for language in ("zh", "en"):
+            look(page, f"{running.url}?lang={language}")
+            for width, height in [(1920, 1080), (3840, 2160), (3840, 1080), (1366, 768)]:
+                page.set_viewport_size({"width": width, "height": height})
+                expect(page.locator("#columns .row").first).to_be_visible()
+                until(lambda: page.evaluate(CUT_OFF) == [])

@@ -51,7 +51,8 @@ def test_topics_named_without_a_number_have_four_partitions(tmp_path: Path) -> N
 
 
 def test_kafka_python_writes_reads_and_sees_committed_offsets(broker: str) -> None:
-    common = {"bootstrap_servers": broker, "api_version": EmbeddedBroker.API_VERSION}
+    version = tuple(map(int, EmbeddedBroker.API_VERSION.split(".")))
+    common = {"bootstrap_servers": broker, "api_version": version}
     producer = KafkaProducer(**common)
     written = producer.send("corrections", b"value", key=b"hall-1", partition=1).get(5)
     producer.close()

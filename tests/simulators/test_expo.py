@@ -5,9 +5,10 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from simulators.day import COLUMNS, DENIED, GRANTED, HEALTH, IN, OUT, PASSED, PERSON, REASONS, VEHICLE, Day
+from simulators.day import COLUMNS, DENIED, GRANTED, HEALTH, IN, OUT, PASSED, PERSON, REASONS, VEHICLE, Day, Ints
 from simulators.expo import PEAK_DAY, expo_day
 from simulators.gates import NotAnExpoError
 from simulators.people import TooFewToReturnError
@@ -23,23 +24,26 @@ def day() -> Day:
     return expo_day(expo(), seed=3)
 
 
-def boundary(day: Day, kind: int, direction: int) -> np.ndarray:
+def boundary(day: Day, kind: int, direction: int) -> npt.NDArray[np.bool_]:
     """Mark the passages over the boundary of the site."""
     outer = np.array([each.boundary for each in day.names.site.entrances])
-    return (day.kind == kind) & (day.direction == direction) & (day.outcome == PASSED) & outer[day.entrance]
+    passed = (day.kind == kind) & (day.direction == direction) & (day.outcome == PASSED)
+    marked: npt.NDArray[np.bool_] = passed & outer[day.entrance]
+    return marked
 
 
-def local_hour(day: Day) -> np.ndarray:
+def local_hour(day: Day) -> Ints:
     """Shanghai is eight hours ahead of UTC all year."""
     return (day.true_ts // HOUR_MS + 8) % 24
 
 
-def flows(day: Day, area: str) -> np.ndarray:
+def flows(day: Day, area: str) -> Ints:
     """Return +1 for every event that brings somebody into `area`, -1 for out of it."""
     inner = np.array([each.inner == area for each in day.names.site.entrances])[day.entrance]
     outer = np.array([each.outer == area for each in day.names.site.entrances])[day.entrance]
     inward = np.where(day.direction == IN, 1, -1)
-    return (inner.astype(int) - outer.astype(int)) * inward * (day.outcome == PASSED)
+    change: Ints = (inner.astype(int) - outer.astype(int)) * inward * (day.outcome == PASSED)
+    return change
 
 
 def test_exactly_227_000_persons_pass_in_and_all_of_them_leave(day: Day) -> None:

@@ -65,7 +65,7 @@ def test_what_is_sent_arrives_and_stands_in_the_ledger(
     assert len(lines) == summary.sent + summary.malformed
     assert len(ledger) == summary.events > 1_000
     assert int((ledger.tries("ok") > 0).sum()) == summary.events - summary.lost
-    good = Counter()
+    good: Counter[tuple[str, int, int]] = Counter()
     for line in lines:
         try:
             event = msgspec.json.decode(line)

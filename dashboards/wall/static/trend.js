@@ -54,7 +54,8 @@ function hours(trend, format, x, room, rem) {
 
 function inside(values, capacity, x, room, rem) {
   const some = values.filter(known);
-  const top = Math.max(1, ...some) * 1.08;
+  const peak = Math.max(1, ...some);
+  const top = 1.08 * (capacity && peak > 0.7 * capacity ? Math.max(peak, capacity) : peak); // its limits are in sight
   const bottom = Math.min(0, ...some) * 1.08; // below nobody is drift, and shown
   const y = (value) => room.floor - ((room.floor - room.top) * (value - bottom)) / (top - bottom);
   const shapes = lines(bottom, top, y, room, rem);
