@@ -64,27 +64,27 @@ def connect(address: StoreAddress, *, seconds: float = 60.0, **settings: int) ->
 
 
 class ClickHouseSink:
-    """A `sink.Sink` on a server: one connection on a thread of its own."""
+    """A `sink.Sink` on a server: one connection on a thread of its own, one write at a time.
+
+    Nothing is buffered: who writes while a write is under way waits, which is how a slow store slows the stream.
+    """
 
     def __init__(
         self,
         address: StoreAddress,
         *,
         on_retry: OnRetry | None = None,
-        waiting: int = 8,
         reply_seconds: float = 60.0,
         longest_pause: float = 5.0,
     ) -> None:
         """Connect on the first write.
 
-        At most `waiting` writes are under way at once, further ones wait in `write`. A reply that takes longer
-        than `reply_seconds` counts as lost. Pauses between tries grow to `longest_pause` seconds.
+        A reply that takes longer than `reply_seconds` counts as lost. The pauses between tries grow to
+        `longest_pause` seconds.
         """
-        self._where = f"{address.host}:{address.port}"
         self._client = connect(address, seconds=reply_seconds, **_INSERT_SETTINGS)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="clickhouse-sink")
-        self._room = asyncio.Semaphore(waiting)
-        self._places = waiting
+        self._one_at_a_time = asyncio.Lock()
         self._on_retry = on_retry
         self._longest_pause = longest_pause
         self._closed = False
@@ -95,21 +95,20 @@ class ClickHouseSink:
         Cancelled within an insert, that insert still ends by itself on its thread, before the next one starts.
         """
         inserts = merged(blocks)
-        async with self._room:
+        async with self._one_at_a_time:
             for block in inserts:
                 await self._store(block)
 
     async def close(self, seconds: float = 5.0) -> None:
-        """Let the writes under way end within `seconds`, then cut the connection; they raise SinkClosed."""
+        """Let the insert under way end within `seconds`, or cut it off; writes not done raise SinkClosed."""
         if self._closed:
             return
         self._closed = True
         try:
-            async with asyncio.timeout(seconds):
-                for _ in range(self._places):
-                    await self._room.acquire()
+            async with asyncio.timeout(seconds), self._one_at_a_time:
+                pass
         except TimeoutError:
-            self._cut()
+            _cut(self._client)
         disconnected = asyncio.get_running_loop().run_in_executor(self._thread, self._client.disconnect)
         self._thread.shutdown(wait=False)
         await asyncio.wait([disconnected], timeout=1.0)
@@ -135,16 +134,21 @@ class ClickHouseSink:
         try:
             columns = [_sent(name, block.columns[name]) for name in names]
             self._client.execute(into, columns, columnar=True, types_check=False)
+        except (AttributeError, TypeError) as error:  # the driver does not say which column it choked on
+            self._client.disconnect()
+            given = ", ".join(f"{name} {type(as_list(block.columns[name])[0]).__name__}" for name in names)
+            raise failure(block.table, TypeError(f"{error}; the first row has {given}")) from error
         except Exception as error:
             self._client.disconnect()  # whatever happened, the next try starts on a connection in step
             raise failure(block.table, error) from error
 
-    def _cut(self) -> None:
-        """End a blocked read or write of the sink's thread at once."""
-        connected = self._client.connection.socket
-        if connected is not None:
-            with contextlib.suppress(OSError):
-                connected.shutdown(socket.SHUT_RDWR)
+
+def _cut(client: Client) -> None:
+    """End at once what another thread waits for on this connection."""
+    connected = client.connection.socket
+    if connected is not None:
+        with contextlib.suppress(OSError):
+            connected.shutdown(socket.SHUT_RDWR)
 
 
 def _sent(name: str, column: Column) -> list[Any]:
@@ -170,6 +174,7 @@ class Reader:
     def __init__(self, address: StoreAddress, *, seconds: float = 30.0) -> None:
         """Connect on first use, and again after a loss; an answer that takes longer than `seconds` is given up."""
         self._where = f"{address.host}:{address.port}"
+        self._seconds = seconds
         self._client = connect(address, seconds=seconds)
         self._one_at_a_time = threading.Lock()
 
@@ -196,11 +201,16 @@ class Reader:
 
     def _ask(self, sql: str, params: Mapping[str, Any] | None, **options: bool) -> Any:  # noqa: ANN401 - the driver's
         with self._one_at_a_time:
+            # The server reports progress all the time, so the socket's own timeout says nothing about the answer.
+            limit = threading.Timer(self._seconds, _cut, [self._client])
+            limit.start()
             try:
                 return self._client.execute(sql, None if params is None else dict(params), **options)
             except Exception as error:
                 self._client.disconnect()
                 raise failure(f"{self._where} asked {' '.join(sql.split())[:120]!r}", error) from error
+            finally:
+                limit.cancel()
 
 
 def _read(kind: str, column: Sequence[Any]) -> Any:  # noqa: ANN401 - an array or a list

@@ -48,7 +48,7 @@ def tally_in(plain: list[Any]) -> Tally:
 
 
 def freeze(log: PassageLog) -> Plain:
-    """Write the whole state as of `next_offset`, sorted, so that equal states read alike; without rows not yet taken."""
+    """Write the state as of `next_offset`, sorted, so that equal states read alike; without rows not yet taken."""
     return {
         "format": FORMAT,
         "log": str(log.name),

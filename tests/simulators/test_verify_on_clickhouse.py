@@ -101,7 +101,7 @@ def removed(table: str, where: str) -> str:
 
 def changed(table: str, change: str, rest: str) -> str:
     """Return a statement that writes rows of `table` again, changed; newer where rows have versions."""
-    return f"INSERT INTO gatepulse_store.{table} SELECT * REPLACE ({change}) FROM gatepulse_store.{table} {rest}"  # noqa: S608 - our names
+    return f"INSERT INTO gatepulse_store.{table} SELECT * REPLACE ({change}) FROM gatepulse_store.{table} {rest}"
 
 
 NEWER = "version + 1 AS version"

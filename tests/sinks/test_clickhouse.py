@@ -20,7 +20,7 @@ from sinks.rows import Block
 from sinks.sink import SinkClosed, StoreRefused, StoreUnavailable
 from tests.sinks.conftest import address_of
 from tests.sinks.proxy import ReplyLoser
-from tests.sinks.samples import NOON, block
+from tests.sinks.samples import block
 from tests.sinks.stores import Server
 
 
@@ -134,7 +134,7 @@ def test_a_cancelled_write_harms_nothing(address: StoreAddress, client: Client) 
     assert client.execute("SELECT count(), max(seq) FROM gatepulse.passages") == [(20_000, 20_000)]
 
 
-def test_a_write_to_a_server_that_is_away_can_be_cancelled(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_write_to_a_server_that_is_away_can_be_cancelled() -> None:
     retries = Retries()
 
     async def write() -> None:
@@ -149,7 +149,6 @@ def test_a_write_to_a_server_that_is_away_can_be_cancelled(caplog: pytest.LogCap
     table, error, attempt = retries.seen[2]
     assert (table, attempt) == ("entered", 3)
     assert "refused" in str(error)
-    assert caplog is not None
 
 
 def test_blocks_of_one_table_become_one_insert(address: StoreAddress, client: Client) -> None:
@@ -184,9 +183,9 @@ def test_progress_is_written_after_the_rows_that_it_speaks_of(address: StoreAddr
         ({"seq": "seven"}, "passages: .*seq"),
         ({"seq": -1}, "passages: .*seq"),
         ({"seq": None}, "passages: .*seq"),
-        ({"device": 7}, "passages: "),
-        ({"kind": None}, "passages: "),
-        ({"ts": 1.5}, "passages: .*ts"),
+        ({"device": 7}, "passages: .*device int"),
+        ({"kind": None}, "passages: .*kind NoneType"),
+        ({"ts": 1.5}, "passages: .*ts float"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_refused_at_once(
@@ -218,7 +217,7 @@ def altered(address: StoreAddress, client: Client) -> Iterator[Callable[[str], N
     assert address.host
     yield client.execute
     for database in schema.DATABASES:
-        client.execute(f"DROP DATABASE {database} SYNC")
+        client.execute(f"DROP DATABASE IF EXISTS {database} SYNC")
     schema.apply(client)
 
 
@@ -339,4 +338,3 @@ def test_threads_may_share_a_reader(reader: Reader) -> None:
     for thread in threads:
         thread.join()
     assert sorted(answers) == [n for n in range(4) for _ in range(10)]
-    assert NOON

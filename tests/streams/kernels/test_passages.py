@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sinks.memory import MemorySink
 from sinks.rows import TABLES, Block
+from streams.kernels.batch import Batch
 from streams.kernels.cells import SEGMENT_BITS
 from streams.kernels.log import HoleError, LogName
 from streams.kernels.passages import PassageLog
@@ -166,7 +167,7 @@ def test_batches_checkpoints_and_crashes_leave_no_trace(frames: list[list[Event]
     offsets = [frame[0].offset if frame else -1 for frame in frames]
     start = next((offset - i for i, offset in enumerate(offsets) if offset >= 0), 0)
 
-    def records(first: int, after: int):  # noqa: ANN202
+    def records(first: int, after: int) -> Batch:
         chosen = itertools.chain.from_iterable(frames[first - start : after - start])
         bad = [rejection(offset, 9) for offset in range(first, after) if offset % 5 == 0]
         return batch(list(chosen), first=first, after=after, rejections=bad)
