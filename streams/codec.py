@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
@@ -33,7 +34,12 @@ _FIRST_BYTES: Final = 256
 _DETAIL: Final = 400
 _KNOWN_IDS: Final = 100_000
 _CODE = {name: code for names in (DIRECTIONS, OUTCOMES) for code, name in enumerate(names)}
-_identifier = re.compile(ID_PATTERN).match
+_FLAT: Final = 512
+"""Bytes of a line that cannot be nested too deeply: closing takes as many as opening."""
+_DEEPEST: Final = _FLAT // 2
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_identifier = re.compile(ID_PATTERN).fullmatch  # `match` would let a newline behind the `$` pass
+_texts = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # one without an end reaches to the end: linear time
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +127,11 @@ class _Lines(Generic[T]):
             raise UnfitError(Reason.TOO_LARGE, f"{len(line)} bytes; at most {LONGEST_LINE} are read")
         if not line.isascii():
             _check_utf8(line)
+        if len(line) > _FLAT:
+            _check_nesting(line)
         try:
             event = self._decode(line)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except msgspec.DecodeError as error:
             if not line.strip():
                 return None
             raise _why(line, error) from error
@@ -259,18 +267,25 @@ def _check_utf8(line: bytes) -> None:
         raise UnfitError(Reason.NOT_UTF8, f"byte {error.start} of the line: {error.reason}") from error
 
 
+def _check_nesting(line: bytes) -> None:
+    """Refuse what a decoder could not follow down; left to itself it gives up wherever its caller's stack ends.
+
+    The verdict on a line must be the same whenever the line is read again.
+    """
+    brackets = _texts.sub(b"", line).translate(None, delete=_NOT_BRACKETS)
+    depth = max(accumulate(1 if each in b"[{" else -1 for each in brackets), default=0)
+    if depth > _DEEPEST:
+        raise UnfitError(Reason.WRONG_SHAPE, f"nested {depth} levels deep; at most {_DEEPEST} are read")
+
+
 def _why(line: bytes, error: Exception) -> UnfitError:
     """Tell what is not JSON from JSON of the wrong shape: a typed decoder stops at whichever comes first."""
-    if isinstance(error, RecursionError):
-        return UnfitError(Reason.WRONG_SHAPE, "nested too deeply")
     try:
         msgspec.json.decode(line)
     except msgspec.ValidationError:
         pass
     except msgspec.DecodeError as untyped:
         return UnfitError(Reason.NOT_JSON, str(untyped))
-    except RecursionError:
-        return UnfitError(Reason.WRONG_SHAPE, "nested too deeply")
     return UnfitError(Reason.WRONG_SHAPE, str(error))
 
 

@@ -29,8 +29,6 @@ class Log(Protocol):
     next_offset: int
     tally: Tally
 
-    @property
-    def waiting(self) -> int: ...  # noqa: D102
     def apply(self, batch: Any, /) -> None: ...  # noqa: ANN401, D102  # the codec's batch
     def take(self) -> list[Block]: ...  # noqa: D102
     def take_rejections(self) -> list[Rejection]: ...  # noqa: D102
@@ -86,6 +84,7 @@ class _Held(Generic[L]):
     log: L
     arrived: int = 0  # broker time (ms) of the newest record applied
     snapshot_at: int = -1  # next offset of the newest snapshot kept
+    waiting: int = 0  # lines applied and not taken yet, whatever became of them
     times: list[Ints] = field(default_factory=list)
 
 
@@ -140,7 +139,8 @@ class Counting(Generic[L]):
         held.log.apply(batch)
         held.times.append(self.trade.times(batch))
         held.arrived = max(held.arrived, int(records.arrived.max()))
-        if sum(log.waiting for log in self.logs) >= self.most_waiting:
+        held.waiting += int(records.lines.sum())
+        if sum(each.waiting for each in self._held.values()) >= self.most_waiting:
             self._room.clear()
 
     def take(self, *, snapshot: bool) -> list[Taken]:
@@ -155,7 +155,7 @@ class Counting(Generic[L]):
             blocks.append(rejection_rows(log.name, rejections))
         due = snapshot and log.next_offset != held.snapshot_at
         plain = self.trade.freeze(log) if due else None
-        times, held.times = held.times, []
+        times, held.times, held.waiting = held.times, [], 0
         return Taken(log, self.generation, [*blocks, *self._progress(held)], rejections, times, plain)
 
     async def keep(self, taken: Sequence[Taken]) -> None:
@@ -175,9 +175,14 @@ class Counting(Generic[L]):
                 self.outlet.release(partition, plain["next"])
 
     def _progress(self, held: _Held[L]) -> list[Block]:
-        """Say up to which moment everything in the log is stored once this flush is."""
+        """Say up to which moment everything in the log is stored once this flush is.
+
+        A record's time may be its producer's, whose clock may be ahead; the newest row counts in the store, and one
+        from the future would hide all that follow until then.
+        """
         log = held.log
-        complete_to = self.outlet.caught_up_at(log.name.partition, log.next_offset) or held.arrived
+        newest = min(held.arrived, int(time.time() * 1000))
+        complete_to = self.outlet.caught_up_at(log.name.partition, log.next_offset) or newest
         if not complete_to:
             return []
         row = {

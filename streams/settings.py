@@ -70,7 +70,7 @@ class Worker(_Section):
     flush_seconds: Seconds = Field(0.25, description="rows reach the store at least this often")
     checkpoint_seconds: Seconds = Field(1.0, description="snapshots are written and offsets committed this often")
     most_waiting: Annotated[int, Field(ge=1000)] = Field(
-        200_000, description="events in memory that are not stored; above it reading waits"
+        200_000, description="lines in memory that are not stored, by topic; above it reading waits"
     )
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(9100, description="0: no metrics")

@@ -1,6 +1,9 @@
 """Runs the wall as a process, on figures out of the store. `gatepulse wall` and the demo call `run_wall`."""
 
 import asyncio
+import contextlib
+import signal
+import threading
 from collections.abc import Callable
 
 import structlog
@@ -39,7 +42,7 @@ def run_wall(
     port: int = 8080,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve the wall until SIGINT or SIGTERM; `ready` gets its URL once the socket is open.
+    """Serve the wall until SIGINT or SIGTERM, then return; `ready` gets its URL once the socket is open.
 
     A store that cannot be reached is no error here: the page says so, and shows figures as soon as it answers.
     """
@@ -48,4 +51,7 @@ def run_wall(
         log.warning("wall_open_to_network", host=host, advice="anyone who reaches this port sees the wall")
     if ready is not None:
         ready(address_of(listener))
-    asyncio.run(serve(store_source(address, site, options), site, options, listener))
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends in order first, then raises the signal again
+        asyncio.run(serve(store_source(address, site, options), site, options, listener))

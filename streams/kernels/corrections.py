@@ -48,11 +48,6 @@ class CorrectionLog:
         self._fresh: list[Change] = []
         self._rejections: list[Rejection] = []
 
-    @property
-    def waiting(self) -> int:
-        """How many accepted corrections have not been taken yet."""
-        return len(self._fresh)
-
     def apply(self, batch: CorrectionBatch) -> None:
         """Accept a batch; see PassageLog.apply."""
         check_no_hole(self.name, self.next_offset, batch.first)

@@ -65,11 +65,6 @@ class PassageLog:
         self._entered: set[tuple[int, str]] = set()
         self._rejections: list[Rejection] = []
 
-    @property
-    def waiting(self) -> int:
-        """How many accepted events have not been taken yet."""
-        return sum(map(len, self._fresh))
-
     def apply(self, batch: Batch) -> None:
         """Count a batch.
 

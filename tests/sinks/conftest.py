@@ -1,7 +1,6 @@
 """A server with our schema and empty tables for each test."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from clickhouse_driver import Client
@@ -48,6 +47,6 @@ def reader(address: StoreAddress, clickhouse: EmbeddedClickHouse) -> Iterator[Re
 
 
 @pytest.fixture
-def server(address: StoreAddress) -> Any:
+def server(address: StoreAddress) -> Server:
     """A store to write blocks into, for tests that then look at the views."""
     return Server(address)

@@ -5,7 +5,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class Retries:
 
 
 @contextlib.asynccontextmanager
-async def sink_at(address: StoreAddress, retries: Retries | None = None):  # noqa: ANN201 - said by the decorator
+async def sink_at(address: StoreAddress, retries: Retries | None = None) -> AsyncIterator[ClickHouseSink]:
     """Open a sink that retries quickly, and close it."""
     sink = ClickHouseSink(address, on_retry=retries, longest_pause=0.2)
     try:

@@ -128,7 +128,7 @@ def test_nothing_to_write_is_no_error(store: Store) -> None:
 def test_a_large_block_arrives_whole(store: Store) -> None:
     size = 50_000
     one = block("passages", {})
-    columns = {name: list(values) * size for name, values in one.columns.items()}
+    columns: dict[str, Any] = {name: list(values) * size for name, values in one.columns.items()}
     columns |= {"seq": np.arange(1, size + 1), "ts": NOON + np.arange(size) * 3_600_000}  # over five years
     store.write(Block("passages", columns))
     rows = store.rows("passages")

@@ -192,7 +192,12 @@ def written(area: str, steps: list[Step]) -> dict[str, list[dict[str, Any]]]:
     rows: dict[str, list[dict[str, Any]]] = {"area_flows_10s": [], "corrections": []}
     for n, step in enumerate(steps):
         if step.form == "flow":
-            counts = {"entered": max(step.amount, 0), "departed": max(-step.amount, 0), "segment": n, "area": area}
+            counts: dict[str, Any] = {
+                "entered": max(step.amount, 0),
+                "departed": max(-step.amount, 0),
+                "segment": n,
+                "area": area,
+            }
             newest = flow(step.second // 10, **counts, log=(A, B)[n % 2], version=2)
             rows["area_flows_10s"] += [newest, newest | {"entered": 77, "version": 1}]
         else:

@@ -41,4 +41,6 @@ def test_columns_of_time_have_the_types_that_the_sink_converts_to(client: Client
     times = {name for name, kind in found.items() if kind == "DateTime64(3, 'UTC')"}
     windows = {name for name, kind in found.items() if kind == "DateTime('UTC')"}
     days = {name for name, kind in found.items() if kind == "Date"}
-    assert (times, windows, days) == (MILLISECONDS, WINDOWS, DAYS)
+    assert times == MILLISECONDS
+    assert windows == WINDOWS
+    assert days == DAYS

@@ -1,0 +1,80 @@
+"""How long a person who passes a turnstile waits for their place on the wall: `python -m tests.benchmarks.event_to_wall`.
+
+Runs a demo at real-time speed and listens to the wall as a display does. Displayed entries are a running number: the
+k-th entry of the day (from the ledger, by time of passage) is on the wall with the first message that shows at least k.
+Only entries after the catch-up count. The result is one JSON object: n, median, p90, p99, max in milliseconds.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simulators.ledger import read_ledger
+from streams.clock import SiteClock
+from streams.site import load_site
+
+SETTLED_SECONDS = 40
+"""After the start: the catch-up is over and everything runs evenly."""
+
+
+def listen(url: str, shown: list[tuple[int, int, int]], stop: threading.Event) -> None:
+    """Note (real ms, entries, site ms) of every message that the wall sends to a display."""
+    with urllib.request.urlopen(f"{url}events", timeout=30) as stream:  # noqa: S310  # our own wall
+        for line in stream:
+            if stop.is_set():
+                return
+            if line.startswith(b"data:"):
+                snapshot = json.loads(line[5:])
+                entries = snapshot.get("today", {}).get("person", {}).get("entries")
+                if entries is not None:
+                    shown.append((int(time.time() * 1000), entries, snapshot["site_ms"]))
+
+
+def run(seconds: int, start_at: str) -> dict[str, Any]:
+    """Play, listen, and work the distribution out."""
+    with tempfile.TemporaryDirectory() as state:
+        argv = ["demo", "--speed", "1", "--for", str(seconds), "--start-at", start_at, "--state", state, "--json"]
+        demo = subprocess.Popen(
+            [sys.executable, "-P", "-m", "infra.cli", *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        shown: list[tuple[int, int, int]] = []
+        stop = threading.Event()
+        assert demo.stderr is not None
+        for line in demo.stderr:
+            if found := re.search(r"wall: (http://\S+)", line):
+                threading.Thread(target=listen, args=(found[1], shown, stop), daemon=True).start()
+                break
+        said, _ = demo.communicate()
+        stop.set()
+        ledger = read_ledger(next(Path(state, "ledgers").glob("*-day")))
+        return latencies(ledger.passages, shown) | {"equal": json.loads(said)["ok"]}
+
+
+def latencies(passages: dict[str, Any], shown: list[tuple[int, int, int]]) -> dict[str, Any]:
+    """Compare entries in order of their time with what was shown."""
+    gates = {each.id for each in load_site("expo").entrances if each.boundary and each.kind == "person"}
+    kept = {"direction": {"in"}, "outcome": {"passed"}, "entrance": gates}
+    entered = np.all([passages[name].each(some.__contains__, bool) for name, some in kept.items()], axis=0)
+    site_ts = np.sort(np.asarray(passages["ts"])[entered])
+    real, entries, site = (np.array(column) for column in zip(*shown, strict=True))
+    clock = SiteClock(int(site[0]), int(real[0]))
+    happened = site_ts + (clock.real_ms - clock.site_ms)
+    first_shown = np.searchsorted(entries, np.arange(1, len(site_ts) + 1), side="left")
+    counted = (happened > real[0] + SETTLED_SECONDS * 1000) & (first_shown < len(real))
+    waited = real[first_shown[counted]] - happened[counted]
+    quantiles = dict(zip(("median", "p90", "p99", "max"), np.quantile(waited, [0.5, 0.9, 0.99, 1]), strict=True))
+    return {"n": int(counted.sum())} | {name: round(float(value)) for name, value in quantiles.items()}
+
+
+if __name__ == "__main__":
+    json.dump(run(int(sys.argv[1]) if len(sys.argv) > 1 else 120, "10:20"), sys.stdout)
+    sys.stdout.write("\n")
