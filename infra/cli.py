@@ -4,6 +4,7 @@ Data goes to stdout, progress and logs to stderr. Exit code 0: done; 1: a check 
 """
 
 import datetime as dt
+import errno
 import json
 import sys
 from collections.abc import Iterator
@@ -15,8 +16,9 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 
-from streams.settings import Settings, WrongSettingsError, load_settings
-from streams.site import Site, SiteError, describe_site, load_site
+from streams.logs import configure_logging
+from streams.settings import Settings, load_settings
+from streams.site import Site, describe_site, load_site
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 site_app = typer.Typer(no_args_is_help=True, help="Site profiles.")
@@ -28,6 +30,8 @@ app.add_typer(config_app, name="config")
 
 _WRONG_USAGE = 2
 _FAILED = 1
+_OURS = {"infra", "streams", "sinks", "simulators", "dashboards"}
+_NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 _err = Console(stderr=True, highlight=False)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -35,6 +39,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")
 
 def main() -> None:
     """Run the command."""
+    configure_logging("warning")
     with _one_sentence():
         app()
 
@@ -44,18 +49,11 @@ def _one_sentence() -> Iterator[None]:
     """Say what went wrong and what to do, without a traceback, for every error that is meant for people."""
     try:
         yield
-    except (WrongSettingsError, SiteError) as error:
-        _stop(error, _WRONG_USAGE)
     except Exception as error:
-        if getattr(type(error), "__module__", "").split(".")[0] not in {
-            "infra",
-            "streams",
-            "sinks",
-            "simulators",
-            "dashboards",
-        }:
+        ours = type(error).__module__.split(".")[0] in _OURS
+        if not ours and not (isinstance(error, OSError) and error.errno in _NO_PLACE):
             raise
-        _stop(error, _FAILED)
+        _stop(error, _WRONG_USAGE if ours and isinstance(error, ValueError) else _FAILED)
 
 
 def _stop(error: Exception, code: int) -> NoReturn:
@@ -114,6 +112,7 @@ def wall() -> None:
     from streams.clock import SiteClock  # noqa: PLC0415
 
     settings = load_settings()
+    configure_logging(settings.log.level)
     _, reader = _store(settings)
     options = WallOptions(
         language=settings.wall.language,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from simulators.day import Day, Ints
     from simulators.distortion import Distortion, Skip
+    from streams.site import Site
 
 _BEFORE_A_SKIP = 10
 """A device that leaves out numbers does so after as many events: early, so that short runs see it."""
@@ -54,8 +55,20 @@ class Schedule:
         return deliveries[when <= site_ms]
 
 
+def check_devices(distortion: Distortion, site: Site) -> None:
+    """Raise `UnknownDeviceError` if a device is named that `site` does not have."""
+    devices = [lane for entrance in site.entrances for lane in entrance.lanes]
+    for skip in distortion.skips:
+        if skip.device not in devices:
+            raise UnknownDeviceError(
+                f"skip: the site has no device '{skip.device}'; expected one like '{devices[0]}' "
+                "(see the lanes in the site profile)"
+            )
+
+
 def distort(day: Day, distortion: Distortion, rng: np.random.Generator) -> Schedule:
     """Return when each line of `day` is delivered; raises `UnknownDeviceError`."""
+    check_devices(distortion, day.names.site)
     day, skips, gap_rows = _skip(day, distortion.skips)
     size = len(day)
     rows = np.arange(size)
@@ -95,11 +108,6 @@ def _skip(day: Day, skips: tuple[Skip, ...]) -> tuple[Day, tuple[Skip, ...], tup
     found: list[tuple[Skip, int]] = []
     devices = day.names.devices.tolist()
     for skip in skips:
-        if skip.device not in devices:
-            raise UnknownDeviceError(
-                f"skip: the site has no device '{skip.device}'; expected one like '{devices[0]}' "
-                "(see the lanes in the site profile)"
-            )
         behind = np.flatnonzero(day.device == devices.index(skip.device))[_BEFORE_A_SKIP:]
         seq[behind] += skip.count
         if len(behind):

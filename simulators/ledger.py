@@ -156,10 +156,7 @@ class LedgerWriter:
         self.close() if error is None else self.abandon()
 
     def _write_meta(self, *, closed: bool) -> None:
-        text = json.dumps({"format": FORMAT, "closed": closed, "meta": self._meta}, ensure_ascii=False, indent=1)
-        fresh = self.directory / f"{META}.new"
-        fresh.write_text(text + "\n", encoding="utf-8")
-        fresh.replace(self.directory / META)
+        _write_json(self.directory / META, {"format": FORMAT, "closed": closed, "meta": self._meta})
 
 
 def _repeat(result: str, size: int) -> list[str]:
@@ -211,8 +208,8 @@ class Ledger:
     """One ledger, or several read as one: tables of columns named as in `SCHEMAS`.
 
     `attempts["index"]` counts through the passages of all. `unrecorded` marks the passages whose writer was
-    not closed: such a passage may have been sent although no attempt says so. `notes` is what a human should
-    know about the ledger.
+    not closed: such a passage may have been sent although no attempt says so. `cut_short`: at least one was cut
+    short, see the function. `notes` is what a human should know about the ledger.
     """
 
     meta: tuple[Mapping[str, Any], ...]
@@ -223,6 +220,7 @@ class Ledger:
     skipped: Columns
     unrecorded: Flags
     closed: bool
+    cut_short: bool = False
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -250,6 +248,7 @@ def read_ledger(path: Path) -> Ledger:
         meta=tuple(part.meta for part in parts),
         unrecorded=np.repeat([not part.closed for part in parts], sizes),
         closed=all(part.closed for part in parts),
+        cut_short=any(part.cut_short for part in parts),
         notes=tuple(note for part in parts for note in part.notes),
         **columns,
     )
@@ -268,6 +267,23 @@ def _directories(path: Path) -> list[Path]:
     return directories
 
 
+def cut_short(directory: Path) -> None:
+    """Note in a ledger that its broker is gone, with whatever the workers had not read: all deliveries are in doubt.
+
+    From now on a passage in it may be shown or not, as if the answers of the broker had never come.
+    """
+    file = directory / META
+    found = json.loads(file.read_text(encoding="utf-8"))
+    _write_json(file, found | {"cut_short": True})
+
+
+def _write_json(file: Path, content: Mapping[str, Any]) -> None:
+    """Write a file whole or not at all."""
+    fresh = file.with_name(f"{file.name}.new")
+    fresh.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    fresh.replace(file)
+
+
 class _Part:
     """One ledger as it was found on disk.
 
@@ -276,7 +292,7 @@ class _Part:
 
     def __init__(self, directory: Path) -> None:
         self.notes: list[str] = []
-        self.meta, self.closed = _read_meta(directory / META)
+        self.meta, self.closed, self.cut_short = _read_meta(directory / META)
         self.tables = {name: self._read(directory / f"{name}.arrows") for name in reversed([*SCHEMAS])}
         known, attempts = len(self.tables["passages"]), self.tables["attempts"]["index"]
         highest = pc.max(attempts).as_py() if len(attempts) else -1
@@ -287,6 +303,8 @@ class _Part:
             )
         if not self.closed:
             self.notes.append(f"{directory}: the writer did not close it; the last attempts may be unrecorded.")
+        if self.cut_short:
+            self.notes.append(f"{directory}: it was cut short; what the workers had not read then is gone.")
 
     def _read(self, file: Path) -> pa.Table:
         """Read the complete batches of a stream; what follows the last complete one was being written."""
@@ -303,18 +321,27 @@ class _Part:
             if file.stat().st_size:
                 rows = sum(len(batch) for batch in batches)
                 self.notes.append(f"{file}: cut off after {rows:,} rows ({error}).")
-        return pa.Table.from_batches(batches, schema)
+        table = pa.Table.from_batches(batches, schema)
+        return _in_doubt(table) if self.cut_short and "result" in schema.names else table
 
 
-def _read_meta(file: Path) -> tuple[Mapping[str, Any], bool]:
+def _in_doubt(table: pa.Table) -> pa.Table:
+    """Turn every delivery into one of which it is not known whether it came."""
+    result = table["result"]
+    unknown = pc.if_else(pc.equal(result, "ok"), "info", result)
+    return table.set_column(table.schema.get_field_index("result"), table.schema.field("result"), unknown)
+
+
+def _read_meta(file: Path) -> tuple[Mapping[str, Any], bool, bool]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         version, closed, meta = int(found["format"]), bool(found["closed"]), dict(found["meta"])
+        cut = bool(found.get("cut_short"))
     except (ValueError, KeyError, TypeError) as error:
         raise NotALedger(f"{file}: {error!r}, expected format, closed and meta. Was it written by hand?") from error
     if version > FORMAT:
         raise LedgerTooNew(f"{file}: format {version}, this program reads up to {FORMAT}. Use a newer gatepulse.")
-    return meta, closed
+    return meta, closed, cut
 
 
 def _columns(table: pa.Table) -> dict[str, Any]:

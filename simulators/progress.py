@@ -72,6 +72,7 @@ class Lines:
         """Write where it ended."""
         if self._last:
             self._write(self._last)
+            self._last = None
 
     def _write(self, progress: Progress) -> None:
         print("simulate:", progress.text(self._zone), file=self._stream, flush=True)

@@ -48,7 +48,9 @@ def compare_views(ledger: Ledger, reader: Reader, site: Site) -> dict[str, Compa
     expected["rejections"] = accounts.rejections(ledger)
     kinds = ledger.passages["kind"][counted.rows]
     numbers = {kind: int(kinds.equal(kind).sum()) for kind in KINDS} | {"corrections": len(settled)}
-    expected["progress"] = accounts.progress(ledger, numbers)
+    certain = {kind: int((kinds.equal(kind) & counted.certain).sum()) for kind in KINDS}
+    certain["corrections"] = int(corrected.certain.sum())
+    expected["progress"] = accounts.progress(ledger, numbers, certain=certain)
     found = {name: compare(name, table, read(reader, name)) for name, table in expected.items()}
     found |= {"passages": shown, "corrections": shown_steps}
     return {name: found[name] for name in VIEWS}

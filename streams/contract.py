@@ -1,5 +1,10 @@
-"""What the outside sends and reads: topics, events, and the reasons for rejecting one; read `codec` next."""
+"""What the outside sends and reads: topics, events, and the reasons for rejecting one; read `codec` next.
 
+`python -m streams.contract > streams/contract.schema.json` writes the JSON Schema anew.
+"""
+
+import json
+import sys
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
@@ -30,6 +35,11 @@ class Topic(StrEnum):
 
 KIND_OF_TOPIC: Final[dict[str, Kind]] = {Topic.TURNSTILES: "person", Topic.VEHICLES: "vehicle"}
 
+EARLIEST_MS: Final = 946_684_800_000
+"""2000-01-01 UTC: an event before it is rejected; no controller in service today was built before."""
+LATEST_MS: Final = 4_102_444_800_000
+"""2100-01-01 UTC: an event from then on is rejected; ClickHouse's DateTime ends in 2106."""
+
 # Identifiers are checked once per new value by the codec, not once per event: a regular expression on
 # every event costs more than all other checks together (2.9 against 0.9 microseconds an event).
 ID_PATTERN: Final = r"^[A-Za-z0-9_.:\-]{1,64}$"
@@ -39,12 +49,10 @@ Identifier = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema=
 Pseudonym = Annotated[str, Meta(max_length=64)]
 Count = Annotated[int, Meta(ge=0, le=_LARGEST)]
 Sequence = Annotated[int, Meta(ge=1, le=_LARGEST)]
-Milliseconds = Annotated[int, Meta(description="milliseconds since 1970-01-01 UTC")]
+# What is outside is told as a time out of range, not as a wrong shape: so the decoder does not check it.
+_RANGE: Final = {"minimum": EARLIEST_MS, "exclusiveMaximum": LATEST_MS}
+Milliseconds = Annotated[int, Meta(description="milliseconds since 1970-01-01 UTC", extra_json_schema=_RANGE)]
 
-EARLIEST_MS: Final = 946_684_800_000
-"""2000-01-01 UTC: an event before it is rejected; no controller in service today was built before."""
-LATEST_MS: Final = 4_102_444_800_000
-"""2100-01-01 UTC: an event from then on is rejected; ClickHouse's DateTime ends in 2106."""
 LONGEST_LINE: Final = 65_536
 """Bytes of one event at most: a hundred times a long one."""
 
@@ -129,3 +137,7 @@ def json_schema() -> dict[str, Any]:
         "properties": {topic.value: reference for topic, reference in zip(topics, references, strict=True)},
         "$defs": definitions,
     }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")

@@ -83,7 +83,9 @@ class Taken:
 class _Held(Generic[L]):
     log: L
     arrived: int = 0  # broker time (ms) of the newest record applied
-    snapshot_at: int = -1  # next offset of the newest snapshot kept
+    # Next offset of the newest snapshot kept. One that was taken up is kept again: the worker that wrote it may have
+    # ended before its offset was committed, and on a quiet topic nothing else would ever commit it.
+    snapshot_at: int = -1
     waiting: int = 0  # lines applied and not taken yet, whatever became of them
     times: list[Ints] = field(default_factory=list)
 
@@ -125,7 +127,7 @@ class Counting(Generic[L]):
         for partition, plain in snapshots.items():
             name = self.name(partition)
             log = self.trade.begin(name, earliest[partition]) if plain is None else self.trade.thaw(plain, name)
-            self._held[partition] = _Held(log, snapshot_at=-1 if plain is None else log.next_offset)
+            self._held[partition] = _Held(log)
         self._room.set()
         return {partition: held.log.next_offset for partition, held in self._held.items()}
 

@@ -3,7 +3,9 @@
 Unknown keys are errors. `gatepulse config show` prints the result with secrets hidden.
 """
 
+import difflib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,12 +14,11 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
     TomlConfigSettingsSource,
 )
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
@@ -31,7 +32,7 @@ class Kafka(_Section):
     cluster: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9_.:\-]{1,100}$",
-        description="name of this incarnation of the brokers; empty: the id that the brokers give",
+        description="name of this incarnation of the brokers; if left out, the id that the brokers give",
     )
     group: str = Field("gatepulse", description="consumer group, and prefix of the changelog topics")
     partitions: Annotated[int, Field(ge=1, le=1024)] = Field(4, description="of each source topic")
@@ -91,7 +92,7 @@ class Clock(_Section):
 
     site_ms: int = 0
     real_ms: int = 0
-    speed: float = Field(1.0, gt=0)
+    speed: float = Field(1.0, gt=0, allow_inf_nan=False)
 
 
 class Log(_Section):
@@ -140,27 +141,45 @@ def load_settings() -> Settings:
     _refuse_unknown_variables()
     try:
         return Settings()
-    except (ValidationError, SettingsError, ValueError) as error:
-        raise WrongSettingsError(_explain(error, file)) from error
+    except ValidationError as error:
+        raise WrongSettingsError("\n".join(map(_explain, error.errors()))) from None  # its text shows secrets
+    except ValueError as error:
+        raise WrongSettingsError(f"{file}: {error}") from error
 
 
-def _explain(error: Exception, file: str | None) -> str:
-    if not isinstance(error, ValidationError):
-        return f"{file or 'environment'}: {error}"
-    lines = []
-    for each in error.errors():
-        path = ".".join(map(str, each["loc"]))
-        variable = "GATEPULSE_" + "__".join(map(str, each["loc"])).upper()
-        lines.append(f"{path} (or {variable}): {each['input']!r}: {each['msg']}")
-    return "\n".join(lines)
+def _keys() -> dict[str, Any]:
+    """List every setting, `key` or `section.key`, with its type."""
+    keys: dict[str, Any] = {}
+    for name, each in Settings.model_fields.items():
+        section = each.annotation
+        if isinstance(section, type) and issubclass(section, _Section):
+            keys |= {f"{name}.{key}": setting.annotation for key, setting in section.model_fields.items()}
+        else:
+            keys[name] = section
+    return keys
+
+
+def _variable(key: str) -> str:
+    return "GATEPULSE_" + key.replace(".", "__").upper()
+
+
+def _explain(error: Mapping[str, Any]) -> str:
+    key, keys = ".".join(map(str, error["loc"])), _keys()
+    if error["type"] == "extra_forbidden":
+        section = key.rpartition(".")[0]
+        inside = [each for each in keys if each.startswith(f"{section}.")]
+        return f"{key}: not a setting; expected one of {', '.join(inside or Settings.model_fields)}"
+    where = f"{key} (or {_variable(key)})" if key in keys else key
+    shown = repr(error["input"]) if keys.get(key, SecretStr) is not SecretStr else "what is given"
+    return f"{where}: {shown} does not fit: {error['msg']}"
 
 
 def _refuse_unknown_variables() -> None:
-    """Pydantic passes over unknown variables on the top level; a slip of the pen must not go unnoticed."""
-    known = {"CONFIG"} | {name.upper() for name in Settings.model_fields}
+    """Pydantic passes over most unknown variables; a slip of the pen must not go unnoticed."""
+    known = ["GATEPULSE_CONFIG", *map(_variable, _keys())]
     for variable in os.environ:
-        if variable.startswith("GATEPULSE_"):
-            section = variable.removeprefix("GATEPULSE_").split("__")[0]
-            if section not in known:
-                names = ", ".join(f"GATEPULSE_{name}" for name in sorted(known))
-                raise WrongSettingsError(f"{variable}: not a setting; expected one of {names}")
+        if variable.upper().startswith("GATEPULSE_") and variable.upper() not in known:
+            near = difflib.get_close_matches(variable.upper(), known, n=1, cutoff=0)
+            raise WrongSettingsError(
+                f"{variable}: not a setting; did you mean {near[0]}? `gatepulse config show` lists all of them"
+            )

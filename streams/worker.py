@@ -1,7 +1,5 @@
 """One worker process: `gatepulse worker`, or `faust -A streams.worker worker`; the last module to read."""
 
-import logging
-import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,27 +12,14 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from sinks.clickhouse import ClickHouseSink, Reader, StoreAddress
 from sinks.rows import Block
-from sinks.sink import StoreUnavailable
+from sinks.sink import StoreError
 from streams.app import Parts, create_app
+from streams.logs import configure_logging
 from streams.metrics import Occupancy, WorkerCollector
 from streams.settings import Settings, load_settings
 from streams.site import Site, load_site
 
 log = structlog.get_logger()
-
-
-def configure_logging(level: str) -> None:
-    """Write one JSON object a line to stderr; a worker's supervisor puts it into a file."""
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )
 
 
 def addresses(settings: Settings) -> tuple[StoreAddress, StoreAddress]:
@@ -49,7 +34,7 @@ def cluster_name(settings: Settings) -> str:
     """Name this incarnation of the brokers: as set, or the id that the cluster gives itself."""
     if settings.kafka.cluster:
         return settings.kafka.cluster
-    client = KafkaAdminClient(bootstrap_servers=settings.kafka.brokers.split(","))
+    client = KafkaAdminClient(bootstrap_servers=settings.kafka.brokers.split(","), **settings.kafka.client)
     try:
         return str(client.describe_cluster()["cluster_id"])
     finally:
@@ -79,7 +64,8 @@ class StoredOccupancy:
             self._read_at = time.monotonic()
             try:
                 rows = self.reader.query("SELECT area, kind, inside, capacity FROM gatepulse.occupancy")
-            except StoreUnavailable:
+            except StoreError as error:
+                log.warning("no occupancy for the metrics", reason=str(error))
                 self._newest = Occupancy({}, {})
             else:
                 inside = {(area, kind): inside for area, kind, inside, _ in rows}

@@ -29,7 +29,7 @@ class EntranceTotals:
 
 @dataclass(slots=True)
 class Venue:
-    """Newest totals by (log, entrance), and their sums over the logs."""
+    """Newest totals by (log, entrance), and their sums over the logs; sums may be asked for from another thread."""
 
     newest: dict[tuple[str, str], EntranceTotals] = field(default_factory=dict)
 
@@ -45,7 +45,7 @@ class Venue:
     def passages(self) -> Mapping[tuple[str, str, str], int]:
         """Sum passages by (entrance, direction, kind)."""
         answer: Counter[tuple[str, str, str]] = Counter()
-        for totals in self.newest.values():
+        for totals in list(self.newest.values()):
             for total in totals.totals:
                 answer[totals.entrance, total.direction, totals.kind] += total.passages
         return answer
@@ -53,14 +53,14 @@ class Venue:
     def missing(self) -> Mapping[str, int]:
         """Sum missing events by entrance."""
         answer: Counter[str] = Counter()
-        for totals in self.newest.values():
+        for totals in list(self.newest.values()):
             answer[totals.entrance] += totals.missing
         return answer
 
     def last_ts(self) -> Mapping[str, int]:
         """Tell the newest event time (ms UTC) by entrance; entrances without events are left out."""
         answer: dict[str, int] = {}
-        for totals in self.newest.values():
+        for totals in list(self.newest.values()):
             if totals.last_ts is not None:
                 answer[totals.entrance] = max(totals.last_ts, answer.get(totals.entrance, 0))
         return answer

@@ -1,0 +1,131 @@
+"""The directory that a demo keeps: one demo at a time, a day after the other, and where its servers are just now.
+
+    lock            held while a demo runs        endpoints.json  addresses while it runs, no passwords
+    clickhouse/     data and credentials.json     ledgers/        0001-day, 0002-closing, 0002-day ...
+    broker/ logs/   what the servers print        faust/          the worker's own folder
+
+`demo.py` fills it.
+"""
+
+import datetime as dt
+import fcntl
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+from zoneinfo import ZoneInfo
+
+from infra.clickhouse import require_room
+from infra.clickhouse_config import write_private
+from simulators.ledger import META, cut_short
+from streams.site import Site
+
+ENDPOINTS: Final = "endpoints.json"
+_DRAINED: Final = "drained"
+
+
+class StateError(RuntimeError):
+    """The directory given with --state cannot be used; the message says why, and what to do."""
+
+
+class StateInUse(StateError):
+    """Another demo runs on this directory."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One demo on a state; each plays the day after the one before, under its own device epoch."""
+
+    number: int
+    date: dt.date
+    ledgers: Path
+
+    @property
+    def ledger(self) -> Path:
+        """Where this run's truth is kept."""
+        return self.ledgers / f"{self.number:04}-day"
+
+    @property
+    def closing_ledger(self) -> Path:
+        """Where the corrections that close the day before are kept."""
+        return self.ledgers / f"{self.number:04}-closing"
+
+    def end(self, *, drained: bool) -> None:
+        """Note whether the workers had stored everything: what they had not is gone with the embedded broker."""
+        if not self.ledgers.exists():
+            return
+        for ledger in sorted(found.parent for found in self.ledgers.glob(f"{self.number:04}-*/{META}")):
+            if drained:
+                (ledger / _DRAINED).touch()
+            else:
+                cut_short(ledger)
+
+
+def next_run(state: Path, site: Site) -> Run:
+    """Return the run that follows the ones in `state`; runs that were killed are ended as not drained."""
+    ledgers = state / "ledgers"
+    begun = sorted(ledgers.glob("[0-9]*-*"))
+    for number in sorted({_number(each) for each in begun if not (each / _DRAINED).exists()}):
+        Run(number, dt.date.min, ledgers).end(drained=False)
+    number = 1 + max(map(_number, begun), default=0)
+    days = [each / META for each in begun if each.name.endswith("-day") and (each / META).exists()]
+    if not days:
+        return Run(number, dt.datetime.now(ZoneInfo(site.time_zone)).date(), ledgers)
+    last = dt.date.fromisoformat(json.loads(days[-1].read_text())["meta"]["date"])
+    return Run(number, last + dt.timedelta(days=1), ledgers)
+
+
+def _number(ledger: Path) -> int:
+    return int(ledger.name.split("-")[0])
+
+
+@contextmanager
+def open_state(path: Path | None) -> Iterator[Path]:
+    """Give a directory to one demo: `path`, made if need be and kept, or a temporary one that goes away with it.
+
+    Raises StateError, and DiskNearlyFull where there is too little room.
+    """
+    if path is None:
+        with tempfile.TemporaryDirectory(prefix="gatepulse-demo-", ignore_cleanup_errors=True) as scratch:
+            require_room(Path(scratch))
+            yield Path(scratch)
+        return
+    lock = _lock(path)
+    try:
+        require_room(path)
+        yield path.resolve()
+    finally:
+        lock.close()
+
+
+def _lock(path: Path) -> IO[str]:
+    """Make the directory and hold its lock, which the kernel lets go of when this process ends, however it ends."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = (path / "lock").open("a")
+    except OSError as error:
+        raise StateError(
+            f"--state {path}: {error.strerror}. Give a directory that you may write to, or leave --state out."
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise StateInUse(
+            f"--state {path}: another demo runs on it. End that one first, or give this one another directory."
+        ) from error
+    return lock
+
+
+@contextmanager
+def endpoints(state: Path, addresses: Mapping[str, str]) -> Iterator[None]:
+    """Keep addresses in `state`/endpoints.json for the time of a block."""
+    file = state / ENDPOINTS
+    write_private(file, json.dumps(dict(addresses), indent=1) + "\n")
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)

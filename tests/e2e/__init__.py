@@ -1,0 +1,1 @@
+"""The real command from end to end: processes, crashes, signals, wrong use. Read demos.py first."""

@@ -1,0 +1,217 @@
+"""A worker without Kafka and without a server: what it does is written down, and it can be made to crash anywhere."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sinks.memory import MemorySink
+from sinks.rows import TABLES, Block
+from streams.checkpoint import pack, unpack
+from streams.clock import SiteClock
+from streams.contract import Topic
+from streams.counting import Counting, Flusher, Trade
+from streams.kernels import corrections as correction_kernels
+from streams.kernels import snapshot
+from streams.kernels.batch import Rejection
+from streams.kernels.corrections import CorrectionLog
+from streams.kernels.log import LogName
+from streams.kernels.passages import PassageLog
+from streams.kernels.snapshot import Plain
+from streams.metrics import Timings
+from tests.streams.kernels.events import PLACE
+from tests.streams.lines import corrections, persons, records
+
+CLUSTER = "test"
+
+
+class CrashError(Exception):
+    """The process ends here."""
+
+
+@dataclass
+class World:
+    """What outlives a worker: records, store, snapshots, rejected lines; and what happened, in order."""
+
+    frames: Mapping[tuple[str, int], Sequence[bytes]]
+    sink: MemorySink = field(default_factory=MemorySink)
+    kept: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    released: dict[tuple[str, int], int] = field(default_factory=dict)
+    rejected: list[tuple[str, int, int]] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+    crash_at: int | None = None
+    caught_up: int | None = None
+
+    def step(self, what: str) -> None:
+        """Write down what is about to happen; crash instead if it is time."""
+        if self.crash_at == len(self.steps):
+            self.crash_at = None
+            raise CrashError(what)
+        self.steps.append(what)
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """Return every table's rows but `progress`, without their versions."""
+        return {
+            name: [
+                {column: value for column, value in zip(table.columns, row, strict=True) if column != "version"}
+                for row in self.sink.rows(name)
+            ]
+            for name, table in TABLES.items()
+            if name != "progress"
+        }
+
+
+@dataclass
+class Outlet:
+    """A topic's way out; see counting.Outlet."""
+
+    world: World
+    topic: str
+    during_keep: Callable[[], None] = lambda: None
+
+    async def reject(self, log: LogName, rejections: Sequence[Rejection]) -> None:
+        """Note where the rejected lines stood."""
+        self.world.step("reject")
+        self.world.rejected += [(str(log), each.position.offset, each.position.line) for each in rejections]
+
+    async def announce(self, logs: Sequence[Any]) -> None:
+        """Note that totals were published."""
+        if logs:
+            self.world.step("announce")
+
+    async def keep(self, snapshots: Mapping[int, Plain]) -> None:
+        """Keep them one by one: a crash may fall in between."""
+        for partition, plain in snapshots.items():
+            self.world.step("keep")
+            self.world.kept[self.topic, partition] = pack(plain)
+        self.during_keep()
+
+    def release(self, partition: int, offset: int) -> None:
+        """Check that what is released is stored and kept."""
+        self.world.step("release")
+        assert unpack(self.world.kept[self.topic, partition])["next"] >= offset
+        self.world.released[self.topic, partition] = offset
+
+    def caught_up_at(self, partition: int, next_offset: int) -> int | None:
+        """Tell what the test has set."""
+        del partition, next_offset
+        return self.world.caught_up
+
+
+@dataclass
+class Sink:
+    """A store in memory whose writes may crash halfway; `during_write` is called before the rows are there."""
+
+    world: World
+    during_write: Callable[[], Awaitable[None]] | None = None
+
+    async def write(self, blocks: Sequence[Block]) -> None:
+        """Write the first half, then the second."""
+        self.world.step("write")
+        if self.during_write:
+            await self.during_write()
+        half = len(blocks) // 2
+        await self.world.sink.write(blocks[:half])
+        self.world.step("write more")
+        await self.world.sink.write(blocks[half:])
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+class Worker:
+    """Countings of turnstiles and corrections with one flusher, taken up from what the world has kept."""
+
+    def __init__(self, world: World, *, most_waiting: int = 1000) -> None:
+        self.world = world
+        self.outlets = {topic: Outlet(world, topic) for topic in _TRADES}
+        self.countings: dict[str, Counting[Any]] = {
+            topic: Counting(
+                trade(), topic=topic, cluster=CLUSTER, worker="w", outlet=self.outlets[topic], most_waiting=most_waiting
+            )
+            for topic, trade in _TRADES.items()
+        }
+        self.sink = Sink(world)
+        self.timings = Timings()
+        self.flusher = Flusher(
+            list(self.countings.values()), sink=self.sink, clock=SiteClock(), timings=self.timings
+        )  # fmt: skip
+        self.take_up()
+
+    def take_up(self) -> None:
+        """Assign all partitions anew, from the snapshots that are kept."""
+        self.next: dict[tuple[str, int], int] = {}
+        for topic, counting in self.countings.items():
+            partitions = [partition for name, partition in self.world.frames if name == topic]
+            kept = {partition: self.world.kept.get((topic, partition)) for partition in partitions}
+            snapshots = {partition: unpack(value) if value else None for partition, value in kept.items()}
+            begun = counting.assign(snapshots, dict.fromkeys(partitions, 0))
+            self.next |= {(topic, partition): offset for partition, offset in begun.items()}
+
+    async def read(self, *, most: int) -> bool:
+        """Apply at most so many records of every partition; False when there were none."""
+        some = False
+        for (topic, partition), frames in self.world.frames.items():
+            first = self.next[topic, partition]
+            values = frames[first : first + most]
+            if values:
+                await self.apply(topic, partition, *values, first=first)
+                self.next[topic, partition] = first + len(values)
+                some = True
+        return some
+
+    async def apply(self, topic: str, partition: int, *values: bytes, first: int) -> None:
+        """Apply some values as records of consecutive offsets."""
+        counting = self.countings[topic]
+        await counting.apply(partition, records(*values, first=first), generation=counting.generation)
+
+    async def work(self, *, most: int = 2) -> None:
+        """Count everything there is; every second flush keeps snapshots, and so does the last."""
+        flushes = 0
+        while await self.read(most=most):
+            flushes += 1
+            await self.flusher.flush(snapshot=flushes % 2 == 0)
+        await self.flusher.flush(snapshot=True)
+
+
+def work(world: World, *, crashes: Sequence[int] = ()) -> Worker:
+    """Work until everything is counted, starting anew after each crash; they come after so many further steps."""
+    for steps in crashes:
+        world.crash_at = len(world.steps) + steps
+        try:
+            return _whole(world)
+        except CrashError:
+            continue
+    world.crash_at = None
+    return _whole(world)
+
+
+def _whole(world: World) -> Worker:
+    worker = Worker(world)
+    asyncio.run(worker.work())
+    return worker
+
+
+def _passages() -> Trade[PassageLog]:
+    return Trade(
+        read=persons().read,
+        begin=lambda name, first: PassageLog(name, "person", PLACE, next_offset=first),
+        freeze=snapshot.freeze,
+        thaw=lambda plain, name: snapshot.thaw(plain, name, "person", PLACE),
+        times=lambda batch: batch.ts,
+    )
+
+
+def _corrections() -> Trade[CorrectionLog]:
+    return Trade(
+        read=corrections().read,
+        begin=lambda name, first: CorrectionLog(name, next_offset=first),
+        freeze=correction_kernels.freeze,
+        thaw=correction_kernels.thaw,
+        times=lambda _: np.empty(0, dtype=np.int64),
+    )
+
+
+_TRADES: dict[str, Callable[[], Trade[Any]]] = {Topic.TURNSTILES: _passages, Topic.CORRECTIONS: _corrections}

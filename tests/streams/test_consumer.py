@@ -1,0 +1,350 @@
+"""Joining records, committing what a checkpoint releases, and that private parts of Faust are still as we use them."""
+
+import asyncio
+import dataclasses
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from types import SimpleNamespace
+from typing import Any, cast
+
+import faust
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.subscription_state import TopicPartitionState
+from aiokafka.structs import ConsumerRecord
+from faust.transport.consumer import Consumer as FaustConsumer
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.consumer import (
+    LARGEST_JOIN,
+    LONGEST_FETCH_MS,
+    CoalescingConsumer,
+    CoalescingThread,
+    CoalescingTransport,
+    JoinedValue,
+    Offsets,
+    coalesce,
+)
+
+SOURCE, CHANGELOG, OTHER = TP("source", 0), TP("changelog", 0), TP("other", 0)
+
+
+def record(offset: int, value: bytes | None = b"x", *, timestamp: int = 1000) -> Any:
+    return ConsumerRecord(
+        topic="source", partition=0, offset=offset, timestamp=timestamp + offset, timestamp_type=0, key=b"k",
+        value=value, checksum=None, serialized_key_size=1, serialized_value_size=1, headers=(),
+    )  # fmt: skip
+
+
+# -- joining -----------------------------------------------------------------------------------------------------------
+
+
+def test_records_become_one_that_tells_them_apart() -> None:
+    # a record may be a frame of several lines itself
+    (joined,) = coalesce([record(5, b"a"), record(6, b"b\nc"), record(7, b"d")])
+    assert isinstance(joined.value, JoinedValue)
+    assert joined.value == b"a\nb\nc\nd"
+    assert (joined.offset, joined.partition, joined.key) == (5, 0, b"k")
+    parts = joined.value.records
+    assert parts.value == joined.value
+    assert (parts.offset.tolist(), parts.lines.tolist()) == ([5, 6, 7], [1, 2, 1])
+    assert parts.arrived.tolist() == [1005, 1006, 1007]
+    assert (parts.first, parts.after) == (5, 8)
+
+
+def test_a_gap_begins_another_joined_record() -> None:
+    joined = coalesce([record(offset) for offset in (1, 2, 4, 5, 9)])
+    assert [each.value.records.offset.tolist() for each in joined] == [[1, 2], [4, 5], [9]]
+
+
+def test_a_record_without_a_value_is_a_blank_line_with_its_offset() -> None:
+    (joined,) = coalesce([record(1, None), record(2, b"a"), record(3, b""), record(4, None)])
+    assert joined.value == b"\na\n\n"
+    assert joined.value.records.lines.tolist() == [1, 1, 1, 1]
+    (alone,) = coalesce([record(1, None)])
+    assert (alone.value, alone.value.records.after) == (b"", 2)
+
+
+def test_a_joined_record_has_an_end() -> None:
+    third = b"x" * (LARGEST_JOIN // 3 + 1)
+    joined = coalesce([record(offset, third) for offset in range(7)])
+    assert [each.value.records.offset.tolist() for each in joined] == [[0, 1, 2], [3, 4, 5], [6]]
+    huge = b"x" * (LARGEST_JOIN + 1)
+    assert [len(each.value.records.offset) for each in coalesce([record(0, huge), record(1), record(2)])] == [1, 2]
+
+
+def test_nothing_joins_to_nothing() -> None:
+    assert coalesce([]) == []
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.none() | st.binary(max_size=6)), min_size=1, max_size=30))
+def test_every_line_keeps_its_record(steps: list[tuple[int, bytes | None]]) -> None:
+    offset, given_records = -1, []
+    for step, value in steps:
+        offset += step
+        given_records.append(record(offset, value))
+    found = []
+    for joined in coalesce(given_records):
+        parts = joined.value.records
+        lines = joined.value.split(b"\n")
+        assert len(lines) == parts.lines.sum()
+        assert parts.after - parts.first == len(parts.offset)
+        for number, count in zip(parts.offset.tolist(), parts.lines.tolist(), strict=True):
+            found.append((number, b"\n".join(lines[:count])))
+            del lines[:count]
+    assert found == [(each.offset, each.value or b"") for each in given_records]
+
+
+# -- offsets -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_offset_is_committed_only_after_its_release() -> None:
+    offsets = Offsets()
+    offsets.restart({SOURCE: 30})
+    assert offsets.safe == {}
+    offsets.release(SOURCE, 45)
+    assert (offsets.start, offsets.safe) == ({SOURCE: 45}, {SOURCE: 45})
+
+
+def test_a_partition_that_was_lost_is_not_committed_any_more() -> None:
+    offsets = Offsets()
+    offsets.restart({SOURCE: 30})
+    offsets.release(SOURCE, 45)
+    offsets.restart({OTHER: 1})
+    offsets.release(SOURCE, 50)
+    assert (offsets.start, offsets.safe) == ({OTHER: 1}, {})
+
+
+# -- the consumer ------------------------------------------------------------------------------------------------------
+
+
+class Offline(CoalescingConsumer):
+    """The consumer without its broker: what is committed and where topics begin is as the test says."""
+
+    committed: Mapping[TP, int | None] = {}
+    earliest: Mapping[TP, int] = {}
+    sought: dict[TP, int]
+
+    async def seek_to_committed(self) -> Any:
+        """Tell what is committed."""
+        return self.committed
+
+    async def earliest_offsets(self, *partitions: TP) -> Any:
+        """Tell where topics begin."""
+        return {tp: self.earliest[tp] for tp in partitions}
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Note where to read on."""
+        self.sought = dict(partitions)
+
+    def assignment(self) -> set[TP]:
+        """Own every partition of which anything is known."""
+        return set(self.committed)
+
+
+def with_consumer(story: Callable[[Offline, Offsets], Awaitable[None]]) -> None:
+    async def told() -> None:
+        app = faust.App("test", broker="kafka://127.0.0.1:1", store="memory://", autodiscover=False)
+        offsets = Offsets()
+        transport = CoalescingTransport(app, joined_topics=frozenset({SOURCE.topic}), offsets=offsets)
+        app.transport = transport
+        cast("Any", app.tables)._changelogs[CHANGELOG.topic] = None  # only its name is asked for
+        consumer = Offline(transport, _ignore, _ignore, _ignore)
+        try:
+            await story(consumer, offsets)
+        finally:
+            consumer._thread.thread_loop.close()
+
+    asyncio.run(told())
+
+
+async def _ignore(*_: object) -> None:
+    pass
+
+
+def test_of_a_joined_topic_only_the_release_is_committed_whatever_faust_saw_acknowledged() -> None:
+    async def story(consumer: Offline, offsets: Offsets) -> None:
+        offsets.restart({SOURCE: 10})
+        consumer._acked[SOURCE].extend([10, 14])
+        consumer._acked_index[SOURCE].update({10, 14})
+        assert consumer._new_offset(SOURCE) is None
+        offsets.release(SOURCE, 12)
+        assert consumer._new_offset(SOURCE) == 12
+        assert consumer._acked[SOURCE] == []
+        assert consumer._acked_index[SOURCE] == set()
+
+    with_consumer(story)
+
+
+def test_of_another_topic_what_faust_saw_acknowledged_is_committed() -> None:
+    async def story(consumer: Offline, _: Offsets) -> None:
+        consumer._acked[OTHER].extend([0, 1, 2])
+        assert consumer._new_offset(OTHER) == 3
+
+    with_consumer(story)
+
+
+def test_a_release_is_committed_although_nothing_was_acknowledged_since() -> None:
+    async def story(consumer: Offline, offsets: Offsets) -> None:
+        assert list(consumer._filter_tps_with_pending_acks()) == []
+        offsets.restart({SOURCE: 10})
+        offsets.release(SOURCE, 12)
+        assert list(consumer._filter_tps_with_pending_acks()) == [SOURCE]
+        assert consumer._filter_committable_offsets([SOURCE]) == {SOURCE: 12}
+        consumer._committed_offset[SOURCE] = 12
+        assert consumer._filter_committable_offsets([SOURCE]) == {}
+
+    with_consumer(story)
+
+
+def test_the_offsets_within_a_joined_record_are_no_gap() -> None:
+    async def story(consumer: Offline, _: Offsets) -> None:
+        await consumer._add_gap(SOURCE, 1, 5)
+        await consumer._add_gap(OTHER, 1, 5)
+        assert not consumer._gap[SOURCE]
+        assert consumer._gap[OTHER]
+
+    with_consumer(story)
+
+
+def test_a_joined_partition_is_sought_to_its_checkpoint_whatever_is_committed() -> None:
+    async def story(consumer: Offline, offsets: Offsets) -> None:
+        consumer.committed = {SOURCE: 7, CHANGELOG: None, OTHER: 3}
+        offsets.restart({SOURCE: 12, TP("source", 9): 5})  # the other one is not ours any more
+        await consumer.perform_seek()
+        assert consumer.sought == {SOURCE: 12}
+        assert consumer._read_offset[SOURCE] == 12
+
+    with_consumer(story)
+
+
+def test_a_partition_without_anything_committed_is_sought_to_its_beginning() -> None:
+    async def story(consumer: Offline, offsets: Offsets) -> None:
+        consumer.committed = {SOURCE: None, OTHER: None, CHANGELOG: None}
+        consumer.earliest = {OTHER: 4}
+        offsets.restart({SOURCE: 0})
+        await consumer.perform_seek()
+        assert consumer.sought == {SOURCE: 0, OTHER: 4}
+        assert consumer._read_offset[SOURCE] is None  # Faust's word for the beginning
+        assert consumer._read_offset[OTHER] == 4
+
+    with_consumer(story)
+
+
+def test_only_topics_that_ask_for_it_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fetched(*_: object) -> dict[TP, list[Any]]:
+        return {SOURCE: [record(1), record(2)], OTHER: [record(1), record(2)]}
+
+    async def story(consumer: Offline, _: Offsets) -> None:
+        monkeypatch.setattr(driver.AIOKafkaConsumerThread, "getmany", fetched)
+        polled = await consumer._thread.getmany(None, 1.0)
+        assert {tp: len(records) for tp, records in polled.items()} == {SOURCE: 1, OTHER: 2}
+        assert not isinstance(polled[OTHER][0].value, JoinedValue)
+
+    with_consumer(story)
+
+
+def test_a_log_is_caught_up_when_the_broker_has_nothing_at_or_behind_its_next_offset() -> None:
+    async def story(consumer: Offline, _: Offsets) -> None:
+        consumer._thread._consumer = SimpleNamespace(highwater=lambda _: 12, last_poll_timestamp=lambda _: 99)
+        assert [consumer.caught_up_at(SOURCE, offset) for offset in (11, 12, 13)] == [None, 99, 99]
+        consumer._thread._consumer = SimpleNamespace(highwater=lambda _: None)
+        assert consumer.caught_up_at(SOURCE, 0) is None
+
+    with_consumer(story)
+
+
+def test_a_broker_may_not_hold_back_an_empty_answer_for_long() -> None:
+    async def story(consumer: Offline, _: Offsets) -> None:
+        made = consumer._thread._create_worker_consumer(consumer.transport)
+        made._closed = True  # it was never started
+        assert made._fetch_max_wait_ms == LONGEST_FETCH_MS
+
+    with_consumer(story)
+
+
+# -- what we rely on ---------------------------------------------------------------------------------------------------
+
+RELIED_ON: list[tuple[Any, str, str]] = [
+    (driver.AIOKafkaConsumerThread, "getmany", "(self, active_partitions, timeout)"),
+    (driver.AIOKafkaConsumerThread, "_ensure_consumer", "(self)"),
+    (driver.AIOKafkaConsumerThread, "_create_worker_consumer", "(self, transport)"),
+    (driver.Consumer, "_new_consumer_thread", "(self)"),
+    (FaustConsumer, "_add_gap", "(self, tp, offset_from, offset_to)"),
+    (FaustConsumer, "_new_offset", "(self, tp)"),
+    (FaustConsumer, "_filter_tps_with_pending_acks", "(self, topics)"),
+    (FaustConsumer, "_filter_committable_offsets", "(self, tps)"),
+    (FaustConsumer, "_should_commit", "(self, tp, offset)"),
+    (FaustConsumer, "perform_seek", "(self)"),
+    (FaustConsumer, "seek_to_committed", "(self)"),
+    (FaustConsumer, "seek_wait", "(self, partitions)"),
+    (FaustConsumer, "earliest_offsets", "(self, *partitions)"),
+    (FaustConsumer, "stop_flow", "(self)"),
+    (driver.Transport, "__init__", "(self, *args, **kwargs)"),
+    (AIOKafkaConsumer, "highwater", "(self, partition)"),
+    (AIOKafkaConsumer, "last_poll_timestamp", "(self, partition)"),
+    (faust.Table, "apply_changelog_batch", "(self, batch)"),
+    (faust.Table, "send_changelog", "(self, partition, key, value, key_serializer, value_serializer)"),
+]
+
+
+@pytest.mark.parametrize(("owner", "name", "signature"), RELIED_ON, ids=lambda each: getattr(each, "__name__", each))
+def test_a_private_part_has_its_signature(owner: Any, name: str, signature: str) -> None:
+    where = f"{owner.__module__}.{owner.__qualname__}.{name}"
+    found = getattr(owner, name, None)
+    assert found is not None, f"{where} is gone: see how streams/consumer.py uses it, then run the kill tests again"
+    stars: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+    parameters = [stars.get(each.kind, "") + each.name for each in inspect.signature(found).parameters.values()]
+    assert f"({', '.join(parameters)})" == signature, f"{where} has changed: see how streams/consumer.py uses it"
+
+
+@pytest.mark.parametrize("name", ["_acked", "_acked_index", "_read_offset", "_committed_offset", "_gap"])
+def test_the_consumer_keeps_its_books_where_they_were(name: str) -> None:
+    async def story(consumer: Offline, _: Offsets) -> None:
+        assert isinstance(getattr(consumer, name, None), dict), f"faust.Consumer.{name}: see streams/consumer.py"
+
+    with_consumer(story)
+
+
+def test_our_consumer_and_thread_are_the_ones_in_use() -> None:
+    async def story(consumer: Offline, _: Offsets) -> None:
+        assert type(consumer._thread) is CoalescingThread
+        assert consumer._thread.transport is consumer.transport
+        assert CoalescingTransport.Consumer is CoalescingConsumer
+
+    with_consumer(story)
+
+
+def test_what_we_override_is_there_to_be_overridden() -> None:
+    for ours, theirs in ((CoalescingThread, driver.AIOKafkaConsumerThread), (CoalescingConsumer, driver.Consumer)):
+        own = {name for name, value in vars(ours).items() if inspect.isfunction(value)}
+        new = {"caught_up_at", "_is_joined", "_is_changelog"}
+        assert {name for name in own - new if not hasattr(theirs, name)} == set(), f"{theirs}: see streams/consumer.py"
+
+
+def test_aiokafkas_record_is_a_dataclass_whose_value_can_be_replaced() -> None:
+    assert dataclasses.is_dataclass(ConsumerRecord), "streams/consumer.py joins records by dataclasses.replace"
+    assert {"offset", "timestamp", "value"} <= {each.name for each in dataclasses.fields(ConsumerRecord)}
+
+
+def test_aiokafka_knows_when_it_last_asked() -> None:
+    source = inspect.getsource(TopicPartitionState.__init__)
+    assert "self.highwater" in source, "used by caught_up_at in streams/consumer.py"
+    assert "self.timestamp" in source, "used by caught_up_at in streams/consumer.py"
+
+
+def test_the_thread_reads_the_setting_that_we_change_for_it() -> None:
+    source = inspect.getsource(AIOKafkaConsumer)
+    assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in source, "see LONGEST_FETCH_MS in streams/consumer.py"
+
+
+def test_the_flow_is_stopped_before_faust_resumes_it_after_a_recovery() -> None:
+    # take_up (streams/agents.py) relies on this order
+    source = inspect.getsource(faust.tables.recovery.Recovery.on_recovery_completed)
+    steps = ["on_rebalance_complete.send()", "resume_partitions(", "perform_seek()", "flow_control.resume()"]
+    places = [source.find(step) for step in steps]
+    assert -1 not in places, f"faust's Recovery.on_recovery_completed has changed: {steps} stand at {places}"
+    assert places == sorted(places)

@@ -1,0 +1,225 @@
+"""What Prometheus reads: every metric of the contract under its exact name, and figures that add up at any scrape."""
+
+import re
+import sys
+import threading
+from importlib.metadata import version
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.agents import entrance_totals
+from streams.kernels.log import LogName
+from streams.kernels.passages import PassageLog
+from streams.kernels.venue import Venue
+from streams.metrics import Histogram, Occupancy, Timings, WorkerCollector
+from tests.streams.kernels.events import NINE, PLACE
+from tests.streams.lines import line, persons, records
+
+ENTRANCE = {"entrance"}
+LOG_LABELS = {"topic", "partition"}
+CONTRACT = {
+    "gatepulse_events_received_total": LOG_LABELS,
+    "gatepulse_events_counted_total": LOG_LABELS,
+    "gatepulse_events_duplicate_total": LOG_LABELS,
+    "gatepulse_events_late_total": LOG_LABELS,
+    "gatepulse_events_rejected_total": LOG_LABELS | {"reason"},
+    "gatepulse_passages_total": ENTRANCE | {"direction", "kind"},
+    "gatepulse_occupancy": {"area", "kind"},
+    "gatepulse_capacity": {"area", "kind"},
+    "gatepulse_entrance_last_event_timestamp_seconds": ENTRANCE,
+    "gatepulse_missing_events": ENTRANCE,
+    "gatepulse_end_to_end_seconds_bucket": {"le"},
+    "gatepulse_end_to_end_seconds_count": set(),
+    "gatepulse_end_to_end_seconds_sum": set(),
+    "gatepulse_store_insert_seconds_bucket": {"le"},
+    "gatepulse_store_insert_seconds_count": set(),
+    "gatepulse_store_insert_seconds_sum": set(),
+    "gatepulse_checkpoint_seconds_bucket": {"le"},
+    "gatepulse_checkpoint_seconds_count": set(),
+    "gatepulse_checkpoint_seconds_sum": set(),
+    "gatepulse_build_info": {"version"},
+}
+
+
+class Scraped:
+    """A worker that has counted two logs, and what a scrape of it reads."""
+
+    def __init__(self) -> None:
+        self.logs = [
+            PassageLog(LogName("test", "turnstile.passages", number), "person", PLACE, next_offset=0)
+            for number in range(2)
+        ]
+        self.venue, self.timings = Venue(), Timings()
+        self.occupancy = Occupancy({("venue", "person"): -3, ("hall", "person"): 12}, {("hall", "person"): 8000})
+        self.registry = CollectorRegistry()
+        self.registry.register(
+            WorkerCollector(
+                logs=lambda: self.logs, venue=self.venue, occupancy=lambda: self.occupancy, timings=self.timings
+            )
+        )
+        self.count(0, line(), line(), b"bad", line(seq=5, outcome="denied"), line(seq=2, credential="c-secret"))
+        self.count(1, line(device="H1-L01", entrance="H1", ts=NINE + 1500), b"bad\n\xff\n\n", line(entrance="V9"))
+
+    def count(self, partition: int, *lines: bytes) -> None:
+        """Count some lines in a log and publish its totals."""
+        log = self.logs[partition]
+        log.apply(persons().read(records(*lines, first=log.next_offset)))
+        for totals in entrance_totals(log):
+            self.venue.update(totals)
+
+    @property
+    def text(self) -> str:
+        """What Prometheus gets."""
+        return generate_latest(self.registry).decode()
+
+    def samples(self) -> dict[str, list[tuple[dict[str, str], float]]]:
+        """Labels and value of every sample, by name."""
+        found: dict[str, list[tuple[dict[str, str], float]]] = {}
+        for family in text_string_to_metric_families(self.text):
+            for sample in family.samples:
+                found.setdefault(sample.name, []).append((dict(sample.labels), sample.value))
+        return found
+
+    def value(self, name: str, **labels: str) -> float:
+        """Return the only sample that has these labels."""
+        (value,) = [value for given, value in self.samples()[name] if labels.items() <= given.items()]
+        return value
+
+
+@pytest.fixture
+def scraped() -> Scraped:
+    return Scraped()
+
+
+def test_the_metrics_are_those_of_the_contract_with_these_labels_and_no_others(scraped: Scraped) -> None:
+    scraped.timings.insert.observe(np.array([0.1]))
+    samples = scraped.samples()
+    assert {name: set().union(*(labels for labels, _ in each)) for name, each in samples.items()} == CONTRACT
+
+
+def test_each_metric_has_its_type_and_says_what_it_is(scraped: Scraped) -> None:
+    types = dict(re.findall(r"# TYPE (\S+) (\S+)", scraped.text))
+    assert {types[name] for name in CONTRACT if name.endswith("_total")} == {"counter"}
+    assert {types[name] for name in types if name.endswith("_seconds") and "timestamp" not in name} == {"histogram"}
+    assert {types[name] for name in ("gatepulse_occupancy", "gatepulse_capacity", "gatepulse_missing_events")} == {
+        "gauge"
+    }
+    assert all(text for _, text in re.findall(r"# HELP (\S+)(.*)", scraped.text))
+
+
+def test_no_label_grows_with_what_devices_send(scraped: Scraped) -> None:
+    before = len(scraped.text.splitlines())
+    for number in range(50):
+        scraped.count(0, line(device=f"new-{number}", reason=f"r{number}", outcome="denied", credential=f"p{number}"))
+        scraped.count(1, line(entrance=f"X{number}"), line(category=f"c{number}"))
+    after = scraped.text
+    assert len(after.splitlines()) <= before + 1  # unknown-category is a reason that was not there
+    for pseudonym in ("c-secret", "p49", "new-49", "r49", "X49", "c49"):
+        assert pseudonym not in after
+
+
+def test_received_is_counted_and_duplicate_and_late_and_rejected(scraped: Scraped) -> None:
+    samples = scraped.samples()
+
+    def total(what: str, partition: str) -> float:
+        given = samples[f"gatepulse_events_{what}_total"]
+        return sum(value for labels, value in given if labels["partition"] == partition)
+
+    assert [total("received", each) for each in "01"] == [5, 4]
+    for partition in "01":
+        parts = [total(what, partition) for what in ("counted", "duplicate", "late", "rejected")]
+        assert total("received", partition) == sum(parts)
+    assert total("late", "0") == 0
+
+
+def test_rejected_lines_are_told_by_reason(scraped: Scraped) -> None:
+    assert {
+        (labels["reason"], labels["partition"]): value
+        for labels, value in scraped.samples()["gatepulse_events_rejected_total"]
+    } == {("not-json", "0"): 1, ("not-json", "1"): 1, ("not-utf8", "1"): 1, ("unknown-entrance", "1"): 1}
+
+
+def test_entrances_have_their_passages_holes_and_newest_event(scraped: Scraped) -> None:
+    assert scraped.value("gatepulse_passages_total", entrance="N1", direction="in", kind="person") == 2
+    assert scraped.value("gatepulse_missing_events", entrance="N1") == 2
+    assert scraped.value("gatepulse_missing_events", entrance="H1") == 0
+    assert scraped.value("gatepulse_entrance_last_event_timestamp_seconds", entrance="H1") == NINE / 1000 + 1.5
+
+
+def test_areas_have_their_occupancy_and_capacity_and_drift_is_not_hidden(scraped: Scraped) -> None:
+    assert scraped.value("gatepulse_occupancy", area="venue", kind="person") == -3
+    assert scraped.value("gatepulse_capacity", area="hall") == 8000
+    assert len(scraped.samples()["gatepulse_capacity"]) == 1
+
+
+def test_an_occupancy_that_is_not_known_is_absent_and_not_zero(scraped: Scraped) -> None:
+    scraped.occupancy = Occupancy({}, {})
+    assert "gatepulse_occupancy{" not in scraped.text
+    assert "gatepulse_events_received_total{" in scraped.text
+
+
+def test_the_build_says_its_version(scraped: Scraped) -> None:
+    assert scraped.value("gatepulse_build_info", version=version("gatepulse")) == 1
+
+
+# -- histograms --------------------------------------------------------------------------------------------------------
+
+
+def test_buckets_are_cumulative_and_the_last_has_everything(scraped: Scraped) -> None:
+    #         ≤ 0.05  │ ≤ 0.05 │ ≤ 0.1  │ ≤ 1 │ > 3600
+    seconds = [-5.0,    0.05,    0.0501,  1.0,  1e6]  # fmt: skip
+    scraped.timings.end_to_end.observe(np.array(seconds))
+    buckets = {labels["le"]: value for labels, value in scraped.samples()["gatepulse_end_to_end_seconds_bucket"]}
+    assert [buckets[le] for le in ("0.05", "0.1", "0.5", "1.0", "3600.0", "+Inf")] == [2, 3, 3, 4, 4, 5]
+    values = list(buckets.values())
+    assert values == sorted(values)
+    assert scraped.value("gatepulse_end_to_end_seconds_count") == 5
+    assert scraped.value("gatepulse_end_to_end_seconds_sum") == pytest.approx(1e6 + 1.1001)  # none below zero
+
+
+def test_nothing_observed_is_nothing_counted() -> None:
+    histogram = Histogram()
+    histogram.observe(np.empty(0))
+    assert sum(histogram.counts) == 0
+    assert histogram.total == 0.0
+
+
+def test_histograms_do_not_share_their_counts() -> None:
+    one, other = Timings(), Timings()
+    one.insert.observe(np.array([1.0]))
+    assert sum(one.checkpoint.counts) == sum(other.insert.counts) == 0
+
+
+# -- threads -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_scrape_may_come_while_the_worker_counts(scraped: Scraped) -> None:
+    # Prometheus is answered by a thread of its own
+    done = threading.Event()
+    failures: list[BaseException] = []
+
+    def scrape() -> None:
+        try:
+            while not done.is_set():
+                scraped.text  # noqa: B018  # reading it is the test
+        except BaseException as error:  # noqa: BLE001  # to be shown by the test's own thread
+            failures.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=scrape)
+    thread.start()
+    try:
+        for number in range(300):
+            scraped.logs[0].tally.rejected[f"reason-{number}"] += 1
+            scraped.count(number % 2, line(device=f"d{number}", entrance=("N1", "N2", "H1")[number % 3]))
+            for totals in entrance_totals(scraped.logs[0]):
+                scraped.venue.newest[f"log-{number}", totals.entrance] = totals
+    finally:
+        done.set()
+        thread.join()
+        sys.setswitchinterval(interval)
+    assert failures == []
