@@ -26,7 +26,7 @@ from simulators.lag import ConsumerLag
 from simulators.plan import Plan, site_time
 from simulators.progress import report_on_stderr
 from simulators.report import Verdict, sentence, show, to_json
-from simulators.run import simulate, stopping_on_signals
+from simulators.run import Summary, simulate, stopping_on_signals
 from simulators.verify import verify
 from sinks.clickhouse import Reader
 from streams.clock import SiteClock
@@ -96,10 +96,10 @@ class Demo:
 
     def play(self, plan: Plan) -> int:
         """Send the day, wait until it is counted, compare; return the exit code."""
-        self._watched(lambda: self._send(plan), patience=_SEND_AFTER_CTRL_C)
+        sent = self._watched(lambda: self._send(plan), patience=_SEND_AFTER_CTRL_C)
         if not self.stop.is_set():
             _say("counting what is still on its way …")
-        drained = self._drained()
+        drained = sent is not None and self._drained()
         self.run.end(drained=drained)
         if not self.stop.is_set():
             _say("comparing every view with the ledger …")
@@ -110,13 +110,13 @@ class Demo:
         _say("stopped" if drained else "stopped; what the workers had not read yet is gone with the embedded broker")
         return 0
 
-    def _send(self, plan: Plan) -> None:
+    def _send(self, plan: Plan) -> Summary:
         kafka, run, report = self.venue.kafka, self.run, report_on_stderr(self.site.time_zone)
         if run.number > 1:
             midnight = site_time(self.site, run.date, dt.time(0))
             close_yesterday(Reader(self.venue.reader), kafka, ts=midnight, ledger=run.closing_ledger)
         try:
-            simulate(
+            return simulate(
                 plan, self.site, bootstrap=kafka.brokers, ledger=run.ledger, consumer_group=GROUP, stop=self.stop,
                 report=report, kafka=kafka.client,
             )  # fmt: skip

@@ -26,12 +26,12 @@ def rejections(ledger: Ledger) -> Table:
     return Table(lines.keys, {"times": _between(ledger, low, high)}, low == 0)
 
 
-def progress(ledger: Ledger, counted: Mapping[str, int], *, certain: Mapping[str, int]) -> Table:
+def progress(ledger: Ledger, counted: Mapping[str, int], certain: Mapping[str, int] | None = None) -> Table:
     """Return what the workers must say of each topic that was written to.
 
     `counted` is the number of passages of each kind, and of "corrections", that the store must have; of these
-    `certain` are known to have been delivered. A worker that was cut short with its broker need not have told of
-    the others: it writes rows first, and how far they go a moment later.
+    `certain` (all, if left out) are known to have been delivered. A worker that was cut short with its broker need
+    not have told of the others: it writes rows first, and how far they go a moment later.
     `unaccounted` is what was received but neither counted, nor a duplicate, nor rejected: nothing.
     """
     sure, unsure = _lines(ledger, "ok"), _lines(ledger, "info")
@@ -39,7 +39,9 @@ def progress(ledger: Ledger, counted: Mapping[str, int], *, certain: Mapping[str
     high = sure + unsure + bad + perhaps_bad
     names = [KIND_OF_TOPIC.get(topic, "corrections") for topic in _TOPICS]
     distinct = np.array([counted.get(name, 0) for name in names], np.int64)
-    told = np.array([certain.get(name, 0) for name in names], np.int64) if ledger.cut_short else distinct
+    told = distinct
+    if certain is not None and ledger.cut_short:
+        told = np.array([certain.get(name, 0) for name in names], np.int64)
     # A correction sent twice may be counted twice: the store keeps one row per id all the same.
     repeated = np.array([topic == Topic.CORRECTIONS for topic in _TOPICS])
     values: dict[str, Value] = {

@@ -46,14 +46,18 @@ def compare_views(ledger: Ledger, reader: Reader, site: Site) -> dict[str, Compa
     counted, settled = sent.settled(shown.present), steps[corrected.certain | shown_steps.present]
     expected = truth.published(ledger, site, counted, settled)
     expected["rejections"] = accounts.rejections(ledger)
-    kinds = ledger.passages["kind"][counted.rows]
-    numbers = {kind: int(kinds.equal(kind).sum()) for kind in KINDS} | {"corrections": len(settled)}
-    certain = {kind: int((kinds.equal(kind) & counted.certain).sum()) for kind in KINDS}
-    certain["corrections"] = int(corrected.certain.sum())
-    expected["progress"] = accounts.progress(ledger, numbers, certain=certain)
+    numbers = _numbers(ledger, counted.rows) | {"corrections": len(settled)}
+    certain = _numbers(ledger, counted.rows[counted.certain]) | {"corrections": int(corrected.certain.sum())}
+    expected["progress"] = accounts.progress(ledger, numbers, certain)
     found = {name: compare(name, table, read(reader, name)) for name, table in expected.items()}
     found |= {"passages": shown, "corrections": shown_steps}
     return {name: found[name] for name in VIEWS}
+
+
+def _numbers(ledger: Ledger, rows: Integers) -> dict[str, int]:
+    """Count passages by kind."""
+    kinds = ledger.passages["kind"][rows]
+    return {str(kind): int(kinds.equal(kind).sum()) for kind in KINDS}
 
 
 def _compare_passages(expected: Table, reader: Reader) -> Comparison:

@@ -59,6 +59,7 @@ class PassageLog:
         self.changed_devices: set[tuple[int, int]] = set()
         self.totals = Cells()
         self.last_ts: dict[str, int] = {}
+        self.boundary: dict[str, bool] = {}  # as the site was when an entrance was last counted
         self.segment = Segment(segment_of(next_offset))
         self._blocks: list[Block] = []
         self._fresh: list[Batch] = []
@@ -157,6 +158,7 @@ class PassageLog:
         numbers, _, newest = newest_by(entrance, batch.ts)
         for name, last in zip(self.entrances.names(numbers), newest.tolist(), strict=True):
             self.last_ts[name] = max(self.last_ts.get(name, 0), last)
+            self.boundary[name] = self.place.gates[name].boundary
         self._fresh.append(batch)
 
     def _count_flows(self, keys: Ints, ts: Ints) -> None:

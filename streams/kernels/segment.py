@@ -12,7 +12,7 @@ from streams.kernels.batch import Ints
 from streams.kernels.cells import Cells, unpack
 from streams.kernels.log import LogName
 from streams.kernels.names import Names
-from streams.kernels.place import OUTSIDE, Gate, Place
+from streams.kernels.place import OUTSIDE, Gate
 
 WINDOW_MS = 10_000
 MINUTE_MS = 60_000
@@ -25,7 +25,7 @@ class Log(Protocol):
 
     name: LogName
     kind: str
-    place: Place
+    boundary: Mapping[str, bool]
     entrances: Names
     categories: Names
     reasons: Names
@@ -90,7 +90,7 @@ class Segment:
 
     def _day_columns(self, log: Log, keys: Ints) -> dict[str, Any]:
         columns = _cell_columns(log, keys)
-        columns["boundary"] = [int(log.place.gates[name].boundary) for name in columns["entrance"]]
+        columns["boundary"] = [int(log.boundary[name]) for name in columns["entrance"]]
         return {**columns, "day": unpack(keys).window, "anonymous": self.anonymous.of(keys.tolist())}
 
     def _flow_rows(self, kind: str) -> list[Block]:

@@ -61,6 +61,7 @@ def freeze(log: PassageLog) -> Plain:
         "devices": [_device_out(key, device) for key, device in sorted(log.devices.items(), key=_first)],
         "totals": _cells_out(log.totals),
         "last_ts": dict(sorted(log.last_ts.items())),
+        "boundary": dict(sorted(log.boundary.items())),
         "segment": _segment_out(log.segment),
     }
 
@@ -77,6 +78,7 @@ def thaw(plain: Plain, name: LogName, kind: str, place: Place) -> PassageLog:
     log.devices = dict(_device_in(each) for each in plain["devices"])
     log.totals = _cells_in(plain["totals"])
     log.last_ts = dict(plain["last_ts"])
+    log.boundary = dict(plain["boundary"])
     log.segment = _segment_in(plain["segment"])
     return log
 

@@ -15,6 +15,7 @@ from streams.kernels.batch import Batch
 from streams.kernels.cells import SEGMENT_BITS
 from streams.kernels.log import HoleError, LogName
 from streams.kernels.passages import PassageLog
+from streams.kernels.place import Place
 from streams.kernels.snapshot import SnapshotError, freeze, thaw
 from tests.streams.kernels.events import LOG, NINE, PLACE, Event, batch, log, rejection
 
@@ -127,6 +128,17 @@ def test_a_snapshot_of_another_log_is_refused() -> None:
     plain = freeze(log())
     with pytest.raises(SnapshotError, match=r"kafka\.cluster"):
         thaw(plain, LogName("other", LOG.topic, 0), "person", PLACE)
+
+
+def test_an_entrance_that_has_left_the_profile_keeps_its_history() -> None:
+    counting = log()
+    counting.apply(batch([Event(0, 1)], first=0, after=1))
+    plain = freeze(counting)
+    smaller = Place({name: gate for name, gate in PLACE.gates.items() if name != "N1"}, PLACE.days)
+    later = thaw(plain, LOG, "person", smaller)
+    later.apply(batch([Event(1, 1, device="N2-L01", entrance="N2")], first=1, after=2))
+    assert counted(later.take(), "counts_day", "entrance", "boundary") == [("N2", 1)]
+    assert counted(counting.take(), "counts_day", "entrance", "boundary") == [("N1", 1)]
 
 
 # -- nothing but the log decides ---------------------------------------------------------------------------------------
