@@ -49,11 +49,16 @@ def _one_sentence() -> Iterator[None]:
     """Say what went wrong and what to do, without a traceback, for every error that is meant for people."""
     try:
         yield
-    except Exception as error:
-        ours = type(error).__module__.split(".")[0] in _OURS
-        if not ours and not (isinstance(error, OSError) and error.errno in _NO_PLACE):
+    except OSError as error:
+        if error.errno not in _NO_PLACE:
             raise
-        _stop(error, _WRONG_USAGE if ours and isinstance(error, ValueError) else _FAILED)
+        where = error.filename or "the disk that is written to"
+        _err.print(f"gatepulse: {where}: {error.strerror}. Make room there, or choose another place.", markup=False)
+        sys.exit(_FAILED)
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in _OURS:
+            raise
+        _stop(error, _WRONG_USAGE if isinstance(error, ValueError) else _FAILED)
 
 
 def _stop(error: Exception, code: int) -> NoReturn:

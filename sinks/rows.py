@@ -52,6 +52,8 @@ def _table(name: str, columns: str, *, key: str, version: str | None = "version"
 _CELL = "kind entrance direction outcome category"
 _COUNTS = f"log segment window_start {_CELL} passages version"
 _COUNTS_KEY = f"window_start {_CELL} log segment"
+_FLOWS = "log segment window_start area kind entered departed last_ts version"
+_FLOWS_KEY = "area kind window_start log segment"
 
 _ALL = (
     _table(
@@ -78,11 +80,8 @@ _ALL = (
         "log segment window_start kind entrance category reason refusals version",
         key="window_start kind entrance category reason log segment",
     ),
-    _table(
-        "area_flows_10s",
-        "log segment window_start area kind entered departed last_ts version",
-        key="area kind window_start log segment",
-    ),
+    _table("area_flows_10s", _FLOWS, key=_FLOWS_KEY),
+    _table("area_flows_1h", _FLOWS, key=_FLOWS_KEY),
     _table("entered", "day kind credential", key="day kind credential", version=None),
     _table(
         "devices",

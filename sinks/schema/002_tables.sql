@@ -115,6 +115,12 @@ ENGINE = ReplacingMergeTree(version)
 PARTITION BY toDate(window_start)
 ORDER BY (area, kind, window_start, log, segment);
 
+-- The same by UTC hour: what is inside now is the sum of these.
+CREATE TABLE IF NOT EXISTS gatepulse_store.area_flows_1h AS gatepulse_store.area_flows_10s
+ENGINE = ReplacingMergeTree(version)
+PARTITION BY toYYYYMM(window_start)
+ORDER BY (area, kind, window_start, log, segment);
+
 -- The credentials that came in from outside on a day: a set.
 CREATE TABLE IF NOT EXISTS gatepulse_store.entered
 (

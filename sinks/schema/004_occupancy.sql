@@ -46,7 +46,8 @@ FROM
     GROUP BY area, kind, window_start
 );
 
--- The newest value: the changes by corrections from the last anchor on, and the flows after its window.
+-- The newest value: the changes by corrections from the last anchor on, and the flows after its window. Those come by
+-- the hour, but in the hour of the anchor, which is partly before it, by 10 s.
 -- as_of: the newest event that moved the value; NULL when nothing was heard.
 CREATE VIEW IF NOT EXISTS gatepulse.occupancy SQL SECURITY DEFINER AS
 WITH
@@ -65,7 +66,7 @@ WITH
         )
         GROUP BY area, kind, flows_from
     ),
-    -- A map instead of a join: a third of the time over ten days of flows. What it does not hold counts from 1970.
+    -- A map instead of a join, which takes longer. What it does not hold counts from 1970.
     (SELECT mapFromArrays(groupArray(concat(kind, ' ', area)), groupArray(flows_from)) FROM corrected) AS counted_from
 SELECT
     area,
@@ -87,7 +88,14 @@ FROM
         max(last_ts),
         sumIf(toInt64(entered) - toInt64(departed), window_start >= counted_from[concat(kind, ' ', area)]),
         NULL
+    FROM gatepulse_store.area_flows_1h FINAL
+    GROUP BY area, kind
+    UNION ALL
+    SELECT area, kind, NULL, sum(toInt64(entered) - toInt64(departed)), NULL
     FROM gatepulse_store.area_flows_10s FINAL
+    WHERE (area, kind, toStartOfHour(window_start)) IN (SELECT area, kind, toStartOfHour(flows_from) FROM corrected)
+        AND window_start >= counted_from[concat(kind, ' ', area)]
+        AND toStartOfHour(window_start) < counted_from[concat(kind, ' ', area)]
     GROUP BY area, kind
 ) AS part
 GROUP BY area, kind;

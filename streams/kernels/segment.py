@@ -25,7 +25,7 @@ class Log(Protocol):
 
     name: LogName
     kind: str
-    boundary: Mapping[str, bool]
+    boundary: dict[str, bool]
     entrances: Names
     categories: Names
     reasons: Names
