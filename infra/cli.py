@@ -49,20 +49,17 @@ def _one_sentence() -> Iterator[None]:
     """Say what went wrong and what to do, without a traceback, for every error that is meant for people."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in _NO_PLACE:
-            raise
-        where = error.filename or "the disk that is written to"
-        _err.print(f"gatepulse: {where}: {error.strerror}. Make room there, or choose another place.", markup=False)
-        sys.exit(_FAILED)
     except Exception as error:
-        if type(error).__module__.split(".")[0] not in _OURS:
-            raise
-        _stop(error, _WRONG_USAGE if isinstance(error, ValueError) else _FAILED)
+        if type(error).__module__.split(".")[0] in _OURS:
+            _stop(str(error), _WRONG_USAGE if isinstance(error, ValueError) else _FAILED)
+        if isinstance(error, OSError) and error.errno in _NO_PLACE:
+            where = error.filename or "the disk that is written to"
+            _stop(f"{where}: {error.strerror}. Make room there, or choose another place.", _FAILED)
+        raise
 
 
-def _stop(error: Exception, code: int) -> NoReturn:
-    _err.print(f"gatepulse: {error}", markup=False, soft_wrap=True)
+def _stop(text: str, code: int) -> NoReturn:
+    _err.print(f"gatepulse: {text}", markup=False, soft_wrap=True)
     sys.exit(code)
 
 

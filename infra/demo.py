@@ -4,6 +4,7 @@
 """
 
 import datetime as dt
+import logging
 import math
 import sys
 import threading
@@ -69,6 +70,7 @@ def run_demo(options: DemoOptions) -> int:
         stopping_on_signals() as stop,
         Supervisor(stop_within=_STOP_WITHIN) as supervisor,
     ):
+        _keep_kafka_quiet(state / "logs" / "demo.log")
         run = next_run(state, site)
         start_at = site_time(site, run.date, options.start_at)
         clock = SiteClock(start_at, int(time.time() * 1000), options.speed)
@@ -161,6 +163,14 @@ class Demo:
             _say(f"the day is over; the wall stays at {self.venue.wall_url} until Ctrl-C")
             self.venue.supervisor.wait(until=self.stop.is_set)
         return 0 if verdict.ok and drained else 1
+
+
+def _keep_kafka_quiet(file: Path) -> None:
+    """Let kafka-python write into a file: while a broker goes down it says so dozens of times."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    log = logging.getLogger("kafka")
+    log.propagate = False
+    log.handlers = [logging.FileHandler(file, delay=True)]
 
 
 def _fulfil(done: "Future[T]", work: Callable[[], T]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from sinks.sink import Sink
 from streams.agents import KafkaOutlet, count_topic, end_process, take_up_on_assignment, watch_venue
-from streams.checkpoint import SnapshotTable, shelf
+from streams.checkpoint import LARGEST_SNAPSHOT, SnapshotTable, shelf
 from streams.clock import SiteClock
 from streams.codec import CorrectionCodec, PassageCodec, Vocabulary
 from streams.consumer import CoalescingTransport, Offsets
@@ -150,7 +150,7 @@ def _faust_app(settings: Settings) -> faust.App:
         broker_session_timeout=kafka.session_seconds,
         broker_heartbeat_interval=kafka.session_seconds / 4,
         broker_request_timeout=max(90.0, kafka.session_seconds * 2),
-        producer_max_request_size=8 << 20,
+        producer_max_request_size=LARGEST_SNAPSHOT,
         producer_linger=0.005,
         producer_compression_type="lz4",
         stream_processing_timeout=3600.0,

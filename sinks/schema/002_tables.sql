@@ -115,7 +115,7 @@ ENGINE = ReplacingMergeTree(version)
 PARTITION BY toDate(window_start)
 ORDER BY (area, kind, window_start, log, segment);
 
--- The same by UTC hour: what is inside now is the sum of these.
+-- The same by UTC hour, so that what is inside now is a sum of a few rows.
 CREATE TABLE IF NOT EXISTS gatepulse_store.area_flows_1h AS gatepulse_store.area_flows_10s
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(window_start)

@@ -174,7 +174,7 @@ class PassageLog:
             strict=True,
         ):
             gate = self.place.gates[name]
-            self.segment.flows.through(gate, window, out=bool(out), passages=n, last_ts=last)
+            self.segment.through(gate, window, out=bool(out), passages=n, last_ts=last)
 
     def _count_refusals(self, batch: Batch, keys: Ints) -> None:
         denied = np.flatnonzero(batch.outcome == _DENIED)

@@ -16,6 +16,8 @@ from streams.kernels.place import OUTSIDE, Gate
 
 WINDOW_MS = 10_000
 MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+WINDOWS_AN_HOUR = HOUR_MS // WINDOW_MS
 DIRECTIONS = ("in", "out")
 OUTCOMES = ("passed", "granted", "denied")
 
@@ -42,7 +44,7 @@ class Flow:
 
 @dataclass(slots=True)
 class Flows:
-    """Flows by (10 s window, area), and which of them have changed since they were last taken."""
+    """Flows by (window, area), and which of them have changed since they were last taken."""
 
     cells: dict[tuple[int, str], Flow] = field(default_factory=dict)
     changed: set[tuple[int, str]] = field(default_factory=set)
@@ -50,10 +52,11 @@ class Flows:
     def through(self, gate: Gate, window: int, *, out: bool, passages: int, last_ts: int) -> None:
         """Let so many pass a gate in a window."""
         entered, left = (gate.outer, gate.inner) if out else (gate.inner, gate.outer)
-        self._add(window, entered, Flow(entered=passages, last_ts=last_ts))
-        self._add(window, left, Flow(departed=passages, last_ts=last_ts))
+        self.add(window, entered, Flow(entered=passages, last_ts=last_ts))
+        self.add(window, left, Flow(departed=passages, last_ts=last_ts))
 
-    def _add(self, window: int, area: str, more: Flow) -> None:
+    def add(self, window: int, area: str, more: Flow) -> None:
+        """Add to a cell; what is outside holds nobody."""
         if area == OUTSIDE:
             return
         flow = self.cells.setdefault((window, area), Flow())
@@ -61,6 +64,29 @@ class Flows:
         flow.departed += more.departed
         flow.last_ts = max(flow.last_ts, more.last_ts)
         self.changed.add((window, area))
+
+    def by_hour(self) -> "Flows":
+        """Add 10 s windows up by UTC hour; nothing counts as changed."""
+        hours = Flows()
+        for (window, area), flow in self.cells.items():
+            hours.add(window // WINDOWS_AN_HOUR, area, flow)
+        hours.changed.clear()
+        return hours
+
+    def take(self, table: str, kind: str, *, width: int) -> list[Block]:
+        """Return the rows of the cells that have changed, of windows of `width` ms, and forget that they have."""
+        keys = sorted(self.changed)
+        self.changed.clear()
+        flows = [self.cells[key] for key in keys]
+        columns: dict[str, list[Any]] = {
+            "window_start": [window * width for window, _ in keys],
+            "area": [area for _, area in keys],
+            "kind": [kind] * len(keys),
+            "entered": [flow.entered for flow in flows],
+            "departed": [flow.departed for flow in flows],
+            "last_ts": [flow.last_ts for flow in flows],
+        }
+        return [Block(table, columns)] if keys else []
 
 
 @dataclass(slots=True)
@@ -74,6 +100,12 @@ class Segment:
     anonymous: Cells = field(default_factory=Cells)
     refusals: dict[int, Cells] = field(default_factory=dict)  # by number of the reason
     flows: Flows = field(default_factory=Flows)
+    hours: Flows = field(default_factory=Flows)  # the same by hour: what is inside now is summed from these
+
+    def through(self, gate: Gate, window: int, *, out: bool, passages: int, last_ts: int) -> None:
+        """Let so many pass a gate in a 10 s window."""
+        self.flows.through(gate, window, out=out, passages=passages, last_ts=last_ts)
+        self.hours.through(gate, window // WINDOWS_AN_HOUR, out=out, passages=passages, last_ts=last_ts)
 
     def take(self, log: Log, version: int) -> list[Block]:
         """Return the rows of what changed since the last time, absolute as of offset `version`."""
@@ -81,7 +113,8 @@ class Segment:
             *_rows("counts_10s", self.tens, partial(_window_columns, log, width=WINDOW_MS)),
             *_rows("counts_1m", self.minutes, partial(_window_columns, log, width=MINUTE_MS)),
             *_rows("counts_day", self.days, partial(self._day_columns, log)),
-            *self._flow_rows(log.kind),
+            *self.flows.take("area_flows_10s", log.kind, width=WINDOW_MS),
+            *self.hours.take("area_flows_1h", log.kind, width=HOUR_MS),
         ]
         for number, cells in self.refusals.items():
             reason = log.reasons.listed[number]
@@ -92,20 +125,6 @@ class Segment:
         columns = _cell_columns(log, keys)
         columns["boundary"] = [int(log.boundary[name]) for name in columns["entrance"]]
         return {**columns, "day": unpack(keys).window, "anonymous": self.anonymous.of(keys.tolist())}
-
-    def _flow_rows(self, kind: str) -> list[Block]:
-        keys = sorted(self.flows.changed)
-        self.flows.changed.clear()
-        flows = [self.flows.cells[key] for key in keys]
-        columns: dict[str, list[Any]] = {
-            "window_start": [window * WINDOW_MS for window, _ in keys],
-            "area": [area for _, area in keys],
-            "kind": [kind] * len(keys),
-            "entered": [flow.entered for flow in flows],
-            "departed": [flow.departed for flow in flows],
-            "last_ts": [flow.last_ts for flow in flows],
-        }
-        return [Block("area_flows_10s", columns)] if keys else []
 
 
 def _rows(table: str, cells: Cells, columns: Callable[[Ints], Mapping[str, Any]]) -> list[Block]:

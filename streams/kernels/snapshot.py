@@ -118,6 +118,7 @@ def _segment_out(segment: Segment) -> Plain:
 
 
 def _segment_in(plain: Plain) -> Segment:
+    flows = Flows({(window, area): Flow(*flow) for window, area, *flow in plain["flows"]})
     return Segment(
         number=plain["number"],
         tens=_cells_in(plain["tens"]),
@@ -125,5 +126,6 @@ def _segment_in(plain: Plain) -> Segment:
         days=_cells_in(plain["days"]),
         anonymous=_cells_in(plain["anonymous"]),
         refusals={number: _cells_in(cells) for number, cells in plain["refusals"]},
-        flows=Flows({(window, area): Flow(*flow) for window, area, *flow in plain["flows"]}),
+        flows=flows,
+        hours=flows.by_hour(),
     )

@@ -25,6 +25,7 @@ from tests.dashboards.sources import until, wall
 
 NOW = at("12:00:30")
 DAY = at("08:00:00") // 86_400_000
+HOUR = 3_600_000
 PERSONS, VEHICLES = "live/turnstile.passages/0", "live/vehicle.passages/0"
 
 
@@ -104,9 +105,8 @@ def seed(store: Store) -> None:
         counts("N2", "out", 10, window_start=at("11:59:00")), counts("N2", "in", 9, window_start=at("12:00:00")),
         counts("N1", "in", 6, window_start=at("09:00:00")), counts("P1", "in", 7, window_start=at("11:59:00")),
     )  # fmt: skip
-    flow = {"log": PERSONS, "segment": 0, "kind": "person", "departed": 0, "version": 9}
-    store.write(
-        "area_flows_10s",
+    flow = {"log": PERSONS, "kind": "person", "departed": 0, "version": 9}
+    flows = (
         flow | {"area": "venue", "window_start": at("09:00:10"), "entered": 6, "last_ts": at("09:00:12")},
         flow | {"area": "venue", "window_start": at("11:30:10"), "entered": 70, "last_ts": at("11:30:12")},
         flow | {"area": "venue", "window_start": at("11:59:50"), "entered": 29, "departed": 50,
@@ -115,6 +115,9 @@ def seed(store: Store) -> None:
         flow | {"area": "park", "window_start": at("11:59:00"), "entered": 7, "last_ts": at("11:59:03"),
                 "kind": "vehicle", "log": VEHICLES},
     )  # fmt: skip
+    rows = [row | {"segment": n} for n, row in enumerate(flows)]
+    store.write("area_flows_10s", *rows)
+    store.write("area_flows_1h", *(row | {"window_start": row["window_start"] // HOUR * HOUR} for row in rows))
     store.write("entered", *({"day": DAY, "kind": "person", "credential": f"c{n}"} for n in range(61)))
     device = {"log": PERSONS, "epoch": 0, "last_ts": NOW, "last_seen": NOW, "version": 9}
     store.write(

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -184,18 +185,12 @@ def again(day: Day, interrupted: Interrupted) -> Iterator[dict[str, Again]]:
     with (
         running("--for", "6", "--distort", DISTORTION, state=day.demo.state) as first,
         running("--for", "6", state=interrupted.demo.state) as second,
+        ThreadPoolExecutor(2) as threads,
     ):
-        threads = {}
-        found: dict[str, Again] = {}
-        for name, demo in {"day": first, "interrupted": second}.items():
-            threads[name] = threading.Thread(target=_follow, args=(name, demo, found), daemon=True)
-            threads[name].start()
-        for thread in threads.values():
-            thread.join(2 * PATIENCE)
-        yield found
+        yield dict(zip(("day", "interrupted"), threads.map(_follow, (first, second)), strict=True))
 
 
-def _follow(name: str, demo: Demo, found: dict[str, Again]) -> None:
+def _follow(demo: Demo) -> Again:
     demo.says("counting what is still on its way")
     with held(demo):
         today = demo.ask(TODAY)
@@ -204,4 +199,4 @@ def _follow(name: str, demo: Demo, found: dict[str, Again]) -> None:
             "SELECT area, kind, inside FROM gatepulse.occupancy_history WHERE window_start IN "
             "(SELECT toStartOfInterval(max(ts), INTERVAL 10 SECOND) FROM gatepulse.corrections)"
         )
-    found[name] = Again(demo, demo.ends(), today, midnight, corrections)
+    return Again(demo, demo.ends(), today, midnight, corrections)

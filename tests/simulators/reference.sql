@@ -48,6 +48,14 @@ ARRAY JOIN [
 WHERE outcome = 'passed' AND area != 'outside'
 GROUP BY log, segment, start, area, kind;
 
+INSERT INTO gatepulse_store.area_flows_1h
+    (log, segment, window_start, area, kind, entered, departed, last_ts, version)
+SELECT
+    log, segment, toStartOfHour(window_start) AS start, area, kind,
+    sum(entered), sum(departed), max(f.last_ts), max(f.version)
+FROM gatepulse_store.area_flows_10s AS f FINAL
+GROUP BY log, segment, start, area, kind;
+
 INSERT INTO gatepulse_store.entered (day, kind, credential)
 SELECT DISTINCT toDate(ts, %(zone)s), kind, credential
 FROM gatepulse_store.passages FINAL

@@ -134,9 +134,13 @@ PLANTED = {
         {"entrance_refusals_1m"},
     ),
     "a person unseen": (removed("entered", "credential = 'bo'"), {"site_today"}),
-    "somebody left": (
+    "somebody left in a window": (
         changed("area_flows_10s", f"departed + 1 AS departed, {NEWER}", f"WHERE area = 'hall' {ONE}"),
-        {"occupancy", "occupancy_history"},
+        {"occupancy_history"},
+    ),
+    "somebody left in an hour": (
+        changed("area_flows_1h", f"departed + 1 AS departed, {NEWER}", f"WHERE area = 'hall' {ONE}"),
+        {"occupancy"},
     ),
     "another capacity": (
         changed("site_areas", "99 AS capacity, loaded_at + INTERVAL 1 SECOND AS loaded_at", "WHERE area = 'venue'"),

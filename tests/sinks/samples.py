@@ -1,5 +1,6 @@
 """Made-up rows for every table: name the columns that matter to a test, the rest is filled in."""
 
+import itertools
 from typing import Any
 
 from sinks.rows import TABLES, Block
@@ -27,3 +28,22 @@ def block(table: str, *rows: dict[str, Any]) -> Block:
     """Return a block of `rows`, each of which names only the columns that matter."""
     full = [_USUAL | row for row in rows]
     return Block(table, {name: [row[name] for row in full] for name in TABLES[table].columns})
+
+
+def flows(*rows: dict[str, Any]) -> tuple[Block, Block]:
+    """Return blocks of `rows` for both tables of flows, added up by 10 s and by hour as one worker does."""
+    return _flows("area_flows_10s", 10_000, rows), _flows("area_flows_1h", 3_600_000, rows)
+
+
+def _flows(table: str, width: int, rows: tuple[dict[str, Any], ...]) -> Block:
+    def cell(row: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(row[name] for name in TABLES[table].key)
+
+    full = [_USUAL | row | {"window_start": row["window_start"] // width * width} for row in rows]
+    cells = [list(group) for _, group in itertools.groupby(sorted(full, key=cell), key=cell)]
+    added = [
+        {name: sum(row[name] for row in group) for name in ("entered", "departed")}
+        | {name: max(row[name] for row in group) for name in ("last_ts", "version")}
+        for group in cells
+    ]
+    return block(table, *(group[0] | total for group, total in zip(cells, added, strict=True)))

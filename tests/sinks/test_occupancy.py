@@ -1,5 +1,6 @@
 """Occupancy is what entered minus what departed, with corrections at the end of their window, and is never clamped."""
 
+import datetime as dt
 import itertools
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sinks.clickhouse import Reader
-from tests.sinks.samples import NOON, block
+from sinks.rows import Block
+from tests.sinks.samples import NOON, block, flows
 from tests.sinks.stores import Server
 from tests.sinks.test_views import A, B, at
 
@@ -44,53 +46,76 @@ def now(reader: Reader) -> list[int]:
 
 def test_flows_add_up_over_windows_logs_and_segments(server: Server, reader: Reader) -> None:
     server.write(
-        block(
-            "area_flows_10s",
+        *flows(
             flow(0, 5, 1, log=A, segment=0, version=9),
             flow(0, 2, 0, log=B),
             flow(0, 1, 1, log=A, segment=1),
             flow(3, 0, 4, log=A),
         )
     )
-    server.write(block("area_flows_10s", flow(0, 4, 0, log=A, segment=0, version=8)))  # older
+    server.write(*flows(flow(0, 4, 0, log=A, segment=0, version=8)))  # older
     # window   +5-1 +2 +1-1   -4
     assert history(reader) == [(0, 6), (3, 2)]
     assert now(reader) == [2]
 
 
 def test_a_late_flow_changes_every_later_window(server: Server, reader: Reader) -> None:
-    server.write(block("area_flows_10s", flow(5, 3), flow(9, 1)))
-    server.write(block("area_flows_10s", flow(2, 10)))
+    server.write(*flows(flow(5, 3), flow(9, 1)))
+    server.write(*flows(flow(2, 10, segment=1)))
     assert history(reader) == [(2, 10), (5, 13), (9, 14)]
     assert now(reader) == [14]
 
 
 def test_fewer_than_nobody_is_shown_as_it_is(server: Server, reader: Reader) -> None:
-    server.write(block("area_flows_10s", flow(0, 1), flow(1, 0, 4), flow(2, 1)))
+    server.write(*flows(flow(0, 1), flow(1, 0, 4), flow(2, 1)))
     assert history(reader) == [(0, 1), (1, -3), (2, -2)]
     assert now(reader) == [-2]
 
 
 def test_a_delta_acts_from_the_end_of_its_window(server: Server, reader: Reader) -> None:
-    server.write(block("area_flows_10s", flow(0, 5), flow(1, 1), flow(2, 1)))
+    server.write(*flows(flow(0, 5), flow(1, 1), flow(2, 1)))
     server.write(block("corrections", correction(10.0, "a", delta=-4)))  # the first instant of window 1
     assert history(reader) == [(0, 5), (1, 2), (2, 3)]
     assert now(reader) == [3]
 
 
 def test_an_absolute_replaces_the_flows_of_its_own_window_too(server: Server, reader: Reader) -> None:
-    server.write(block("area_flows_10s", flow(0, 5), flow(1, 7), flow(2, 1)))
+    server.write(*flows(flow(0, 5), flow(1, 7), flow(2, 1)))
     server.write(block("corrections", correction(19.999, "a", absolute=100)))  # the last instant of window 1
     assert history(reader) == [(0, 5), (1, 100), (2, 101)]
     assert now(reader) == [101]
 
 
 def test_a_late_flow_before_an_anchor_no_longer_matters(server: Server, reader: Reader) -> None:
-    server.write(block("area_flows_10s", flow(0, 5), flow(4, 1)))
+    server.write(*flows(flow(0, 5), flow(4, 1)))
     server.write(block("corrections", correction(25, "a", absolute=50)))
-    server.write(block("area_flows_10s", flow(1, 30), flow(2, 40, segment=1)))
+    server.write(*flows(flow(1, 30, segment=1), flow(2, 40, segment=1)))
     assert history(reader) == [(0, 5), (1, 35), (2, 50), (4, 51)]
     assert now(reader) == [51]
+
+
+def test_an_absolute_divides_its_hour(server: Server, reader: Reader) -> None:
+    #  12:00        12:30        13:00        14:00
+    #  ─┼── +5 ──────┼── +7 ─ +1 ──┼── +2 ──────┼── +4
+    #               = 100 from the end of its window on
+    server.write(*flows(flow(0, 5), flow(180, 7), flow(181, 1), flow(360, 2), flow(720, 4)))
+    server.write(block("corrections", correction(1800, "a", absolute=100)))
+    assert history(reader) == [(0, 5), (180, 100), (181, 101), (360, 103), (720, 107)]
+    assert now(reader) == [107]
+
+
+def test_an_absolute_in_the_last_window_of_an_hour_leaves_the_next_hours(server: Server, reader: Reader) -> None:
+    server.write(*flows(flow(358, 5), flow(359, 7), flow(360, 1), flow(361, 2), flow(720, 4)))
+    server.write(block("corrections", correction(3599.999, "a", absolute=100)))
+    assert history(reader) == [(358, 5), (359, 100), (360, 101), (361, 103), (720, 107)]
+    assert now(reader) == [107]
+
+
+def test_an_absolute_in_the_first_window_of_an_hour_divides_it(server: Server, reader: Reader) -> None:
+    server.write(*flows(flow(359, 7), flow(360, 1), flow(361, 2), flow(720, 4)))
+    server.write(block("corrections", correction(3600, "a", absolute=100)))
+    assert history(reader) == [(359, 7), (360, 100), (361, 102), (720, 106)]
+    assert now(reader) == [106]
 
 
 def test_corrections_in_one_window_act_in_the_order_of_time_and_id(server: Server, reader: Reader) -> None:
@@ -111,13 +136,13 @@ def test_corrections_in_one_window_act_in_the_order_of_time_and_id(server: Serve
 
 def test_a_correction_sent_twice_acts_once(server: Server, reader: Reader) -> None:
     for _ in range(2):
-        server.write(block("corrections", correction(1, "a", delta=5)), block("area_flows_10s", flow(0, 1)))
+        server.write(block("corrections", correction(1, "a", delta=5)), *flows(flow(0, 1)))
     assert now(reader) == [6]
 
 
 def test_areas_and_kinds_are_counted_apart(server: Server, reader: Reader) -> None:
     server.write(
-        block("area_flows_10s", flow(0, 1), flow(0, 2, kind="vehicle"), flow(0, 4, area="yard")),
+        *flows(flow(0, 1), flow(0, 2, kind="vehicle"), flow(0, 4, area="yard")),
         block(
             "corrections", correction(15, "a", absolute=9, area="yard"), correction(15, "b", delta=1, kind="vehicle")
         ),
@@ -134,7 +159,7 @@ def test_an_area_without_flows_is_empty_and_unheard_of(server: Server, reader: R
             {"area": "yard", "capacity": None},
             {"area": "yard", "kind": "vehicle", "capacity": 80},
         ),
-        block("area_flows_10s", flow(0, 3), flow(7, 0, 1), flow(0, 2, area="unplanned")),
+        *flows(flow(0, 3), flow(7, 0, 1), flow(0, 2, area="unplanned")),
     )
     # as_of is the newest event, in window 7; an area that the profile lacks has no capacity
     assert reader.query("SELECT area, kind, as_of, inside, capacity FROM gatepulse.occupancy ORDER BY area, kind") == [
@@ -178,7 +203,12 @@ def expected(steps: list[Step]) -> list[tuple[int, int]]:
     return walked
 
 
-_SECONDS = st.one_of(st.integers(0, 99), st.integers(0, 200_000))
+_SECONDS = st.one_of(
+    st.integers(0, 99),
+    st.builds(lambda hour, beside: hour * 3600 + beside, st.integers(1, 3), st.integers(-21, 21)),  # edges of hours
+    st.integers(0, 4 * 3600),
+    st.integers(0, 3 * 86_400),
+)
 _STEPS = st.lists(
     st.builds(Step, _SECONDS, st.sampled_from(["flow", "flow", "delta", "absolute"]), st.integers(-9, 9)),
     max_size=12,
@@ -187,22 +217,24 @@ _STEPS = st.lists(
 _names = itertools.count()
 
 
-def written(area: str, steps: list[Step]) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of one area, each flow in a segment of its own, with an older version beside it."""
-    rows: dict[str, list[dict[str, Any]]] = {"area_flows_10s": [], "corrections": []}
+def written(area: str, steps: list[Step]) -> tuple[list[Block], list[Block]]:
+    """Return the rows of one area, the flows in three segments of two logs; and older versions, to be written last."""
+    newest, corrections = [], []
     for n, step in enumerate(steps):
         if step.form == "flow":
-            counts: dict[str, Any] = {
-                "entered": max(step.amount, 0),
-                "departed": max(-step.amount, 0),
-                "segment": n,
-                "area": area,
-            }
-            newest = flow(step.second // 10, **counts, log=(A, B)[n % 2], version=2)
-            rows["area_flows_10s"] += [newest, newest | {"entered": 77, "version": 1}]
+            counts: dict[str, Any] = {"entered": max(step.amount, 0), "departed": max(-step.amount, 0)}
+            place = {"area": area, "log": (A, B)[n % 2], "segment": n % 3}
+            last = {"last_ts": NOON + step.second * 1000}
+            newest.append(flow(step.second // 10, **counts) | place | last | {"version": 2})
         else:
-            rows["corrections"].append(correction(step.second, f"{area}-{n}", area=area, **{step.form: step.amount}))
-    return rows
+            corrections.append(correction(step.second, f"{area}-{n}", area=area, **{step.form: step.amount}))
+    older = [row | {"entered": 77, "version": 1} for row in newest]
+    return [*flows(*newest), block("corrections", *corrections)], [*flows(*older)]
+
+
+def newest_flow(steps: list[Step]) -> dt.datetime | None:
+    """Return when the last flow was."""
+    return max((at(step.second) for step in steps if step.form == "flow"), default=None)
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -213,14 +245,14 @@ def test_any_history_is_what_walking_through_it_gives(
 ) -> None:
     batch = next(_names)
     areas = {f"area-{batch}-{n}": steps for n, steps in enumerate(histories) if steps}
-    rows = [written(area, steps) for area, steps in areas.items()]
-    server.write(*(block(table, *of) for tables in rows for table, of in tables.items()))
+    for write in zip(*(written(area, steps) for area, steps in areas.items()), strict=True):
+        server.write(*itertools.chain.from_iterable(write))
     where = {"batch": f"area-{batch}-%", "noon": NOON // 1000}
     found = reader.query(
         "SELECT area, intDiv(toInt64(toUnixTimestamp(window_start)) - %(noon)s, 10), inside"
         " FROM gatepulse.occupancy_history WHERE area LIKE %(batch)s",
         where,
     )
-    last = reader.query("SELECT area, inside FROM gatepulse.occupancy WHERE area LIKE %(batch)s", where)
+    last = reader.query("SELECT area, inside, as_of FROM gatepulse.occupancy WHERE area LIKE %(batch)s", where)
     assert sorted(found) == sorted((a, *window) for a, steps in areas.items() for window in expected(steps))
-    assert dict(last) == {area: expected(steps)[-1][1] for area, steps in areas.items()}
+    assert sorted(last) == sorted((a, expected(steps)[-1][1], newest_flow(steps)) for a, steps in areas.items())

@@ -82,6 +82,23 @@ def test_an_inner_gate_moves_people_between_areas_and_is_no_entry_to_the_site() 
     assert counted(blocks, "entered", "credential") == [("c1",)]
 
 
+def test_what_moves_people_is_told_by_ten_seconds_and_by_hour() -> None:
+    #  09:00:00   09:00:10          10:00:00
+    #  ─┼─ in ─────┼─ in ─── late in ─┼─ out ──
+    counting = log()
+    times = [NINE, NINE + 10_000, NINE + 3_600_000]
+    events = [Event(i, i + 1, ts=ts, direction="out" if i == 2 else "in") for i, ts in enumerate(times)]
+    counting.apply(batch(events, first=0, after=3))
+    hours = ("window_start", "entered", "departed", "last_ts")
+    assert counted(counting.take(), "area_flows_1h", *hours) == [
+        (NINE, 2, 0, NINE + 10_000),
+        (NINE + 3_600_000, 0, 1, NINE + 3_600_000),
+    ]
+    again = thaw(freeze(counting), LOG, "person", PLACE)
+    again.apply(batch([Event(3, 4, ts=NINE + 3_599_999)], first=3, after=4))
+    assert counted(again.take(), "area_flows_1h", *hours) == [(NINE, 3, 0, NINE + 3_599_999)]
+
+
 def test_the_day_is_the_sites() -> None:
     # 2025-11-20 00:00 in Shanghai is 16:00 UTC on the 19th
     midnight = NINE - 9 * 3_600_000
@@ -241,7 +258,7 @@ def test_the_order_of_arrival_changes_no_count(unordered: list[Event], random: o
         counting.apply(batch(frames, first=0, after=len(frames)))
         blocks = counting.take()
         counts: Counter[tuple[object, ...]] = Counter()
-        for table in ("counts_10s", "counts_1m", "counts_day", "refusals_1m", "area_flows_10s"):
+        for table in ("counts_10s", "counts_1m", "counts_day", "refusals_1m", "area_flows_10s", "area_flows_1h"):
             ignored = {"log", "segment", "version"}
             names = [name for name in TABLES[table].columns if name not in ignored]
             counts.update((table, *row) for row in counted(blocks, table, *names))
