@@ -105,7 +105,7 @@ def seed(store: Store) -> None:
         counts("N2", "out", 10, window_start=at("11:59:00")), counts("N2", "in", 9, window_start=at("12:00:00")),
         counts("N1", "in", 6, window_start=at("09:00:00")), counts("P1", "in", 7, window_start=at("11:59:00")),
     )  # fmt: skip
-    flow = {"log": PERSONS, "kind": "person", "departed": 0, "version": 9}
+    flow: dict[str, Any] = {"log": PERSONS, "kind": "person", "departed": 0, "version": 9}
     flows = (
         flow | {"area": "venue", "window_start": at("09:00:10"), "entered": 6, "last_ts": at("09:00:12")},
         flow | {"area": "venue", "window_start": at("11:30:10"), "entered": 70, "last_ts": at("11:30:12")},
