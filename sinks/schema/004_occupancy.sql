@@ -46,13 +46,13 @@ FROM
     GROUP BY area, kind, window_start
 );
 
--- The newest value: what corrections changed from the last anchor on, and the flows after its window. Flows are added up
--- by the hour, and by 10 s only in the hour that an anchor divides.
+-- The newest value: what corrections changed from the last anchor on, and the flows after its window. Flows are added
+-- up by the hour, and by 10 s only in the hour that an anchor divides.
 -- as_of: the newest event that moved the value; NULL when nothing was heard.
 CREATE VIEW IF NOT EXISTS gatepulse.occupancy SQL SECURITY DEFINER AS
 WITH
-    -- A map instead of a join, and read once instead of thrice, as most of the time goes into planning. By kind and area:
-    -- (area, kind, the end of the last anchor's window, the change). What it does not hold counts from 1970.
+    -- By kind and area: (area, kind, end of the last anchor's window, change). What it does not hold counts from 1970.
+    -- A scalar, so that it is computed once: most of the view's time goes into planning it.
     (
         SELECT mapFromArrays(groupArray(concat(kind, ' ', area)), groupArray((area, kind, flows_from, changed)))
         FROM

@@ -1,4 +1,4 @@
-"""How long someone who passes a turnstile waits for their place on the wall: `python -m tests.benchmarks.event_to_wall`.
+"""How long someone at a turnstile waits for their place on the wall: `python -m tests.benchmarks.event_to_wall`.
 
 Runs a demo at real-time speed and listens to the wall as a display does. Displayed entries are a running number: the
 k-th entry of the day (from the ledger, by time of passage) is on the wall with the first message that shows at least k.
