@@ -77,6 +77,7 @@ class Taken:
     rejections: list[Rejection]
     times: list[Ints]
     snapshot: Plain | None
+    news: bool
 
 
 @dataclass(slots=True)
@@ -88,6 +89,7 @@ class _Held(Generic[L]):
     snapshot_at: int = -1
     waiting: int = 0  # lines applied and not taken yet, whatever became of them
     times: list[Ints] = field(default_factory=list)
+    announced: bool = True  # a worker that takes a log up from a snapshot says once what it knows of it
 
 
 class Counting(Generic[L]):
@@ -127,7 +129,7 @@ class Counting(Generic[L]):
         for partition, plain in snapshots.items():
             name = self.name(partition)
             log = self.trade.begin(name, earliest[partition]) if plain is None else self.trade.thaw(plain, name)
-            self._held[partition] = _Held(log)
+            self._held[partition] = _Held(log, announced=plain is None)
         self._room.set()
         return {partition: held.log.next_offset for partition, held in self._held.items()}
 
@@ -158,7 +160,8 @@ class Counting(Generic[L]):
         due = snapshot and log.next_offset != held.snapshot_at
         plain = self.trade.freeze(log) if due else None
         times, held.times, held.waiting = held.times, [], 0
-        return Taken(log, self.generation, [*blocks, *self._progress(held)], rejections, times, plain)
+        news, held.announced = bool(times) or not held.announced, True
+        return Taken(log, self.generation, [*blocks, *self._progress(held)], rejections, times, plain, news)
 
     async def keep(self, taken: Sequence[Taken]) -> None:
         """Keep snapshots and release their offsets, except of partitions that have been assigned anew meanwhile."""
@@ -219,7 +222,7 @@ class Flusher:
             await asyncio.gather(*map(_reject, taken, taken.values()))
             await self._store([each for some in taken.values() for each in some])
             for counting, some in taken.items():
-                await counting.outlet.announce([each.log for each in some if each.times])
+                await counting.outlet.announce([each.log for each in some if each.news])
                 await counting.keep(some)
             if snapshot:
                 self.timings.checkpoint.observe(np.array([time.perf_counter() - started]))

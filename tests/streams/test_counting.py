@@ -85,6 +85,22 @@ def test_between_checkpoints_rows_are_stored_and_nothing_is_released() -> None:
     assert world.kept == {}
 
 
+def test_the_totals_of_a_quiet_log_are_published_when_it_is_taken_up_again() -> None:
+    world = quiet(line())
+
+    async def story() -> None:
+        worker = Worker(world)
+        await worker.read(most=9)
+        await worker.flusher.flush(snapshot=True)
+        world.steps.clear()
+        another = Worker(world)
+        await another.flusher.flush(snapshot=False)
+        await another.flusher.flush(snapshot=False)
+
+    run(story)
+    assert world.steps.count("announce") == len(world.kept)
+
+
 def test_a_log_that_has_not_moved_on_is_not_kept_again() -> None:
     world = quiet(line())
 
