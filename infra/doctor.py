@@ -75,8 +75,11 @@ def run_checks(
         ("time zone", lambda: _time_zone(time_zone)),
         ("clock", _clock),
         *((f"port {name}", lambda name=name, port=port: _port(name, port)) for name, port in (ports or {}).items()),
-        ("broker", (lambda: _brokers(brokers, tuple(topics))) if brokers else _embedded_broker),
-        ("store", (lambda: _store(store, schema_number)) if store else _embedded_store),
+        (
+            "broker",
+            (lambda: _brokers(brokers, tuple(topics))) if brokers else lambda: _embedded("broker", EmbeddedBroker),
+        ),
+        ("store", (lambda: _store(store, schema_number)) if store else lambda: _embedded("store", EmbeddedClickHouse)),
         ("confinement", _confinement),
         ("browser", _browser),
     ]
@@ -148,28 +151,16 @@ def _port(name: str, port: int) -> Check:
     return Check(f"port {name}", free, detail, f"end the program that has it, or set {name} to another port")
 
 
-def _embedded_broker() -> Check:
+def _embedded(name: str, server_in: Callable[[Path], EmbeddedBroker | EmbeddedClickHouse]) -> Check:
     with tempfile.TemporaryDirectory(prefix="gatepulse-doctor-") as folder:
-        server = EmbeddedBroker(Path(folder))
-        began = time.monotonic()
-        try:
-            server.start()
-            server.wait_ready(10)
-        finally:
-            server.stop()
-    return Check("broker", ok=True, detail=f"the embedded one starts in {time.monotonic() - began:.1f} s")
-
-
-def _embedded_store() -> Check:
-    with tempfile.TemporaryDirectory(prefix="gatepulse-doctor-") as folder:
-        server = EmbeddedClickHouse(Path(folder))
+        server = server_in(Path(folder))
         began = time.monotonic()
         try:
             server.start()
             server.wait_ready(20)
         finally:
             server.stop()
-    return Check("store", ok=True, detail=f"the embedded one starts in {time.monotonic() - began:.1f} s")
+    return Check(name, ok=True, detail=f"the embedded one starts in {time.monotonic() - began:.1f} s")
 
 
 def _brokers(brokers: str, topics: Sequence[str]) -> Check:

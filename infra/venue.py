@@ -83,7 +83,7 @@ class Venue:
     @property
     def kafka(self) -> Kafka:
         """How to reach the broker."""
-        return Kafka(brokers=self.broker.bootstrap, api_version=EmbeddedBroker.API_VERSION)
+        return Kafka(brokers=self.broker.bootstrap)
 
     @property
     def reader(self) -> StoreAddress:

@@ -18,9 +18,9 @@ from faust.types import TP, StreamT
 
 from streams.checkpoint import SnapshotTable, key_of, pack, unpack
 from streams.consumer import CoalescingConsumer, JoinedValue, Offsets
-from streams.contract import DIRECTIONS, Reason, Rejected, Topic
+from streams.contract import Reason, Rejected, Topic
 from streams.counting import Counting
-from streams.kernels.batch import Rejection
+from streams.kernels.batch import DIRECTIONS, Rejection
 from streams.kernels.cells import unpack as unpack_cells
 from streams.kernels.log import LogName
 from streams.kernels.passages import PassageLog

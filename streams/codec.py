@@ -14,12 +14,10 @@ import msgspec
 import numpy as np
 
 from streams.contract import (
-    DIRECTIONS,
     EARLIEST_MS,
     ID_PATTERN,
     LATEST_MS,
     LONGEST_LINE,
-    OUTCOMES,
     Correction,
     Kind,
     Passage,
@@ -27,7 +25,7 @@ from streams.contract import (
     TurnstilePassage,
     VehiclePassage,
 )
-from streams.kernels.batch import Batch, Ints, Position, Rejection
+from streams.kernels.batch import DIRECTIONS, OUTCOMES, Batch, Ints, Position, Rejection
 from streams.kernels.corrections import Change, CorrectionBatch
 
 _FIRST_BYTES: Final = 256

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from streams.kernels import batch
 from streams.kernels.venue import EntranceTotals
 
 Kind = Literal["person", "vehicle"]
@@ -18,8 +19,8 @@ Direction = Literal["in", "out"]
 Outcome = Literal["passed", "granted", "denied"]
 Health = Literal["normal", "abnormal", "unknown"]
 
-DIRECTIONS: Final[tuple[Direction, ...]] = ("in", "out")
-OUTCOMES: Final[tuple[Outcome, ...]] = ("passed", "granted", "denied")
+DIRECTIONS: Final = batch.DIRECTIONS
+OUTCOMES: Final = batch.OUTCOMES
 
 
 class Topic(StrEnum):

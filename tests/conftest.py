@@ -6,6 +6,7 @@ import pytest
 
 from infra.broker import EmbeddedBroker
 from infra.clickhouse import EmbeddedClickHouse
+from tests.infra.processes import running
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -16,22 +17,12 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedClickHouse]:
     """Start a ClickHouse server without databases of ours; `.address` says where and who may log in."""
-    server = EmbeddedClickHouse(tmp_path_factory.mktemp("clickhouse"), http_port=0)
-    server.start()
-    try:
-        server.wait_ready()
+    with running(EmbeddedClickHouse(tmp_path_factory.mktemp("clickhouse"), http_port=0)) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a broker; its address. It has no topics: they appear, with 4 partitions, when first asked for."""
-    server = EmbeddedBroker(tmp_path_factory.mktemp("broker"))
-    server.start()
-    try:
-        server.wait_ready()
+    with running(EmbeddedBroker(tmp_path_factory.mktemp("broker"))) as server:
         yield server.bootstrap
-    finally:
-        server.stop()

@@ -6,6 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+DIRECTIONS = ("in", "out")
+OUTCOMES = ("passed", "granted", "denied")
+"""Columns hold the places in these."""
+
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]

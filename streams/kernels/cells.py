@@ -50,6 +50,14 @@ def pack(window: Ints, entrance: Ints, category: Ints, direction: Ints, outcome:
     return packed
 
 
+def newest_by(keys: Ints, values: Ints) -> tuple[Ints, Ints, Ints]:
+    """Group: the distinct keys, how often each stands there, and the highest value of each."""
+    distinct, back, times = np.unique(keys, return_inverse=True, return_counts=True)
+    newest = np.full(len(distinct), np.iinfo(np.int64).min, dtype=np.int64)
+    np.maximum.at(newest, back, values)
+    return distinct, times, newest
+
+
 @dataclass(frozen=True, slots=True)
 class CellKeys:
     """The parts of packed keys, a column each."""

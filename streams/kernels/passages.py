@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sinks.rows import Block
-from streams.kernels.batch import Batch, Bools, Ints, Rejection
+from streams.kernels.batch import OUTCOMES, Batch, Bools, Ints, Rejection
 from streams.kernels.cells import (
     MOST_CATEGORIES,
     MOST_ENTRANCES,
     Cells,
     end_of,
+    newest_by,
     pack,
     segment_of,
     segments_in,
@@ -28,10 +29,10 @@ from streams.kernels.log import LogName, Tally, check_no_hole
 from streams.kernels.names import Names
 from streams.kernels.place import Place
 from streams.kernels.rows import device_rows, entered_rows, passage_rows
-from streams.kernels.segment import MINUTE_MS, WINDOW_MS, Segment, newest_by
+from streams.kernels.segment import MINUTE_MS, WINDOW_MS, Segment
 
-_PASSED = 0
-_DENIED = 2
+_PASSED = OUTCOMES.index("passed")
+_DENIED = OUTCOMES.index("denied")
 
 
 @dataclass(slots=True)

@@ -7,10 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from sinks.rows import Block
-from streams.kernels.batch import Batch, Rejection
+from streams.kernels.batch import DIRECTIONS, OUTCOMES, Batch, Rejection
 from streams.kernels.identity import Ranges
 from streams.kernels.log import LogName
-from streams.kernels.segment import DIRECTIONS, OUTCOMES
 
 _AS_THEY_ARE = (
     "device", "epoch", "seq", "ts", "entrance", "category", "reason", "health", "credential", "offset", "line",

@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-import numpy as np
-
 from sinks.rows import Block
-from streams.kernels.batch import Ints
+from streams.kernels.batch import DIRECTIONS, OUTCOMES, Ints
 from streams.kernels.cells import Cells, unpack
 from streams.kernels.log import LogName
 from streams.kernels.names import Names
@@ -18,8 +16,6 @@ WINDOW_MS = 10_000
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 WINDOWS_AN_HOUR = HOUR_MS // WINDOW_MS
-DIRECTIONS = ("in", "out")
-OUTCOMES = ("passed", "granted", "denied")
 
 
 class Log(Protocol):
@@ -160,11 +156,3 @@ def _refusal_columns(log: Log, keys: Ints, *, reason: str) -> dict[str, Any]:
     columns = _window_columns(log, keys, width=MINUTE_MS)
     del columns["direction"], columns["outcome"]
     return {**columns, "reason": [reason] * len(keys)}
-
-
-def newest_by(keys: Ints, values: Ints) -> tuple[Ints, Ints, Ints]:
-    """Group: the distinct keys, how often each stands there, and the highest value of each."""
-    distinct, back, times = np.unique(keys, return_inverse=True, return_counts=True)
-    newest = np.full(len(distinct), np.iinfo(np.int64).min, dtype=np.int64)
-    np.maximum.at(newest, back, values)
-    return distinct, times, newest

@@ -1,6 +1,5 @@
 """What cannot work is said at once, in a sentence that tells what to do, and never as a traceback."""
 
-import os
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -77,17 +76,13 @@ def mounted(place: Path, options: str) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        pytest.skip(f"mounting needs root in its own right, not only in a container: {done.stderr.strip()}")
+        pytest.skip(f"a small disk is made by mounting one, which this user may not: {done.stderr.strip()}")
     try:
         yield place
     finally:
         subprocess.run(["umount", str(place)], check=True)
 
 
-ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
-
-
-@ROOT_ONLY
 def test_a_state_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "ro,size=1m") as disk:
         code, text = refused("demo", "--state", str(disk / "state"))
@@ -95,7 +90,6 @@ def test_a_state_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     assert code == FAILED
 
 
-@ROOT_ONLY
 def test_a_disk_without_room_is_refused_with_the_room_that_is_needed(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "size=64m") as disk:
         code, text = refused("demo", "--state", str(disk / "state"))

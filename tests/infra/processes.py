@@ -1,10 +1,48 @@
 """Small programs and waiting, for the tests of processes."""
 
 import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol, TypeVar
+
+import pytest
+
+from infra.sandbox import landlock_version
+
+needs_landlock = pytest.mark.skipif(
+    landlock_version() == 0, reason="this kernel has no Landlock (Linux 5.13): there is no confinement to be tested"
+)
+
+
+class Server(Protocol):
+    """An embedded server."""
+
+    def start(self) -> None:
+        """Start it."""
+
+    def wait_ready(self) -> None:
+        """Return when it answers."""
+
+    def stop(self) -> None:
+        """End it."""
+
+
+S = TypeVar("S", bound=Server)
+
+
+@contextmanager
+def running(server: S) -> Iterator[S]:
+    """Let a server run for the time of a block."""
+    server.start()
+    try:
+        server.wait_ready()
+        yield server
+    finally:
+        server.stop()
 
 
 def python(code: str) -> list[str]:
@@ -40,3 +78,13 @@ def alive(pid: int) -> bool:
 def kill(pid: int) -> None:
     """End a process as `kill -9` does."""
     os.kill(pid, 9)
+
+
+def ends_with_its_parent(code: str) -> bool:
+    """Run a program that starts a process and prints its pid; kill the program, and tell whether the process ends."""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert alive(pid)
+        kill(parent.pid)
+        return eventually(lambda: not alive(pid))

@@ -1,8 +1,6 @@
 """The embedded broker: ready with its topics, spoken to by every client we use, gone with its parent."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,8 @@ from infra.broker import BrokerError, EmbeddedBroker
 from infra.broker_child import MockUnavailable
 from infra.service import State
 from infra.supervisor import Supervisor
-from tests.infra.processes import alive, eventually, kill
+from simulators.produce import PROTOCOL
+from tests.infra.processes import ends_with_its_parent, eventually, kill
 
 
 def partitions(bootstrap: str) -> dict[str, int]:
@@ -51,8 +50,7 @@ def test_topics_named_without_a_number_have_four_partitions(tmp_path: Path) -> N
 
 
 def test_kafka_python_writes_reads_and_sees_committed_offsets(broker: str) -> None:
-    version = tuple(map(int, EmbeddedBroker.API_VERSION.split(".")))
-    common = {"bootstrap_servers": broker, "api_version": version}
+    common = {"bootstrap_servers": broker, "api_version": PROTOCOL}
     producer = KafkaProducer(**common)
     written = producer.send("corrections", b"value", key=b"hall-1", partition=1).get(5)
     producer.close()
@@ -107,12 +105,7 @@ server.wait_ready()
 print(server.pid, flush=True)
 time.sleep(600)
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
-        assert alive(pid)
-        kill(parent.pid)
-        assert eventually(lambda: not alive(pid))
+    assert ends_with_its_parent(code)
 
 
 def test_as_a_supervised_service_it_is_given_up_when_it_dies(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 import socket
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,10 +23,9 @@ from infra.clickhouse import (
 )
 from infra.clickhouse_config import Login
 from infra.ports import PortTaken
-from infra.sandbox import landlock_version
 from infra.service import State
 from infra.supervisor import Supervisor
-from tests.infra.processes import alive, eventually, kill
+from tests.infra.processes import alive, ends_with_its_parent, kill, needs_landlock
 
 NOT_ENOUGH_PRIVILEGES, WRONG_PASSWORD = 497, 516
 URL = "SELECT * FROM url('http://127.0.0.1:{port}/', CSV, 'a String')"
@@ -148,7 +145,7 @@ def test_the_engines_python_table_function_is_shut(clickhouse: EmbeddedClickHous
         assert refused(clickhouse, "SELECT 1", login, allow_python_table_function=1) == SETTING_IS_FIXED
 
 
-@pytest.mark.skipif(landlock_version() == 0, reason="this kernel has no Landlock")
+@needs_landlock
 def test_nobody_reads_files_or_connects_through_the_server(clickhouse: EmbeddedClickHouse, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("a secret")
@@ -222,12 +219,7 @@ server.wait_ready()
 print(server.pid, flush=True)
 time.sleep(600)
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
-        assert alive(pid)
-        kill(parent.pid)
-        assert eventually(lambda: not alive(pid))
+    assert ends_with_its_parent(code)
 
 
 def test_as_a_supervised_service_it_comes_back_after_a_kill(tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra import sandbox
-
-needs_landlock = pytest.mark.skipif(sandbox.landlock_version() == 0, reason="this kernel has no Landlock")
+from tests.infra.processes import needs_landlock
 
 PROGRAM = """
 import socket, sys

@@ -23,19 +23,15 @@ from sinks import schema
 from sinks.clickhouse import connect
 from streams.contract import Rejected, Topic
 from streams.kernels.venue import EntranceTotals, Venue
+from tests.infra.processes import running
 from tests.streams.place import SOURCES, TOPICS, Place, eventually, login
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedClickHouse]:
     """Start a store of our own: other modules drop the databases of the shared one."""
-    server = EmbeddedClickHouse(tmp_path_factory.mktemp("store"), http_port=0)
-    server.start()
-    try:
-        server.wait_ready()
+    with running(EmbeddedClickHouse(tmp_path_factory.mktemp("store"), http_port=0)) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture
