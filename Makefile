@@ -4,15 +4,23 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check fmt clean
+.PHONY: demo test check fmt clean faults
 
 demo: $(VENV)/.installed
 	@exec $(BIN)/gatepulse demo $(ARGS)
 
 test: $(VENV)/.installed-test
 	@sh infra/install-browser.sh
+	@sh infra/install-faketime.sh
+	@$(BIN)/python -m infra.kafka.install
 	$(MAKE) check
 	$(BIN)/python -m pytest $(ARGS)
+
+faults: $(VENV)/.installed-test
+	@sh infra/install-browser.sh
+	@sh infra/install-faketime.sh
+	@$(BIN)/python -m infra.kafka.install
+	@exec $(BIN)/python -m tests.faults $(ARGS)
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .

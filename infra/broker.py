@@ -8,7 +8,7 @@ kafka-python 3.0.12:
   116,000 with lz4. No function of the library raises the limit (the other one, 100,000 batches, cannot be reached):
   more partitions and compression are what helps, and a writer that waits for its reader.
 - A fetch returns one batch for a partition, so writers should make large ones.
-- kafka-python must be told ``simulators.produce.PROTOCOL``. Its ``committed()`` sees the commits of other members.
+- kafka-python must be told ``PROTOCOL`` (kafka.api_version). Its ``committed()`` sees the commits of other members.
 - Groups: members that start together share the partitions in 0.6 s. One that joins a running group waits up to its
   session timeout, and mostly fails with InvalidRequestError: the mock refuses a follower that answers after the leader.
   A leader that sleeps 50 ms in its assignor's ``assign()`` cures it (8 of 8; without: 0 of 6 with a session of 3 s).
@@ -33,6 +33,8 @@ from infra.ports import accepts
 from infra.service import NEVER, Service
 
 DEFAULT_PARTITIONS = 4
+PROTOCOL = (2, 3)
+"""What kafka-python must speak with it: left to find out, it cannot read the answer to its newest question."""
 _PROJECT = Path(__file__).resolve().parent.parent
 
 

@@ -7,15 +7,19 @@ import datetime as dt
 import errno
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
 
+from infra.audit import audit
+from infra.parked import parked_app
+from streams.clock import SiteClock
 from streams.logs import configure_logging
 from streams.settings import Settings, load_settings
 from streams.site import Site, describe_site, load_site
@@ -24,9 +28,13 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 site_app = typer.Typer(no_args_is_help=True, help="Site profiles.")
 schema_app = typer.Typer(no_args_is_help=True, help="The store's tables and views.")
 config_app = typer.Typer(no_args_is_help=True, help="Settings.")
+topics_app = typer.Typer(no_args_is_help=True, help="The topics on the brokers.")
 app.add_typer(site_app, name="site")
 app.add_typer(schema_app, name="schema")
 app.add_typer(config_app, name="config")
+app.add_typer(topics_app, name="topics")
+app.add_typer(parked_app, name="parked")
+app.command()(audit)
 
 _WRONG_USAGE = 2
 _FAILED = 1
@@ -79,6 +87,10 @@ def demo(
     start_at: Annotated[str, typer.Option(help="Site time from which on it is played at speed.")] = "09:30",
     distort: Annotated[str, typer.Option(help="What goes wrong on the way, e.g. duplicates=5%,disorder=5m.")] = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The wall's port; 0: a free one.")] = 0,
+    broker: Annotated[
+        Literal["embedded", "kafka"], typer.Option(help="A mock in memory, or a real Kafka.")
+    ] = "embedded",
+    workers: Annotated[int, typer.Option(min=1, max=4, help="Worker processes; several with --broker kafka.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Bring a venue to life on this machine: broker, store, worker, wall and a simulated day."""
@@ -86,7 +98,7 @@ def demo(
 
     options = DemoOptions(
         scenario=scenario, speed=speed, for_seconds=for_, state=state, seed=seed, start_at=_time(start_at),
-        distortion=distort, wall_port=port, as_json=as_json,
+        distortion=distort, wall_port=port, as_json=as_json, broker=broker, workers=workers,
     )  # fmt: skip
     sys.exit(run_demo(options))
 
@@ -111,7 +123,6 @@ def wall() -> None:
     """Serve the wall page from the store's views."""
     from dashboards.wall.options import WallOptions  # noqa: PLC0415
     from dashboards.wall.run import run_wall  # noqa: PLC0415
-    from streams.clock import SiteClock  # noqa: PLC0415
 
     settings = load_settings()
     configure_logging(settings.log.level)
@@ -132,7 +143,7 @@ def _announce(url: str) -> None:
 @app.command()
 def simulate(
     scenario: str,
-    speed: Annotated[float, typer.Option(min=0.01, help="Site seconds a second.")] = 1.0,
+    speed: Annotated[float | None, typer.Option(min=0.01, help="Site seconds a second; 1 if left out.")] = None,
     rate: Annotated[float | None, typer.Option(min=0.1, help="Events a second instead.")] = None,
     for_: Annotated[float | None, typer.Option("--for", min=1, help="Seconds to play.")] = None,
     seed: int = 1,
@@ -144,7 +155,11 @@ def simulate(
     frame: Annotated[int | None, typer.Option(min=1, help="Events in one message.")] = None,
     follow: Annotated[bool, typer.Option(help="Wait for workers that are behind.")] = False,
 ) -> None:
-    """Send a simulated day to Kafka, and keep the truth."""
+    """Send a simulated day to Kafka, and keep the truth.
+
+    Where the settings have a clock of the site, the day is played by it. Otherwise --speed and --start-at set one, and
+    workers and wall must be told: it is printed on stderr as settings. With --rate the events have the present time.
+    """
     from simulators.distortion import Distortion  # noqa: PLC0415
     from simulators.plan import Plan, site_time  # noqa: PLC0415
     from simulators.progress import report_on_stderr  # noqa: PLC0415
@@ -154,9 +169,12 @@ def simulate(
     settings = load_settings()
     site = load_site(settings.site)
     day = date.date() if date else dt.datetime.now(ZoneInfo(site.time_zone)).date()
+    clock = _clock(settings)
+    if clock and (speed or start_at):
+        raise typer.BadParameter("--speed, --start-at: the settings have a clock already; leave out one or the other")
     plan = Plan(
-        scenario=scenario, date=day, seed=seed, speed=speed, rate=rate, for_seconds=for_, frame=frame,
-        start_at=site_time(site, day, _time(start_at)) if start_at else None,
+        scenario=scenario, date=day, seed=seed, speed=speed or 1.0, rate=rate, for_seconds=for_, frame=frame,
+        start_at=site_time(site, day, _time(start_at)) if start_at else None, clock=clock,
         distortion=Distortion.parse(distort),
     )  # fmt: skip
     report = report_on_stderr(site.time_zone)
@@ -164,9 +182,27 @@ def simulate(
         summary = play(
             plan, site, bootstrap=to or settings.kafka.brokers, ledger=ledger, stop=stop, report=report,
             consumer_group=settings.kafka.group if follow else None, kafka=settings.kafka.client,
+            at_clock=_tell_clock(clock),
         )  # fmt: skip
     report.close()
     typer.echo(json.dumps(vars(summary)))
+
+
+def _clock(settings: Settings) -> SiteClock | None:
+    """Return the site's clock of the settings, None if it is real time."""
+    clock = SiteClock(**settings.clock.model_dump())
+    return None if clock == SiteClock() else clock
+
+
+def _tell_clock(known: SiteClock | None) -> Callable[[SiteClock], None]:
+    """Return what prints a clock as settings for the other processes, unless they have it already."""
+
+    def tell(clock: SiteClock) -> None:
+        if clock not in {known, SiteClock()}:
+            told = [f"GATEPULSE_CLOCK__{name.upper()}={value}" for name, value in asdict(clock).items()]
+            _err.print(f"simulate: workers and wall need these settings: {' '.join(told)}", soft_wrap=True)
+
+    return tell
 
 
 @app.command()
@@ -174,12 +210,14 @@ def verify(
     ledger: Annotated[Path, typer.Option(help="A ledger, or a folder of several.")], as_json: Json = False
 ) -> None:
     """Compare every published count with the ledger; exit 1 and the differences if there are any."""
+    from simulators.fates import Limits  # noqa: PLC0415
     from simulators.verify import run_verify  # noqa: PLC0415
     from sinks.clickhouse import Reader  # noqa: PLC0415
 
     settings = load_settings()
     _, reader = _store(settings)
-    sys.exit(run_verify(ledger, Reader(reader), load_site(settings.site), as_json=as_json))
+    limits = Limits(round(settings.time.suspect_seconds * 1000), round(settings.time.horizon_seconds * 1000))
+    sys.exit(run_verify(ledger, Reader(reader), load_site(settings.site), limits=limits, as_json=as_json))
 
 
 @app.command()
@@ -249,6 +287,34 @@ def _client() -> Iterator[Any]:
         yield client
     finally:
         client.disconnect()
+
+
+@topics_app.command("apply")
+def topics_apply() -> None:
+    """Create the topics that are missing; exit 1 when one that is there differs. Nothing is changed or deleted."""
+    from streams import topics  # noqa: PLC0415
+
+    kafka = load_settings().kafka
+    for plan in topics.apply(kafka):
+        typer.echo(f"created {plan.name}, partitions: {plan.partitions}, {plan.config['cleanup.policy']}")
+    _tell_differences(topics.look(kafka)[1])
+
+
+@topics_app.command("show")
+def topics_show() -> None:
+    """List the topics as they are; exit 1 when one is missing or differs."""
+    from streams import topics  # noqa: PLC0415
+
+    found, sentences = topics.look(load_settings().kafka)
+    for topic in found:
+        config = ", ".join(f"{key} {topic.config[key]}" for key in topics.SHOWN)
+        typer.echo(f"{topic.name}: partitions {topic.partitions}, copies {topic.copies}, {config}")
+    _tell_differences(sentences)
+
+
+def _tell_differences(sentences: list[str]) -> None:
+    if sentences:
+        _stop("\n".join(sentences), _FAILED)
 
 
 @config_app.command("show")

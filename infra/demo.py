@@ -17,9 +17,10 @@ from typing import Final, TypeVar
 
 from rich.console import Console
 
+from infra.audit import shout
 from infra.state import Run, endpoints, next_run, open_state
 from infra.supervisor import Supervisor
-from infra.venue import GROUP, SOURCES, Venue
+from infra.venue import GROUP, BrokerKind, Venue
 from simulators.closing import close_yesterday
 from simulators.distort import check_devices
 from simulators.distortion import Distortion
@@ -32,6 +33,7 @@ from simulators.verify import verify
 from sinks.clickhouse import Reader
 from streams.clock import SiteClock
 from streams.site import Site, load_site
+from streams.topics import SOURCES
 
 _DRAIN_SECONDS: Final = 120.0
 _SEND_AFTER_CTRL_C: Final = 2.0
@@ -58,10 +60,21 @@ class DemoOptions:
     distortion: str = ""
     wall_port: int = 0
     as_json: bool = False
+    broker: BrokerKind = "embedded"
+    workers: int = 1
+
+
+class WrongDemoError(ValueError):
+    """The options of a demo do not go together; the message says which to change."""
 
 
 def run_demo(options: DemoOptions) -> int:
     """Play a day; return the exit code: 0, or 1 when a count does not equal the ledger."""
+    if options.workers > 1 and options.broker != "kafka":
+        raise WrongDemoError(
+            f"--workers {options.workers}: several workers need a real broker, add --broker kafka (the embedded one "
+            "keeps the place of a worker that is gone)"
+        )
     site = load_site(options.scenario)
     distortion = Distortion.parse(options.distortion)
     check_devices(distortion, site)
@@ -71,18 +84,22 @@ def run_demo(options: DemoOptions) -> int:
         Supervisor(stop_within=_STOP_WITHIN) as supervisor,
     ):
         _keep_kafka_quiet(state / "logs" / "demo.log")
-        run = next_run(state, site)
+        run = next_run(state, site, broker=options.broker)
         start_at = site_time(site, run.date, options.start_at)
         clock = SiteClock(start_at, int(time.time() * 1000), options.speed)
         plan = Plan(
             scenario=options.scenario, date=run.date, seed=options.seed + run.number, epoch=run.number, clock=clock,
             for_seconds=options.for_seconds, distortion=distortion,
         )  # fmt: skip
-        venue = Venue(options.scenario, state, clock, supervisor, options.wall_port, _say)
+        venue = Venue(
+            options.scenario, state, clock, supervisor, options.wall_port, _say,
+            broker_kind=options.broker, workers=options.workers,
+        )  # fmt: skip
         if not venue.start(stop):
             return 0
         with endpoints(state, venue.addresses):
             _say(f"wall: {venue.wall_url}   (state and logs: {state}; Ctrl-C ends everything)")
+            threading.Thread(target=shout, args=(venue.audit_log, _say, stop), daemon=True).start()
             return Demo(options, site, venue, run, stop).play(plan)
 
 
@@ -106,17 +123,28 @@ class Demo:
         if not self.stop.is_set():
             _say("comparing every view with the ledger …")
             reader = Reader(self.venue.reader)
-            verdict = self._watched(lambda: verify(self.run.ledgers, reader, self.site), patience=0.0)
+            verdict = self._watched(
+                lambda: verify(self.run.ledgers, reader, self.site, self.venue.limits), patience=0.0
+            )
             if verdict is not None:
                 return self._conclude(verdict, drained=drained)
-        _say("stopped" if drained else "stopped; what the workers had not read yet is gone with the embedded broker")
+        _say("stopped" if drained else f"stopped; what the workers had not read yet {self._unread()}")
         return 0
+
+    def _unread(self) -> str:
+        if not self.venue.persistent:
+            return "is gone with the embedded broker"
+        kept = self.options.state is not None
+        return "is counted when this state is taken up again" if kept else "is gone with this demo's temporary files"
 
     def _send(self, plan: Plan) -> Summary:
         kafka, run, report = self.venue.kafka, self.run, report_on_stderr(self.site.time_zone)
         if run.number > 1:
+            if self.venue.persistent:  # what a former run has left on its way belongs to its day
+                self._drained()
             midnight = site_time(self.site, run.date, dt.time(0))
-            close_yesterday(Reader(self.venue.reader), kafka, ts=midnight, ledger=run.closing_ledger)
+            clock = plan.clock or SiteClock()
+            close_yesterday(Reader(self.venue.reader), kafka, ts=midnight, ledger=run.closing_ledger, clock=clock)
         try:
             return simulate(
                 plan, self.site, bootstrap=kafka.brokers, ledger=run.ledger, consumer_group=GROUP, stop=self.stop,

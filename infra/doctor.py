@@ -22,6 +22,7 @@ from infra.broker import EmbeddedBroker
 from infra.check_python import NEEDED
 from infra.clickhouse import MINIMUM_FREE_BYTES, EmbeddedClickHouse
 from infra.clickhouse_config import Login
+from infra.kafka import install as kafka
 from infra.ports import LOOPBACK, is_free
 from infra.sandbox import landlock_version
 from infra.store_check import check_store
@@ -81,6 +82,7 @@ def run_checks(
         ),
         ("store", (lambda: _store(store, schema_number)) if store else lambda: _embedded("store", EmbeddedClickHouse)),
         ("confinement", _confinement),
+        ("kafka", _kafka),
         ("browser", _browser),
     ]
     return [_looked(name, look) for name, look in looks]
@@ -177,7 +179,7 @@ def _brokers(brokers: str, topics: Sequence[str]) -> Check:
         )
     absent = [topic for topic in topics if topic not in known]
     if absent:
-        remedy = "create them with the number of partitions in kafka.partitions"
+        remedy = "`gatepulse topics apply` creates them"
         return Check("broker", ok=False, detail=f"{brokers} has no topic {', '.join(absent)}", remedy=remedy)
     return Check("broker", ok=True, detail=f"{brokers}: {len(known)} topics")
 
@@ -194,6 +196,13 @@ def _confinement() -> Check:
     detail = f"Landlock {version}" if version else "this kernel has no Landlock"
     remedy = "the embedded store can read what you can read: use it on this machine only, and no secrets beside it"
     return Check("confinement", version > 0, detail, remedy, required=False)
+
+
+def _kafka() -> Check:
+    lack = kafka.missing()
+    detail = lack or f"Apache Kafka {kafka.VERSION} can run on this machine"
+    remedy = "only `gatepulse demo --broker kafka` and the tests on a real broker need it"
+    return Check("kafka", not lack, detail, remedy, required=False)
 
 
 def _browser() -> Check:

@@ -1,5 +1,6 @@
 """Loopback ports: find a free one, or say clearly that a wanted one is taken."""
 
+import secrets
 import socket
 
 LOOPBACK = "127.0.0.1"
@@ -15,6 +16,18 @@ def free_port(host: str = LOOPBACK) -> int:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def lasting_port(host: str = LOOPBACK) -> int:
+    """Return a free TCP port below those that the kernel gives to connections (from 32768 on).
+
+    For a server that is to come back at the same port: meanwhile nobody else gets it by chance, and a client that keeps
+    trying does not end up connected to itself.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        if is_free(port, host):
+            return port
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:

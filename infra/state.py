@@ -2,7 +2,8 @@
 
     lock            held while a demo runs        endpoints.json  addresses while it runs, no passwords
     clickhouse/     data and credentials.json     ledgers/        0001-day, 0002-closing, 0002-day ...
-    broker/ logs/   what the servers print        faust/          the worker's own folder
+    broker/ logs/   what the servers print        faust/          the workers' own folders
+    kafka/          data of a real broker, which outlive its process (else broker/)
 
 `demo.py` fills it.
 """
@@ -42,6 +43,8 @@ class Run:
     number: int
     date: dt.date
     ledgers: Path
+    persistent: bool = False
+    """Whether what was sent outlives the run: then the next one's workers count what these had not read."""
 
     @property
     def ledger(self) -> Path:
@@ -55,7 +58,7 @@ class Run:
 
     def end(self, *, drained: bool) -> None:
         """Note whether the workers had stored everything: what they had not is gone with the embedded broker."""
-        if not self.ledgers.exists():
+        if self.persistent or not self.ledgers.exists():
             return
         for ledger in sorted(found.parent for found in self.ledgers.glob(f"{self.number:04}-*/{META}")):
             if drained:
@@ -64,18 +67,26 @@ class Run:
                 cut_short(ledger)
 
 
-def next_run(state: Path, site: Site) -> Run:
-    """Return the run that follows the ones in `state`; runs that were killed are ended as not drained."""
-    ledgers = state / "ledgers"
+def next_run(state: Path, site: Site, *, broker: str = "embedded") -> Run:
+    """Return the run that follows the ones in `state`; runs that were killed are ended as not drained.
+
+    With a real `broker` ("kafka") they need no such mark: what it has confirmed will be counted, and verify insists on
+    it; a ledger that was not closed says itself that there may be more. Raises StateError for another kind of broker
+    than the state began with: the runs before would be waiting in the wrong one.
+    """
+    ledgers, persistent = state / "ledgers", broker == "kafka"
     begun = sorted(ledgers.glob("[0-9]*-*"))
-    for number in sorted({_number(each) for each in begun if not (each / _DRAINED).exists()}):
+    if begun and (state / "kafka").exists() != persistent:
+        other = "embedded" if persistent else "kafka"
+        raise StateError(f"--state {state} was begun with --broker {other}: give the same, or another directory.")
+    for number in sorted({_number(each) for each in begun if not (each / _DRAINED).exists() and not persistent}):
         Run(number, dt.date.min, ledgers).end(drained=False)
     number = 1 + max(map(_number, begun), default=0)
     days = [each / META for each in begun if each.name.endswith("-day") and (each / META).exists()]
     if not days:
-        return Run(number, dt.datetime.now(ZoneInfo(site.time_zone)).date(), ledgers)
+        return Run(number, dt.datetime.now(ZoneInfo(site.time_zone)).date(), ledgers, persistent)
     last = dt.date.fromisoformat(json.loads(days[-1].read_text())["meta"]["date"])
-    return Run(number, last + dt.timedelta(days=1), ledgers)
+    return Run(number, last + dt.timedelta(days=1), ledgers, persistent)
 
 
 def _number(ledger: Path) -> int:

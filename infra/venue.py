@@ -1,28 +1,34 @@
-"""The processes of a demo on this machine: store, broker, worker and wall, started in order. `demo.py` plays in it."""
+"""The processes of a demo on this machine: store, broker, workers and wall, started in order. `demo.py` plays in it."""
 
 import os
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from infra.broker import EmbeddedBroker
+from infra.broker import PROTOCOL, EmbeddedBroker
 from infra.clickhouse import EmbeddedClickHouse
+from infra.kafka.server import KafkaServer
 from infra.ports import LOOPBACK, accepts, claim
 from infra.service import RestartPolicy, Service
 from infra.supervisor import Supervisor
+from simulators.fates import Limits
 from sinks import schema
 from sinks.clickhouse import StoreAddress, connect
+from streams import topics
 from streams.clock import SiteClock
-from streams.contract import Topic
 from streams.settings import Kafka
 
 GROUP: Final = "gatepulse"
-SOURCES: Final = (Topic.TURNSTILES, Topic.VEHICLES, Topic.CORRECTIONS)
-_SINGLE: Final = (Topic.REJECTED, Topic.ALARMS)
-_PARTITIONS: Final = 4
+PARTITIONS: Final = 4
+AUDIT_EVERY: Final = 30.0  # seconds
+_LONGEST_LAG_MS: Final = 20 * 60_000
+BrokerKind = Literal["embedded", "kafka"]
+_REAL_SESSION_SECONDS: Final = 6
+# The mock cluster keeps a killed worker's place for twice the session, and longer if it is a static member.
+_MOCK_SESSION_SECONDS: Final = 3
 
 
 @dataclass
@@ -35,15 +41,17 @@ class Venue:
     supervisor: Supervisor
     wall_port: int
     say: Callable[[str], None]
+    broker_kind: BrokerKind = "embedded"
+    workers: int = 1
     store: EmbeddedClickHouse = field(init=False)
-    broker: EmbeddedBroker = field(init=False)
-    metrics_port: int = 0
+    broker: EmbeddedBroker | KafkaServer = field(init=False)
+    metrics_ports: tuple[int, ...] = ()
 
     def start(self, stop: threading.Event) -> bool:
         """Start everything; each step says what it does. False when `stop` was set in between."""
         self.wall_port = claim(self.wall_port, "--port")
-        self.metrics_port = claim(0, "metrics")
-        for step in (self._store, self._broker, self._worker_and_wall):
+        self.metrics_ports = tuple(claim(0, "metrics") for _ in range(self.workers))
+        for step in (self._store, self._broker, self._workers_and_wall):
             if stop.is_set():
                 return False
             step()
@@ -57,13 +65,21 @@ class Venue:
 
     def _broker(self) -> None:
         self.say("broker …")
-        self.broker = EmbeddedBroker(self.state / "broker", topics=_topics())
-        self.supervisor.start(self.broker.service())
+        if self.persistent:
+            self.broker = KafkaServer(self.state / "kafka")
+            self.supervisor.start(self.broker.service())
+            topics.apply(self.kafka)
+        else:
+            plans = topics.plans(Kafka(group=GROUP, partitions=PARTITIONS))
+            self.broker = EmbeddedBroker(self.state / "broker", topics={plan.name: plan.partitions for plan in plans})
+            self.supervisor.start(self.broker.service())
 
-    def _worker_and_wall(self) -> None:
-        self.say("worker and wall …")
-        self.supervisor.start(self._worker("worker-1"), ready=False)
+    def _workers_and_wall(self) -> None:
+        self.say("worker and wall …" if self.workers == 1 else f"{self.workers} workers and wall …")
+        for number in range(1, self.workers + 1):
+            self.supervisor.start(self._worker(number), ready=False)
         self.supervisor.start(self._wall())
+        self.supervisor.start(self._audit(), ready=False)
 
     @property
     def wall_url(self) -> str:
@@ -77,13 +93,36 @@ class Venue:
             "wall": self.wall_url,
             "store": f"{self.store.address.host}:{self.store.address.port}",
             "broker": self.broker.bootstrap,
-            "metrics": f"http://{LOOPBACK}:{self.metrics_port}/metrics",
+            **{
+                "metrics" if number == 1 else f"metrics-{number}": f"http://{LOOPBACK}:{port}/metrics"
+                for number, port in enumerate(self.metrics_ports, start=1)
+            },
         }
 
     @property
+    def persistent(self) -> bool:
+        """Whether what was sent outlives the broker's process."""
+        return self.broker_kind == "kafka"
+
+    @property
     def kafka(self) -> Kafka:
-        """How to reach the broker."""
-        return Kafka(brokers=self.broker.bootstrap)
+        """How to reach the broker, and how its groups work."""
+        return Kafka(
+            brokers=self.broker.bootstrap,
+            cluster=self.broker.cluster,
+            group=GROUP,
+            partitions=PARTITIONS,
+            create_topics=False,
+            api_version=None if self.persistent else ".".join(map(str, PROTOCOL)),
+            static_membership=self.persistent,
+            session_seconds=_REAL_SESSION_SECONDS if self.persistent else _MOCK_SESSION_SECONDS,
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """How late events may come: at a high speed, waiting for this machine is days of the site's time."""
+        usual = Limits()
+        return replace(usual, horizon_ms=max(usual.horizon_ms, round(_LONGEST_LAG_MS * self.clock.speed)))
 
     @property
     def reader(self) -> StoreAddress:
@@ -100,8 +139,9 @@ class Venue:
         finally:
             client.disconnect()
 
-    def _worker(self, name: str) -> Service:
-        more = {"GATEPULSE_WORKER__NAME": name, "GATEPULSE_WORKER__METRICS_PORT": str(self.metrics_port)}
+    def _worker(self, number: int) -> Service:
+        name, port = f"worker-{number}", self.metrics_ports[number - 1]
+        more = {"GATEPULSE_WORKER__NAME": name, "GATEPULSE_WORKER__METRICS_PORT": str(port)}
         return Service(
             name,
             _command("worker"),
@@ -120,19 +160,22 @@ class Venue:
             healthy=lambda: accepts(LOOPBACK, port),
         )
 
+    def _audit(self) -> Service:
+        """Hold the counts against the raw passages all the time; what differs goes to its log."""
+        return Service("audit", _command("audit", f"--every={AUDIT_EVERY:g}"), self.audit_log, env=self._environment())
+
+    @property
+    def audit_log(self) -> Path:
+        """Where the audit says what it finds."""
+        return self.state / "logs" / "audit.log"
+
     def _environment(self) -> dict[str, str]:
         address, clock = self.store.address, self.clock
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEPULSE_")}
+        kafka = self.kafka.model_dump(exclude_none=True)
         return kept | {
             "GATEPULSE_SITE": self.scenario,
-            "GATEPULSE_KAFKA__BROKERS": self.broker.bootstrap,
-            "GATEPULSE_KAFKA__CLUSTER": self.broker.cluster,
-            "GATEPULSE_KAFKA__GROUP": GROUP,
-            "GATEPULSE_KAFKA__PARTITIONS": str(_PARTITIONS),
-            "GATEPULSE_KAFKA__CREATE_TOPICS": "false",
-            # The mock cluster keeps a killed worker's place for twice the session, and longer if it is a static member.
-            "GATEPULSE_KAFKA__SESSION_SECONDS": "3",
-            "GATEPULSE_KAFKA__STATIC_MEMBERSHIP": "false",
+            **{f"GATEPULSE_KAFKA__{key.upper()}": str(value) for key, value in kafka.items()},
             "GATEPULSE_STORE__HOST": address.host,
             "GATEPULSE_STORE__PORT": str(address.port),
             "GATEPULSE_STORE__USER": address.owner.user,
@@ -143,14 +186,10 @@ class Venue:
             "GATEPULSE_CLOCK__SITE_MS": str(clock.site_ms),
             "GATEPULSE_CLOCK__REAL_MS": str(clock.real_ms),
             "GATEPULSE_CLOCK__SPEED": str(clock.speed),
+            "GATEPULSE_TIME__SUSPECT_SECONDS": str(self.limits.suspect_ms / 1000),
+            "GATEPULSE_TIME__HORIZON_SECONDS": str(self.limits.horizon_ms / 1000),
         }
 
 
-def _topics() -> dict[str, int]:
-    changelogs = [f"{GROUP}-{topic}.snapshots-changelog" for topic in SOURCES]
-    several = [*map(str, SOURCES), str(Topic.TOTALS), *changelogs]
-    return dict.fromkeys(several, _PARTITIONS) | dict.fromkeys(map(str, _SINGLE), 1)
-
-
-def _command(name: str) -> list[str]:
-    return [sys.executable, "-P", "-m", "infra.cli", name]
+def _command(*words: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "infra.cli", *words]

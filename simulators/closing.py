@@ -1,23 +1,25 @@
 """Closes a day that was cut short: whoever is still counted inside is sent home by an audited correction."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from simulators.corrections import OccupancyCorrection, send_correction
 from simulators.ledger import LedgerWriter
-from simulators.produce import make_producer
+from simulators.producer import make_producer
 from sinks.clickhouse import Reader
+from streams.clock import SiteClock
 from streams.settings import Kafka
 
 _INSIDE = "SELECT area, kind, inside FROM gatepulse.occupancy WHERE inside != 0 ORDER BY area, kind"
 
 
-def close_yesterday(reader: Reader, kafka: Kafka, *, ts: int, ledger: Path) -> int:
+def close_yesterday(reader: Reader, kafka: Kafka, *, ts: int, ledger: Path, clock: SiteClock) -> int:
     """Set every area to 0 as of `ts` (site time, ms) where the store has another value; return how many."""
     left = reader.query(_INSIDE)
     if not left:
         return 0
     producer = make_producer(kafka.brokers, **kafka.client)
-    with LedgerWriter(ledger, meta={"scenario": "closing"}) as writer:
+    with LedgerWriter(ledger, meta={"scenario": "closing", "clock": asdict(clock)}) as writer:
         for area, kind, inside in left:
             reason = f"closing round: nobody inside, {inside} counted"
             correction = OccupancyCorrection(

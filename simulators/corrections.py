@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import time
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -52,12 +54,14 @@ class OccupancyCorrection:
 def send_correction(producer: Any, correction: OccupancyCorrection, ledger: CorrectionLedger | None = None) -> None:  # noqa: ANN401 - kafka-python has no types
     """Send a correction and wait for the broker; raises `CorrectionNotSentError`."""
     value = json.dumps(correction.fields(), ensure_ascii=False).encode()
+    now = round(time.time() * 1000)
     try:
-        producer.send(Topic.CORRECTIONS.value, value, correction.area.encode()).get(timeout=_TIMEOUT)
+        producer.send(Topic.CORRECTIONS.value, value, correction.area.encode(), timestamp_ms=now).get(timeout=_TIMEOUT)
         result = "ok"
     except KafkaError as error:
         result = "info"
         raise CorrectionNotSentError(f"id {correction.id}, area {correction.area}: {error!r}") from error
     finally:
         if ledger:
-            ledger.corrections([vars(correction) | {"result": result}])
+            told = {"result": result, "at_ms": now, "arrived_ms": now}
+            ledger.corrections([vars(correction) | told | {"sha256": hashlib.sha256(value).hexdigest()}])

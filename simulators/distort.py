@@ -1,15 +1,17 @@
 """What a network and tired devices do to a day: lines come twice, late, out of order, broken, or never.
 
-Pure: a day and a seed in, a schedule of deliveries out. Next: `pace.py`, which follows the schedule.
+Pure: a day and a seed in, a schedule of deliveries out. What befalls single devices is in `devices_at_fault.py`. Next:
+`pace.py`, which follows the schedule.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulators.devices_at_fault import leave_out, upload_later, with_wrong_clocks
 from simulators.draws import some
 from simulators.malformed import Malformed, kinds, make_malformed
 
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
     from simulators.day import Day, Ints
     from simulators.distortion import Distortion, Skip
     from streams.site import Site
-
-_BEFORE_A_SKIP = 10
-"""A device that leaves out numbers does so after as many events: early, so that short runs see it."""
 
 
 class UnknownDeviceError(ValueError):
@@ -33,7 +32,8 @@ class Schedule:
     """Deliveries sorted by `at` (site time, ms): `row` is an event of `day`, or -1 - number of a malformed line.
 
     `lost` marks the events of `day` that are never sent, although they stand in the schedule once. `skips` are the
-    gaps in the numbering: `gap_rows[i]` is the first event behind `skips[i]`.
+    gaps in the numbering: `gap_rows[i]` is the first event behind `skips[i]`. `uploaded` marks the events that a
+    device kept while it was offline: they are sent many in a message.
     """
 
     day: Day
@@ -43,6 +43,7 @@ class Schedule:
     malformed: tuple[Malformed, ...]
     skips: tuple[Skip, ...]
     gap_rows: tuple[int, ...]
+    uploaded: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
         """Return the number of deliveries."""
@@ -58,10 +59,10 @@ class Schedule:
 def check_devices(distortion: Distortion, site: Site) -> None:
     """Raise `UnknownDeviceError` if a device is named that `site` does not have."""
     devices = [lane for entrance in site.entrances for lane in entrance.lanes]
-    for skip in distortion.skips:
-        if skip.device not in devices:
+    for name, device in distortion.devices:
+        if device not in devices:
             raise UnknownDeviceError(
-                f"skip: the site has no device '{skip.device}'; expected one like '{devices[0]}' "
+                f"{name}: the site has no device '{device}'; expected one like '{devices[0]}' "
                 "(see the lanes in the site profile)"
             )
 
@@ -69,12 +70,14 @@ def check_devices(distortion: Distortion, site: Site) -> None:
 def distort(day: Day, distortion: Distortion, rng: np.random.Generator) -> Schedule:
     """Return when each line of `day` is delivered; raises `UnknownDeviceError`."""
     check_devices(distortion, day.names.site)
-    day, skips, gap_rows = _skip(day, distortion.skips)
+    day, skips, gap_rows = leave_out(day, distortion.skips)
+    day = with_wrong_clocks(day, distortion.clocks, distortion.drifts)
     size = len(day)
     rows = np.arange(size)
     at = day.true_ts + _delays(rng, size, distortion.disorder_ms)
     late = some(rng, distortion.late, size)
     at[late] += distortion.late_by_ms // 10 + _delays(rng, len(late), distortion.late_by_ms * 9 // 10)
+    at, uploaded = upload_later(day, at, distortion.offline)
     lost = np.zeros(size, bool)
     lost[some(rng, distortion.lost, size)] = True
     again = rows[some(rng, distortion.duplicates, size)]
@@ -84,7 +87,7 @@ def distort(day: Day, distortion: Distortion, rng: np.random.Generator) -> Sched
     at = np.concatenate([at, at[again] + _delays(rng, len(again), distortion.again_within_ms), at[broken]])
     order = np.argsort(at, kind="stable")
     malformed = _malformed(day, broken)
-    return Schedule(day, at[order], rows[order], lost, malformed, skips, gap_rows)
+    return Schedule(day, at[order], rows[order], lost, malformed, skips, gap_rows, uploaded)
 
 
 def _delays(rng: np.random.Generator, size: int, most: int) -> Ints:
@@ -100,16 +103,3 @@ def _malformed(day: Day, rows: Ints) -> tuple[Malformed, ...]:
         make_malformed(names[serial % len(names)], serial, day.names.site, entrance)
         for serial, entrance in enumerate(entrances)
     )
-
-
-def _skip(day: Day, skips: tuple[Skip, ...]) -> tuple[Day, tuple[Skip, ...], tuple[int, ...]]:
-    """Let devices leave out numbers; return the gaps that a later event makes visible, and those events."""
-    seq = day.seq.copy()
-    found: list[tuple[Skip, int]] = []
-    devices = day.names.devices.tolist()
-    for skip in skips:
-        behind = np.flatnonzero(day.device == devices.index(skip.device))[_BEFORE_A_SKIP:]
-        seq[behind] += skip.count
-        if len(behind):
-            found.append((skip, int(behind[0])))
-    return replace(day, seq=seq), tuple(skip for skip, _ in found), tuple(row for _, row in found)

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-from simulators.produce import PROTOCOL
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -18,7 +16,7 @@ class ConsumerLag:
 
     def __init__(self, bootstrap: str, group: str, topics: Sequence[str], **kafka: Any) -> None:  # noqa: ANN401 - settings of kafka-python
         self._topics = tuple(topics)
-        settings = {"api_version": PROTOCOL, "enable_auto_commit": False, "client_id": "gatepulse-lag"}
+        settings = {"enable_auto_commit": False, "client_id": "gatepulse-lag"}
         self._consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=group, **(settings | kafka))
 
     def __call__(self) -> int:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from simulators.tables import NONE, Column, Columns, Flags, Integers, Labels
 
-FORMAT = 1
+FORMAT = 2
 """The version of the form on disk; grows when a reader of the old form would misread the new one."""
 
 META = "meta.json"
@@ -37,15 +37,20 @@ SCHEMAS: Mapping[str, pa.Schema] = {
         entrance=_TEXT, direction=_TEXT, outcome=_TEXT, category=_TEXT, reason=_TEXT, credential=_TEXT,
         temperature=_FLOAT, health=_TEXT,
     ),
-    "attempts": _schema(index=_INTEGER, result=_TEXT, at_ms=_INTEGER),
+    "attempts": _schema(
+        index=_INTEGER, result=_TEXT, at_ms=_INTEGER, arrived_ms=_INTEGER, partition=_INTEGER, offset=_INTEGER,
+    ),
     "malformed": _schema(topic=_TEXT, sha256=_TEXT, reason=_TEXT, result=_TEXT),
     "corrections": _schema(
         id=_TEXT, area=_TEXT, kind=_TEXT, ts=_INTEGER, delta=_INTEGER, absolute=_INTEGER,
-        actor=_TEXT, reason=_TEXT, result=_TEXT,
+        actor=_TEXT, reason=_TEXT, result=_TEXT, at_ms=_INTEGER, arrived_ms=_INTEGER, sha256=_TEXT,
     ),
     "skipped": _schema(device=_TEXT, epoch=_INTEGER, count=_INTEGER),
 }  # fmt: skip
 """The streams of a ledger, each `<name>.arrows`, and their columns."""
+
+_NEW = {"attempts": ("arrived_ms", "partition", "offset"), "corrections": ("at_ms", "arrived_ms", "sha256")}
+"""Columns that a ledger of format 1 does not have."""
 
 
 class LedgerError(Exception):
@@ -77,7 +82,8 @@ class LedgerWriter:
 
     What was written survives the end of this process, however sudden; it does not survive a power cut.
     `meta` is kept beside the rows and must fit into JSON; its `site`, if any, is the id of the site profile,
-    and `verify` refuses to compare it with another site.
+    and `verify` refuses to compare it with another site. Its `clock`, if any, has `site_ms`, `real_ms` and `speed`
+    of the site's clock; without it nothing sent is known to have come late, or with a time that cannot be.
     """
 
     def __init__(self, directory: Path, *, meta: Mapping[str, Any]) -> None:
@@ -101,8 +107,20 @@ class LedgerWriter:
         first, self._rows = self._rows, self._rows + added
         return np.arange(first, self._rows, dtype=np.int64)
 
-    def attempts(self, index: Integers | Sequence[int], result: Result, *, at_ms: int) -> None:
-        """Append one attempt to send for every entry of `index`; who is sent twice is entered twice."""
+    def describe(self, **meta: Any) -> None:  # noqa: ANN401 - whatever fits into JSON
+        """Keep more beside the rows, such as what is known only when the first of them is sent."""
+        self._meta |= meta
+        self._write_meta(closed=False)
+
+    def attempts(
+        self, index: Integers | Sequence[int], result: Result, *, at_ms: int, stored: Mapping[str, Any] | None = None
+    ) -> None:
+        """Append one attempt to send for every entry of `index`; who is sent twice is entered twice.
+
+        `at_ms` (real time) is when its outcome was known. `stored` says where the broker has it, as far as that is
+        known, with one value per entry: `arrived_ms` (timestamp of the Kafka record), `partition` and `offset`.
+        Entries of one message stand in the order of its lines.
+        """
         rows = np.asarray(index, np.int64)
         if len(rows) and not (rows.min() >= 0 and rows.max() < self._rows):
             raise LedgerError(
@@ -111,7 +129,8 @@ class LedgerWriter:
             )
         size = len(rows)
         at = np.full(size, at_ms, np.int64)
-        self._streams["attempts"].append({"index": rows, "result": _repeat(result, size), "at_ms": at})
+        where = dict.fromkeys(_NEW["attempts"], pa.nulls(size, _INTEGER)) | dict(stored or {})
+        self._streams["attempts"].append({"index": rows, "result": _repeat(result, size), "at_ms": at, **where})
 
     def malformed(self, *, topic: str, sha256: Sequence[str], reason: Sequence[str], result: Result) -> None:
         """Append lines that must be rejected: each line's SHA-256 (hex, of its bytes) and expected reason."""
@@ -121,7 +140,10 @@ class LedgerWriter:
         self._streams["malformed"].append(columns)
 
     def corrections(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Append attempts to send a correction; of `delta` and `absolute` exactly one is not None."""
+        """Append attempts to send a correction; of `delta` and `absolute` exactly one is not None.
+
+        `at_ms` and `arrived_ms` as for attempts, `sha256` of the line (hex): left out where they are not known.
+        """
         for row in rows:
             _repeat(row["result"], 1)
             if (row.get("delta") is None) == (row.get("absolute") is None):
@@ -207,9 +229,12 @@ def _array(name: str, field: pa.Field, columns: Mapping[str, Any]) -> pa.Array:
 class Ledger:
     """One ledger, or several read as one: tables of columns named as in `SCHEMAS`.
 
-    `attempts["index"]` counts through the passages of all. `unrecorded` marks the passages whose writer was
-    not closed: such a passage may have been sent although no attempt says so. `cut_short`: at least one was cut
-    short, see the function. `notes` is what a human should know about the ledger.
+    `attempts["index"]` counts through the passages of all. Two columns are added to what is on disk: `part`, the
+    number of the ledger it came from, in attempts; and in attempts and corrections `site_ms`, the time of the site
+    at which it arrived (`NONE`: not known). `last_site_ms` is the latest of these in each ledger. `unrecorded` marks
+    the passages whose writer was not closed: such a passage may have been sent although no attempt says so.
+    `part_of` has the number of the ledger of each passage. `cut_short`: at least one was cut short, see the
+    function. `notes` is what a human should know about the ledger.
     """
 
     meta: tuple[Mapping[str, Any], ...]
@@ -219,6 +244,8 @@ class Ledger:
     corrections: Columns
     skipped: Columns
     unrecorded: Flags
+    part_of: Integers
+    last_site_ms: Integers
     closed: bool
     cut_short: bool = False
     notes: tuple[str, ...] = ()
@@ -241,12 +268,17 @@ def read_ledger(path: Path) -> Ledger:
     parts = [_Part(directory) for directory in _directories(path)]
     sizes = [len(part.tables["passages"]) for part in parts]
     starts = np.cumsum([0, *sizes[:-1]])
-    shifts = np.repeat(starts, [len(part.tables["attempts"]) for part in parts])
+    tried = [len(part.tables["attempts"]) for part in parts]
     columns = {name: _columns(pa.concat_tables([part.tables.pop(name) for part in parts])) for name in SCHEMAS}
-    columns["attempts"]["index"] = columns["attempts"]["index"] + shifts
+    columns["attempts"]["index"] = columns["attempts"]["index"] + np.repeat(starts, tried)
+    columns["attempts"]["part"] = np.repeat(np.arange(len(parts)), tried)
+    for name in ("attempts", "corrections"):
+        columns[name]["site_ms"] = np.concatenate([part.site_ms.pop(name) for part in parts])
     return Ledger(
         meta=tuple(part.meta for part in parts),
         unrecorded=np.repeat([not part.closed for part in parts], sizes),
+        part_of=np.repeat(np.arange(len(parts)), sizes),
+        last_site_ms=np.array([part.last_site_ms for part in parts], np.int64),
         closed=all(part.closed for part in parts),
         cut_short=any(part.cut_short for part in parts),
         notes=tuple(note for part in parts for note in part.notes),
@@ -292,8 +324,10 @@ class _Part:
 
     def __init__(self, directory: Path) -> None:
         self.notes: list[str] = []
-        self.meta, self.closed, self.cut_short = _read_meta(directory / META)
+        self._format, self.meta, self.closed, self.cut_short = _read_meta(directory / META)
         self.tables = {name: self._read(directory / f"{name}.arrows") for name in reversed([*SCHEMAS])}
+        self.site_ms = {name: _site_times(self.tables[name], self.meta) for name in ("attempts", "corrections")}
+        self.last_site_ms = int(self.site_ms["attempts"].max(initial=NONE))
         known, attempts = len(self.tables["passages"]), self.tables["attempts"]["index"]
         highest = pc.max(attempts).as_py() if len(attempts) else -1
         if highest >= known:
@@ -308,7 +342,7 @@ class _Part:
 
     def _read(self, file: Path) -> pa.Table:
         """Read the complete batches of a stream; what follows the last complete one was being written."""
-        schema = SCHEMAS[file.stem]
+        schema = _schema_of(file.stem, self._format)
         if not file.exists():
             raise LedgerDamaged(f"{file}: it is missing. A ledger is copied or moved as a whole directory.")
         batches: list[pa.RecordBatch] = []
@@ -321,8 +355,38 @@ class _Part:
             if file.stat().st_size:
                 rows = sum(len(batch) for batch in batches)
                 self.notes.append(f"{file}: cut off after {rows:,} rows ({error}).")
-        table = pa.Table.from_batches(batches, schema)
+        table = _completed(pa.Table.from_batches(batches, schema), SCHEMAS[file.stem])
         return _in_doubt(table) if self.cut_short and "result" in schema.names else table
+
+
+def _schema_of(name: str, version: int) -> pa.Schema:
+    """Return the columns that a stream has in a ledger of that format."""
+    new = _NEW.get(name, ()) if version < FORMAT else ()
+    return pa.schema([field for field in SCHEMAS[name] if field.name not in new])
+
+
+def _completed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Append the columns that the table lacks, with no values."""
+    for field in schema:
+        if field.name not in table.schema.names:
+            table = table.append_column(field, pa.nulls(len(table), field.type))
+    return table
+
+
+def _site_times(table: pa.Table, meta: Mapping[str, Any]) -> Integers:
+    """Return the site time at which each row of `table` arrived, NONE where it or the site's clock is not known.
+
+    What has no time of arrival arrived before its outcome was known, and that is taken instead.
+    """
+    clock = meta.get("clock")
+    known = pc.coalesce(table["arrived_ms"], table["at_ms"])
+    if clock is None or known.null_count == len(known):
+        return np.full(len(known), NONE, np.int64)
+    elapsed = known.fill_null(0).to_numpy() - int(clock["real_ms"])
+    speed = float(clock["speed"])
+    scaled = elapsed * int(speed) if speed == int(speed) else np.rint(elapsed * speed).astype(np.int64)
+    site_ms: Integers = np.where(known.is_null().to_numpy(), NONE, int(clock["site_ms"]) + scaled)
+    return site_ms
 
 
 def _in_doubt(table: pa.Table) -> pa.Table:
@@ -332,7 +396,7 @@ def _in_doubt(table: pa.Table) -> pa.Table:
     return table.set_column(table.schema.get_field_index("result"), table.schema.field("result"), unknown)
 
 
-def _read_meta(file: Path) -> tuple[Mapping[str, Any], bool, bool]:
+def _read_meta(file: Path) -> tuple[int, Mapping[str, Any], bool, bool]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         version, closed, meta = int(found["format"]), bool(found["closed"]), dict(found["meta"])
@@ -341,7 +405,7 @@ def _read_meta(file: Path) -> tuple[Mapping[str, Any], bool, bool]:
         raise NotALedger(f"{file}: {error!r}, expected format, closed and meta. Was it written by hand?") from error
     if version > FORMAT:
         raise LedgerTooNew(f"{file}: format {version}, this program reads up to {FORMAT}. Use a newer gatepulse.")
-    return meta, closed, cut
+    return version, meta, closed, cut
 
 
 def _columns(table: pa.Table) -> dict[str, Any]:

@@ -5,7 +5,8 @@ Almost everything in a line repeats, so the repeating parts are put into words o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from simulators.day import HEALTH, REASONS
 from streams.contract import DIRECTIONS, OUTCOMES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from simulators.day import Day, Floats, Names, Texts
 
@@ -37,6 +38,17 @@ def make_lines(day: Day) -> list[bytes]:
         else f'{head}{seq},"ts":{ts}{_without_credential(tail)}{temperature}}}'.encode()
         for head, seq, ts, tail, credential, temperature in rows
     ]
+
+
+def make_line(row: Mapping[str, Any]) -> bytes:
+    """Return the same line for one event whose codes are written out, as a ledger keeps it ('' or nan for none)."""
+    who = "plate" if row["kind"] == "vehicle" else "credential"
+    fields = {name: row[name] for name in ("device", "entrance", "epoch", "seq", "ts", "direction", "outcome")}
+    fields["category"] = row["category"]
+    fields |= {name: row[name] for name in ("reason", "health") if row[name]}
+    fields |= {who: row["credential"]} if row["credential"] else {}
+    fields |= {} if np.isnan(row["temperature"]) else {"temperature": row["temperature"]}
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _heads(names: Names, epoch: int) -> Texts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -13,12 +13,12 @@ from simulators.distort import Schedule, distort
 from simulators.distortion import Distortion
 from simulators.expo import PEAK_DAY, expo_day
 from simulators.pace import at_rate
+from streams.clock import SiteClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from simulators.day import Day, Ints
-    from streams.clock import SiteClock
     from streams.site import Site
 
 SCENARIOS: Mapping[str, Callable[..., Day]] = {"expo": expo_day}
@@ -64,6 +64,11 @@ class Plan:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise PlanError(f"{name}: {value} is not above 0; leave it out or give a positive number")
+        if self.rate is not None and self.clock not in {None, SiteClock()}:
+            raise PlanError(
+                "rate: events at a rate have the present time, and the site's clock is set to another; "
+                "leave out the rate, or the settings of the clock"
+            )
 
     def described(self, site: Site, epoch: int) -> Mapping[str, Any]:
         """Return what a ledger keeps of the plan."""
@@ -76,7 +81,7 @@ class Plan:
             "speed": self.speed,
             "rate": self.rate,
             "distortion": str(self.distortion),
-        }
+        } | ({"clock": asdict(self.clock)} if self.clock else {})
 
 
 def site_time(site: Site, date: dt.date, time: dt.time) -> int:
@@ -99,7 +104,7 @@ class Programme:
         plan = self.plan
         if plan.rate is None and plan.days is not None and self._number >= plan.days:
             return None
-        distortion = plan.distortion if not self._number else replace(plan.distortion, skips=())
+        distortion = plan.distortion if not self._number else plan.distortion.without_devices()
         rng = np.random.default_rng([plan.seed, 7, self._number])
         schedule = distort(self._next_day(begins), distortion, rng)
         last = schedule.day.last_seq

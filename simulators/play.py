@@ -35,7 +35,11 @@ class Ended:
 
 
 class Player:
-    """Plays one programme. `committed` asks for the workers' offsets; None: nobody is waited for."""
+    """Plays one programme.
+
+    `committed` asks for the workers' offsets; None: nobody is waited for. `at_clock` is told the site's clock before
+    anything is sent: the workers must have the same one.
+    """
 
     def __init__(
         self,
@@ -46,9 +50,10 @@ class Player:
         stop: Callable[[], bool],
         report: Report,
         committed: Callable[[], Mapping[tuple[str, int], int]] | None = None,
+        at_clock: Callable[[SiteClock], None] = lambda _: None,
     ) -> None:
         self._programme, self._sender, self._real = programme, sender, real
-        self._stop, self._report, self._committed = stop, report, committed
+        self._stop, self._report, self._committed, self._at_clock = stop, report, committed, at_clock
         self._plan = programme.plan
         self._tracks: list[Track] = []
         self._clock: SiteClock | None = None
@@ -80,6 +85,7 @@ class Player:
             self._clock = plan.clock
         elif plan.speed is not None:
             self._clock = SiteClock(plan.start_at or first or now, now, plan.speed)
+        self._at_clock(self._clock or SiteClock())
 
     def _goes_on(self) -> bool:
         limit = self._plan.for_seconds

@@ -10,31 +10,43 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
-from kafka import KafkaProducer
+import structlog
+from kafka.errors import (
+    AuthorizationError,
+    IllegalStateError,
+    InvalidTopicError,
+    KafkaConfigurationError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
 
-from simulators.lines import make_lines
-from streams.contract import KIND_OF_TOPIC
+from simulators.messages import make_messages, parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from simulators.day import Day, Ints
+    from simulators.day import Ints
     from simulators.lag import Backlog
-    from simulators.malformed import Malformed
+    from simulators.messages import Message
     from simulators.pace import Batch, RealTime, Track
 
+log = structlog.get_logger()
+
 Result = Literal["ok", "fail", "info"]
-_TOPIC_OF = {kind: topic for topic, kind in KIND_OF_TOPIC.items()}
+_FINAL = (
+    AuthorizationError, IllegalStateError, InvalidTopicError, KafkaConfigurationError, MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)  # fmt: skip
+"""Errors that sending again would only repeat; IllegalStateError is that of a producer that has been closed."""
 _MOST_IN_FLIGHT = 30_000
 """Messages: what the producer may hold, some 10 MB of single events."""
+_MOST_BYTES = 64 << 20
+"""Bytes in such messages: a broker that is away for minutes must not fill the memory with frames."""
 _SETTLE_MS = 250
 """So often the broker's answers are entered in the ledger, or when there are `_MANY`."""
 _MANY = 5_000
-PROTOCOL = (2, 3)
-"""The Kafka protocol that our kafka-python clients speak: brokers from 2.3 to 4.x understand it. Left to find out by
-itself, kafka-python 3.0 cannot read the answer of the embedded broker, which does not know its newest question."""
-_LARGEST_FRAME = 400_000
-"""Bytes, not counting the last line: below the megabyte that brokers take by default."""
 _BULK_FRAME = 50
 """Events a message when much is overdue: what a gateway uploads after a time without a connection."""
 
@@ -45,8 +57,8 @@ class LedgerWriter(Protocol):
     def passages(self, columns: Mapping[str, Any]) -> Ints:
         """Write passages and return their indexes."""
 
-    def attempts(self, index: Ints, result: Result, *, at_ms: int) -> None:
-        """Write what became of attempts to send passages."""
+    def attempts(self, index: Ints, result: Result, *, at_ms: int, stored: Mapping[str, Ints] | None = None) -> None:
+        """Write what became of attempts to send passages, and where the broker has them."""
 
     def malformed(self, *, topic: str, sha256: Sequence[str], reason: Sequence[str], result: Result) -> None:
         """Write what became of malformed lines."""
@@ -66,7 +78,7 @@ class NoLedger:
         first, self._rows = self._rows, self._rows + len(columns["ts"])
         return np.arange(first, self._rows)
 
-    def attempts(self, index: Ints, result: Result, *, at_ms: int) -> None:
+    def attempts(self, index: Ints, result: Result, *, at_ms: int, stored: Mapping[str, Ints] | None = None) -> None:
         """Forget them."""
 
     def malformed(self, *, topic: str, sha256: Sequence[str], reason: Sequence[str], result: Result) -> None:
@@ -76,34 +88,13 @@ class NoLedger:
         """Forget it."""
 
 
-def make_producer(bootstrap: str, **kafka: Any) -> KafkaProducer:  # noqa: ANN401 - settings of kafka-python
-    """Return a producer that retries until the broker has stored everything, in order."""
-    settings = {
-        "api_version": PROTOCOL,
-        "acks": "all",
-        "compression_type": "lz4",
-        "linger_ms": 5,
-        "batch_size": 1 << 18,
-        "delivery_timeout_ms": 2**31 - 1,
-        "client_id": "gatepulse-simulator",
-    }
-    return KafkaProducer(bootstrap_servers=bootstrap, **(settings | kafka))
-
-
 @dataclass(frozen=True, eq=False, slots=True)
-class Message:
-    """One Kafka message: the ledger rows of its passages, and its malformed lines."""
+class _Answer:
+    """What the broker says of a message (an error, or where it has it), and the time that it was sent with."""
 
-    topic: str
-    key: bytes
-    value: bytes
-    index: tuple[int, ...]
-    malformed: tuple[Malformed, ...]
-
-    @property
-    def events(self) -> int:
-        """Lines in it."""
-        return len(self.index) + len(self.malformed)
+    message: Message
+    sent_ms: int
+    reply: Any
 
 
 @dataclass
@@ -131,8 +122,9 @@ class Sender:
 
     def __post_init__(self) -> None:
         """Start with nothing on its way."""
-        self._replies: deque[tuple[Message, Any]] = deque()
+        self._answers: deque[_Answer] = deque()
         self._in_flight = 0
+        self._bytes_in_flight = 0
         self._events_in_flight = 0
         self._settled_ms = 0
 
@@ -143,8 +135,10 @@ class Sender:
         self._write_new(track, rows[rows >= 0])
         kept = rows[(rows < 0) | ~schedule.lost[rows]]
         frame = self.frame or (_BULK_FRAME if batch.behind else 1)
-        for message in make_messages(schedule.day, kept, track.index, malformed=schedule.malformed, frame=frame):
-            self._send(message)
+        for part, uploaded in parts(kept, schedule.uploaded):
+            size = max(frame, _BULK_FRAME) if uploaded else frame
+            for message in make_messages(schedule.day, part, track.index, malformed=schedule.malformed, frame=size):
+                self._send(message)
         self.settle()
 
     def waiting(self) -> int:
@@ -154,28 +148,30 @@ class Sender:
     def settle(self, *, at_once: bool = False) -> None:
         """Write to the ledger what the broker has answered since the last time, unless that was a moment ago."""
         now = self.real.now_ms()
-        if not at_once and len(self._replies) < _MANY and now - self._settled_ms < _SETTLE_MS:
+        if not at_once and len(self._answers) < _MANY and now - self._settled_ms < _SETTLE_MS:
             return
         self._settled_ms = now
-        replies = [self._replies.popleft() for _ in range(len(self._replies))]
-        self._in_flight -= len(replies)
-        self._events_in_flight -= sum(message.events for message, _ in replies)
-        stored: list[Message] = []
-        unknown: list[Message] = []
-        for message, reply in replies:
-            if isinstance(reply, Exception):
-                unknown.append(message)
-                continue
-            stored.append(message)
-            if self.backlog:
-                self.backlog.stored((reply.topic, reply.partition), reply.offset, message.events)
+        answers = [self._answers.popleft() for _ in range(len(self._answers))]
+        self._in_flight -= len(answers)
+        self._bytes_in_flight -= sum(len(each.message.value) for each in answers)
+        self._events_in_flight -= sum(each.message.events for each in answers)
+        stored = [each for each in answers if not isinstance(each.reply, Exception)]
+        unknown = [each for each in answers if isinstance(each.reply, Exception)]
+        if self.backlog:
+            for each in stored:
+                self.backlog.stored((each.reply.topic, each.reply.partition), each.reply.offset, each.message.events)
         self.sent.ok += self._write("ok", stored)
         self.sent.unknown += self._write("info", unknown)
+        for each in unknown:
+            if isinstance(each.reply, KafkaError) and not isinstance(each.reply, _FINAL):
+                log.warning("sending again", topic=each.message.topic, error=str(each.reply))
+                self._send(each.message)
 
     def flush(self) -> None:
         """Return when the broker has answered everything, and the ledger says so."""
-        self.producer.flush()
-        self.settle(at_once=True)
+        while self._in_flight:
+            self.producer.flush()
+            self.settle(at_once=True)
 
     def _write_new(self, track: Track, rows: Ints) -> None:
         """Enter passages that are to be sent for the first time; those that get lost are never sent at all."""
@@ -194,22 +190,33 @@ class Sender:
         self.sent.lost += len(lost)
 
     def _send(self, message: Message) -> None:
-        while self._in_flight >= _MOST_IN_FLIGHT:
+        while self._in_flight >= _MOST_IN_FLIGHT or self._bytes_in_flight > _MOST_BYTES:
             self.settle(at_once=True)
             self.real.wait(0.005)
         self._in_flight += 1
+        self._bytes_in_flight += len(message.value)
         self._events_in_flight += message.events
         self.sent.messages += 1
-        future = self.producer.send(message.topic, message.value, message.key)
+        future, sent_ms = self._hand_over(message)
         # Both are called by the producer's own thread; appending to a deque needs no lock.
-        future.add_callback(lambda reply: self._replies.append((message, reply)))
-        future.add_errback(lambda error: self._replies.append((message, error)))
+        future.add_callback(lambda reply: self._answers.append(_Answer(message, sent_ms, reply)))
+        future.add_errback(lambda error: self._answers.append(_Answer(message, sent_ms, error)))
 
-    def _write(self, result: Result, messages: Sequence[Message]) -> int:
+    def _hand_over(self, message: Message) -> tuple[Any, int]:
+        """Give a message to the producer, with the time that it has; wait for a broker or a topic that is not there."""
+        while True:
+            sent_ms = self.real.now_ms()
+            try:
+                return self.producer.send(message.topic, message.value, message.key, timestamp_ms=sent_ms), sent_ms
+            except KafkaTimeoutError as error:
+                log.warning("waiting for the broker", topic=message.topic, error=str(error))
+
+    def _write(self, result: Result, answers: Sequence[_Answer]) -> int:
         """Enter one attempt for each passage and malformed line; return the number of passages."""
+        messages = [each.message for each in answers]
         index = np.array([row for message in messages for row in message.index], np.int64)
         if len(index):
-            self.ledger.attempts(index, result, at_ms=self.real.now_ms())
+            self.ledger.attempts(index, result, at_ms=self.real.now_ms(), stored=_where(answers))
         for topic in {message.topic for message in messages if message.malformed}:
             lines = [line for message in messages if message.topic == topic for line in message.malformed]
             names, reasons = [line.sha256 for line in lines], [line.reason for line in lines]
@@ -218,58 +225,17 @@ class Sender:
         return len(index)
 
 
-def make_messages(
-    day: Day, rows: Ints, index: Ints, *, malformed: Sequence[Malformed], frame: int
-) -> Iterator[Message]:
-    """Yield the messages of `rows` (events, or -1 - number of a malformed line), up to `frame` lines each.
+def _where(answers: Sequence[_Answer]) -> Mapping[str, Ints]:
+    """Return the time that each passage has in Kafka, and its place there where the broker has told it.
 
-    A frame has lines of one entrance only; lines of an entrance keep their order. `index` is each event's row in
-    the ledger.
+    The time is the broker's where it sets times itself, as it is asked to for our topics, and else the one that the
+    passage was sent with; the latter too where the broker has not answered, or says that it was stored before it was
+    sent (the embedded broker says 1234 of everything).
     """
-    names = day.names
-    events = rows[rows >= 0]
-    lines = iter(make_lines(day.take(events)))
-    entrances = iter(names.entrances[day.entrance[events]].tolist())
-    frames = {each.id: _Frame(_TOPIC_OF[each.kind], each.id.encode()) for each in names.site.entrances}
-    for row, ledger_row in zip(rows.tolist(), index[rows].tolist(), strict=True):
-        if row < 0:
-            line = malformed[-1 - row]
-            open_frame = frames[line.entrance]
-            open_frame.add(line.line, malformed=line)
-        else:
-            open_frame = frames[next(entrances)]
-            open_frame.add(next(lines), index=ledger_row)
-        if len(open_frame.lines) >= frame or open_frame.size > _LARGEST_FRAME:
-            yield open_frame.close()
-    yield from (open_frame.close() for open_frame in frames.values() if open_frame.lines)
-
-
-class _Frame:
-    """Lines of one entrance that become one message."""
-
-    __slots__ = ("index", "key", "lines", "malformed", "size", "topic")
-
-    def __init__(self, topic: str, key: bytes) -> None:
-        self.topic, self.key = topic, key
-        self._clear()
-
-    def add(self, line: bytes, *, index: int | None = None, malformed: Malformed | None = None) -> None:
-        """Append a line: a passage with its row in the ledger, or a malformed one."""
-        self.lines.append(line)
-        self.size += len(line)
-        if malformed:
-            self.malformed.append(malformed)
-        elif index is not None:
-            self.index.append(index)
-
-    def close(self) -> Message:
-        """Return the message and start the next one."""
-        message = Message(self.topic, self.key, b"\n".join(self.lines), tuple(self.index), tuple(self.malformed))
-        self._clear()
-        return message
-
-    def _clear(self) -> None:
-        self.lines: list[bytes] = []
-        self.index: list[int] = []
-        self.malformed: list[Malformed] = []
-        self.size = 0
+    passages = [len(each.message.index) for each in answers]
+    failed = any(isinstance(each.reply, Exception) for each in answers)
+    places = {"arrived_ms": [each.sent_ms if failed else max(each.sent_ms, each.reply.timestamp) for each in answers]}
+    if not failed:
+        places["partition"] = [each.reply.partition for each in answers]
+        places["offset"] = [each.reply.offset for each in answers]
+    return {name: np.repeat(np.array(values, np.int64), passages) for name, values in places.items()}

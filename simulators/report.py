@@ -26,7 +26,8 @@ class ViewResult:
 class Verdict:
     """What came of it. `ok` only if something was sent and no row of any view differs.
 
-    `sent`: passages delivered, each identity once; `counted`: identities in the view `passages`. `difference`
+    `sent`: passages delivered, each identity once; `counted`: identities in the view `passages`. Of those sent, `late`
+    had to be told apart from the counts, and `refused` to be rejected for their time. `difference`
     is the number of passages that are lost, phantom or duplicated; if there are none, the number of rows that
     differ otherwise: so it is 0 exactly when everything is equal. `altered`: passages with other content than
     was sent. `differences`: the first of them, `notes`: what else a reader of the verdict should know.
@@ -35,6 +36,8 @@ class Verdict:
     ok: bool
     sent: int
     counted: int
+    late: int
+    refused: int
     difference: int
     views: Mapping[str, ViewResult]
     lost: int
@@ -46,7 +49,10 @@ class Verdict:
 
 
 def to_json(verdict: Verdict) -> str:
-    """Return the object of the contract: ok, sent, counted, difference, and per view compared and different."""
+    """Return the object of the contract: ok, sent, counted, difference, and per view compared and different.
+
+    Besides, `late` and `refused`: what was sent and had to be left out of the counts.
+    """
     views = {name: {"compared": view.compared, "different": view.different} for name, view in verdict.views.items()}
     return json.dumps(
         {
@@ -55,6 +61,8 @@ def to_json(verdict: Verdict) -> str:
             "counted": verdict.counted,
             "difference": verdict.difference,
             "views": views,
+            "late": verdict.late,
+            "refused": verdict.refused,
         }
     )
 
@@ -63,9 +71,10 @@ def sentence(verdict: Verdict) -> str:
     """Say it in one line."""
     rows = sum(view.compared for view in verdict.views.values())
     different = sum(view.different for view in verdict.views.values())
+    apart = f"{verdict.late:,} late, {verdict.refused:,} refused, " if verdict.late or verdict.refused else ""
     word = "EQUAL" if verdict.ok else "DIFFERENT" if verdict.difference else "UNKNOWN (nothing was sent)"
     return (
-        f"{word}: {verdict.sent:,} sent, {verdict.counted:,} counted, {verdict.lost:,} lost, "
+        f"{word}: {verdict.sent:,} sent, {verdict.counted:,} counted, {apart}{verdict.lost:,} lost, "
         f"{verdict.phantom:,} phantom, {verdict.duplicated:,} duplicated; "
         f"{len(verdict.views)} views, {rows:,} rows compared" + (f", {different:,} differ." if different else ".")
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from simulators.lag import Backlog, ConsumerLag
@@ -17,15 +17,17 @@ from simulators.ledger import LedgerWriter
 from simulators.pace import MachineTime
 from simulators.plan import Plan, Programme
 from simulators.play import Ended, Player
-from simulators.produce import NoLedger, Sender, Sent, make_producer
+from simulators.produce import NoLedger, Sender, Sent
+from simulators.producer import make_producer
 from simulators.progress import Report, Silence
 from streams.contract import Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
     from types import FrameType
 
+    from streams.clock import SiteClock
     from streams.site import Site
 
 _TOPICS = (Topic.TURNSTILES.value, Topic.VEHICLES.value)
@@ -63,20 +65,28 @@ def simulate(
     stop: threading.Event | None = None,
     report: Report | None = None,
     kafka: Mapping[str, Any] | None = None,
+    at_clock: Callable[[SiteClock], None] = lambda _: None,
 ) -> Summary:
     """Play `plan` until it ends or `stop` is set; return what was sent.
 
     `ledger` is a new directory for the truth. With `consumer_group`, sending waits while the workers of that group
-    are more than `plan.max_lag` events behind. `kafka` are further settings of kafka-python's clients. Raises
-    `UnknownDeviceError`, `NotAnExpoError`, `LedgerExists`, and what kafka-python raises.
+    are more than `plan.max_lag` events behind. `kafka` are further settings of kafka-python's clients. `at_clock` is
+    told the site's clock before anything is sent. Raises `UnknownDeviceError`, `NotAnExpoError`, `LedgerExists`, and
+    what kafka-python raises.
     """
     real, settings = MachineTime(), dict(kafka or {})
     epoch = plan.epoch if plan.epoch is not None else real.now_ms() // 1000
     stopped = (stop or threading.Event()).is_set
     writer = LedgerWriter(ledger, meta=plan.described(site, epoch)) if ledger else None
-    producer = make_producer(bootstrap, **settings)
+    producer = make_producer(bootstrap, stop=stopped, **settings)
     lag = ConsumerLag(bootstrap, consumer_group, _TOPICS, **settings) if consumer_group else None
     sender = Sender(producer, writer or NoLedger(), real, frame=plan.frame, backlog=Backlog() if lag else None)
+
+    def set_clock(clock: SiteClock) -> None:
+        if writer:
+            writer.describe(clock=asdict(clock))
+        at_clock(clock)
+
     player = Player(
         Programme(plan, site, epoch=epoch),
         sender,
@@ -84,6 +94,7 @@ def simulate(
         stop=stopped,
         report=report or Silence(),
         committed=lag.committed if lag else None,
+        at_clock=set_clock,
     )
     try:
         ended = player.play()

@@ -68,9 +68,10 @@ def _view(name: str, keys: str, values: str, source: str = "") -> View:
 _CELL = "kind entrance direction category"
 _REJECTED = "(SELECT topic, sha256, reason, count() AS times FROM gatepulse.rejections GROUP BY ALL)"
 _RECEIVED = (
-    "(SELECT topic, sum(p.received) AS received, sum(p.counted) AS counted, sum(p.rejected) AS rejected,"
-    " toInt64(received) - toInt64(counted) - toInt64(sum(p.duplicate)) - toInt64(rejected) AS unaccounted"
-    " FROM gatepulse.progress AS p GROUP BY topic HAVING received != 0 OR counted != 0 OR rejected != 0)"
+    "(SELECT topic, sum(p.received) AS received, sum(p.counted) AS counted, sum(p.late) AS late,"
+    " sum(p.rejected) AS rejected, toInt64(received) - toInt64(counted) - toInt64(sum(p.duplicate)) - toInt64(late)"
+    " - toInt64(rejected) AS unaccounted FROM gatepulse.progress AS p GROUP BY topic"
+    " HAVING received != 0 OR counted != 0 OR late != 0 OR rejected != 0)"
 )
 
 VIEWS: Mapping[str, View] = {
@@ -87,12 +88,13 @@ VIEWS: Mapping[str, View] = {
         _view("entrance_refusals_1m", "window_start kind entrance category reason", "refusals"),
         _view("entrance_totals", f"day {_CELL}", "passages"),
         _view("site_today", "day kind", "entries exits distinct_entered unidentified"),
+        _view("late_passages", f"day {_CELL} outcome", "events"),
         _view("occupancy", "area kind", "as_of inside capacity"),
         _view("occupancy_history", "area kind window_start", "inside"),
         _view("completeness", "device", "entrance last_seq missing last_ts"),
         _view("corrections", "id", "area kind ts delta absolute actor reason"),
         _view("rejections", "topic sha256 reason", "times", _REJECTED),
-        _view("progress", "topic", "received counted rejected unaccounted", _RECEIVED),
+        _view("progress", "topic", "received counted late rejected unaccounted", _RECEIVED),
     )
 }
 """The views that can be held against a ledger, in the order in which they are reported."""

@@ -1,8 +1,8 @@
 """The truth: what every public view must show if each passage in the ledger was counted exactly once.
 
 Worked out with numpy from the ledger and the site profile alone. It shares no code with the workers or the
-store, so that an error in them cannot hide in it. Next: `accounts.py` for the lines that were no passages, then
-`verify.py`, which compares all with what the store shows.
+store, so that an error in them cannot hide in it. Next: `fates.py`, which says which passages must be counted and
+which not, and `accounts.py` for the lines that must not; then `verify.py`, which compares all with what is shown.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulators.inside import Course, courses
-from simulators.ledger import Ledger, LedgerDamaged
+from simulators.ledger import Ledger, LedgerDamaged, Result
 from simulators.local_days import local_days
 from simulators.tables import NONE, Columns, Flags, Integers, Labels, Table, count, group, take
 from streams.site import Site
@@ -31,15 +31,33 @@ class OtherSite(LedgerDamaged):
 
 @dataclass(frozen=True, eq=False)
 class Sent:
-    """Rows of the ledger that were delivered, or may have been (where not `certain`); each identity once."""
+    """Rows of the ledger that were delivered, or may have been (where not `certain`); each identity once.
+
+    `of` says for every passage of the ledger which of these it is (-1: none): one that stands there twice is one.
+    """
 
     rows: Integers
     certain: Flags
+    of: Integers
+
+    def __len__(self) -> int:
+        """Return their number."""
+        return len(self.rows)
+
+    def only(self, kept: Flags) -> "Sent":
+        """Return those that are `kept`."""
+        places = np.full(len(kept) + 1, -1)  # the last one, which -1 finds, stays -1
+        places[:-1][kept] = np.arange(int(kept.sum()))
+        return Sent(self.rows[kept], self.certain[kept], places[self.of])
+
+    def tries(self, ledger: Ledger, result: Result) -> Integers:
+        """Return how often each was tried with that result."""
+        of = self.of[ledger.attempts["index"][ledger.attempts["result"].equal(result)]]
+        return np.bincount(of[of >= 0], minlength=len(self)).astype(np.int64)
 
     def settled(self, present: Flags) -> "Sent":
         """Return what was certainly delivered or turned out to be `present` in the store."""
-        kept = self.certain | present
-        return Sent(self.rows[kept], self.certain[kept])
+        return self.only(self.certain | present)
 
 
 def sent_passages(ledger: Ledger) -> Sent:
@@ -55,18 +73,25 @@ def sent_passages(ledger: Ledger) -> Sent:
         found = take(ledger.passages, rows)
         _must_agree(found, same.first[same.of], (*CONTENT, "credential"), IDENTITY)
     certain = np.bincount(same.of, delivered[rows], len(same.first)) > 0
-    return Sent(rows[same.first], certain)
+    of = np.full(len(ledger), -1)
+    of[rows] = same.of
+    return Sent(rows[same.first], certain, of)
 
 
-def sent_corrections(ledger: Ledger) -> Sent:
-    """Return the corrections that were sent, each id once. Raises LedgerDamaged if two of one id differ."""
+def sent_corrections(ledger: Ledger, fit: Flags | None = None) -> Sent:
+    """Return the corrections that were sent and are `fit` (all, if left out), each id once.
+
+    Raises LedgerDamaged if two of one id differ.
+    """
     result = ledger.corrections["result"]
-    rows = np.flatnonzero(~result.equal("fail"))
+    rows = np.flatnonzero(~result.equal("fail") & (True if fit is None else fit))
     found = take(ledger.corrections, rows)
     same = group({"id": found["id"]})
     _must_agree(found, same.first[same.of], ("area", "kind", "ts", "delta", "absolute"), ("id",))
     certain = np.bincount(same.of, result[rows].equal("ok"), len(same.first)) > 0
-    return Sent(rows[same.first], certain)
+    of = np.full(len(result), -1)
+    of[rows] = same.of
+    return Sent(rows[same.first], certain, of)
 
 
 def _must_agree(found: Columns, first: Integers, content: tuple[str, ...], identity: tuple[str, ...]) -> None:
@@ -141,7 +166,7 @@ def _other_site(what: str, name: str, site: Site) -> str:
 
 
 def published(ledger: Ledger, site: Site, counted: Sent, corrected: Table) -> dict[str, Table]:
-    """Return every view that is worked out of passages and corrections, by name.
+    """Return every view that is worked out of counted passages and corrections, by name.
 
     `counted` and `corrected` (the view `corrections`) are those that the store must have: settle both first.
     Times are in ms since 1970 UTC, days are days since 1970-01-01.
@@ -159,7 +184,6 @@ def published(ledger: Ledger, site: Site, counted: Sent, corrected: Table) -> di
         "site_today": _site_today(passed, site),
         "occupancy": _occupancy(inside, site),
         "occupancy_history": _history(inside),
-        "completeness": _completeness(rows),
     }
 
 
@@ -218,20 +242,3 @@ def _history(inside: Mapping[tuple[str, str], Course]) -> Table:
 
 def _pairs(pairs: list[tuple[str, str]]) -> dict[str, Labels]:
     return {"area": Labels.of([area for area, _ in pairs]), "kind": Labels.of([kind for _, kind in pairs])}
-
-
-def _completeness(rows: Columns) -> Table:
-    """Count, per device, the sequence numbers from 1 to the newest of each epoch that never came."""
-    order = np.lexsort([rows["seq"], rows["epoch"], rows["device"].codes])
-    ordered = take({name: rows[name] for name in (*IDENTITY, "ts", "entrance")}, order)
-    epochs = group({"device": ordered["device"], "epoch": ordered["epoch"]})
-    missing = epochs.newest(ordered["seq"]) - epochs.sizes
-    devices = group({"device": ordered["device"]})
-    newest_row = devices.newest(np.arange(len(order)))
-    values = {
-        "entrance": ordered["entrance"][newest_row],
-        "last_seq": ordered["seq"][newest_row],
-        "missing": np.bincount(devices.of[epochs.first], missing, len(devices.first)).astype(np.int64),
-        "last_ts": devices.newest(ordered["ts"]),
-    }
-    return Table(devices.keys, values)

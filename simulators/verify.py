@@ -6,58 +6,62 @@ The verdict itself is in `report.py`.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from simulators import accounts, truth
+from simulators import accounts, devices, truth
 from simulators.compare import EXAMPLES, Comparison, compare
+from simulators.fates import Fates, Limits, judge, suspect_corrections
 from simulators.ledger import Ledger, read_ledger
 from simulators.report import Verdict, ViewResult, show, to_json
 from simulators.stored import VIEWS, Reader, read, read_devices
 from simulators.tables import Integers, Table
-from streams.site import KINDS, Site
+from streams.site import Site
 
 PART = 250_000
 """Passages that are compared at a time: what bounds the memory."""
 
 
-def verify(ledger_path: Path, reader: Reader, site: Site) -> Verdict:
+def verify(ledger_path: Path, reader: Reader, site: Site, limits: Limits | None = None) -> Verdict:
     """Compare all views that `reader` shows with the ledger (or the folder of ledgers) at `ledger_path`.
 
-    Raises LedgerError if the ledger cannot be used or is of another site, and whatever the reader raises.
+    `limits` are those that the workers were given, their defaults if left out. Raises LedgerError if the ledger
+    cannot be used or is of another site, and whatever the reader raises.
     """
     ledger = read_ledger(ledger_path)
     truth.check_site(ledger, site)
-    found = compare_views(ledger, reader, site)
-    return _verdict(found, ledger)
+    return _verdict(ledger, *compare_views(ledger, reader, site, limits or Limits()))
 
 
-def compare_views(ledger: Ledger, reader: Reader, site: Site) -> dict[str, Comparison]:
-    """Return the comparison of every view in `stored.VIEWS`, in that order.
+def compare_views(ledger: Ledger, reader: Reader, site: Site, limits: Limits) -> tuple[dict[str, Comparison], Fates]:
+    """Return the comparison of every view in `stored.VIEWS`, in that order, and what became of the passages.
 
-    Passages and corrections come first: they settle what the other views must show of deliveries in doubt.
+    Passages, corrections and rejections come first: they settle what the other views must show of deliveries in doubt.
     """
-    sent, corrected = truth.sent_passages(ledger), truth.sent_corrections(ledger)
-    shown = _compare_passages(truth.passages(ledger, sent), reader)
+    ahead = suspect_corrections(ledger, limits)
+    fates, corrected = judge(ledger, truth.sent_passages(ledger), limits), truth.sent_corrections(ledger, ~ahead)
+    refusals = accounts.rejections(ledger, fates, ahead)
     steps = truth.corrections(ledger, corrected, site)
-    shown_steps = compare("corrections", steps, read(reader, "corrections"))
-    counted, settled = sent.settled(shown.present), steps[corrected.certain | shown_steps.present]
-    expected = truth.published(ledger, site, counted, settled)
-    expected["rejections"] = accounts.rejections(ledger)
-    numbers = _numbers(ledger, counted.rows) | {"corrections": len(settled)}
-    certain = _numbers(ledger, counted.rows[counted.certain]) | {"corrections": int(corrected.certain.sum())}
-    expected["progress"] = accounts.progress(ledger, numbers, certain)
-    found = {name: compare(name, table, read(reader, name)) for name, table in expected.items()}
-    found |= {"passages": shown, "corrections": shown_steps}
-    return {name: found[name] for name in VIEWS}
-
-
-def _numbers(ledger: Ledger, rows: Integers) -> dict[str, int]:
-    """Count passages by kind."""
-    kinds = ledger.passages["kind"][rows]
-    return {str(kind): int(kinds.equal(kind).sum()) for kind in KINDS}
+    found = {
+        "passages": _compare_passages(truth.passages(ledger, fates.counted), reader),
+        "corrections": compare("corrections", steps, read(reader, "corrections")),
+        "rejections": compare("rejections", refusals.view, read(reader, "rejections")),
+    }
+    settled = replace(
+        fates,
+        counted=fates.counted.settled(found["passages"].present),
+        suspect=fates.suspect.settled(found["rejections"].present[refusals.row_of_suspect]),
+    )
+    shown_steps = found["corrections"].present
+    expected = truth.published(ledger, site, settled.counted, steps[corrected.certain | shown_steps])
+    expected["completeness"] = devices.completeness(ledger, settled)
+    expected["late_passages"] = accounts.late_passages(ledger, settled.late, site)
+    expected["progress"] = accounts.progress(ledger, settled, refusals, corrected=corrected.settled(shown_steps))
+    found |= {name: compare(name, table, read(reader, name)) for name, table in expected.items()}
+    return {name: found[name] for name in VIEWS}, settled
 
 
 def _compare_passages(expected: Table, reader: Reader) -> Comparison:
@@ -94,16 +98,19 @@ def _parts(expected: Table) -> Iterator[tuple[Integers, str | None, str | None]]
     yield order[start:], above, None
 
 
-def _verdict(found: Mapping[str, Comparison], ledger: Ledger) -> Verdict:
+def _verdict(ledger: Ledger, found: Mapping[str, Comparison], settled: Fates) -> Verdict:
     shown = found["passages"]
     counted = int(shown.present.sum()) + shown.extra
-    sent = int(shown.present.sum()) + shown.missing
+    late, refused = int(settled.late.certain.sum()), len(settled.suspect) + int(settled.outside.certain.sum())
+    sent = int(shown.present.sum()) + shown.missing + late + refused
     wrong = shown.missing + shown.extra + shown.repeated
     difference = wrong or sum(comparison.different for comparison in found.values())
     return Verdict(
         ok=difference == 0 and sent > 0,
         sent=sent,
         counted=counted,
+        late=late,
+        refused=refused,
         difference=difference,
         views={name: ViewResult(each.compared, each.different) for name, each in found.items()},
         lost=shown.missing,
@@ -116,13 +123,19 @@ def _verdict(found: Mapping[str, Comparison], ledger: Ledger) -> Verdict:
 
 
 def run_verify(
-    ledger_path: Path, reader: Reader, site: Site, *, as_json: bool = False, console: Console | None = None
+    ledger_path: Path,
+    reader: Reader,
+    site: Site,
+    *,
+    limits: Limits | None = None,
+    as_json: bool = False,
+    console: Console | None = None,
 ) -> int:
     """Verify and print the verdict to `console` (default: stdout); return the exit code: 0 equal, 1 not.
 
     Raises what `verify` raises.
     """
-    verdict = verify(ledger_path, reader, site)
+    verdict = verify(ledger_path, reader, site, limits)
     out = console or Console(highlight=False)
     if as_json:
         out.print(to_json(verdict), markup=False, soft_wrap=True)

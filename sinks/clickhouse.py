@@ -19,7 +19,7 @@ from clickhouse_driver import Client
 
 from sinks.failures import failure
 from sinks.rows import DAYS, TABLES, WINDOWS, Block, Column
-from sinks.sink import SinkClosed, StoreUnavailable, as_list, merged
+from sinks.sink import SinkClosed, StoreUnavailable, as_list, each_table
 
 OnRetry = Callable[[str, StoreUnavailable, int], None]
 """Called before a write is tried again: the table, why, and how often it was tried."""
@@ -94,10 +94,8 @@ class ClickHouseSink:
 
         Cancelled within an insert, that insert still ends by itself on its thread, before the next one starts.
         """
-        inserts = merged(blocks)
         async with self._one_at_a_time:
-            for block in inserts:
-                await self._store(block)
+            await each_table(blocks, self._store)
 
     async def close(self, seconds: float = 5.0) -> None:
         """Let the insert under way end within `seconds`, or cut it off; writes not done raise SinkClosed."""

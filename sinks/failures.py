@@ -1,7 +1,7 @@
 """Tells the server's errors that pass by themselves from those that never will. Next: `clickhouse.py`.
 
 An error that is not in the list counts as permanent: a write that can never succeed must not be repeated in silence,
-and a worker that ends over a passing one is started again and repeats the write anyway.
+and rows that are parked over a passing one are kept all the same.
 """
 
 from collections.abc import Mapping
@@ -22,26 +22,42 @@ PASSING: Mapping[int, str] = {
     101: "the connection is out of step; a new one is not",
     159: "the server took too long; it is busy",
     160: "the server expected to take too long; it is busy",
+    173: "the server is out of memory for now",
+    198: "a name cannot be resolved now",
     201: "the user's quota is used up until its interval ends",
     202: "too many queries run at once",
     203: "the server has no free connection to another",
     209: "no answer in time",
     210: "the network or the server is down",
+    225: "the keeper cannot be reached",
     236: "the server stopped the query: it shuts down",
     241: "the server is out of memory for now",
     242: "the table is read-only while it has lost its keeper",
     243: "the disk is full; rows fit again once there is space",
+    244: "the keeper gave an answer that it will not give again",
     252: "too many parts: merges are behind, they catch up while we wait",
     279: "all connections of the server to others failed",
     285: "too few replicas live",
     286: "an earlier quorum write is not done yet",
+    289: "a replica is behind its quorum; it catches up",
     319: "the outcome is unknown; writing again is harmless",
-    335: "a replica is being restarted",
     394: "the query was cancelled: the server shuts down, or an operator chose to",
+    416: "a replica was lost or came back meanwhile",
     439: "the server cannot start a thread now",
     473: "a lock was held for too long, as by an ALTER",
+    499: "the object storage does not answer as it should; it may come back",
+    677: "the server stopped the query: it shuts down",
+    700: "the user has too many sessions at once",
+    733: "the table is being restarted",
     745: "the server is overloaded",
+    749: "the server has too many connections",
+    774: "the table is set read-only; whoever did it will undo it, and what it misses waits in Kafka",
+    776: "the server has no resources for it now",
+    777: "the server took the memory for another query",
+    778: "the server has no memory for it now",
     999: "the keeper cannot be reached",
+    1019: "the server has no place for another query now",
+    1020: "the server has no memory for it now",
 }
 """Server error codes after which the same write can succeed later, and why."""
 
@@ -54,6 +70,7 @@ LASTING: Mapping[int, str] = {
     164: "The user may only read: set store.user to one who may write.",
     192: "The user is not known: check store.user.",
     193: "The password is wrong: check store.password.",
+    469: "The table has a constraint that is not ours: drop it.",
     497: "The user has no right to this: see the grants in the installation guide.",
     516: "User or password are wrong: check store.user and store.password.",
 }

@@ -7,24 +7,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from sinks.rows import TABLES, Block, Table
-from sinks.sink import SinkClosed, as_list, merged
+from sinks.sink import SinkClosed, StoreRefused, as_list, each_table
 
 Row = tuple[Any, ...]
 
 
 class MemorySink:
-    """A `sink.Sink` without a server; `rows` shows what it holds."""
+    """A `sink.Sink` without a server; `rows` shows what it holds. `refuses`: tables that take no rows, and why."""
 
     def __init__(self) -> None:
+        self.refuses: dict[str, str] = {}
         self._rows: dict[str, dict[Row, Row]] = {name: {} for name in TABLES}
         self._closed = False
 
     async def write(self, blocks: Sequence[Block]) -> None:
-        """Keep the newest version of each row. Raises StoreRefused for a block that fits no table."""
+        """Keep the newest version of each row; see `sink.Sink.write`."""
         if self._closed:
             raise SinkClosed("memory", "the sink is closed.", "Make a new one.")
-        for block in merged(blocks):
-            self._keep(TABLES[block.table], block)
+        await each_table(blocks, self._store)
 
     async def close(self) -> None:
         """Take no more rows; what is held stays readable."""
@@ -34,6 +34,11 @@ class MemorySink:
         """Return the rows of `table`, columns in the order of `TABLES[table].columns`, sorted by the table's key."""
         held = self._rows[table]
         return [held[key] for key in sorted(held)]
+
+    async def _store(self, block: Block) -> None:
+        if block.table in self.refuses:
+            raise StoreRefused(block.table, self.refuses[block.table], "Take the table out of `refuses`.")
+        self._keep(TABLES[block.table], block)
 
     def _keep(self, table: Table, block: Block) -> None:
         places = {name: place for place, name in enumerate(table.columns)}

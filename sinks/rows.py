@@ -76,6 +76,11 @@ _ALL = (
         key=f"day {_CELL} log segment",
     ),
     _table(
+        "late_day",
+        f"log segment day {_CELL} passages version",
+        key=f"day {_CELL} log segment",
+    ),
+    _table(
         "refusals_1m",
         "log segment window_start kind entrance category reason refusals version",
         key="window_start kind entrance category reason log segment",
@@ -101,13 +106,21 @@ _ALL = (
         version=None,
     ),
     _table(
-        "progress",
-        "log cluster topic partition next_offset received counted duplicate rejected complete_to worker",
+        "parked_batches",
+        "id log table rows reason at complete_to resolved version",
+        key="id log",
+    ),
+    _table(
+        "log_progress",
+        "log cluster topic partition next_offset received counted duplicate late rejected complete_to worker",
         key="log",
-        version="complete_to",
+        version="next_offset",
     ),
 )
 
 TABLES: Mapping[str, Table] = MappingProxyType({table.name: table for table in _ALL})
 """Every table that workers write, by name, in the order in which a sink writes them: the claim that all is
-stored (`progress`) comes after what it claims."""
+stored (`log_progress`) comes after what it claims."""
+
+CLAIM = "log_progress"
+"""The table that says up to which moment all other rows are stored."""

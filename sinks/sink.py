@@ -3,12 +3,13 @@
 Next: `memory.py`, the smallest store there is, then `clickhouse.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from sinks.rows import TABLES, Block, Column
+from sinks.rows import CLAIM, TABLES, Block, Column
 
 
 class StoreError(Exception):
@@ -30,6 +31,32 @@ class StoreRefused(StoreError):
     """The store will refuse this for ever: repeating it cannot help, somebody must act first."""
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """All rows of a write for one table, and why the store will not take them."""
+
+    block: Block
+    error: StoreRefused
+
+
+class RowsRefused(StoreRefused):
+    """The store refused the rows of some tables for ever; those of the others are stored, the claim is not.
+
+    Keep the rows of `refusals` elsewhere; only then write the claim again.
+    """
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        """Speak for the first refusal; `refusals` has them all, in the order of `TABLES`."""
+        first = refusals[0].error
+        more = f" (so are the rows of {len(refusals) - 1} more tables)" if refusals[1:] else ""
+        super().__init__(first.table, first.reason + more, first.advice)
+        self.refusals = tuple(refusals)
+
+    def __reduce__(self) -> tuple[type["RowsRefused"], tuple[tuple[Refusal, ...]]]:  # type: ignore[override]  # its own arguments
+        """Let the error travel between processes whole."""
+        return type(self), (self.refusals,)
+
+
 class StoreUnavailable(StoreError):
     """The store cannot be reached, or has no room or time now: the same will succeed once that has passed."""
 
@@ -44,11 +71,27 @@ class Sink(Protocol):
     async def write(self, blocks: Sequence[Block]) -> None:
         """Return when every row of `blocks` is stored; retry for ever what can pass by itself.
 
-        Raises StoreRefused for what cannot: some of the rows may be stored then. Cancelling is always safe.
+        Raises RowsRefused when the store will never take the rows of some tables: all other rows are stored then, but
+        for those of `rows.CLAIM`, which would be a lie. Raises StoreRefused, before anything is sent, for blocks that
+        fit no table. Cancelling is always safe.
         """
 
     async def close(self) -> None:
         """Finish or give up what is being written, and let go of the store. A closed sink takes no rows."""
+
+
+async def each_table(blocks: Sequence[Block], store: Callable[[Block], Awaitable[None]]) -> None:
+    """Hand the rows of each table to `store` in the order of `TABLES`, as `Sink.write` promises. Raises RowsRefused."""
+    refusals: list[Refusal] = []
+    for block in merged(blocks):
+        if refusals and block.table == CLAIM:
+            break
+        try:
+            await store(block)
+        except StoreRefused as error:
+            refusals.append(Refusal(block, error))
+    if refusals:
+        raise RowsRefused(refusals)
 
 
 def merged(blocks: Sequence[Block]) -> list[Block]:

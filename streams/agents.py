@@ -5,9 +5,7 @@ started again and takes up at its checkpoint. Read `app` next.
 """
 
 import asyncio
-import logging
-import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, cast
 
 import faust
@@ -20,6 +18,7 @@ from streams.checkpoint import SnapshotTable, key_of, pack, unpack
 from streams.consumer import CoalescingConsumer, JoinedValue, Offsets
 from streams.contract import Reason, Rejected, Topic
 from streams.counting import Counting
+from streams.ends import EndProcess, LostSnapshotError
 from streams.kernels.batch import DIRECTIONS, Rejection
 from streams.kernels.cells import unpack as unpack_cells
 from streams.kernels.log import LogName
@@ -29,30 +28,6 @@ from streams.kernels.venue import EntranceTotals, Total, Venue
 
 log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
-_FAILED = 70  # EX_SOFTWARE of sysexits.h
-
-
-class LostSnapshotError(RuntimeError):
-    """A log was counted before, its snapshot is gone, and so are its first records: it cannot be counted again.
-
-    Restore the changelog topic from a backup, or give the cluster a new name (kafka.cluster) to begin a new log.
-    """
-
-    def __init__(self, name: LogName, earliest: int) -> None:
-        super().__init__(
-            f"{name}: no snapshot in the changelog, and the broker has records from offset {earliest} only; "
-            "restore the changelog topic, or set kafka.cluster to a new name to begin a new log"
-        )
-
-
-EndProcess = Callable[[BaseException], None]
-
-
-def end_process(error: BaseException) -> None:
-    """End at once, as kill -9 would: what is not checkpointed is counted again after the restart."""
-    log.critical("worker ends", reason=str(error), kind=type(error).__name__, exc_info=error)
-    logging.shutdown()
-    os._exit(_FAILED)
 
 
 class KafkaOutlet:
@@ -61,6 +36,7 @@ class KafkaOutlet:
     def __init__(self, app: faust.App, topic: str, table: SnapshotTable, offsets: Offsets) -> None:
         self.app, self.topic, self.table, self.offsets = app, topic, table, offsets
         self._rejected = app.topic(Topic.REJECTED, key_type=bytes, value_type=bytes, value_serializer="raw")
+        self._parked = app.topic(Topic.PARKED, key_type=bytes, value_type=bytes, value_serializer="raw")
         self._totals = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, value_serializer="raw")
 
     async def reject(self, log: LogName, rejections: Sequence[Rejection]) -> None:  # noqa: D102  # see Outlet
@@ -78,6 +54,10 @@ class KafkaOutlet:
                 for partition, plain in snapshots.items()
             ]
         )
+
+    async def park(self, records: Mapping[str, bytes]) -> None:  # noqa: D102
+        for name, value in records.items():  # one after the other: each may be megabytes
+            await self._sent([self._parked.send_soon(key=name.encode(), value=value)])
 
     def release(self, partition: int, offset: int) -> None:  # noqa: D102
         self.offsets.release(TP(self.topic, partition), offset)
@@ -138,7 +118,7 @@ def entrance_totals(log: PassageLog) -> list[EntranceTotals]:
     ]
 
 
-def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess = end_process) -> None:
+def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess) -> None:
     """Attach an agent that hands the joined messages of a source topic to its counting."""
     topic = app.topic(counting.topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 
@@ -156,7 +136,7 @@ def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess = en
     app.agent(topic, name=f"count.{counting.topic}", concurrency=1)(count)
 
 
-def watch_venue(app: faust.App, venue: Venue, *, end: EndProcess = end_process) -> None:
+def watch_venue(app: faust.App, venue: Venue, *, end: EndProcess) -> None:
     """Attach an agent that follows the totals of all logs."""
     topic = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     decode = msgspec.json.Decoder(EntranceTotals).decode
@@ -172,7 +152,11 @@ def watch_venue(app: faust.App, venue: Venue, *, end: EndProcess = end_process) 
 
 
 def take_up_on_assignment(
-    app: faust.App, countings: Sequence[tuple[Counting[Any], SnapshotTable]], offsets: Offsets
+    app: faust.App,
+    countings: Sequence[tuple[Counting[Any], SnapshotTable]],
+    offsets: Offsets,
+    *,
+    end: EndProcess,
 ) -> None:
     """Restore every log from its snapshot whenever Faust has recovered its tables.
 
@@ -185,21 +169,31 @@ def take_up_on_assignment(
             app.consumer.stop_flow()
             offsets.restart(await _starts(app, countings))
         except Exception as error:  # noqa: BLE001  # without its logs a worker must not go on
-            end_process(error)
+            end(error)
 
     app.on_rebalance_complete.connect(take_up, weak=False)
 
 
-async def _starts(app: faust.App, countings: Sequence[tuple[Counting[Any], SnapshotTable]]) -> dict[TP, int]:
+async def _check_not_lost(app: faust.App, counting: Counting[Any], earliest: Mapping[TP, int]) -> None:
+    """Raise LostSnapshotError where a log without a snapshot has been counted before and has lost its beginning."""
+    if not earliest:
+        return  # the question below is asked for one partition after another
     committed = await cast("CoalescingConsumer", app.consumer).seek_to_committed()
+    for tp, first in earliest.items():
+        if (committed.get(tp) or 0) > 0:
+            raise LostSnapshotError(
+                f"{counting.name(tp.partition)}: no snapshot in the changelog, and the broker has records from offset "
+                f"{first} only; restore the changelog topic, or set kafka.cluster to a new name to begin a new log"
+            )
+
+
+async def _starts(app: faust.App, countings: Sequence[tuple[Counting[Any], SnapshotTable]]) -> dict[TP, int]:
     starts: dict[TP, int] = {}
     for counting, table in countings:
         mine = [tp for tp in app.consumer.assignment() if tp.topic == counting.topic]
         earliest = await app.consumer.earliest_offsets(*mine)
         kept = {tp: table.data.get(key_of(tp.partition)) for tp in mine}
-        for tp in mine:
-            if kept[tp] is None and earliest[tp] > 0 and (committed.get(tp) or 0) > 0:
-                raise LostSnapshotError(counting.name(tp.partition), earliest[tp])
+        await _check_not_lost(app, counting, {tp: earliest[tp] for tp in mine if kept[tp] is None and earliest[tp] > 0})
         snapshots = {tp.partition: unpack(value) if value else None for tp, value in kept.items()}
         begun = counting.assign(snapshots, {tp.partition: at for tp, at in earliest.items()})
         starts |= {TP(counting.topic, partition): at for partition, at in begun.items()}

@@ -15,9 +15,6 @@ from faust.types import EventT
 
 from streams.kernels.snapshot import Plain
 
-LARGEST_SNAPSHOT: Final = 8 << 20
-"""Bytes of one snapshot at most, for the producer and for the changelog topics: a segment of large frames with hours
-of late events needs 1.2 MB, which is more than Kafka takes by default."""
 _HEADER: Final = struct.Struct(">Q")
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -65,7 +62,6 @@ def shelf(app: faust.App, name: str, *, partitions: int) -> SnapshotTable:
         recovery_buffer_size=1000,
         key_type=bytes,
         value_type=bytes,
-        extra_topic_configs={"max.message.bytes": LARGEST_SNAPSHOT},
     )
     return cast("SnapshotTable", table)
 

@@ -6,6 +6,9 @@ Event times are site time; ages of data are real time. Read next: `streams/site.
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class ClockError(ValueError):
     """A site clock was given a speed it cannot run at."""
@@ -34,6 +37,12 @@ class SiteClock:
     def now(self, real_ms: int) -> int:
         """Site time in milliseconds at the real time `real_ms`."""
         return self.site_ms + self._scaled(real_ms - self.real_ms)
+
+    def at(self, real_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Site times in milliseconds at many real times: what `now` says of each."""
+        elapsed, whole = real_ms - self.real_ms, int(self.speed)
+        scaled = elapsed * whole if whole == self.speed else np.rint(elapsed * self.speed).astype(np.int64)
+        return self.site_ms + scaled
 
     def real(self, site_ms: int) -> int:
         """Real time in milliseconds at which the site clock shows (or showed) `site_ms`."""

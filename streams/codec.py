@@ -3,10 +3,9 @@
 The checks and their order are `contract.Reason`. Read `kernels` next.
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -25,10 +24,9 @@ from streams.contract import (
     TurnstilePassage,
     VehiclePassage,
 )
-from streams.kernels.batch import DIRECTIONS, OUTCOMES, Batch, Ints, Position, Rejection
+from streams.kernels.batch import DIRECTIONS, OUTCOMES, Batch, Ints, Lines, Position, Rejection
 from streams.kernels.corrections import Change, CorrectionBatch
 
-_FIRST_BYTES: Final = 256
 _DETAIL: Final = 400
 _KNOWN_IDS: Final = 100_000
 _CODE = {name: code for names in (DIRECTIONS, OUTCOMES) for code, name in enumerate(names)}
@@ -91,34 +89,52 @@ class UnfitError(ValueError):
 T = TypeVar("T")
 
 
-class _Lines(Generic[T]):
+@dataclass(slots=True)
+class _Read(Generic[T]):
+    """What became of the lines of some records: events that fit, with position and line, and what does not fit."""
+
+    events: list[T] = field(default_factory=list)
+    positions: list[Position] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+    blank: list[int] = field(default_factory=list)  # the offsets of lines that say nothing
+
+    def lines(self, records: Records) -> Lines:
+        """Count the lines that are not blank; independently of what fits and what does not."""
+        blank = np.searchsorted(records.offset, self.blank)
+        return Lines(records.offset, records.lines - np.bincount(blank, minlength=len(records.offset)))
+
+
+class _Decoder(Generic[T]):
     """Decodes lines to one type and sets aside what does not fit."""
 
     def __init__(self, type_: type[T], check: Callable[[T], None]) -> None:
         self._decode = msgspec.json.Decoder(type_).decode
         self._check = check
 
-    def read(self, records: Records) -> tuple[list[T], list[Position], list[Rejection]]:
-        """Return accepted events with their positions, and rejections; blank lines are neither."""
+    def read(self, records: Records) -> _Read[T]:
+        """Decode every line; blank lines are neither accepted nor rejected."""
         lines = records.value.split(b"\n")
         offsets = np.repeat(records.offset, records.lines)
         starts = np.repeat(np.cumsum(records.lines) - records.lines, records.lines)
         numbers = np.arange(len(lines)) - starts
         arrived = np.repeat(records.arrived, records.lines)
-        accepted: list[T] = []
-        positions: list[Position] = []
-        rejections: list[Rejection] = []
+        read = _Read[T]()
         places = zip(offsets.tolist(), numbers.tolist(), arrived.tolist(), strict=True)
         for line, place in zip(lines, places, strict=True):
             try:
                 event = self._one(line)
             except UnfitError as error:
-                rejections.append(_rejection(line, Position(*place), error))
+                unfit = Rejection.of(line, Position(*place), reason=error.reason.value, detail=error.detail)
+                read.rejections.append(unfit)
             else:
-                if event is not None:
-                    accepted.append(event)
-                    positions.append(Position(*place))
-        return accepted, positions, rejections
+                if event is None:
+                    read.blank.append(place[0])
+                else:
+                    read.events.append(event)
+                    read.positions.append(Position(*place))
+                    read.raw.append(line)
+        return read
 
     def _one(self, line: bytes) -> T | None:
         if len(line) > LONGEST_LINE:
@@ -145,16 +161,19 @@ class PassageCodec:
         self._entrances = vocabulary.entrances
         self._categories = vocabulary.categories[kind]
         self._known: set[str] = set()
-        self._lines: _Lines[TurnstilePassage] | _Lines[VehiclePassage] = (
-            _Lines(TurnstilePassage, self._check) if kind == "person" else _Lines(VehiclePassage, self._check)
+        self._decoder: _Decoder[TurnstilePassage] | _Decoder[VehiclePassage] = (
+            _Decoder(TurnstilePassage, self._check) if kind == "person" else _Decoder(VehiclePassage, self._check)
         )
 
     def read(self, records: Records) -> Batch:
         """Turn records into columns."""
-        events, positions, rejections = self._lines.read(records)
+        read = self._decoder.read(records)
+        events, positions = read.events, read.positions
         return Batch(
             first=records.first,
             after=records.after,
+            lines=read.lines(records),
+            raw=read.raw,
             offset=_ints([each.offset for each in positions]),
             line=_ints([each.line for each in positions]),
             arrived=_ints([each.arrived for each in positions]),
@@ -170,7 +189,7 @@ class PassageCodec:
             credential=[_pseudonym(each) for each in events],
             temperature=np.array([_temperature(each) for each in events], dtype=np.float64),
             health=[_health(each) for each in events],
-            rejections=rejections,
+            rejections=read.rejections,
         )
 
     def _check(self, event: Passage) -> None:
@@ -200,13 +219,19 @@ class CorrectionCodec:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._areas = vocabulary.areas
-        self._lines = _Lines(Correction, self._check)
+        self._decoder = _Decoder(Correction, self._check)
 
     def read(self, records: Records) -> CorrectionBatch:
         """Turn records into corrections with their kind filled in."""
-        events, positions, rejections = self._lines.read(records)
-        accepted = [self._change(event, position) for event, position in zip(events, positions, strict=True)]
-        return CorrectionBatch(records.first, records.after, accepted, rejections)
+        read = self._decoder.read(records)
+        return CorrectionBatch(
+            first=records.first,
+            after=records.after,
+            lines=read.lines(records),
+            raw=read.raw,
+            corrections=list(map(self._change, read.events, read.positions)),
+            rejections=read.rejections,
+        )
 
     def _change(self, event: Correction, position: Position) -> Change:
         return Change(
@@ -285,8 +310,3 @@ def _why(line: bytes, error: Exception) -> UnfitError:
     except msgspec.DecodeError as untyped:
         return UnfitError(Reason.NOT_JSON, str(untyped))
     return UnfitError(Reason.WRONG_SHAPE, str(error))
-
-
-def _rejection(line: bytes, position: Position, error: UnfitError) -> Rejection:
-    digest = hashlib.sha256(line).hexdigest()
-    return Rejection(position, error.reason.value, error.detail, digest, line[:_FIRST_BYTES])

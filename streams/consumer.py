@@ -17,8 +17,9 @@ from faust.types import TP
 
 from streams.codec import Records
 
-LARGEST_JOIN: Final = 8 << 20
-"""Bytes joined at most: decoding one message must not keep the event loop from its other duties."""
+LARGEST_JOIN: Final = 1 << 20
+"""Bytes joined at most: decoding one message must not keep the event loop from its other duties, and a stream's buffer
+holds dozens of them while the store is away."""
 
 LONGEST_FETCH_MS: Final = 100
 """How long a broker may hold back an empty answer. Questions about offsets wait behind it, four of them at every start;

@@ -31,6 +31,7 @@ class Topic(StrEnum):
     CORRECTIONS = "corrections"
     TOTALS = "entrance.totals"
     REJECTED = "rejected"
+    PARKED = "parked"
     ALARMS = "alarms"
 
 
@@ -111,6 +112,7 @@ class Reason(StrEnum):
     WRONG_KIND = "wrong-kind"
     UNKNOWN_CATEGORY = "unknown-category"
     UNKNOWN_AREA = "unknown-area"
+    SUSPECT_TIME = batch.SUSPECT_TIME
 
 
 class Rejected(Struct, frozen=True):

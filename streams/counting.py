@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
+import structlog
 
-from sinks.rows import Block
-from sinks.sink import Sink
+from sinks.rows import CLAIM, Block
+from sinks.sink import Refusal, RowsRefused, Sink
 from streams.clock import SiteClock
 from streams.codec import Records
 from streams.kernels.batch import Ints, Rejection
@@ -20,6 +21,10 @@ from streams.kernels.log import LogName, Tally
 from streams.kernels.rows import rejection_rows
 from streams.kernels.snapshot import Plain
 from streams.metrics import Timings
+from streams.parking import Parked, notes, park
+
+log = structlog.get_logger()
+_LONG_LINE = 1024  # bytes, four times a usual one; a longer line waits as if it were several
 
 
 class Log(Protocol):
@@ -60,6 +65,9 @@ class Outlet(Protocol):
     async def keep(self, snapshots: Mapping[int, Plain]) -> None:
         """Write snapshots by partition."""
 
+    async def park(self, records: Mapping[str, bytes]) -> None:
+        """Keep rows that the store refuses, by the name of their batch."""
+
     def release(self, partition: int, offset: int) -> None:
         """Allow an offset to be committed."""
 
@@ -69,7 +77,10 @@ class Outlet(Protocol):
 
 @dataclass(slots=True)
 class Taken:
-    """One log's changes, taken at one offset; `times` are the event times (ms) of what was accepted."""
+    """One log's changes, taken at one offset; `times` are the event times (ms) of what was accepted.
+
+    `complete_before`: broker time (ms) up to which the log is complete without them.
+    """
 
     log: Log
     generation: int
@@ -78,16 +89,18 @@ class Taken:
     times: list[Ints]
     snapshot: Plain | None
     news: bool
+    complete_before: int
 
 
 @dataclass(slots=True)
 class _Held(Generic[L]):
     log: L
     arrived: int = 0  # broker time (ms) of the newest record applied
+    oldest: int | None = None  # and of the oldest one that is not taken yet
     # Next offset of the newest snapshot kept. One that was taken up is kept again: the worker that wrote it may have
     # ended before its offset was committed, and on a quiet topic nothing else would ever commit it.
     snapshot_at: int = -1
-    waiting: int = 0  # lines applied and not taken yet, whatever became of them
+    waiting: int = 0  # lines applied and not taken yet, whatever became of them; by the kB where they are long
     times: list[Ints] = field(default_factory=list)
     announced: bool = True  # a worker that takes a log up from a snapshot says once what it knows of it
 
@@ -125,13 +138,14 @@ class Counting(Generic[L]):
     def assign(self, snapshots: Mapping[int, Plain | None], earliest: Mapping[int, int]) -> dict[int, int]:
         """Take up these partitions and no others; return the offset at which each is to be read on."""
         self.generation += 1
-        self._held = {}
+        held: dict[int, _Held[L]] = {}
         for partition, plain in snapshots.items():
             name = self.name(partition)
             log = self.trade.begin(name, earliest[partition]) if plain is None else self.trade.thaw(plain, name)
-            self._held[partition] = _Held(log, announced=plain is None)
+            held[partition] = _Held(log, announced=plain is None)
+        self._held = held  # whole: other threads look at it
         self._room.set()
-        return {partition: held.log.next_offset for partition, held in self._held.items()}
+        return {partition: each.log.next_offset for partition, each in held.items()}
 
     async def apply(self, partition: int, records: Records, *, generation: int) -> None:
         """Count records; wait first while too much is waiting to be stored. Raises HoleError."""
@@ -143,7 +157,9 @@ class Counting(Generic[L]):
         held.log.apply(batch)
         held.times.append(self.trade.times(batch))
         held.arrived = max(held.arrived, int(records.arrived.max()))
-        held.waiting += int(records.lines.sum())
+        oldest = int(records.arrived.min())
+        held.oldest = oldest if held.oldest is None else min(held.oldest, oldest)
+        held.waiting += max(int(records.lines.sum()), len(records.value) // _LONG_LINE)
         if sum(each.waiting for each in self._held.values()) >= self.most_waiting:
             self._room.clear()
 
@@ -161,7 +177,8 @@ class Counting(Generic[L]):
         plain = self.trade.freeze(log) if due else None
         times, held.times, held.waiting = held.times, [], 0
         news, held.announced = bool(times) or not held.announced, True
-        return Taken(log, self.generation, [*blocks, *self._progress(held)], rejections, times, plain, news)
+        before, held.oldest = max(0, (held.oldest or 0) - 1), None
+        return Taken(log, self.generation, [*blocks, *self._progress(held)], rejections, times, plain, news, before)
 
     async def keep(self, taken: Sequence[Taken]) -> None:
         """Keep snapshots and release their offsets, except of partitions that have been assigned anew meanwhile."""
@@ -199,33 +216,59 @@ class Counting(Generic[L]):
             "received": log.tally.received,
             "counted": log.tally.counted,
             "duplicate": log.tally.duplicate,
+            "late": log.tally.late,
             "rejected": sum(log.tally.rejected.values()),
             "complete_to": complete_to,
             "worker": self.worker,
         }
-        return [Block("progress", {name: [value] for name, value in row.items()})]
+        return [Block("log_progress", {name: [value] for name, value in row.items()})]
+
+
+class CutOffError(RuntimeError):
+    """A flush was cut off with rows in its hands that nobody else has: the process must end, and count them again."""
 
 
 class Flusher:
-    """Stores what all topics of a worker have changed, in this order: rows, then snapshots, then the commit."""
+    """Stores what all topics of a worker have changed, in this order: rows, then snapshots, then the commit.
+
+    Rows that the store refuses for ever are parked before the claim that all is stored, and count as stored then.
+    `waiting_for_store_since`: monotonic seconds, None when no write is under way.
+    """
 
     def __init__(self, countings: Sequence[Counting[Any]], *, sink: Sink, clock: SiteClock, timings: Timings) -> None:
         self.countings = countings
         self.sink, self.clock, self.timings = sink, clock, timings
+        self.waiting_for_store_since: float | None = None
         self._flushing = asyncio.Lock()
+        self._cut_off = False
 
     async def flush(self, *, snapshot: bool) -> None:
-        """Store what changed; with `snapshot`, keep the states too and release their offsets for commit."""
+        """Store what changed; with `snapshot`, keep the states too and release their offsets for commit.
+
+        Raises CutOffError after a flush that failed or was cancelled: a snapshot now would forget the rows it had.
+        """
         async with self._flushing:
-            started = time.perf_counter()
-            taken = {counting: counting.take(snapshot=snapshot) for counting in self.countings}
-            await asyncio.gather(*map(_reject, taken, taken.values()))
-            await self._store([each for some in taken.values() for each in some])
-            for counting, some in taken.items():
-                await counting.outlet.announce([each.log for each in some if each.news])
-                await counting.keep(some)
-            if snapshot:
-                self.timings.checkpoint.observe(np.array([time.perf_counter() - started]))
+            if self._cut_off:
+                raise CutOffError("an earlier flush did not end; the rows it had are counted again after a restart")
+            self._cut_off = True
+            await self._flush(snapshot=snapshot)
+            self._cut_off = False
+
+    async def _flush(self, *, snapshot: bool) -> None:
+        started = time.perf_counter()
+        taken = {counting: counting.take(snapshot=snapshot) for counting in self.countings}
+        await asyncio.gather(*map(_reject, taken, taken.values()))
+        await self._store([each for some in taken.values() for each in some])
+        for counting, some in taken.items():
+            await counting.outlet.announce([each.log for each in some if each.news])
+            await counting.keep(some)
+        if snapshot:
+            self.timings.checkpoint.observe(np.array([time.perf_counter() - started]))
+
+    def store_waiting(self) -> float:
+        """Tell for how many seconds a write has been waiting for the store; any thread may ask."""
+        since = self.waiting_for_store_since
+        return 0.0 if since is None else time.monotonic() - since
 
     async def run(self, *, flush_seconds: float, checkpoint_seconds: float) -> None:
         """Flush for ever, with snapshots whenever they are due."""
@@ -242,12 +285,45 @@ class Flusher:
         if not blocks:
             return
         started = time.perf_counter()
-        await self.sink.write(blocks)
+        await self._write(blocks, taken)
         self.timings.insert.observe(np.array([time.perf_counter() - started]))
         times = [some for each in taken for some in each.times]
         if times:
             site_now = self.clock.now(int(time.time() * 1000))
             self.timings.end_to_end.observe((site_now - np.concatenate(times)) / self.clock.speed / 1000)
+
+    async def _write(self, blocks: Sequence[Block], taken: Sequence[Taken]) -> None:
+        self.waiting_for_store_since = time.monotonic()
+        try:
+            await self.sink.write(blocks)
+        except RowsRefused as refused:
+            await self._park(refused.refusals, taken)
+            await self.sink.write([block for block in blocks if block.table == CLAIM])
+        finally:
+            self.waiting_for_store_since = None
+
+    async def _park(self, refusals: Sequence[Refusal], taken: Sequence[Taken]) -> None:
+        """Keep refused rows in Kafka, and note it in the store, so that no log claims to be complete meanwhile.
+
+        Raises what the store or Kafka say if they refuse this too; nothing is released then. Without the claim nobody
+        would see that figures are old: it is never parked.
+        """
+        parked: list[Parked] = []
+        for refusal in refusals:
+            if refusal.block.table == CLAIM:
+                raise refusal.error
+            batches = await asyncio.to_thread(_parked, refusal, taken, self.countings[0].worker)
+            await self.countings[0].outlet.park({head.id: value for head, value in batches})
+            parked += [head for head, _ in batches]
+        await self.sink.write([notes(parked, resolved=False)])
+        for each in parked:
+            log.error("rows parked", id=each.id, table=each.table, rows=each.rows, reason=each.reason)
+
+
+def _parked(refusal: Refusal, taken: Sequence[Taken], worker: str) -> list[tuple[Parked, bytes]]:
+    table = refusal.block.table
+    logs = {str(each.log.name): each.complete_before for each in taken if any(b.table == table for b in each.blocks)}
+    return park(refusal, logs=logs, worker=worker, at=int(time.time() * 1000))
 
 
 async def _reject(counting: Counting[Any], taken: Sequence[Taken]) -> None:

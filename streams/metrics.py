@@ -80,7 +80,11 @@ class WorkerCollector(Collector):
         venue: Venue,
         occupancy: Callable[[], Occupancy],
         timings: Timings,
+        parked: Callable[[], Mapping[str, int]] = dict,
+        store_waiting: Callable[[], float] = float,
     ) -> None:
+        """Ask these at every scrape; `parked` by table, empty while the store cannot be asked; `store_waiting` in s."""
+        self._parked, self._store_waiting = parked, store_waiting
         self._logs, self._venue, self._occupancy, self._timings = logs, venue, occupancy, timings
 
     def collect(self) -> Iterator[Metric]:
@@ -92,31 +96,35 @@ class WorkerCollector(Collector):
         yield timings.end_to_end.family("gatepulse_end_to_end_seconds", "event time until its row is visible")
         yield timings.insert.family("gatepulse_store_insert_seconds", "one write of rows to the store")
         yield timings.checkpoint.family("gatepulse_checkpoint_seconds", "rows, snapshot and its delivery")
+        yield from self._store()
         yield InfoMetricFamily("gatepulse_build", "version", value={"version": version("gatepulse")})
 
     def _tallies(self) -> Iterator[Metric]:
-        logs = list(self._logs())
+        # Each log's tally is read once and all figures are taken from it: the worker goes on counting meanwhile.
+        tallies = [([log.name.topic, str(log.name.partition)], log.tally) for log in self._logs()]
         by_log = ["topic", "partition"]
         for what, text in (
             ("received", "lines received"),
             ("counted", "events accepted once"),
             ("duplicate", "events that had been received before"),
+            ("late", "events beyond the horizon, counted in the late account only"),
         ):
             family = CounterMetricFamily(f"gatepulse_events_{what}", text, labels=by_log)
-            for log in logs:
-                family.add_metric([log.name.topic, str(log.name.partition)], getattr(log.tally, what))
+            for labels, tally in tallies:
+                family.add_metric(labels, getattr(tally, what))
             yield family
-        late = CounterMetricFamily("gatepulse_events_late", "events refused as too late", labels=by_log)
-        for log in logs:
-            late.add_metric([log.name.topic, str(log.name.partition)], 0)  # no event is too late to be counted
-        yield late
         rejected = CounterMetricFamily(
             "gatepulse_events_rejected", "lines that could not be accepted", labels=["reason", *by_log]
         )
-        for log in logs:
-            for reason, n in list(log.tally.rejected.items()):  # a copy: the worker goes on counting meanwhile
-                rejected.add_metric([reason, log.name.topic, str(log.name.partition)], n)
+        violated = GaugeMetricFamily(
+            "gatepulse_identity_violated", "lines received of which nothing became; 0 when all is well", labels=by_log
+        )
+        for labels, tally in tallies:
+            for reason, n in tally.rejected.items():
+                rejected.add_metric([reason, *labels], n)
+            violated.add_metric(labels, tally.unaccounted)
         yield rejected
+        yield violated
 
     def _entrances(self) -> Iterator[Metric]:
         passages = CounterMetricFamily("gatepulse_passages", "passages", labels=["entrance", "direction", "kind"])
@@ -133,6 +141,21 @@ class WorkerCollector(Collector):
         for entrance, ts in self._venue.last_ts().items():
             last.add_metric([entrance], ts / 1000)
         yield last
+
+    def _store(self) -> Iterator[Metric]:
+        waiting = GaugeMetricFamily(
+            "gatepulse_store_waiting_seconds", "since when a write waits for the store; 0: none does"
+        )
+        waiting.add_metric([], self._store_waiting())
+        yield waiting
+        parked = GaugeMetricFamily(
+            "gatepulse_parked_batches",
+            "batches that the store refused and that wait in the topic `parked`; absent while unknown",
+            labels=["table"],
+        )
+        for table, n in self._parked().items():
+            parked.add_metric([table], n)
+        yield parked
 
     def _areas(self) -> Iterator[Metric]:
         occupancy = self._occupancy()

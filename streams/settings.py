@@ -36,7 +36,7 @@ class Kafka(_Section):
     )
     group: str = Field("gatepulse", description="consumer group, and prefix of the changelog topics")
     partitions: Annotated[int, Field(ge=1, le=1024)] = Field(4, description="of each source topic")
-    create_topics: bool = Field(default=True, description="create the changelog topics that are missing")
+    create_topics: bool = Field(default=True, description="create the topics that are missing when a worker starts")
     api_version: str | None = Field(
         None, pattern=r"^\d+(\.\d+)+$", description="for brokers that cannot tell theirs to kafka-python"
     )
@@ -71,8 +71,9 @@ class Worker(_Section):
     flush_seconds: Seconds = Field(0.25, description="rows reach the store at least this often")
     checkpoint_seconds: Seconds = Field(1.0, description="snapshots are written and offsets committed this often")
     most_waiting: Annotated[int, Field(ge=1000)] = Field(
-        200_000, description="lines in memory that are not stored, by topic; above it reading waits"
+        50_000, description="lines in memory that are not stored, by topic; above it reading waits"
     )
+    stall_seconds: Seconds = Field(45, description="a worker that has work and does not get on for so long is ended")
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(9100, description="0: no metrics")
     data: Path = Field(Path(".gatepulse"), description="Faust's own folder")
@@ -95,6 +96,17 @@ class Clock(_Section):
     speed: float = Field(1.0, gt=0, allow_inf_nan=False)
 
 
+class Time(_Section):
+    """Which event times are believed, and how late an event may come; in site time."""
+
+    suspect_seconds: Seconds = Field(
+        300, description="a device's clock may be wrong by this much; what contradicts more than that is set aside"
+    )
+    horizon_seconds: Seconds = Field(
+        172_800, description="what comes later than this after its time goes to the late account, and into no figure"
+    )
+
+
 class Log(_Section):
     """What the processes say."""
 
@@ -112,6 +124,7 @@ class Settings(BaseSettings):
     worker: Worker = Worker()
     wall: Wall = Wall()
     clock: Clock = Clock()
+    time: Time = Time()
     log: Log = Log()
 
     @classmethod

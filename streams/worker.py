@@ -1,8 +1,11 @@
 """One worker process: `gatepulse worker`, or `faust -A streams.worker worker`; the last module to read."""
 
+import asyncio
+import fcntl
 import time
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO, Any, Generic, TypeVar, cast
 
 import faust
 import structlog
@@ -11,15 +14,19 @@ from kafka.admin import KafkaAdminClient
 from prometheus_client import CollectorRegistry, start_http_server
 
 from sinks.clickhouse import ClickHouseSink, Reader, StoreAddress
-from sinks.rows import Block
+from sinks.rows import TABLES, Block
 from sinks.sink import StoreError
+from streams import topics
 from streams.app import Parts, create_app
+from streams.ends import Ends, EndsCollector
 from streams.logs import configure_logging
 from streams.metrics import Occupancy, WorkerCollector
 from streams.settings import Settings, load_settings
 from streams.site import Site, load_site
+from streams.watchdog import TICK_SECONDS, LogEnds, Standing, keep_watch
 
 log = structlog.get_logger()
+_locks: list[IO[str]] = []  # open for as long as this process lives
 
 
 def addresses(settings: Settings) -> tuple[StoreAddress, StoreAddress]:
@@ -50,28 +57,73 @@ def area_rows(site: Site, *, loaded_at: int) -> Block:
     )
 
 
+T = TypeVar("T")
+Rows = list[tuple[Any, ...]]
+
+
 @dataclass
-class StoredOccupancy:
-    """Reads the occupancy from the store, at most once a second; nothing while the store cannot be asked."""
+class Stored(Generic[T]):
+    """Asks the store at most once a second, for the metrics; `nothing` while it cannot be asked."""
 
     reader: Reader
-    _read_at: float = 0.0
-    _newest: Occupancy = field(default_factory=lambda: Occupancy({}, {}))
+    sql: str
+    understood: Callable[[Rows], T]
+    nothing: T
+    _read_at: float = -1.0
 
-    def __call__(self) -> Occupancy:
-        """Return what is inside each area."""
+    def __post_init__(self) -> None:
+        """Know nothing yet."""
+        self._newest = self.nothing
+
+    def __call__(self) -> T:
+        """Return the newest answer."""
         if time.monotonic() - self._read_at >= 1:
             self._read_at = time.monotonic()
             try:
-                rows = self.reader.query("SELECT area, kind, inside, capacity FROM gatepulse.occupancy")
+                self._newest = self.understood(self.reader.query(self.sql))
             except StoreError as error:
-                log.warning("no occupancy for the metrics", reason=str(error))
-                self._newest = Occupancy({}, {})
-            else:
-                inside = {(area, kind): inside for area, kind, inside, _ in rows}
-                capacity = {(area, kind): capacity for area, kind, _, capacity in rows if capacity is not None}
-                self._newest = Occupancy(inside, capacity)
+                log.warning("the store cannot be asked for the metrics", reason=str(error))
+                self._newest = self.nothing
         return self._newest
+
+
+def stored_occupancy(reader: Reader) -> Stored[Occupancy]:
+    """Ask what is inside each area."""
+
+    def understood(rows: Rows) -> Occupancy:
+        inside = {(area, kind): inside for area, kind, inside, _ in rows}
+        return Occupancy(inside, {(area, kind): limit for area, kind, _, limit in rows if limit is not None})
+
+    return Stored(reader, "SELECT area, kind, inside, capacity FROM gatepulse.occupancy", understood, Occupancy({}, {}))
+
+
+def stored_parking(reader: Reader) -> Stored[dict[str, int]]:
+    """Ask how many batches are parked by table, 0 where none is."""
+    return Stored(
+        reader,
+        "SELECT table, uniqExact(id) FROM gatepulse.parked GROUP BY table",
+        lambda rows: dict.fromkeys(TABLES, 0) | dict(rows),
+        {},
+    )
+
+
+class WorkerRunsError(RuntimeError):
+    """Another process has this worker's name: the two would take each other's partitions away for ever."""
+
+
+def _be_the_only_one(settings: Settings) -> None:
+    """Hold a lock on this worker's name until the process ends, however it ends. Raises WorkerRunsError."""
+    file = settings.worker.data / f"{settings.worker.name}.lock"
+    lock = file.open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise WorkerRunsError(
+            f"worker.name: {settings.worker.name!r} runs already (it holds {file}); "
+            "give each worker a name of its own, on all machines"
+        ) from error
+    _locks.append(lock)
 
 
 def _note_retry(table: str, error: Exception, attempt: int) -> None:
@@ -85,24 +137,64 @@ def build(settings: Settings) -> Parts:
     writer, reader = addresses(settings)
     sink = ClickHouseSink(writer, on_retry=_note_retry)
     settings.worker.data.mkdir(parents=True, exist_ok=True)
-    parts = create_app(settings, site, sink, cluster=cluster_name(settings))
+    _be_the_only_one(settings)
+    if settings.kafka.create_topics:
+        topics.apply(settings.kafka)
+    ends = Ends(settings.worker.data / f"{settings.worker.name}.ends.json")
+    parts = create_app(settings, site, sink, cluster=cluster_name(settings), end=ends.end)
 
     async def write_areas() -> None:
         await sink.write([area_rows(site, loaded_at=int(time.time() * 1000))])
 
     parts.app.task(write_areas)
+    keep_watch(_standing(parts, settings), seconds=settings.worker.stall_seconds, end=ends.end)
     if settings.worker.metrics_port:
         registry = CollectorRegistry()
+        registry.register(EndsCollector(ends))
         registry.register(
             WorkerCollector(
                 logs=lambda: [each for counting in parts.countings.values() for each in counting.logs],
                 venue=parts.venue,
-                occupancy=StoredOccupancy(Reader(reader)),
+                occupancy=stored_occupancy(Reader(reader)),
                 timings=parts.timings,
+                parked=stored_parking(Reader(reader)),
+                store_waiting=parts.flusher.store_waiting,
             )
         )
         start_http_server(settings.worker.metrics_port, addr=settings.worker.metrics_host, registry=registry)
     return parts
+
+
+def _standing(parts: Parts, settings: Settings) -> Callable[[], Standing]:
+    """Return what gathers the watchdog's facts, on the watchdog's thread."""
+    app, turns = parts.app, 0
+    log_ends = LogEnds(settings.kafka.brokers, tuple(map(str, topics.SOURCES)), **settings.kafka.client)
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(TICK_SECONDS / 4)
+
+    app.task(turn)
+
+    def standing() -> Standing:
+        recovery = cast("Any", app.tables).recovery
+        assigned = app.rebalancing_count > 0 and not app.rebalancing
+        return Standing(
+            turns=turns,
+            recovering=None if assigned else (app.rebalancing_count, sum(list(recovery.active_offsets.values()))),
+            storing=parts.flusher.waiting_for_store_since is not None,
+            counted={
+                (each.name.topic, each.name.partition): each.next_offset
+                for counting in parts.countings.values()
+                for each in counting.logs
+            },
+            kept={(tp.topic, tp.partition): at for tp, at in list(parts.offsets.start.items())},
+            end=log_ends(),
+        )
+
+    return standing
 
 
 def run(settings: Settings) -> None:

@@ -1,17 +1,28 @@
-"""Fixtures that more than one package's tests need: a real store and a real broker, one of each per test session."""
+"""Fixtures that more than one package's tests need: a store and brokers, one of each per test session."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import hypothesis
 import pytest
 
 from infra.broker import EmbeddedBroker
 from infra.clickhouse import EmbeddedClickHouse
+from infra.kafka.install import install, missing
+from infra.kafka.server import KafkaServer
 from tests.infra.processes import running
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let kafka-python be imported: on Python 3.11 it uses functions that were deprecated for two versions."""
+    """Let kafka-python be used: on Python 3.11 it calls functions that were deprecated for two versions."""
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+    # It also leaves it to the garbage collector to close a socket whose connection was refused.
+    config.addinivalue_line("filterwarnings", r"ignore:unclosed <socket.*laddr=\('0.0.0.0'[^>]*>$:ResourceWarning")
+
+
+# How long an example takes depends on what else the machine is doing.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +37,19 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a broker; its address. It has no topics: they appear, with 4 partitions, when first asked for."""
     with running(EmbeddedBroker(tmp_path_factory.mktemp("broker"))) as server:
         yield server.bootstrap
+
+
+@pytest.fixture(scope="session")
+def kafka_installed() -> Path:
+    """Tell where Apache Kafka is, or skip: not every machine has Java."""
+    lack = missing()
+    if lack:
+        pytest.skip(lack)
+    return install()
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:  # noqa: ARG001 - needed
+    """Start an Apache Kafka without topics; tests create their own, under names that no other test uses."""
+    with running(KafkaServer(tmp_path_factory.mktemp("kafka"))) as server:
+        yield server

@@ -1,6 +1,7 @@
 """Everything that counts, without I/O, clock or randomness: state in, events in, state and rows out.
 
-Reading order: `batch` (events as columns) → `identity` (each event once) → `cells` (windowed counts) →
-`passages` (one log, counted) → `snapshot` (its state, kept) → `corrections` (audited changes of an occupancy) →
-`venue` (the site as a whole). `calendar` knows the site's days.
+Reading order: `batch` (events as columns) → `identity` (each event once) → `times` (which times are believed) →
+`admission` (what becomes of each event) → `cells` (windowed counts) → `passages` (one log, counted) →
+`snapshot` (its state, kept) → `corrections` (audited changes of an occupancy) → `venue` (the site as a whole).
+`calendar` knows the site's days.
 """

@@ -1,7 +1,8 @@
 """Events as columns: what the codec hands to the kernels; read `identity` next."""
 
+import hashlib
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,10 @@ OUTCOMES = ("passed", "granted", "denied")
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+
+SUSPECT_TIME: Final = "suspect-time"
+"""The one reason for a rejection that only the kernels can tell: an event's time is not believed, see `times`."""
+_FIRST_BYTES: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,23 @@ class Rejection:
     sha256: str
     first_bytes: bytes
 
+    @classmethod
+    def of(cls, line: bytes, position: Position, *, reason: str, detail: str) -> "Rejection":
+        """Say why a line is not accepted, and keep as much of it as tells which it was."""
+        return cls(position, reason, detail, hashlib.sha256(line).hexdigest(), line[:_FIRST_BYTES])
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """How many lines that are not blank each record of a batch brought, before anything was made of them."""
+
+    record: Ints
+    count: Ints
+
+    def of_offset(self, first: int) -> int:
+        """Count those of the records at or behind an offset."""
+        return int(self.count[self.record >= first].sum())
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -41,11 +63,14 @@ class Batch:
 
     Times in milliseconds UTC. `direction` 0 = in, 1 = out; `outcome` 0 = passed, 1 = granted, 2 = denied.
     Missing text is "", a missing temperature NaN. The records, accepted or not, are those of the offsets
-    `first` to before `after`, without a gap.
+    `first` to before `after`, without a gap; `lines` counts what they brought. `raw` has the line of each event until
+    it is admitted, and nothing afterwards: a batch waits in memory for the store.
     """
 
     first: int
     after: int
+    lines: Lines
+    raw: list[bytes]
     offset: Ints
     line: Ints
     arrived: Ints
@@ -75,10 +100,16 @@ class Batch:
             name: [column[i] for i in chosen] if isinstance(column, list) else column[rows]
             for name, column in columns.items()
         }
-        return Batch(first=self.first, after=self.after, rejections=self.rejections, **kept)
+        raw = [self.raw[i] for i in chosen] if self.raw else []
+        return replace(self, raw=raw, **kept)
+
+    def admitted(self, rows: Ints) -> "Batch":
+        """Keep the events at these positions, without their lines."""
+        bare = replace(self, raw=[])
+        return bare if len(rows) == len(self) else bare.select(rows)
 
     def from_offset(self, first: int) -> "Batch":
-        """Leave out everything below an offset: it has been applied before."""
+        """Leave out everything below an offset, except in `lines`: it has been applied before."""
         if first <= self.first:
             return self
         kept = self.select(np.flatnonzero(self.offset >= first))
@@ -86,4 +117,5 @@ class Batch:
         return replace(kept, first=first, rejections=rejections)
 
 
-_COLUMNS = tuple(each.name for each in fields(Batch) if each.name not in {"first", "after", "rejections"})
+_NO_COLUMNS = frozenset({"first", "after", "lines", "raw", "rejections"})
+_COLUMNS = tuple(each.name for each in fields(Batch) if each.name not in _NO_COLUMNS)

@@ -3,8 +3,8 @@
 A segment is a fixed stretch of a log's offsets. A cell counts the events of one segment in one event-time window,
 so its value depends on the log alone: not on the order in which windows fill, nor on where a batch, a
 checkpoint or a crash happened to fall. An event that is hours late opens a cell of its own window in the segment in
-which it arrives; readers add the segments up. Hence no watermark and no lateness limit is needed, and the state holds
-the cells of one segment only.
+which it arrives; readers add the segments up. Hence no watermark is needed, the horizon beyond which an event is late
+(`times`) costs nothing, and the state holds the cells of one segment only.
 """
 
 from collections.abc import Iterable

@@ -7,9 +7,10 @@ replaces. So a passage that arrives late still lands before or behind it as it h
 from dataclasses import dataclass, field
 
 from sinks.rows import Block
-from streams.kernels.batch import Position, Rejection
+from streams.kernels.batch import SUSPECT_TIME, Lines, Position, Rejection
 from streams.kernels.log import LogName, Tally, check_no_hole
 from streams.kernels.snapshot import FORMAT, Plain, check, tally_in, tally_out
+from streams.kernels.times import TimeRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class CorrectionBatch:
-    """Accepted corrections with kind and position, in the order of the log."""
+    """Accepted corrections with kind, position and line, in the order of the log; see batch.Batch."""
 
     first: int
     after: int
+    lines: Lines
+    raw: list[bytes]
     corrections: list[Change]
     rejections: list[Rejection] = field(default_factory=list)
 
@@ -40,8 +43,8 @@ class CorrectionBatch:
 class CorrectionLog:
     """One log of corrections; the same life as a PassageLog."""
 
-    def __init__(self, name: LogName, *, next_offset: int) -> None:
-        self.name = name
+    def __init__(self, name: LogName, times: TimeRules, *, next_offset: int) -> None:
+        self.name, self.times = name, times
         self.next_offset = next_offset
         self.tally = Tally()
         self.seen: set[str] = set()
@@ -51,17 +54,30 @@ class CorrectionLog:
     def apply(self, batch: CorrectionBatch) -> None:
         """Accept a batch; see PassageLog.apply."""
         check_no_hole(self.name, self.next_offset, batch.first)
-        rejections = [each for each in batch.rejections if each.position.offset >= self.next_offset]
-        self.tally.reject(rejections)
+        new = [pair for pair in zip(batch.corrections, batch.raw, strict=True) if self._is_new(pair[0].position)]
+        rejections = [each for each in batch.rejections if self._is_new(each.position)]
+        fresh = len(self._fresh)
+        duplicates = 0
+        for change, raw in new:
+            doubt = self.times.doubt(change.ts, change.position.arrived, before=None, after=None)
+            if change.id in self.seen:
+                duplicates += 1
+            elif doubt is None:
+                self.seen.add(change.id)
+                self._fresh.append(change)
+            else:  # not seen: the same correction may come again with a time that can be true
+                rejections.append(Rejection.of(raw, change.position, reason=SUSPECT_TIME, detail=doubt))
         self._rejections += rejections
-        for change in batch.corrections:
-            if change.position.offset >= self.next_offset:
-                fresh = change.id not in self.seen
-                self.tally.count(int(fresh), duplicates=int(not fresh))
-                if fresh:
-                    self.seen.add(change.id)
-                    self._fresh.append(change)
+        self.tally = self.tally.plus(
+            received=batch.lines.of_offset(self.next_offset),
+            counted=len(self._fresh) - fresh,
+            duplicate=duplicates,
+            rejections=rejections,
+        )
         self.next_offset = max(self.next_offset, batch.after)
+
+    def _is_new(self, position: Position) -> bool:
+        return position.offset >= self.next_offset
 
     def take(self) -> list[Block]:
         """Return the rows of the corrections since the last time."""
@@ -96,15 +112,15 @@ def freeze(log: CorrectionLog) -> Plain:
         "format": FORMAT,
         "log": str(log.name),
         "next": log.next_offset,
-        "tally": tally_out(log.tally),
+        **tally_out(log.tally),
         "seen": sorted(log.seen),
     }
 
 
-def thaw(plain: Plain, name: LogName) -> CorrectionLog:
+def thaw(plain: Plain, name: LogName, times: TimeRules) -> CorrectionLog:
     """Take a log up where `freeze` left it. Raises SnapshotError when it is another one's."""
     check(plain, name)
-    log = CorrectionLog(name, next_offset=plain["next"])
-    log.tally = tally_in(plain["tally"])
+    log = CorrectionLog(name, times, next_offset=plain["next"])
+    log.tally = tally_in(plain)
     log.seen = set(plain["seen"])
     return log

@@ -1,4 +1,4 @@
-"""Each event once: the ranges of sequence numbers received from every device; read `cells` next.
+"""Each event once: the ranges of sequence numbers received from every device; read `times` next.
 
 The same bookkeeping as TCP's selective acknowledgement (RFC 2018): memory grows with the holes, not with the
 events, it is exact for any order of arrival, and every hole is an event that is known to be missing.
@@ -9,15 +9,24 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from streams.kernels.batch import Bools, Ints
+from streams.kernels.batch import Ints
+
+Reference = int | None
+"""The time (ms UTC) with which a neighbour in the numbering is compared; None where none is known."""
 
 
 @dataclass(slots=True)
 class Ranges:
-    """Received sequence numbers as sorted, disjoint, inclusive ranges that do not touch."""
+    """Received sequence numbers as sorted, disjoint, inclusive ranges that do not touch.
+
+    `low_ts` and `high_ts` are the reference times at the ends of each range: those of the events that stand there.
+    An event whose time is not believed has those of its neighbours when it came.
+    """
 
     low: list[int] = field(default_factory=list)
     high: list[int] = field(default_factory=list)
+    low_ts: list[Reference] = field(default_factory=list)
+    high_ts: list[Reference] = field(default_factory=list)
 
     @property
     def missing(self) -> int:
@@ -29,53 +38,43 @@ class Ranges:
         """The highest number received; 0 before the first."""
         return self.high[-1] if self.high else 0
 
-    def add(self, low: int, high: int) -> None:
-        """Receive all of low..high, whether or not parts of it came before."""
-        if self.high and low == self.high[-1] + 1:  # what nearly always happens
-            self.high[-1] = high
-            return
-        first = bisect_right(self.high, low - 2)  # the first range that touches low..high
-        last = bisect_right(self.low, high + 1)  # behind the last one that does
-        if first < last:
-            low, high = min(low, self.low[first]), max(high, self.high[last - 1])
-        self.low[first:last] = [low]
-        self.high[first:last] = [high]
+    def received(self, number: int) -> bool:
+        """Whether a number has come before."""
+        at = bisect_right(self.low, number) - 1
+        return at >= 0 and number <= self.high[at]
 
-    def received(self, numbers: Ints) -> Bools:
-        """Which of these numbers (any shape) have come before."""
-        if not self.high or not len(numbers) or numbers.min() > self.high[-1]:
-            return np.zeros(numbers.shape, dtype=np.bool_)
-        at = np.searchsorted(np.array(self.low), numbers, side="right") - 1
-        answer: Bools = (at >= 0) & (numbers <= np.array(self.high)[at])
-        return answer
+    def neighbours(self, number: int) -> tuple[Reference, Reference]:
+        """Return the reference times of the nearest lower and the nearest higher number received, of one that is not.
+
+        The nearest numbers are always ends of ranges.
+        """
+        at = bisect_right(self.low, number)
+        return self.high_ts[at - 1] if at else None, self.low_ts[at] if at < len(self.low) else None
+
+    def add(self, low: int, high: int, *, low_ts: Reference = None, high_ts: Reference = None) -> None:
+        """Receive all of low..high, none of which has come before, with the reference times of both."""
+        at = bisect_right(self.low, low)  # so many ranges are below
+        first, behind = at, at
+        if at and self.high[at - 1] == low - 1:
+            first, low, low_ts = at - 1, self.low[at - 1], self.low_ts[at - 1]
+        if at < len(self.low) and self.low[at] == high + 1:
+            behind, high, high_ts = at + 1, self.high[at], self.high_ts[at]
+        self.low[first:behind], self.high[first:behind] = [low], [high]
+        self.low_ts[first:behind], self.high_ts[first:behind] = [low_ts], [high_ts]
 
 
-def first_of_each(device: Ints, epoch: Ints, seq: Ints) -> tuple[Ints, list[tuple[int, int]]]:
+def first_of_each(device: Ints, epoch: Ints, seq: Ints) -> tuple[Ints, Ints]:
     """Sort a batch by identity and leave out repetitions within it; the earliest stays.
 
-    Returns the positions, sorted by (device, epoch, seq), and the [start, end) of each (device, epoch) in them.
+    Returns the positions, sorted by (device, epoch, seq), and where in them each (device, epoch) starts.
     """
     order = np.lexsort((seq, epoch, device))  # stable: equal identities stay in the order of the log
     if not len(order):
-        return order, []
+        return order, order
     d, e, s = device[order], epoch[order], seq[order]
     new_counter = np.empty(len(order), dtype=np.bool_)
     new_counter[0] = True
     new_counter[1:] = (d[1:] != d[:-1]) | (e[1:] != e[:-1])
     first = new_counter.copy()
     first[1:] |= s[1:] != s[:-1]
-    order = order[first]
-    starts = np.flatnonzero(new_counter[first])
-    ends = np.append(starts[1:], len(order))
-    return order, list(zip(starts.tolist(), ends.tolist(), strict=True))
-
-
-def admit(ranges: Ranges, seq: Ints) -> Bools:
-    """Receive sorted, distinct sequence numbers of one device and epoch; True where a number is new."""
-    fresh = ~ranges.received(seq)
-    breaks = np.flatnonzero(np.diff(seq) != 1)
-    lows = seq[np.concatenate(([0], breaks + 1))].tolist()
-    highs = seq[np.concatenate((breaks, [len(seq) - 1]))].tolist()
-    for low, high in zip(lows, highs, strict=True):
-        ranges.add(low, high)
-    return fresh
+    return order[first], np.flatnonzero(new_counter[first])

@@ -1,7 +1,7 @@
 """What every log has: a name of its own for all time, a tally, and no holes; read `passages` next."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streams.kernels.batch import Rejection
@@ -41,22 +41,34 @@ def check_no_hole(log: LogName, expected: int, got: int) -> None:
         raise HoleError(log, expected, got)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Tally:
-    """What became of every line: received = counted + duplicate + rejected, always."""
+    """What became of every line: received = counted + duplicate + late + rejected, always.
+
+    `received` is counted where lines come in and the others where their fate is decided, so that a line that is lost
+    in between is noticed. A value that is replaced, once per batch: whoever reads it meanwhile, such as the thread
+    that answers Prometheus, sees one moment.
+    """
 
     received: int = 0
     counted: int = 0
     duplicate: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
+    late: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
 
-    def count(self, fresh: int, *, duplicates: int) -> None:
-        """Note accepted lines."""
-        self.received += fresh + duplicates
-        self.counted += fresh
-        self.duplicate += duplicates
+    @property
+    def unaccounted(self) -> int:
+        """How many lines have come in of which nothing became; anything but 0 is a fault of this program."""
+        return self.received - self.counted - self.duplicate - self.late - sum(self.rejected.values())
 
-    def reject(self, rejections: Sequence[Rejection]) -> None:
-        """Note lines that could not be accepted."""
-        self.received += len(rejections)
-        self.rejected.update(each.reason for each in rejections)
+    def plus(
+        self, *, received: int, counted: int, duplicate: int, late: int = 0, rejections: Sequence[Rejection] = ()
+    ) -> "Tally":
+        """Add what became of a batch."""
+        return Tally(
+            received=self.received + received,
+            counted=self.counted + counted,
+            duplicate=self.duplicate + duplicate,
+            late=self.late + late,
+            rejected=Counter(self.rejected) + Counter(each.reason for each in rejections),
+        )

@@ -7,11 +7,11 @@ the row that would have been written anyway.
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from sinks.rows import Block
+from streams.kernels.admission import Admitted, Devices, Fate
 from streams.kernels.batch import OUTCOMES, Batch, Bools, Ints, Rejection
 from streams.kernels.cells import (
     MOST_CATEGORIES,
@@ -24,7 +24,6 @@ from streams.kernels.cells import (
     segments_in,
     unpack,
 )
-from streams.kernels.identity import Ranges, admit, first_of_each
 from streams.kernels.log import LogName, Tally, check_no_hole
 from streams.kernels.names import Names
 from streams.kernels.place import Place
@@ -33,16 +32,6 @@ from streams.kernels.segment import MINUTE_MS, WINDOW_MS, Segment
 
 _PASSED = OUTCOMES.index("passed")
 _DENIED = OUTCOMES.index("denied")
-
-
-@dataclass(slots=True)
-class Device:
-    """What is known of one device in one epoch."""
-
-    ranges: Ranges = field(default_factory=Ranges)
-    entrance: str = ""
-    last_ts: int = 0
-    last_seen: int = 0
 
 
 class PassageLog:
@@ -55,9 +44,7 @@ class PassageLog:
         self.entrances = Names(limit=MOST_ENTRANCES)
         self.categories = Names(limit=MOST_CATEGORIES)
         self.reasons = Names()
-        self.device_names = Names()
-        self.devices: dict[tuple[int, int], Device] = {}
-        self.changed_devices: set[tuple[int, int]] = set()
+        self.devices = Devices()
         self.totals = Cells()
         self.last_ts: dict[str, int] = {}
         self.boundary: dict[str, bool] = {}  # as the site was when an entrance was last counted
@@ -74,13 +61,11 @@ class PassageLog:
         counted, where the batch begins above it.
         """
         check_no_hole(self.name, self.next_offset, batch.first)
+        received = batch.lines.of_offset(self.next_offset)
         batch = batch.from_offset(self.next_offset)
-        self.tally.reject(batch.rejections)
-        self._rejections += batch.rejections
-        fresh = self._admit(batch)
-        for start, end in segments_in(fresh.offset):
-            self._enter_segment(segment_of(int(fresh.offset[start])))
-            self._count(fresh if end - start == len(fresh) else fresh.select(np.arange(start, end)))
+        admitted = self.devices.admit(batch, rules=self.place.times)
+        self._tell(batch, admitted, received)
+        self._count_segments(batch, admitted.fate)
         self.next_offset = max(self.next_offset, batch.after)
         self._enter_segment(segment_of(self.next_offset))
 
@@ -91,10 +76,11 @@ class PassageLog:
             self._blocks.append(passage_rows(str(self.name), self.kind, self._fresh))
         if self._entered:
             self._blocks.append(entered_rows(self.kind, sorted(self._entered)))
-        if self.changed_devices:
+        if self.devices.changed:
             self._blocks.append(self._device_rows())
         blocks, self._blocks = self._blocks, []
-        self._fresh, self._entered, self.changed_devices = [], set(), set()
+        self._fresh, self._entered = [], set()
+        self.devices.changed.clear()
         return blocks
 
     def take_rejections(self) -> list[Rejection]:
@@ -105,36 +91,46 @@ class PassageLog:
     def missing(self) -> Mapping[str, int]:
         """Count the events known to be missing, by entrance."""
         answer: Counter[str] = Counter()
-        for device in self.devices.values():
+        for device in self.devices.known.values():
             answer[device.entrance] += device.ranges.missing
         return answer
 
-    def _admit(self, batch: Batch) -> Batch:
-        """Leave out duplicates; note what was received from each device."""
-        device = self.device_names.numbers(batch.device)
-        order, counters = first_of_each(device, batch.epoch, batch.seq)
-        fresh = np.zeros(len(batch), dtype=np.bool_)
-        for start, end in counters:
-            rows = order[start:end]
-            key = (int(device[rows[0]]), int(batch.epoch[rows[0]]))
-            fresh[rows] = self._receive(key, batch, rows)
-        kept = batch if fresh.all() else batch.select(np.flatnonzero(fresh))
-        self.tally.count(len(kept), duplicates=len(batch) - len(kept))
-        return kept
+    def _tell(self, batch: Batch, admitted: Admitted, received: int) -> None:
+        """Note what became of a batch's lines."""
+        rejections = batch.rejections + admitted.suspects
+        self._rejections += rejections
+        self.tally = self.tally.plus(
+            received=received,
+            counted=admitted.number(Fate.COUNTED),
+            duplicate=admitted.number(Fate.DUPLICATE),
+            late=admitted.number(Fate.LATE),
+            rejections=rejections,
+        )
 
-    def _receive(self, key: tuple[int, int], batch: Batch, rows: Ints) -> Bools:
-        device = self.devices.get(key)
-        if device is None:
-            device = self.devices[key] = Device()
-        newest = int(rows[-1])
-        if int(batch.seq[newest]) > device.ranges.last:
-            device.entrance = batch.entrance[newest]
-        fresh = admit(device.ranges, batch.seq[rows])
-        if fresh.any():
-            device.last_ts = max(device.last_ts, int(batch.ts[rows[fresh]].max()))
-            device.last_seen = max(device.last_seen, int(batch.arrived[rows[fresh]].max()))
-            self.changed_devices.add(key)
-        return fresh
+    def _count_segments(self, batch: Batch, fate: Ints) -> None:
+        """Count what is to be counted or late, segment by segment."""
+        rows = np.flatnonzero((fate == Fate.COUNTED.value) | (fate == Fate.LATE.value))
+        admitted, late = batch.admitted(rows), fate[rows] == Fate.LATE.value
+        for start, end in segments_in(admitted.offset):
+            self._enter_segment(segment_of(int(admitted.offset[start])))
+            whole = end - start == len(admitted)
+            self._count_all(admitted if whole else admitted.select(np.arange(start, end)), late[start:end])
+
+    def _count_all(self, batch: Batch, late: Bools) -> None:
+        """Count events of one segment, those that are late in an account of their own."""
+        if not late.any():
+            self._count(batch)
+            return
+        # All names get their numbers in the order of the log, whatever is counted first.
+        self.entrances.numbers(batch.entrance)
+        self.categories.numbers(batch.category)
+        self._count_late(batch.select(np.flatnonzero(late)))
+        if not late.all():
+            self._count(batch.select(np.flatnonzero(~late)))
+
+    def _count_late(self, batch: Batch) -> None:
+        entrance, category = self.entrances.numbers(batch.entrance), self.categories.numbers(batch.category)
+        self.segment.late.add(pack(self.place.days.of(batch.ts), entrance, category, batch.direction, batch.outcome))
 
     def _count(self, batch: Batch) -> None:
         """Count fresh events of one segment."""
@@ -198,7 +194,7 @@ class PassageLog:
             self.segment = Segment(number)
 
     def _device_rows(self) -> Block:
-        keys = sorted(self.changed_devices)
-        names = [self.device_names.listed[number] for number, _ in keys]
-        devices = [self.devices[key] for key in keys]
+        keys = sorted(self.devices.changed)
+        names = [self.devices.names.listed[number] for number, _ in keys]
+        devices = [self.devices.known[key] for key in keys]
         return device_rows(str(self.name), names, [epoch for _, epoch in keys], devices, self.next_offset)

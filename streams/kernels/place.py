@@ -1,10 +1,11 @@
-"""What the kernels must know of the site: where its entrances lead, and its days."""
+"""What the kernels must know of the site: where its entrances lead, its days, and the limits of its clocks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from streams.kernels.calendar import SiteDays
+from streams.kernels.times import TimeRules
 
 OUTSIDE: Final = "outside"
 """The world: the one area whose occupancy is nobody's business."""
@@ -25,7 +26,8 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The site as the kernels see it; entrances by their ids."""
+    """The site as the kernels see it; entrances by their ids, `times` says which event times are believed."""
 
     gates: Mapping[str, Gate]
     days: SiteDays
+    times: TimeRules

@@ -94,6 +94,7 @@ class Segment:
     minutes: Cells = field(default_factory=Cells)
     days: Cells = field(default_factory=Cells)
     anonymous: Cells = field(default_factory=Cells)
+    late: Cells = field(default_factory=Cells)  # by day, and counted nowhere else
     refusals: dict[int, Cells] = field(default_factory=dict)  # by number of the reason
     flows: Flows = field(default_factory=Flows)
     hours: Flows = field(default_factory=Flows)  # the same by hour: what is inside now is summed from these
@@ -109,6 +110,7 @@ class Segment:
             *_rows("counts_10s", self.tens, partial(_window_columns, log, width=WINDOW_MS)),
             *_rows("counts_1m", self.minutes, partial(_window_columns, log, width=MINUTE_MS)),
             *_rows("counts_day", self.days, partial(self._day_columns, log)),
+            *_rows("late_day", self.late, partial(_late_columns, log)),
             *self.flows.take("area_flows_10s", log.kind, width=WINDOW_MS),
             *self.hours.take("area_flows_1h", log.kind, width=HOUR_MS),
         ]
@@ -150,6 +152,10 @@ def _cell_columns(log: Log, keys: Ints) -> dict[str, Any]:
 
 def _window_columns(log: Log, keys: Ints, *, width: int) -> dict[str, Any]:
     return {**_cell_columns(log, keys), "window_start": unpack(keys).window * width}
+
+
+def _late_columns(log: Log, keys: Ints) -> dict[str, Any]:
+    return {**_cell_columns(log, keys), "day": unpack(keys).window}
 
 
 def _refusal_columns(log: Log, keys: Ints, *, reason: str) -> dict[str, Any]:

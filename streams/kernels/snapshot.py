@@ -1,14 +1,14 @@
 """The state of a log as plain lists and numbers, and back; what the checkpoint keeps and a restart takes up."""
 
-from collections import Counter
 from operator import itemgetter
 from typing import Any, Final
 
+from streams.kernels.admission import Device, Devices
 from streams.kernels.cells import MOST_CATEGORIES, MOST_ENTRANCES, Cells
-from streams.kernels.identity import Ranges
+from streams.kernels.identity import Ranges, Reference
 from streams.kernels.log import LogName, Tally
 from streams.kernels.names import Names
-from streams.kernels.passages import Device, PassageLog
+from streams.kernels.passages import PassageLog
 from streams.kernels.place import Place
 from streams.kernels.segment import Flow, Flows, Segment
 
@@ -36,29 +36,36 @@ def check(plain: Plain, name: LogName) -> None:
         )
 
 
-def tally_out(tally: Tally) -> list[Any]:
+def tally_out(tally: Tally) -> Plain:
     """Write a tally."""
-    return [tally.received, tally.counted, tally.duplicate, dict(sorted(tally.rejected.items()))]
+    figures = [tally.received, tally.counted, tally.duplicate, dict(sorted(tally.rejected.items()))]
+    return {"tally": figures, "late": tally.late}
 
 
-def tally_in(plain: list[Any]) -> Tally:
+def tally_in(plain: Plain) -> Tally:
     """Read a tally."""
-    received, counted, duplicate, rejected = plain
-    return Tally(received, counted, duplicate, Counter(rejected))
+    received, counted, duplicate, rejected = plain["tally"]
+    return Tally(received, counted, duplicate, plain.get("late", 0), rejected)
 
 
 def freeze(log: PassageLog) -> Plain:
-    """Write the state as of `next_offset`, sorted, so that equal states read alike; without rows not yet taken."""
+    """Write the state as of `next_offset`, sorted, so that equal states read alike; without rows not yet taken.
+
+    What was added to the format since its first version stands under keys of its own (`late`, `times`): a version that
+    does not know them reads the rest, and one that does not find them goes on without.
+    """
+    devices = sorted(log.devices.known.items(), key=_first)
     return {
         "format": FORMAT,
         "log": str(log.name),
         "next": log.next_offset,
-        "tally": tally_out(log.tally),
+        **tally_out(log.tally),
         "entrances": list(log.entrances.listed),
         "categories": list(log.categories.listed),
         "reasons": list(log.reasons.listed),
-        "device_names": list(log.device_names.listed),
-        "devices": [_device_out(key, device) for key, device in sorted(log.devices.items(), key=_first)],
+        "device_names": list(log.devices.names.listed),
+        "devices": [_device_out(key, device) for key, device in devices],
+        "times": [[list(device.ranges.low_ts), list(device.ranges.high_ts)] for _, device in devices],
         "totals": _cells_out(log.totals),
         "last_ts": dict(sorted(log.last_ts.items())),
         "boundary": dict(sorted(log.boundary.items())),
@@ -70,12 +77,13 @@ def thaw(plain: Plain, name: LogName, kind: str, place: Place) -> PassageLog:
     """Take a log up where `freeze` left it. Raises SnapshotError when it is another one's."""
     check(plain, name)
     log = PassageLog(name, kind, place, next_offset=plain["next"])
-    log.tally = tally_in(plain["tally"])
+    log.tally = tally_in(plain)
     log.entrances = Names(plain["entrances"], limit=MOST_ENTRANCES)
     log.categories = Names(plain["categories"], limit=MOST_CATEGORIES)
     log.reasons = Names(plain["reasons"])
-    log.device_names = Names(plain["device_names"])
-    log.devices = dict(_device_in(each) for each in plain["devices"])
+    devices, times = plain["devices"], plain.get("times")
+    known = dict(map(_device_in, devices, [None] * len(devices) if times is None else times))
+    log.devices = Devices(Names(plain["device_names"]), known)
     log.totals = _cells_in(plain["totals"])
     log.last_ts = dict(plain["last_ts"])
     log.boundary = dict(plain["boundary"])
@@ -88,9 +96,12 @@ def _device_out(key: tuple[int, int], device: Device) -> list[Any]:
     return [*key, list(ranges.low), list(ranges.high), device.entrance, device.last_ts, device.last_seen]
 
 
-def _device_in(plain: list[Any]) -> tuple[tuple[int, int], Device]:
+def _device_in(plain: list[Any], times: list[list[Reference]] | None) -> tuple[tuple[int, int], Device]:
     number, epoch, low, high, entrance, last_ts, last_seen = plain
-    return (number, epoch), Device(Ranges(list(low), list(high)), entrance, last_ts, last_seen)
+    unknown: list[Reference] = [None] * len(low)
+    low_ts, high_ts = times or (unknown, unknown)
+    ranges = Ranges(list(low), list(high), list(low_ts), list(high_ts))
+    return (number, epoch), Device(ranges, entrance, last_ts, last_seen)
 
 
 def _cells_out(cells: Cells) -> list[list[int]]:
@@ -109,6 +120,7 @@ def _segment_out(segment: Segment) -> Plain:
         "minutes": _cells_out(segment.minutes),
         "days": _cells_out(segment.days),
         "anonymous": _cells_out(segment.anonymous),
+        "late": _cells_out(segment.late),
         "refusals": [[number, _cells_out(cells)] for number, cells in sorted(segment.refusals.items(), key=_first)],
         "flows": [
             [window, area, flow.entered, flow.departed, flow.last_ts]
@@ -125,6 +137,7 @@ def _segment_in(plain: Plain) -> Segment:
         minutes=_cells_in(plain["minutes"]),
         days=_cells_in(plain["days"]),
         anonymous=_cells_in(plain["anonymous"]),
+        late=_cells_in(plain.get("late", [[], []])),
         refusals={number: _cells_in(cells) for number, cells in plain["refusals"]},
         flows=flows,
         hours=flows.by_hour(),

@@ -52,10 +52,10 @@ class Store:
         for name in (PERSONS, VEHICLES):
             cluster, topic, partition = name.split("/")
             self.write(
-                "progress",
+                "log_progress",
                 {"log": name, "cluster": cluster, "topic": topic, "partition": int(partition), "next_offset": 9,
-                 "received": 9, "counted": 9, "duplicate": 0, "rejected": rejected, "complete_to": complete_to,
-                 "worker": "w"},
+                 "received": 9, "counted": 9, "duplicate": 0, "late": 0, "rejected": rejected,
+                 "complete_to": complete_to, "worker": "w"},
             )  # fmt: skip
 
 

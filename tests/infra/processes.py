@@ -18,6 +18,10 @@ needs_landlock = pytest.mark.skipif(
 )
 
 
+needs_kafka = pytest.mark.usefixtures("kafka_installed")
+"""For tests that start their own Apache Kafka: skipped, with the reason, where it cannot run (tests/conftest.py)."""
+
+
 class Server(Protocol):
     """An embedded server."""
 

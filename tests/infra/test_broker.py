@@ -9,11 +9,10 @@ from confluent_kafka import TopicPartition as Partition
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from infra import broker_child
-from infra.broker import BrokerError, EmbeddedBroker
+from infra.broker import PROTOCOL, BrokerError, EmbeddedBroker
 from infra.broker_child import MockUnavailable
 from infra.service import State
 from infra.supervisor import Supervisor
-from simulators.produce import PROTOCOL
 from tests.infra.processes import ends_with_its_parent, eventually, kill
 
 

@@ -67,6 +67,25 @@ def test_what_was_on_its_way_when_a_run_was_cut_short_is_in_doubt(tmp_path: Path
     assert any("cut short" in note for note in ledger.notes)
 
 
+def test_what_a_real_broker_has_confirmed_is_insisted_on_however_a_run_ended(tmp_path: Path) -> None:
+    run = Run(1, DAY, tmp_path / "ledgers", persistent=True)
+    (tmp_path / "kafka").mkdir()
+    played(run)
+    run.end(drained=False)
+    assert next_run(tmp_path, SITE, broker="kafka").number == 2
+    assert not read_ledger(run.ledger).cut_short
+
+
+@pytest.mark.parametrize(("first", "then"), [("kafka", "embedded"), ("embedded", "kafka")])
+def test_a_state_goes_on_with_the_broker_that_it_began_with(tmp_path: Path, first: str, then: str) -> None:
+    if first == "kafka":
+        (tmp_path / "kafka").mkdir()
+    played(next_run(tmp_path, SITE, broker=first))
+    with pytest.raises(StateError, match=f"begun with --broker {first}: give the same"):
+        next_run(tmp_path, SITE, broker=then)
+    assert next_run(tmp_path, SITE, broker=first).number == 2
+
+
 def test_a_state_belongs_to_one_demo_at_a_time(tmp_path: Path) -> None:
     with open_state(tmp_path / "state") as state:
         assert state.is_dir()

@@ -1,4 +1,36 @@
--- What workers would have stored, out of the raw passages: absolute counts per log, segment and cell.
+-- What workers would have stored, out of the raw passages: absolute counts per log, segment and cell. The epochs
+-- %(late)s and %(suspect)s are those of passages that came too late, or of a time that is not believed.
+
+-- Numbers without a hole between them differ equally from their places in the order.
+INSERT INTO gatepulse_store.devices
+    (log, device, epoch, entrance, ranges, last_seq, last_ts, last_seen, version)
+SELECT
+    log, device, epoch, argMax(island.entrance, range.2), arraySort(groupArray(range)), max(range.2),
+    max(island.last_ts), max(island.last_ts), 1
+FROM
+(
+    SELECT log, device, epoch, argMax(entrance, seq) AS entrance, (min(seq), max(seq)) AS range, 
+        maxIf(ts, epoch != %(suspect)s) AS last_ts
+    FROM
+    (
+        SELECT *, seq - row_number() OVER (PARTITION BY log, device, epoch ORDER BY seq) AS shift
+        FROM gatepulse_store.passages FINAL
+    )
+    GROUP BY log, device, epoch, shift
+) AS island
+GROUP BY log, device, epoch;
+
+INSERT INTO gatepulse_store.late_day
+    (log, segment, day, kind, entrance, direction, outcome, category, passages, version)
+SELECT
+    log, intDiv(offset, 16384) AS segment, toDate(ts, %(zone)s) AS local_day,
+    kind, entrance, direction, outcome, category, count(), max(offset) + 1
+FROM gatepulse_store.passages FINAL
+WHERE epoch = %(late)s
+GROUP BY log, segment, local_day, kind, entrance, direction, outcome, category;
+
+-- What follows is counted from the rest.
+ALTER TABLE gatepulse_store.passages DELETE WHERE epoch IN (%(late)s, %(suspect)s) SETTINGS mutations_sync = 2;
 
 INSERT INTO gatepulse_store.counts_10s
     (log, segment, window_start, kind, entrance, direction, outcome, category, passages, version)
@@ -60,21 +92,3 @@ INSERT INTO gatepulse_store.entered (day, kind, credential)
 SELECT DISTINCT toDate(ts, %(zone)s), kind, credential
 FROM gatepulse_store.passages FINAL
 WHERE outcome = 'passed' AND direction = 'in' AND credential != '' AND has(%(boundary)s, entrance);
-
--- Numbers without a hole between them differ equally from their places in the order.
-INSERT INTO gatepulse_store.devices
-    (log, device, epoch, entrance, ranges, last_seq, last_ts, last_seen, version)
-SELECT
-    log, device, epoch, argMax(island.entrance, range.2), arraySort(groupArray(range)), max(range.2),
-    max(island.last_ts), max(island.last_ts), 1
-FROM
-(
-    SELECT log, device, epoch, argMax(entrance, seq) AS entrance, (min(seq), max(seq)) AS range, max(ts) AS last_ts
-    FROM
-    (
-        SELECT *, seq - row_number() OVER (PARTITION BY log, device, epoch ORDER BY seq) AS shift
-        FROM gatepulse_store.passages FINAL
-    )
-    GROUP BY log, device, epoch, shift
-) AS island
-GROUP BY log, device, epoch;

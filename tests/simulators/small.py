@@ -46,6 +46,7 @@ class MemoryLedger:
         self.columns: list[Mapping[str, Any]] = []
         self.rows = 0
         self.results: dict[str, list[int]] = {"ok": [], "fail": [], "info": []}
+        self.stored: list[tuple[int, tuple[int, int, int]]] = []
         self.broken: list[tuple[str, str, str]] = []
         self.gaps: list[tuple[str, int, int]] = []
 
@@ -55,10 +56,13 @@ class MemoryLedger:
         self.columns.append(columns)
         return np.arange(first, self.rows)
 
-    def attempts(self, index: Ints, result: str, *, at_ms: int) -> None:
-        """Keep what became of attempts."""
+    def attempts(self, index: Ints, result: str, *, at_ms: int, stored: Mapping[str, Ints] | None = None) -> None:
+        """Keep what became of attempts, and where they are stored."""
         assert at_ms > 0
         self.results[result] += index.tolist()
+        if stored is not None and "offset" in stored:
+            places = zip(*(stored[name].tolist() for name in ("arrived_ms", "partition", "offset")), strict=True)
+            self.stored += zip(index.tolist(), places, strict=True)
 
     def malformed(self, *, topic: str, sha256: Sequence[str], reason: Sequence[str], result: str) -> None:
         """Keep malformed lines."""
@@ -74,11 +78,14 @@ class MemoryLedger:
         return [value for columns in self.columns for value in columns[column].tolist()]
 
 
+_ON_THE_WAY_MS = 2
+
+
 class Reply:
     """What a broker says of a stored message."""
 
-    def __init__(self, topic: str, partition: int, offset: int) -> None:
-        self.topic, self.partition, self.offset = topic, partition, offset
+    def __init__(self, topic: str, partition: int, offset: int, timestamp: int) -> None:
+        self.topic, self.partition, self.offset, self.timestamp = topic, partition, offset, timestamp
 
 
 class _Future:
@@ -95,18 +102,20 @@ class _Future:
 
 
 class MemoryProducer:
-    """Stores every message at once in a single partition; every `fails_every`-th remains unanswered for."""
+    """Stores every message in a single partition, with its own time; every `fails_every`-th remains unanswered for."""
 
     def __init__(self, *, fails_every: int = 0) -> None:
         self.messages: list[tuple[str, bytes, bytes]] = []
+        self.times: list[int] = []
         self._fails_every = fails_every
 
-    def send(self, topic: str, value: bytes, key: bytes) -> _Future:
+    def send(self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int) -> _Future:
         """Store a message, or do not answer."""
+        self.times.append(timestamp_ms + _ON_THE_WAY_MS)
         self.messages.append((topic, value, key))
         if self._fails_every and len(self.messages) % self._fails_every == 0:
             return _Future(TimeoutError("no answer"))
-        return _Future(Reply(topic, 0, len(self.messages) - 1))
+        return _Future(Reply(topic, 0, len(self.messages) - 1, self.times[-1]))
 
     def flush(self) -> None:
         """Return at once: everything has been answered."""

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from simulators import accounts, truth
+from simulators import accounts, devices, truth
 from simulators.compare import text
+from simulators.fates import Limits, judge, suspect_corrections
 from simulators.ledger import Ledger, LedgerWriter, Result, read_ledger
 from simulators.tables import Table
 from streams.site import Site, parse_site
 
-_PROFILE = """\
+PROFILE = """\
 id = "small"
 title = { zh = "小", en = "Small" }
 time_zone = "Asia/Shanghai"
@@ -87,14 +88,19 @@ MIDNIGHT = 1_636_070_400_000
 
 
 def small_site(time_zone: str = "Asia/Shanghai") -> Site:
-    return parse_site(_PROFILE.replace("Asia/Shanghai", time_zone), source="small.toml")
+    return parse_site(PROFILE.replace("Asia/Shanghai", time_zone), source="small.toml")
 
 
 SITE = small_site()
+LIMITS = Limits()
+
+
+REAL_TIME = {"site_ms": 0, "real_ms": 0, "speed": 1.0}
+"""The clock of a site in production, as a ledger keeps it."""
 
 
 def at(clock: str) -> int:
-    """Return the UTC time 2021-11-05 `clock` (h:m:s, with fractions) in milliseconds."""
+    """Return the UTC time 2021-11-05 `clock` (h:m:s, with fractions, hours from 24 on) in milliseconds."""
     hours, minutes, seconds = clock.split(":")
     return MIDNIGHT + (int(hours) * 60 + int(minutes)) * 60_000 + round(float(seconds) * 1000)
 
@@ -121,11 +127,19 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return {name: [row[name] for row in rows] for name in passage("0:0:0")}
 
 
-def write(directory: Path, rows: Sequence[Mapping[str, Any]], result: Result = "ok") -> LedgerWriter:
-    """Start a ledger in which every passage of `rows` was sent once with `result`."""
-    writer = LedgerWriter(directory, meta={"site": "small"})
+def write(directory: Path, rows: Sequence[Mapping[str, Any]], result: Result = "ok", **meta: Any) -> LedgerWriter:
+    """Start a ledger in which every passage of `rows` was sent once with `result`, at midnight."""
+    writer = LedgerWriter(directory, meta={"site": "small"} | meta)
     writer.attempts(writer.passages(columns(rows)), result, at_ms=MIDNIGHT)
     return writer
+
+
+def deliver(writer: LedgerWriter, row: Mapping[str, Any], *clocks: str, first_offset: int, partition: int = 0) -> None:
+    """Send one passage as often as there are `clocks`, at which it arrives, a message each."""
+    index = writer.passages(columns([row]))
+    for offset, clock in enumerate(clocks, first_offset):
+        stored = {"arrived_ms": [at(clock)], "partition": [partition], "offset": [offset]}
+        writer.attempts(index, "ok", at_ms=at(clock) + 100, stored=stored)
 
 
 def ledger_of(directory: Path, rows: Sequence[Mapping[str, Any]]) -> Ledger:
@@ -142,16 +156,18 @@ def drawn(table: Table) -> list[str]:
     return sorted(lines)
 
 
-def tables(ledger: Ledger, site: Site = SITE) -> dict[str, Table]:
+def tables(ledger: Ledger, site: Site = SITE, limits: Limits = LIMITS) -> dict[str, Table]:
     """Return every table of the truth, with all that is in doubt taken as delivered."""
-    sent, corrected = truth.sent_passages(ledger), truth.sent_corrections(ledger)
+    ahead = suspect_corrections(ledger, limits)
+    fates, corrected = judge(ledger, truth.sent_passages(ledger), limits), truth.sent_corrections(ledger, ~ahead)
     corrections = truth.corrections(ledger, corrected, site)
-    views = truth.published(ledger, site, sent, corrections)
-    kinds = ledger.passages["kind"][sent.rows].texts().tolist()
-    counted = {"person": kinds.count("person"), "vehicle": kinds.count("vehicle"), "corrections": len(corrections)}
-    return views | {
-        "passages": truth.passages(ledger, sent),
+    refusals = accounts.rejections(ledger, fates, ahead)
+    return {
+        **truth.published(ledger, site, fates.counted, corrections),
+        "passages": truth.passages(ledger, fates.counted),
+        "completeness": devices.completeness(ledger, fates),
+        "late_passages": accounts.late_passages(ledger, fates.late, site),
         "corrections": corrections,
-        "rejections": accounts.rejections(ledger),
-        "progress": accounts.progress(ledger, counted),
+        "rejections": refusals.view,
+        "progress": accounts.progress(ledger, fates, refusals, corrected=corrected),
     }

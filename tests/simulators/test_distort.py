@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulators.distort import Schedule, UnknownDeviceError, distort
-from simulators.distortion import Distortion, Skip
+from simulators.distortion import Distortion, Drift, Offline, Skip, WrongClock
 from tests.simulators.small import small_day
 
 DISTORTIONS = st.builds(
@@ -88,6 +88,63 @@ def test_a_gap_that_no_later_event_shows_is_no_gap() -> None:
     made = distort(morning, Distortion(skips=(Skip(quiet, 5),)), np.random.default_rng(0))
     assert made.skips == ()
     assert np.array_equal(made.day.seq, morning.seq)
+
+
+def busiest() -> tuple[str, np.ndarray]:
+    """Return the device with the most events of the small day, and the rows of these."""
+    day = small_day()
+    device = np.bincount(day.device).argmax()
+    return str(day.names.devices[device]), np.flatnonzero(day.device == device)
+
+
+@pytest.mark.parametrize(("offset", "events"), [(86_400_000, None), (-86_400_000, 5), (120_000, None)])
+def test_a_wrong_clock_is_off_from_the_eleventh_event_on(offset: int, events: int | None) -> None:
+    device, rows = busiest()
+    made = schedule(clocks=(WrongClock(device, offset, events),))
+    off = made.day.ts - made.day.true_ts
+    wrong = rows[10:] if events is None else rows[10:15]
+    assert np.flatnonzero(off).tolist() == wrong.tolist()
+    assert set(off[wrong].tolist()) == {offset}
+    assert np.array_equal(made.at, small_day().true_ts)
+
+
+def test_a_clock_that_lost_its_battery_begins_in_1970_and_goes_on_from_there() -> None:
+    device, rows = busiest()
+    made = schedule(clocks=(WrongClock(device, None),))
+    after = rows[10:]
+    assert made.day.ts[after[0]] == 0
+    assert np.array_equal(np.diff(made.day.ts[after]), np.diff(small_day().true_ts[after]))
+
+
+@pytest.mark.parametrize("share", [0.01, -0.01])
+def test_a_drifting_clock_is_off_by_a_share_of_the_time_that_passes(share: float) -> None:
+    device, rows = busiest()
+    made = schedule(drifts=(Drift(device, share),))
+    passed = made.day.true_ts[rows[10:]] - made.day.true_ts[rows[10]]
+    off = (made.day.ts - made.day.true_ts)[rows[10:]]
+    assert off == pytest.approx(passed * share, abs=1)
+    assert abs(off[-1]) > 60_000
+
+
+def test_a_device_that_was_offline_uploads_what_happened_meanwhile_at_once_and_in_its_order() -> None:
+    device, rows = busiest()
+    made = schedule(offline=(Offline(device, 10_800_000),), disorder_ms=60_000)
+    day = made.day
+    back = day.true_ts[rows[10]] + 10_800_000
+    kept = rows[10:][day.true_ts[rows[10:]] < back]
+    assert np.flatnonzero(made.uploaded).tolist() == kept.tolist()
+    assert made.row[made.at == back].tolist() == kept.tolist()
+    assert np.array_equal(day.ts, day.true_ts)
+    assert len(kept) > 10
+
+
+def test_a_device_with_few_events_is_left_alone() -> None:
+    morning = small_day().take(slice(0, 50))
+    quiet = str(morning.names.devices[morning.device[np.bincount(morning.device)[morning.device] <= 10][0]])
+    faults = Distortion(clocks=(WrongClock(quiet, 1),), drifts=(Drift(quiet, 1),), offline=(Offline(quiet, 1),))
+    made = distort(morning, faults, np.random.default_rng(0))
+    assert np.array_equal(made.day.ts, morning.ts)
+    assert not made.uploaded.any()
 
 
 def test_an_unknown_device_is_named() -> None:

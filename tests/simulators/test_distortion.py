@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulators.distortion import Distortion, DistortionError, Skip
+from simulators.distortion import Distortion, DistortionError, Drift, Offline, Skip, WrongClock
 
 
 def test_everything_can_be_written_in_a_line() -> None:
@@ -17,6 +17,17 @@ def test_everything_can_be_written_in_a_line() -> None:
         lost=0.001,
         skips=(Skip("N3-L07", 37), Skip("a:b", 2)),
     )
+
+
+def test_what_befalls_single_devices_can_be_written_too() -> None:
+    text = "clock=N3-L07:+1d,clock=a:b:-2m:50,clock=c:=1970,drift=N1-L01:1%,drift=N1-L02:-0.5%,offline=N2-L01:3h"
+    distortion = Distortion.parse(text)
+    assert distortion == Distortion(
+        clocks=(WrongClock("N3-L07", 86_400_000), WrongClock("a:b", -120_000, 50), WrongClock("c", None)),
+        drifts=(Drift("N1-L01", 0.01), Drift("N1-L02", -0.005)),
+        offline=(Offline("N2-L01", 10_800_000),),
+    )
+    assert distortion.without_devices() == Distortion()
 
 
 def test_nothing_written_is_nothing_distorted() -> None:
@@ -35,6 +46,14 @@ def test_nothing_written_is_nothing_distorted() -> None:
         ("late=1%:soon", "late: 'soon' is not a duration"),
         ("skip=N3-L07", "skip: 'N3-L07' is not a device and a number"),
         ("skip=N3-L07:0", "skip: 'N3-L07:0' is not a device and a number"),
+        ("clock=N3-L07:1d", "clock: 'N3-L07:1d' is not a device, how far off its clock is"),
+        ("clock=+1d", "clock: '+1d' is not a device"),
+        ("clock=N3-L07:+1d:0", "clock: 'N3-L07:+1d:0' is not a device"),
+        ("clock=N3-L07:+soon", "clock: 'soon' is not a duration"),
+        ("clock=N3-L07:=1980", "or N3-L07:=1970"),
+        ("drift=N3-L07", "drift: 'N3-L07' is not a device and how much faster its clock runs"),
+        ("drift=N3-L07:fast", "drift: 'fast' is not a share"),
+        ("offline=N3-L07", "offline: 'N3-L07' is not a device and a duration"),
     ],
 )
 def test_a_mistake_is_explained(text: str, said: str) -> None:

@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from simulators.ledger import (
@@ -18,7 +20,7 @@ from simulators.ledger import (
     read_ledger,
 )
 from simulators.tables import NONE
-from tests.simulators.small_site import columns, correction, passage, write
+from tests.simulators.small_site import MIDNIGHT, REAL_TIME, at, columns, correction, passage, write
 
 THREE = [passage("8:00:01", seq=1, credential="c1"), passage("8:00:02", seq=2), passage("8:00:03", seq=3)]
 
@@ -43,6 +45,68 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert ledger.meta == ({"site": "small"},)
     assert ledger.closed
     assert ledger.notes == ()
+
+
+def test_where_and_when_the_broker_has_it_is_kept_with_the_time_of_the_site(tmp_path: Path) -> None:
+    # The site's clock shows 8:00 when it is really midnight, and runs 60 times as fast: a second later it is 8:01.
+    clock = {"site_ms": at("8:00:00"), "real_ms": MIDNIGHT, "speed": 60.0}
+    with LedgerWriter(tmp_path, meta={"clock": clock}) as writer:
+        index = writer.passages(columns(THREE))
+        stored = {"arrived_ms": [MIDNIGHT, MIDNIGHT + 1000], "partition": [3, 3], "offset": [7, 8]}
+        writer.attempts(index[:2], "ok", at_ms=MIDNIGHT + 9000, stored=stored)
+        writer.attempts(index[2:], "info", at_ms=MIDNIGHT + 2000)
+        told: dict[str, Any] = {"at_ms": MIDNIGHT + 9000, "arrived_ms": MIDNIGHT + 500, "sha256": "ab"}
+        writer.corrections([correction("k1", "8:00:04", delta=-2, **told), correction("k2", "8:00:04", delta=2)])
+
+    ledger = read_ledger(tmp_path)
+
+    assert ledger.attempts["partition"].tolist() == [3, 3, NONE]
+    assert ledger.attempts["offset"].tolist() == [7, 8, NONE]
+    # What has no answer arrived before it was given up.
+    assert ledger.attempts["site_ms"].tolist() == [at("8:00:00"), at("8:01:00"), at("8:02:00")]
+    assert ledger.last_site_ms.tolist() == [at("8:02:00")]
+    assert ledger.corrections["site_ms"].tolist() == [at("8:00:30"), NONE]
+    assert ledger.corrections["sha256"].texts().tolist() == ["ab", ""]
+
+
+def test_a_clock_that_is_known_later_is_kept(tmp_path: Path) -> None:
+    with LedgerWriter(tmp_path, meta={"site": "small"}) as writer:
+        writer.describe(clock=REAL_TIME)
+    assert read_ledger(tmp_path).meta == ({"site": "small", "clock": REAL_TIME},)
+
+
+def test_ledgers_in_one_folder_have_each_its_own_clock(tmp_path: Path) -> None:
+    for name, speed in (("run-1", 1.0), ("run-2", 60.0)):
+        clock = {"site_ms": 0, "real_ms": MIDNIGHT, "speed": speed}
+        with LedgerWriter(tmp_path / name, meta={"clock": clock}) as writer:
+            writer.attempts(writer.passages(columns(THREE[:1])), "ok", at_ms=MIDNIGHT + 1000)
+    ledger = read_ledger(tmp_path)
+    assert ledger.attempts["site_ms"].tolist() == [1_000, 60_000]
+    assert ledger.attempts["part"].tolist() == [0, 1]
+
+
+OF_FORMAT_1 = {"attempts": ("arrived_ms", "partition", "offset"), "corrections": ("at_ms", "arrived_ms", "sha256")}
+
+
+def test_a_ledger_of_format_1_is_read_as_one_whose_times_of_arrival_are_not_known(tmp_path: Path) -> None:
+    writer = write(tmp_path, THREE)
+    writer.corrections([correction("k1", "8:00:04", delta=-2)])
+    writer.close()
+    for name, columns_of_2 in OF_FORMAT_1.items():
+        file = tmp_path / f"{name}.arrows"
+        with pa.ipc.open_stream(file.read_bytes()) as reader:
+            old = reader.read_all().drop_columns(list(columns_of_2))
+        with pa.ipc.new_stream(file, old.schema) as stream:
+            stream.write_table(old)
+    meta = json.loads((tmp_path / "meta.json").read_text())
+    (tmp_path / "meta.json").write_text(json.dumps(meta | {"format": 1}))
+
+    ledger = read_ledger(tmp_path)
+
+    assert ledger.tries("ok").tolist() == [1, 1, 1]
+    assert ledger.attempts["offset"].tolist() == [NONE, NONE, NONE]
+    assert ledger.attempts["site_ms"].tolist() == [NONE, NONE, NONE]
+    assert ledger.corrections["delta"].tolist() == [-2]
 
 
 def test_the_index_counts_through_all_calls(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from simulators.day import VEHICLE
-from simulators.lines import make_lines
+from simulators.lines import make_line, make_lines
 from streams.contract import ID_PATTERN
 from tests.simulators.small import small_day
 
@@ -22,6 +22,13 @@ def test_a_line_has_the_fields_of_its_event_and_leaves_out_what_is_not_there() -
         expected = {name: column[row] for name, column in texts.items() if name not in {"kind", "true_ts"}}
         left_out = {name for name in OPTIONAL if expected[name] == "" or expected[name] != expected[name]}
         assert event == {name: value for name, value in expected.items() if name not in left_out}
+
+
+def test_the_line_of_an_event_can_be_made_again_from_what_a_ledger_keeps() -> None:
+    day = small_day()
+    columns = {name: column.tolist() for name, column in day.texts().items()}
+    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    assert [make_line(row) for row in rows] == make_lines(day)
 
 
 def test_vehicles_have_plates_and_persons_have_credentials() -> None:

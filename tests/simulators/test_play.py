@@ -17,6 +17,7 @@ from simulators.plan import Plan, PlanError, Programme, site_time
 from simulators.play import Ended, Player
 from simulators.produce import Sender
 from simulators.progress import Progress, Silence
+from streams.clock import SiteClock
 from tests.simulators.small import SMALL, ManualTime, MemoryLedger, MemoryProducer, expo, small_day
 
 NOON = site_time(expo(), PEAK_DAY, dt.time(12))
@@ -40,6 +41,7 @@ class Played:
         producer: MemoryProducer | None = None,
         stop: Callable[[Sender], bool] = lambda _: False,
         committed: Callable[["Played"], Mapping[tuple[str, int], int]] | None = None,
+        at_clock: Callable[[SiteClock], None] = lambda _: None,
     ) -> None:
         self.time, self.ledger, self.producer = ManualTime(), MemoryLedger(), producer or MemoryProducer()
         self.most_waiting = 0
@@ -53,6 +55,7 @@ class Played:
             stop=lambda: stop(self.sender),
             report=Silence(),
             committed=(lambda: committed(self)) if committed else None,
+            at_clock=at_clock,
         ).play()
 
     @property
@@ -141,6 +144,40 @@ def test_messages_without_an_answer_are_entered_as_unknown() -> None:
     assert len(played.ledger.results["ok"]) + len(played.ledger.results["info"]) == len(small_day())
 
 
+def test_the_ledger_knows_where_the_broker_has_every_passage_and_since_when() -> None:
+    played = Played(Plan(speed=None, seed=1, frame=7, distortion=Distortion(malformed=0.01)))
+    lines = dict.fromkeys(range(played.ledger.rows), 0)
+    for index, (arrived, partition, offset) in played.ledger.stored:
+        _, value, _ = played.producer.messages[offset]
+        device, seq = played.ledger.texts("device")[index], played.ledger.texts("seq")[index]
+        assert f'"device":"{device}",'.encode() in value
+        assert f'"seq":{seq},'.encode() in value
+        assert (arrived, partition) == (played.producer.times[offset], 0)
+        lines[index] += 1
+        if index > 300:
+            break
+    assert len(played.ledger.stored) == played.ledger.rows
+
+
+def test_what_a_device_kept_while_it_was_offline_comes_in_frames_and_nothing_else_does() -> None:
+    device = str(small_day().names.devices[np.bincount(small_day().device).argmax()])
+    played = Played(Plan(speed=60, start_at=NOON, seed=1, distortion=Distortion.parse(f"offline={device}:3h")))
+    assert set(played.identities.values()) == {1}
+    frames = [value.split(b"\n") for _, value, _ in played.producer.messages]
+    kept = [lines for lines in frames if len(lines) > 1 and all(f'"{device}"'.encode() in line for line in lines)]
+    assert sum(map(len, kept)) > 10
+    assert max(map(len, kept)) <= 50
+
+
+def test_the_clock_is_told_before_anything_is_sent() -> None:
+    told: list[SiteClock] = []
+    played = Played(Plan(speed=60, start_at=NOON, for_seconds=1, seed=1), at_clock=told.append)
+    assert told == [SiteClock(NOON, 1_000_000, 60)]
+    assert played.producer.messages
+    Played(Plan(rate=100, for_seconds=1, seed=1), at_clock=told.append)
+    assert told[1:] == [SiteClock()]
+
+
 def test_when_stopped_it_ends_with_all_that_has_happened_on_its_way() -> None:
     played = Played(Plan(speed=60, seed=1), stop=lambda sender: sender.sent.events >= 100)
     assert played.ended.stopped
@@ -191,6 +228,8 @@ def test_a_plan_that_cannot_be_played_is_refused() -> None:
         Plan(scenario="circus")
     with pytest.raises(PlanError, match="speed: -1 is not above 0"):
         Plan(speed=-1)
+    with pytest.raises(PlanError, match="rate: events at a rate have the present time"):
+        Plan(rate=10, clock=SiteClock(NOON, 0, 60))
 
 
 def test_the_ledger_is_told_what_was_played() -> None:

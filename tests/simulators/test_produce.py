@@ -9,13 +9,14 @@ import msgspec
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
+from infra.broker import PROTOCOL
 from simulators.corrections import OccupancyCorrection, send_correction
 from simulators.distortion import Distortion
 from simulators.expo import PEAK_DAY
 from simulators.lag import Backlog, ConsumerLag
 from simulators.ledger import read_ledger
 from simulators.plan import Plan, site_time
-from simulators.produce import PROTOCOL, make_producer
+from simulators.producer import make_producer
 from simulators.run import simulate
 from streams.contract import Topic
 from tests.simulators.small import expo
@@ -45,7 +46,7 @@ def read(broker: str, begin: dict[TopicPartition, int]) -> list[bytes]:
 
 @pytest.fixture
 def begin(broker: str) -> dict[TopicPartition, int]:
-    producer = make_producer(broker)
+    producer = make_producer(broker, api_version=PROTOCOL)
     for topic in TOPICS:
         producer.partitions_for(topic)
     producer.close()
@@ -58,7 +59,7 @@ def test_what_is_sent_arrives_and_stands_in_the_ledger(
     start = site_time(expo(), PEAK_DAY, dt.time(6, 40))
     distortion = Distortion.parse("duplicates=10%,disorder=1m,malformed=1%,lost=1%")
     plan = Plan(speed=60, start_at=start, for_seconds=3, seed=5, distortion=distortion)
-    summary = simulate(plan, expo(), bootstrap=broker, ledger=tmp_path / "ledger")
+    summary = simulate(plan, expo(), bootstrap=broker, ledger=tmp_path / "ledger", kafka={"api_version": PROTOCOL})
     lines = read(broker, begin)
     ledger = read_ledger(tmp_path / "ledger")
     assert ledger.closed
@@ -80,8 +81,8 @@ def test_what_is_sent_arrives_and_stands_in_the_ledger(
 
 
 def test_lag_counts_messages_that_nobody_has_committed(broker: str) -> None:
-    producer = make_producer(broker)
-    lag = ConsumerLag(broker, "lag-test", ["lag.topic"])
+    producer = make_producer(broker, api_version=PROTOCOL)
+    lag = ConsumerLag(broker, "lag-test", ["lag.topic"], api_version=PROTOCOL)
     for number in range(10):
         producer.send("lag.topic", b"x", str(number).encode())
     producer.flush()
@@ -114,14 +115,21 @@ def test_a_backlog_shrinks_with_what_workers_commit() -> None:
 def test_a_run_that_is_stopped_at_once_ends_cleanly(broker: str, tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
-    summary = simulate(Plan(speed=None), expo(), bootstrap=broker, ledger=tmp_path / "ledger", stop=stop)
+    summary = simulate(
+        Plan(speed=None),
+        expo(),
+        bootstrap=broker,
+        ledger=tmp_path / "ledger",
+        stop=stop,
+        kafka={"api_version": PROTOCOL},
+    )
     assert summary.stopped
     assert summary.events == 0
     assert read_ledger(tmp_path / "ledger").closed
 
 
 def test_a_correction_arrives_with_the_fields_of_the_contract(broker: str) -> None:
-    producer = make_producer(broker)
+    producer = make_producer(broker, api_version=PROTOCOL)
     producer.partitions_for(Topic.CORRECTIONS.value)
     begin = ends(broker, (Topic.CORRECTIONS.value,))
     written: list[dict[str, object]] = []

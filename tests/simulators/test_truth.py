@@ -13,9 +13,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulators import accounts, truth
+from simulators import truth
 from simulators.ledger import LedgerDamaged, LedgerWriter, Result, read_ledger
-from tests.simulators.small_site import SITE, columns, correction, drawn, ledger_of, passage, small_site, tables, write
+from tests.simulators.small_site import (
+    REAL_TIME,
+    SITE,
+    at,
+    columns,
+    correction,
+    drawn,
+    ledger_of,
+    passage,
+    small_site,
+    tables,
+    write,
+)
 
 
 def table(directory: Path, name: str, rows: Sequence[Mapping[str, Any]], **other: Any) -> list[str]:
@@ -229,7 +241,7 @@ def test_a_malformed_line_is_rejected_each_time_it_was_sent(tmp_path: Path) -> N
         for result in (sure, sure, "info", "fail"):
             writer.malformed(topic="turnstile.passages", sha256=["aa"], reason=["json"], result=result)
         writer.malformed(topic="vehicle.passages", sha256=["bb"], reason=["schema"], result="info")
-    rejections = accounts.rejections(read_ledger(tmp_path))
+    rejections = tables(read_ledger(tmp_path))["rejections"]
     assert drawn(rejections) == ["turnstile.passages aa json | 2..3", "vehicle.passages bb schema | 0..1"]
     assert rejections.may_be_absent().tolist() == [False, True]
 
@@ -241,11 +253,29 @@ def test_every_line_sent_is_received_and_accounted_for(tmp_path: Path) -> None:
     writer.malformed(topic="turnstile.passages", sha256=["aa"], reason=["json"], result="ok")
     writer.corrections([correction("k", "8:00:00", delta=1)] * 2)
     writer.close()
-    #                                                           received counted rejected unaccounted
+    #                                                           received counted late rejected unaccounted
     assert drawn(tables(read_ledger(tmp_path))["progress"]) == [
-        "corrections | 2 1..2 0 0",
-        "turnstile.passages | 4..5 2 1 0",
+        "corrections | 2 1..2 0 0 0",
+        "turnstile.passages | 4..5 2 0 1 0",
     ]
+
+
+def test_late_ones_in_doubt_leave_bounds_and_nothing_else_does(tmp_path: Path) -> None:
+    # Number 1 surely came two days late, 2 and 4 perhaps; 3 came in time.
+    days_ago = at("8:00:00") - 3 * 86_400_000
+    with LedgerWriter(tmp_path, meta={"site": "small", "clock": REAL_TIME}) as writer:
+        for seq, result in ((1, "ok"), (2, "info"), (3, "ok"), (4, "info")):
+            ts = at("8:00:00") if seq == 3 else days_ago + seq
+            device = "N1-L02" if seq == 4 else "N1-L01"
+            index = writer.passages(columns([passage("8:00:00", device=device, seq=seq, ts=ts)]))
+            writer.attempts(index, result, at_ms=at("8:00:00"))  # type: ignore[arg-type]  # two of the results
+    views = tables(read_ledger(tmp_path))
+    assert drawn(views["late_passages"]) == ["2021-11-02 person N1 in passed visitor | 1..3"]
+    assert drawn(views["progress"]) == ["turnstile.passages | 2..4 1 1..3 0 0"]
+    #                                   device  entrance  last_seq  missing  last_ts (ms)
+    bounds = f"0..{days_ago + 4}"
+    assert drawn(views["completeness"]) == [f"N1-L01 | N1 3 0..1 {at('8:00:00')}", f"N1-L02 | N1 0..4 0..4 {bounds}"]
+    assert views["completeness"].may_be_absent().tolist() == [False, True]
 
 
 def test_the_ledger_of_another_site_is_refused(tmp_path: Path) -> None:

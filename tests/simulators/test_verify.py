@@ -12,12 +12,13 @@ import pytest
 from rich.console import Console
 
 from simulators import verify as verification
+from simulators.fates import Limits
 from simulators.ledger import LedgerWriter, read_ledger
 from simulators.report import Verdict, sentence
 from simulators.stored import VIEWS
 from simulators.tables import Between, Labels, Table, Value
 from simulators.verify import run_verify, verify
-from tests.simulators.small_site import SITE, columns, correction, passage, tables, write
+from tests.simulators.small_site import MIDNIGHT, REAL_TIME, SITE, at, columns, correction, passage, tables, write
 
 ROWS = [
     passage("8:00:01", seq=1, credential="anna", temperature=36.4, health="normal"),
@@ -67,7 +68,12 @@ def add_lines(writer: LedgerWriter) -> None:
 @pytest.fixture
 def shown(tmp_path: Path) -> Shown:
     """Return a store that shows exactly what the ledger in `tmp_path` says was sent."""
-    add_lines(write(tmp_path, ROWS))
+    # The site's clock shows ten hours more than it really is.
+    writer = write(tmp_path, ROWS, clock=REAL_TIME | {"site_ms": at("10:00:00") - MIDNIGHT})
+    late = passage("8:00:00", device="N1-L02", seq=1, ts=ROWS[0]["ts"] - 3 * 86_400_000)
+    for row in (late, passage("12:00:00", seq=4)):
+        writer.attempts(writer.passages(columns([row])), "ok", at_ms=MIDNIGHT)
+    add_lines(writer)
     return Shown({name: settled(table) for name, table in tables(read_ledger(tmp_path)).items()})
 
 
@@ -100,17 +106,26 @@ def different(verdict: Verdict) -> set[str]:
 def test_a_store_that_shows_the_truth_is_equal(tmp_path: Path, shown: Shown) -> None:
     verdict = verify(tmp_path, shown, SITE)
     assert different(verdict) == set()
-    assert (verdict.ok, verdict.sent, verdict.counted, verdict.difference) == (True, 6, 6, 0)
+    assert (verdict.ok, verdict.sent, verdict.counted, verdict.difference) == (True, 8, 6, 0)
+    assert (verdict.late, verdict.refused) == (1, 1)
     assert sentence(verdict) == (
-        "EQUAL: 6 sent, 6 counted, 0 lost, 0 phantom, 0 duplicated; 13 views, 47 rows compared."
+        "EQUAL: 8 sent, 6 counted, 1 late, 1 refused, 0 lost, 0 phantom, 0 duplicated; 14 views, 49 rows compared."
     )
+
+
+def test_other_limits_make_another_truth(tmp_path: Path, shown: Shown) -> None:
+    assert verify(tmp_path, shown, SITE, Limits(300_000, 172_800_000)).ok
+    late = verify(tmp_path, shown, SITE, Limits(300_000, 3_600_000))
+    assert {"passages", "late_passages", "entrance_counts_10s"} <= different(late)
+    believed = verify(tmp_path, shown, SITE, Limits(86_400_000, 172_800_000))
+    assert {"passages", "rejections"} <= different(believed)
 
 
 def test_a_lost_passage_is_found(tmp_path: Path, shown: Shown) -> None:
     shown.views["passages"] = without(shown.views["passages"], 1)
     verdict = verify(tmp_path, shown, SITE)
     assert not verdict.ok
-    assert (verdict.sent, verdict.counted, verdict.lost, verdict.difference) == (6, 5, 1, 1)
+    assert (verdict.sent, verdict.counted, verdict.lost, verdict.difference) == (8, 5, 1, 1)
     assert different(verdict) == {"passages"}
     assert [(each.view, each.stored) for each in verdict.differences] == [("passages", "(no row)")]
 
@@ -158,6 +173,7 @@ WRONG: Mapping[str, tuple[str, Any]] = {
     "entrance_refusals_1m": ("reason", ""),
     "entrance_totals": ("day", 18_935),
     "site_today": ("distinct_entered", 3),
+    "late_passages": ("events", 2),
     "occupancy": ("inside", 0),
     "occupancy_history": ("inside", -9),
     "completeness": ("missing", 7),
@@ -246,7 +262,7 @@ def test_the_object_for_programs_has_the_fields_of_the_contract(tmp_path: Path, 
     code, text = printed(tmp_path, shown, as_json=True)
     found = json.loads(text)
     assert code == 0
-    assert list(found) == ["ok", "sent", "counted", "difference", "views"]
+    assert list(found) == ["ok", "sent", "counted", "difference", "views", "late", "refused"]
     assert found["views"]["passages"] == {"compared": 6, "different": 0}
     assert set(found["views"]) == set(VIEWS)
 
@@ -257,5 +273,6 @@ def test_the_report_for_people_names_what_differs_and_ends_with_the_sentence(tmp
     assert code == 1
     assert re.search(r"entrance_counts_10s .*window_start=2021-11-05T08:00:00.000Z.* passages +2 +5", text)
     assert text.splitlines()[-1] == (
-        "DIFFERENT: 6 sent, 6 counted, 0 lost, 0 phantom, 0 duplicated; 13 views, 47 rows compared, 1 differ."
+        "DIFFERENT: 8 sent, 6 counted, 1 late, 1 refused, 0 lost, 0 phantom, 0 duplicated; "
+        "14 views, 49 rows compared, 1 differ."
     )

@@ -13,8 +13,8 @@ from simulators.ledger import LedgerWriter, read_ledger
 from simulators.verify import verify
 from sinks import schema
 from sinks.clickhouse import Reader, StoreAddress
-from tests.simulators.reference import fill
-from tests.simulators.small_site import MIDNIGHT, SITE, columns, correction, passage
+from tests.simulators.reference import LATE, SUSPECT, fill
+from tests.simulators.small_site import MIDNIGHT, REAL_TIME, SITE, at, columns, correction, passage
 
 SIZE = 3000
 LANES = ("N1-L01", "N1-L02", "H1-L01", "P1-L01")
@@ -22,11 +22,11 @@ LANES = ("N1-L01", "N1-L02", "H1-L01", "P1-L01")
 
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write two days at three gates: holes, epochs, refusals, malformed lines, corrections, things sent twice."""
-    directory = tmp_path_factory.mktemp("run") / "ledger"
+    """Write two days at three gates: holes, epochs, refusals, malformed lines, corrections; wrong clocks, late ones."""
+    directory = tmp_path_factory.mktemp("run")
     draw = np.random.default_rng(20211105)
     rows = [_row(draw, number) for number in range(SIZE)]
-    with LedgerWriter(directory, meta={"site": "small"}) as writer:
+    with LedgerWriter(directory / "1", meta={"site": "small"}) as writer:
         index = writer.passages(columns(rows))
         writer.attempts(index, "ok", at_ms=MIDNIGHT)
         for number in range(3):
@@ -42,16 +42,24 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 correction("e", "0:00:00", area="park", absolute=3),
             ]
         )
+    # The site's clock is real time here: everything arrives at 20:00 on the third day.
+    arrives = at("68:00:00")
+    late = [
+        _row(draw, number, epoch=LATE, ts=arrives - 172_800_001 - 3_600_000 * (40 - number)) for number in range(40)
+    ]
+    ahead = [_row(draw, number, epoch=SUSPECT, ts=arrives + 300_001 + number) for number in range(40)]
+    with LedgerWriter(directory / "2", meta={"site": "small", "clock": REAL_TIME}) as writer:
+        writer.attempts(writer.passages(columns(late + ahead)), "ok", at_ms=arrives)
     return directory
 
 
-def _row(draw: np.random.Generator, number: int) -> dict[str, Any]:
+def _row(draw: np.random.Generator, number: int, **other: Any) -> dict[str, Any]:
     device = LANES[draw.integers(len(LANES))]
     outcome = draw.choice(["passed", "passed", "passed", "granted", "denied"])
     return passage(
         f"0:0:{draw.integers(0, 172_800_000) / 1000}",
         device=device,
-        epoch=int(draw.integers(2)),
+        **({"epoch": int(draw.integers(2))} | other),
         seq=number + 1,  # of all lanes together: every lane has holes
         direction=draw.choice(["in", "out"]),
         outcome=outcome,
@@ -91,7 +99,8 @@ def test_what_sql_counts_is_what_numpy_counts(ledger: Path, reader: Reader) -> N
     verdict = verify(ledger, reader, SITE)
     assert {name: view.different for name, view in verdict.views.items() if view.different} == {}
     assert verdict.ok
-    assert verdict.sent == verdict.counted == SIZE
+    assert verdict.counted == SIZE
+    assert (verdict.sent, verdict.late, verdict.refused) == (SIZE + 80, 40, 40)
     assert all(view.compared for view in verdict.views.values())
 
 
@@ -146,6 +155,16 @@ PLANTED = {
         changed("site_areas", "99 AS capacity, loaded_at + INTERVAL 1 SECOND AS loaded_at", "WHERE area = 'venue'"),
         {"occupancy"},
     ),
+    "a late one counted twice over": (
+        changed("late_day", f"passages * 2 AS passages, {NEWER}", ONE),
+        {"late_passages"},
+    ),
+    "a late one forgotten": (removed("late_day", "entrance = 'P1'"), {"late_passages"}),
+    "a suspect one forgotten": (removed("rejections", "reason = 'suspect-time'"), {"rejections"}),
+    "late ones that nobody told of": (
+        changed("log_progress", "late - 1 AS late, now64() AS complete_to", "WHERE topic = 'turnstile.passages'"),
+        {"progress"},
+    ),
     "a device unheard of": (removed("devices", "device = 'P1-L01'"), {"completeness"}),
     "a hole hidden": (
         changed("devices", f"[(1, last_seq)] AS ranges, {NEWER}", "WHERE device = 'N1-L01'"),
@@ -157,7 +176,7 @@ PLANTED = {
     ),
     "a rejection too many": (changed("rejections", "999999 AS offset", ONE), {"rejections"}),
     "an event received and gone": (
-        changed("progress", "received + 1 AS received, now64() AS complete_to", "WHERE topic = 'vehicle.passages'"),
+        changed("log_progress", "received + 1 AS received, now64() AS complete_to", "WHERE topic = 'vehicle.passages'"),
         {"progress"},
     ),
 }

@@ -19,8 +19,8 @@ _USUAL: dict[str, Any] = {
     "refusals": 1, "area": "hall", "entered": 0, "departed": 0, "last_ts": NOON + 123, "ranges": [(1, 1)],
     "last_seq": 1, "last_seen": NOON + 999, "id": "correction-1", "delta": None, "absolute": None, "actor": "duty",
     "topic": "turnstile.passages", "partition": 0, "at": NOON, "detail": "", "sha256": "00ff", "cluster": "demo-1",
-    "next_offset": 8, "received": 8, "counted": 8, "duplicate": 0, "rejected": 0, "complete_to": NOON + 1000,
-    "worker": "w1", "capacity": 500, "loaded_at": NOON,
+    "next_offset": 8, "received": 8, "counted": 8, "duplicate": 0, "late": 0, "rejected": 0, "complete_to": NOON + 1000,
+    "worker": "w1", "capacity": 500, "loaded_at": NOON, "table": "passages", "rows": 1, "resolved": 0,
 }  # fmt: skip
 
 

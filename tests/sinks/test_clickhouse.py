@@ -170,11 +170,11 @@ def test_progress_is_written_after_the_rows_that_it_speaks_of(address: StoreAddr
 
     async def write() -> None:
         sink = Noting(address)
-        await sink.write([block(table, {}) for table in ("progress", "devices", "passages")])
+        await sink.write([block(table, {}) for table in ("log_progress", "devices", "passages")])
         await sink.close()
 
     asyncio.run(write())
-    assert written == ["passages", "devices", "progress"]
+    assert written == ["passages", "devices", "log_progress"]
 
 
 @pytest.mark.parametrize(

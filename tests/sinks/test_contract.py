@@ -121,7 +121,7 @@ def test_arrays_and_lists_are_the_same_rows(store: Store) -> None:
 
 def test_nothing_to_write_is_no_error(store: Store) -> None:
     store.write()
-    store.write(block("passages"), block("progress"))
+    store.write(block("passages"), block("log_progress"))
     assert store.rows("passages") == []
 
 

@@ -16,7 +16,7 @@ from tests.sinks.stores import Server
 A, B = "demo-1/turnstile.passages/0", "demo-2/turnstile.passages/0"
 DAY = dt.date(2025, 10, 19)
 VIEWS = {
-    "passages": "kind device epoch seq ts entrance direction outcome category reason temperature health",
+    "passages": "kind device epoch seq ts entrance direction outcome category reason temperature health identified",
     "entrance_counts_10s": "window_start kind entrance direction category passages",
     "entrance_counts_1m": "window_start kind entrance direction category passages",
     "entrance_outcomes_1m": "window_start kind entrance direction outcome category events",
@@ -28,7 +28,9 @@ VIEWS = {
     "completeness": "device entrance last_seq missing last_ts last_seen logs",
     "corrections": "id area kind ts delta absolute actor reason",
     "rejections": "at topic partition offset line reason detail sha256",
-    "progress": "log cluster topic partition next_offset received counted duplicate rejected complete_to worker",
+    "parked": "id log table rows reason at",
+    "progress": "log cluster topic partition next_offset received counted duplicate rejected complete_to worker late",
+    "late_passages": "day kind entrance direction outcome category events",
 }
 
 
@@ -165,6 +167,38 @@ def test_a_passage_is_shown_once_even_across_months(server: Server, reader: Read
     ]
 
 
+def test_late_passages_are_summed_over_logs_and_segments_of_the_newest_versions(server: Server, reader: Reader) -> None:
+    server.write(block("late_day", {"log": A, "passages": 4, "version": 9}))
+    server.write(
+        block(
+            "late_day",
+            {"log": A, "passages": 2, "version": 5},  # older
+            {"log": A, "segment": 1, "passages": 3, "version": 20_000},
+            {"log": B, "passages": 1},
+            {"log": A, "outcome": "denied", "passages": 7},
+            {"log": A, "day": TODAY - 9, "passages": 0},
+        )
+    )
+    assert sorted_rows(reader, "day, kind, entrance, direction, outcome, category, events", "late_passages") == [
+        (DAY, "person", "north", "in", "denied", "visitor", 7),
+        (DAY, "person", "north", "in", "passed", "visitor", 8),
+    ]
+    assert sorted_rows(reader, "*", "entrance_totals") == sorted_rows(reader, "*", "entrance_outcomes_1m") == []
+
+
+def test_progress_tells_what_was_late_and_nothing_of_it_to_those_who_wrote_before(
+    server: Server, reader: Reader, client: Client
+) -> None:
+    server.write(block("log_progress", {"log": A, "received": 8, "counted": 5, "late": 3}))
+    client.execute("INSERT INTO gatepulse_store.log_progress (log, received) VALUES", [(B, 8)])  # a version without it
+    assert sorted_rows(reader, "log, received, counted, late", "progress") == [(A, 8, 5, 3), (B, 8, 0, 0)]
+
+
+def test_whether_a_passage_was_identified_is_shown_and_not_by_what(server: Server, reader: Reader) -> None:
+    server.write(block("passages", {"seq": 1, "credential": "anna"}, {"seq": 2, "credential": ""}))
+    assert sorted_rows(reader, "seq, identified", "passages") == [(1, 1), (2, 0)]
+
+
 def test_completeness_is_the_union_of_ranges_over_logs_and_epochs(server: Server, reader: Reader) -> None:
     server.write(
         block(
@@ -202,10 +236,25 @@ def test_the_largest_sequence_numbers_do_not_overflow(server: Server, reader: Re
 
 
 def test_progress_and_rejections_show_the_newest_of_each(server: Server, reader: Reader) -> None:
-    server.write(block("progress", {"next_offset": 9, "complete_to": NOON + 2000}), block("rejections", {"line": 1}))
-    server.write(block("progress", {"next_offset": 5, "complete_to": NOON + 1000}), block("rejections", {"line": 1}))
+    server.write(
+        block("log_progress", {"next_offset": 9, "complete_to": NOON + 2000}), block("rejections", {"line": 1})
+    )
+    server.write(
+        block("log_progress", {"next_offset": 5, "complete_to": NOON + 1000}), block("rejections", {"line": 1})
+    )
     assert sorted_rows(reader, "log, next_offset, complete_to", "progress") == [(A, 9, at(2))]
     assert sorted_rows(reader, "offset, line", "rejections") == [(7, 1)]
+
+
+def test_a_worker_whose_clock_was_ahead_does_not_hide_what_is_stored_after_it_came_right(
+    server: Server, reader: Reader
+) -> None:
+    ahead, right = NOON + 3_600_000, NOON + 1000
+    for offset, complete_to in ((9, ahead), (9, right), (12, right + 1000)):
+        server.write(block("log_progress", {"next_offset": offset, "complete_to": complete_to}))
+        assert sorted_rows(reader, "next_offset, complete_to", "progress") == [
+            (offset, at((complete_to - NOON) / 1000))
+        ]
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -15,7 +15,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
-from infra.broker import EmbeddedBroker
+from infra.broker import PROTOCOL, EmbeddedBroker
 from infra.child import Child
 from infra.clickhouse import EmbeddedClickHouse
 from infra.ports import LOOPBACK, free_port
@@ -25,7 +25,7 @@ from simulators.expo import PEAK_DAY
 from simulators.lag import ConsumerLag
 from simulators.ledger import LedgerWriter
 from simulators.plan import Plan, site_time
-from simulators.produce import PROTOCOL, make_producer
+from simulators.producer import make_producer
 from simulators.run import Summary, simulate
 from simulators.verify import verify
 from sinks.clickhouse import Reader, StoreAddress
@@ -83,6 +83,7 @@ class Place:
             "SITE": "expo",
             "KAFKA__BROKERS": self.broker.bootstrap,
             "KAFKA__CLUSTER": self.broker.cluster,
+            "KAFKA__API_VERSION": ".".join(map(str, PROTOCOL)),
             "KAFKA__GROUP": GROUP,
             "KAFKA__CREATE_TOPICS": "false",
             "KAFKA__SESSION_SECONDS": str(SESSION_SECONDS),
@@ -107,12 +108,14 @@ class Place:
         plan = Plan(
             clock=self.clock, for_seconds=seconds, seed=5, epoch=1, frame=3, distortion=Distortion.parse(distortion)
         )
-        return simulate(plan, SITE, bootstrap=self.broker.bootstrap, ledger=self.ledgers / "day", stop=stop)
+        kafka = {"api_version": PROTOCOL}
+        bootstrap, ledger = self.broker.bootstrap, self.ledgers / "day"
+        return simulate(plan, SITE, bootstrap=bootstrap, ledger=ledger, stop=stop, kafka=kafka)
 
     def correct(self, *corrections: OccupancyCorrection) -> None:
         """Send corrections, and write down the truth."""
         plan = Plan(clock=self.clock, epoch=1)
-        producer = make_producer(self.broker.bootstrap)
+        producer = make_producer(self.broker.bootstrap, api_version=PROTOCOL)
         with LedgerWriter(self.ledgers / "corrections", meta=plan.described(SITE, 1)) as ledger:
             for correction in corrections:
                 send_correction(producer, correction, ledger)
@@ -135,7 +138,7 @@ class Place:
 
     def wait_until_counted(self, worker: Child, *, seconds: float) -> None:
         """Return when everything that was sent is committed, and so is stored."""
-        lag = ConsumerLag(self.broker.bootstrap, GROUP, SOURCES)
+        lag = ConsumerLag(self.broker.bootstrap, GROUP, SOURCES, api_version=PROTOCOL)
         try:
             eventually(lambda: lag() == 0, worker, seconds=seconds)
         finally:

@@ -21,7 +21,7 @@ from streams.kernels.log import LogName
 from streams.kernels.passages import PassageLog
 from streams.kernels.snapshot import Plain
 from streams.metrics import Timings
-from tests.streams.kernels.events import PLACE
+from tests.streams.kernels.events import PLACE, TIMES
 from tests.streams.lines import corrections, persons, records
 
 CLUSTER = "test"
@@ -40,6 +40,7 @@ class World:
     kept: dict[tuple[str, int], bytes] = field(default_factory=dict)
     released: dict[tuple[str, int], int] = field(default_factory=dict)
     rejected: list[tuple[str, int, int]] = field(default_factory=list)
+    parked: dict[str, bytes] = field(default_factory=dict)
     steps: list[str] = field(default_factory=list)
     crash_at: int | None = None
     caught_up: int | None = None
@@ -59,7 +60,7 @@ class World:
                 for row in self.sink.rows(name)
             ]
             for name, table in TABLES.items()
-            if name != "progress"
+            if name != "log_progress"
         }
 
 
@@ -87,6 +88,11 @@ class Outlet:
             self.world.step("keep")
             self.world.kept[self.topic, partition] = pack(plain)
         self.during_keep()
+
+    async def park(self, records: Mapping[str, bytes]) -> None:
+        """Keep refused rows, a later batch of a name in the place of an earlier one."""
+        self.world.step("park")
+        self.world.parked |= records
 
     def release(self, partition: int, offset: int) -> None:
         """Check that what is released is stored and kept."""
@@ -207,9 +213,9 @@ def _passages() -> Trade[PassageLog]:
 def _corrections() -> Trade[CorrectionLog]:
     return Trade(
         read=corrections().read,
-        begin=lambda name, first: CorrectionLog(name, next_offset=first),
+        begin=lambda name, first: CorrectionLog(name, TIMES, next_offset=first),
         freeze=correction_kernels.freeze,
-        thaw=correction_kernels.thaw,
+        thaw=lambda plain, name: correction_kernels.thaw(plain, name, TIMES),
         times=lambda _: np.empty(0, dtype=np.int64),
     )
 

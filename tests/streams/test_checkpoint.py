@@ -17,7 +17,7 @@ from streams.kernels.corrections import CorrectionLog
 from streams.kernels.log import LogName
 from streams.kernels.passages import PassageLog
 from streams.kernels.place import Gate, Place
-from tests.streams.kernels.events import LOG, NINE, PLACE, Event, batch, log
+from tests.streams.kernels.events import LOG, NINE, PLACE, TIMES, Event, batch, log
 from tests.streams.lines import correction, line, persons, records
 from tests.streams.lines import corrections as correction_codec
 
@@ -58,9 +58,9 @@ def test_a_log_taken_up_goes_on_as_if_it_had_never_stopped() -> None:
 
 def test_a_log_of_corrections_remembers_their_ids() -> None:
     name = LogName("test", "corrections", 0)
-    counting = CorrectionLog(name, next_offset=0)
+    counting = CorrectionLog(name, TIMES, next_offset=0)
     counting.apply(correction_codec().read(records(correction(), b"bad", correction(id="c-2"))))
-    again = corrections.thaw(unpack(pack(corrections.freeze(counting))), name)
+    again = corrections.thaw(unpack(pack(corrections.freeze(counting))), name, TIMES)
     again.apply(correction_codec().read(records(correction(), first=3)))
     assert (again.tally.counted, again.tally.duplicate, again.tally.rejected["not-json"]) == (2, 1, 1)
 
@@ -135,7 +135,7 @@ def test_the_shelf_keeps_bytes_as_they_are() -> None:
 # -- size --------------------------------------------------------------------------------------------------------------
 
 LANES = [(f"E{i % 25:02}", f"E{i % 25:02}-L{i // 25:02}") for i in range(200)]
-SITE = Place({entrance: Gate("outside", "venue") for entrance, _ in LANES}, PLACE.days)
+SITE = Place({entrance: Gate("outside", "venue") for entrance, _ in LANES}, PLACE.days, TIMES)
 CATEGORIES = ("guest", "exhibitor", "visitor", "media", "staff", "security")
 
 

@@ -1,6 +1,9 @@
 """The site clock."""
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.clock import ClockError, SiteClock
 
@@ -26,6 +29,15 @@ def test_it_is_exact_at_whole_speeds_and_finds_its_way_back() -> None:
 
 def test_a_fractional_speed_rounds_to_the_millisecond() -> None:
     assert SiteClock(0, 0, 0.5).now(3) == 2
+
+
+@given(
+    st.lists(st.integers(REAL - 10**9, REAL + 10**9), max_size=20),
+    st.sampled_from([1.0, 60.0, 1440.0, 0.5, 1.1, 59.94, 1 / 3]),
+)
+def test_many_times_at_once_are_the_same_as_one_by_one(times: list[int], speed: float) -> None:
+    clock = SiteClock(SITE, REAL, speed)
+    assert clock.at(np.array(times, dtype=np.int64)).tolist() == [clock.now(each) for each in times]
 
 
 @pytest.mark.parametrize("speed", [0, -1, float("nan"), float("inf")])

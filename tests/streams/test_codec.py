@@ -68,7 +68,7 @@ def only(bad: bytes, codec: PassageCodec | CorrectionCodec | None = None) -> Rej
 
 
 def test_the_reasons_of_the_contract_are_all_there_is() -> None:
-    assert {*FAULTY, *FAULTY_CORRECTION} == set(Reason)
+    assert {*FAULTY, *FAULTY_CORRECTION} == set(Reason) - {Reason.SUSPECT_TIME}  # what only the kernels can tell
 
 
 @pytest.mark.parametrize("reason", FAULTY)
@@ -349,6 +349,24 @@ def test_blank_lines_are_nothing_at_all() -> None:
     assert batch.line.tolist() == [1, 1]
     assert batch.rejections == []
     assert (batch.first, batch.after) == (0, 5)
+    assert batch.lines.count.tolist() == [0, 0, 0, 1, 1]
+
+
+def test_lines_that_come_in_are_counted_by_record_whatever_becomes_of_them() -> None:
+    too_long = b" " * 70_000
+    batch = read(line() + b"\nbad\n" + line(), b"", b"\n\xff\n" + line(seq=2) + b"\n", too_long)
+    assert batch.lines.count.tolist() == [3, 0, 2, 1]
+    assert len(batch) + len(batch.rejections) == batch.lines.of_offset(0) == 6
+    assert batch.lines.of_offset(2) == 3
+    assert corrections().read(records(correction(), b"\n", b"bad")).lines.count.tolist() == [1, 0, 1]
+
+
+def test_an_event_keeps_its_line_until_it_is_admitted() -> None:
+    one, other = line(), line(seq=2)
+    batch = read(one + b"\nbad\n\n" + other)
+    assert batch.raw == [one, other]
+    assert batch.select(np.array([1])).raw == [other]
+    assert batch.admitted(np.array([1])).raw == []
 
 
 def test_windows_line_ends_are_line_ends_and_belong_to_the_bytes_of_a_rejected_line() -> None:

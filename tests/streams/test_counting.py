@@ -18,15 +18,25 @@ from tests.streams.rehearsal import CLUSTER, CrashError, Worker, World, work
 
 TURNSTILES, CORRECTIONS = Topic.TURNSTILES.value, Topic.CORRECTIONS.value
 LOG = f"{CLUSTER}/{TURNSTILES}/0"
+DAY = 86_400_000
 
 
 def day() -> World:
-    """Two partitions of passages and one of corrections: frames, repetitions, holes and lines that are no events."""
+    """Two partitions of passages and one of corrections: frames, repetitions, holes, wrong times, lines of no event."""
     north = [line(seq=i + 1, ts=NINE + i * 4000, credential=f"c{i}") for i in range(6)]
+    late, wrong = line(device="N1-L02", ts=NINE - 3 * DAY), line(seq=7, ts=NINE - 3 * DAY)
     hall = [line(device="H1-L01", entrance="H1", seq=2 * i + 1, direction="out") for i in range(5)]
     return World(
         {
-            (TURNSTILES, 0): [north[0], north[1] + b"\nbad\n" + north[0], b"", north[2], north[3], b"\n".join(north)],
+            (TURNSTILES, 0): [
+                north[0],
+                north[1] + b"\nbad\n" + north[0],
+                b"",
+                north[2],
+                north[3],
+                b"\n".join(north),
+                late + b"\n" + wrong,
+            ],
             (TURNSTILES, 1): [hall[0], line(entrance="V9"), hall[1] + b"\n" + hall[2], hall[3], hall[1], hall[4]],
             (CORRECTIONS, 0): [
                 correction(),
@@ -209,14 +219,17 @@ def test_the_day_is_counted_as_it_was() -> None:
     world = day()
     worker = work(world)
     tallies = {str(log.name): log.tally for counting in worker.countings.values() for log in counting.logs}
-    assert [(each.received, each.counted, each.duplicate, each.rejected.total()) for each in tallies.values()] == [
-        (12, 6, 5, 1),
+    assert [
+        (each.received, each.counted, each.duplicate, sum(each.rejected.values())) for each in tallies.values()
+    ] == [
+        (14, 6, 5, 2),  # and one is late
         (7, 5, 1, 1),
         (5, 2, 1, 2),
     ]
     assert len(rows(world, "passages")) == 11
     assert sum(each["passages"] for each in rows(world, "counts_10s")) == 11
-    assert len(rows(world, "rejections")) == 4
+    assert len(rows(world, "rejections")) == 5
+    assert [each["passages"] for each in rows(world, "late_day")] == [1]
     assert [each["id"] for each in rows(world, "corrections")] == ["c-1", "c-3"]
 
 
@@ -250,12 +263,12 @@ def test_progress_says_the_same_after_any_crash() -> None:
     for step in range(0, 40, 3):
         world = day()
         work(world, crashes=[step])
-        figures = {each["log"]: each for each in rows(world, "progress")}
+        figures = {each["log"]: each for each in rows(world, "log_progress")}
         assert {name: (each["received"], each["next_offset"]) for name, each in figures.items()} == {
-            LOG: (12, 6), f"{CLUSTER}/{TURNSTILES}/1": (7, 6), f"{CLUSTER}/{CORRECTIONS}/0": (5, 5),
+            LOG: (14, 7), f"{CLUSTER}/{TURNSTILES}/1": (7, 6), f"{CLUSTER}/{CORRECTIONS}/0": (5, 5),
         }  # fmt: skip
         for each in figures.values():
-            assert each["received"] == each["counted"] + each["duplicate"] + each["rejected"]
+            assert each["received"] == each["counted"] + each["duplicate"] + each["late"] + each["rejected"]
 
 
 # -- assignments -------------------------------------------------------------------------------------------------------
@@ -402,7 +415,7 @@ async def _progress(world: World) -> list[dict[str, Any]]:
     worker = Worker(world)
     await worker.read(most=9)
     await worker.flusher.flush(snapshot=False)
-    return [each for each in rows(world, "progress") if each["topic"] == TURNSTILES]
+    return [each for each in rows(world, "log_progress") if each["topic"] == TURNSTILES]
 
 
 def test_a_log_that_is_caught_up_is_complete_up_to_that_moment() -> None:
@@ -411,7 +424,7 @@ def test_a_log_that_is_caught_up_is_complete_up_to_that_moment() -> None:
     (row,) = asyncio.run(_progress(world))
     assert row == {
         "log": LOG, "cluster": CLUSTER, "topic": TURNSTILES, "partition": 0, "next_offset": 1, "received": 1,
-        "counted": 1, "duplicate": 0, "rejected": 0, "complete_to": ARRIVED + 60_000, "worker": "w",
+        "counted": 1, "duplicate": 0, "late": 0, "rejected": 0, "complete_to": ARRIVED + 60_000, "worker": "w",
     }  # fmt: skip
 
 
@@ -433,7 +446,7 @@ def test_a_producer_whose_clock_is_ahead_takes_nobody_into_the_future() -> None:
         ahead = int(time.time() * 1000) + 3_600_000
         await counting.apply(0, records(line(), arrived=[ahead]), generation=counting.generation)
         await worker.flusher.flush(snapshot=False)
-        (row,) = rows(world, "progress")
+        (row,) = rows(world, "log_progress")
         assert row["complete_to"] <= time.time() * 1000
 
     run(story)

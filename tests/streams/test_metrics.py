@@ -3,6 +3,7 @@
 import re
 import sys
 import threading
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
@@ -18,6 +19,7 @@ from streams.metrics import Histogram, Occupancy, Timings, WorkerCollector
 from tests.streams.kernels.events import NINE, PLACE
 from tests.streams.lines import line, persons, records
 
+DAY = 86_400_000
 ENTRANCE = {"entrance"}
 LOG_LABELS = {"topic", "partition"}
 CONTRACT = {
@@ -40,6 +42,9 @@ CONTRACT = {
     "gatepulse_checkpoint_seconds_bucket": {"le"},
     "gatepulse_checkpoint_seconds_count": set(),
     "gatepulse_checkpoint_seconds_sum": set(),
+    "gatepulse_identity_violated": LOG_LABELS,
+    "gatepulse_parked_batches": {"table"},
+    "gatepulse_store_waiting_seconds": set(),
     "gatepulse_build_info": {"version"},
 }
 
@@ -54,13 +59,20 @@ class Scraped:
         ]
         self.venue, self.timings = Venue(), Timings()
         self.occupancy = Occupancy({("venue", "person"): -3, ("hall", "person"): 12}, {("hall", "person"): 8000})
+        self.parked = {"passages": 0, "counts_10s": 2}
         self.registry = CollectorRegistry()
         self.registry.register(
             WorkerCollector(
-                logs=lambda: self.logs, venue=self.venue, occupancy=lambda: self.occupancy, timings=self.timings
+                logs=lambda: self.logs,
+                venue=self.venue,
+                occupancy=lambda: self.occupancy,
+                timings=self.timings,
+                parked=lambda: self.parked,
+                store_waiting=lambda: 2.5,
             )
         )
         self.count(0, line(), line(), b"bad", line(seq=5, outcome="denied"), line(seq=2, credential="c-secret"))
+        self.count(0, line(seq=3, ts=NINE - 3 * DAY), line(seq=4, device="N1-L02", ts=NINE - 3 * DAY))
         self.count(1, line(device="H1-L01", entrance="H1", ts=NINE + 1500), b"bad\n\xff\n\n", line(entrance="V9"))
 
     def count(self, partition: int, *lines: bytes) -> None:
@@ -103,7 +115,9 @@ def test_the_metrics_are_those_of_the_contract_with_these_labels_and_no_others(s
 def test_each_metric_has_its_type_and_says_what_it_is(scraped: Scraped) -> None:
     types = dict(re.findall(r"# TYPE (\S+) (\S+)", scraped.text))
     assert {types[name] for name in CONTRACT if name.endswith("_total")} == {"counter"}
-    assert {types[name] for name in types if name.endswith("_seconds") and "timestamp" not in name} == {"histogram"}
+    assert {
+        types[name] for name in types if name.endswith("_seconds") and not re.search("timestamp|waiting", name)
+    } == {"histogram"}
     assert {types[name] for name in ("gatepulse_occupancy", "gatepulse_capacity", "gatepulse_missing_events")} == {
         "gauge"
     }
@@ -128,23 +142,40 @@ def test_received_is_counted_and_duplicate_and_late_and_rejected(scraped: Scrape
         given = samples[f"gatepulse_events_{what}_total"]
         return sum(value for labels, value in given if labels["partition"] == partition)
 
-    assert [total("received", each) for each in "01"] == [5, 4]
+    assert [total("received", each) for each in "01"] == [7, 4]
     for partition in "01":
         parts = [total(what, partition) for what in ("counted", "duplicate", "late", "rejected")]
         assert total("received", partition) == sum(parts)
-    assert total("late", "0") == 0
+        assert scraped.value("gatepulse_identity_violated", partition=partition) == 0
+    assert [total("late", each) for each in "01"] == [1, 0]
 
 
 def test_rejected_lines_are_told_by_reason(scraped: Scraped) -> None:
     assert {
         (labels["reason"], labels["partition"]): value
         for labels, value in scraped.samples()["gatepulse_events_rejected_total"]
-    } == {("not-json", "0"): 1, ("not-json", "1"): 1, ("not-utf8", "1"): 1, ("unknown-entrance", "1"): 1}
+    } == {
+        ("not-json", "0"): 1,
+        ("suspect-time", "0"): 1,
+        ("not-json", "1"): 1,
+        ("not-utf8", "1"): 1,
+        ("unknown-entrance", "1"): 1,
+    }
+
+
+def test_a_line_of_which_nothing_became_raises_the_alarm(scraped: Scraped) -> None:
+    batch = persons().read(
+        records(line(device="N1-L09"), line(device="N1-L09", seq=2), first=scraped.logs[1].next_offset)
+    )
+    lost = replace(batch.select(np.array([0])), lines=batch.lines)  # as if a kernel had dropped the second event
+    scraped.logs[1].apply(lost)
+    assert scraped.value("gatepulse_identity_violated", partition="1") == 1
+    assert scraped.value("gatepulse_identity_violated", partition="0") == 0
 
 
 def test_entrances_have_their_passages_holes_and_newest_event(scraped: Scraped) -> None:
     assert scraped.value("gatepulse_passages_total", entrance="N1", direction="in", kind="person") == 2
-    assert scraped.value("gatepulse_missing_events", entrance="N1") == 2
+    assert scraped.value("gatepulse_missing_events", entrance="N1") == 1 + 3  # of N1-L01 and N1-L02
     assert scraped.value("gatepulse_missing_events", entrance="H1") == 0
     assert scraped.value("gatepulse_entrance_last_event_timestamp_seconds", entrance="H1") == NINE / 1000 + 1.5
 
@@ -159,6 +190,17 @@ def test_an_occupancy_that_is_not_known_is_absent_and_not_zero(scraped: Scraped)
     scraped.occupancy = Occupancy({}, {})
     assert "gatepulse_occupancy{" not in scraped.text
     assert "gatepulse_events_received_total{" in scraped.text
+
+
+def test_parked_batches_are_told_by_table_and_absent_while_the_store_cannot_be_asked(scraped: Scraped) -> None:
+    assert scraped.value("gatepulse_parked_batches", table="counts_10s") == 2
+    assert scraped.value("gatepulse_parked_batches", table="passages") == 0
+    scraped.parked = {}
+    assert "gatepulse_parked_batches{" not in scraped.text
+
+
+def test_how_long_a_write_has_waited_for_the_store_is_told(scraped: Scraped) -> None:
+    assert scraped.value("gatepulse_store_waiting_seconds") == 2.5
 
 
 def test_the_build_says_its_version(scraped: Scraped) -> None:
@@ -196,15 +238,16 @@ def test_histograms_do_not_share_their_counts() -> None:
 # -- threads -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_scrape_may_come_while_the_worker_counts(scraped: Scraped) -> None:
+def test_a_scrape_may_come_while_the_worker_counts_and_sees_one_moment_of_each_log(scraped: Scraped) -> None:
     # Prometheus is answered by a thread of its own
     done = threading.Event()
     failures: list[BaseException] = []
+    violated: list[float] = []
 
     def scrape() -> None:
         try:
             while not done.is_set():
-                scraped.text  # noqa: B018  # reading it is the test
+                violated.extend(_unaccounted(scraped.samples()))
         except BaseException as error:  # noqa: BLE001  # to be shown by the test's own thread
             failures.append(error)
 
@@ -214,8 +257,9 @@ def test_a_scrape_may_come_while_the_worker_counts(scraped: Scraped) -> None:
     thread.start()
     try:
         for number in range(300):
-            scraped.logs[0].tally.rejected[f"reason-{number}"] += 1
-            scraped.count(number % 2, line(device=f"d{number}", entrance=("N1", "N2", "H1")[number % 3]))
+            device = f"d{number}"
+            lines = [line(device=device, entrance=("N1", "N2", "H1")[number % 3], seq=seq) for seq in (1, 1, 2)]
+            scraped.count(number % 2, *lines, line(device=device, seq=3, ts=NINE - DAY), f"bad {number}".encode())
             for totals in entrance_totals(scraped.logs[0]):
                 scraped.venue.newest[f"log-{number}", totals.entrance] = totals
     finally:
@@ -223,3 +267,15 @@ def test_a_scrape_may_come_while_the_worker_counts(scraped: Scraped) -> None:
         thread.join()
         sys.setswitchinterval(interval)
     assert failures == []
+    assert set(violated) == {0.0}
+
+
+def _unaccounted(samples: dict[str, list[tuple[dict[str, str], float]]]) -> list[float]:
+    """Work out of one scrape what the alarm should say, for each log."""
+
+    def total(what: str, partition: str) -> float:
+        given = samples[f"gatepulse_events_{what}_total"]
+        return sum(value for labels, value in given if labels["partition"] == partition)
+
+    parts = ("counted", "duplicate", "late", "rejected")
+    return [total("received", each) - sum(total(part, each) for part in parts) for each in "01"]

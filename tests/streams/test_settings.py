@@ -96,8 +96,8 @@ def test_unknown_keys_of_the_file_are_named_with_those_that_there_are(file: Path
     file.write_text('stie = "expo"\n[wall]\nprot = 80\n[kafak]\nbrokers = "a:1"\n')
     lines = sorted(wrong().splitlines())
     assert lines == [
-        "kafak: not a setting; expected one of site, kafka, store, worker, wall, clock, log",
-        "stie: not a setting; expected one of site, kafka, store, worker, wall, clock, log",
+        "kafak: not a setting; expected one of site, kafka, store, worker, wall, clock, time, log",
+        "stie: not a setting; expected one of site, kafka, store, worker, wall, clock, time, log",
         "wall.prot: not a setting; expected one of wall.host, wall.port, wall.language, wall.stale_after_seconds",
     ]
 
@@ -113,6 +113,8 @@ def test_unknown_keys_of_the_file_are_named_with_those_that_there_are(file: Path
         ("worker.flush_seconds", "0", "Input should be greater than 0"),
         ("worker.flush_seconds", "inf", "Input should be a finite number"),
         ("clock.speed", "nan", "Input should be a finite number"),
+        ("time.suspect_seconds", "0", "Input should be greater than 0"),
+        ("time.horizon_seconds", "-1", "Input should be greater than 0"),
         ("worker.name", "", "String should match pattern"),
         ("log.level", "loud", "Input should be 'debug', 'info', 'warning' or 'error'"),
     ],

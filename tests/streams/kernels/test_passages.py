@@ -4,22 +4,27 @@ import asyncio
 import itertools
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sinks.memory import MemorySink
 from sinks.rows import TABLES, Block
-from streams.kernels.batch import Batch
+from streams.agents import entrance_totals
+from streams.kernels.batch import Batch, Lines
 from streams.kernels.cells import SEGMENT_BITS
-from streams.kernels.log import HoleError, LogName
+from streams.kernels.log import HoleError, LogName, Tally
 from streams.kernels.passages import PassageLog
 from streams.kernels.place import Place
 from streams.kernels.snapshot import SnapshotError, freeze, thaw
-from tests.streams.kernels.events import LOG, NINE, PLACE, Event, batch, log, rejection
+from streams.kernels.venue import Total
+from tests.streams.kernels.events import HORIZON, LOG, NINE, PLACE, Event, batch, log, rejection
 
 SEGMENT = 1 << SEGMENT_BITS
+DAY = 86_400_000
 
 
 def stored(*writes: Sequence[Block]) -> dict[str, list[tuple[object, ...]]]:
@@ -119,6 +124,51 @@ def test_a_late_passage_lands_in_its_own_window_and_leaves_older_rows_as_they_ar
     assert len(tables["counts_10s"]) == 2
 
 
+def test_a_passage_beyond_the_horizon_is_counted_in_the_late_account_and_nowhere_else() -> None:
+    #  two days before nine  ─── horizon ───  nine
+    counting = log()
+    late = NINE - HORIZON - 1
+    events = [Event(0, 1, ts=late, arrived=NINE), Event(1, 2, ts=late, arrived=NINE, direction="out"), Event(2, 3)]
+    counting.apply(batch(events, first=0, after=3))
+    blocks = counting.take()
+    assert counted(blocks, "late_day", "day", "entrance", "direction", "outcome", "category", "passages") == [
+        (20_410, "N1", "in", "passed", "visitor", 1),
+        (20_410, "N1", "out", "passed", "visitor", 1),
+    ]
+    for table in ("counts_10s", "counts_1m", "counts_day", "area_flows_10s"):
+        assert len(column(blocks, table, "log")) == 1, table
+    assert counted(blocks, "passages", "seq") == [(3,)]
+    assert counted(blocks, "entered", "day") == [(20_412,)]
+    assert counted(blocks, "devices", "ranges") == [([(1, 3)],)]
+    assert (counting.tally.received, counting.tally.counted, counting.tally.late) == (3, 1, 2)
+    assert entrance_totals(counting)[0].totals == [Total("in", "visitor", 1)]
+
+
+def test_a_time_that_is_not_believed_is_in_no_figure_and_is_told_with_its_reason() -> None:
+    counting = log()
+    counting.apply(batch([Event(0, 1), Event(1, 2, ts=NINE + 86_400_000, arrived=NINE)], first=0, after=2))
+    blocks = counting.take()
+    assert counted(blocks, "counts_day", "day", "passages") == [(20_412, 1)]
+    assert counted(blocks, "passages", "seq") == [(1,)]
+    assert counted(blocks, "devices", "ranges", "last_ts") == [([(1, 2)], NINE)]
+    assert [(each.position.offset, each.reason) for each in counting.take_rejections()] == [(1, "suspect-time")]
+    assert counting.tally == Tally(received=2, counted=1, rejected={"suspect-time": 1})
+    assert counting.last_ts == {"N1": NINE}
+
+
+def test_lines_are_not_kept_until_they_are_stored() -> None:
+    counting = log()
+    counting.apply(batch([Event(0, 1), Event(1, 1), Event(2, 2)], first=0, after=3))
+    assert [(len(each), each.raw) for each in counting._fresh] == [(2, [])]
+
+
+def test_a_line_of_which_nothing_became_is_noticed() -> None:
+    counting = log()
+    one = batch([Event(0, 1)], first=0, after=1)
+    counting.apply(replace(one, lines=Lines(np.array([0]), np.array([3]))))
+    assert counting.tally.unaccounted == 2
+
+
 def test_a_duplicate_is_told_and_not_counted() -> None:
     counting = log()
     counting.apply(batch([Event(0, 1), Event(1, 1), Event(2, 2)], first=0, after=3))
@@ -151,7 +201,7 @@ def test_an_entrance_that_has_left_the_profile_keeps_its_history() -> None:
     counting = log()
     counting.apply(batch([Event(0, 1)], first=0, after=1))
     plain = freeze(counting)
-    smaller = Place({name: gate for name, gate in PLACE.gates.items() if name != "N1"}, PLACE.days)
+    smaller = Place({name: gate for name, gate in PLACE.gates.items() if name != "N1"}, PLACE.days, PLACE.times)
     later = thaw(plain, LOG, "person", smaller)
     later.apply(batch([Event(1, 1, device="N2-L01", entrance="N2")], first=1, after=2))
     assert counted(later.take(), "counts_day", "entrance", "boundary") == [("N2", 1)]
@@ -165,7 +215,7 @@ events = st.builds(
     seq=st.integers(1, 12),
     device=st.sampled_from(["N1-L01", "N1-L02", "H1-L01"]),
     epoch=st.integers(0, 1),
-    ts=st.integers(0, 40).map(lambda n: NINE + n * 3_333),
+    ts=st.integers(0, 40).map(lambda n: NINE + n * 3_333) | st.sampled_from([NINE + DAY, NINE - DAY, NINE - 3 * DAY]),
     entrance=st.sampled_from(["N1", "N2", "H1"]),
     direction=st.sampled_from(["in", "out"]),
     outcome=st.sampled_from(["passed", "passed", "granted", "denied"]),
@@ -174,15 +224,17 @@ events = st.builds(
     credential=st.sampled_from(["", "c1", "c2"]),
 )
 
+arrivals = st.sampled_from([NINE, NINE + 200_000, NINE + DAY])
+
 
 @st.composite
 def logs(draw: st.DrawFn) -> list[list[Event]]:
     """Records by offset, each a frame of some events; offsets begin shortly before the end of a segment."""
-    frames = draw(st.lists(st.lists(events, max_size=3), max_size=25))
+    frames = draw(st.lists(st.tuples(arrivals, st.lists(events, max_size=3)), max_size=25))
     start = SEGMENT - draw(st.integers(0, 25))
     return [
-        [Event(**{**vars(each), "offset": start + i, "line": line}) for line, each in enumerate(frame)]
-        for i, frame in enumerate(frames)
+        [replace(each, offset=start + i, line=line, arrived=arrived) for line, each in enumerate(frame)]
+        for i, (arrived, frame) in enumerate(frames)
     ]
 
 
@@ -234,6 +286,7 @@ def test_batches_checkpoints_and_crashes_leave_no_trace(frames: list[list[Event]
     for table in TABLES:
         assert without_version(table, actual[table]) == without_version(table, expected[table]), table
     assert counting.tally == whole.tally
+    assert counting.tally.unaccounted == 0
     assert freeze(counting) == freeze(whole)
 
 
@@ -246,15 +299,16 @@ def without_version(table: str, rows: list[tuple[object, ...]]) -> list[tuple[ob
 
 @given(st.lists(events, max_size=40), st.randoms())
 def test_the_order_of_arrival_changes_no_count(unordered: list[Event], random: object) -> None:
-    # one identity must be one fact: the content follows from the identity
-    facts = {(each.device, each.epoch, each.seq): each for each in unordered}
-    arrivals = [facts[each.device, each.epoch, each.seq] for each in unordered]
-    shuffled = list(arrivals)
+    # One identity must be one fact: the content follows from the identity. And a contradiction is told from the order
+    # of arrival, so there must be none.
+    facts = {(each.device, each.epoch, each.seq): each for each in unordered if abs(each.ts - NINE) < DAY}
+    arrived = [facts[key] for each in unordered if (key := (each.device, each.epoch, each.seq)) in facts]
+    shuffled = list(arrived)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     results = []
-    for sequence in (arrivals, shuffled):
+    for sequence in (arrived, shuffled):
         counting = log()
-        frames = [Event(**{**vars(each), "offset": i}) for i, each in enumerate(sequence)]
+        frames = [replace(each, offset=i) for i, each in enumerate(sequence)]
         counting.apply(batch(frames, first=0, after=len(frames)))
         blocks = counting.take()
         counts: Counter[tuple[object, ...]] = Counter()

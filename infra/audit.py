@@ -1,0 +1,122 @@
+"""The command `gatepulse audit`: published counts against the raw passages; what that means is in `streams/audit`."""
+
+import contextlib
+import json
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+
+from streams.logs import configure_logging
+from streams.settings import load_settings
+from streams.site import load_site
+
+if TYPE_CHECKING:
+    from sinks.clickhouse import Reader
+    from streams.audit.compare import Auditor, Result
+    from streams.audit.interval import Interval
+    from streams.clock import SiteClock
+    from streams.settings import Settings
+    from streams.site import Site
+
+_TIME = "ISO time, of the site's zone unless it says otherwise."
+_FAILED = 1
+_GLANCE = 1.0
+
+
+def audit(
+    start: Annotated[str | None, typer.Option("--from", help=_TIME)] = None,
+    to: Annotated[str | None, typer.Option("--to", help=f"{_TIME} If left out: up to what is complete.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    every: Annotated[
+        float | None, typer.Option(min=1, help="Repeat for ever, this many seconds apart, on what is new.")
+    ] = None,
+    metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="For Prometheus, with --every; 0: none.")] = 0,
+) -> None:
+    """Recompute the published counts from the raw passages; exit 1 and the differences if there are any.
+
+    Without --from it begins with the day before; only whole windows and whole days of the site are compared.
+    """
+    from sinks.clickhouse import Reader  # noqa: PLC0415  # ClickHouse's client loads slowly
+    from streams.audit.compare import Auditor  # noqa: PLC0415
+    from streams.clock import SiteClock  # noqa: PLC0415
+    from streams.worker import addresses  # noqa: PLC0415
+
+    if every is not None and (start or to):
+        raise typer.BadParameter("--every goes on with what is new: leave --from and --to out")
+    settings = load_settings()
+    site, clock = load_site(settings.site), SiteClock(**settings.clock.model_dump())
+    reader = Reader(addresses(settings)[1])
+    auditor = Auditor(reader, site)
+    if every is None:
+        result = auditor.audit(_interval(start, to, reader, site, clock))
+        _print(result, as_json=as_json)
+        sys.exit(0 if result.ok else _FAILED)
+    _repeat(auditor, clock, settings, every=every, metrics_port=metrics_port, as_json=as_json)
+
+
+def _interval(start: str | None, to: str | None, reader: "Reader", site: "Site", clock: "SiteClock") -> "Interval":
+    from streams.audit.interval import Interval, moment  # noqa: PLC0415
+    from streams.audit.watch import complete_to, usual  # noqa: PLC0415
+
+    zone = ZoneInfo(site.time_zone)
+    end = complete_to(reader, clock) if to is None else moment(to, zone)
+    return usual(end, zone) if start is None else Interval(moment(start, zone), end, zone)
+
+
+def _print(result: "Result", *, as_json: bool) -> None:
+    from streams.audit.report import show, to_json  # noqa: PLC0415
+
+    if as_json:
+        typer.echo(to_json(result))
+    else:
+        show(result, Console(highlight=False))
+
+
+def _repeat(
+    auditor: "Auditor", clock: "SiteClock", settings: "Settings", *, every: float, metrics_port: int, as_json: bool
+) -> None:
+    from streams.audit.watch import AuditCollector, Watch, serve  # noqa: PLC0415
+
+    configure_logging(settings.log.level)
+    collector = AuditCollector()
+    serve(collector, metrics_port)
+
+    def on_result(result: "Result") -> None:
+        collector.note(result)
+        if as_json:
+            _print(result, as_json=True)
+
+    with contextlib.suppress(KeyboardInterrupt):
+        Watch(auditor, clock, on_result).run(every)
+
+
+def shout(log: Path, say: Callable[[str], None], stop: threading.Event, *, glance: float = _GLANCE) -> None:
+    """Repeat aloud the alarms that a running audit writes into its log, looking every `glance` s until `stop`."""
+    seen = 0
+    while not stop.wait(glance):
+        if not log.exists():
+            continue
+        with log.open("rb") as file:
+            file.seek(seen)
+            lines = file.readlines()
+        if lines and not lines[-1].endswith(b"\n"):
+            lines.pop()
+        seen += sum(map(len, lines))
+        for line in lines:
+            for alarm in _alarms(line):
+                say(alarm)
+
+
+def _alarms(line: bytes) -> list[str]:
+    with contextlib.suppress(ValueError):
+        said = json.loads(line)
+        if isinstance(said, dict) and said.get("level") == "error":
+            first = "; ".join(said.get("first", []))
+            return [f"AUDIT: {said.get('event')}: {said.get('different')} rows of {said.get('interval')}: {first}"]
+    return []

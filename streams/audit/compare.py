@@ -1,0 +1,173 @@
+"""Asks which rows differ from the raw passages, and asks again before it believes it. Next: `report.py`.
+
+The rows of one flush reach their tables one after the other, and a worker that was killed in between leaves them apart
+until it is back. So a difference counts only if the same row, with the same two values, is still different after a
+pause, and after every log of the live cluster has been stored further, which says that the flush of then is through:
+a log's progress is the last that a flush writes. A log that does not move is not waited for longer than `patience`;
+what differs then is what readers are shown, and counts. A row that changes all the time is judged once it rests.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from streams.audit.interval import Interval, Part
+from streams.audit.views import VIEWS, View, parameters
+from streams.site import Site
+
+TOLD: Final = 10
+"""Differences of each view that are listed; their number is always that of all."""
+
+_LOOKED_UP: Final = 1000
+_GLANCE: Final = 0.25
+_PROGRESS: Final = (
+    "SELECT log, cluster, next_offset, received, toUnixTimestamp64Milli(complete_to) FROM gatepulse.progress"
+)
+_STRANGERS: Final = (
+    "SELECT DISTINCT entrance FROM gatepulse.entrance_outcomes_1m WHERE entrance NOT IN %(entrances)s"
+    " AND window_start >= toStartOfMinute(toDateTime(intDiv(%(start)s, 1000), 'UTC'))"
+    " AND window_start < toDateTime(intDiv(%(end)s, 1000), 'UTC') ORDER BY entrance"
+)
+_DIFFERS: Final = "published IS DISTINCT FROM recomputed"
+_UNHEARD: Final = "distinct_entered of site_today is not recomputed: it needs pseudonyms, which no view shows"
+
+
+class Reader(Protocol):
+    """What is needed of a connection to the store: see `sinks.clickhouse`."""
+
+    def query(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Return the rows of an answer."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row that is not what the passages say; None: that side has no such row."""
+
+    view: str
+    key: Mapping[str, str]
+    published: int | None
+    recomputed: int | None
+
+
+@dataclass(frozen=True)
+class ViewResult:
+    """How many rows of a view were compared, and how many of them differ."""
+
+    compared: int
+    different: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an audit found; `differences` are the first of each view."""
+
+    interval: Interval
+    views: Mapping[str, ViewResult]
+    differences: tuple[Difference, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def compared(self) -> int:
+        """Return how many rows were compared."""
+        return sum(view.compared for view in self.views.values())
+
+    @property
+    def different(self) -> int:
+        """Return how many rows differ."""
+        return sum(view.different for view in self.views.values())
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs."""
+        return not self.different
+
+
+@dataclass(frozen=True)
+class Log:
+    """How far a log was stored when it was asked about."""
+
+    name: str
+    cluster: str
+    next_offset: int
+    received: int
+    complete_to: int
+
+
+def live_logs(reader: Reader) -> list[Log]:
+    """Return the logs of the live cluster, the one that was stored last; those of older ones never move again."""
+    logs = [Log(*row) for row in reader.query(_PROGRESS)]
+    newest = max(logs, key=lambda log: log.complete_to, default=None)
+    return [log for log in logs if newest is not None and log.cluster == newest.cluster]
+
+
+@dataclass(frozen=True)
+class Auditor:
+    """Audits intervals of one site; `pause` and `patience` are seconds (see above), a pause is longer than a flush."""
+
+    reader: Reader
+    site: Site
+    pause: float = 2.0
+    patience: float = 20.0
+    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+
+    def audit(self, interval: Interval) -> Result:
+        """Compare every view over an interval of event time."""
+        views, notes = self._auditable(interval)
+        asked = [(view, part, self._ask(view, part)) for view in views for part in view.parts(interval)]
+        if any(differing for _, _, (_, differing) in asked):
+            self._wait_for_flushes()
+        compared, found = dict.fromkeys((view.name for view in views), 0), []
+        for view, part, (rows, differing) in asked:
+            compared[view.name] += rows
+            if differing and (still := differing & self._ask(view, part)[1]):
+                found.append((view, part, still))
+        different = {view.name: sum(len(rows) for each, _, rows in found if each is view) for view in views}
+        results = {name: ViewResult(rows, different[name]) for name, rows in compared.items()}
+        return Result(interval, results, tuple(self._tell(found)), tuple(notes))
+
+    def _auditable(self, interval: Interval) -> tuple[list[View], list[str]]:
+        """Leave out what the profile cannot explain: nobody remembers where an entrance led that it no longer has."""
+        rows = self.reader.query(_STRANGERS, parameters(self.site, Part(interval.start, interval.end)))
+        if not rows:
+            return list(VIEWS), [_UNHEARD]
+        strangers = ", ".join(str(entrance) for (entrance,) in rows)
+        left_out = ", ".join(view.name for view in VIEWS if view.gates)
+        note = f"{left_out} cannot be recomputed: the site profile does not have the entrances {strangers}"
+        return [view for view in VIEWS if not view.gates], [note]
+
+    def _ask(self, view: View, part: Part) -> tuple[int, set[int]]:
+        """Return how many rows there are, and the hash of each that differs, with its values."""
+        sql = f"SELECT count(), groupArrayIf({_hash(view)}, {_DIFFERS}) FROM ({view.rows})"  # noqa: S608 - our names
+        [(rows, differing)] = self.reader.query(sql, parameters(self.site, part))
+        return int(rows), set(differing)
+
+    def _wait_for_flushes(self) -> None:
+        """Return after the pause, when every live log has been stored further, or the patience is at an end."""
+        before, waited = set(live_logs(self.reader)), self.pause
+        self.sleep(self.pause)
+        while waited < self.patience and before & set(live_logs(self.reader)):
+            self.sleep(_GLANCE)
+            waited += _GLANCE
+
+    def _tell(self, found: Sequence[tuple[View, Part, set[int]]]) -> list[Difference]:
+        told: dict[str, list[Difference]] = {}
+        for view, part, rows in found:
+            listed = told.setdefault(view.name, [])
+            if len(listed) < TOLD:
+                listed += self._rows(view, part, rows)[: TOLD - len(listed)]
+        return [difference for listed in told.values() for difference in listed]
+
+    def _rows(self, view: View, part: Part, rows: set[int]) -> list[Difference]:
+        """Read some of the rows that differ; one that has changed since is no longer among them."""
+        keys = ", ".join(f"toString({key})" for key in view.keys)
+        sql = (
+            f"SELECT {keys}, published, recomputed FROM ({view.rows}) WHERE {_DIFFERS}"  # noqa: S608 - our names
+            f" AND {_hash(view)} IN %(rows)s ORDER BY {', '.join(view.keys)} LIMIT {TOLD}"
+        )
+        found = self.reader.query(sql, {**parameters(self.site, part), "rows": sorted(rows)[:_LOOKED_UP]})
+        return [Difference(view.name, dict(zip(view.keys, row, strict=False)), *row[-2:]) for row in found]
+
+
+def _hash(view: View) -> str:
+    return f"cityHash64({', '.join(view.keys)}, ifNull(toString(published), ''), ifNull(toString(recomputed), ''))"

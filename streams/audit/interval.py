@@ -1,0 +1,87 @@
+"""The part of event time that is audited: whole windows and whole site days only. Next: `views.py`."""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+from zoneinfo import ZoneInfo
+
+TEN_SECONDS_MS: Final = 10_000
+MINUTE_MS: Final = 60_000
+DAY_MS: Final = 86_400_000
+SIX_HOURS_MS: Final = 21_600_000
+
+
+class IntervalError(ValueError):
+    """The interval cannot be audited; the message says which would do."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one question covers: [start, end) in milliseconds since 1970 UTC; `day` if that is a day of the site."""
+
+    start: int
+    end: int
+    day: dt.date | None = None
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Event time [start, end) in milliseconds since 1970 UTC, and the time zone whose days are meant."""
+
+    start: int
+    end: int
+    zone: ZoneInfo
+
+    def __post_init__(self) -> None:
+        """Refuse an interval that holds no whole window."""
+        if not any(self.windows(TEN_SECONDS_MS)):
+            raise IntervalError(
+                f"{self.told()}: there is no whole window of 10 s in it; let --to be later than --from, and both at or "
+                "before what is stored"
+            )
+
+    def windows(self, width: int, *, part: int = SIX_HOURS_MS) -> Iterator[Part]:
+        """Yield the whole windows of `width` ms, `part` ms at a time: what bounds a question's memory and time."""
+        first, last = -(-self.start // width) * width, self.end // width * width
+        for start in range(first, last, part):
+            yield Part(start, min(start + part, last))
+
+    def days(self) -> Iterator[Part]:
+        """Yield the whole days of the site, however long the clock changes make them."""
+        day = day_at(self.start, self.zone)
+        while (end := start_of(day + dt.timedelta(1), self.zone)) <= self.end:
+            start = start_of(day, self.zone)
+            if start >= self.start:
+                yield Part(start, end, day)
+            day += dt.timedelta(1)
+
+    def told(self) -> str:
+        """Say it as people of the site would."""
+        return f"{self.text(self.start)} – {self.text(self.end)}"
+
+    def text(self, ms: int) -> str:
+        """Write a moment in ISO form, in the site's time zone."""
+        return dt.datetime.fromtimestamp(ms / 1000, self.zone).isoformat()
+
+
+def moment(text: str, zone: ZoneInfo) -> int:
+    """Read an ISO time as milliseconds since 1970 UTC; it is the site's time unless it says otherwise."""
+    try:
+        time = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise IntervalError(f"{text!r} is not a time; expected one like 2026-11-05, or 2026-11-05T09:30") from None
+    return round((time if time.tzinfo else time.replace(tzinfo=zone)).timestamp() * 1000)
+
+
+def day_at(ms: int, zone: ZoneInfo) -> dt.date:
+    """Tell which day it is on the site."""
+    return dt.datetime.fromtimestamp(ms / 1000, zone).date()
+
+
+def start_of(day: dt.date, zone: ZoneInfo) -> int:
+    """Return the first moment of a day of the site.
+
+    A midnight that the clocks skip begins when they do, one that they repeat begins the first time: fold is 0.
+    """
+    return round(dt.datetime.combine(day, dt.time(), zone).timestamp() * 1000)

@@ -1,0 +1,129 @@
+"""The audit that repeats itself, and shows what it found as metrics; the last module to read.
+
+The reader who audits may not write, and that is as it should be: what checks the store cannot change it. So results go
+to the log and to Prometheus, not into a table.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import structlog
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sinks.sink import StoreError
+from streams.audit.compare import Auditor, Reader, Result, live_logs
+from streams.audit.interval import DAY_MS, TEN_SECONDS_MS, Interval, IntervalError, day_at, start_of
+from streams.audit.report import told
+from streams.clock import SiteClock
+
+log = structlog.get_logger()
+
+LOOK_BACK_MS: Final = 3_600_000
+"""A repeated audit begins so long before the end of the one before: what comes late is mostly not later than this."""
+
+FULL_EVERY: Final = 20
+"""Every so many rounds the usual interval is audited again, for what was later, and for whole days."""
+
+
+class NothingStoredError(IntervalError):
+    """No worker has stored anything: give --from and --to, or try again once one has."""
+
+    def __init__(self) -> None:
+        super().__init__(str(self.__doc__))
+
+
+def complete_to(reader: Reader, clock: SiteClock) -> int:
+    """Return the event time up to which everything is stored (ms), rounded down to a window's edge."""
+    stored = min((one.complete_to for one in live_logs(reader)), default=None)
+    if stored is None:
+        raise NothingStoredError
+    return clock.now(stored) // TEN_SECONDS_MS * TEN_SECONDS_MS
+
+
+def usual(end: int, zone: ZoneInfo) -> Interval:
+    """Return the interval that is audited if nothing else is said: the last 24 h, from the start of the day on."""
+    return Interval(start_of(day_at(end - DAY_MS, zone), zone), end, zone)
+
+
+def following(last: Result, end: int) -> Interval:
+    """Return what to audit after `last`: what is new, and an hour before it; what differed, for a day."""
+    before = last.interval
+    start = before.end - LOOK_BACK_MS if last.ok else max(before.start, end - DAY_MS)
+    return Interval(min(start, end - TEN_SECONDS_MS), end, before.zone)
+
+
+@dataclass(eq=False)
+class AuditCollector(Collector):
+    """The newest result, as Prometheus reads it; nothing before there is one."""
+
+    result: Result | None = None
+    at: float = 0.0
+
+    def note(self, result: Result) -> None:
+        """Show this result from now on."""
+        self.result, self.at = result, time.time()
+
+    def collect(self) -> Iterator[Metric]:
+        """List the metrics of the newest audit."""
+        if self.result is None:
+            return
+        for name, text, value in (
+            ("differences", "rows that are not what the raw passages say", self.result.different),
+            ("compared_rows", "rows that were compared", self.result.compared),
+            ("timestamp_seconds", "when the newest audit ended", self.at),
+        ):
+            yield GaugeMetricFamily(f"gatepulse_audit_{name}", text, value=value)
+
+
+@dataclass
+class Watch:
+    """Audits again and again: `round_` counts how often, `last` is the newest result."""
+
+    auditor: Auditor
+    clock: SiteClock
+    on_result: Callable[[Result], None]
+    round_: int = 0
+    last: Result | None = None
+
+    def run(self, every: float) -> None:
+        """Audit every so many seconds, for ever; a store that cannot be asked now is asked the next time."""
+        while True:
+            begun = time.monotonic()
+            self.once()
+            time.sleep(max(0.0, every - (time.monotonic() - begun)))
+
+    def once(self) -> None:
+        """Audit what is new since the last time, and say what was found."""
+        zone, reader = ZoneInfo(self.auditor.site.time_zone), self.auditor.reader
+        try:
+            end, last = complete_to(reader, self.clock), self.last
+            full = last is None or not last.compared or self.round_ % FULL_EVERY == 0
+            result = self.auditor.audit(usual(end, zone) if full or last is None else following(last, end))
+        except (StoreError, IntervalError) as error:
+            log.warning("no audit this time", reason=str(error))
+            return
+        self.last = result
+        self.round_ += 1
+        _say(result)
+        self.on_result(result)
+
+
+def _say(result: Result) -> None:
+    counts = {"interval": result.interval.told(), "compared": result.compared, "different": result.different}
+    if result.ok:
+        log.info("counts equal the passages", **counts)
+    else:
+        log.error("counts differ from the passages", **counts, first=[told(each) for each in result.differences])
+
+
+def serve(collector: AuditCollector, port: int) -> None:
+    """Let Prometheus read on this port of this machine; 0: no metrics."""
+    if port:
+        registry = CollectorRegistry()
+        registry.register(collector)
+        start_http_server(port, addr="127.0.0.1", registry=registry)

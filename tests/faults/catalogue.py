@@ -1,0 +1,143 @@
+"""What a scenario is, and the list of all: one function for each fault, its docstring says what it does to the plant.
+
+    @fault("T01", workers=2)
+    def killed(trial: Trial) -> None:
+        '''`kill -9` the worker at random moments.'''
+
+Next: `trial.py`, which is what the function is given.
+"""
+
+import datetime as dt
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tests.faults.trial import Trial
+
+Play = Callable[["Trial"], None]
+
+THEMES: Final = (
+    "undisturbed",
+    "crashes",
+    "broker",
+    "network",
+    "replicas",
+    "store",
+    "refusals",
+    "disk",
+    "lines",
+    "clocks",
+    "calendar",
+    "load_shapes",
+    "walls",
+    "sites",
+    "soak",
+    "members",
+    "recovery",
+    "versions",
+    "sameness",
+)
+"""The modules that have scenarios, in the order in which they are read."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The plant that a scenario needs; see `plant.py`.
+
+    `settings` are the workers', without GATEPULSE_ ("WORKER__FLUSH_SECONDS": "1"). Where a proxy is asked for, the
+    workers reach broker or store through it; everybody else goes past it. `speed` lets the site's clock run so fast,
+    from `start_at` (site time of the peak day) on; without it site time is real time. `worker` is a file of this folder
+    that is run instead of the worker; `clock_of_workers` lets the scenario set their host clock. `small_disks` puts
+    folders of the plant on disks of their own, of so many MB. Several `brokers` keep copies of each other's data; there
+    is no proxy before them.
+    """
+
+    workers: int = 1
+    brokers: int = 1
+    wall: bool = False
+    broker_proxy: bool = False
+    store_proxy: bool = False
+    speed: float | None = None
+    start_at: dt.time = dt.time(9, 30)
+    worker: str = ""
+    clock_of_workers: bool = False
+    small_disks: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    broker_settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a scenario may take: seconds until it is caught up after the fault, and MB of a worker's memory."""
+
+    recovery: float = 60.0
+    memory: int = 600
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One scenario. `runs` and `quick_runs`: how often it is run, each time on a new plant with another seed.
+
+    `in_suite`: its quick size belongs to the test suite.
+    """
+
+    id: str
+    what: str
+    play: Play
+    layout: Layout
+    limits: Limits
+    runs: int
+    quick_runs: int
+    in_suite: bool
+
+    @property
+    def name(self) -> str:
+        """Its name in words."""
+        return self.play.__name__.replace("_", " ")
+
+
+_NEEDS_ALARMS: Final = "not yet: needs alarms"
+NOT_YET: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "T29": ("overload for 29 s and 31 s, flapping, the notifier down", _NEEDS_ALARMS),
+        "T30": ("an entrance goes silent", _NEEDS_ALARMS),
+        "T31": ("1 % of the exits are missed at one gate", _NEEDS_ALARMS),
+    }
+)
+"""Faults that nobody can prove anything about yet, and why."""
+
+_faults: dict[str, Fault] = {}
+
+
+def fault(
+    id_: str,
+    *,
+    layout: Layout | None = None,
+    limits: Limits | None = None,
+    runs: int = 1,
+    quick_runs: int = 1,
+    in_suite: bool = False,
+) -> Callable[[Play], Play]:
+    """Enter a scenario in the catalogue; the first line of its docstring says what is done."""
+
+    def enter(play: Play) -> Play:
+        if id_ in _faults and _faults[id_].play.__code__ != play.__code__:
+            raise ValueError(f"{id_} is in the catalogue already: give each scenario an id of its own")
+        what = (inspect.getdoc(play) or "").partition("\n")[0]
+        if not what:
+            raise ValueError(f"{id_}: say in the first line of its docstring what is done to the plant")
+        _faults[id_] = Fault(id_, what, play, layout or Layout(), limits or Limits(), runs, quick_runs, in_suite)
+        return play
+
+    return enter
+
+
+def catalogue() -> dict[str, Fault]:
+    """Return all scenarios by id: T01, T02, T02b, T03 ..."""
+    for theme in THEMES:
+        importlib.import_module(f"tests.faults.{theme}")
+    return dict(sorted(_faults.items()))

@@ -1,0 +1,51 @@
+"""A worker that knows no more of a snapshot than the first version did, run instead of the worker.
+
+What was added to the format since is neither written nor read. Next: `versions.py`.
+"""
+
+import streams.kernels.corrections as correction_kernel
+import streams.kernels.snapshot as passage_kernel
+from streams.kernels.corrections import CorrectionLog
+from streams.kernels.log import LogName
+from streams.kernels.passages import PassageLog
+from streams.kernels.place import Place
+from streams.kernels.snapshot import Plain
+from streams.kernels.times import TimeRules
+from streams.settings import load_settings
+from streams.worker import run
+
+ADDED = frozenset({"late", "times"})
+"""Keys of a snapshot, or of the segment in it, that the first version did not have."""
+
+freeze, thaw = passage_kernel.freeze, passage_kernel.thaw
+freeze_corrections, thaw_corrections = correction_kernel.freeze, correction_kernel.thaw
+
+
+def as_first(plain: Plain) -> Plain:
+    """Leave out what the first version did not know."""
+    old = {name: value for name, value in plain.items() if name not in ADDED}
+    if "segment" in old:
+        old["segment"] = {name: value for name, value in old["segment"].items() if name not in ADDED}
+    return old
+
+
+def _freeze(log: PassageLog) -> Plain:
+    return as_first(freeze(log))
+
+
+def _thaw(plain: Plain, name: LogName, kind: str, place: Place) -> PassageLog:
+    return thaw(as_first(plain), name, kind, place)
+
+
+def _freeze_corrections(log: CorrectionLog) -> Plain:
+    return as_first(freeze_corrections(log))
+
+
+def _thaw_corrections(plain: Plain, name: LogName, times: TimeRules) -> CorrectionLog:
+    return thaw_corrections(as_first(plain), name, times)
+
+
+if __name__ == "__main__":
+    passage_kernel.freeze, passage_kernel.thaw = _freeze, _thaw
+    correction_kernel.freeze, correction_kernel.thaw = _freeze_corrections, _thaw_corrections
+    run(load_settings())

@@ -1,0 +1,99 @@
+"""What is sent while the plant is disturbed: the simulator in a thread, with a ledger that knows what was stored."""
+
+import datetime as dt
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+
+from simulators.day import Day
+from simulators.expo import PEAK_DAY, expo_day
+from simulators.plan import SCENARIOS, Plan, site_time
+from simulators.progress import Progress
+from simulators.run import Summary, simulate
+from simulators.spec import ExpoSpec, PeopleSpec
+from streams.site import Site
+
+RUSH: Final = "rush"
+"""The scenario of loads at a rate: an expo day an eighth as busy, made up in half a second; it repeats itself."""
+
+
+def _rush(site: Site, **more: Any) -> Day:
+    return expo_day(site, spec=ExpoSpec(PeopleSpec(entries=30_000, returning=3_000, turned_away=200)), **more)
+
+
+_SCENARIOS = cast("dict[str, Any]", SCENARIOS)
+_SCENARIOS[RUSH] = _rush
+
+
+def shortened(scenario: str, end: dt.time) -> str:
+    """Enter a scenario that is another one up to a time of the day; return its name."""
+    make = _SCENARIOS[scenario]
+
+    def shorter(site: Site, *, date: dt.date = PEAK_DAY, **more: Any) -> Day:
+        day: Day = make(site, date=date, **more)
+        return day.take(np.flatnonzero(day.true_ts < site_time(site, date, end)))
+
+    name = f"{scenario} until {end}"
+    _SCENARIOS[name] = shorter
+    return name
+
+
+class _Newest:
+    """A report that only remembers; see simulators.progress.Report."""
+
+    def __init__(self) -> None:
+        self.events = 0
+
+    def update(self, progress: Progress) -> None:
+        self.events = progress.events
+
+    def close(self) -> None:
+        """Keep what was said last."""
+
+
+class Load:
+    """Plays a plan until it is ended: start(), end()."""
+
+    def __init__(self, plan: Plan, site: Site, *, bootstrap: str, ledger: Path) -> None:
+        self._plan, self._site, self._bootstrap, self._ledger = plan, site, bootstrap, ledger
+        self._stop = threading.Event()
+        self._report = _Newest()
+        self._done: Future[Summary] = Future()
+
+    def start(self) -> None:
+        """Begin; the simulator makes up its day first, which takes some seconds."""
+        threading.Thread(target=self._run, name="load", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            summary = simulate(
+                self._plan, self._site, bootstrap=self._bootstrap, ledger=self._ledger, stop=self._stop,
+                report=self._report,
+            )  # fmt: skip
+        except BaseException as error:  # noqa: BLE001 - handed to who waits for it
+            self._done.set_exception(error)
+        else:
+            self._done.set_result(summary)
+
+    @property
+    def events(self) -> int:
+        """Passages that were sent, or given up as lost on purpose, so far."""
+        return self._report.events
+
+    @property
+    def over(self) -> bool:
+        """Whether the plan has come to its own end."""
+        return self._done.done()
+
+    def check(self) -> None:
+        """Raise what the simulator raised, if it has failed."""
+        if self._done.done():
+            self._done.result()
+
+    def end(self, seconds: float) -> Summary:
+        """Send what is on its way, wait until the broker has confirmed it; raises TimeoutError after `seconds`."""
+        self._stop.set()
+        return self._done.result(seconds)

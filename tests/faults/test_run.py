@@ -1,0 +1,95 @@
+"""The command ends as it should: with 1 if a scenario failed, and leaving nothing behind if it is ended by a signal."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.faults.catalogue import catalogue
+from tests.infra.processes import eventually, needs_kafka
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = """
+from pathlib import Path
+from tests.faults import catalogue, run
+
+catalogue.THEMES = ()
+
+@catalogue.fault("T98")
+def hoping(trial):
+    '''Nothing is done.'''
+    trial.until(lambda: False, "the impossible", 0.1)
+
+@catalogue.fault("T99")
+def waiting(trial):
+    '''Nothing ever happens.'''
+    with trial.load(rate=100.0):
+        Path("waiting").touch()
+        trial.wait(600)
+
+run.main()
+"""
+
+
+@contextmanager
+def command(*words: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Run the scenarios above, with all their files in a folder; leave nothing of it behind."""
+    environment = os.environ | {"TMPDIR": str(folder), "PYTHONPATH": str(ROOT)}
+    program = [sys.executable, "-P", "-c", PROGRAM, *words]
+    with subprocess.Popen(program, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def processes(folder: Path) -> list[int]:
+    """Return all processes that were told of a folder, by their words or their environment."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (place / "cmdline").read_bytes() + (place / "environ").read_bytes()
+        except OSError:
+            continue
+        if str(folder).encode() in words and int(place.name) != os.getpid():
+            found.append(int(place.name))
+    return found
+
+
+@needs_kafka
+def test_a_scenario_that_failed_makes_the_command_fail(tmp_path: Path) -> None:
+    with command("T98", "--quick", folder=tmp_path) as process:
+        out, _ = process.communicate(timeout=200)
+    assert process.returncode == 1
+    (outcome,) = json.loads(out)["outcomes"]
+    assert outcome["verdict"] == "FAILED"
+    assert outcome["checks"][0]["text"] == "NotInTimeError: the impossible: not within 0.1 s"
+
+
+@needs_kafka
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_every_process_and_removes_every_folder(number: signal.Signals, tmp_path: Path) -> None:
+    with command("T99", "--quick", folder=tmp_path) as process:
+        assert eventually((tmp_path / "waiting").exists, 120)
+        assert len(processes(tmp_path)) >= 4  # itself, Kafka, ClickHouse, a worker
+        process.send_signal(number)
+        assert process.wait(60) == 128 + number
+    assert eventually(lambda: not processes(tmp_path), 5)
+    assert [path.name for path in tmp_path.iterdir()] == ["waiting"]
+
+
+def test_a_scenario_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+    with command("T97", folder=tmp_path) as process:
+        assert process.wait(60) == 2
+
+
+def test_the_help_names_every_scenario() -> None:
+    words = [sys.executable, "-m", "tests.faults", "--help"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert all(f"  {each.id:5} {each.what}" in done.stdout for each in catalogue().values())

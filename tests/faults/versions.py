@@ -1,0 +1,56 @@
+"""Versions of the worker that follow each other on the same snapshots."""
+
+from collections.abc import Iterator
+
+from kafka import KafkaConsumer, TopicPartition
+
+from streams.checkpoint import unpack
+from streams.contract import Topic
+from streams.kernels.snapshot import Plain
+from tests.faults.catalogue import Layout, fault
+from tests.faults.first_version import ADDED
+from tests.faults.plant import GROUP, PARTITIONS, worker_command
+from tests.faults.trial import Trial
+
+_FIRST = "first_version.py"
+_TURNSTILES = f"{GROUP}-{Topic.TURNSTILES.value}.snapshots-changelog"
+
+
+@fault("T32", layout=Layout(worker=_FIRST))
+def old_and_new(trial: Trial) -> None:
+    """A worker of the first version counts, then one of today, then the first again, each on the other's snapshots."""
+    seconds = trial.size(full=60.0, quick=4.0)
+    with trial.load(distortion="duplicates=5%,disorder=2s"):
+        trial.wait(seconds)
+        for file, version in (("", "today's"), (_FIRST, "the first")):
+            with trial.fault(f"{version} version takes over"):
+                _expect(trial, _FIRST if not file else "")
+                trial.plant.worker.stop(30.0)
+                trial.plant.worker.argv = worker_command(file)
+                trial.plant.worker.start()
+                trial.counted_so_far()
+            trial.wait(seconds)
+        _expect(trial, _FIRST)
+
+
+def _expect(trial: Trial, file: str) -> None:
+    """Expect the newest snapshots to be of the version that counts, or nothing was tried."""
+    has = {name for plain in _newest(trial.plant.bootstrap) for name in ADDED if name in plain}
+    trial.expect(
+        "the snapshots are of this version", has == (set() if file else ADDED), f"they have {has or 'neither'}"
+    )
+
+
+def _newest(bootstrap: str) -> Iterator[Plain]:
+    """Yield the newest snapshot of every turnstile log."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap)
+    places = [TopicPartition(_TURNSTILES, number) for number in range(PARTITIONS)]
+    consumer.assign(places)
+    for place, end in consumer.end_offsets(places).items():
+        consumer.seek(place, max(0, end - 1))
+    for _ in range(50):
+        for records in consumer.poll(200).values():
+            yield unpack(records[0].value)
+        if all(consumer.position(place) for place in places):
+            break
+    consumer.close()
