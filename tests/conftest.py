@@ -12,14 +12,6 @@ from infra.kafka.install import install, missing
 from infra.kafka.server import KafkaServer
 from tests.infra.processes import running
 
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Let kafka-python be used: on Python 3.11 it calls functions that were deprecated for two versions."""
-    config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
-    # It also leaves it to the garbage collector to close a socket whose connection was refused.
-    config.addinivalue_line("filterwarnings", r"ignore:unclosed <socket.*laddr=\('0.0.0.0'[^>]*>$:ResourceWarning")
-
-
 # How long an example takes depends on what else the machine is doing.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")

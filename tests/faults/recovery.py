@@ -33,8 +33,9 @@ def take_up_a_backlog(trial: Trial, latency: float, *, patience: float = 60.0) -
         worker = plant.add_worker()
         early = 0
         with trial.fault("killing the worker before it commits, and after"):
-            for _ in range(trial.size(full=6, quick=2)):
-                moment = trial.random.uniform(1.5, 4.5)
+            kills = trial.size(full=6, quick=2)
+            for number in range(kills):
+                moment = 1.0 + 3.5 * (number + trial.random.random()) / kills  # so the first is early in any run
                 trial.until(lambda moment=moment: worker.running and worker.age >= moment, "a worker to kill")  # type: ignore[misc]  # a closure of this round
                 early += trial.done == 0
                 trial.kill(worker)

@@ -88,9 +88,10 @@ def test_lag_counts_messages_that_nobody_has_committed(broker: str) -> None:
     producer.flush()
     assert lag() == 10
     consumer = KafkaConsumer(
-        "lag.topic", bootstrap_servers=broker, api_version=PROTOCOL, group_id="lag-test", auto_offset_reset="earliest",
-        enable_auto_commit=False, consumer_timeout_ms=8_000,
+        bootstrap_servers=broker, api_version=PROTOCOL, group_id="lag-test", auto_offset_reset="earliest",
+        enable_auto_commit=False, consumer_timeout_ms=30_000,
     )  # fmt: skip
+    consumer.assign([TopicPartition("lag.topic", partition) for partition in producer.partitions_for("lag.topic")])
     assert len([next(consumer) for _ in range(10)]) == 10
     consumer.commit()
     assert lag() == 0
