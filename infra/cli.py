@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 
+from infra.alarms import alarms_app
 from infra.audit import audit
 from infra.parked import parked_app
 from streams.clock import SiteClock
@@ -34,6 +35,7 @@ app.add_typer(schema_app, name="schema")
 app.add_typer(config_app, name="config")
 app.add_typer(topics_app, name="topics")
 app.add_typer(parked_app, name="parked")
+app.add_typer(alarms_app, name="alarms")
 app.command()(audit)
 
 _WRONG_USAGE = 2

@@ -13,7 +13,12 @@ import numpy as np
 Column = Sequence[Any] | np.ndarray[Any, Any]
 """The values of one column, one per row; None is NULL."""
 
-MILLISECONDS = frozenset({"ts", "last_ts", "last_seen", "at", "complete_to", "loaded_at"})
+MILLISECONDS = frozenset(
+    {
+        "ts", "last_ts", "last_seen", "at", "complete_to", "loaded_at",
+        "raised_at", "changed_at", "acknowledged_at", "cleared_at",
+    }
+)  # fmt: skip
 """Columns that are a point in time, DateTime64(3, 'UTC'): integer milliseconds since 1970-01-01 UTC."""
 
 WINDOWS = frozenset({"window_start"})
@@ -109,6 +114,13 @@ _ALL = (
         "parked_batches",
         "id log table rows reason at complete_to resolved version",
         key="id log",
+    ),
+    _table(
+        "alarm_changes",
+        "episode rule subject kind zone level state what change value limit unit raised_at changed_at acknowledged_at "
+        "cleared_at actor detail log",
+        key="episode change",
+        version=None,
     ),
     _table(
         "log_progress",

@@ -14,11 +14,13 @@ import numpy as np
 import structlog
 from faust.types import TP, StreamT
 
+from streams.alarms import Teller
 from streams.checkpoint import SnapshotTable, key_of, pack, unpack
 from streams.consumer import CoalescingConsumer, JoinedValue, Offsets
 from streams.contract import Reason, Rejected, Topic
 from streams.counting import Counting
 from streams.ends import EndProcess, LostSnapshotError
+from streams.kernels.alarms.log import AlarmLog
 from streams.kernels.batch import DIRECTIONS, Rejection
 from streams.kernels.cells import unpack as unpack_cells
 from streams.kernels.log import LogName
@@ -38,6 +40,7 @@ class KafkaOutlet:
         self._rejected = app.topic(Topic.REJECTED, key_type=bytes, value_type=bytes, value_serializer="raw")
         self._parked = app.topic(Topic.PARKED, key_type=bytes, value_type=bytes, value_serializer="raw")
         self._totals = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, value_serializer="raw")
+        self._alarms = app.topic(Topic.ALARMS, key_type=bytes, value_type=bytes, value_serializer="raw")
 
     async def reject(self, log: LogName, rejections: Sequence[Rejection]) -> None:  # noqa: D102  # see Outlet
         key = f"{log.topic}-{log.partition}".encode()
@@ -46,6 +49,8 @@ class KafkaOutlet:
     async def announce(self, logs: Sequence[Any]) -> None:  # noqa: D102
         figures = [each for log in logs if isinstance(log, PassageLog) for each in entrance_totals(log)]
         await self._sent([self._totals.send_soon(key=each.entrance.encode(), value=_encode(each)) for each in figures])
+        changes = [each for log in logs if isinstance(log, AlarmLog) for each in log.take_changes()]
+        await self._sent([self._alarms.send_soon(key=each.episode.encode(), value=_encode(each)) for each in changes])
 
     async def keep(self, snapshots: Mapping[int, Plain]) -> None:  # noqa: D102
         await self._sent(
@@ -134,6 +139,22 @@ def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess) -> 
                 end(error)
 
     app.agent(topic, name=f"count.{counting.topic}", concurrency=1)(count)
+
+
+def tell_alarms(app: faust.App, teller: Teller, *, end: EndProcess) -> None:
+    """Attach the task that tells the alarms what this worker's logs have counted."""
+    topic = app.topic(Topic.ALARM_INPUTS, key_type=bytes, value_type=bytes, value_serializer="raw")
+
+    async def send(value: bytes) -> None:
+        await topic.send_soon(key=b"", value=value, partition=0)
+
+    async def tell() -> None:
+        try:
+            await teller.run(send)
+        except Exception as error:  # noqa: BLE001  # without it alarms would be silent
+            end(error)
+
+    app.task(tell)
 
 
 def watch_venue(app: faust.App, venue: Venue, *, end: EndProcess) -> None:

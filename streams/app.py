@@ -2,36 +2,38 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import faust
 import numpy as np
 
 from sinks.sink import Sink
-from streams.agents import KafkaOutlet, count_topic, take_up_on_assignment, watch_venue
+from streams.agents import KafkaOutlet, count_topic, take_up_on_assignment, tell_alarms, watch_venue
+from streams.alarms import Teller, read_inputs
 from streams.checkpoint import SnapshotTable, shelf
-from streams.clock import SiteClock
-from streams.codec import CorrectionCodec, PassageCodec, Vocabulary
+from streams.codec import CorrectionCodec, PassageCodec
 from streams.consumer import CoalescingTransport, Offsets
-from streams.contract import KIND_OF_TOPIC, Kind, Topic
+from streams.contract import KIND_OF_TOPIC, Topic
 from streams.counting import Counting, Flusher, Trade
 from streams.ends import EndProcess
 from streams.kernels import corrections, snapshot
-from streams.kernels.calendar import SiteDays
+from streams.kernels.alarms import snapshot as alarm_snapshot
+from streams.kernels.alarms.log import AlarmLog
 from streams.kernels.corrections import CorrectionLog
 from streams.kernels.passages import PassageLog
-from streams.kernels.place import Gate, Place
 from streams.kernels.times import TimeRules
 from streams.kernels.venue import Venue
-from streams.metrics import Timings
+from streams.metrics import Occupancy, Timings
 from streams.settings import Settings
 from streams.site import Site
+from streams.site_views import alarm_place_of, place_of, times_of, vocabulary_of
 from streams.topics import LARGEST_SNAPSHOT, SOURCES
 
 _LAST_FLUSH_SECONDS: Final = 5
+_COUNTED: Final[dict[str, int | None]] = {**dict.fromkeys(SOURCES), Topic.ALARM_INPUTS: 1}
+"""The topics whose records are counted exactly once, with their partitions; None: as set."""
 
 
 @dataclass(frozen=True)
@@ -39,39 +41,15 @@ class Parts:
     """A worker's parts, for metrics and tests."""
 
     app: faust.App
-    countings: Mapping[str, Counting[Any]]
+    countings: Mapping[str, Counting[Any]]  # by topic, the alarms' among them
     venue: Venue
     timings: Timings
     flusher: Flusher
     offsets: Offsets
 
 
-def vocabulary_of(site: Site) -> Vocabulary:
-    """List the names that the codec accepts."""
-    return Vocabulary(
-        entrances={each.id: each for each in site.entrances},
-        categories={kind: frozenset(each.id for each in site.categories_of(kind)) for kind in _KINDS},
-        areas={area.id: area.kinds for area in site.areas},
-    )
-
-
-_KINDS: Final[tuple[Kind, ...]] = ("person", "vehicle")
-
-
-def times_of(settings: Settings) -> TimeRules:
-    """Tell the kernels the site's clock, and which event times are believed."""
-    clock, limits = SiteClock(**settings.clock.model_dump()), settings.time
-    return TimeRules(clock, round(limits.suspect_seconds * 1000), round(limits.horizon_seconds * 1000))
-
-
-def place_of(site: Site, times: TimeRules) -> Place:
-    """Describe the site to the kernels."""
-    gates = {each.id: Gate(each.outer, each.inner) for each in site.entrances}
-    return Place(gates, SiteDays(ZoneInfo(site.time_zone)), times)
-
-
-def trade_of(topic: str, site: Site, times: TimeRules) -> Trade[Any]:
-    """Tell how a source topic's logs are read, kept and taken up."""
+def trade_of(topic: str, site: Site, times: TimeRules, *, partitions: int = 1) -> Trade[Any]:
+    """Tell how a topic's logs are read, kept and taken up; `partitions`: of each source topic."""
     vocabulary = vocabulary_of(site)
     if topic == Topic.CORRECTIONS:
         return Trade[CorrectionLog](
@@ -80,6 +58,16 @@ def trade_of(topic: str, site: Site, times: TimeRules) -> Trade[Any]:
             freeze=corrections.freeze,
             thaw=lambda plain, name: corrections.thaw(plain, name, times),
             times=lambda _: np.empty(0, dtype=np.int64),
+        )
+    if topic == Topic.ALARM_INPUTS:
+        sight = alarm_place_of(site, times, partitions=partitions)
+        return Trade[AlarmLog](
+            read=read_inputs,
+            begin=lambda name, first: AlarmLog(name, sight, next_offset=first),
+            freeze=alarm_snapshot.freeze,
+            thaw=lambda plain, name: alarm_snapshot.thaw(plain, name, sight),
+            times=lambda _: np.empty(0, dtype=np.int64),
+            claims=False,
         )
     kind, place = KIND_OF_TOPIC[topic], place_of(site, times)
     return Trade[PassageLog](
@@ -91,17 +79,27 @@ def trade_of(topic: str, site: Site, times: TimeRules) -> Trade[Any]:
     )
 
 
-def create_app(settings: Settings, site: Site, sink: Sink, *, cluster: str, end: EndProcess) -> Parts:
-    """Build a worker: agents for persons, vehicles, corrections and the venue; `end` is for what nobody expected."""
-    app = _faust_app(settings)
-    offsets = Offsets()
-    app.transport = CoalescingTransport(app, joined_topics=frozenset(SOURCES), offsets=offsets)
+def create_app(
+    settings: Settings,
+    site: Site,
+    sink: Sink,
+    *,
+    cluster: str,
+    end: EndProcess,
+    inside: Callable[[], Occupancy] = lambda: Occupancy({}, {}),
+) -> Parts:
+    """Build a worker: agents for persons, vehicles, corrections, alarms and the venue.
+
+    `end` is for what nobody expected; `inside` asks the store, and may raise its errors.
+    """
+    app, offsets, times = _faust_app(settings), Offsets(), times_of(settings)
+    app.transport = CoalescingTransport(app, joined_topics=frozenset(_COUNTED), offsets=offsets)
     timings, venue = Timings(), Venue()
-    countings: list[tuple[Counting[Any], SnapshotTable]] = []
-    for topic in SOURCES:
-        table = shelf(app, f"{topic}.snapshots", partitions=settings.kafka.partitions)
+    countings: dict[str, tuple[Counting[Any], SnapshotTable]] = {}
+    for topic, partitions in _COUNTED.items():
+        table = shelf(app, f"{topic}.snapshots", partitions=partitions or settings.kafka.partitions)
         counting = Counting(
-            trade_of(topic, site, times_of(settings)),
+            trade_of(topic, site, times, partitions=settings.kafka.partitions),
             topic=topic,
             cluster=cluster,
             worker=settings.worker.name,
@@ -109,13 +107,16 @@ def create_app(settings: Settings, site: Site, sink: Sink, *, cluster: str, end:
             most_waiting=settings.worker.most_waiting,
         )
         count_topic(app, counting, end=end)
-        countings.append((counting, table))
+        countings[topic] = (counting, table)
     watch_venue(app, venue, end=end)
-    take_up_on_assignment(app, countings, offsets, end=end)
-    clock = SiteClock(**settings.clock.model_dump())
-    flusher = Flusher([counting for counting, _ in countings], sink=sink, clock=clock, timings=timings)
+    take_up_on_assignment(app, list(countings.values()), offsets, end=end)
+    by_topic = {topic: counting for topic, (counting, _) in countings.items()}
+    passages, alarms = [by_topic[topic] for topic in KIND_OF_TOPIC], by_topic[Topic.ALARM_INPUTS]
+    judges = lambda: bool(alarms.logs)  # noqa: E731  # a question, asked each time
+    tell_alarms(app, Teller(passages, clock=times.clock, judges=judges, inside=inside), end=end)
+    flusher = Flusher(list(by_topic.values()), sink=sink, clock=times.clock, timings=timings)
     _flush_in_background(app, settings, flusher, end=end)
-    return Parts(app, {counting.topic: counting for counting, _ in countings}, venue, timings, flusher, offsets)
+    return Parts(app, by_topic, venue, timings, flusher, offsets)
 
 
 def _flush_in_background(app: faust.App, settings: Settings, flusher: Flusher, *, end: EndProcess) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from streams.kernels import batch
+from streams.kernels.alarms.episodes import Episode
 from streams.kernels.venue import EntranceTotals
 
 Kind = Literal["person", "vehicle"]
@@ -33,6 +34,7 @@ class Topic(StrEnum):
     REJECTED = "rejected"
     PARKED = "parked"
     ALARMS = "alarms"
+    ALARM_INPUTS = "alarm.inputs"
 
 
 KIND_OF_TOPIC: Final[dict[str, Kind]] = {Topic.TURNSTILES: "person", Topic.VEHICLES: "vehicle"}
@@ -131,9 +133,9 @@ class Rejected(Struct, frozen=True):
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a line of each topic; kept in the repository as `contract.schema.json`."""
-    names = (TurnstilePassage, VehiclePassage, Correction, EntranceTotals, Rejected)
+    names = (TurnstilePassage, VehiclePassage, Correction, EntranceTotals, Rejected, Episode)
     references, definitions = msgspec.json.schema_components(names, ref_template="#/$defs/{name}")
-    topics = (Topic.TURNSTILES, Topic.VEHICLES, Topic.CORRECTIONS, Topic.TOTALS, Topic.REJECTED)
+    topics = (Topic.TURNSTILES, Topic.VEHICLES, Topic.CORRECTIONS, Topic.TOTALS, Topic.REJECTED, Topic.ALARMS)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "gatepulse: one line of each topic",

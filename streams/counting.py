@@ -51,6 +51,8 @@ class Trade(Generic[L]):
     freeze: Callable[[L], Plain]
     thaw: Callable[[Plain, LogName], L]
     times: Callable[[Any], Ints]
+    claims: bool = True
+    """Whether the store is told how far its logs are stored: they hold figures that others read."""
 
 
 class Outlet(Protocol):
@@ -196,16 +198,24 @@ class Counting(Generic[L]):
                 self._held[partition].snapshot_at = plain["next"]
                 self.outlet.release(partition, plain["next"])
 
-    def _progress(self, held: _Held[L]) -> list[Block]:
-        """Say up to which moment everything in the log is stored once this flush is.
+    def standing(self) -> list[tuple[L, int]]:
+        """Return each log, and up to which moment (ms) everything in it has been applied; 0 if that is not known."""
+        return [(held.log, self._complete_to(held)) for held in self._held.values()]
+
+    def _complete_to(self, held: _Held[L]) -> int:
+        """Tell up to which moment (ms) everything in the log has been applied; 0 if that is not known.
 
         A record's time may be its producer's, whose clock may be ahead; the newest row counts in the store, and one
         from the future would hide all that follow until then.
         """
-        log = held.log
         newest = min(held.arrived, int(time.time() * 1000))
-        complete_to = self.outlet.caught_up_at(log.name.partition, log.next_offset) or newest
-        if not complete_to:
+        return self.outlet.caught_up_at(held.log.name.partition, held.log.next_offset) or newest
+
+    def _progress(self, held: _Held[L]) -> list[Block]:
+        """Say up to which moment everything in the log is stored once this flush is."""
+        log = held.log
+        complete_to = self._complete_to(held)
+        if not complete_to or not self.trade.claims:
             return []
         row = {
             "log": str(log.name),

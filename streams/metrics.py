@@ -15,6 +15,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from streams.kernels.alarms.episodes import Episode
 from streams.kernels.batch import Floats
 from streams.kernels.log import LogName, Tally
 from streams.kernels.venue import Venue
@@ -55,6 +56,25 @@ class Timings:
     checkpoint: Histogram = field(default_factory=Histogram)
 
 
+_EPISODE_LABELS: Final = (
+    "episode", "change", "rule", "subject", "kind", "zone", "level", "state", "limit", "unit", "raised_ms", "changed_ms"
+)  # fmt: skip
+
+
+def episodes_family(episodes: Iterable[Episode]) -> GaugeMetricFamily:
+    """Render the newest change of each episode; `state` is what happened: raised, escalated, ..., cleared."""
+    family = GaugeMetricFamily(
+        "gatepulse_alarm_episode", "value at the newest change of an alarm episode", labels=_EPISODE_LABELS
+    )
+    for each in episodes:
+        labels = (
+            each.episode, str(each.change), each.rule, each.subject, each.kind, each.zone, each.level, each.what,
+            f"{each.limit:g}", each.unit, str(each.raised_at), str(each.changed_at),
+        )  # fmt: skip
+        family.add_metric(labels, each.value)
+    return family
+
+
 class CountedLog(Protocol):
     """What the metrics read of a log."""
 
@@ -82,8 +102,13 @@ class WorkerCollector(Collector):
         timings: Timings,
         parked: Callable[[], Mapping[str, int]] = dict,
         store_waiting: Callable[[], float] = float,
+        alarms: Callable[[], Iterable[Episode]] = tuple,
     ) -> None:
-        """Ask these at every scrape; `parked` by table, empty while the store cannot be asked; `store_waiting` in s."""
+        """Ask these at every scrape.
+
+        `parked` by table, empty while the store cannot be asked; `store_waiting` in s; `alarms` to be told of.
+        """
+        self._alarms = alarms
         self._parked, self._store_waiting = parked, store_waiting
         self._logs, self._venue, self._occupancy, self._timings = logs, venue, occupancy, timings
 
@@ -97,6 +122,7 @@ class WorkerCollector(Collector):
         yield timings.insert.family("gatepulse_store_insert_seconds", "one write of rows to the store")
         yield timings.checkpoint.family("gatepulse_checkpoint_seconds", "rows, snapshot and its delivery")
         yield from self._store()
+        yield episodes_family(self._alarms())
         yield InfoMetricFamily("gatepulse_build", "version", value={"version": version("gatepulse")})
 
     def _tallies(self) -> Iterator[Metric]:

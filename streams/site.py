@@ -12,12 +12,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from streams.site_alarms import read_alarms
 from streams.site_check import IDENTIFIER, Findings, Mistake, Table
 from streams.site_lines import error_line, key_lines
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Mapping
+
+    from streams.kernels.alarms.limits import LimitRule
 
 Kind = Literal["person", "vehicle"]
 KINDS: tuple[Kind, ...] = ("person", "vehicle")
@@ -58,6 +61,8 @@ class Entrance:
     inner: str
     lanes: tuple[str, ...]
     zone: str
+    gateway: str = ""
+    """The network box that its lanes share with those of other entrances; "" if that is not known."""
 
     @property
     def boundary(self) -> bool:
@@ -129,6 +134,7 @@ class Site:
     entrances: tuple[Entrance, ...]
     categories: tuple[Category, ...]
     vehicle_classes: tuple[Category, ...]
+    alarms: Mapping[str, LimitRule]
 
     def area(self, area_id: str) -> Area:
         """Return an area by its id; `KeyError` when there is none."""
@@ -232,6 +238,7 @@ def _read_site(top: Table, findings: Findings) -> Site:
         entrances=entrances,
         categories=_read_categories(top, "category", findings, needed="person", entrances=entrances),
         vehicle_classes=_read_categories(top, "vehicle_class", findings, needed="vehicle", entrances=entrances),
+        alarms=read_alarms(top),
     )
     top.end()
     _check_entrances(site, findings)
@@ -321,6 +328,7 @@ def _read_entrance(table: Table) -> Entrance:
         inner=table.identifier("inner"),
         lanes=_read_lanes(table, entrance_id),
         zone=table.identifier("zone"),
+        gateway=table.identifier("gateway") if table.has("gateway") else "",
     )
     table.end()
     return entrance

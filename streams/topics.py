@@ -67,10 +67,17 @@ def plans(kafka: Kafka) -> tuple[TopicPlan, ...]:
         *(TopicPlan(topic.value, several, _EVENTS) for topic in SOURCES),
         TopicPlan(Topic.TOTALS.value, several, _NEWEST),
         TopicPlan(Topic.REJECTED.value, 1, _REJECTED),
+        TopicPlan(Topic.ALARM_INPUTS.value, 1, _EVENTS | {"retention.ms": str(_DAY_MS)}),
         TopicPlan(Topic.ALARMS.value, 1, _NEWEST),
         TopicPlan(Topic.PARKED.value, 1, _LARGE),
-        *(TopicPlan(f"{kafka.group}-{topic.value}.snapshots-changelog", several, _LARGE) for topic in SOURCES),
+        *(TopicPlan(changelog(kafka, topic), several, _LARGE) for topic in SOURCES),
+        TopicPlan(changelog(kafka, Topic.ALARM_INPUTS), 1, _LARGE),
     )
+
+
+def changelog(kafka: Kafka, topic: Topic) -> str:
+    """Name the topic in which the snapshots of a topic's logs are kept."""
+    return f"{kafka.group}-{topic.value}.snapshots-changelog"
 
 
 def apply(kafka: Kafka) -> list[TopicPlan]:

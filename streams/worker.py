@@ -5,6 +5,7 @@ import fcntl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any, Generic, TypeVar, cast
 
 import faust
@@ -18,6 +19,7 @@ from sinks.rows import TABLES, Block
 from sinks.sink import StoreError
 from streams import topics
 from streams.app import Parts, create_app
+from streams.contract import Topic
 from streams.ends import Ends, EndsCollector
 from streams.logs import configure_logging
 from streams.metrics import Occupancy, WorkerCollector
@@ -87,14 +89,22 @@ class Stored(Generic[T]):
         return self._newest
 
 
+_OCCUPANCY = "SELECT area, kind, inside, capacity FROM gatepulse.occupancy"
+
+
+def _occupancy_of(rows: Rows) -> Occupancy:
+    inside = {(area, kind): inside for area, kind, inside, _ in rows}
+    return Occupancy(inside, {(area, kind): limit for area, kind, _, limit in rows if limit is not None})
+
+
+def read_occupancy(reader: Reader) -> Occupancy:
+    """Ask what is inside each area. Raises StoreError."""
+    return _occupancy_of(reader.query(_OCCUPANCY))
+
+
 def stored_occupancy(reader: Reader) -> Stored[Occupancy]:
-    """Ask what is inside each area."""
-
-    def understood(rows: Rows) -> Occupancy:
-        inside = {(area, kind): inside for area, kind, inside, _ in rows}
-        return Occupancy(inside, {(area, kind): limit for area, kind, _, limit in rows if limit is not None})
-
-    return Stored(reader, "SELECT area, kind, inside, capacity FROM gatepulse.occupancy", understood, Occupancy({}, {}))
+    """Ask the same for the metrics."""
+    return Stored(reader, _OCCUPANCY, _occupancy_of, Occupancy({}, {}))
 
 
 def stored_parking(reader: Reader) -> Stored[dict[str, int]]:
@@ -141,7 +151,8 @@ def build(settings: Settings) -> Parts:
     if settings.kafka.create_topics:
         topics.apply(settings.kafka)
     ends = Ends(settings.worker.data / f"{settings.worker.name}.ends.json")
-    parts = create_app(settings, site, sink, cluster=cluster_name(settings), end=ends.end)
+    inside = partial(read_occupancy, Reader(reader))
+    parts = create_app(settings, site, sink, cluster=cluster_name(settings), end=ends.end, inside=inside)
 
     async def write_areas() -> None:
         await sink.write([area_rows(site, loaded_at=int(time.time() * 1000))])
@@ -153,12 +164,13 @@ def build(settings: Settings) -> Parts:
         registry.register(EndsCollector(ends))
         registry.register(
             WorkerCollector(
-                logs=lambda: [each for counting in parts.countings.values() for each in counting.logs],
+                logs=lambda: [each for topic in topics.SOURCES for each in parts.countings[topic].logs],
                 venue=parts.venue,
                 occupancy=stored_occupancy(Reader(reader)),
                 timings=parts.timings,
                 parked=stored_parking(Reader(reader)),
                 store_waiting=parts.flusher.store_waiting,
+                alarms=lambda: [each for log in parts.countings[Topic.ALARM_INPUTS].logs for each in log.to_be_told()],
             )
         )
         start_http_server(settings.worker.metrics_port, addr=settings.worker.metrics_host, registry=registry)
@@ -187,8 +199,8 @@ def _standing(parts: Parts, settings: Settings) -> Callable[[], Standing]:
             storing=parts.flusher.waiting_for_store_since is not None,
             counted={
                 (each.name.topic, each.name.partition): each.next_offset
-                for counting in parts.countings.values()
-                for each in counting.logs
+                for topic in topics.SOURCES
+                for each in parts.countings[topic].logs
             },
             kept={(tp.topic, tp.partition): at for tp, at in list(parts.offsets.start.items())},
             end=log_ends(),

@@ -24,6 +24,7 @@ from streams.kernels.cells import (
     segments_in,
     unpack,
 )
+from streams.kernels.live import Live, LiveRules
 from streams.kernels.log import LogName, Tally, check_no_hole
 from streams.kernels.names import Names
 from streams.kernels.place import Place
@@ -49,6 +50,7 @@ class PassageLog:
         self.last_ts: dict[str, int] = {}
         self.boundary: dict[str, bool] = {}  # as the site was when an entrance was last counted
         self.segment = Segment(segment_of(next_offset))
+        self.live, self.live_rules = Live(), LiveRules(place.times)
         self._blocks: list[Block] = []
         self._fresh: list[Batch] = []
         self._entered: set[tuple[int, str]] = set()
@@ -152,6 +154,7 @@ class PassageLog:
         self._count_flows(pack(tens[passed], entrance[passed], zero, batch.direction[passed], zero), batch.ts[passed])
         self._count_refusals(batch, pack(minutes, entrance, category, batch.direction * 0, batch.outcome * 0))
         self._note_credentials(batch, days, passed)
+        self.live.count(batch, entrance, self.live_rules)
         numbers, _, newest = newest_by(entrance, batch.ts)
         for name, last in zip(self.entrances.names(numbers), newest.tolist(), strict=True):
             self.last_ts[name] = max(self.last_ts.get(name, 0), last)

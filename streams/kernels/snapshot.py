@@ -3,6 +3,7 @@
 from operator import itemgetter
 from typing import Any, Final
 
+from streams.kernels import live
 from streams.kernels.admission import Device, Devices
 from streams.kernels.cells import MOST_CATEGORIES, MOST_ENTRANCES, Cells
 from streams.kernels.identity import Ranges, Reference
@@ -51,8 +52,8 @@ def tally_in(plain: Plain) -> Tally:
 def freeze(log: PassageLog) -> Plain:
     """Write the state as of `next_offset`, sorted, so that equal states read alike; without rows not yet taken.
 
-    What was added to the format since its first version stands under keys of its own (`late`, `times`): a version that
-    does not know them reads the rest, and one that does not find them goes on without.
+    What was added to the format since its first version stands under keys of its own (`late`, `times`, `live`): a
+    version that does not know them reads the rest, and one that does not find them goes on without.
     """
     devices = sorted(log.devices.known.items(), key=_first)
     return {
@@ -70,6 +71,7 @@ def freeze(log: PassageLog) -> Plain:
         "last_ts": dict(sorted(log.last_ts.items())),
         "boundary": dict(sorted(log.boundary.items())),
         "segment": _segment_out(log.segment),
+        "live": live.freeze(log.live),
     }
 
 
@@ -88,6 +90,7 @@ def thaw(plain: Plain, name: LogName, kind: str, place: Place) -> PassageLog:
     log.last_ts = dict(plain["last_ts"])
     log.boundary = dict(plain["boundary"])
     log.segment = _segment_in(plain["segment"])
+    log.live = live.thaw(plain.get("live"))
     return log
 
 

@@ -18,7 +18,7 @@ def killed_in_rebalance(trial: Trial) -> None:
             with trial.fault("two become three, and one is killed meanwhile"):
                 third = plant.add_worker()
                 trial.wait(trial.random.uniform(1.0, 4.0))
-                trial.kill(trial.random.choice(plant.workers))
+                trial.kill(trial.random.choice([*plant.workers[:2], third]))
             slowest = max(slowest, trial.counted_so_far(_STUCK))
             stays, leaves, dies = trial.random.sample([*plant.workers[:2], third], 3)
             with trial.fault("three become one: one leaves, one dies, and the last is killed meanwhile"):

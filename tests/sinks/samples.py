@@ -21,6 +21,9 @@ _USUAL: dict[str, Any] = {
     "topic": "turnstile.passages", "partition": 0, "at": NOON, "detail": "", "sha256": "00ff", "cluster": "demo-1",
     "next_offset": 8, "received": 8, "counted": 8, "duplicate": 0, "late": 0, "rejected": 0, "complete_to": NOON + 1000,
     "worker": "w1", "capacity": 500, "loaded_at": NOON, "table": "passages", "rows": 1, "resolved": 0,
+    "episode": "area-capacity:hall1/person:1770000000000", "rule": "area-capacity", "subject": "hall1",
+    "zone": "Z-HW", "level": "yellow", "state": "raised", "what": "raised", "change": 1, "value": 81.5, "limit": 80.0,
+    "unit": "%", "raised_at": NOON, "changed_at": NOON, "acknowledged_at": None, "cleared_at": None,
 }  # fmt: skip
 
 

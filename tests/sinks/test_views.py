@@ -23,6 +23,9 @@ VIEWS = {
     "entrance_totals": "day kind entrance direction category passages",
     "entrance_refusals_1m": "window_start kind entrance category reason refusals",
     "site_today": "day kind entries exits distinct_entered unidentified",
+    "alarm_changes": "episode change changed_at what rule subject kind zone level state value limit unit actor detail",
+    "alarm_episodes": "episode rule subject level state raised_at acknowledged_at cleared_at value limit actor "
+    "kind zone unit what change changed_at detail",
     "occupancy": "area kind as_of inside capacity",
     "occupancy_history": "area kind window_start inside",
     "completeness": "device entrance last_seq missing last_ts last_seen logs",
@@ -255,6 +258,14 @@ def test_a_worker_whose_clock_was_ahead_does_not_hide_what_is_stored_after_it_ca
         assert sorted_rows(reader, "next_offset, complete_to", "progress") == [
             (offset, at((complete_to - NOON) / 1000))
         ]
+
+
+def test_an_episode_is_as_its_newest_change_says_however_changes_are_written(server: Server, reader: Reader) -> None:
+    cleared = {"change": 2, "what": "cleared", "state": "cleared-unacknowledged", "cleared_at": NOON + 5000}
+    for _ in range(2):  # a worker that was started again writes them again
+        server.write(block("alarm_changes", cleared), block("alarm_changes", {}))
+    assert sorted_rows(reader, "state, cleared_at, change", "alarm_episodes") == [("cleared-unacknowledged", at(5), 2)]
+    assert sorted_rows(reader, "change, what", "alarm_changes") == [(1, "raised"), (2, "cleared")]
 
 
 @pytest.mark.parametrize("view", VIEWS)

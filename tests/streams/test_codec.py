@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulators.malformed import kinds, make_malformed
-from streams.app import vocabulary_of
 from streams.codec import CorrectionCodec, PassageCodec
 from streams.contract import EARLIEST_MS, LATEST_MS, LONGEST_LINE, Reason
 from streams.kernels.batch import Batch, Position, Rejection
 from streams.site import load_site
+from streams.site_views import vocabulary_of
 from tests.streams.kernels.events import NINE
 from tests.streams.lines import ARRIVED, VOCABULARY, correction, corrections, line, persons, raw, records
 

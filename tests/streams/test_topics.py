@@ -34,7 +34,8 @@ def admin(kafka: KafkaServer) -> Iterator[Any]:
 
 def test_every_topic_of_the_contract_is_planned_once_and_every_source_has_its_changelog() -> None:
     names = [plan.name for plan in topics.plans(Kafka(group="counting"))]
-    changelogs = [f"counting-{topic}.snapshots-changelog" for topic in topics.SOURCES]
+    counted = [*topics.SOURCES, Topic.ALARM_INPUTS]
+    changelogs = [f"counting-{topic}.snapshots-changelog" for topic in counted]
     assert sorted(names) == sorted([*(topic.value for topic in Topic), *changelogs])
 
 
@@ -42,11 +43,12 @@ def test_changelogs_have_the_partitions_of_their_source() -> None:
     found = {plan.name: plan.partitions for plan in topics.plans(Kafka(partitions=6))}
     assert found["turnstile.passages"] == found["gatepulse-turnstile.passages.snapshots-changelog"] == 6
     assert found["rejected"] == found["alarms"] == found["parked"] == 1
+    assert found["alarm.inputs"] == found["gatepulse-alarm.inputs.snapshots-changelog"] == 1
 
 
 def test_no_source_is_compacted() -> None:
     policies = {plan.name: plan.config["cleanup.policy"] for plan in topics.plans(Kafka())}
-    assert {policies[topic] for topic in topics.SOURCES} == {"delete"}
+    assert {policies[topic] for topic in (*topics.SOURCES, "alarm.inputs")} == {"delete"}
     assert policies["entrance.totals"] == policies["gatepulse-corrections.snapshots-changelog"] == "compact"
 
 

@@ -22,7 +22,7 @@ DAY = 86_400_000
 
 def as_first(plain: dict[str, Any]) -> dict[str, Any]:
     """Leave out what the first version did not know."""
-    old = {name: value for name, value in plain.items() if name not in {"late", "times"}}
+    old = {name: value for name, value in plain.items() if name not in {"late", "times", "live"}}
     if "segment" in old:
         old["segment"] = {name: value for name, value in old["segment"].items() if name != "late"}
     return json.loads(json.dumps(old))  # type: ignore[no-any-return]

@@ -1,0 +1,255 @@
+"""The incidents, each with the alarms that should be raised, when, and no others.
+
+The moments are worked out from the events with a few lines of numpy, not with the kernels. Usual traffic is 60 persons
+a minute at each entrance, one a second: 6 a minute and lane, where 11 is too many.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from simulators.day import DENIED, IN, OUT, PASSED, Ints
+from simulators.incidents.traffic import SECOND, Ground, Traffic
+from streams.site import load_site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from streams.kernels.batch import Bools
+
+PROFILE: Final = Path(__file__).with_name("rehearsal.toml")
+_USUAL: Final = 60.0  # persons a minute and entrance
+_ENTRANCES: Final = tuple(f"P{number}" for number in range(1, 9))
+_INSIDE: Final = {("hall", "person"): 400}
+_TOO_MANY: Final = 110  # in a minute, through ten lanes
+_ON_DELAY: Final = 30  # seconds; of overload in the profile
+_RAISED_AND_CLEARED: Final = (("raised", "orange"), ("cleared", "orange"))
+
+
+@dataclass(frozen=True)
+class Expected:
+    """An alarm that should be raised: at the second `due` at the earliest, and `patience` s later at the latest."""
+
+    rule: str
+    subject: str
+    due: float
+    patience: float = 2.0
+
+
+@dataclass(frozen=True)
+class Incident:
+    """A story of `minutes`; `changes`: how the first of the expected alarms goes on, as (what, level)."""
+
+    name: str
+    what: str
+    traffic: Traffic
+    minutes: float
+    expected: tuple[Expected, ...] = ()
+    changes: tuple[tuple[str, str], ...] = ()
+    inside: Mapping[tuple[str, str], int] = field(default_factory=lambda: dict(_INSIDE))
+
+
+def ground() -> Ground:
+    """Return the site of the rehearsals at ten in the morning of a working day."""
+    site = load_site(PROFILE)
+    begin = dt.datetime(2026, 3, 4, 10, tzinfo=ZoneInfo(site.time_zone))
+    return Ground(site, round(begin.timestamp() * 1000))
+
+
+def usual(on: Ground, minutes: float, *, without: tuple[str, ...] = ()) -> Traffic:
+    """As many come as go, so that nobody is more inside."""
+    parts = [
+        on.steady(each, rate=_USUAL, start=0, end=60 * minutes, direction=direction)
+        for each in _ENTRANCES
+        if each not in without
+        for direction in (0, OUT)
+    ]
+    parts.append(on.steady("V1", rate=4, start=0, end=60 * minutes))
+    parts.append(on.steady("V1", rate=4, start=0, end=60 * minutes, direction=OUT))
+    return parts[0].plus(*parts[1:])
+
+
+def _without(traffic: Traffic, on: Ground, entrances: tuple[str, ...], *, start: float, end: float) -> Traffic:
+    """Let entrances be silent for a while."""
+    silent = np.isin(traffic.device, on.lanes(*entrances)) & (traffic.ts >= on.at(start)) & (traffic.ts < on.at(end))
+    return traffic.where(~silent)
+
+
+def in_a_minute(on: Ground, traffic: Traffic, entrance: str, *, seconds: int = 60, outcome: int = PASSED) -> Ints:
+    """Count who went in at an entrance in the last `seconds`, at the end of every second of the incident."""
+    mine = np.isin(traffic.device, on.lanes(entrance)) & (traffic.outcome == outcome) & (traffic.direction == IN)
+    each = np.bincount((traffic.ts[mine] - on.begin) // SECOND, minlength=3600 * 2)
+    return np.convolve(each, np.ones(seconds, dtype=np.int64))[: len(each)]
+
+
+def first_for(holds: Bools, seconds: int) -> float:
+    """Tell the end of the first second at which something has been true for so long without a break."""
+    run = 0
+    for second, each in enumerate(holds.tolist(), start=1):
+        run = run + 1 if each else 0
+        if run > seconds:
+            return second
+    raise ValueError(f"this never holds for {seconds} s")
+
+
+def _overloaded(on: Ground, traffic: Traffic, entrance: str) -> Expected:
+    return Expected("entrance-overload", entrance, first_for(in_a_minute(on, traffic, entrance) > _TOO_MANY, _ON_DELAY))
+
+
+def _overload(seconds: int) -> Callable[[Ground], Incident]:
+    """More than 110 in the last minute at ten lanes for so many seconds: two bursts of 30 that share this time."""
+
+    def make(on: Ground) -> Incident:
+        bursts = [on.burst("P3", at=at, persons=30) for at in (900, 900 + 59 - seconds)]
+        back = on.steady("P3", rate=60, start=960, end=1020, direction=OUT)
+        traffic = usual(on, 30).plus(*bursts, back)
+        what = f"an entrance is overloaded for {seconds} s; the on-delay is {_ON_DELAY} s"
+        if seconds < _ON_DELAY:
+            return Incident(f"overload-{seconds}s", what, traffic, 30)
+        return Incident(
+            f"overload-{seconds}s", what, traffic, 30, (_overloaded(on, traffic, "P3"),), _RAISED_AND_CLEARED
+        )
+
+    return make
+
+
+def _flapping(on: Ground) -> Incident:
+    """Over the limit for 20 s, ten times, then for good, and around it: one alarm."""
+    short = [on.burst("P5", at=600 + 90 * n + shift, persons=30) for n in range(10) for shift in (0, 39)]
+    long = on.steady("P5", rate=70, start=1800, end=2400)
+    waves = [on.burst("P5", at=1860 + 45 * n, persons=5) for n in range(12)]
+    back = on.steady("P5", rate=46, start=600, end=2500, direction=OUT)
+    traffic = usual(on, 50).plus(*short, long, *waves, back)
+    what = "flow jumps over the limit for 20 s at a time, then stays around it: one episode"
+    return Incident("flapping", what, traffic, 50, (_overloaded(on, traffic, "P5"),), _RAISED_AND_CLEARED)
+
+
+def _ramp(on: Ground) -> Incident:
+    """From 60 to 150 a minute within 30 min."""
+    parts = [
+        on.steady("P4", rate=3.0 * minute, start=60 * minute + 300, end=60 * minute + 360, direction=direction)
+        for minute in range(30)
+        for direction in (IN, OUT)
+    ]
+    traffic = usual(on, 45).plus(*parts)
+    expected = (_overloaded(on, traffic, "P4"),)
+    return Incident("slow-ramp", "flow grows slowly beyond the limit", traffic, 45, expected, _RAISED_AND_CLEARED)
+
+
+def _silent(
+    name: str, what: str, entrances: tuple[str, ...], expected: tuple[str, str]
+) -> Callable[[Ground], Incident]:
+    def make(on: Ground) -> Incident:
+        traffic = _without(usual(on, 40), on, entrances, start=1200, end=1500)
+        last = traffic.ts[np.isin(traffic.device, on.lanes(*entrances)) & (traffic.ts < on.at(1200))].max()
+        return Incident(name, what, traffic, 40, (Expected(*expected, (int(last) - on.begin) / SECOND + 60),))
+
+    return make
+
+
+def _lane(on: Ground) -> Incident:
+    traffic = usual(on, 40)
+    mine = traffic.device == on.lanes("P6")[3]
+    silent = mine & (traffic.ts >= on.at(1200)) & (traffic.ts < on.at(1800))
+    last = (int(traffic.ts[mine & (traffic.ts < on.at(1200))].max()) - on.begin) / SECOND
+    # Twelve events a minute: sixteen of them are missing after 80 s.
+    expected = (Expected("silence-lane", "P6-L04", last + 16 / (12 / 60), patience=5),)
+    return Incident("lane-outage", "one lane of ten is silent", traffic.where(~silent), 40, expected)
+
+
+def _quiet(on: Ground) -> Incident:
+    """Let an entrance have two events a minute at random times: its silences mean nothing."""
+    rng = np.random.default_rng(5)
+    few = [on.steady("P7", rate=2, start=0, end=3600, rng=rng, direction=direction) for direction in (IN, OUT)]
+    what = "an entrance with few events is silent now and then, as usual"
+    return Incident("quiet-entrance", what, usual(on, 60, without=("P7",)).plus(*few), 60)
+
+
+def _capacity(on: Ground) -> Incident:
+    """Let two a second more come in than go out: 800 inside after 200 s, 1,000 after 300; then they leave."""
+    come = [on.steady(each, rate=60, start=600, end=920) for each in ("P8", "P1")]
+    leave = [on.steady(each, rate=60, start=1200, end=1600, direction=OUT) for each in ("P2", "P3")]
+    traffic = usual(on, 40).plus(*come, *leave)
+    full = Expected("area-capacity", "hall", first_for(_inside(on, traffic) >= 800, 10))  # 80 % of 1,000
+    overloaded = (_overloaded(on, traffic, each) for each in ("P8", "P1"))
+    changes = (
+        ("raised", "yellow"), ("escalated", "orange"), ("escalated", "red"),
+        ("deescalated", "orange"), ("deescalated", "yellow"), ("cleared", "red"),
+    )  # fmt: skip
+    what = "the hall fills beyond its capacity and empties"
+    return Incident("capacity", what, traffic, 40, (full, *overloaded), changes)
+
+
+def _inside(on: Ground, traffic: Traffic) -> Ints:
+    """Tell how many are in the hall at the end of every second."""
+    persons = np.isin(traffic.device, on.lanes(*_ENTRANCES)) & (traffic.outcome == PASSED)
+    step = np.where(traffic.direction[persons] == IN, 1, -1)
+    each = np.bincount((traffic.ts[persons] - on.begin) // SECOND, weights=step, minlength=3600 * 2)
+    return np.cumsum(each).astype(np.int64) + _INSIDE["hall", "person"]
+
+
+def _drift(on: Ground) -> Incident:
+    """Entries are not seen: more leave than came, and fewer than nobody is inside."""
+    out = on.steady("P2", rate=24, start=600, end=2400, direction=OUT)
+    traffic = usual(on, 50).plus(out)
+    expected = (Expected("drift", "hall", first_for(_inside(on, traffic) < -5, 60)),)
+    changes = (("raised", "orange"), ("escalated", "red"))
+    what = "entries are not seen: occupancy falls below nobody, and is shown so"
+    return Incident("drift", what, traffic, 50, expected, changes)
+
+
+def _refused(on: Ground) -> Incident:
+    surge = on.steady("P6", rate=20, start=1200, end=1500, outcome=DENIED)
+    traffic = usual(on, 45).plus(surge)
+    refused, passed = (in_a_minute(on, traffic, "P6", seconds=300, outcome=each) for each in (DENIED, PASSED))
+    many = (refused >= 20) & (100 * refused > 10 * (refused + passed))  # the rule's figures
+    expected = (Expected("refusals", "P6", first_for(many, 30)),)
+    return Incident("refusals", "one in four is refused at an entrance", traffic, 45, expected)
+
+
+def _unwell(on: Ground) -> Incident:
+    persons = [on.burst("P7", at=1200 + 40 * n, persons=1, outcome=DENIED, unwell=True) for n in range(8)]
+    what = "several persons with abnormal health at one entrance"
+    return Incident("health", what, usual(on, 45).plus(*persons), 45, (Expected("health", "P7", 1200 + 40 * 4 + 1),))
+
+
+def _upload(on: Ground) -> Incident:
+    """Let a gateway be offline for ten minutes, and then send everything at once: silence, and no overload."""
+    traffic = usual(on, 45)
+    offline = np.isin(traffic.device, on.lanes("P1", "P2")) & (traffic.ts >= on.at(1200)) & (traffic.ts < on.at(1800))
+    last = int(traffic.ts[np.isin(traffic.device, on.lanes("P1", "P2")) & (traffic.ts < on.at(1200))].max())
+    expected = (Expected("silence-gateway", "GW1", (last - on.begin) / SECOND + 60),)
+    what = "a gateway is offline for ten minutes and then uploads 2,400 passages"
+    return Incident("upload", what, traffic.held_up(offline, until=on.at(1800)), 45, expected)
+
+
+def _closed(on: Ground) -> Incident:
+    """Let nothing happen at night, which is no silence."""
+    night = Ground(on.site, on.begin + 10 * 3_600_000 - 20 * 60_000)
+    return Incident("closing-time", "the gates close at eight and nobody comes any more", usual(night, 21), 60)
+
+
+INCIDENTS: Final[tuple[Callable[[Ground], Incident], ...]] = (
+    lambda on: Incident("usual", "an hour as usual", usual(on, 60), 60),
+    _overload(29),
+    _overload(31),
+    _flapping,
+    _ramp,
+    _silent("gate-outage", "all lanes of an entrance are silent", ("P5",), ("silence-entrance", "P5")),
+    _silent("gateway-outage", "20 lanes behind one gateway are silent", ("P1", "P2"), ("silence-gateway", "GW1")),
+    _silent("network-outage", "nothing at all is heard", (*_ENTRANCES, "V1"), ("silence-everything", "everything")),
+    _lane,
+    _upload,
+    _quiet,
+    _capacity,
+    _drift,
+    _refused,
+    _unwell,
+    _closed,
+)

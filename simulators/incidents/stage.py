@@ -1,0 +1,147 @@
+"""Plays events through the kernels as workers would: logs of passages, what they tell, and the alarms; no servers.
+
+The clock is that of the events' arrival.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from simulators.day import IN, PASSED, Ints, Names
+from simulators.incidents.traffic import ON_ITS_WAY
+from streams.alarms import flow_of
+from streams.clock import SiteClock
+from streams.kernels.alarms.inputs import AlarmInput, Inside, Reading
+from streams.kernels.alarms.log import AlarmBatch, AlarmLog
+from streams.kernels.batch import Batch, Bools, Lines
+from streams.kernels.log import LogName
+from streams.kernels.passages import PassageLog
+from streams.kernels.times import TimeRules
+from streams.site_views import alarm_place_of, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from simulators.incidents.traffic import Traffic
+    from streams.kernels.alarms.episodes import Episode
+    from streams.site import Site
+
+_LOGS: Final = 2  # of each kind
+_TIMES: Final = TimeRules(SiteClock(), 300_000, 172_800_000)
+
+
+@dataclass(frozen=True)
+class Played:
+    """Every change of every episode, in the order in which they happened."""
+
+    changes: list[Episode]
+
+    @property
+    def raised(self) -> list[Episode]:
+        """The first change of each episode."""
+        return [each for each in self.changes if each.change == 1]
+
+
+class Stage:
+    """A site with its logs; feed it traffic with `play`."""
+
+    def __init__(self, site: Site, *, step: int = 10_000) -> None:
+        self.site, self.step = site, step
+        self.names = Names(site)
+        self.alarms = AlarmLog(LogName("stage", "alarm.inputs", 0), alarm_place_of(site, _TIMES, partitions=_LOGS), 0)
+        place = place_of(site, _TIMES)
+        self.logs = {
+            (kind, number): PassageLog(LogName("stage", f"{kind}s", number), kind, place, next_offset=0)
+            for kind in ("person", "vehicle")
+            for number in range(_LOGS)
+        }
+        self._log_of = [(each.kind, number % _LOGS) for number, each in enumerate(site.entrances)]
+        self._seq: Ints = np.zeros(len(self.names.devices), dtype=np.int64)
+
+    def play(
+        self,
+        traffic: Traffic,
+        *,
+        until: int,
+        inside: Mapping[tuple[str, str], int] | None = None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Played:
+        """Play events, and go on until a moment (ms UTC); `inside` is who is there at the beginning."""
+        readings = self._readings(traffic, inside or {}, until)
+        changes: list[Episode] = []
+        begin = int(traffic.arrives[0]) // 1000 * 1000
+        edges = np.arange(begin, until + self.step, self.step)
+        cuts = np.searchsorted(traffic.arrives, edges)
+        for start, end, moment in zip(cuts[:-1].tolist(), cuts[1:].tolist(), edges[1:].tolist(), strict=True):
+            self._apply(traffic, start, end)
+            changes += self._tell(moment, [each for each in readings if moment - self.step < each.at <= moment])
+            progress(moment)
+        return Played(changes)
+
+    def _readings(self, traffic: Traffic, inside: Mapping[tuple[str, str], int], until: int) -> list[Reading]:
+        """Tell what is inside every second, as the store would."""
+        begin = int(traffic.arrives[0]) // 1000
+        seconds = np.arange(begin + 1, until // 1000 + 1)
+        entrance, passed = self.names.entrance_of[traffic.device], traffic.outcome == PASSED
+        places: list[tuple[str, str, int | None, Ints]] = []
+        for area in self.site.areas:
+            for kind in area.kinds:
+                came, left = (self._through(area.id, kind, entrance, traffic, passed, one) for one in (1, -1))
+                n = [int(inside.get((area.id, kind), 0)) + came(at) - left(at) for at in (seconds * 1000).tolist()]
+                places.append((area.id, kind, area.capacity.get(kind), np.array(n)))
+        return [
+            Reading(int(at) * 1000, [Inside(area, kind, int(n[i]), capacity) for area, kind, capacity, n in places])
+            for i, at in enumerate(seconds)
+        ]
+
+    def _through(
+        self, area: str, kind: str, entrance: Ints, traffic: Traffic, passed: Bools, sign: int
+    ) -> Callable[[int], int]:
+        """Return how many have come into an area (sign 1), or left it (-1), before a moment (ms UTC)."""
+        inner = np.array([each.kind == kind and each.inner == area for each in self.site.entrances])
+        outer = np.array([each.kind == kind and each.outer == area for each in self.site.entrances])
+        inward = traffic.direction == IN
+        toward = np.where(inward, inner[entrance], outer[entrance])
+        away = np.where(inward, outer[entrance], inner[entrance])
+        times = traffic.arrives[passed & (toward if sign > 0 else away)] - ON_ITS_WAY
+        return lambda at: int(np.searchsorted(times, at))
+
+    def _apply(self, traffic: Traffic, start: int, end: int) -> None:
+        entrances = self.names.entrance_of[traffic.device[start:end]]
+        for key, log in self.logs.items():
+            mine = np.flatnonzero([self._log_of[each] == key for each in entrances.tolist()]) + start
+            if len(mine):
+                log.apply(self._batch(log, traffic, mine))
+
+    def _batch(self, log: PassageLog, traffic: Traffic, rows: Ints) -> Batch:
+        n, first = len(rows), log.next_offset
+        device, seq = traffic.device[rows], np.zeros(len(rows), dtype=np.int64)
+        for place, each in enumerate(device.tolist()):
+            self._seq[each] += 1
+            seq[place] = self._seq[each]
+        offset = np.arange(first, first + n)
+        entrance = self.names.entrances[self.names.entrance_of[device]]
+        category = self.site.categories_of(log.kind)[0].id  # type: ignore[arg-type]  # "person" or "vehicle"
+        unwell = traffic.unwell[rows].tolist()
+        return Batch(
+            first=first, after=first + n, lines=Lines(offset, np.ones(n, dtype=np.int64)), raw=[b""] * n, offset=offset,
+            line=np.zeros(n, dtype=np.int64), arrived=traffic.arrives[rows],
+            device=self.names.devices[device].tolist(), epoch=np.zeros(n, dtype=np.int64), seq=seq, ts=traffic.ts[rows],
+            entrance=entrance.tolist(), direction=traffic.direction[rows], outcome=traffic.outcome[rows],
+            category=[category] * n, reason=[""] * n, credential=[""] * n, temperature=np.full(n, np.nan),
+            health=["abnormal" if each else "" for each in unwell],
+        )  # fmt: skip
+
+    def _tell(self, moment: int, readings: list[Reading]) -> list[Episode]:
+        """Tell the alarms what the logs have counted, and what is inside; return what has changed."""
+        for log in self.logs.values():
+            log.take()
+        flows = [flow_of(log, moment) for log in self.logs.values()]
+        offset = self.alarms.next_offset
+        said = AlarmInput(flows=flows, readings=readings)
+        self.alarms.apply(AlarmBatch(offset, offset + 1, [(offset, said)]))
+        self.alarms.take()
+        return self.alarms.take_changes()

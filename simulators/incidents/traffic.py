@@ -1,0 +1,115 @@
+"""Events of an hour as columns, to be thinned, added to and cut; `labelled.py` makes incidents of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from simulators.day import IN, PASSED, Ints, Names
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from streams.site import Site
+
+SECOND: Final = 1000
+ON_ITS_WAY: Final = 200
+"""Milliseconds that an event takes to the broker, usually."""
+
+
+@dataclass(frozen=True, eq=False)
+class Traffic:
+    """Events in the order in which they arrive at the broker; ts and arrives in ms UTC, unwell 0 or 1.
+
+    device, direction and outcome are as in day.Day.
+    """
+
+    arrives: Ints
+    ts: Ints
+    device: Ints
+    direction: Ints
+    outcome: Ints
+    unwell: Ints
+
+    def __len__(self) -> int:
+        """Count the events."""
+        return len(self.ts)
+
+    def plus(self, *others: Traffic) -> Traffic:
+        """Put events together, in the order of their arrival."""
+        joined = {
+            each.name: np.concatenate([getattr(traffic, each.name) for traffic in (self, *others)])
+            for each in fields(self)
+        }
+        order = np.lexsort((joined["device"], joined["ts"], joined["arrives"]))
+        return Traffic(**{name: column[order] for name, column in joined.items()})
+
+    def held_up(self, rows: npt.NDArray[np.bool_], *, until: int) -> Traffic:
+        """Let some of the events arrive together at a moment (ms UTC), as those of a gateway that was offline do."""
+        return replace(self, arrives=np.where(rows, np.maximum(self.arrives, until), self.arrives)).plus()
+
+    def where(self, rows: npt.NDArray[np.bool_]) -> Traffic:
+        """Keep some of the events."""
+        return Traffic(**{each.name: getattr(self, each.name)[rows] for each in fields(self)})
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The site on which incidents are played, and the moment (ms UTC) at which they begin."""
+
+    site: Site
+    begin: int
+
+    @property
+    def names(self) -> Names:
+        """The codes of the site."""
+        return Names(self.site)
+
+    def lanes(self, *entrances: str) -> Ints:
+        """Return the devices of entrances."""
+        names = self.names
+        chosen = np.isin(names.entrances[names.entrance_of], entrances)
+        return np.flatnonzero(chosen)
+
+    def at(self, second: float) -> int:
+        """Return a moment (ms UTC) of the incident."""
+        return self.begin + round(second * SECOND)
+
+    def steady(
+        self,
+        entrance: str,
+        *,
+        rate: float,
+        start: float,
+        end: float,
+        rng: np.random.Generator | None = None,
+        direction: int = IN,
+        outcome: int = PASSED,
+    ) -> Traffic:
+        """Let `rate` a minute through an entrance, evenly, or at random times if `rng` is given; lanes in turn."""
+        number = round(rate * (end - start) / 60)
+        even = start + (np.arange(number) + 0.5) * (end - start) / max(number, 1)
+        seconds = even if rng is None else np.sort(rng.uniform(start, end, number))
+        lanes = self.lanes(entrance)
+        return self._events(seconds, lanes[np.arange(number) % len(lanes)], direction, outcome)
+
+    def burst(self, entrance: str, *, at: float, persons: int, outcome: int = PASSED, unwell: bool = False) -> Traffic:
+        """Let persons through an entrance within one second."""
+        lanes = self.lanes(entrance)
+        seconds = at + np.linspace(0.1, 0.9, persons)
+        return self._events(seconds, lanes[np.arange(persons) % len(lanes)], IN, outcome, unwell=unwell)
+
+    def _events(
+        self, seconds: npt.NDArray[np.float64], device: Ints, direction: int, outcome: int, *, unwell: bool = False
+    ) -> Traffic:
+        n, ts = len(seconds), self.begin + np.rint(seconds * SECOND).astype(np.int64)
+        return Traffic(
+            arrives=ts + ON_ITS_WAY,
+            ts=ts,
+            device=device,
+            direction=np.full(n, direction),
+            outcome=np.full(n, outcome),
+            unwell=np.full(n, int(unwell)),
+        )

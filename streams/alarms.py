@@ -1,0 +1,124 @@
+"""What alarms need around their kernel: the site as they see it, their log's records, and what a worker tells them.
+
+Each worker tells the topic `alarm.inputs` what its logs of passages have counted, whether the store is there or not;
+the worker that has this topic judges. Read `kernels.alarms` first.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+import structlog
+
+from sinks.sink import StoreError
+from streams.clock import SiteClock
+from streams.codec import Records
+from streams.contract import Reason
+from streams.counting import Counting
+from streams.kernels.alarms.inputs import AlarmInput, Inside, LogFlow, Reading
+from streams.kernels.alarms.log import AlarmBatch
+from streams.kernels.batch import Ints, Position, Rejection
+from streams.kernels.passages import PassageLog
+from streams.metrics import Occupancy
+
+log = structlog.get_logger()
+
+TELL_SECONDS: Final = 0.25
+_READ_SECONDS: Final = 1.0
+MOST_CELLS: Final = 4000
+"""Of one line: some 100 kB, far below what a topic takes."""
+Send = Callable[[bytes], Awaitable[None]]
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(AlarmInput).decode
+
+
+def read_inputs(records: Records) -> AlarmBatch:
+    """Decode the lines of alarm inputs; what cannot be read is rejected, since nobody but gatepulse writes them."""
+    inputs: list[tuple[int, AlarmInput]] = []
+    rejections: list[Rejection] = []
+    lines = iter(records.value.split(b"\n"))
+    for offset, arrived, count in zip(*(each.tolist() for each in _columns(records)), strict=True):
+        for number in range(count):
+            line = next(lines)
+            try:
+                inputs.append((offset, _decode(line)))
+            except msgspec.MsgspecError as error:
+                reason = Reason.WRONG_SHAPE.value
+                rejections.append(
+                    Rejection.of(line, Position(offset, number, arrived), reason=reason, detail=str(error))
+                )
+    return AlarmBatch(records.first, records.after, inputs, rejections)
+
+
+def _columns(records: Records) -> tuple[Ints, Ints, Ints]:
+    return records.offset, records.arrived, records.lines
+
+
+def flow_of(passages: PassageLog, complete_to: int) -> LogFlow:
+    """Return what a log has counted since the last time; it is complete up to a moment (ms of site time)."""
+    cells, lanes = passages.live.take(passages.entrances, passages.live_rules.grace)
+    return LogFlow(str(passages.name), passages.kind, passages.next_offset, complete_to, cells, lanes)
+
+
+class Teller:
+    """Tells the alarms what this worker's logs have counted, and, if it is the one that judges, what is inside."""
+
+    def __init__(
+        self,
+        countings: Sequence[Counting[PassageLog]],
+        *,
+        clock: SiteClock,
+        judges: Callable[[], bool],
+        inside: Callable[[], Occupancy],
+    ) -> None:
+        self.countings, self.clock, self.judges, self.inside = countings, clock, judges, inside
+        self._read_at = 0.0
+
+    async def run(self, send: Send) -> None:
+        """Tell for ever; `send` returns once the broker has it."""
+        while True:
+            await asyncio.sleep(TELL_SECONDS)
+            for said in self.news():
+                await send(_encode(said))
+            if self.judges() and time.monotonic() - self._read_at >= _READ_SECONDS:
+                self._read_at = time.monotonic()
+                await self._tell_inside(send)
+
+    def news(self) -> Iterator[AlarmInput]:
+        """Return what has changed since the last time, in lines that are not too long."""
+        flows = [flow for counting in self.countings for flow in self._flows(counting)]
+        if sum(len(flow.cells) for flow in flows) <= MOST_CELLS:
+            if flows:
+                yield AlarmInput(flows=flows)
+            return
+        for flow in flows:
+            yield from map(AlarmInput, ([part] for part in _parts(flow)))
+
+    def _flows(self, counting: Counting[PassageLog]) -> Iterator[LogFlow]:
+        for passages, complete_to in counting.standing():
+            flow = flow_of(passages, self.clock.now(complete_to) if complete_to else 0)
+            if flow.cells or flow.lanes or complete_to:
+                yield flow
+
+    async def _tell_inside(self, send: Send) -> None:
+        at = self.clock.now(int(time.time() * 1000))
+        try:
+            occupancy = await asyncio.to_thread(self.inside)
+        except StoreError as error:
+            log.warning("the store cannot be asked what is inside", reason=str(error))
+            return
+        inside = [
+            Inside(area, kind, n, occupancy.capacity.get((area, kind))) for (area, kind), n in occupancy.inside.items()
+        ]
+        if inside:
+            await send(_encode(AlarmInput(readings=[Reading(at, inside)])))
+
+
+def _parts(flow: LogFlow) -> Iterator[LogFlow]:
+    """Cut a flow into parts; only the last one claims to be complete."""
+    for start in range(0, len(flow.cells) - MOST_CELLS, MOST_CELLS):
+        yield replace(flow, complete_to=0, cells=flow.cells[start : start + MOST_CELLS], lanes=[])
+    yield replace(flow, cells=flow.cells[-(len(flow.cells) % MOST_CELLS or MOST_CELLS) :])

@@ -1,0 +1,64 @@
+"""What alarms are computed from: a line of the topic `alarm.inputs` each; read `recent` next.
+
+Every figure is absolute and names its log, as everywhere; times are site time in ms. The order of this one log decides,
+so that replaying it gives the same episodes.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Action = Literal["ack", "shelve", "unshelve"]
+
+
+@dataclass(frozen=True, slots=True)
+class LogFlow:
+    """What one log of passages has counted lately: complete for all live times before `complete_to`.
+
+    cells: (second, entrance, measure, count); lanes: (device, entrance, last live time in ms, events since ever).
+    """
+
+    log: str
+    kind: str
+    version: int
+    complete_to: int
+    cells: list[tuple[int, str, int, int]]
+    lanes: list[tuple[str, str, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What the store says is inside an area at a moment."""
+
+    area: str
+    kind: str
+    inside: int
+    capacity: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Occupancies read from the store; `at` is when."""
+
+    at: int
+    inside: list[Inside]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What an operator did with an episode; `until` is for shelving, 0 otherwise."""
+
+    id: str
+    action: Action
+    episode: str
+    actor: str
+    at: int
+    until: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmInput:
+    """One line of the topic."""
+
+    flows: list[LogFlow] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)

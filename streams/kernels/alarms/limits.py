@@ -1,0 +1,71 @@
+"""When a limit is exceeded, in the words of OPC UA Part 9: on-delay, off-delay, dead band; read `episodes` next."""
+
+from dataclasses import dataclass
+from typing import Final
+
+LEVELS: Final = ("yellow", "orange", "red")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit and the level of the alarm when a value is above it (or at it, see LimitRule.at_limit)."""
+
+    level: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRule:
+    """When an alarm is raised and cleared. Times in ms of site time; `limits` rise.
+
+    A level holds once its limit was exceeded for `on_delay` without a break, and ends once the value was below the
+    limit less `dead_band` for `off_delay` without a break. An alarm that nobody acknowledges is repeated after
+    `repeat`. at_limit: a value that equals the limit exceeds it.
+    """
+
+    name: str
+    unit: str
+    limits: tuple[Limit, ...]
+    dead_band: float
+    on_delay: int
+    off_delay: int
+    repeat: int
+    at_limit: bool = False
+
+    def exceeds(self, value: float, limit: Limit) -> bool:
+        """Whether a value is beyond a limit."""
+        return value > limit.value or (self.at_limit and value == limit.value)
+
+    def below(self, value: float, limit: Limit) -> bool:
+        """Whether a value is so far below a limit that its alarm may end."""
+        edge = limit.value - self.dead_band
+        return value < edge or (self.dead_band == 0 and not self.exceeds(value, limit))
+
+
+@dataclass(slots=True)
+class Latch:
+    """One limit of one alarm: `holds`, and since when (ms) the value has been asking for the opposite."""
+
+    holds: bool = False
+    since: int | None = None
+
+    def step(self, at: int, value: float | None, rule: LimitRule, limit: Limit) -> None:
+        """Take the value of a moment in; None, an unknown value, asks for nothing."""
+        asks = value is not None and (rule.below(value, limit) if self.holds else rule.exceeds(value, limit))
+        if not asks:
+            self.since = None
+            return
+        self.since = at if self.since is None else self.since
+        if at - self.since >= (rule.off_delay if self.holds else rule.on_delay):
+            self.holds, self.since = not self.holds, None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing holds and nothing is asked for."""
+        return not self.holds and self.since is None
+
+
+def highest(latches: list[Latch]) -> int | None:
+    """Tell which limit is the highest that holds; None: none does."""
+    held = [number for number, latch in enumerate(latches) if latch.holds]
+    return held[-1] if held else None

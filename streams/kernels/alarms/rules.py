@@ -1,0 +1,93 @@
+"""Which alarms there are, with the figures of the field as defaults; a site profile may change any; read `log` next."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from streams.kernels.alarms.limits import Limit, LimitRule
+
+_SECOND: Final = 1000
+_MINUTE: Final = 60_000
+
+
+def _rule(
+    name: str, unit: str, limits: Mapping[str, float], *, dead_band: float, on: int, off: int, at_limit: bool = False
+) -> LimitRule:
+    return LimitRule(
+        name=name, unit=unit, limits=tuple(Limit(level, value) for level, value in limits.items()),
+        dead_band=dead_band, on_delay=on, off_delay=off, repeat=10 * _MINUTE, at_limit=at_limit,
+    )  # fmt: skip
+
+
+_ALL: Final = (
+    # 11 a minute and lane: 660 persons/h, the planning rate of the UK Green Guide; cleared below 9 for 5 min.
+    _rule("entrance-overload", "persons/min/lane", {"orange": 11}, dead_band=2, on=3 * _MINUTE, off=5 * _MINUTE),
+    # 300 vehicles/h at a stop-and-ticket barrier (a vendor's figure, weak).
+    _rule("vehicle-overload", "vehicles/min/lane", {"orange": 5}, dead_band=1, on=3 * _MINUTE, off=5 * _MINUTE),
+    # LB/T 034-2014: at 80 % announce and report, at 100 % stop admission.
+    _rule(
+        "area-capacity",
+        "%",
+        {"yellow": 80, "orange": 90, "red": 100},
+        dead_band=3,
+        on=10 * _SECOND,
+        off=2 * _MINUTE,
+        at_limit=True,
+    ),
+    # Seconds without an event, where there should have been some; see `silence`.
+    _rule("silence-lane", "s", {"yellow": 60}, dead_band=0, on=0, off=30 * _SECOND, at_limit=True),
+    _rule("silence-entrance", "s", {"orange": 60}, dead_band=0, on=0, off=30 * _SECOND, at_limit=True),
+    _rule("silence-gateway", "s", {"orange": 60}, dead_band=0, on=0, off=30 * _SECOND, at_limit=True),
+    _rule("silence-everything", "s", {"red": 60}, dead_band=0, on=0, off=30 * _SECOND, at_limit=True),
+    # Fewer than nobody inside: what came in or went out was not seen.
+    _rule("drift", "persons", {"orange": 5, "red": 50}, dead_band=4, on=_MINUTE, off=5 * _MINUTE),
+    # Of all who tried in the last 5 min, if 20 at least were refused.
+    _rule("refusals", "%", {"yellow": 10, "orange": 25}, dead_band=3, on=30 * _SECOND, off=5 * _MINUTE),
+    # Persons with abnormal health or a fever in the last 5 min: the zone's team leads them away.
+    _rule("health", "persons", {"orange": 5}, dead_band=3, on=0, off=5 * _MINUTE, at_limit=True),
+)
+
+RULES: Final[Mapping[str, LimitRule]] = {rule.name: rule for rule in _ALL}
+"""Every rule by name, with its default figures."""
+
+OVERLOAD: Final = {"person": "entrance-overload", "vehicle": "vehicle-overload"}
+LEAST_REFUSED: Final = 20
+"""Refusals in five minutes below which their share says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """An entrance as alarms see it; `gateway` is the network box that its lanes share, "" if not known."""
+
+    id: str
+    kind: str
+    zone: str
+    inner: str
+    lanes: Sequence[str]
+    gateway: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmPlace:
+    """The site as alarms see it; times in ms of site time.
+
+    capacity: of the whole site by kind, where that is set. is_open: whether gates are expected to be in use at a time.
+    logs: how many logs of passages there are. grace: see `live`.
+    """
+
+    site: str
+    gates: Sequence[Gate]
+    capacity: Mapping[str, int]
+    rules: Mapping[str, LimitRule]
+    is_open: Callable[[int], bool]
+    logs: int
+    grace: int
+    speed: float = 1.0
+
+    def zone_of_area(self, area: str) -> str:
+        """Tell the zone with the most lanes into an area; "" if none leads there."""
+        lanes: dict[str, int] = {}
+        for gate in self.gates:
+            if gate.inner == area:
+                lanes[gate.zone] = lanes.get(gate.zone, 0) + len(gate.lanes)
+        return max(sorted(lanes), key=lambda zone: lanes[zone], default="")

@@ -1,0 +1,156 @@
+"""What passes right now, second by second: the part of a log that alarms look at; read `alarms.inputs` next.
+
+An alarm must not wait for events that may still come, and must not depend on how a log was cut into batches either. So
+each event gets a **live time** that is decided by its own record alone: its event time, but at most `grace` before its
+arrival (what comes later happens, for alarms, when it becomes known) and not after it. Once a log is complete up to a
+moment, every live time before that moment less `grace` is complete too. What arrives more than `most_late` after it
+happened, such as the upload of a device that was offline, is no news: it is counted, and says only that its lane is
+heard from again. (So does everything of a device whose clock is so far behind.)
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Final
+
+import numpy as np
+
+from streams.kernels.batch import OUTCOMES, Batch, Bools, Ints
+from streams.kernels.cells import MOST_ENTRANCES, Cells, newest_by
+from streams.kernels.names import Names
+from streams.kernels.times import TimeRules
+
+GRACE_SECONDS: Final = 1
+"""Real seconds that an event may take from the lane to the broker without moving in live time."""
+_MOST_LATE_SECONDS: Final = 15
+_FEVER: Final = 37.3  # °C, the usual limit at entrances in China
+
+_PASSED = OUTCOMES.index("passed")
+_DENIED = OUTCOMES.index("denied")
+_MEASURE: Final = 3  # bits
+_ENTRANCE: Final = 14
+
+
+class Measure(IntEnum):
+    """What is counted of each second at an entrance."""
+
+    PASSED_IN = 0  # the first two are the directions
+    PASSED_OUT = 1
+    DENIED = 2
+    UNWELL = 3  # health abnormal, or a fever: the zone's team leads this person away
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRules:
+    """The limits of live time, in ms of site time."""
+
+    times: TimeRules
+
+    @property
+    def grace(self) -> int:
+        """How far live time may be behind the arrival."""
+        return round(GRACE_SECONDS * 1000 * self.times.clock.speed)
+
+    @property
+    def most_late(self) -> int:
+        """What comes later than this after its time is no news."""
+        return round(_MOST_LATE_SECONDS * 1000 * self.times.clock.speed)
+
+    def live_time(self, ts: Ints, arrived: Ints) -> tuple[Ints, Bools]:
+        """Return the live time (ms) of each event, and which events are news."""
+        site = np.where(arrived > 0, self.times.clock.at(arrived), ts)
+        live: Ints = np.clip(ts, site - self.grace, site)
+        return live, site - ts <= self.most_late
+
+
+@dataclass(slots=True)
+class Lane:
+    """What is known of a device: its entrance, the live time (ms) of its newest event, how many events were news."""
+
+    entrance: str
+    last: int
+    events: int
+
+
+@dataclass(slots=True)
+class Live:
+    """Counts by second, entrance and measure, absolute per log; those that can no longer change are forgotten."""
+
+    cells: Cells = field(default_factory=Cells)
+    lanes: dict[str, Lane] = field(default_factory=dict)
+    changed_lanes: set[str] = field(default_factory=set)
+    newest: int = 0  # site time (ms) of the newest arrival
+
+    def count(self, batch: Batch, entrance: Ints, rules: LiveRules) -> None:
+        """Count fresh events; `entrance` has the number of each one's entrance."""
+        live, news = rules.live_time(batch.ts, batch.arrived)
+        self.newest = max(self.newest, int(live.max()))
+        base = ((live // 1000) << (_ENTRANCE + _MEASURE)) | (entrance << _MEASURE)
+        measure, unwell = _measures(batch)
+        self.cells.add((base | measure)[news & (measure >= 0)])
+        if unwell is not None:
+            self.cells.add((base | Measure.UNWELL.value)[news & unwell])
+        self._count_lanes(batch, live, news)
+
+    def _count_lanes(self, batch: Batch, live: Ints, news: Bools) -> None:
+        names = Names()
+        devices = names.numbers(batch.device)
+        places = dict(zip(devices.tolist(), batch.entrance, strict=True))
+        numbers, _, newest = newest_by(devices, live)
+        counts = np.bincount(devices, weights=news).astype(np.int64)
+        for number, events, last in zip(numbers.tolist(), counts.tolist(), newest.tolist(), strict=True):
+            device, entrance = names.listed[number], places[number]
+            lane = self.lanes.setdefault(device, Lane(entrance, last, 0))
+            lane.entrance, lane.last, lane.events = entrance, max(lane.last, last), lane.events + events
+            self.changed_lanes.add(device)
+
+    def take(
+        self, entrances: Names, grace: int
+    ) -> tuple[list[tuple[int, str, int, int]], list[tuple[str, str, int, int]]]:
+        """Return what changed, absolute: (second, entrance, measure, count) and (device, entrance, last, events)."""
+        keys, counts = self.cells.take_changed()
+        cells = [
+            (key >> (_ENTRANCE + _MEASURE), entrances.listed[(key >> _MEASURE) & (MOST_ENTRANCES - 1)], key & 7, count)
+            for key, count in zip(keys.tolist(), counts, strict=True)
+        ]
+        lanes = [
+            (device, lane.entrance, lane.last, lane.events)
+            for device, lane in sorted((name, self.lanes[name]) for name in self.changed_lanes)
+        ]
+        self.changed_lanes.clear()
+        self._forget((self.newest - grace) // 1000 - 1)
+        return cells, lanes
+
+    def _forget(self, second: int) -> None:
+        """Forget the cells before a second: no event can come to them any more, and they have been taken."""
+        first = second << (_ENTRANCE + _MEASURE)
+        for key in [key for key in self.cells.counts if key < first]:
+            del self.cells.counts[key]
+
+
+def _measures(batch: Batch) -> tuple[Ints, Bools | None]:
+    """Return what each event is counted as (-1: nothing), and who is unwell (None: nobody)."""
+    passed, denied = batch.outcome == _PASSED, batch.outcome == _DENIED
+    measure: Ints = np.where(passed, batch.direction, np.where(denied, Measure.DENIED.value, -1))
+    fever = np.nan_to_num(batch.temperature) >= _FEVER
+    if not fever.any() and "abnormal" not in batch.health:
+        return measure, None
+    return measure, fever | np.array([each == "abnormal" for each in batch.health], dtype=np.bool_)
+
+
+def freeze(live: Live) -> dict[str, Any]:
+    """Write it as plain lists and numbers."""
+    keys = sorted(live.cells.counts)
+    return {
+        "cells": [keys, live.cells.of(keys)],
+        "lanes": [[name, each.entrance, each.last, each.events] for name, each in sorted(live.lanes.items())],
+        "newest": live.newest,
+    }
+
+
+def thaw(plain: dict[str, Any] | None) -> Live:
+    """Undo `freeze`; all of it counts as changed, since nobody knows what was still told. None: of an older version."""
+    if plain is None:
+        return Live()
+    counts = dict(zip(*plain["cells"], strict=True))
+    lanes = {name: Lane(*rest) for name, *rest in plain["lanes"]}
+    return Live(Cells(counts, set(counts)), lanes, set(lanes), plain["newest"])

@@ -1,0 +1,64 @@
+"""One site, as the codec, the kernels and the alarms see it; no Faust here."""
+
+import datetime as dt
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from streams.clock import SiteClock
+from streams.codec import Vocabulary
+from streams.contract import KIND_OF_TOPIC, Kind
+from streams.kernels.alarms.rules import AlarmPlace
+from streams.kernels.alarms.rules import Gate as AlarmGate
+from streams.kernels.calendar import SiteDays
+from streams.kernels.live import LiveRules
+from streams.kernels.place import Gate, Place
+from streams.kernels.times import TimeRules
+from streams.settings import Settings
+from streams.site import Site
+
+
+def vocabulary_of(site: Site) -> Vocabulary:
+    """List the names that the codec accepts."""
+    return Vocabulary(
+        entrances={each.id: each for each in site.entrances},
+        categories={kind: frozenset(each.id for each in site.categories_of(kind)) for kind in _KINDS},
+        areas={area.id: area.kinds for area in site.areas},
+    )
+
+
+_KINDS: Final[tuple[Kind, ...]] = ("person", "vehicle")
+
+
+def times_of(settings: Settings) -> TimeRules:
+    """Tell the kernels the site's clock, and which event times are believed."""
+    clock, limits = SiteClock(**settings.clock.model_dump()), settings.time
+    return TimeRules(clock, round(limits.suspect_seconds * 1000), round(limits.horizon_seconds * 1000))
+
+
+def place_of(site: Site, times: TimeRules) -> Place:
+    """Describe the site to the kernels."""
+    gates = {each.id: Gate(each.outer, each.inner) for each in site.entrances}
+    return Place(gates, SiteDays(ZoneInfo(site.time_zone)), times)
+
+
+def alarm_place_of(site: Site, times: TimeRules, *, partitions: int) -> AlarmPlace:
+    """Describe the site to the alarms."""
+    zone = ZoneInfo(site.time_zone)
+
+    def is_open(ms: int) -> bool:
+        local = dt.datetime.fromtimestamp(ms / 1000, zone)
+        hours = site.opening.on(local.date())
+        return hours is not None and hours[0] <= local.hour * 60 + local.minute < hours[1]
+
+    return AlarmPlace(
+        site=site.id,
+        gates=[
+            AlarmGate(each.id, each.kind, each.zone, each.inner, each.lanes, each.gateway) for each in site.entrances
+        ],
+        capacity=dict(site.capacity.items()),
+        rules=site.alarms,
+        is_open=is_open,
+        logs=partitions * len(KIND_OF_TOPIC),
+        grace=LiveRules(times).grace,
+        speed=times.clock.speed,
+    )

@@ -1,0 +1,98 @@
+"""Alarms are raised when they should be, once, and not otherwise; and however the facts come, they are the same."""
+
+import pytest
+
+from simulators.incidents.evaluate import evaluate, judge
+from simulators.incidents.labelled import INCIDENTS, Incident, ground, in_a_minute, usual
+from simulators.incidents.stage import Stage
+from streams.kernels.alarms import snapshot
+from streams.kernels.alarms.episodes import Episode
+
+ON = ground()
+STORIES = {incident.name: incident for incident in (make(ON) for make in INCIDENTS)}
+
+
+OVERLOAD = STORIES["overload-31s"]
+
+
+@pytest.fixture(scope="module")
+def as_usual() -> list[Episode]:
+    """What becomes of a story of half an hour with one alarm in it."""
+    return changes(OVERLOAD, Stage(ON.site))
+
+
+def changes(incident: Incident, stage: Stage) -> list[Episode]:
+    begin = int(incident.traffic.ts[0]) // 1000 * 1000
+    until = begin + round(incident.minutes * 60_000)
+    return stage.play(incident.traffic, until=until, inside=incident.inside).changes
+
+
+def test_every_incident_is_raised_in_time_and_nothing_else() -> None:
+    result = evaluate()
+    assert [(each.incident.name, each.missed, each.wrong) for each in result.judged if not each.well] == []
+    assert (result.precision, result.recall) == (1.0, 1.0)
+    assert result.delay_p99_s <= 5
+
+
+def test_an_alarm_that_is_missed_is_noticed() -> None:
+    """Without the incident in its traffic, the story of an overload has no alarm."""
+    told = OVERLOAD
+    quiet = Incident(told.name, told.what, usual(ON, 30), 30, told.expected, told.changes)
+    judged = judge(quiet, ON)
+    assert judged.missed == list(told.expected)
+    assert not judged.well
+
+
+def test_an_alarm_for_nothing_is_noticed() -> None:
+    told = OVERLOAD
+    judged = judge(Incident(told.name, told.what, told.traffic, 30), ON)
+    assert [each.subject for each in judged.wrong] == ["P3"]
+    assert not judged.well
+
+
+def test_the_oracle_counts_the_last_minute() -> None:
+    burst = ON.burst("P3", at=100, persons=30)
+    minute = in_a_minute(ON, burst, "P3")
+    assert (minute[99], minute[100], minute[159], minute[160]) == (0, 30, 30, 0)
+
+
+@pytest.mark.parametrize("step", [1_000, 7_000, 60_000])
+def test_however_the_facts_are_cut_the_episodes_are_the_same_to_the_millisecond(
+    as_usual: list[Episode], step: int
+) -> None:
+    assert changes(OVERLOAD, Stage(ON.site, step=step)) == as_usual != []
+
+
+class Restarting(Stage):
+    """A stage whose alarms are taken up from their snapshot again and again, and are told things twice."""
+
+    def _tell(self, *args: object, **more: object) -> list[Episode]:
+        told = super()._tell(*args, **more)  # type: ignore[arg-type]  # whatever it takes
+        plain = snapshot.freeze(self.alarms)
+        self.alarms = snapshot.thaw(plain, self.alarms.name, self.alarms.place)
+        assert snapshot.freeze(self.alarms) == plain
+        return told
+
+
+@pytest.mark.parametrize("name", ["overload-31s", "gateway-outage", "capacity"])
+def test_alarms_that_are_taken_up_again_and_again_go_on_as_if_nothing_had_happened(name: str) -> None:
+    assert changes(STORIES[name], Restarting(ON.site, step=20_000)) == changes(STORIES[name], Stage(ON.site))
+
+
+class Repeating(Stage):
+    """A stage whose workers are started again every now and then, and tell what they have told before."""
+
+    def _tell(self, *args: object, **more: object) -> list[Episode]:
+        for log in self.logs.values():
+            log.live.cells.changed |= set(log.live.cells.counts)
+            log.live.changed_lanes |= set(log.live.lanes)
+        return super()._tell(*args, **more)  # type: ignore[arg-type]  # whatever it takes
+
+
+def test_what_is_told_twice_counts_once(as_usual: list[Episode]) -> None:
+    assert changes(OVERLOAD, Repeating(ON.site)) == as_usual
+
+
+def test_lanes_of_one_gateway_are_one_alarm_and_not_twenty() -> None:
+    told = [each.rule for each in changes(STORIES["gateway-outage"], Stage(ON.site)) if each.change == 1]
+    assert told == ["silence-gateway"]
