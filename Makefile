@@ -12,9 +12,10 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	@sh infra/install-browser.sh
 	@sh infra/install-faketime.sh
+	@sh infra/install-prometheus.sh
 	@$(BIN)/python -m infra.kafka.install
 	$(MAKE) check
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 faults: $(VENV)/.installed-test
 	@sh infra/install-browser.sh

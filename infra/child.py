@@ -87,3 +87,11 @@ def tail(path: Path, lines: int = 15) -> str:
     except OSError:
         return "(empty)"
     return "\n".join(text.splitlines()[-lines:]) or "(empty)"
+
+
+def has_ended(pid: int | None) -> bool:
+    """Whether a process is past its end, although not every thread of it is."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True

@@ -18,8 +18,10 @@ import typer
 from rich.console import Console
 
 from infra.alarms import alarms_app
+from infra.alerting.command import alerting_app
 from infra.audit import audit
 from infra.parked import parked_app
+from infra.relay.command import relay
 from streams.clock import SiteClock
 from streams.logs import configure_logging
 from streams.settings import Settings, load_settings
@@ -37,6 +39,8 @@ app.add_typer(topics_app, name="topics")
 app.add_typer(parked_app, name="parked")
 app.add_typer(alarms_app, name="alarms")
 app.command()(audit)
+app.add_typer(alerting_app, name="alerting")
+app.command()(relay)
 
 _WRONG_USAGE = 2
 _FAILED = 1

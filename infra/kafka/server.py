@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from infra.child import Child
+from infra.child import Child, has_ended
 from infra.kafka.install import install
 from infra.kafka.properties import Ports, properties, read
 from infra.ports import LOOPBACK, lasting_port
@@ -104,7 +104,7 @@ class KafkaServer:
     def start(self) -> None:
         """Start the broker process and return; use wait_ready() before connecting. Raises KafkaNotInstalledError."""
         if self._child is not None and self._child.running:
-            if not _has_ended(self._child.pid):
+            if not has_ended(self._child.pid):
                 return
             self._child.stop()  # it was killed a moment ago, and its last threads still hold its files
         self._child = Child(self._prepare(), self.log_path, env=_environment())
@@ -176,14 +176,6 @@ class KafkaServer:
     def _log(self) -> str:
         shown = "(not started)" if self._child is None else self._child.log_tail(10)
         return f"Log: {self.log_path}. Last lines:\n{shown}"
-
-
-def _has_ended(pid: int | None) -> bool:
-    """Whether a process is past its end, although not every thread of it is."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 def new_cluster_id() -> str:

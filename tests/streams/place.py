@@ -31,15 +31,15 @@ from simulators.verify import verify
 from sinks.clickhouse import Reader, StoreAddress
 from streams.clock import SiteClock
 from streams.contract import Topic
+from streams.settings import Kafka
 from streams.site import load_site
+from streams.topics import plans
 
 SITE = load_site("expo")
 SOURCES = (Topic.TURNSTILES.value, Topic.VEHICLES.value, Topic.CORRECTIONS.value)
 GROUP = "workers"
 PARTITIONS = 4
-TOPICS = dict.fromkeys(
-    [*SOURCES, Topic.TOTALS.value, *(f"{GROUP}-{topic}.snapshots-changelog" for topic in SOURCES)], PARTITIONS
-) | {Topic.REJECTED.value: 1}
+TOPICS = {plan.name: plan.partitions for plan in plans(Kafka(group=GROUP, partitions=PARTITIONS))}
 SESSION_SECONDS = 3
 """The mock cluster keeps a killed worker's place for nearly twice as long."""
 
@@ -67,7 +67,7 @@ class Place:
     def worker(self, **settings: str) -> Iterator[Child]:
         """Run a worker process; kill it in the end if it is still there."""
         child = Child(
-            [sys.executable, "-P", "-m", "infra.cli", "worker"], self.path / "worker.log", self._env(settings)
+            [sys.executable, "-P", "-m", "infra.cli", "worker"], self.path / "worker.log", self.environment(settings)
         )
         child.start()
         try:
@@ -77,7 +77,8 @@ class Place:
                 os.kill(child.pid or 0, 9)
             child.stop()
 
-    def _env(self, settings: dict[str, str]) -> dict[str, str]:
+    def environment(self, settings: dict[str, str]) -> dict[str, str]:
+        """Return the environment of a gatepulse command here, with settings over ours."""
         address = self.store.address
         ours = {
             "SITE": "expo",

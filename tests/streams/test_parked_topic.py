@@ -238,7 +238,7 @@ def place(kafka_installed: Path, tmp_path: Path) -> Iterator[Place]:
 def test_a_table_that_takes_no_rows_stops_no_worker_and_every_count_is_right_in_the_end(place: Place) -> None:
     reader = place.store.address.reader
     address = StoreAddress(place.store.address.host, place.store.address.port, reader.user, reader.password)
-    env = place._env({})
+    env = place.environment({})
     owner = address_of(place.store)
     with place.worker() as worker, connect(owner) as client, ThreadPoolExecutor(1) as background:
         playing = background.submit(place.play, seconds=5, distortion="duplicates=5%")

@@ -1,0 +1,93 @@
+"""The commands `gatepulse alerting write|run`: settings for Prometheus and Alertmanager, or both running at once."""
+
+import contextlib
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streams.logs import configure_logging
+
+if TYPE_CHECKING:
+    from infra.alerting.config import Places
+    from infra.relay.options import RelayOptions
+
+alerting_app = typer.Typer(no_args_is_help=True, help="Prometheus and Alertmanager, set up for gatepulse.")
+
+Relay = Annotated[Path, typer.Argument(help="The relay's TOML file.")]
+Workers = Annotated[list[str] | None, typer.Option("--worker", help="host:port of a worker's metrics; 127.0.0.1:9100.")]
+Audits = Annotated[list[str] | None, typer.Option("--audit", help="host:port of an audit's metrics, if there is one.")]
+Token = Annotated[
+    Path | None, typer.Option(help="The file that the relay's token_file names, as Alertmanager sees it.")
+]
+
+
+@alerting_app.command()
+def write(
+    relay: Relay, directory: Path, worker: Workers = None, audit: Audits = None, token_file: Token = None
+) -> None:
+    """Write prometheus.yml and alertmanager.yml into a folder, for services of your own."""
+    from infra.alerting.config import alertmanager_config, prometheus_config  # noqa: PLC0415
+    from infra.relay.options import load_options  # noqa: PLC0415
+
+    options = load_options(relay)
+    places = _places(options, worker, audit, token_file)
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in (
+        ("prometheus.yml", prometheus_config(places)),
+        ("alertmanager.yml", alertmanager_config(options.site, places)),
+    ):
+        (directory / name).write_text(text, encoding="utf-8")
+        typer.echo(directory / name)
+
+
+@alerting_app.command()
+def run(
+    relay: Relay,
+    state: Annotated[Path, typer.Option(help="Prometheus and Alertmanager keep their data here.")] = Path(
+        ".gatepulse/alerting"
+    ),
+    worker: Workers = None,
+    audit: Audits = None,
+    token_file: Token = None,
+) -> None:
+    """Run Prometheus, Alertmanager and the relay on this machine until told to stop, each started again if it ends."""
+    from infra.alerting.config import alertmanager_config, prometheus_config  # noqa: PLC0415
+    from infra.alerting.server import AlertmanagerServer, PrometheusServer  # noqa: PLC0415
+    from infra.ports import claim  # noqa: PLC0415
+    from infra.relay.options import load_options  # noqa: PLC0415
+    from infra.service import RestartPolicy, Service  # noqa: PLC0415
+    from infra.supervisor import Supervisor  # noqa: PLC0415
+
+    configure_logging("warning")
+    options = load_options(relay)
+    usual = _places(options, worker, audit, token_file)
+    settings = alertmanager_config(options.site, usual)
+    alertmanager = AlertmanagerServer(state / "alertmanager", settings, port=claim(9093, "Alertmanager's port"))
+    prometheus = PrometheusServer(state / "prometheus", prometheus_config(usual), port=claim(9090, "Prometheus's port"))
+    talker = Service(
+        "relay", [sys.executable, "-m", "infra.relay", str(relay)], state / "relay.log",
+        restart=RestartPolicy(most=20, within=120.0),
+    )  # fmt: skip
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt), Supervisor() as supervisor:
+        for service in (talker, alertmanager.service(), prometheus.service()):
+            supervisor.start(service)
+        typer.echo(f"alarms: prometheus http://{prometheus.address} → alertmanager → relay", err=True)
+        while True:
+            supervisor.wait(3600)
+
+
+def _places(
+    options: "RelayOptions", workers: list[str] | None, audits: list[str] | None, token_file: Path | None
+) -> "Places":
+    from infra.alerting.config import Places  # noqa: PLC0415
+
+    return Places(
+        workers=workers or ["127.0.0.1:9100"],
+        relay=f"{options.host}:{options.port}",
+        audits=audits or [],
+        token_file=token_file,
+    )

@@ -1,0 +1,177 @@
+"""Prometheus, Alertmanager and the relay on loopback, each in a folder that outlives it; as `infra.kafka.server`.
+
+The programs are Debian's packages `prometheus` and `prometheus-alertmanager`, or the makers' own, on the PATH.
+"""
+
+import shutil
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from infra.child import Child, has_ended
+from infra.ports import LOOPBACK, lasting_port
+from infra.service import RestartPolicy, Service
+
+_RESTART: Final = RestartPolicy(most=20, within=120.0)
+_PROGRAMS: Final = {
+    "prometheus": ("prometheus",),
+    "alertmanager": ("prometheus-alertmanager", "alertmanager"),
+    "promtool": ("promtool",),
+    "amtool": ("amtool",),
+}
+
+
+class AlertingError(RuntimeError):
+    """Prometheus, Alertmanager or the relay cannot be had; the message says why and where its log is."""
+
+
+class ProgramMissingError(AlertingError):
+    """A program is not installed; the message says how to get it."""
+
+
+def program(name: str) -> str:
+    """Return where prometheus, alertmanager, promtool or amtool is. Raises ProgramMissingError."""
+    found = next(filter(None, map(shutil.which, _PROGRAMS[name])), None)
+    if found is None:
+        raise ProgramMissingError(
+            f"{name} is not installed: run `sh infra/install-prometheus.sh` "
+            "(Debian, Ubuntu: apt-get install prometheus prometheus-alertmanager)."
+        )
+    return found
+
+
+def missing() -> str:
+    """Say what is not installed; empty if all is there."""
+    for name in _PROGRAMS:
+        try:
+            program(name)
+        except ProgramMissingError as error:
+            return str(error)
+    return ""
+
+
+class LoopbackServer:
+    """A program that serves HTTP: start(), wait_ready(seconds), stop(); start() again goes on at the same port."""
+
+    name, suffix, ready = "", "yml", "/-/ready"
+
+    def __init__(self, directory: Path, config: str | Callable[[], str], *, port: int | None = None) -> None:
+        self._directory, self._config = directory.resolve(), config
+        self.port = port or lasting_port()
+        self._child: Child | None = None
+
+    @property
+    def address(self) -> str:
+        """Where it listens, "host:port"."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id."""
+        return None if self._child is None else self._child.pid
+
+    @property
+    def log_path(self) -> Path:
+        """What it printed."""
+        return self._directory / f"{self.name}.log"
+
+    @property
+    def config_path(self) -> Path:
+        """Its settings."""
+        return self._directory / f"{self.name}.{self.suffix}"
+
+    def start(self) -> None:
+        """Start the process and return; use wait_ready() before asking it anything. Raises ProgramMissingError."""
+        if self._child is not None and self._child.running:
+            if not has_ended(self._child.pid):
+                return
+            self._child.stop()  # it was killed a moment ago, and its last threads still hold its port
+        self._child = Child(self._prepare(), self.log_path)
+        self._child.start()
+
+    def service(self) -> Service:
+        """Make it a supervised service (instead of start())."""
+        return Service(self.name, self._prepare, self.log_path, healthy=self.answers, restart=_RESTART)
+
+    def wait_ready(self, seconds: float = 60.0) -> None:
+        """Return when it answers; raises AlertingError."""
+        deadline = time.monotonic() + seconds
+        while not self.answers():
+            code = None if self._child is None else self._child.poll()
+            if code is not None:
+                raise AlertingError(f"{self.name} ended with exit code {code} while starting. {self._log()}")
+            if time.monotonic() > deadline:
+                self.stop()
+                raise AlertingError(f"{self.name} was not ready within {seconds:g} s. {self._log()}")
+            time.sleep(0.05)
+
+    def answers(self) -> bool:
+        """Whether it says that it is ready, now."""
+        try:
+            with urllib.request.urlopen(f"http://{self.address}{self.ready}", timeout=2.0) as answer:
+                return bool(answer.status == 200)
+        except (OSError, urllib.error.HTTPError):
+            return False
+
+    def stop(self, seconds: float = 10.0) -> None:
+        """End it (SIGTERM, then SIGKILL); safe to call twice."""
+        if self._child is not None:
+            self._child.stop(seconds)
+
+    def _prepare(self) -> Sequence[str]:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self.config_path.write_text(self._config if isinstance(self._config, str) else self._config(), encoding="utf-8")
+        return self._command()
+
+    def _command(self) -> Sequence[str]:
+        raise NotImplementedError
+
+    def _log(self) -> str:
+        shown = "(not started)" if self._child is None else self._child.log_tail(10)
+        return f"Log: {self.log_path}. Last lines:\n{shown}"
+
+
+class PrometheusServer(LoopbackServer):
+    """Scrapes the workers and evaluates the rules; remembers `days`."""
+
+    name = "prometheus"
+    days = 15
+
+    def _command(self) -> Sequence[str]:
+        return [
+            program("prometheus"),
+            f"--config.file={self.config_path}",
+            f"--storage.tsdb.path={self._directory / 'data'}",
+            f"--storage.tsdb.retention.time={self.days}d",
+            f"--web.listen-address={self.address}",
+            # An alert that Alertmanager missed is sent again only after this; the default is a minute.
+            "--rules.alert.resend-delay=5s",
+        ]
+
+
+class AlertmanagerServer(LoopbackServer):
+    """Groups alerts and passes them on to the relay; alone, in no cluster."""
+
+    name = "alertmanager"
+
+    def _command(self) -> Sequence[str]:
+        return [
+            program("alertmanager"),
+            f"--config.file={self.config_path}",
+            f"--storage.path={self._directory / 'data'}",
+            f"--web.listen-address={self.address}",
+            "--cluster.listen-address=",
+        ]
+
+
+class RelayServer(LoopbackServer):
+    """The relay (`infra.relay`); its settings are a TOML file that names `port`, and a `state` that outlives it."""
+
+    name, suffix, ready = "relay", "toml", "/healthy"
+
+    def _command(self) -> Sequence[str]:
+        return [sys.executable, "-m", "infra.relay", str(self.config_path)]

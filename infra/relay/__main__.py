@@ -1,0 +1,18 @@
+"""`python -m infra.relay FILE` runs the relay with the settings of a file, as `gatepulse relay FILE` does."""
+
+import sys
+from pathlib import Path
+
+from infra.ports import PortTaken
+from infra.relay.options import RelayOptionsError, load_options
+from infra.relay.outbox import OutboxError
+from infra.relay.run import run
+from streams.logs import configure_logging
+from streams.site import SiteError
+
+if __name__ == "__main__":
+    configure_logging("info")
+    try:
+        run(load_options(Path(sys.argv[1])))
+    except (RelayOptionsError, SiteError, OutboxError, PortTaken) as error:
+        sys.exit(f"gatepulse relay: {error}")

@@ -1,0 +1,52 @@
+"""What Prometheus reads of the relay: what was told, folded and refused, and what waits."""
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from infra.relay.outbox import Outbox
+
+_FAILURES: Final = ("later", "refused")
+
+
+class Numbers:
+    """The relay's counters, in a registry of their own."""
+
+    def __init__(self, robots: Iterable[str], outbox: Outbox) -> None:
+        self.registry = CollectorRegistry()
+        self.delivered = self._counter("delivered", "messages that a robot has taken", "robot")
+        self.suppressed = self._counter("suppressed", "notices that were told in a line of another's message", "robot")
+        self.failed = self._counter(
+            "failed", "messages not taken: tried again later, or refused for good", "robot", "how"
+        )
+        self.unreadable = self._counter("unreadable", "alerts that could not be read, and were told as such")
+        self.registry.register(_Backlog(outbox))
+        for robot in robots:  # so that they are there, with 0, from the start
+            self.delivered.labels(robot)
+            self.suppressed.labels(robot)
+            for how in _FAILURES:
+                self.failed.labels(robot, how)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"gatepulse_relay_{name}", text, labels, registry=self.registry)
+
+
+class _Backlog(Collector):
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def collect(self) -> Iterator[Metric]:
+        """Ask the outbox."""
+        waiting = GaugeMetricFamily("gatepulse_relay_waiting", "notices not told yet", labels=["robot"])
+        oldest = GaugeMetricFamily(
+            "gatepulse_relay_oldest_waiting_seconds", "since when the oldest of them waits", labels=["robot"]
+        )
+        for robot, (count, seconds) in self._outbox.backlog(int(time.time() * 1000)).items():
+            waiting.add_metric([robot], count)
+            oldest.add_metric([robot], seconds)
+        yield waiting
+        yield oldest

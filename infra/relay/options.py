@@ -1,0 +1,193 @@
+"""Which robots there are and whom they serve, from one TOML file; the secrets themselves stand elsewhere.
+
+    site = "expo"                          # a profile of ours, or a TOML file
+    state = "/var/lib/gatepulse/relay"     # a folder; what was told is kept here
+    [[robot]]
+    name = "north"
+    type = "dingtalk"                      # wecom, dingtalk, feishu or webhook
+    zones = ["Z-N", "site"]                # zones of the site, "site" (alarms of no zone), "platform"; or ["*"]
+    url = { env = "NORTH_ROBOT_URL" }      # or { file = "/run/secrets/north-url" }
+    secret = { file = "/run/secrets/north-secret" }
+
+A robot's address is a secret too: whoever has it can write to the group.
+"""
+
+import base64
+import binascii
+import os
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from infra.relay.notice import HEARTBEAT, PLATFORM, SITE
+from streams.site import Site, load_site
+
+RobotType = Literal["wecom", "dingtalk", "feishu", "webhook"]
+EVERYTHING: Final = "*"
+WEBHOOK_PREFIX: Final = "whsec_"
+_LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
+_NEEDS_SECRET: Final = {"webhook"}
+_TAKES_NO_SECRET: Final = {"wecom"}
+
+
+class RelayOptionsError(ValueError):
+    """The relay's settings do not fit; each line names a key, what was found, and what to do."""
+
+
+class Where(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a secret stands: in an environment variable or in a file."""
+
+    env: str = ""
+    file: str = ""
+
+
+class _Robot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
+    type: RobotType
+    zones: Annotated[list[str], msgspec.Meta(min_length=1)]
+    url: Where
+    secret: Where | None = None
+    per_minute: Annotated[int, msgspec.Meta(ge=2, le=20)] = 20
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    robot: Annotated[list[_Robot], msgspec.Meta(min_length=1)]
+    site: str = "expo"
+    state: str = ".gatepulse/relay"
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 9105
+    token_file: str = ""
+
+
+@dataclass(frozen=True)
+class RobotOptions:
+    """One robot; its address and secret are shown nowhere."""
+
+    name: str
+    type: RobotType
+    zones: tuple[str, ...]
+    url: str = field(repr=False)
+    secret: str = field(default="", repr=False)
+    per_minute: int = 20
+
+    def serves(self, route: str) -> bool:
+        """Whether alarms of a zone (or "site", or "platform") are for it."""
+        return EVERYTHING in self.zones or route in self.zones
+
+
+@dataclass(frozen=True)
+class RelayOptions:
+    """All that the relay is told; `token` is what Alertmanager must show, if it must."""
+
+    site: Site
+    state: Path
+    robots: tuple[RobotOptions, ...]
+    host: str = "127.0.0.1"
+    port: int = 9105
+    token: str = field(default="", repr=False)
+
+    def robots_of(self, route: str) -> tuple[str, ...]:
+        """Return the names of the robots that serve a zone; of a zone that is not of the site, those of the site."""
+        known = {SITE, PLATFORM, *(zone.id for zone in self.site.zones)}
+        served = route if route in known else SITE
+        return tuple(robot.name for robot in self.robots if robot.serves(served))
+
+
+def load_options(path: Path, env: Mapping[str, str] | None = None) -> RelayOptions:
+    """Read the file and the secrets it names. Raises RelayOptionsError with every mistake, and SiteError."""
+    try:
+        given = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RelayOptionsError(
+            f"{path}: cannot be read ({error}); give a TOML file, see infra/relay/options.py"
+        ) from None
+    except msgspec.ValidationError as error:
+        hint = " A secret does not stand here: name its variable or its file." if "`$.robot" in str(error) else ""
+        raise RelayOptionsError(f"{path}: {error}.{hint}") from None
+    site, env = load_site(given.site), os.environ if env is None else env
+    mistakes: list[str] = []
+    robots = tuple(_robot(each, env, mistakes) for each in given.robot)
+    token = _secret(Where(file=given.token_file), env, "token_file", mistakes) if given.token_file else ""
+    mistakes += [*_twice(robot.name for robot in robots), *_unserved(robots, site)]
+    if mistakes:
+        raise RelayOptionsError("\n".join(f"{path}: {each}" for each in mistakes))
+    return RelayOptions(site, Path(given.state), robots, given.host, given.port, token)
+
+
+def _robot(given: _Robot, env: Mapping[str, str], mistakes: list[str]) -> RobotOptions:
+    at = f"robot {given.name!r}"
+    url = _secret(given.url, env, f"{at}: url", mistakes)
+    if url and not _is_address(url):
+        mistakes.append(f"{at}: url: what stands there is no address; expected https://… (http only on this machine)")
+    if given.secret is not None and given.type in _TAKES_NO_SECRET:
+        mistakes.append(f"{at}: secret: a {given.type} robot has none, its address is the secret; leave it out")
+    if given.secret is None and given.type in _NEEDS_SECRET:
+        mistakes.append(f"{at}: secret: is missing; a {given.type} is signed, give {{ env = … }} or {{ file = … }}")
+    secret = "" if given.secret is None else _secret(given.secret, env, f"{at}: secret", mistakes)
+    if given.type == "webhook" and secret and not _is_webhook_secret(secret):
+        mistakes.append(f"{at}: secret: expected {WEBHOOK_PREFIX} and 24 to 64 bytes in base64")
+    return RobotOptions(given.name, given.type, tuple(given.zones), url, secret, given.per_minute)
+
+
+def _secret(where: Where, env: Mapping[str, str], at: str, mistakes: list[str]) -> str:
+    """Return what stands in the variable or file; note what is wrong, never what stands there."""
+    if bool(where.env) == bool(where.file):
+        mistakes.append(f"{at}: expected either {{ env = … }} or {{ file = … }}")
+        return ""
+    if where.env:
+        value, place = env.get(where.env, ""), f"the variable {where.env}"
+    else:
+        place = f"the file {where.file}"
+        try:
+            value = Path(where.file).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            mistakes.append(f"{at}: {place} cannot be read ({type(error).__name__}); make it readable for this user")
+            return ""
+    if not value.strip():
+        mistakes.append(f"{at}: {place} is empty or not set; set it where the relay is started")
+    return value.strip()
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (
+        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    )
+
+
+def _is_webhook_secret(secret: str) -> bool:
+    try:
+        key = base64.b64decode(secret.removeprefix(WEBHOOK_PREFIX), validate=True)
+    except binascii.Error:
+        return False
+    return secret.startswith(WEBHOOK_PREFIX) and 24 <= len(key) <= 64
+
+
+def _twice(names: Iterable[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            yield f"robot {name!r}: the name is there twice; what was told is kept by name, give each its own"
+        seen.add(name)
+
+
+def _unserved(robots: tuple[RobotOptions, ...], site: Site) -> Iterator[str]:
+    """Name the routes whose alarms nobody would get, and zones that are not there."""
+    routes = [*(zone.id for zone in site.zones), SITE, PLATFORM]
+    for reserved in {SITE, PLATFORM, HEARTBEAT} & {zone.id for zone in site.zones}:
+        yield f"site {site.id}: a zone is called {reserved!r}, which means something else here; rename it"
+    for route in routes:
+        if not any(robot.serves(route) for robot in robots):
+            yield f"zones: no robot serves {route!r}; name it in a robot's zones, or have one with zones = ['*']"
+    for robot in robots:
+        for zone in robot.zones:
+            if zone not in {*routes, EVERYTHING}:
+                yield f"robot {robot.name!r}: zones: {zone!r} is not of the site; expected {', '.join(routes)} or *"

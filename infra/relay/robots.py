@@ -1,0 +1,160 @@
+"""What each kind of robot wants to be sent, signed as it asks for, and what its answers mean (pure).
+
+Messages are plain text everywhere: nothing in a name can become a link, a tag or a mention. Limits and codes, with
+where they are from, are in docs/alarms-delivery.md.
+"""
+
+import base64
+import datetime as dt
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import quote_plus
+
+import msgspec
+
+from infra.relay.letter import Letter
+from infra.relay.options import WEBHOOK_PREFIX, RobotOptions, RobotType
+
+MOST_BYTES: Final[dict[RobotType, int]] = {"wecom": 2048, "dingtalk": 6000, "feishu": 12_000, "webhook": 12_000}
+"""Of a text, in UTF-8: WeCom takes 2,048, Feishu 20 kB with all around it; the others are ours, to be readable."""
+
+PAUSE: Final = 60.0  # s; after "too fast"
+_FAST: Final[dict[RobotType, set[int]]] = {
+    "wecom": {45009, 45033}, "dingtalk": {130101, 130102, 90030, 88}, "feishu": {11232, 9499}, "webhook": set(),
+}  # fmt: skip
+_BUSY: Final[dict[RobotType, set[int]]] = {"wecom": {-1, 6000}, "dingtalk": {-1}, "feishu": {-1}, "webhook": set()}
+_HTTP_LATER: Final = {408, 425, 429}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is posted; the address is shown nowhere."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The robot has the message."""
+
+
+@dataclass(frozen=True)
+class Later:
+    """Try again, after `seconds` at least; `doubtful` if the robot may have the message nevertheless."""
+
+    reason: str
+    seconds: float = 0.0
+    doubtful: bool = False
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The robot will never take it."""
+
+    reason: str
+
+
+Verdict = Taken | Later | Refused
+
+
+def request(robot: RobotOptions, letter: Letter, text: str, now_ms: int) -> Request:
+    """Return what to post to a robot at this moment (ms UTC)."""
+    match robot.type:
+        case "wecom":
+            return _json(robot.url, {"msgtype": "text", "text": {"content": text}})
+        case "dingtalk":
+            content = {"msgtype": "text", "text": {"content": text}, "at": {"isAtAll": False}}
+            return _json(robot.url + _dingtalk_signature(robot, now_ms), content)
+        case "feishu":
+            return _json(robot.url, _feishu_signature(robot, now_ms) | {"msg_type": "text", "content": {"text": text}})
+        case "webhook":
+            return _webhook(robot, letter, text, now_ms)
+
+
+def judge(robot_type: RobotType, status: int, body: bytes, retry_after: str | None = None) -> Verdict:
+    """Say what an answer means."""
+    if status in _HTTP_LATER or status >= 500:
+        pause = float(retry_after) if retry_after and retry_after.isdigit() else PAUSE if status == 429 else 0.0
+        return Later(f"HTTP {status}", min(pause, 600.0), doubtful=status >= 500)
+    code = None if robot_type == "webhook" else _code(body)
+    if code is None and not 200 <= status < 300:
+        return Refused(f"HTTP {status}")
+    return Taken() if robot_type == "webhook" else _judge_code(robot_type, code)
+
+
+def _judge_code(robot_type: RobotType, code: int | None) -> Verdict:
+    if code == 0:
+        return Taken()
+    if code is None:  # an answer of something that stands between us and the robot
+        return Later("the answer is not a robot's", doubtful=True)
+    if code in _FAST[robot_type]:
+        return Later(f"code {code}: too fast", PAUSE)
+    return Later(f"code {code}: busy") if code in _BUSY[robot_type] else Refused(f"code {code}")
+
+
+def _json(url: str, content: Mapping[str, object]) -> Request:
+    body = json.dumps(content, ensure_ascii=False).encode()
+    return Request(url, {"Content-Type": "application/json; charset=utf-8"}, body)
+
+
+def _hmac(key: bytes, text: bytes) -> str:
+    return base64.b64encode(hmac.digest(key, text, hashlib.sha256)).decode()
+
+
+def _dingtalk_signature(robot: RobotOptions, now_ms: int) -> str:
+    """Return what is added to the address: HMAC of <ms>, a line feed and the secret, with the secret as its key."""
+    if not robot.secret:
+        return ""
+    sign = _hmac(robot.secret.encode(), f"{now_ms}\n{robot.secret}".encode())
+    joint = "&" if "?" in robot.url else "?"
+    return f"{joint}timestamp={now_ms}&sign={quote_plus(sign)}"
+
+
+def _feishu_signature(robot: RobotOptions, now_ms: int) -> dict[str, str]:
+    """Return what is added to the body: HMAC of nothing, with <s>, a line feed and the secret as its key."""
+    if not robot.secret:
+        return {}
+    seconds = now_ms // 1000
+    return {"timestamp": str(seconds), "sign": _hmac(f"{seconds}\n{robot.secret}".encode(), b"")}
+
+
+def webhook_signature(secret: str, message: str, seconds: str, body: bytes) -> str:
+    """Sign as the Standard Webhooks specification says: HMAC of "<id>.<s>.<body>"."""
+    key = base64.b64decode(secret.removeprefix(WEBHOOK_PREFIX))
+    return f"v1,{_hmac(key, f'{message}.{seconds}.'.encode() + body)}"
+
+
+def _webhook(robot: RobotOptions, letter: Letter, text: str, now_ms: int) -> Request:
+    told = [letter.head, *letter.folded]
+    content = {
+        "type": "alarm.changed",
+        "timestamp": dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC).isoformat(timespec="milliseconds"),
+        "data": {
+            "text": text,
+            "doubtful": letter.doubtful,
+            "notices": [msgspec.to_builtins(each.notice) for each in told],
+        },
+    }
+    plain = _json(robot.url, content)
+    message, seconds = f"msg_{letter.id}", str(now_ms // 1000)
+    signature = webhook_signature(robot.secret, message, seconds, plain.body)
+    signed = {"webhook-id": message, "webhook-timestamp": seconds, "webhook-signature": signature}
+    return Request(plain.url, {**plain.headers, **signed}, plain.body)
+
+
+def _code(body: bytes) -> int | None:
+    """Return a robot's own code: `errcode` at WeCom and DingTalk, `code` or `StatusCode` at Feishu."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(answer, dict):
+        return None
+    code = next((answer[name] for name in ("errcode", "code", "StatusCode") if name in answer), None)
+    return code if isinstance(code, int) else None

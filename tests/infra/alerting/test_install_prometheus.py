@@ -1,0 +1,80 @@
+"""The script that provides Prometheus does nothing where it is, starts no service, and else says what to install."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import infra
+
+SCRIPT = Path(infra.__file__).with_name("install-prometheus.sh")
+SH = shutil.which("sh") or "/bin/sh"
+PROGRAMS = ("prometheus", "prometheus-alertmanager", "promtool", "amtool")
+
+
+def run(tools: Path) -> subprocess.CompletedProcess[str]:
+    """Run the script where only these tools are to be found."""
+    environment = os.environ | {"PATH": str(tools), "POLICY_RC_D": str(tools / "policy-rc.d")}
+    return subprocess.run([SH, str(SCRIPT)], capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Path:
+    """Provide a folder of tools in which nobody is root."""
+    tool(tmp_path, "id", "echo 1000")
+    for name in ("rm", "chmod", "cat"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    return tmp_path
+
+
+def tool(folder: Path, name: str, script: str) -> None:
+    """Make a tool."""
+    (folder / name).write_text(f"#!{SH}\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_with_the_programs_it_is_silent(tools: Path) -> None:
+    for name in PROGRAMS:
+        tool(tools, name, "exit 0")
+    done = run(tools)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_without_them_it_names_the_packages_in_two_languages(tools: Path) -> None:
+    done = run(tools)
+    assert done.returncode == 1
+    assert "apt-get install prometheus prometheus-alertmanager" in done.stderr
+    assert "告警推送需要安装" in done.stderr
+
+
+def test_as_root_it_installs_them_and_lets_no_service_start(tools: Path) -> None:
+    tool(tools, "id", "echo 0")
+    make = "".join(f'echo "#!{SH}" > "{tools / name}"; chmod 755 "{tools / name}"; ' for name in PROGRAMS)
+    tool(
+        tools,
+        "apt-get",
+        f'echo "apt-get $*; policy: $({SH} {tools}/policy-rc.d; echo $?)" >&2; [ "$1" = update ] || {{ {make} }}',
+    )
+    tool(tools, "systemctl", 'echo "systemctl $*" >> "${0%/*}/systemctl.log"')
+    done = run(tools)
+    assert done.returncode == 0, done.stderr
+    assert "--no-install-recommends prometheus prometheus-alertmanager; policy: 101" in done.stderr
+    assert not (tools / "policy-rc.d").exists()
+    assert (tools / "systemctl.log").read_text() == "systemctl disable prometheus prometheus-alertmanager\n"
+
+
+def test_a_policy_that_is_there_is_left_as_it_is(tools: Path) -> None:
+    tool(tools, "id", "echo 0")
+    tool(tools, "policy-rc.d", "exit 0")
+    tool(tools, "apt-get", "exit 100")
+    assert run(tools).returncode == 1
+    assert "exit 0" in (tools / "policy-rc.d").read_text()
+
+
+def test_an_installation_that_fails_is_not_called_done(tools: Path) -> None:
+    tool(tools, "id", "echo 0")
+    tool(tools, "apt-get", "exit 100")
+    assert run(tools).returncode == 1
+    assert not (tools / "policy-rc.d").exists()

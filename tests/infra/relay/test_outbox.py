@@ -1,0 +1,116 @@
+"""Each change is told once to each robot, whatever dies in between."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.relay.letter import Letter, compose
+from infra.relay.outbox import KEPT_MS, REVIVED_MS, Outbox, OutboxError
+from tests.infra.relay.samples import notice
+
+NOW = 1_762_909_300_000
+
+
+def letter_of(outbox: Outbox, robot: str = "north", *, messages: int = 5) -> Letter:
+    letter = compose(outbox.waiting(robot, NOW), letter="letter", messages=messages)
+    assert letter is not None
+    return letter
+
+
+def test_the_same_change_is_accepted_once_for_each_robot(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "o") as outbox:
+        assert outbox.accept([notice(1)], ["north", "east"], NOW) == 2
+        assert outbox.accept([notice(1), notice(2)], ["north", "east"], NOW) == 2
+        assert [each.notice.change for each in outbox.waiting("north", NOW)] == [1, 2]
+
+
+def test_an_older_change_is_not_told_after_a_newer_one(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "o") as outbox:
+        outbox.accept([notice(2)], ["north"], NOW)
+        outbox.accept([notice(1)], ["north"], NOW)
+        assert [each.notice.change for each in outbox.waiting("north", NOW)] == [2]
+
+
+def test_what_was_accepted_and_told_is_known_after_a_restart(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "o") as outbox:
+        outbox.accept([notice(1)], ["north", "east"], NOW)
+        letter = letter_of(outbox)
+        outbox.send("north", letter, NOW)
+        outbox.told(letter, NOW)
+    with Outbox(tmp_path / "o") as outbox:
+        outbox.begin(NOW)
+        assert outbox.accept([notice(1)], ["north", "east"], NOW) == 0
+        assert outbox.waiting("north", NOW) == []
+        assert len(outbox.waiting("east", NOW)) == 1
+
+
+def test_a_letter_that_was_under_way_at_a_crash_is_sent_again_as_doubtful(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "o") as outbox:
+        outbox.accept([notice(1), notice(2), notice(3, level="red")], ["north"], NOW)
+        letter = letter_of(outbox, messages=1)
+        outbox.send("north", letter, NOW)
+    with Outbox(tmp_path / "o") as outbox:
+        again = outbox.open_letter("north")
+        assert again is not None
+        assert (again.id, again.head.notice.level, again.doubtful) == (letter.id, "red", True)
+        assert set(again.numbers) == set(letter.numbers)
+
+
+def test_a_letter_that_was_certainly_not_taken_is_no_repetition(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "o") as outbox:
+        outbox.accept([notice(1)], ["north"], NOW)
+        letter = letter_of(outbox)
+        outbox.send("north", letter, NOW)
+        outbox.not_taken(letter)
+        again = outbox.open_letter("north")
+        assert again is not None
+        assert not again.doubtful
+
+
+def test_what_was_refused_a_short_while_ago_is_tried_again_after_a_restart(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "o") as outbox:
+        outbox.accept([notice(1)], ["north"], NOW)
+        letter = letter_of(outbox)
+        outbox.send("north", letter, NOW)
+        outbox.refused(letter, NOW)
+        outbox.begin(NOW + REVIVED_MS)
+        assert outbox.waiting("north", NOW) == []
+        outbox.begin(NOW + REVIVED_MS - 1)
+        assert len(outbox.waiting("north", NOW)) == 1
+
+
+def test_what_ended_a_month_ago_is_forgotten_and_what_waits_is_not(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "o") as outbox:
+        outbox.accept([notice(1)], ["north", "east"], NOW)
+        letter = letter_of(outbox)
+        outbox.send("north", letter, NOW)
+        outbox.told(letter, NOW)
+        outbox.forget(NOW + KEPT_MS + 1)
+        assert outbox.accept([notice(1)], ["north", "east"], NOW) == 1
+
+
+def test_accepting_is_all_or_nothing(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "o") as outbox:
+
+        def interrupted() -> None:
+            with outbox.at_once():
+                outbox.accept([notice(1)], ["north"], NOW)
+                raise RuntimeError("the power fails")
+
+        with pytest.raises(RuntimeError, match="the power fails"):
+            interrupted()
+        assert outbox.waiting("north", NOW) == []
+        assert outbox.accept([notice(1)], ["north"], NOW) == 1
+
+
+def test_a_second_relay_on_the_same_file_is_refused(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "o"), pytest.raises(OutboxError, match="Another relay may run on it"):
+        Outbox(tmp_path / "o")
+
+
+def test_the_backlog_says_how_many_wait_and_since_when(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "o") as outbox:
+        outbox.accept([notice(1)], ["north"], NOW)
+        outbox.accept([notice(2)], ["north"], NOW + 5000)
+        outbox.accept([notice(3)], ["north"], NOW, due_ms=NOW + 60_000)
+        assert outbox.backlog(NOW + 10_000) == {"north": (2, 10.0)}
