@@ -6,5 +6,6 @@ the way, with `malformed` lines and `devices_at_fault`) → `plan`, `play` and `
 `producer` and `produce` (to Kafka; `lag` holds it back) → `run` (all of it).
 
 For proving: `ledger` (what was sent) → `truth` (what must be shown) → `fates` (of which passages) → `accounts` and
-`devices` (of all lines) → `stored` (what is shown) → `compare` → `verify`.
+`devices` (of all lines) → `stored` (what is shown) → `compare` → `verify`. `incidents` does the same for alarms, and
+`backtest` (with `backtest_days`, `_score`, `_methods`, `_queue`, `_library`, `_tables`) for forecasts and advice.
 """
