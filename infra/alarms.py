@@ -109,13 +109,13 @@ def _figures(result: "Evaluation") -> dict[str, Any]:
 
 
 def _show(result: "Evaluation") -> None:
-    grid = Grid("incident", "what happens", "expected", "raised", "missed", "wrong", "delay s", "messages")
+    grid = Grid("incident", "expected", "raised", "missed", "wrong", "delay s", "messages")
     for each in result.judged:
         delays = ", ".join(f"{delay:.1f}" for delay in each.delays)
         wrong = ", ".join(f"{episode.rule} {episode.subject}" for episode in each.wrong)
         missed = ", ".join(f"{expected.rule} {expected.subject}" for expected in each.missed)
         grid.add_row(
-            each.incident.name, each.incident.what, str(len(each.incident.expected)), str(len(each.delays)), missed,
+            each.incident.name, str(len(each.incident.expected)), str(len(each.delays)), missed,
             wrong if each.as_told else f"{wrong} goes on otherwise", delays, str(each.messages),
         )  # fmt: skip
     console = Console(highlight=False)

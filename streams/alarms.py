@@ -37,14 +37,14 @@ _decode = msgspec.json.Decoder(AlarmInput).decode
 
 def read_inputs(records: Records) -> AlarmBatch:
     """Decode the lines of alarm inputs; what cannot be read is rejected, since nobody but gatepulse writes them."""
-    inputs: list[tuple[int, AlarmInput]] = []
+    inputs: list[tuple[int, int, AlarmInput]] = []
     rejections: list[Rejection] = []
     lines = iter(records.value.split(b"\n"))
     for offset, arrived, count in zip(*(each.tolist() for each in _columns(records)), strict=True):
         for number in range(count):
             line = next(lines)
             try:
-                inputs.append((offset, _decode(line)))
+                inputs.append((offset, arrived, _decode(line)))
             except msgspec.MsgspecError as error:
                 reason = Reason.WRONG_SHAPE.value
                 rejections.append(

@@ -196,6 +196,10 @@ class Table:
             self.wrong(key, f"is missing; expected at least {least} table written [[{key}]]")
         return [Table(each, (*self.at(key), index), self._findings) for index, each in enumerate(content)]
 
+    def allow(self, keys: Iterable[str]) -> None:
+        """Say which keys may stand here; those that nobody asks for are not missed."""
+        self._taken.update(keys)
+
     def end(self) -> None:
         """Note every key that nobody asked for."""
         for key in self._content:

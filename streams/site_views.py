@@ -26,6 +26,8 @@ def vocabulary_of(site: Site) -> Vocabulary:
     )
 
 
+_LAST_MINUTES: Final = 15
+"""Before the gates close it grows quiet at one after the other."""
 _KINDS: Final[tuple[Kind, ...]] = ("person", "vehicle")
 
 
@@ -48,7 +50,7 @@ def alarm_place_of(site: Site, times: TimeRules, *, partitions: int) -> AlarmPla
     def is_open(ms: int) -> bool:
         local = dt.datetime.fromtimestamp(ms / 1000, zone)
         hours = site.opening.on(local.date())
-        return hours is not None and hours[0] <= local.hour * 60 + local.minute < hours[1]
+        return hours is not None and hours[0] <= local.hour * 60 + local.minute < hours[1] - _LAST_MINUTES
 
     return AlarmPlace(
         site=site.id,
@@ -60,5 +62,5 @@ def alarm_place_of(site: Site, times: TimeRules, *, partitions: int) -> AlarmPla
         is_open=is_open,
         logs=partitions * len(KIND_OF_TOPIC),
         grace=LiveRules(times).grace,
-        speed=times.clock.speed,
+        clock=times.clock,
     )

@@ -62,10 +62,11 @@ def ground() -> Ground:
     return Ground(site, round(begin.timestamp() * 1000))
 
 
-def usual(on: Ground, minutes: float, *, without: tuple[str, ...] = ()) -> Traffic:
-    """As many come as go, so that nobody is more inside."""
+def usual(on: Ground, minutes: float, *, without: tuple[str, ...] = (), seed: int | None = None) -> Traffic:
+    """As many come as go, so that nobody is more inside; with a seed they come at random times to random lanes."""
+    rng = None if seed is None else np.random.default_rng(seed)
     parts = [
-        on.steady(each, rate=_USUAL, start=0, end=60 * minutes, direction=direction)
+        on.steady(each, rate=_USUAL, start=0, end=60 * minutes, direction=direction, rng=rng)
         for each in _ENTRANCES
         if each not in without
         for direction in (0, OUT)
@@ -143,24 +144,26 @@ def _ramp(on: Ground) -> Incident:
 
 
 def _silent(
-    name: str, what: str, entrances: tuple[str, ...], expected: tuple[str, str]
+    name: str, what: str, entrances: tuple[str, ...], expected: tuple[str, str], *, seed: int | None = None
 ) -> Callable[[Ground], Incident]:
     def make(on: Ground) -> Incident:
-        traffic = _without(usual(on, 40), on, entrances, start=1200, end=1500)
+        traffic = _without(usual(on, 40, seed=seed), on, entrances, start=1200, end=1500)
         last = traffic.ts[np.isin(traffic.device, on.lanes(*entrances)) & (traffic.ts < on.at(1200))].max()
         return Incident(name, what, traffic, 40, (Expected(*expected, (int(last) - on.begin) / SECOND + 60),))
 
     return make
 
 
-def _lane(on: Ground) -> Incident:
-    traffic = usual(on, 40)
+def _lane(on: Ground, seed: int | None = None) -> Incident:
+    traffic = usual(on, 40, seed=seed)
     mine = traffic.device == on.lanes("P6")[3]
     silent = mine & (traffic.ts >= on.at(1200)) & (traffic.ts < on.at(1800))
     last = (int(traffic.ts[mine & (traffic.ts < on.at(1200))].max()) - on.begin) / SECOND
-    # Twelve events a minute: sixteen of them are missing after 80 s.
-    expected = (Expected("silence-lane", "P6-L04", last + 16 / (12 / 60), patience=5),)
-    return Incident("lane-outage", "one lane of ten is silent", traffic.where(~silent), 40, expected)
+    before = mine & (traffic.ts >= on.at(600)) & (traffic.ts < on.at(1200))
+    missed = 16 * 600 / np.count_nonzero(before)  # seconds until 16 events are missing
+    expected = (Expected("silence-lane", "P6-L04", float(last + missed), patience=6),)
+    name = "lane-outage" if seed is None else "lane-outage-at-random"
+    return Incident(name, "one lane of ten is silent", traffic.where(~silent), 40, expected)
 
 
 def _quiet(on: Ground) -> Incident:
@@ -245,6 +248,10 @@ INCIDENTS: Final[tuple[Callable[[Ground], Incident], ...]] = (
     _silent("gateway-outage", "20 lanes behind one gateway are silent", ("P1", "P2"), ("silence-gateway", "GW1")),
     _silent("network-outage", "nothing at all is heard", (*_ENTRANCES, "V1"), ("silence-everything", "everything")),
     _lane,
+    lambda on: Incident("usual-at-random", "an hour as usual, at random times", usual(on, 60, seed=1), 60),
+    lambda on: _lane(on, seed=2),
+    _silent("gate-outage-at-random", "the same at random times", ("P5",), ("silence-entrance", "P5"), seed=3),
+    _silent("gateway-outage-at-random", "the same at random times", ("P1", "P2"), ("silence-gateway", "GW1"), seed=4),
     _upload,
     _quiet,
     _capacity,

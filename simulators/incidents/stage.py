@@ -142,6 +142,6 @@ class Stage:
         flows = [flow_of(log, moment) for log in self.logs.values()]
         offset = self.alarms.next_offset
         said = AlarmInput(flows=flows, readings=readings)
-        self.alarms.apply(AlarmBatch(offset, offset + 1, [(offset, said)]))
+        self.alarms.apply(AlarmBatch(offset, offset + 1, [(offset, 0, said)]))
         self.alarms.take()
         return self.alarms.take_changes()

@@ -88,12 +88,13 @@ class Ground:
         direction: int = IN,
         outcome: int = PASSED,
     ) -> Traffic:
-        """Let `rate` a minute through an entrance, evenly, or at random times if `rng` is given; lanes in turn."""
+        """Let `rate` a minute through an entrance, evenly and lane by lane, or at random if `rng` is given."""
         number = round(rate * (end - start) / 60)
         even = start + (np.arange(number) + 0.5) * (end - start) / max(number, 1)
         seconds = even if rng is None else np.sort(rng.uniform(start, end, number))
         lanes = self.lanes(entrance)
-        return self._events(seconds, lanes[np.arange(number) % len(lanes)], direction, outcome)
+        chosen = np.arange(number) % len(lanes) if rng is None else rng.integers(0, len(lanes), number)
+        return self._events(seconds, lanes[chosen], direction, outcome)
 
     def burst(self, entrance: str, *, at: float, persons: int, outcome: int = PASSED, unwell: bool = False) -> Traffic:
         """Let persons through an entrance within one second."""

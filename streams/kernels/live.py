@@ -8,7 +8,7 @@ happened, such as the upload of a device that was offline, is no news: it is cou
 heard from again. (So does everything of a device whose clock is so far behind.)
 """
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from enum import IntEnum
 from typing import Any, Final
 
@@ -28,6 +28,12 @@ _PASSED = OUTCOMES.index("passed")
 _DENIED = OUTCOMES.index("denied")
 _MEASURE: Final = 3  # bits
 _ENTRANCE: Final = 14
+
+
+CellTold = tuple[int, str, int, int]
+"""Second, entrance, measure, count."""
+LaneTold = tuple[str, str, int, int, int]
+"""Device, entrance, last, events, entered; see Lane."""
 
 
 class Measure(IntEnum):
@@ -64,11 +70,15 @@ class LiveRules:
 
 @dataclass(slots=True)
 class Lane:
-    """What is known of a device: its entrance, the live time (ms) of its newest event, how many events were news."""
+    """What is known of a device: its entrance, its newest event (live time, ms), how many events were news.
+
+    entered: live time of the newest passage inward, 0 if there was none.
+    """
 
     entrance: str
     last: int
     events: int
+    entered: int = 0
 
 
 @dataclass(slots=True)
@@ -79,6 +89,7 @@ class Live:
     lanes: dict[str, Lane] = field(default_factory=dict)
     changed_lanes: set[str] = field(default_factory=set)
     newest: int = 0  # site time (ms) of the newest arrival
+    told_before: int = 0  # the second before which everything was told when `take` was called last
 
     def count(self, batch: Batch, entrance: Ints, rules: LiveRules) -> None:
         """Count fresh events; `entrance` has the number of each one's entrance."""
@@ -96,34 +107,41 @@ class Live:
         devices = names.numbers(batch.device)
         places = dict(zip(devices.tolist(), batch.entrance, strict=True))
         numbers, _, newest = newest_by(devices, live)
+        inward = (batch.outcome == _PASSED) & (batch.direction == 0)
+        _, _, entered = newest_by(devices, np.where(inward, live, 0))
         counts = np.bincount(devices, weights=news).astype(np.int64)
-        for number, events, last in zip(numbers.tolist(), counts.tolist(), newest.tolist(), strict=True):
+        columns = (numbers, counts, newest, entered)
+        for number, events, last, inside in zip(*(each.tolist() for each in columns), strict=True):
             device, entrance = names.listed[number], places[number]
             lane = self.lanes.setdefault(device, Lane(entrance, last, 0))
             lane.entrance, lane.last, lane.events = entrance, max(lane.last, last), lane.events + events
+            lane.entered = max(lane.entered, inside)
             self.changed_lanes.add(device)
 
-    def take(
-        self, entrances: Names, grace: int
-    ) -> tuple[list[tuple[int, str, int, int]], list[tuple[str, str, int, int]]]:
-        """Return what changed, absolute: (second, entrance, measure, count) and (device, entrance, last, events)."""
+    def take(self, entrances: Names, grace: int) -> tuple[list[CellTold], list[LaneTold]]:
+        """Return what changed, absolute.
+
+        What can no longer change is forgotten when this is called the next time: only then has the broker what was
+        returned before, and a snapshot that is kept in between must still have it.
+        """
+        self._forget(self.told_before)
         keys, counts = self.cells.take_changed()
         cells = [
             (key >> (_ENTRANCE + _MEASURE), entrances.listed[(key >> _MEASURE) & (MOST_ENTRANCES - 1)], key & 7, count)
             for key, count in zip(keys.tolist(), counts, strict=True)
         ]
         lanes = [
-            (device, lane.entrance, lane.last, lane.events)
+            (device, lane.entrance, lane.last, lane.events, lane.entered)
             for device, lane in sorted((name, self.lanes[name]) for name in self.changed_lanes)
         ]
         self.changed_lanes.clear()
-        self._forget((self.newest - grace) // 1000 - 1)
+        self.told_before = (self.newest - grace) // 1000 - 1
         return cells, lanes
 
     def _forget(self, second: int) -> None:
-        """Forget the cells before a second: no event can come to them any more, and they have been taken."""
+        """Forget the cells before a second, except those that were not told yet."""
         first = second << (_ENTRANCE + _MEASURE)
-        for key in [key for key in self.cells.counts if key < first]:
+        for key in [key for key in self.cells.counts if key < first and key not in self.cells.changed]:
             del self.cells.counts[key]
 
 
@@ -142,7 +160,7 @@ def freeze(live: Live) -> dict[str, Any]:
     keys = sorted(live.cells.counts)
     return {
         "cells": [keys, live.cells.of(keys)],
-        "lanes": [[name, each.entrance, each.last, each.events] for name, each in sorted(live.lanes.items())],
+        "lanes": [[name, *astuple(each)] for name, each in sorted(live.lanes.items())],
         "newest": live.newest,
     }
 

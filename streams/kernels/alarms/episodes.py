@@ -1,11 +1,11 @@
 """One alarm from raise to clear, with one id: it escalates, is acknowledged, repeated, shelved; read `rules` next."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal
 
 from sinks.rows import Block
-from streams.kernels.alarms.limits import Latch, LimitRule, highest
+from streams.kernels.alarms.limits import LEVELS, Latch, Limit, LimitRule, highest
 
 State = Literal["raised", "acknowledged", "shelved", "cleared-unacknowledged", "cleared"]
 What = Literal["raised", "escalated", "deescalated", "repeated", "acknowledged", "shelved", "unshelved", "cleared"]
@@ -16,7 +16,7 @@ class Episode:
     """An episode as of its newest change; times in ms of site time, None: has not happened.
 
     `change` counts its changes from 1. `value` is the figure at that change and `limit` the limit it is about, in
-    `unit`; of a cleared one, the highest value and the limit of the highest level.
+    `unit`; of a cleared one, the highest value and the worst level that it was told with.
     """
 
     episode: str
@@ -62,6 +62,7 @@ class Alarm:
     latches: list[Latch] = field(default_factory=list)
     episode: Episode | None = None
     peak: float = 0.0
+    worst: int = 0  # number of the highest limit that has held in this episode
     told_at: int = 0  # ms; when somebody was last told
     shelved_until: int = 0
 
@@ -76,14 +77,18 @@ class Alarm:
             for latch in self.latches:  # what nearly always happens
                 latch.since = None
             return None
-        for latch, limit in zip(self.latches, self.rule.limits, strict=True):
+        for limit, latch in self.judged():
             latch.step(at, value, self.rule, limit)
         number = highest(self.latches)
         if self.episode is None:
             return None if number is None or value is None else self._raise(at, value, number, detail)
         if number is None:
-            return self._clear(at)
+            return self._clear(self.episode, at)
         return self._go_on(self.episode, at, value, number, detail)
+
+    def judged(self) -> Iterator[tuple[Limit, Latch]]:
+        """List each limit with its latch."""
+        return zip(self.rule.limits, self.latches, strict=True)
 
     def command(self, action: str, at: int, actor: str, until: int = 0) -> Episode | None:
         """Acknowledge, shelve or unshelve the open episode; return it if that changed anything."""
@@ -103,7 +108,7 @@ class Alarm:
 
     def _raise(self, at: int, value: float, number: int, detail: str) -> Episode:
         limit = self.rule.limits[number]
-        self.peak, self.shelved_until = value, 0
+        self.peak, self.worst, self.shelved_until = value, number, 0
         of = f"{self.subject}/{self.kind}" if self.kind else self.subject
         name = f"{self.rule.name}:{of}:{at}"
         episode = Episode(
@@ -120,28 +125,33 @@ class Alarm:
         now = replace(episode, level=limit.level, limit=limit.value, detail=detail or episode.detail)
         if value is not None:
             now = replace(now, value=value)
-        if self.shelved_until and at >= self.shelved_until:
-            self.shelved_until = 0
-            return self._tell(replace(now, state=_back(now)), at, "unshelved")
-        if limit.value > episode.limit:  # worse than what was acknowledged
+        self.worst = max(self.worst, number)
+        ends = 0 < self.shelved_until <= at
+        self.shelved_until = 0 if ends else self.shelved_until
+        worse = LEVELS.index(limit.level) - LEVELS.index(episode.level)
+        if worse > 0:  # than what was acknowledged
             state: State = "shelved" if self.shelved_until else "raised"
             return self._tell(replace(now, acknowledged_at=None, actor="", state=state), at, "escalated")
-        if limit.value < episode.limit:
+        if ends:
+            return self._tell(replace(now, state=_back(now)), at, "unshelved")
+        if worse < 0:
             return self._tell(now, at, "deescalated")
         if now.state == "raised" and at - self.told_at >= self.rule.repeat:
             return self._tell(now, at, "repeated")
         return None
 
-    def _clear(self, at: int) -> Episode | None:
-        if self.episode is None:
-            return None
-        done: State = "cleared-unacknowledged" if self.episode.acknowledged_at is None else "cleared"
-        exceeded = [each for each in self.rule.limits if self.rule.exceeds(self.peak, each)]
-        worst = exceeded[-1] if exceeded else self.rule.limits[0]
-        cleared = replace(
-            self.episode, state=done, cleared_at=at, value=self.peak, limit=worst.value, level=worst.level
+    def withdraw(self, at: int) -> Episode | None:
+        """Clear it because nobody judges it any more: the profile does not have its subject."""
+        return None if self.episode is None else self._clear(self.episode, at)
+
+    def _clear(self, episode: Episode, at: int) -> Episode:
+        done: State = "cleared-unacknowledged" if episode.acknowledged_at is None else "cleared"
+        worst = self.rule.limits[min(self.worst, len(self.rule.limits) - 1)]
+        told = self._tell(
+            replace(episode, state=done, cleared_at=at, value=self.peak, limit=worst.value, level=worst.level),
+            at,
+            "cleared",
         )
-        told = self._tell(cleared, at, "cleared")
         self.episode, self.shelved_until = None, 0
         return told
 

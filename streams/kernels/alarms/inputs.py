@@ -7,6 +7,8 @@ so that replaying it gives the same episodes.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from streams.kernels.live import CellTold, LaneTold
+
 Action = Literal["ack", "shelve", "unshelve"]
 
 
@@ -14,15 +16,16 @@ Action = Literal["ack", "shelve", "unshelve"]
 class LogFlow:
     """What one log of passages has counted lately: complete for all live times before `complete_to`.
 
-    cells: (second, entrance, measure, count); lanes: (device, entrance, last live time in ms, events since ever).
+    cells: (second, entrance, measure, count); lanes: (device, entrance, newest event, events since ever, newest passage
+    inward), live times in ms; see `live`.
     """
 
     log: str
     kind: str
     version: int
     complete_to: int
-    cells: list[tuple[int, str, int, int]]
-    lanes: list[tuple[str, str, int, int]]
+    cells: list[CellTold]
+    lanes: list[LaneTold]
 
 
 @dataclass(frozen=True, slots=True)

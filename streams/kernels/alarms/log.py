@@ -36,6 +36,7 @@ _SISTERS: Final = 0.2
 """Sisters go on if they have this share of the minute before, at least."""
 
 
+_OF_AREAS: Final = ("area-capacity", "drift")
 _EVENTS: Final = (Measure.PASSED_IN, Measure.PASSED_OUT, Measure.DENIED)
 
 
@@ -45,7 +46,7 @@ class AlarmBatch:
 
     first: int
     after: int
-    inputs: list[tuple[int, AlarmInput]]  # with the offset of each
+    inputs: list[tuple[int, int, AlarmInput]]  # with its offset and its arrival at the broker (ms; 0: not known)
     rejections: list[Rejection] = field(default_factory=list)
 
 
@@ -73,6 +74,8 @@ class AlarmLog:
         self._told: list[Episode] = []
         self._rejections: list[Rejection] = []
         self._without = self.silence.gates_without()
+        self._judged: set[tuple[str, str, str]] = set()
+        self._no_lane: Bools = np.zeros(len(self.silence.numbers), dtype=np.bool_)
         self._nothing = np.zeros(len(self.place.gates), dtype=np.int64)
 
     # -- the life of a log ---------------------------------------------------------------------------------------------
@@ -80,9 +83,9 @@ class AlarmLog:
     def apply(self, batch: AlarmBatch) -> None:
         """Take inputs in, and judge every second that is complete. Raises HoleError."""
         check_no_hole(self.name, self.next_offset, batch.first)
-        fresh = [each for offset, each in batch.inputs if offset >= self.next_offset]
-        for each in fresh:
-            self._hear(each)
+        fresh = [(arrived, each) for offset, arrived, each in batch.inputs if offset >= self.next_offset]
+        for arrived, each in fresh:
+            self._hear(each, self.place.clock.now(arrived) if arrived > 0 else None)
         unfit = [each for each in batch.rejections if each.position.offset >= self.next_offset]
         self._rejections += unfit
         self.tally = self.tally.plus(
@@ -108,22 +111,23 @@ class AlarmLog:
 
     def to_be_told(self) -> list[Episode]:
         """Return the open episodes, and those that were cleared lately; any thread may ask."""
-        since = self.now - round(TOLD_SECONDS * _SECOND * self.place.speed)
+        since = self.now - round(TOLD_SECONDS * _SECOND * self.place.clock.speed)
         return [each for each in list(self.episodes.values()) if each.open or (each.cleared_at or 0) >= since]
 
     # -- what is known -------------------------------------------------------------------------------------------------
 
-    def _hear(self, said: AlarmInput) -> None:
+    def _hear(self, said: AlarmInput, arrived: int | None) -> None:
+        """Take in what was said; `arrived` at a moment of site time, and nothing can be complete beyond that."""
         for flow in said.flows:
-            self._hear_flow(flow)
+            self._hear_flow(flow, flow.complete_to if arrived is None else min(flow.complete_to, arrived))
         self.coming = sorted([*self.coming, *said.readings], key=lambda each: each.at)
         self._judge()
         for command in said.commands:
             self._command(command)
 
-    def _hear_flow(self, flow: LogFlow) -> None:
-        version, complete_to = self.clocks.get(flow.log, (0, 0))
-        self.clocks[flow.log] = (max(version, flow.version), max(complete_to, flow.complete_to))
+    def _hear_flow(self, flow: LogFlow, complete_to: int) -> None:
+        version, known = self.clocks.get(flow.log, (0, 0))
+        self.clocks[flow.log] = (max(version, flow.version), max(known, complete_to))
         self.recent.hear(flow)
         self.silence.hear(flow)
 
@@ -155,7 +159,7 @@ class AlarmLog:
         if not self.clocks:
             return 0
         times = [complete_to for _, complete_to in self.clocks.values()]
-        patient = max(times) - round(PATIENCE_SECONDS * _SECOND * self.place.speed)
+        patient = max(times) - round(PATIENCE_SECONDS * _SECOND * self.place.clock.speed)
         return max(min(times), patient) if len(times) >= self.place.logs else patient
 
     def _judge(self) -> None:
@@ -177,23 +181,39 @@ class AlarmLog:
             self.was_open = is_open
         if at % (_MINUTE_SECONDS * _SECOND) == 0:
             self.silence.minute()
-        self._judge_overload(at)
-        self._judge_refusals(at)
-        self._judge_silence(at, is_open=is_open)
+        self._judged.clear()
+        unknown = self._unknown_lanes(at)
+        gates = np.bincount(self.silence.gate_of, weights=unknown, minlength=len(self.place.gates)) > 0
+        self._judge_overload(at, gates)
+        self._judge_refusals(at, gates)
+        self._judge_silence(at, self.silence.parts_with(unknown), is_open=is_open)
         self._judge_areas(at)
+        self._withdraw(at)
+
+    def _unknown_lanes(self, at: int) -> Bools:
+        """Tell which lanes belong to a log that was not waited for: what is not known of them is no silence."""
+        behind = {log for log, (_, complete_to) in self.clocks.items() if complete_to - self.place.grace < at}
+        return self.silence.lanes_of(behind) if behind else self._no_lane
+
+    def _withdraw(self, at: int) -> None:
+        """Clear what nobody judges any more: its subject is no longer in the profile."""
+        for key in self.alarms.keys() - self._judged:
+            if self.reading is not None or key[0] not in _OF_AREAS:
+                self._note(self.alarms.pop(key).withdraw(at))
 
     # -- the rules -----------------------------------------------------------------------------------------------------
 
-    def _judge_overload(self, at: int) -> None:
+    def _judge_overload(self, at: int, unknown: Bools) -> None:
         """Persons or vehicles a minute into an entrance, per lane that is open: one that had an event lately."""
         passed = self.recent.last(Measure.PASSED_IN, _MINUTE_SECONDS)
         lanes = self.silence.open_lanes(at - _OPEN_LANE_SECONDS * _SECOND)
         for number, gate in enumerate(self.place.gates):
             rule = OVERLOAD[gate.kind]
             if passed[number] or (rule, gate.id, "") in self.alarms:
-                self._step(rule, gate.id, at, float(passed[number] / max(1, lanes[number])), zone=gate.zone)
+                value = None if unknown[number] else float(passed[number] / max(1, lanes[number]))
+                self._step(rule, gate.id, at, value, zone=gate.zone)
 
-    def _judge_refusals(self, at: int) -> None:
+    def _judge_refusals(self, at: int, unknown: Bools) -> None:
         denied = self.recent.last(Measure.DENIED, _REFUSAL_SECONDS)
         unwell = self.recent.last(Measure.UNWELL, _REFUSAL_SECONDS)
         tried = denied + self.recent.last(Measure.PASSED_IN, _REFUSAL_SECONDS)
@@ -201,12 +221,12 @@ class AlarmLog:
         for number, gate in enumerate(self.place.gates):
             for rule, value in (("refusals", share[number]), ("health", unwell[number])):
                 if value > 0 or (rule, gate.id, "") in self.alarms:
-                    self._step(rule, gate.id, at, float(value), zone=gate.zone)
+                    self._step(rule, gate.id, at, None if unknown[number] else float(value), zone=gate.zone)
 
-    def _judge_silence(self, at: int, *, is_open: bool) -> None:
+    def _judge_silence(self, at: int, unknown: Bools, *, is_open: bool) -> None:
         """Judge every part of the site; once raised, it is silent until it is heard from again, or the gates close."""
         seconds = self.silence.at(at, alive_elsewhere=self._alive_elsewhere())
-        seconds[seconds < HICCUP_SECONDS * self.place.speed] = 0.0
+        seconds[seconds < HICCUP_SECONDS * self.place.clock.speed] = 0.0
         newest = self.silence.newest()
         for number, part in enumerate(self.silence.parts):
             alarm = self.alarms.get((part.rule, part.subject, ""))
@@ -215,7 +235,8 @@ class AlarmLog:
             value = float(seconds[number])
             if alarm is not None and alarm.episode is not None and newest[number] <= alarm.episode.raised_at:
                 value = (at - float(newest[number])) / _SECOND
-            self._step(part.rule, part.subject, at, value if is_open else 0.0, zone=part.zone)
+            known = None if unknown[number] and is_open else value * is_open
+            self._step(part.rule, part.subject, at, known, zone=part.zone)
 
     def _alive_elsewhere(self) -> Bools:
         """Tell for each part of the site whether the gates that are no part of it go on as in the minute before."""
@@ -234,7 +255,7 @@ class AlarmLog:
         reading = self.reading
         if reading is None:
             return
-        known = at - reading.at <= READING_SECONDS * _SECOND * self.place.speed
+        known = at - reading.at <= READING_SECONDS * _SECOND * self.place.clock.speed
         total: dict[str, float] = {}
         for each in reading.inside:
             total[each.kind] = total.get(each.kind, 0.0) + each.inside
@@ -252,6 +273,7 @@ class AlarmLog:
 
     def _step(self, rule: str, subject: str, at: int, value: float | None, *, kind: str = "", zone: str) -> None:
         key = (rule, subject, kind)
+        self._judged.add(key)
         alarm = self.alarms.get(key)
         if alarm is None:
             alarm = self.alarms[key] = Alarm(self.place.rules[rule], subject, kind, zone)

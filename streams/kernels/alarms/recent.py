@@ -58,6 +58,8 @@ class Recent:
             for (entrance, measure), count in self.coming.pop(each, {}).items():
                 self.ring[measure, entrance, each % SPAN] = count
         self.entered = second
+        for each in [each for each in self.coming if each <= second]:
+            del self.coming[each]  # before the seconds that are kept
         if second % 60 == 0:
             self.known = {cell: count for cell, count in self.known.items() if cell[1] > second - TOLD_AGAIN}
 

@@ -1,9 +1,10 @@
 """Which alarms there are, with the figures of the field as defaults; a site profile may change any; read `log` next."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from streams.clock import SiteClock
 from streams.kernels.alarms.limits import Limit, LimitRule
 
 _SECOND: Final = 1000
@@ -82,7 +83,7 @@ class AlarmPlace:
     is_open: Callable[[int], bool]
     logs: int
     grace: int
-    speed: float = 1.0
+    clock: SiteClock = field(default_factory=SiteClock)
 
     def zone_of_area(self, area: str) -> str:
         """Tell the zone with the most lanes into an area; "" if none leads there."""

@@ -2,11 +2,13 @@
 
 How long a silence means something depends on what is usual. If events come at random at a rate r, none comes for t
 seconds with probability exp(-r t); r t = 16 happens by chance once in nine million gaps, which is some days of an expo.
-A silence is blamed on the largest part of the site that is silent: a lane is not silent while its entrance may be,
-and once the entrance is heard from again, its lanes have as much time as if they had just been heard from too.
+
+Who is to blame is told by the others: a part is silent on its own if the rest of the larger part is heard from; the
+larger part is to blame if, whichever of its children is left out, the rest of it is missed too. Once a larger part that
+was to blame is heard from again, its children have as much time as if they had just been heard from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +21,9 @@ from streams.kernels.batch import Bools, Floats, Ints
 EXPECTED: Final = 16.0
 """Events that should have come at the usual rate before their absence means something."""
 _ALIVE: Final = 3.0
-"""Below this many expected events a part of the site is taken to be alive."""
+"""Events that may be missing from the rest of a larger part while it is still taken to be alive,"""
+_DEAD: Final = 8.0
+"""and from which on it is taken to be silent as well; in between it is waited for."""
 _MINUTES: Final = 10
 _FEWEST_MINUTES: Final = 3
 
@@ -66,7 +70,7 @@ class Silence:
 
     def __post_init__(self) -> None:
         """Begin without having heard anything."""
-        self.heard: dict[tuple[str, str], tuple[int, int]] = {}  # (log, lane): last (ms), events
+        self.heard: dict[tuple[str, str], tuple[int, int, int]] = {}  # (log, lane): see Lane
         self.parts = parts_of(self.gates)
         names = [lane for gate in self.gates for lane in gate.lanes]
         self.numbers = {name: number for number, name in enumerate(names)}
@@ -77,29 +81,42 @@ class Silence:
         self.gate_of = np.repeat(np.arange(len(self.gates)), [len(gate.lanes) for gate in self.gates])
         self.last: Ints = np.zeros(len(names), dtype=np.int64)  # by lane
         self.events: Ints = np.zeros(len(names), dtype=np.int64)
+        self.entered: Ints = np.zeros(len(names), dtype=np.int64)  # by lane: newest passage inward, ms
         self.rate: Floats = np.zeros(len(self.parts))  # events per second, of when it was last alive
+        self.rest_rate: Floats = np.zeros(len(self.parts))  # the same of the rest of its parent
         self.marks: list[Ints] = []  # events of each part at the last minutes, the oldest first
-        self.silent: Bools = np.zeros(len(self.parts), dtype=np.bool_)  # as of the newest moment
-        self.revived: Ints = np.zeros(len(self.parts), dtype=np.int64)  # when (ms) it was heard from after a silence
+        self.blamed: Bools = np.zeros(len(self.parts), dtype=np.bool_)  # as of the newest moment
+        self.revived: Ints = np.zeros(len(self.parts), dtype=np.int64)  # when (ms) it was heard from after that
 
     def hear(self, flow: LogFlow) -> None:
         """Take in what a log says of its lanes; absolute, so what was known already adds nothing."""
-        for device, _, last, events in flow.lanes:
-            self.hear_of(flow.log, device, last, events)
+        for device, _, last, events, entered in flow.lanes:
+            self.hear_of(flow.log, device, last, events, entered=entered)
 
-    def hear_of(self, log: str, device: str, last: int, events: int) -> None:
-        """Take in what a log says of one lane: its newest event (ms), and how many events it has had."""
+    def hear_of(self, log: str, device: str, last: int, events: int, *, entered: int = 0) -> None:
+        """Take in what a log says of one lane: its newest event and passage inward (ms), and its number of events."""
         number = self.numbers.get(device)
         if number is None:
             return  # a device that the profile does not have
-        known_last, known = self.heard.get((log, device), (0, 0))
-        self.heard[log, device] = (max(known_last, last), max(known, events))
+        known_last, known, known_entered = self.heard.get((log, device), (0, 0, 0))
+        self.heard[log, device] = (max(known_last, last), max(known, events), max(known_entered, entered))
         self.last[number] = max(self.last[number], last)
         self.events[number] += max(0, events - known)
+        self.entered[number] = max(self.entered[number], entered)
 
     def open_lanes(self, since: int) -> Ints:
-        """Count the lanes of each gate that have been heard from since a moment (ms)."""
-        return np.bincount(self.gate_of, weights=self.last > since, minlength=len(self.gates)).astype(np.int64)
+        """Count the lanes of each gate through which somebody has come in since a moment (ms)."""
+        return np.bincount(self.gate_of, weights=self.entered > since, minlength=len(self.gates)).astype(np.int64)
+
+    def lanes_of(self, logs: Collection[str]) -> Bools:
+        """Tell which lanes have been heard from through any of these logs."""
+        mine = np.zeros(len(self.numbers), dtype=np.bool_)
+        mine[[self.numbers[device] for log, device in self.heard if log in logs]] = True
+        return mine
+
+    def parts_with(self, lanes: Bools) -> Bools:
+        """Tell which parts have any of these lanes."""
+        return np.bincount(self._of, weights=lanes[self._lanes], minlength=len(self.parts)) > 0
 
     def newest(self) -> Ints:
         """Tell when (ms) each part was last heard from; 0: never."""
@@ -114,12 +131,16 @@ class Silence:
         return ~inside
 
     def minute(self) -> None:
-        """Note how many events each part has had; usual is what it had in ten minutes, while it was alive."""
+        """Note how many events each part has had; usual is what it had in ten minutes, while it was alive.
+
+        The same of the rest of its parent: of all lanes of the parent that are not its own.
+        """
         events = np.bincount(self._of, weights=self.events[self._lanes], minlength=len(self.parts)).astype(np.int64)
         if len(self.marks) >= _FEWEST_MINUTES:
-            alive = events > self.marks[-1]
-            usual = (events - self.marks[0]) / (60.0 * len(self.marks))
-            self.rate = np.where(alive, usual, self.rate)
+            first, last, span = self.marks[0], self.marks[-1], 60.0 * len(self.marks)
+            self.rate = np.where(events > last, (events - first) / span, self.rate)
+            rest, rest_first, rest_last = (each[self.parent] - each for each in (events, first, last))
+            self.rest_rate = np.where(rest > rest_last, (rest - rest_first) / span, self.rest_rate)
         self.marks = [*self.marks[-(_MINUTES - 1) :], events]
 
     def at(self, moment: int, *, alive_elsewhere: Bools) -> Floats:
@@ -128,15 +149,31 @@ class Silence:
         alive_elsewhere: by part, whether its sisters go on as before.
         """
         newest = self.newest()
-        missed = np.where(newest > 0, (moment - newest) / 1000.0, 0.0) * self.rate
-        silent = missed >= _ALIVE
-        self.revived = np.where(self.silent & ~silent, newest, self.revived)
-        self.silent = silent
-        since = np.maximum(newest, self._revived_above())
-        seconds: Floats = np.where(newest > 0, (moment - since) / 1000.0, 0.0)
-        parent_alive = np.where(self.parent < 0, True, ~silent[self.parent])
-        means = (seconds * self.rate >= EXPECTED) & parent_alive & alive_elsewhere
+        rest_missed = self._seconds(moment, self._newest_of_rest(newest)) * self.rest_rate
+        least = np.full(len(self.parts), np.inf)
+        np.minimum.at(least, self.parent[1:], rest_missed[1:])
+        to_blame = (self._seconds(moment, newest) * self.rate >= EXPECTED) & (least >= _DEAD)
+        self.revived = np.where(self.blamed & ~to_blame, newest, self.revived)
+        self.blamed = to_blame
+        seconds = self._seconds(moment, np.maximum(newest, np.where(newest > 0, self._revived_above(), 0)))
+        alone = (self.parent < 0) | (rest_missed < _ALIVE)
+        means = (seconds * self.rate >= EXPECTED) & (least >= _DEAD) & alone & alive_elsewhere
         return np.where(means, seconds, 0.0)
+
+    @staticmethod
+    def _seconds(moment: int, since: Ints) -> Floats:
+        """Tell how long something has not been heard from; 0 if it never was."""
+        return np.where(since > 0, (moment - since) / 1000.0, 0.0)
+
+    def _newest_of_rest(self, newest: Ints) -> Ints:
+        """Tell when (ms) the rest of each part's parent was last heard from: the newest of its sisters."""
+        parent = self.parent[1:]
+        first, second = np.zeros_like(newest), np.zeros_like(newest)
+        np.maximum.at(first, parent, newest[1:])
+        is_first = newest[1:] == first[parent]
+        np.maximum.at(second, parent, np.where(is_first, 0, newest[1:]))
+        alone = np.bincount(parent, weights=is_first, minlength=len(newest))[parent] == 1
+        return np.concatenate([[0], np.where(is_first & alone, second[parent], first[parent])])
 
     def _revived_above(self) -> Ints:
         """Tell when (ms) a larger part of the site was last heard from after a silence; larger parts come first."""
@@ -148,5 +185,6 @@ class Silence:
 
     def forget_usual(self) -> None:
         """Begin anew, as at every opening: yesterday's rates are not today's."""
-        self.rate = np.zeros(len(self.parts))
-        self.marks = []
+        for usual in (self.rate, self.rest_rate, self.blamed, self.revived):
+            usual[:] = 0
+        self.marks.clear()

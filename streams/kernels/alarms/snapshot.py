@@ -1,7 +1,8 @@
 """The state of all alarms as plain lists, numbers and bytes, and back; see kernels.snapshot."""
 
+from collections import defaultdict
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from streams.kernels.alarms.rules import AlarmPlace
 from streams.kernels.log import LogName
 from streams.kernels.snapshot import FORMAT, Plain, check, tally_in, tally_out
 
+_USUAL: Final = ("rate", "rest_rate", "blamed", "revived")
 _RING: Final = np.dtype("<i4")
 
 
@@ -38,11 +40,9 @@ def freeze(log: AlarmLog) -> Plain:
         "known": [[*cell, count] for cell, count in recent.known.items()],
         "coming": [[second, *cell, n] for second, cells in recent.coming.items() for cell, n in cells.items()],
         "heard": [[*key, *each] for key, each in sorted(silence.heard.items())],
-        "parts": [[part.rule, part.subject] for part in silence.parts],
-        "rate": silence.rate.tolist(),
+        "lanes": list(silence.numbers),
+        "usual": [getattr(silence, name).tolist() for name in _USUAL],
         "marks": [mark.tolist() for mark in silence.marks],
-        "silent": silence.silent.tolist(),
-        "revived": silence.revived.tolist(),
     }
 
 
@@ -69,9 +69,10 @@ def _alarm_out(alarm: Alarm) -> Plain:
         "subject": alarm.subject,
         "kind": alarm.kind,
         "zone": alarm.zone,
-        "latches": [[latch.holds, latch.since] for latch in alarm.latches],
+        "latches": {limit.level: [latch.holds, latch.since] for limit, latch in alarm.judged()},
         "episode": alarm.episode.episode if alarm.episode else None,
         "peak": alarm.peak,
+        "worst": alarm.worst,
         "told_at": alarm.told_at,
         "shelved_until": alarm.shelved_until,
     }
@@ -79,12 +80,10 @@ def _alarm_out(alarm: Alarm) -> Plain:
 
 def _alarm_in(plain: Plain, log: AlarmLog) -> Alarm:
     rule = log.place.rules[plain["rule"]]
-    latches = [Latch(*each) for each in plain["latches"]]
-    while len(latches) < len(rule.limits):
-        latches.append(Latch())
+    latches = [Latch(*plain["latches"].get(limit.level, ())) for limit in rule.limits]
     return Alarm(
         rule, plain["subject"], plain["kind"], plain["zone"],
-        latches=latches[: len(rule.limits)], episode=log.episodes.get(plain["episode"] or ""), peak=plain["peak"],
+        latches=latches, worst=plain["worst"], episode=log.episodes.get(plain["episode"] or ""), peak=plain["peak"],
         told_at=plain["told_at"], shelved_until=plain["shelved_until"],
     )  # fmt: skip
 
@@ -105,21 +104,14 @@ def _recent_in(plain: Plain, log: AlarmLog) -> None:
     for second, old, measure, n in plain["coming"]:
         place = numbers[old]
         if place is not None:
-            recent.coming.setdefault(second, {})[place, measure] = n
+            recent.coming.setdefault(second, defaultdict(int))[place, measure] = n
 
 
 def _silence_in(plain: Plain, log: AlarmLog) -> None:
     silence = log.silence
-    for name, device, last, events in plain["heard"]:
-        silence.hear_of(name, device, last, events)
-    old: dict[tuple[Any, ...], int] = {tuple(part): number for number, part in enumerate(plain["parts"])}
-    places = [old.get((part.rule, part.subject)) for part in silence.parts]
-    silence.rate = np.array(_kept(plain["rate"], places), dtype=np.float64)
-    silence.marks = [np.array(_kept(mark, places), dtype=np.int64) for mark in plain["marks"]]
-    silence.silent = np.array(_kept(plain["silent"], places), dtype=np.bool_)
-    silence.revived = np.array(_kept(plain["revived"], places), dtype=np.int64)
-
-
-def _kept(figures: list[Any], places: list[int | None]) -> list[Any]:
-    """Return the figures of the parts that there still are; 0 for those that are new."""
-    return [0 if place is None else figures[place] for place in places]
+    for name, device, last, events, entered in plain["heard"]:
+        silence.hear_of(name, device, last, events, entered=entered)
+    if plain["lanes"] == list(silence.numbers):  # otherwise what is usual is learnt anew, within minutes
+        for attribute, figures in zip(_USUAL, plain["usual"], strict=True):
+            setattr(silence, attribute, np.array(figures, dtype=getattr(silence, attribute).dtype))
+        silence.marks = [np.array(mark, dtype=np.int64) for mark in plain["marks"]]

@@ -1,0 +1,1 @@
+"""The kernels of the alarms, tested with plain data and properties."""

@@ -1,0 +1,143 @@
+"""The last ten minutes, second by second: what is told twice counts once, and nothing stays longer than it should."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.kernels.alarms.inputs import LogFlow
+from streams.kernels.alarms.recent import SPAN, TOLD_AGAIN, Recent
+from streams.kernels.live import Measure
+
+NOON = 1_763_611_200
+"""2025-11-20 12:00:00 in Shanghai, in seconds."""
+IN, OUT = Measure.PASSED_IN, Measure.PASSED_OUT
+GATES = ["N1", "N2"]
+
+
+def flow(*cells: tuple[int, str, int, int], log: str = "log") -> LogFlow:
+    return LogFlow(log, "person", 1, 0, list(cells), [])
+
+
+def recent(second: int = NOON) -> Recent:
+    """Begin with nothing, at a second."""
+    begun = Recent(GATES)
+    begun.enter(second)
+    return begun
+
+
+def sums(counts: Recent, seconds: int = 60, *, before: int = 0, measure: Measure = IN) -> list[int]:
+    answer: list[int] = counts.last(measure, seconds, before=before).tolist()
+    return answer
+
+
+def test_a_second_counts_once_it_is_entered_and_for_as_long_as_it_is_recent() -> None:
+    counts = recent()
+    counts.hear(flow((NOON + 1, "N1", IN, 7)))
+    assert sums(counts) == [0, 0]
+    counts.enter(NOON + 1)
+    assert sums(counts) == [7, 0]
+    counts.enter(NOON + 60)
+    assert sums(counts) == [7, 0]
+    counts.enter(NOON + 61)
+    assert sums(counts) == [0, 0]
+    assert sums(counts, before=60) == [7, 0]
+
+
+def test_the_measures_of_a_second_are_counted_apart() -> None:
+    counts = recent()
+    counts.hear(flow((NOON + 1, "N2", IN, 3), (NOON + 1, "N2", OUT, 4), (NOON + 1, "N2", Measure.DENIED, 5)))
+    counts.enter(NOON + 1)
+    assert [sums(counts, measure=each)[1] for each in Measure] == [3, 4, 5, 0]
+
+
+def test_what_a_restarted_worker_tells_again_counts_once() -> None:
+    counts = recent()
+    counts.hear(flow((NOON + 1, "N1", IN, 5)))
+    counts.enter(NOON + 2)
+    for again in (3, 5):  # it takes up at an older state, and counts on
+        counts.hear(flow((NOON + 1, "N1", IN, again)))
+    counts.enter(NOON + 3)
+    assert sums(counts) == [5, 0]
+
+
+def test_only_what_is_more_is_added() -> None:
+    counts = recent()
+    for n in (2, 5, 9):
+        counts.hear(flow((NOON + 1, "N1", IN, n)))
+    counts.enter(NOON + 1)
+    assert sums(counts) == [9, 0]
+
+
+def test_two_logs_with_the_same_entrance_add_up() -> None:
+    counts = recent()
+    counts.hear(flow((NOON + 1, "N1", IN, 2), log="a"))
+    counts.hear(flow((NOON + 1, "N1", IN, 3), log="b"))
+    counts.enter(NOON + 1)
+    assert sums(counts) == [5, 0]
+
+
+def test_what_is_told_of_a_past_second_counts_in_the_next_one() -> None:
+    counts = recent()
+    counts.enter(NOON + 10)
+    counts.hear(flow((NOON + 3, "N1", IN, 4)))
+    assert sums(counts) == [0, 0]
+    counts.enter(NOON + 11)
+    assert sums(counts, 1) == [4, 0]
+    counts.hear(flow((NOON + 3, "N1", IN, 6)))
+    counts.enter(NOON + 12)
+    assert sums(counts, 1) == [2, 0]
+
+
+def test_what_is_told_two_minutes_late_does_not_count() -> None:
+    counts = recent()
+    counts.enter(NOON + TOLD_AGAIN)
+    counts.hear(flow((NOON, "N1", IN, 4), (NOON + 1, "N2", IN, 4)))
+    counts.enter(NOON + TOLD_AGAIN + 1)
+    assert sums(counts) == [0, 4]
+
+
+def test_entrances_that_the_profile_does_not_have_are_left_out() -> None:
+    counts = recent()
+    counts.hear(flow((NOON + 1, "gone", IN, 4)))
+    counts.enter(NOON + 1)
+    assert sums(counts) == [0, 0]
+
+
+def test_after_a_long_gap_nothing_of_before_is_left() -> None:
+    counts = recent()
+    counts.hear(flow(*((NOON + each, "N1", IN, 1) for each in range(1, SPAN + 1))))
+    counts.enter(NOON + SPAN)
+    assert sums(counts, SPAN) == [SPAN, 0]
+    counts.hear(flow((NOON + 9000, "N2", IN, 1)))
+    counts.enter(NOON + 9000)
+    assert sums(counts, SPAN) == [0, 1]
+
+
+def test_what_was_known_is_forgotten_once_it_can_no_longer_be_told_again() -> None:
+    counts = recent()
+    counts.hear(flow(*((NOON + each, "N1", IN, 1) for each in range(1, 500))))
+    for each in range(1, 661):
+        counts.enter(NOON + each)
+    assert len(counts.known) == 0
+    assert counts.coming == {}
+
+
+seconds = st.integers(1, 1500)
+events = st.lists(st.tuples(seconds, st.sampled_from(GATES), st.sampled_from([IN, OUT])), max_size=120)
+
+
+@given(events, st.lists(seconds, max_size=30), st.integers(1, 300), st.integers(0, 300))
+def test_sums_are_those_of_the_events_wherever_the_ring_wraps(
+    happened: list[tuple[int, str, Measure]], stops: list[int], span: int, before: int
+) -> None:
+    counts = recent()
+    cells = Counter(happened)
+    counts.hear(flow(*((NOON + second, gate, measure, n) for (second, gate, measure), n in cells.items())))
+    for stop in sorted({*stops, 1500}):
+        counts.enter(NOON + stop)
+        last = stop - before
+        assert sums(counts, span, before=before, measure=OUT) == [
+            sum(each == (second, gate, OUT) for each in happened for second in range(last - span + 1, last + 1))
+            for gate in GATES
+        ]
