@@ -60,7 +60,8 @@ def _columns(records: Records) -> tuple[Ints, Ints, Ints]:
 def flow_of(passages: PassageLog, complete_to: int) -> LogFlow:
     """Return what a log has counted since the last time; it is complete up to a moment (ms of site time)."""
     cells, lanes = passages.live.take(passages.entrances, passages.live_rules.grace)
-    return LogFlow(str(passages.name), passages.kind, passages.next_offset, complete_to, cells, lanes)
+    missing = {entrance: n for entrance, n in passages.missing().items() if n}
+    return LogFlow(str(passages.name), passages.kind, passages.next_offset, complete_to, cells, lanes, missing)
 
 
 class Teller:

@@ -47,6 +47,7 @@ RULE_NAMES: Final = {
     "silence-gateway": Said("网关无数据", "silent gateway"),
     "silence-everything": Said("全场无数据", "everything is silent"),
     "drift": Said("计数漂移", "drift of the count"),
+    "drift-entrance": Said("入口漏计", "entrance with missing events"),
     "refusals": Said("拒绝通行偏多", "many refusals"),
     "health": Said("健康状态异常", "abnormal health status"),
     "platform": Said("平台", "platform"),
@@ -57,6 +58,7 @@ UNITS: Final = {
     "vehicles/min/lane": Said("辆/分钟/通道", "vehicles/min/lane"),
     "persons": Said("人", "persons"),
     "vehicles": Said("辆", "vehicles"),
+    "events": Said("条", "events"),
     "s": Said("秒", "s"),
     "min": Said("分钟", "min"),
 }

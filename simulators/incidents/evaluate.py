@@ -82,9 +82,8 @@ def evaluate(progress: Callable[[str], None] = lambda _: None) -> Evaluation:
 def judge(incident: Incident, on: Ground) -> Judged:
     """Play one incident and compare."""
     begin = int(incident.traffic.ts[0]) // 1000 * 1000
-    played = Stage(on.site).play(
-        incident.traffic, until=begin + round(incident.minutes * 60_000), inside=incident.inside
-    )
+    until = begin + round(incident.minutes * 60_000)
+    played = Stage(on.site).play(incident.traffic, until=until, inside=incident.inside)
     open_, delays, missed = list(played.raised), [], []
     for expected in incident.expected:
         match = next((each for each in open_ if _is(each, expected, begin)), None)

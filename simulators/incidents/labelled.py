@@ -7,7 +7,7 @@ a minute at each entrance, one a second: 6 a minute and lane, where 11 is too ma
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
@@ -207,6 +207,17 @@ def _drift(on: Ground) -> Incident:
     return Incident("drift", what, traffic, 50, expected, changes)
 
 
+def _leak(on: Ground) -> Incident:
+    """Let every hundredth exit at one gate be lost on its way: its device has numbered it, and it never comes."""
+    traffic = usual(on, 60)
+    exits = np.flatnonzero(np.isin(traffic.device, on.lanes("P2")) & (traffic.direction == OUT))
+    lost = np.zeros(len(traffic), dtype=np.int64)
+    lost[exits[99::100]] = 1
+    eleventh = (int(traffic.ts[exits[11 * 100 - 1]]) - on.begin) / SECOND
+    expected = Expected("drift-entrance", "P2", eleventh + 300, patience=20)  # a hole shows once the lane goes on
+    return Incident("leak", "1 % of the exits at one gate are lost", replace(traffic, lost=lost), 60, (expected,))
+
+
 def _refused(on: Ground) -> Incident:
     surge = on.steady("P6", rate=20, start=1200, end=1500, outcome=DENIED)
     traffic = usual(on, 45).plus(surge)
@@ -256,6 +267,7 @@ INCIDENTS: Final[tuple[Callable[[Ground], Incident], ...]] = (
     _quiet,
     _capacity,
     _drift,
+    _leak,
     _refused,
     _unwell,
     _closed,

@@ -45,6 +45,16 @@ class Played:
         return [each for each in self.changes if each.change == 1]
 
 
+def numbered(device: Ints) -> Ints:
+    """Return the number of each event at its device, counted from 1 in the order in which they stand."""
+    order = np.argsort(device, kind="stable")
+    starts = np.flatnonzero(np.diff(device[order], prepend=-1))
+    numbers = np.empty(len(device), dtype=np.int64)
+    lengths = np.diff(starts, append=len(device))
+    numbers[order] = np.arange(len(device)) - np.repeat(starts, lengths) + 1
+    return numbers
+
+
 class Stage:
     """A site with its logs; feed it traffic with `play`."""
 
@@ -59,7 +69,6 @@ class Stage:
             for number in range(_LOGS)
         }
         self._log_of = [(each.kind, number % _LOGS) for number, each in enumerate(site.entrances)]
-        self._seq: Ints = np.zeros(len(self.names.devices), dtype=np.int64)
 
     def play(
         self,
@@ -72,11 +81,12 @@ class Stage:
         """Play events, and go on until a moment (ms UTC); `inside` is who is there at the beginning."""
         readings = self._readings(traffic, inside or {}, until)
         changes: list[Episode] = []
+        seq = numbered(traffic.device)
         begin = int(traffic.arrives[0]) // 1000 * 1000
         edges = np.arange(begin, until + self.step, self.step)
         cuts = np.searchsorted(traffic.arrives, edges)
         for start, end, moment in zip(cuts[:-1].tolist(), cuts[1:].tolist(), edges[1:].tolist(), strict=True):
-            self._apply(traffic, start, end)
+            self._apply(traffic, seq, start, end)
             changes += self._tell(moment, [each for each in readings if moment - self.step < each.at <= moment])
             progress(moment)
         return Played(changes)
@@ -85,7 +95,7 @@ class Stage:
         """Tell what is inside every second, as the store would."""
         begin = int(traffic.arrives[0]) // 1000
         seconds = np.arange(begin + 1, until // 1000 + 1)
-        entrance, passed = self.names.entrance_of[traffic.device], traffic.outcome == PASSED
+        entrance, passed = self.names.entrance_of[traffic.device], (traffic.outcome == PASSED) & (traffic.lost == 0)
         places: list[tuple[str, str, int | None, Ints]] = []
         for area in self.site.areas:
             for kind in area.kinds:
@@ -109,19 +119,17 @@ class Stage:
         times = traffic.arrives[passed & (toward if sign > 0 else away)] - ON_ITS_WAY
         return lambda at: int(np.searchsorted(times, at))
 
-    def _apply(self, traffic: Traffic, start: int, end: int) -> None:
+    def _apply(self, traffic: Traffic, seq: Ints, start: int, end: int) -> None:
         entrances = self.names.entrance_of[traffic.device[start:end]]
         for key, log in self.logs.items():
             mine = np.flatnonzero([self._log_of[each] == key for each in entrances.tolist()]) + start
+            mine = mine[traffic.lost[mine] == 0]
             if len(mine):
-                log.apply(self._batch(log, traffic, mine))
+                log.apply(self._batch(log, traffic, mine, seq))
 
-    def _batch(self, log: PassageLog, traffic: Traffic, rows: Ints) -> Batch:
+    def _batch(self, log: PassageLog, traffic: Traffic, rows: Ints, seq: Ints) -> Batch:
         n, first = len(rows), log.next_offset
-        device, seq = traffic.device[rows], np.zeros(len(rows), dtype=np.int64)
-        for place, each in enumerate(device.tolist()):
-            self._seq[each] += 1
-            seq[place] = self._seq[each]
+        device, seq = traffic.device[rows], seq[rows]
         offset = np.arange(first, first + n)
         entrance = self.names.entrances[self.names.entrance_of[device]]
         category = self.site.categories_of(log.kind)[0].id  # type: ignore[arg-type]  # "person" or "vehicle"

@@ -21,9 +21,9 @@ ON_ITS_WAY: Final = 200
 
 @dataclass(frozen=True, eq=False)
 class Traffic:
-    """Events in the order in which they arrive at the broker; ts and arrives in ms UTC, unwell 0 or 1.
+    """Events in the order in which they arrive at the broker; ts and arrives in ms UTC, unwell and lost 0 or 1.
 
-    device, direction and outcome are as in day.Day.
+    What is lost has a number of its device and never arrives. device, direction and outcome are as in day.Day.
     """
 
     arrives: Ints
@@ -32,6 +32,7 @@ class Traffic:
     direction: Ints
     outcome: Ints
     unwell: Ints
+    lost: Ints
 
     def __len__(self) -> int:
         """Count the events."""
@@ -113,4 +114,5 @@ class Ground:
             direction=np.full(n, direction),
             outcome=np.full(n, outcome),
             unwell=np.full(n, int(unwell)),
+            lost=np.zeros(n, dtype=np.int64),
         )

@@ -6,5 +6,6 @@ looked at meanwhile), oracle and outcome (the verdict), run (the command), table
 
 Scenarios by theme: crashes, members, recovery, versions, sameness (workers); broker, replicas, network (Kafka); store,
 refusals, disk (ClickHouse and disks); lines, clocks, host, calendar (what comes in, and when); displays, walls, sites,
-load_shapes, soak (what is shown, changed, sent in bursts, and left running). `ordering` is an experiment of its own.
+load_shapes, soak (what is shown, changed, sent in bursts, and left running); alarms. `ordering` is an experiment of its
+own.
 """

@@ -36,6 +36,7 @@ THEMES: Final = (
     "walls",
     "sites",
     "soak",
+    "alarms",
     "members",
     "recovery",
     "versions",
@@ -99,16 +100,6 @@ class Fault:
         """Its name in words."""
         return self.play.__name__.replace("_", " ")
 
-
-_NEEDS_ALARMS: Final = "not yet: needs alarms"
-NOT_YET: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {
-        "T29": ("overload for 29 s and 31 s, flapping, the notifier down", _NEEDS_ALARMS),
-        "T30": ("an entrance goes silent", _NEEDS_ALARMS),
-        "T31": ("1 % of the exits are missed at one gate", _NEEDS_ALARMS),
-    }
-)
-"""Faults that nobody can prove anything about yet, and why."""
 
 _faults: dict[str, Fault] = {}
 

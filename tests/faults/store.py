@@ -23,7 +23,8 @@ def store_away(trial: Trial) -> None:
             committed, fresh = trial.done - done, _fresh(plant.wall_port)
             plant.store.start()
         trial.at_work()
-        trial.until(lambda: _fresh(plant.wall_port) is True, "a fresh wall again")
+        patience = trial.size(full=240.0, quick=60.0)  # ten minutes of events are waiting
+        trial.until(lambda: _fresh(plant.wall_port) is True, "a fresh wall again", patience)
     trial.expect("nothing was committed meanwhile", committed == 0, f"{committed} messages were")
     trial.expect("the wall was stale meanwhile", fresh is False, f"fresh: {fresh}")
 

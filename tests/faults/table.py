@@ -11,7 +11,6 @@ from typing import Any, Final
 from rich.table import Table
 from rich.text import Text
 
-from tests.faults.catalogue import NOT_YET
 from tests.faults.outcome import Outcome, Word
 
 _STYLE: Final = {Word.PASSED: "green", Word.FAILED: "bold red", Word.UNKNOWN: "bold yellow"}
@@ -80,9 +79,8 @@ def as_object(outcome: Outcome) -> Mapping[str, Any]:
 def page(outcomes: Iterable[Outcome], command: str, known: str = "") -> str:
     """Return the page of the documentation: these outcomes, and the rows of `known` for scenarios not run now."""
     width = len(PAGE_COLUMNS)
-    rows = {id_: _row((id_, what, "", why, *[""] * (width - 4))) for id_, (what, why) in NOT_YET.items()}
     before = [found for found in map(_ROW.match, known.splitlines()) if found and found[0].count(" | ") == width - 1]
-    rows |= {found[1]: found[0] for found in before if found[1] not in NOT_YET}
+    rows = {found[1]: found[0] for found in before}
     rows |= {each.id: row(each) for each in outcomes}
     head = [_row(PAGE_COLUMNS), f"|{'---|' * width}"]
     return "\n".join([*_INTRODUCTION, *head, *(rows[id_] for id_ in sorted(rows)), "", _ran(command), ""])

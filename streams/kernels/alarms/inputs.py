@@ -17,7 +17,7 @@ class LogFlow:
     """What one log of passages has counted lately: complete for all live times before `complete_to`.
 
     cells: (second, entrance, measure, count); lanes: (device, entrance, newest event, events since ever, newest passage
-    inward), live times in ms; see `live`.
+    inward), live times in ms, see `live`; missing: events known to be missing by entrance, where there are any.
     """
 
     log: str
@@ -26,6 +26,7 @@ class LogFlow:
     complete_to: int
     cells: list[CellTold]
     lanes: list[LaneTold]
+    missing: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Time is that of the logs of passages, not of a clock: a second is judged once ev
 is behind all others by more than PATIENCE_SECONDS (its worker is being started again) is waited for no longer.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -60,6 +61,7 @@ class AlarmLog:
     tally: Tally = field(default_factory=Tally)
     clocks: dict[str, tuple[int, int]] = field(default_factory=dict)  # by log: version, complete to (ms)
     now: int = 0  # the newest moment that was judged, ms of site time
+    missing: dict[str, dict[str, int]] = field(default_factory=dict)  # by log: events missing by entrance
     reading: Reading | None = None  # the newest as of `now`
     coming: list[Reading] = field(default_factory=list)  # and those after it, in order
     alarms: dict[tuple[str, str, str], Alarm] = field(default_factory=dict)
@@ -128,6 +130,8 @@ class AlarmLog:
     def _hear_flow(self, flow: LogFlow, complete_to: int) -> None:
         version, known = self.clocks.get(flow.log, (0, 0))
         self.clocks[flow.log] = (max(version, flow.version), max(known, complete_to))
+        if flow.version >= version:
+            self.missing[flow.log] = flow.missing
         self.recent.hear(flow)
         self.silence.hear(flow)
 
@@ -188,6 +192,7 @@ class AlarmLog:
         self._judge_refusals(at, gates)
         self._judge_silence(at, self.silence.parts_with(unknown), is_open=is_open)
         self._judge_areas(at)
+        self._judge_missing(at)
         self._withdraw(at)
 
     def _unknown_lanes(self, at: int) -> Bools:
@@ -267,6 +272,15 @@ class AlarmLog:
         for kind, capacity in self.place.capacity.items():
             if kind in total:
                 self._capacity(self.place.site, kind, at, total[kind] / capacity if known else None, "")
+
+    def _judge_missing(self, at: int) -> None:
+        """Name the entrances from which passages are missing: there the occupancy leaks."""
+        sums: Counter[str] = Counter()
+        for missing in self.missing.values():
+            sums.update(missing)
+        for gate in self.place.gates:
+            if sums[gate.id] or ("drift-entrance", gate.id, "") in self.alarms:
+                self._step("drift-entrance", gate.id, at, float(sums[gate.id]), zone=gate.zone)
 
     def _capacity(self, area: str, kind: str, at: int, share: float | None, zone: str) -> None:
         self._step("area-capacity", area, at, None if share is None else 100.0 * share, kind=kind, zone=zone)

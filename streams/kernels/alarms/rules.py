@@ -42,6 +42,8 @@ _ALL: Final = (
     _rule("silence-everything", "s", {"red": 60}, dead_band=0, on=0, off=30 * _SECOND, at_limit=True),
     # Fewer than nobody inside: what came in or went out was not seen.
     _rule("drift", "persons", {"orange": 5, "red": 50}, dead_band=4, on=_MINUTE, off=5 * _MINUTE),
+    # Passages that are known, from a device's numbering, not to have come: by so many occupancies may be wrong.
+    _rule("drift-entrance", "events", {"yellow": 10, "orange": 100}, dead_band=5, on=5 * _MINUTE, off=_MINUTE),
     # Of all who tried in the last 5 min, if 20 at least were refused.
     _rule("refusals", "%", {"yellow": 10, "orange": 25}, dead_band=3, on=30 * _SECOND, off=5 * _MINUTE),
     # Persons with abnormal health or a fever in the last 5 min: the zone's team leads them away.

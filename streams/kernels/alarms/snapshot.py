@@ -28,6 +28,7 @@ def freeze(log: AlarmLog) -> Plain:
         "next": log.next_offset,
         **tally_out(log.tally),
         "clocks": [[name, *clock] for name, clock in sorted(log.clocks.items())],
+        "missing": log.missing,
         "now": log.now,
         "was_open": log.was_open,
         "reading": asdict(log.reading) if log.reading else None,
@@ -52,7 +53,7 @@ def thaw(plain: Plain, name: LogName, place: AlarmPlace) -> AlarmLog:
     log = AlarmLog(name, place, next_offset=plain["next"])
     log.tally = tally_in(plain)
     log.clocks = {each: (version, complete_to) for each, version, complete_to in plain["clocks"]}
-    log.now, log.was_open = plain["now"], plain["was_open"]
+    log.now, log.was_open, log.missing = plain["now"], plain["was_open"], plain["missing"]
     log.reading = _reading_in(plain["reading"]) if plain["reading"] else None
     log.coming = [_reading_in(each) for each in plain["readings"]]
     log.episodes = {each["episode"]: Episode(**each) for each in plain["episodes"]}
