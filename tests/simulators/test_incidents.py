@@ -27,6 +27,7 @@ def changes(incident: Incident, stage: Stage) -> list[Episode]:
     return stage.play(incident.traffic, until=until, inside=incident.inside).changes
 
 
+@pytest.mark.timeout(600)  # stories of fifteen hours, on a machine that may have other work
 def test_every_incident_is_raised_in_time_and_nothing_else() -> None:
     result = evaluate()
     assert [(each.incident.name, each.missed, each.wrong) for each in result.judged if not each.well] == []
