@@ -58,7 +58,7 @@ def numbered(device: Ints) -> Ints:
 class Stage:
     """A site with its logs; feed it traffic with `play`."""
 
-    def __init__(self, site: Site, *, step: int = 30_000) -> None:
+    def __init__(self, site: Site, *, step: int = 10_000) -> None:
         self.site, self.step = site, step
         self.names = Names(site)
         self.alarms = AlarmLog(LogName("stage", "alarm.inputs", 0), alarm_place_of(site, _TIMES, partitions=_LOGS), 0)
