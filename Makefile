@@ -15,7 +15,7 @@ test: $(VENV)/.installed-test
 	@sh infra/install-prometheus.sh
 	@$(BIN)/python -m infra.kafka.install
 	$(MAKE) check
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest $(ARGS)
 
 faults: $(VENV)/.installed-test
 	@sh infra/install-browser.sh

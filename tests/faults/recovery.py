@@ -8,7 +8,7 @@ from kafka.errors import KafkaError
 
 from streams import topics
 from streams.settings import Kafka
-from tests.faults.catalogue import Layout, fault
+from tests.faults.catalogue import Layout, Limits, fault
 from tests.faults.plant import GROUP, PARTITIONS
 from tests.faults.proxy import Way
 from tests.faults.trial import Trial
@@ -18,13 +18,13 @@ LATENCIES = (0.0, 0.05, 0.15)
 BACKLOG = Layout(workers=0, broker_proxy=True)
 
 
-@fault("T02b", layout=BACKLOG, runs=60, quick_runs=3, in_suite=True)
+@fault("T02b", layout=BACKLOG, limits=Limits(recovery=150.0), runs=60, quick_runs=3, in_suite=True)
 def backlog(trial: Trial) -> None:
     """A worker starts with a backlog and is killed before any commit and after, at 0, 50 and 150 ms broker latency."""
     take_up_a_backlog(trial, LATENCIES[trial.run % len(LATENCIES)])
 
 
-def take_up_a_backlog(trial: Trial, latency: float, *, patience: float = 60.0) -> None:
+def take_up_a_backlog(trial: Trial, latency: float, *, patience: float = 150.0) -> None:
     """Let a backlog grow, and kill the worker that takes it up several times; it may take `patience` seconds after."""
     plant = trial.plant
     plant.broker_proxy.conduct(replies=Way(latency=latency))

@@ -21,7 +21,7 @@ from tests.faults.plant import Plant
 N = TypeVar("N", int, float)
 
 _GLANCE: Final = 0.05
-_AT_WORK: Final = 60.0
+_AT_WORK: Final = 150.0  # over a slow line a worker asks long for where it stands
 _SENT: Final = 120.0
 
 
