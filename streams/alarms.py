@@ -20,7 +20,7 @@ from streams.contract import Reason
 from streams.counting import Counting
 from streams.kernels.alarms.inputs import AlarmInput, Inside, LogFlow, Reading
 from streams.kernels.alarms.log import AlarmBatch
-from streams.kernels.batch import Ints, Position, Rejection
+from streams.kernels.batch import Position, Rejection
 from streams.kernels.passages import PassageLog
 from streams.metrics import Occupancy
 
@@ -40,7 +40,8 @@ def read_inputs(records: Records) -> AlarmBatch:
     inputs: list[tuple[int, int, AlarmInput]] = []
     rejections: list[Rejection] = []
     lines = iter(records.value.split(b"\n"))
-    for offset, arrived, count in zip(*(each.tolist() for each in _columns(records)), strict=True):
+    columns = (records.offset, records.arrived, records.lines)
+    for offset, arrived, count in zip(*(each.tolist() for each in columns), strict=True):
         for number in range(count):
             line = next(lines)
             try:
@@ -51,10 +52,6 @@ def read_inputs(records: Records) -> AlarmBatch:
                     Rejection.of(line, Position(offset, number, arrived), reason=reason, detail=str(error))
                 )
     return AlarmBatch(records.first, records.after, inputs, rejections)
-
-
-def _columns(records: Records) -> tuple[Ints, Ints, Ints]:
-    return records.offset, records.arrived, records.lines
 
 
 def flow_of(passages: PassageLog, complete_to: int) -> LogFlow:

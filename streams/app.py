@@ -112,8 +112,8 @@ def create_app(
     take_up_on_assignment(app, list(countings.values()), offsets, end=end)
     by_topic = {topic: counting for topic, (counting, _) in countings.items()}
     passages, alarms = [by_topic[topic] for topic in KIND_OF_TOPIC], by_topic[Topic.ALARM_INPUTS]
-    judges = lambda: bool(alarms.logs)  # noqa: E731  # a question, asked each time
-    tell_alarms(app, Teller(passages, clock=times.clock, judges=judges, inside=inside), end=end)
+    teller = Teller(passages, clock=times.clock, judges=lambda: bool(alarms.logs), inside=inside)
+    tell_alarms(app, teller, end=end)
     flusher = Flusher(list(by_topic.values()), sink=sink, clock=times.clock, timings=timings)
     _flush_in_background(app, settings, flusher, end=end)
     return Parts(app, by_topic, venue, timings, flusher, offsets)

@@ -16,6 +16,10 @@ from streams.kernels.times import TimeRules
 from streams.settings import Settings
 from streams.site import Site
 
+_LAST_MINUTES: Final = 15
+"""Before the gates close it grows quiet at one after the other."""
+_KINDS: Final[tuple[Kind, ...]] = ("person", "vehicle")
+
 
 def vocabulary_of(site: Site) -> Vocabulary:
     """List the names that the codec accepts."""
@@ -24,11 +28,6 @@ def vocabulary_of(site: Site) -> Vocabulary:
         categories={kind: frozenset(each.id for each in site.categories_of(kind)) for kind in _KINDS},
         areas={area.id: area.kinds for area in site.areas},
     )
-
-
-_LAST_MINUTES: Final = 15
-"""Before the gates close it grows quiet at one after the other."""
-_KINDS: Final[tuple[Kind, ...]] = ("person", "vehicle")
 
 
 def times_of(settings: Settings) -> TimeRules:

@@ -1,35 +1,23 @@
 """The script that provides a browser for the tests does nothing where one is, and says what to install otherwise."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-import infra
-
-SCRIPT = Path(infra.__file__).with_name("install-browser.sh")
-SH = shutil.which("sh") or "/bin/sh"
+from tests.infra.scripts import nobody_is_root, run_script, tool
 
 
 def run(tools: Path) -> subprocess.CompletedProcess[str]:
     """Run the script where only these tools are to be found."""
-    environment = os.environ | {"PATH": str(tools)}
-    return subprocess.run([SH, str(SCRIPT)], capture_output=True, text=True, check=False, env=environment)
+    return run_script("install-browser.sh", tools)
 
 
 @pytest.fixture
 def tools(tmp_path: Path) -> Path:
     """Provide a folder of tools in which nobody is root."""
-    tool(tmp_path, "id", "echo 1000")
-    return tmp_path
-
-
-def tool(folder: Path, name: str, script: str) -> None:
-    """Make a tool."""
-    (folder / name).write_text(f"#!{SH}\n{script}\n")
-    (folder / name).chmod(0o755)
+    return nobody_is_root(tmp_path)
 
 
 def test_with_a_browser_and_chinese_letters_it_is_silent(tools: Path) -> None:

@@ -1,36 +1,25 @@
 """The script that provides libfaketime does nothing where it is, and says what to install otherwise."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-import infra
+from tests.infra.scripts import nobody_is_root, run_script, tool
 
-SCRIPT = Path(infra.__file__).with_name("install-faketime.sh")
-SH = shutil.which("sh") or "/bin/sh"
 LIBRARY = Path("x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
 
 def run(tools: Path) -> subprocess.CompletedProcess[str]:
-    """Run the script where only these tools, and only these libraries, are to be found."""
-    environment = os.environ | {"PATH": str(tools), "FAKETIME_UNDER": str(tools)}
-    return subprocess.run([SH, str(SCRIPT)], capture_output=True, text=True, check=False, env=environment)
+    """Run the script where only these tools are to be found."""
+    return run_script("install-faketime.sh", tools, FAKETIME_UNDER=str(tools))
 
 
 @pytest.fixture
 def tools(tmp_path: Path) -> Path:
     """Provide a folder of tools in which nobody is root."""
-    tool(tmp_path, "id", "echo 1000")
-    return tmp_path
-
-
-def tool(folder: Path, name: str, script: str) -> None:
-    """Make a tool."""
-    (folder / name).write_text(f"#!{SH}\n{script}\n")
-    (folder / name).chmod(0o755)
+    return nobody_is_root(tmp_path)
 
 
 def test_with_the_library_it_is_silent(tools: Path) -> None:

@@ -35,8 +35,6 @@ _REFUSAL_SECONDS: Final = 300
 _OPEN_LANE_SECONDS: Final = 300
 _SISTERS: Final = 0.2
 """Sisters go on if they have this share of the minute before, at least."""
-
-
 _OF_AREAS: Final = ("area-capacity", "drift")
 _EVENTS: Final = (Measure.PASSED_IN, Measure.PASSED_OUT, Measure.DENIED)
 
@@ -76,6 +74,7 @@ class AlarmLog:
         self._told: list[Episode] = []
         self._rejections: list[Rejection] = []
         self._without = self.silence.gates_without()
+        self._zones = {gate.inner: self.place.zone_of_area(gate.inner) for gate in self.place.gates}
         self._judged: set[tuple[str, str, str]] = set()
         self._no_lane: Bools = np.zeros(len(self.silence.numbers), dtype=np.bool_)
         self._nothing = np.zeros(len(self.place.gates), dtype=np.int64)
@@ -209,7 +208,7 @@ class AlarmLog:
     # -- the rules -----------------------------------------------------------------------------------------------------
 
     def _judge_overload(self, at: int, unknown: Bools) -> None:
-        """Persons or vehicles a minute into an entrance, per lane that is open: one that had an event lately."""
+        """Persons or vehicles a minute into an entrance, per open lane: one through which somebody came in lately."""
         passed = self.recent.last(Measure.PASSED_IN, _MINUTE_SECONDS)
         lanes = self.silence.open_lanes(at - _OPEN_LANE_SECONDS * _SECOND)
         for number, gate in enumerate(self.place.gates):
@@ -264,7 +263,7 @@ class AlarmLog:
         total: dict[str, float] = {}
         for each in reading.inside:
             total[each.kind] = total.get(each.kind, 0.0) + each.inside
-            zone = self.place.zone_of_area(each.area)
+            zone = self._zones.get(each.area, "")
             if each.capacity:
                 self._capacity(each.area, each.kind, at, each.inside / each.capacity if known else None, zone)
             if each.inside < 0 or ("drift", each.area, each.kind) in self.alarms:

@@ -35,7 +35,6 @@ class Part:
     rule: str
     subject: str
     zone: str
-    kind: str
     lanes: tuple[int, ...]
     parent: int
 
@@ -43,7 +42,7 @@ class Part:
 def parts_of(gates: Sequence[Gate]) -> list[Part]:
     """List everything, gateways, entrances and lanes, larger ones first; a part with one child is left out."""
     lanes = {lane: number for number, lane in enumerate(lane for gate in gates for lane in gate.lanes)}
-    parts = [Part("silence-everything", "everything", "", "", tuple(lanes.values()), -1)]
+    parts = [Part("silence-everything", "everything", "", tuple(lanes.values()), -1)]
     gateways: dict[str, int] = {}
     for name in sorted({gate.gateway for gate in gates if gate.gateway}):
         behind = [gate for gate in gates if gate.gateway == name]
@@ -52,13 +51,13 @@ def parts_of(gates: Sequence[Gate]) -> list[Part]:
             zone = zones.pop() if len(zones) == 1 else ""
             numbers = tuple(lanes[lane] for gate in behind for lane in gate.lanes)
             gateways[name] = len(parts)
-            parts.append(Part("silence-gateway", name, zone, "", numbers, 0))
+            parts.append(Part("silence-gateway", name, zone, numbers, 0))
     for gate in gates:
         numbers = tuple(lanes[lane] for lane in gate.lanes)
-        parts.append(Part("silence-entrance", gate.id, gate.zone, gate.kind, numbers, gateways.get(gate.gateway, 0)))
+        parts.append(Part("silence-entrance", gate.id, gate.zone, numbers, gateways.get(gate.gateway, 0)))
         if len(numbers) > 1:
             parent = len(parts) - 1
-            parts += [Part("silence-lane", lane, gate.zone, gate.kind, (lanes[lane],), parent) for lane in gate.lanes]
+            parts += [Part("silence-lane", lane, gate.zone, (lanes[lane],), parent) for lane in gate.lanes]
     return parts
 
 

@@ -1,38 +1,28 @@
 """The script that provides Prometheus does nothing where it is, starts no service, and else says what to install."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-import infra
+from tests.infra.scripts import SH, nobody_is_root, run_script, tool
 
-SCRIPT = Path(infra.__file__).with_name("install-prometheus.sh")
-SH = shutil.which("sh") or "/bin/sh"
 PROGRAMS = ("prometheus", "prometheus-alertmanager", "promtool", "amtool")
 
 
 def run(tools: Path) -> subprocess.CompletedProcess[str]:
     """Run the script where only these tools are to be found."""
-    environment = os.environ | {"PATH": str(tools), "POLICY_RC_D": str(tools / "policy-rc.d")}
-    return subprocess.run([SH, str(SCRIPT)], capture_output=True, text=True, check=False, env=environment)
+    return run_script("install-prometheus.sh", tools, POLICY_RC_D=str(tools / "policy-rc.d"))
 
 
 @pytest.fixture
 def tools(tmp_path: Path) -> Path:
     """Provide a folder of tools in which nobody is root."""
-    tool(tmp_path, "id", "echo 1000")
+    nobody_is_root(tmp_path)
     for name in ("rm", "chmod", "cat"):
         (tmp_path / name).symlink_to(str(shutil.which(name)))
     return tmp_path
-
-
-def tool(folder: Path, name: str, script: str) -> None:
-    """Make a tool."""
-    (folder / name).write_text(f"#!{SH}\n{script}\n")
-    (folder / name).chmod(0o755)
 
 
 def test_with_the_programs_it_is_silent(tools: Path) -> None:
