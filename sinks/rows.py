@@ -17,6 +17,7 @@ MILLISECONDS = frozenset(
     {
         "ts", "last_ts", "last_seen", "at", "complete_to", "loaded_at",
         "raised_at", "changed_at", "acknowledged_at", "cleared_at",
+        "since", "needed_at", "over_at", "decided_at",
     }
 )  # fmt: skip
 """Columns that are a point in time, DateTime64(3, 'UTC'): integer milliseconds since 1970-01-01 UTC."""
@@ -122,6 +123,28 @@ _ALL = (
         key="episode change",
         version=None,
     ),
+    _table(
+        "forecasts",
+        "area kind level at capacity inside minutes earliest latest method",
+        key="area kind level",
+        version="at",
+    ),
+    _table("forecast_errors", "area kind lead at checked error covered", key="area kind lead", version="at"),
+    _table(
+        "entrance_queues",
+        "entrance at lanes saturated_for waiting wait wait_low wait_high to_clear to_clear_low to_clear_high "
+        "plan_error",
+        key="at entrance",
+        version=None,
+    ),
+    _table(
+        "advice",
+        "advice entrance since at lanes_before lanes_after wait_before wait_after limit zh en needed_at wait_measured "
+        "over_at",
+        key="advice",
+        version="at",
+    ),
+    _table("advice_decisions", "advice decision actor reason decided_at", key="advice", version="decided_at"),
     _table(
         "log_progress",
         "log cluster topic partition next_offset received counted duplicate late rejected complete_to worker",

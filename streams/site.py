@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from streams.site_alarms import read_alarms
 from streams.site_check import IDENTIFIER, Findings, Mistake, Table
 from streams.site_lines import error_line, key_lines
+from streams.site_plan import EntrancePlan, read_plan
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -63,6 +64,7 @@ class Entrance:
     zone: str
     gateway: str = ""
     """The network box that its lanes share with those of other entrances; "" if that is not known."""
+    plan: EntrancePlan = field(default_factory=EntrancePlan)
 
     @property
     def boundary(self) -> bool:
@@ -320,15 +322,17 @@ def _read_area(table: Table) -> Area:
 
 def _read_entrance(table: Table) -> Entrance:
     entrance_id = table.identifier("id")
+    lanes = _read_lanes(table, entrance_id)
     entrance = Entrance(
         id=entrance_id,
         title=_title(table),
         kind=cast("Kind", table.one_of("kind", KINDS)),
         outer=table.identifier("outer"),
         inner=table.identifier("inner"),
-        lanes=_read_lanes(table, entrance_id),
+        lanes=lanes,
         zone=table.identifier("zone"),
         gateway=table.identifier("gateway") if table.has("gateway") else "",
+        plan=read_plan(table, len(lanes)),
     )
     table.end()
     return entrance
@@ -377,6 +381,7 @@ def _read_categories(
 def _check_entrances(site: Site, findings: Findings) -> None:
     """Check that each entrance joins two areas its kind may be in, has a zone, and owns its devices."""
     areas = {OUTSIDE: KINDS} | {area.id: area.kinds for area in site.areas}
+    beside = {entrance.id: entrance for entrance in site.entrances}
     devices = []
     for index, entrance in enumerate(site.entrances):
         at = ("entrance", index)
@@ -393,6 +398,13 @@ def _check_entrances(site: Site, findings: Findings) -> None:
                 (*at, "inner"),
                 f"joins '{entrance.inner}' to itself; expected another area than the outer one",
             )
+        for other in entrance.plan.ways:
+            findings.known("entrance", list(beside), [(other, (*at, "ways", other))])
+            if other in beside and (beside[other].kind, beside[other].inner) != (entrance.kind, entrance.inner):
+                findings.add(
+                    (*at, "ways", other),
+                    f"leads elsewhere; expected an entrance for {entrance.kind}s into '{entrance.inner}'",
+                )
         devices += [(lane, (*at, "lanes")) for lane in entrance.lanes]
     findings.unique("device", devices)
 

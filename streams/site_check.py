@@ -89,6 +89,10 @@ class Table:
         """Say whether the table has this key."""
         return key in self._content
 
+    def names(self) -> tuple[str, ...]:
+        """Return the names of everything in the table."""
+        return tuple(self._content)
+
     def peek(self, key: str) -> object:
         """Return the value of a key as it stands, without checking it."""
         return self._content.get(key)

@@ -69,9 +69,13 @@ class Measured:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Persons expected inside at the end of each of the next HORIZON minutes, with the ends of the 90 % interval."""
+    """Persons expected inside at the end of each of the next HORIZON minutes, with the ends of the 90 % interval.
+
+    `observed`: persons inside at the end of `minute`, which it starts from.
+    """
 
     minute: int
+    observed: int
     method: Literal["profile", "flows"]
     inside: tuple[float, ...]
     lower: tuple[float, ...]
@@ -168,6 +172,7 @@ class Forecaster:
         self.due[minute] = due(path, lower, upper, minutes)
         return Forecast(
             minute=minute,
+            observed=int(self.inside),
             method=self.method,
             inside=tuple(path.inside.tolist()),
             lower=tuple(lower.tolist()),

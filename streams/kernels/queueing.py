@@ -117,7 +117,7 @@ def run(arrivals: Course, served: Course, *, minutes: float = 1.0, waiting: floa
 def estimate(
     passed: Course,
     *,
-    lanes: int,
+    lanes: int | Course,
     rate: float | None = None,
     rated: float = PERSONS_A_MINUTE,
     arrivals: Course | None = None,
@@ -125,12 +125,14 @@ def estimate(
 ) -> Estimate:
     """Return what can be said of an entrance after the minutes in which `passed` persons went through its open lanes.
 
-    `rate`: persons per minute and lane as measured; without it, and at most when waits are reckoned, the planning rate
-    `rated`. `arrivals`: persons who came in the same minutes, by plan or upstream counts; `ahead`: those expected next.
-    Who came before the lanes last had time to spare is through, whatever plan or counts say. Raises QueueError.
+    `lanes`: how many are open, or were in each of the minutes (before opening none: who comes then waits). `rate`:
+    persons per minute and lane as measured; without it, and at most when waits are reckoned, the planning rate `rated`.
+    `arrivals`: persons who came in the same minutes, by plan or upstream counts; `ahead`: those expected next. Who came
+    before the lanes last had time to spare is through, whatever plan or counts say. Raises QueueError.
     """
     through = np.asarray(passed, np.float64)
-    busy = through >= SATURATED * lanes * (rated if rate is None else rate)
+    opened = np.broadcast_to(np.asarray(lanes, np.float64), through.shape)
+    busy = through >= SATURATED * opened * (rated if rate is None else rate)
     rested = np.flatnonzero(~busy)
     saturated = len(through) - (int(rested[-1]) + 1 if len(rested) else 0)
     if arrivals is None:
@@ -138,7 +140,7 @@ def estimate(
         return Estimate(saturated, nobody, nobody, nobody)
     since = len(through) - saturated
     waiting = float(run(arrivals[since:], through[since:]).waiting[-1]) if saturated else 0.0
-    serves = lanes * lane_rate(rate, rated=rated)
+    serves = float(opened[-1]) * lane_rate(rate, rated=rated)
     wait = waiting / serves if serves else (inf if waiting else 0.0)
     return Estimate(saturated, waiting, wait, _empty_after(waiting, ahead, serves))
 

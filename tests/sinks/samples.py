@@ -24,12 +24,21 @@ _USUAL: dict[str, Any] = {
     "episode": "area-capacity:hall1/person:1770000000000", "rule": "area-capacity", "subject": "hall1",
     "zone": "Z-HW", "level": "yellow", "state": "raised", "what": "raised", "change": 1, "value": 81.5, "limit": 80.0,
     "unit": "%", "raised_at": NOON, "changed_at": NOON, "acknowledged_at": None, "cleared_at": None,
+    "inside": 250, "minutes": 25, "earliest": 18, "latest": None, "method": "profile", "lead": 15, "checked": 40,
+    "error": 12.5, "covered": 0.9, "lanes": 6, "saturated_for": 4, "waiting": 120.0, "wait": 2.0, "wait_low": 1.0,
+    "wait_high": 4.0, "to_clear": None, "to_clear_low": None, "to_clear_high": None, "plan_error": None,
+    "advice": "N3-202510191200", "since": NOON, "lanes_before": 6, "lanes_after": 9, "wait_before": 24.0,
+    "wait_after": 11.0, "zh": "N3 增开 3 条通道", "en": "open 3 lanes at N3", "needed_at": NOON, "wait_measured": None,
+    "over_at": None, "decision": "accepted", "decided_at": NOON,
 }  # fmt: skip
+
+_OWN: dict[str, dict[str, Any]] = {"forecasts": {"level": 80}}
+"""Columns that mean something else in one table."""
 
 
 def block(table: str, *rows: dict[str, Any]) -> Block:
     """Return a block of `rows`, each of which names only the columns that matter."""
-    full = [_USUAL | row for row in rows]
+    full = [_USUAL | _OWN.get(table, {}) | row for row in rows]
     return Block(table, {name: [row[name] for row in full] for name in TABLES[table].columns})
 
 

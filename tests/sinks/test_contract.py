@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sinks.rows import TABLES, Block
+from sinks.rows import MILLISECONDS, TABLES, Block
 from sinks.sink import StoreRefused
 from tests.sinks.samples import NOON, TODAY, block
 from tests.sinks.stores import Memory, Server, Store
@@ -26,7 +26,7 @@ def _row(of: Block) -> tuple[Any, ...]:
 
 
 def _key(name: str) -> str:
-    return next(column for column in TABLES[name].key if column not in ("day", "kind", "window_start"))
+    return next(column for column in TABLES[name].key if column not in ("day", "kind", "window_start", "at"))
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -56,7 +56,7 @@ def test_the_highest_version_stays_whatever_comes_last(store: Store, table: str)
 
 
 def _another(column: str, n: int) -> str | int:
-    return f"w{n}" if column == "worker" else NOON + n if column in ("last_ts", "last_seen") else n + 5
+    return NOON + n if column in MILLISECONDS else f"w{n}" if column in ("worker", "method", "reason") else n + 5
 
 
 @pytest.mark.parametrize("table", TABLES)

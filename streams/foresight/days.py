@@ -1,0 +1,89 @@
+"""A site's calendar days, and what a forecaster learns from the ones that are over; pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from streams.foresight.areas import MINUTE_MS, AreaKind, flows
+from streams.kernels.forecast import Forecaster
+from streams.kernels.paths import Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+    from streams.foresight.areas import Courses
+    from streams.kernels.forecast import Forecast
+    from streams.kernels.paths import Floats
+    from streams.site import Site
+
+Day: TypeAlias = "tuple[Floats, Floats, Floats]"
+"""Entered, departed and inside (at its end) in each of 1440 minutes after midnight."""
+
+
+def date_at(moment: int, zone: ZoneInfo) -> dt.date:
+    """Return the calendar day of a moment (ms)."""
+    return dt.datetime.fromtimestamp(moment / 1000, zone).date()
+
+
+def midnight_of(date: dt.date, zone: ZoneInfo) -> int:
+    """Return when a day begins (ms)."""
+    return round(dt.datetime.combine(date, dt.time(), zone).timestamp() * 1000)
+
+
+def day_of(site: Site, passed: Courses, *, minutes: int) -> dict[AreaKind, Day]:
+    """Return a past day of every area; at midnight it was empty, and fewer than nobody (drift) is nobody."""
+    return {
+        area: (entered, departed, np.maximum(np.cumsum(entered - departed), 0.0))
+        for area, (entered, departed) in flows(site, passed, minutes=minutes).items()
+    }
+
+
+def learnt(capacity: int, past: Sequence[tuple[int, Day]]) -> Forecaster:
+    """Return a forecaster that has gone through past days (midnight in ms, and the day), each with those before it."""
+    forecaster = Forecaster(capacity, midnight=0)
+    for number, (midnight, day) in enumerate(past):
+        forecaster.begin_day(midnight // MINUTE_MS, profile_of([each for _, each in past[:number]]))
+        observe(forecaster, midnight, *day)
+    return forecaster
+
+
+def profile_of(days: Sequence[Day]) -> Profile | None:
+    """Return the mean of some days, None without any."""
+    return Profile.of_days(days) if days else None
+
+
+def observe(forecaster: Forecaster, start: int, entered: Floats, departed: Floats, inside: Floats) -> Forecast | None:
+    """Let a forecaster go through the minutes from `start` (ms) on, beginning when anybody is about.
+
+    Returns its last forecast, None if nobody was about.
+    """
+    about = np.flatnonzero((entered > 0) | (departed > 0) | (inside != 0))
+    begun = forecaster.minute is not None and forecaster.minute == start // MINUTE_MS - 1
+    first = 0 if begun else int(about[0]) if len(about) else len(inside)
+    forecast = None
+    for place in range(first, len(inside)):
+        forecast = forecaster.observe(
+            start // MINUTE_MS + place,
+            entered=int(entered[place]),
+            departed=int(departed[place]),
+            inside=int(inside[place]),
+        )
+    return forecast
+
+
+def inside_before(net: Floats, end: float) -> Floats:
+    """Return what was inside at the end of each minute: `net` is the flow in each, `end` what is inside at last."""
+    return end - (np.cumsum(net[::-1])[::-1] - net)
+
+
+def since_midnight(site: Site, passed: Courses, *, minutes: int, inside: Mapping[AreaKind, int]) -> dict[AreaKind, Day]:
+    """Return the minutes of today of every area of which it is known what is inside at their end."""
+    return {
+        area: (entered, departed, inside_before(entered - departed, inside[area]))
+        for area, (entered, departed) in flows(site, passed, minutes=minutes).items()
+        if area in inside
+    }

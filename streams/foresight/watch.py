@@ -1,0 +1,129 @@
+"""Foresight as a process: each minute is reckoned with once all of it is stored; the last module to read."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from sinks.sink import StoreError
+from streams.foresight.areas import MINUTE_MS, capacities
+from streams.foresight.days import date_at, day_of, learnt, midnight_of, observe, profile_of, since_midnight
+from streams.foresight.rows import advice_block, forecast_blocks, queue_block
+from streams.foresight.standing import follow
+from streams.foresight.today import Today
+from streams.kernels.advice import advise
+from streams.kernels.paths import MINUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sinks.rows import Block
+    from sinks.sink import Sink
+    from streams.clock import SiteClock
+    from streams.foresight.areas import AreaKind, Courses
+    from streams.foresight.queues import QueueNow
+    from streams.foresight.reading import Stored
+    from streams.kernels.forecast import Forecast, Forecaster
+
+log = structlog.get_logger()
+
+_GLANCE: Final = 1.0
+"""Real seconds between two looks whether a minute is complete."""
+_PAST_DAYS: Final = 3
+_BACK: Final = 14
+"""Days that are looked back for past days with visitors."""
+_HEARD_WITHIN: Final = 5 * MINUTE_MS
+"""A lane through which somebody passed so lately is open."""
+
+
+@dataclass
+class Foresight:
+    """Reckons with what is stored; times are ms of site time. `seen`: all minutes before it are taken in."""
+
+    stored: Stored
+    sink: Sink
+    clock: SiteClock
+    seen: int = 0
+    today: Today | None = None
+    forecasters: dict[AreaKind, Forecaster] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Go on for ever; a store that cannot be asked now is asked again."""
+        while True:
+            try:
+                await self.once()
+            except StoreError as error:
+                log.warning("nothing is foreseen for now", reason=str(error))
+            await asyncio.sleep(_GLANCE)
+
+    async def once(self) -> bool:
+        """Take in every minute that has become complete, and write what follows; say whether there was one."""
+        end = await asyncio.to_thread(self._complete)
+        if end <= self.seen:
+            return False
+        await self.sink.write(await asyncio.to_thread(self._take_in, end))
+        return True
+
+    def _complete(self) -> int:
+        """Return the end of the newest full minute: all of it is stored, and the gates have been heard from since.
+
+        While nothing is heard, a minute without people cannot be told from one that has not come yet.
+        """
+        complete = self.stored.complete_to()
+        end = 0 if complete is None else self.clock.now(complete) // MINUTE_MS * MINUTE_MS
+        if end <= self.seen:
+            return end
+        return min(end, (self.stored.newest() or 0) // MINUTE_MS * MINUTE_MS)
+
+    def _take_in(self, end: int) -> list[Block]:
+        zone = ZoneInfo(self.stored.site.time_zone)
+        date = date_at(end - 1, zone)
+        if self.today is None or date != self.today.date:
+            self._begin_day(date, zone)
+        assert self.today is not None  # noqa: S101  # _begin_day set it
+        start = max(self.seen, self.today.midnight)
+        passed = self.stored.passages(start, end)
+        forecasts = self._observe(passed, start, end)
+        self.today.extend(passed, (end - start) // MINUTE_MS)
+        queues = self.today.queues(self.stored.heard(end - _HEARD_WITHIN))
+        self.seen = end
+        return [*forecast_blocks(forecasts, end), queue_block(queues, end), self._advise(queues, end, zone)]
+
+    def _observe(self, passed: Courses, start: int, end: int) -> dict[AreaKind, tuple[int, Forecast]]:
+        """Let every area's forecaster go through the minutes from `start` to `end`."""
+        minutes = (end - start) // MINUTE_MS
+        days = since_midnight(self.stored.site, passed, minutes=minutes, inside=self.stored.inside(end))
+        forecasts = {}
+        for area, day in days.items():
+            forecast = observe(self.forecasters[area], start, *day)
+            if forecast is not None:
+                forecasts[area] = self.forecasters[area].capacity, forecast
+        return forecasts
+
+    def _begin_day(self, date: dt.date, zone: ZoneInfo) -> None:
+        """Go on with another day's profile; a process that has just begun learns from the days before first."""
+        site, midnight = self.stored.site, midnight_of(date, zone)
+        past = [
+            (begun, day_of(site, self.stored.passages(begun, begun + MINUTES * MINUTE_MS), minutes=MINUTES))
+            for begun in (midnight_of(day, zone) for day in self.stored.days(date, back=_BACK, most=_PAST_DAYS))
+        ]
+        for area, capacity in capacities(site).items():
+            days = [(begun, day[area]) for begun, day in past]
+            if area not in self.forecasters:
+                self.forecasters[area] = learnt(capacity, days)
+            self.forecasters[area].begin_day(midnight // MINUTE_MS, profile_of([day for _, day in days]))
+        lanes = self.stored.lanes(midnight, midnight + MINUTES * MINUTE_MS)
+        self.today = Today.begun(site, date, midnight, lanes)
+        log.info("a day begins", date=str(date), learnt_from=len(past))
+
+    def _advise(self, queues: Sequence[QueueNow], end: int, zone: ZoneInfo) -> Block:
+        """Give advice, and follow what stands already: it is kept in the store, where it is accepted or declined."""
+        waits = {each.gate.id: each.usual.wait for each in queues}
+        minute = dt.datetime.fromtimestamp(end / 1000, zone).strftime("%Y%m%d%H%M")
+        advised = advise(each.for_advice() for each in queues)
+        return advice_block(follow(self.stored.advice(), advised, waits, at=end, minute=minute), end)

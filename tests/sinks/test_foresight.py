@@ -1,0 +1,211 @@
+"""Foresight on a real store: what it reads, what it writes, and that a process which ends loses nothing."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from sinks.clickhouse import ClickHouseSink, Reader, StoreAddress
+from streams.clock import SiteClock
+from streams.foresight.decide import DecisionError, decide, find
+from streams.foresight.reading import Stored
+from streams.foresight.watch import Foresight
+from streams.site import Site
+from tests.sinks.samples import block, flows
+from tests.sinks.stores import Server
+from tests.streams.foresight.plans import AN_HOUR_AND_A_HALF, site
+
+MINUTE = 60_000
+MIDNIGHT = 1_636_041_600_000
+"""2021-11-05 00:00 in Shanghai."""
+DAY_MS = 24 * 60 * MINUTE
+
+
+@dataclass
+class Entry:
+    """Lets people through N3 and writes what a worker would."""
+
+    server: Server
+    version: int = 0
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def minutes(self, start: int, passages: list[int], *, direction: str = "in", lanes: int = 6) -> None:
+        """Let as many through in each minute from `start` (ms) on, and claim that all of it is stored."""
+        self.version += 1
+        end = start + len(passages) * MINUTE
+        rows = [
+            {"window_start": start + n * MINUTE, "entrance": "N3", "direction": direction, "passages": count,
+             "version": self.version, "segment": self.version}
+            for n, count in enumerate(passages)
+        ]  # fmt: skip
+        moved = "entered" if direction == "in" else "departed"
+        moves = [{"window_start": row["window_start"], "area": "venue", moved: row["passages"], "last_ts": end,
+                  "version": self.version, "segment": self.version} for row in rows]  # fmt: skip
+        days = [
+            {"day": (start + 8 * 60 * MINUTE) // DAY_MS, "entrance": "N3", "direction": direction,
+             "passages": sum(passages), "version": self.version, "segment": self.version}
+        ]  # fmt: skip
+        self.server.write(
+            block("counts_1m", *rows),
+            block("counts_10s", *rows),
+            block("counts_day", *days),
+            *flows(*moves),
+            block("devices", *({"device": f"N3-L{n:02}", "entrance": "N3", "last_ts": end - 1} for n in range(lanes))),
+            block("log_progress", {"complete_to": end, "next_offset": end}),
+        )
+
+
+@pytest.fixture
+def entry(server: Server) -> Entry:
+    """A gate whose venue may hold 100."""
+    server.write(block("site_areas", {"area": "venue", "capacity": 100}))
+    return Entry(server)
+
+
+def foresee(address: StoreAddress, reader: Reader, place: Site, *, rounds: int = 1) -> Foresight:
+    """Let a new process take in everything that is stored."""
+
+    async def taken_in() -> Foresight:
+        sink = ClickHouseSink(address)
+        process = Foresight(Stored(reader, place), sink, SiteClock())
+        try:
+            for _ in range(rounds):
+                await process.once()
+        finally:
+            await sink.close()
+        return process
+
+    return asyncio.run(taken_in())
+
+
+def asked(reader: Reader, what: str) -> list[tuple[Any, ...]]:
+    return reader.query(f"SELECT {what}")
+
+
+OPENS = MIDNIGHT + 8 * 60 * MINUTE
+
+
+def test_minutes_to_each_level_are_written_with_their_error_so_far(
+    entry: Entry, address: StoreAddress, reader: Reader
+) -> None:
+    entry.minutes(OPENS, [2] * 30)
+    foresee(address, reader, site())
+    rows = asked(
+        reader,
+        "level, inside, minutes, earliest, method, at FROM gatepulse.forecasts WHERE area = 'venue' ORDER BY level",
+    )
+    assert [(level, inside, method) for level, inside, _, _, method, _ in rows] == [
+        (80, 60, "flows"), (90, 60, "flows"), (100, 60, "flows"),
+    ]  # fmt: skip
+    assert [minutes for _, _, minutes, *_ in rows] == [11, 16, 22]  # 2 · 0.995ⁿ in the n-th minute
+    assert all(earliest <= minutes for _, _, minutes, earliest, _, _ in rows)
+    assert {round(at.timestamp() * 1000) for *_, at in rows} == {OPENS + 30 * MINUTE}
+    ((checked, error),) = asked(
+        reader, "checked, error FROM gatepulse.forecast_errors WHERE area = 'venue' AND lead = 15"
+    )
+    assert checked > 0
+    assert error < 10
+
+
+def test_a_process_that_begins_anew_says_the_same(entry: Entry, address: StoreAddress, reader: Reader) -> None:
+    what = "* FROM gatepulse.forecasts ORDER BY area, level"
+    entry.minutes(OPENS, [2, 3, 1] * 10)
+    running = foresee(address, reader, site())
+    entry.minutes(OPENS + 30 * MINUTE, [4, 0, 2])
+    foresee(address, reader, site())
+    afresh = asked(reader, what)
+
+    async def go_on() -> None:
+        running.sink = ClickHouseSink(address)
+        await running.once()
+        await running.sink.close()
+
+    asyncio.run(go_on())
+    assert asked(reader, what) == afresh
+
+
+def test_past_days_become_the_profile(entry: Entry, address: StoreAddress, reader: Reader) -> None:
+    for back in (1, 2):
+        entry.minutes(OPENS - back * DAY_MS, [2] * 60)
+        entry.minutes(OPENS - back * DAY_MS + 60 * MINUTE, [2] * 60, direction="out")
+    entry.minutes(OPENS, [2] * 30)
+    process = foresee(address, reader, site())
+    forecaster = process.forecasters["venue", "person"]
+    assert forecaster.profile is not None
+    assert forecaster.profile.entered[500] == pytest.approx(2)
+    assert forecaster.profile.inside.max() == pytest.approx(120, abs=5)
+    assert {row for (row,) in asked(reader, "DISTINCT method FROM gatepulse.forecasts WHERE area = 'venue'")} == {
+        "profile"
+    }
+
+
+def test_a_minute_is_not_believed_to_be_empty_while_nothing_is_heard(
+    entry: Entry, address: StoreAddress, reader: Reader
+) -> None:
+    entry.minutes(OPENS, [2] * 30)
+    entry.server.write(block("log_progress", {"complete_to": OPENS + 90 * MINUTE, "next_offset": OPENS + 90 * MINUTE}))
+    assert foresee(address, reader, site()).seen == OPENS + 30 * MINUTE
+
+
+def test_what_came_after_the_minutes_end_is_not_inside_yet(entry: Entry, address: StoreAddress, reader: Reader) -> None:
+    entry.minutes(OPENS, [2] * 30)
+    entry.server.write(
+        block("counts_10s", {"window_start": OPENS + 30 * MINUTE, "entrance": "N3", "passages": 7, "segment": 2}),
+        *flows({"window_start": OPENS + 30 * MINUTE, "area": "venue", "entered": 7, "segment": 2}),
+    )
+    assert Stored(reader, site()).inside(OPENS + 30 * MINUTE)["venue", "person"] == 60
+    assert Stored(reader, site()).inside(OPENS + 31 * MINUTE)["venue", "person"] == 67
+    assert address.port
+
+
+def test_nothing_is_foreseen_until_the_minute_is_stored(entry: Entry, address: StoreAddress, reader: Reader) -> None:
+    foresee(address, reader, site())
+    assert asked(reader, "count() FROM gatepulse.forecasts") == [(0,)]
+    entry.minutes(OPENS, [2] * 3)
+    entry.server.write(block("log_progress", {"log": "other", "complete_to": OPENS + 2 * MINUTE + 5_000}))
+    foresee(address, reader, site())
+    assert {round(at.timestamp() * 1000) for (at,) in asked(reader, "at FROM gatepulse.forecasts")} == {
+        OPENS + 2 * MINUTE
+    }
+
+
+def test_advice_is_given_accepted_and_held_against_what_came_of_it(
+    entry: Entry, address: StoreAddress, reader: Reader
+) -> None:
+    place = site(AN_HOUR_AND_A_HALF)
+    entry.minutes(OPENS, [60] * 20)
+    foresee(address, reader, place)
+    (given,) = Stored(reader, place).advice()
+    assert given.entrance == "N3"
+    assert "N3" in given.en
+    assert (given.lanes_before, given.decision) == (6, "")
+    ((waiting, lanes),) = asked(
+        reader, "waiting, lanes FROM gatepulse.entrance_queues WHERE entrance = 'N3' ORDER BY at DESC LIMIT 1"
+    )
+    assert (waiting, lanes) == (600, 6)
+
+    decided_at = OPENS + 20 * MINUTE
+    asyncio.run(_decide(address, reader, place, given.id, at=decided_at))
+    with pytest.raises(DecisionError, match="was accepted by duty already"):
+        find(Stored(reader, place).advice(), given.id)
+    entry.minutes(OPENS + 20 * MINUTE, [60] * 2, lanes=6)
+    foresee(address, reader, place)
+    entry.minutes(OPENS + 22 * MINUTE, [100] * 8, lanes=10)
+    foresee(address, reader, place)
+    (kept,) = Stored(reader, place).advice()
+    assert (kept.id, kept.decision, kept.actor, kept.en) == (given.id, "accepted", "duty", given.en)
+    assert kept.wait_measured is not None
+
+
+async def _decide(address: StoreAddress, reader: Reader, place: Site, name: str, *, at: int) -> None:
+    sink = ClickHouseSink(address)
+    try:
+        await decide(sink, find(Stored(reader, place).advice(), name), "accepted", actor="duty", reason="", at=at)
+    finally:
+        await sink.close()
+
+
+def test_an_unknown_advice_is_named_with_those_that_are_there() -> None:
+    with pytest.raises(DecisionError, match="'N9-1' is not known; to be decided: none"):
+        find((), "N9-1")
