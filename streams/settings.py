@@ -86,6 +86,9 @@ class Wall(_Section):
     port: Port = 8080
     language: Literal["zh", "en"] = "zh"
     stale_after_seconds: Seconds = 5
+    acknowledge: Literal["auto", "on", "off"] = Field(
+        "auto", description="alarms at the displays, without a password; auto: if the wall listens on loopback alone"
+    )
 
 
 class Clock(_Section):

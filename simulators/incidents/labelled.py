@@ -243,6 +243,17 @@ def _upload(on: Ground) -> Incident:
     return Incident("upload", what, traffic.held_up(offline, until=on.at(1800)), 45, expected)
 
 
+def _slow_clocks(on: Ground) -> Incident:
+    """Let an entrance be overloaded whose devices' clocks are a minute behind; what counts then is when it arrives."""
+    crowd = [on.steady("P4", rate=70, start=1200, end=1680, direction=direction) for direction in (IN, OUT)]
+    traffic = usual(on, 45).plus(*crowd)
+    mine = np.isin(traffic.device, on.lanes("P4"))
+    told = replace(traffic, ts=np.where(mine, traffic.ts - 60 * SECOND, traffic.ts))
+    known = replace(traffic, ts=np.where(mine, np.maximum(traffic.arrives - SECOND, on.begin), traffic.ts))
+    what = "an entrance is overloaded, and all its clocks are a minute behind"
+    return Incident("slow-clocks", what, told, 45, (_overloaded(on, known, "P4"),), _RAISED_AND_CLEARED)
+
+
 def _closed(on: Ground) -> Incident:
     """Let nothing happen at night, which is no silence."""
     night = Ground(on.site, on.begin + 10 * 3_600_000 - 20 * 60_000)
@@ -264,6 +275,7 @@ INCIDENTS: Final[tuple[Callable[[Ground], Incident], ...]] = (
     _silent("gate-outage-at-random", "the same at random times", ("P5",), ("silence-entrance", "P5"), seed=3),
     _silent("gateway-outage-at-random", "the same at random times", ("P1", "P2"), ("silence-gateway", "GW1"), seed=4),
     _upload,
+    _slow_clocks,
     _quiet,
     _capacity,
     _drift,

@@ -5,7 +5,11 @@ each event gets a **live time** that is decided by its own record alone: its eve
 arrival (what comes later happens, for alarms, when it becomes known) and not after it. Once a log is complete up to a
 moment, every live time before that moment less `grace` is complete too. What arrives more than `most_late` after it
 happened, such as the upload of a device that was offline, is no news: it is counted, and says only that its lane is
-heard from again. (So does everything of a device whose clock is so far behind.)
+heard from again.
+
+A device whose clock is behind looks like one that uploads, all the time. An upload brings hours within seconds; a clock
+that is behind stays behind by as much, passage after passage. So the lag of a device is learnt slowly, as long as
+events keep coming (see Lag), and what is late beyond it is no news.
 """
 
 from dataclasses import astuple, dataclass, field
@@ -22,6 +26,9 @@ from streams.kernels.times import TimeRules
 GRACE_SECONDS: Final = 1
 """Real seconds that an event may take from the lane to the broker without moving in live time."""
 _MOST_LATE_SECONDS: Final = 15
+_LONGEST_GAP_SECONDS: Final = 4
+_LEARNT_IN: Final = 4
+"""While events keep coming, a lag is believed by a second more in so many seconds; a gap teaches no more than this."""
 _FEVER: Final = 37.3  # °C, the usual limit at entrances in China
 
 _PASSED = OUTCOMES.index("passed")
@@ -61,11 +68,27 @@ class LiveRules:
         """What comes later than this after its time is no news."""
         return round(_MOST_LATE_SECONDS * 1000 * self.times.clock.speed)
 
-    def live_time(self, ts: Ints, arrived: Ints) -> tuple[Ints, Bools]:
-        """Return the live time (ms) of each event, and which events are news."""
-        site = np.where(arrived > 0, self.times.clock.at(arrived), ts)
+    @property
+    def longest_gap(self) -> int:
+        """Time without an event teaches no more of a lag than this."""
+        return round(_LONGEST_GAP_SECONDS * 1000 * self.times.clock.speed)
+
+    def live_time(self, ts: Ints, arrived: Ints) -> tuple[Ints, Ints]:
+        """Return the live time (ms) of each event, and its arrival in site time (ms)."""
+        site: Ints = np.where(arrived > 0, self.times.clock.at(arrived), ts)
         live: Ints = np.clip(ts, site - self.grace, site)
-        return live, site - ts <= self.most_late
+        return live, site
+
+
+@dataclass(slots=True)
+class Lag:
+    """How far behind a device's clock is, as far as it is believed (ms), and when it was `heard` last (site time, ms).
+
+    Only devices with late events have one.
+    """
+
+    lag: int
+    heard: int
 
 
 @dataclass(slots=True)
@@ -88,12 +111,14 @@ class Live:
     cells: Cells = field(default_factory=Cells)
     lanes: dict[str, Lane] = field(default_factory=dict)
     changed_lanes: set[str] = field(default_factory=set)
+    lags: dict[str, Lag] = field(default_factory=dict)
     newest: int = 0  # site time (ms) of the newest arrival
     told_before: int = 0  # the second before which everything was told when `take` was called last
 
     def count(self, batch: Batch, entrance: Ints, rules: LiveRules) -> None:
         """Count fresh events; `entrance` has the number of each one's entrance."""
-        live, news = rules.live_time(batch.ts, batch.arrived)
+        live, site = rules.live_time(batch.ts, batch.arrived)
+        news = self._news(batch, site, rules)
         self.newest = max(self.newest, int(live.max()))
         base = ((live // 1000) << (_ENTRANCE + _MEASURE)) | (entrance << _MEASURE)
         measure, unwell = _measures(batch)
@@ -101,6 +126,28 @@ class Live:
         if unwell is not None:
             self.cells.add((base | Measure.UNWELL.value)[news & unwell])
         self._count_lanes(batch, live, news)
+
+    def _news(self, batch: Batch, site: Ints, rules: LiveRules) -> Bools:
+        """Return which events are news, and learn from those that are late; `site`: their arrivals."""
+        late: Ints = site - batch.ts
+        news: Bools = late <= rules.most_late
+        if not self.lags and news.all():
+            return news
+        for row in range(0 if self.lags else int(np.argmin(news)), len(late)):
+            device = batch.device[row]
+            known = self.lags.get(device)
+            if known is None and news[row]:
+                continue
+            heard, lateness = int(site[row]), int(late[row])
+            since = 0 if known is None else max(heard - known.heard, 0)
+            believed = (known.lag if known else 0) + min(since, rules.longest_gap) // _LEARNT_IN
+            lag = min(believed, max(lateness, 0))
+            news[row] = lateness - lag <= rules.most_late
+            if lag or lateness > rules.most_late:
+                self.lags[device] = Lag(lag, heard)
+            else:
+                del self.lags[device]
+        return news
 
     def _count_lanes(self, batch: Batch, live: Ints, news: Bools) -> None:
         names = Names()
@@ -162,6 +209,7 @@ def freeze(live: Live) -> dict[str, Any]:
         "cells": [keys, live.cells.of(keys)],
         "lanes": [[name, *astuple(each)] for name, each in sorted(live.lanes.items())],
         "newest": live.newest,
+        "lags": [[name, each.lag, each.heard] for name, each in sorted(live.lags.items())],
     }
 
 
@@ -171,4 +219,5 @@ def thaw(plain: dict[str, Any] | None) -> Live:
         return Live()
     counts = dict(zip(*plain["cells"], strict=True))
     lanes = {name: Lane(*rest) for name, *rest in plain["lanes"]}
-    return Live(Cells(counts, set(counts)), lanes, set(lanes), plain["newest"])
+    lags = {name: Lag(lag, heard) for name, lag, heard in plain.get("lags", ())}
+    return Live(Cells(counts, set(counts)), lanes, set(lanes), lags, plain["newest"])

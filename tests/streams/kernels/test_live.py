@@ -83,6 +83,48 @@ def test_what_is_a_quarter_of_a_minute_late_is_still_news() -> None:
     assert not seen(Event(ts=NINE, arrived=NINE + MOST_LATE + 1)).cells
 
 
+def behind(lag: int, count: int, *, every: int = 1000, first: int = 0) -> list[Event]:
+    """Return the passages of a device whose clock is behind by `lag` ms, one in so many ms."""
+    return [Event(n, n + 1, ts=NINE + every * n - lag, arrived=NINE + every * n) for n in range(first, first + count)]
+
+
+def test_a_clock_that_is_behind_is_learnt_and_its_passages_are_news_again() -> None:
+    answer = seen(*behind(120_000, 600))
+    first = min(second for second, *_ in answer.cells) - SECOND
+    assert first == pytest.approx(4 * (120 - 15), abs=8)
+    assert sum(answer.cells.values()) == pytest.approx(600 - 4 * (120 - 15), abs=8)
+
+
+def test_what_was_learnt_of_a_clock_survives_a_restart() -> None:
+    answer = seen(*behind(120_000, 500))
+    again = Seen(thaw(json.loads(json.dumps(freeze(answer.live)))), answer.names)
+    again.count(*behind(120_000, 10, first=500))
+    again.take()
+    assert sum(n for (second, *_), n in again.cells.items() if second >= SECOND + 499) == 10
+
+
+def test_a_clock_that_was_put_right_has_no_lag_any_more() -> None:
+    answer = seen(*behind(120_000, 600), *behind(0, 1, first=600))
+    assert answer.live.lags == {}
+    answer.count(*behind(60_000, 1, first=601))
+    assert freeze(answer.live)["lags"] == [["N1-L01", 0, NINE + 601_000]]
+
+
+def test_time_without_an_event_teaches_no_lag() -> None:
+    late = [Event(0, 1, ts=NINE - 60_000, arrived=NINE), Event(1, 2, ts=NINE, arrived=NINE + 3_600_000)]
+    assert seen(*late).live.lags["N1-L01"].lag == 1000
+
+
+def test_an_upload_after_a_lag_was_learnt_is_no_news_but_its_end() -> None:
+    learnt = behind(120_000, 600)
+    upload = [Event(n, n + 1, ts=NINE + 1000 * n - 120_000, arrived=NINE + 1_200_000) for n in range(600, 1200)]
+    answer = seen(*learnt)
+    told = sum(answer.cells.values())
+    answer.count(*upload)
+    answer.take()
+    assert 10 <= sum(answer.cells.values()) - told <= 20
+
+
 def test_without_a_time_of_arrival_the_events_own_counts() -> None:
     assert seen(Event(ts=NINE, arrived=0)).cells == {(SECOND, "N1", Measure.PASSED_IN): 1}
 
@@ -90,9 +132,9 @@ def test_without_a_time_of_arrival_the_events_own_counts() -> None:
 def test_at_sixty_times_the_speed_a_second_of_grace_is_a_minute() -> None:
     rules = LiveRules(TimeRules(SiteClock(NINE, NINE, 60), SUSPECT, 48 * 3_600_000))
     assert (rules.grace, rules.most_late) == (60_000, 60 * MOST_LATE)
-    live, news = rules.live_time(np.array([NINE, NINE]), np.array([NINE + 2000, NINE + 16_000]))
+    live, site = rules.live_time(np.array([NINE, NINE]), np.array([NINE + 2000, NINE + 16_000]))
     assert live.tolist() == [NINE + 60_000, NINE + 900_000]
-    assert news.tolist() == [True, False]
+    assert site.tolist() == [NINE + 120_000, NINE + 960_000]
 
 
 def test_passed_and_denied_are_counted_and_granted_is_not() -> None:
@@ -204,9 +246,17 @@ def written(facts: Sequence[tuple[int, int, str, str, str]]) -> list[Event]:
 def by_hand(events: Sequence[Event]) -> tuple[dict[Cell, int], dict[str, tuple[str, int, int]]]:
     """Work cells and lanes out, one event after the other."""
     cells, lanes = Counter[Cell](), dict[str, tuple[str, int, int]]()
+    lags = dict[str, tuple[int, int]]()
     for each in events:
         live = min(max(each.ts, each.arrival - GRACE), each.arrival)
-        news = each.arrival - each.ts <= MOST_LATE
+        late = each.arrival - each.ts
+        lag, heard = lags.get(each.device, (0, each.arrival))
+        lag = min(lag + min(max(each.arrival - heard, 0), 4000) // 4, max(late, 0))
+        if late > MOST_LATE or each.device in lags:
+            lags[each.device] = lag, each.arrival
+        if late <= MOST_LATE and not lag:
+            lags.pop(each.device, None)
+        news = late - lag <= MOST_LATE if each.device in lags else late <= MOST_LATE
         _, last, n = lanes.get(each.device, ("", 0, 0))
         lanes[each.device] = (each.entrance, max(last, live), n + news)
         if news and each.outcome != "granted":
