@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import faust
 import numpy as np
+from aiokafka import AIOKafkaConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -75,6 +76,15 @@ def _join(records: Sequence[Any]) -> Any:  # noqa: ANN401  # aiokafka's record, 
     return replace(records[0], value=value)
 
 
+def is_joining(consumer: AIOKafkaConsumer) -> bool:
+    """Tell whether a consumer may be waiting for the broker to let it join its group.
+
+    A commit sent meanwhile waits behind the join and is refused, as it names the generation before. aiokafka then
+    forgets the new generation too, and joins again: with a commit every second that goes on for ever, for all members.
+    """
+    return bool(consumer._coordinator._performed_join_prepare)  # noqa: SLF001  # it tells nobody
+
+
 class CoalescingThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, joining what it fetched."""
 
@@ -90,6 +100,9 @@ class CoalescingThread(driver.AIOKafkaConsumerThread):
         fetched = await super().getmany(active_partitions, timeout)
         topics = self.transport.joined_topics
         return {tp: coalesce(records) if tp.topic in topics else records for tp, records in fetched.items()}
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        return not is_joining(self._ensure_consumer()) and await super()._commit(offsets)
 
     def caught_up_at(self, tp: TP, next_offset: int) -> int | None:
         """Tell when (ms) the broker last said that it has nothing at or behind an offset; None if it has."""

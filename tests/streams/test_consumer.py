@@ -266,11 +266,31 @@ def test_a_broker_may_not_hold_back_an_empty_answer_for_long() -> None:
     with_consumer(story)
 
 
+def test_nothing_is_committed_while_the_group_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(consumer: Offline, _: Offsets) -> None:
+        thread, committed = consumer._thread, []
+
+        async def commit(_: Any, offsets: Mapping[TP, int]) -> bool:
+            committed.append(dict(offsets))
+            return True
+
+        kafka = SimpleNamespace(_coordinator=SimpleNamespace(_performed_join_prepare=True))
+        monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_commit", commit)
+        monkeypatch.setattr(thread, "_ensure_consumer", lambda: kafka)
+        assert not await thread._commit({SOURCE: 7})
+        kafka._coordinator._performed_join_prepare = False
+        assert await thread._commit({SOURCE: 7})
+        assert committed == [{SOURCE: 7}]
+
+    with_consumer(story)
+
+
 # -- what we rely on ---------------------------------------------------------------------------------------------------
 
 RELIED_ON: list[tuple[Any, str, str]] = [
     (driver.AIOKafkaConsumerThread, "getmany", "(self, active_partitions, timeout)"),
     (driver.AIOKafkaConsumerThread, "_ensure_consumer", "(self)"),
+    (driver.AIOKafkaConsumerThread, "_commit", "(self, offsets)"),
     (driver.AIOKafkaConsumerThread, "_create_worker_consumer", "(self, transport)"),
     (driver.Consumer, "_new_consumer_thread", "(self)"),
     (FaustConsumer, "_add_gap", "(self, tp, offset_from, offset_to)"),
