@@ -191,11 +191,10 @@ def _standing(parts: Parts, settings: Settings) -> Callable[[], Standing]:
     app.task(turn)
 
     def standing() -> Standing:
-        recovery = cast("Any", app.tables).recovery
         assigned = app.rebalancing_count > 0 and not app.rebalancing
         return Standing(
             turns=turns,
-            recovering=None if assigned else (app.rebalancing_count, sum(list(recovery.active_offsets.values()))),
+            recovering=None if assigned else (app.rebalancing_count, recovered(app)),
             storing=parts.flusher.waiting_for_store_since is not None,
             counted={
                 (each.name.topic, each.name.partition): each.next_offset
@@ -207,6 +206,16 @@ def _standing(parts: Parts, settings: Settings) -> Callable[[], Standing]:
         )
 
     return standing
+
+
+def recovered(app: faust.App) -> int:
+    """Return a number that grows while tables recover; any thread may ask.
+
+    Faust makes the service that recovers when `tables.recovery` is read first, and binds it to the loop of that thread:
+    a worker whose watchdog was first never got any partitions.
+    """
+    recovery = cast("Any", app.tables)._recovery  # noqa: SLF001  # it tells nobody whether it is there yet
+    return sum(list(recovery.active_offsets.values())) if recovery else 0
 
 
 def run(settings: Settings) -> None:

@@ -1,14 +1,19 @@
 """A worker that has work and does not get on is noticed; one that waits, recovers or has nothing to do is not."""
 
+import asyncio
 import subprocess
 import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
+
+import faust
 
 from infra.broker import PROTOCOL, EmbeddedBroker
 from streams.ends import StalledError
 from streams.watchdog import LogEnds, Standing, Watch, keep_watch
+from streams.worker import recovered
 from tests.infra.processes import running
 
 LOG = ("turnstile.passages", 0)
@@ -134,3 +139,17 @@ def test_a_broker_that_is_not_there_is_known_not_to_be_there() -> None:
     """In a process of its own: kafka-python leaves the sockets of vain attempts to the garbage collector."""
     said = subprocess.run([sys.executable, "-c", AWAY], capture_output=True, text=True, check=True)
     assert said.stdout == "None\n"
+
+
+def test_looking_at_a_worker_that_has_not_started_yet_makes_nothing_of_it_in_the_watchdogs_thread() -> None:
+    # Faust makes what recovers tables when it is asked for it first, and binds it to the loop of whoever asks.
+    async def told() -> None:
+        app = faust.App("test", broker="kafka://127.0.0.1:1", store="memory://", autodiscover=False)
+        tables = cast("Any", app.tables)
+        assert await asyncio.to_thread(recovered, app) == 0
+        assert (tables._recovery, tables._loop) == (None, None)
+        tables.recovery.active_offsets = {"changelog": 7}
+        assert tables.recovery.loop is asyncio.get_running_loop()
+        assert await asyncio.to_thread(recovered, app) == 7
+
+    asyncio.run(told())
