@@ -29,11 +29,11 @@ def take_up_a_backlog(trial: Trial, latency: float, *, patience: float = 150.0) 
     plant = trial.plant
     plant.broker_proxy.conduct(replies=Way(latency=latency))
     with trial.load(distortion="duplicates=5%,disorder=2s", backlog=True):
-        trial.wait(trial.size(full=20.0, quick=3.0))
+        trial.wait(trial.size(full=6.0, quick=3.0))
         worker = plant.add_worker()
         early = 0
         with trial.fault("killing the worker before it commits, and after"):
-            kills = trial.size(full=6, quick=2)
+            kills = trial.size(full=3, quick=2)
             for number in range(kills):
                 moment = 1.0 + 3.5 * (number + trial.random.random()) / kills  # so the first is early in any run
                 trial.until(lambda moment=moment: worker.running and worker.age >= moment, "a worker to kill")  # type: ignore[misc]  # a closure of this round
