@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 from zoneinfo import ZoneInfo
@@ -20,6 +21,7 @@ from rich.console import Console
 from infra.alarms import alarms_app
 from infra.alerting.command import alerting_app
 from infra.audit import audit
+from infra.foresight import advice_app, foresight
 from infra.parked import parked_app
 from infra.relay.command import relay
 from streams.clock import SiteClock
@@ -38,7 +40,9 @@ app.add_typer(config_app, name="config")
 app.add_typer(topics_app, name="topics")
 app.add_typer(parked_app, name="parked")
 app.add_typer(alarms_app, name="alarms")
+app.add_typer(advice_app, name="advice")
 app.command()(audit)
+app.command()(foresight)
 app.add_typer(alerting_app, name="alerting")
 app.command()(relay)
 
@@ -97,6 +101,7 @@ def demo(
         Literal["embedded", "kafka"], typer.Option(help="A mock in memory, or a real Kafka.")
     ] = "embedded",
     workers: Annotated[int, typer.Option(min=1, max=4, help="Worker processes; several with --broker kafka.")] = 1,
+    relay: Annotated[Path | None, typer.Option(help="A relay's TOML file: alarms go to its robots.")] = None,
     as_json: Json = False,
 ) -> None:
     """Bring a venue to life on this machine: broker, store, worker, wall and a simulated day."""
@@ -105,6 +110,7 @@ def demo(
     options = DemoOptions(
         scenario=scenario, speed=speed, for_seconds=for_, state=state, seed=seed, start_at=_time(start_at),
         distortion=distort, wall_port=port, as_json=as_json, broker=broker, workers=workers,
+        relay=relay,
     )  # fmt: skip
     sys.exit(run_demo(options))
 
@@ -129,6 +135,7 @@ def wall() -> None:
     """Serve the wall page from the store's views."""
     from dashboards.wall.options import WallOptions  # noqa: PLC0415
     from dashboards.wall.run import run_wall  # noqa: PLC0415
+    from streams.alarm_commands import send  # noqa: PLC0415
 
     settings = load_settings()
     configure_logging(settings.log.level)
@@ -137,9 +144,13 @@ def wall() -> None:
         language=settings.wall.language,
         stale_after_s=settings.wall.stale_after_seconds,
         clock=SiteClock(**settings.clock.model_dump()),
+        acknowledge=settings.wall.acknowledge,
     )
     site = load_site(settings.site)
-    run_wall(reader, site, options, host=settings.wall.host, port=settings.wall.port, ready=_announce)
+    run_wall(
+        reader, site, options, host=settings.wall.host, port=settings.wall.port, ready=_announce,
+        send=partial(send, settings.kafka),
+    )  # fmt: skip
 
 
 def _announce(url: str) -> None:

@@ -1,4 +1,4 @@
-"""One command brings a venue to life: store, broker, worker and wall on this machine, and a simulated day.
+"""One command brings a venue to life: store, broker, worker, wall and alarms on this machine, and a simulated day.
 
 `venue.py` has the processes, `state.py` what is kept of them.
 """
@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 from rich.console import Console
 
 from infra.audit import shout
+from infra.delivery import delivery, read_relay
 from infra.state import Run, endpoints, next_run, open_state
 from infra.supervisor import Supervisor
 from infra.venue import GROUP, BrokerKind, Venue
@@ -38,7 +39,7 @@ from streams.topics import SOURCES
 _DRAIN_SECONDS: Final = 120.0
 _SEND_AFTER_CTRL_C: Final = 2.0
 _DRAIN_AFTER_CTRL_C: Final = 2.5
-_STOP_WITHIN: Final = 5.0  # with the two above it is less than 10 s from Ctrl-C to the end, whatever hangs
+_STOP_WITHIN: Final = 4.5  # with the two above it is less than 10 s from Ctrl-C to the end, whatever hangs
 
 _GLANCE: Final = 0.1  # how often it is looked whether to go on
 
@@ -62,6 +63,7 @@ class DemoOptions:
     as_json: bool = False
     broker: BrokerKind = "embedded"
     workers: int = 1
+    relay: Path | None = None
 
 
 class WrongDemoError(ValueError):
@@ -78,8 +80,10 @@ def run_demo(options: DemoOptions) -> int:
     site = load_site(options.scenario)
     distortion = Distortion.parse(options.distortion)
     check_devices(distortion, site)
+    relay = read_relay(options.relay, site)
     with (
         open_state(options.state) as state,
+        delivery(state / "alerting", options.scenario, _say, relay=relay) as alarms,
         stopping_on_signals() as stop,
         Supervisor(stop_within=_STOP_WITHIN) as supervisor,
     ):
@@ -92,7 +96,7 @@ def run_demo(options: DemoOptions) -> int:
             for_seconds=options.for_seconds, distortion=distortion,
         )  # fmt: skip
         venue = Venue(
-            options.scenario, state, clock, supervisor, options.wall_port, _say,
+            options.scenario, state, clock, supervisor, options.wall_port, _say, alarms,
             broker_kind=options.broker, workers=options.workers,
         )  # fmt: skip
         if not venue.start(stop):

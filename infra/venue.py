@@ -1,4 +1,4 @@
-"""The processes of a demo on this machine: store, broker, workers and wall, started in order. `demo.py` plays in it."""
+"""The processes of a demo on this machine: store, broker, workers, wall, alarms, in order. `demo.py` plays in it."""
 
 import os
 import sys
@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from infra.broker import PROTOCOL, EmbeddedBroker
 from infra.clickhouse import EmbeddedClickHouse
+from infra.delivery import Delivery
 from infra.kafka.server import KafkaServer
 from infra.ports import LOOPBACK, accepts, claim
 from infra.service import RestartPolicy, Service
@@ -41,6 +42,7 @@ class Venue:
     supervisor: Supervisor
     wall_port: int
     say: Callable[[str], None]
+    delivery: Delivery
     broker_kind: BrokerKind = "embedded"
     workers: int = 1
     store: EmbeddedClickHouse = field(init=False)
@@ -51,7 +53,7 @@ class Venue:
         """Start everything; each step says what it does. False when `stop` was set in between."""
         self.wall_port = claim(self.wall_port, "--port")
         self.metrics_ports = tuple(claim(0, "metrics") for _ in range(self.workers))
-        for step in (self._store, self._broker, self._workers_and_wall):
+        for step in (self._store, self._broker, self._workers_and_wall, self._alarms):
             if stop.is_set():
                 return False
             step()
@@ -80,6 +82,10 @@ class Venue:
             self.supervisor.start(self._worker(number), ready=False)
         self.supervisor.start(self._wall())
         self.supervisor.start(self._audit(), ready=False)
+        self.supervisor.start(self._foresight(), ready=False)
+
+    def _alarms(self) -> None:
+        self.delivery.start(self.supervisor, self.metrics_ports)
 
     @property
     def wall_url(self) -> str:
@@ -97,6 +103,7 @@ class Venue:
                 "metrics" if number == 1 else f"metrics-{number}": f"http://{LOOPBACK}:{port}/metrics"
                 for number, port in enumerate(self.metrics_ports, start=1)
             },
+            **self.delivery.addresses,
         }
 
     @property
@@ -163,6 +170,13 @@ class Venue:
     def _audit(self) -> Service:
         """Hold the counts against the raw passages all the time; what differs goes to its log."""
         return Service("audit", _command("audit", f"--every={AUDIT_EVERY:g}"), self.audit_log, env=self._environment())
+
+    def _foresight(self) -> Service:
+        """Reckon with what is stored; if it ends, nothing is foreseen until it runs again."""
+        return Service(
+            "foresight", _command("foresight"), self.state / "logs" / "foresight.log", env=self._environment(),
+            restart=RestartPolicy(most=20, within=120.0),
+        )  # fmt: skip
 
     @property
     def audit_log(self) -> Path:

@@ -5,7 +5,7 @@ started again and takes up at its checkpoint. Read `app` next.
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 
 import faust
@@ -14,7 +14,7 @@ import numpy as np
 import structlog
 from faust.types import TP, StreamT
 
-from streams.alarms import Teller
+from streams.alarms import Send, Teller
 from streams.checkpoint import SnapshotTable, key_of, pack, unpack
 from streams.consumer import CoalescingConsumer, JoinedValue, Offsets
 from streams.contract import Reason, Rejected, Topic
@@ -142,19 +142,23 @@ def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess) -> 
 
 
 def tell_alarms(app: faust.App, teller: Teller, *, end: EndProcess) -> None:
-    """Attach the task that tells the alarms what this worker's logs have counted."""
+    """Attach the tasks that tell the alarms what this worker's logs have counted, and what is inside."""
     topic = app.topic(Topic.ALARM_INPUTS, key_type=bytes, value_type=bytes, value_serializer="raw")
 
     async def send(value: bytes) -> None:
         await topic.send_soon(key=b"", value=value, partition=0)
 
-    async def tell() -> None:
-        try:
-            await teller.run(send)
-        except Exception as error:  # noqa: BLE001  # without it alarms would be silent
-            end(error)
+    def for_ever(say: Callable[[Send], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        async def told() -> None:
+            try:
+                await say(send)
+            except Exception as error:  # noqa: BLE001  # without it alarms would be silent
+                end(error)
 
-    app.task(tell)
+        return told
+
+    app.task(for_ever(teller.tell))
+    app.task(for_ever(teller.read))
 
 
 def watch_venue(app: faust.App, venue: Venue, *, end: EndProcess) -> None:

@@ -73,16 +73,19 @@ class Teller:
         inside: Callable[[], Occupancy],
     ) -> None:
         self.countings, self.clock, self.judges, self.inside = countings, clock, judges, inside
-        self._read_at = 0.0
 
-    async def run(self, send: Send) -> None:
-        """Tell for ever; `send` returns once the broker has it."""
+    async def tell(self, send: Send) -> None:
+        """Tell for ever what is counted; `send` returns once the broker has it."""
         while True:
             await asyncio.sleep(TELL_SECONDS)
             for said in self.news():
                 await send(_encode(said))
-            if self.judges() and time.monotonic() - self._read_at >= _READ_SECONDS:
-                self._read_at = time.monotonic()
+
+    async def read(self, send: Send) -> None:
+        """Tell for ever what is inside; on its own, since a store that is slow must not hold up what is counted."""
+        while True:
+            await asyncio.sleep(_READ_SECONDS)
+            if self.judges():
                 await self._tell_inside(send)
 
     def news(self) -> Iterator[AlarmInput]:

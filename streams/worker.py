@@ -2,9 +2,10 @@
 
 import asyncio
 import fcntl
+import math
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any, Generic, TypeVar, cast
 
@@ -63,30 +64,39 @@ T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
 
 
-@dataclass
+_ASK_SECONDS = 1.0
+_FRESH_SECONDS = 5.0
+
+
 class Stored(Generic[T]):
-    """Asks the store at most once a second, for the metrics; `nothing` while it cannot be asked."""
+    """Asks the store every second, on a thread of its own, from the first time on that somebody wants to know.
 
-    reader: Reader
-    sql: str
-    understood: Callable[[Rows], T]
-    nothing: T
-    _read_at: float = -1.0
+    Whoever scrapes metrics does not wait for the store: alarms are among them.
+    """
 
-    def __post_init__(self) -> None:
-        """Know nothing yet."""
-        self._newest = self.nothing
+    def __init__(self, reader: Reader, sql: str, understood: Callable[[Rows], T], nothing: T) -> None:
+        self.reader, self.sql, self.understood, self.nothing = reader, sql, understood, nothing
+        self._newest: tuple[float, T] = (-math.inf, nothing)
+        self._thread: threading.Thread | None = None
 
     def __call__(self) -> T:
-        """Return the newest answer."""
-        if time.monotonic() - self._read_at >= 1:
-            self._read_at = time.monotonic()
+        """Return the newest answer; `nothing` while there is none that is fresh."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._ask_for_ever, name="metrics of the store", daemon=True)
+            self._thread.start()
+        read_at, newest = self._newest
+        return newest if time.monotonic() - read_at <= _FRESH_SECONDS else self.nothing
+
+    def _ask_for_ever(self) -> None:
+        pause = threading.Event()  # time.sleep fails under libfaketime, with which clocks are tested
+        while True:
             try:
-                self._newest = self.understood(self.reader.query(self.sql))
+                asked_at = time.monotonic()
+                self._newest = asked_at, self.understood(self.reader.query(self.sql))
             except StoreError as error:
                 log.warning("the store cannot be asked for the metrics", reason=str(error))
-                self._newest = self.nothing
-        return self._newest
+                self._newest = -math.inf, self.nothing
+            pause.wait(_ASK_SECONDS)
 
 
 _OCCUPANCY = "SELECT area, kind, inside, capacity FROM gatepulse.occupancy"

@@ -2,7 +2,6 @@
 
 import contextlib
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +10,7 @@ import typer
 from streams.logs import configure_logging
 
 if TYPE_CHECKING:
-    from infra.alerting.config import Places
-    from infra.relay.options import RelayOptions
+    from infra.alerting.chain import Chain
 
 alerting_app = typer.Typer(no_args_is_help=True, help="Prometheus and Alertmanager, set up for gatepulse.")
 
@@ -30,14 +28,12 @@ def write(
 ) -> None:
     """Write prometheus.yml and alertmanager.yml into a folder, for services of your own."""
     from infra.alerting.config import alertmanager_config, prometheus_config  # noqa: PLC0415
-    from infra.relay.options import load_options  # noqa: PLC0415
 
-    options = load_options(relay)
-    places = _places(options, worker, audit, token_file)
+    chain = _chain(relay, directory, worker, audit, token_file)
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in (
-        ("prometheus.yml", prometheus_config(places)),
-        ("alertmanager.yml", alertmanager_config(options.site, places)),
+        ("prometheus.yml", prometheus_config(chain.places)),
+        ("alertmanager.yml", alertmanager_config(chain.options.site, chain.places)),
     ):
         (directory / name).write_text(text, encoding="utf-8")
         typer.echo(directory / name)
@@ -54,40 +50,29 @@ def run(
     token_file: Token = None,
 ) -> None:
     """Run Prometheus, Alertmanager and the relay on this machine until told to stop, each started again if it ends."""
-    from infra.alerting.config import alertmanager_config, prometheus_config  # noqa: PLC0415
-    from infra.alerting.server import AlertmanagerServer, PrometheusServer  # noqa: PLC0415
     from infra.ports import claim  # noqa: PLC0415
-    from infra.relay.options import load_options  # noqa: PLC0415
-    from infra.service import RestartPolicy, Service  # noqa: PLC0415
     from infra.supervisor import Supervisor  # noqa: PLC0415
 
     configure_logging("warning")
-    options = load_options(relay)
-    usual = _places(options, worker, audit, token_file)
-    settings = alertmanager_config(options.site, usual)
-    alertmanager = AlertmanagerServer(state / "alertmanager", settings, port=claim(9093, "Alertmanager's port"))
-    prometheus = PrometheusServer(state / "prometheus", prometheus_config(usual), port=claim(9090, "Prometheus's port"))
-    talker = Service(
-        "relay", [sys.executable, "-m", "infra.relay", str(relay)], state / "relay.log",
-        restart=RestartPolicy(most=20, within=120.0),
-    )  # fmt: skip
+    chain = _chain(relay, state, worker, audit, token_file)
+    claim(chain.alertmanager_port, "Alertmanager's port")
+    claim(chain.prometheus_port, "Prometheus's port")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), Supervisor() as supervisor:
-        for service in (talker, alertmanager.service(), prometheus.service()):
+        for service in chain.services():
             supervisor.start(service)
-        typer.echo(f"alarms: prometheus http://{prometheus.address} → alertmanager → relay", err=True)
+        typer.echo(f"alarms: prometheus {chain.addresses['prometheus']} → alertmanager → relay", err=True)
         while True:
             supervisor.wait(3600)
 
 
-def _places(
-    options: "RelayOptions", workers: list[str] | None, audits: list[str] | None, token_file: Path | None
-) -> "Places":
-    from infra.alerting.config import Places  # noqa: PLC0415
+def _chain(
+    relay: Path, state: Path, workers: list[str] | None, audits: list[str] | None, token_file: Path | None
+) -> "Chain":
+    from infra.alerting.chain import Chain  # noqa: PLC0415
+    from infra.relay.options import load_options  # noqa: PLC0415
 
-    return Places(
-        workers=workers or ["127.0.0.1:9100"],
-        relay=f"{options.host}:{options.port}",
-        audits=audits or [],
-        token_file=token_file,
-    )
+    return Chain(
+        relay_file=relay, options=load_options(relay), state=state, workers=workers or ["127.0.0.1:9100"],
+        audits=audits or [], token_file=token_file,
+    )  # fmt: skip

@@ -1,6 +1,6 @@
 """The settings of Prometheus and Alertmanager, generated from a site's profile: one route for each zone (pure).
 
-From a change of an episode to the relay: scraped every second, evaluated every second, grouped by episode and sent at
+From a change of an episode to the relay: scraped every second, evaluated twice a second, grouped by episode and sent at
 once, so about two seconds at most. What one group has sent, it sends again only after a second (`group_interval`).
 
 Both files are JSON, which is YAML too.

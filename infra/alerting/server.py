@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -44,9 +44,9 @@ def program(name: str) -> str:
     return found
 
 
-def missing() -> str:
-    """Say what is not installed; empty if all is there."""
-    for name in _PROGRAMS:
+def missing(names: Iterable[str] = tuple(_PROGRAMS)) -> str:
+    """Say which of these programs is not installed; empty if all are there."""
+    for name in names:
         try:
             program(name)
         except ProgramMissingError as error:

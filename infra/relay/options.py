@@ -31,6 +31,8 @@ RobotType = Literal["wecom", "dingtalk", "feishu", "webhook"]
 EVERYTHING: Final = "*"
 WEBHOOK_PREFIX: Final = "whsec_"
 _LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
+PER_MINUTE: Final[dict[RobotType, int]] = {"wecom": 20, "dingtalk": 20, "feishu": 20, "webhook": 600}
+"""The most messages a minute that a robot may be set to (20 unless it is); a webhook is read by a program of yours."""
 _NEEDS_SECRET: Final = {"webhook"}
 _TAKES_NO_SECRET: Final = {"wecom"}
 
@@ -52,7 +54,7 @@ class _Robot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     zones: Annotated[list[str], msgspec.Meta(min_length=1)]
     url: Where
     secret: Where | None = None
-    per_minute: Annotated[int, msgspec.Meta(ge=2, le=20)] = 20
+    per_minute: Annotated[int, msgspec.Meta(ge=2)] = 20
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,7 +84,7 @@ class RobotOptions:
 
 @dataclass(frozen=True)
 class RelayOptions:
-    """All that the relay is told; `token` is what Alertmanager must show, if it must."""
+    """All that the relay is told; `token` (it stands in `token_file`) is what Alertmanager must show, if it must."""
 
     site: Site
     state: Path
@@ -90,6 +92,7 @@ class RelayOptions:
     host: str = "127.0.0.1"
     port: int = 9105
     token: str = field(default="", repr=False)
+    token_file: Path | None = None
 
     def robots_of(self, route: str) -> tuple[str, ...]:
         """Return the names of the robots that serve a zone; of a zone that is not of the site, those of the site."""
@@ -113,10 +116,11 @@ def load_options(path: Path, env: Mapping[str, str] | None = None) -> RelayOptio
     mistakes: list[str] = []
     robots = tuple(_robot(each, env, mistakes) for each in given.robot)
     token = _secret(Where(file=given.token_file), env, "token_file", mistakes) if given.token_file else ""
+    token_file = Path(given.token_file).resolve() if given.token_file else None
     mistakes += [*_twice(robot.name for robot in robots), *_unserved(robots, site)]
     if mistakes:
         raise RelayOptionsError("\n".join(f"{path}: {each}" for each in mistakes))
-    return RelayOptions(site, Path(given.state), robots, given.host, given.port, token)
+    return RelayOptions(site, Path(given.state), robots, given.host, given.port, token, token_file)
 
 
 def _robot(given: _Robot, env: Mapping[str, str], mistakes: list[str]) -> RobotOptions:
@@ -131,6 +135,9 @@ def _robot(given: _Robot, env: Mapping[str, str], mistakes: list[str]) -> RobotO
     secret = "" if given.secret is None else _secret(given.secret, env, f"{at}: secret", mistakes)
     if given.type == "webhook" and secret and not _is_webhook_secret(secret):
         mistakes.append(f"{at}: secret: expected {WEBHOOK_PREFIX} and 24 to 64 bytes in base64")
+    if given.per_minute > PER_MINUTE[given.type]:
+        most = PER_MINUTE[given.type]
+        mistakes.append(f"{at}: per_minute = {given.per_minute}: a {given.type} is sent at most {most}; give fewer")
     return RobotOptions(given.name, given.type, tuple(given.zones), url, secret, given.per_minute)
 
 

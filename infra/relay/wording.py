@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from infra.relay.advice import LEVEL_NAMES, LEVEL_SIGNS, STATE_NAMES, UNITS, Said, rule_name, todo
+from infra.relay.advice import LEVEL_SIGNS, todo
 from infra.relay.letter import Letter
 from infra.relay.notice import LEVELS, PLATFORM, Notice
 from infra.relay.plain import plain
+from streams.alarm_words import KIND_NAMES, LEVEL_NAMES, STATE_NAMES, UNITS, Said, duration, rule_name, titles_of
 from streams.site import Site, Title
 
 _LONG: Final = 160  # characters of a sentence
 _LAST_MS: Final = 253_370_000_000_000  # late in the year 9998: no text fails because of a wrong time
-_KINDS: Final = {"person": Said("人员", "persons"), "vehicle": Said("车辆", "vehicles")}
+_ENGINEER: Final = Said("平台工程师", "platform engineer")
+_CENTRE: Final = Said("指挥中心", "command centre")
 _DOUBTFUL: Final = "（此消息可能已发送过 / you may have got this message before）"
 
 
@@ -38,6 +40,12 @@ class Wording:
         sign, what, state = _sign(notice), _named(notice), _state(notice)
         where = "" if notice.rule == PLATFORM else f" {plain(notice.subject, 30)}"
         return f"{sign} {what.zh}{where} {state.zh} / {what.en} {state.en} {self._at(notice.changed_ms)}"
+
+    def addressee(self, notice: Notice) -> Said:
+        """Return whom a notice is for: the team of its zone, whoever keeps the platform, or the command centre."""
+        if notice.rule == PLATFORM:
+            return _ENGINEER
+        return next((_plain(zone.team) for zone in self.site.zones if zone.id == notice.zone), _CENTRE)
 
     def _full(self, notice: Notice) -> list[str]:
         what, state, level = _named(notice), _state(notice), LEVEL_NAMES[notice.level]
@@ -67,13 +75,10 @@ class Wording:
         return lines
 
     def _where(self, notice: Notice) -> Said:
-        """Return the title and id of an entrance, an area or a lane's entrance; the id alone if it is none of them."""
-        subject, site = notice.subject, self.site
-        titles: dict[str, Title] = {lane: each.title for each in site.entrances for lane in each.lanes}
-        titles |= {each.id: each.title for each in site.areas} | {each.id: each.title for each in site.entrances}
-        title = titles.get(subject)
-        kind = _KINDS.get(notice.kind)
-        name = plain(subject)
+        """Return title and id of the site, an area, an entrance or a lane's entrance; the id alone of anything else."""
+        title = titles_of(self.site).get(notice.subject)
+        kind = KIND_NAMES.get(notice.kind)
+        name = plain(notice.subject)
         zh, en = (f"{plain(title.zh)} {name}", f"{plain(title.en)} {name}") if title else (name, name)
         return Said(f"{zh}（{kind.zh}）", f"{en} ({kind.en})") if kind else Said(zh, en)
 
@@ -87,7 +92,7 @@ class Wording:
     def _team(self, notice: Notice) -> Said:
         for zone in self.site.zones:
             if zone.id == notice.zone:
-                return Said(plain(zone.team.zh), plain(zone.team.en))
+                return _plain(zone.team)
         return Said("责任区安保组", "The zone's security team")
 
     def _todo(self, notice: Notice) -> Said:
@@ -98,7 +103,8 @@ class Wording:
         return Said(said.zh.replace("{team}", team.zh), said.en.replace("{team}", team.en))
 
     def _since(self, notice: Notice) -> str:
-        zh, en = _duration(notice.changed_ms - notice.raised_ms)
+        lasting = duration(notice.changed_ms - notice.raised_ms)
+        zh, en = lasting.zh, lasting.en
         since = self._at(notice.raised_ms)
         if notice.over:
             return f"开始 {since}，历时 {zh}｜since {since}, lasted {en}"
@@ -109,6 +115,10 @@ class Wording:
     def _at(self, ms: int) -> str:
         moment = dt.datetime.fromtimestamp(min(ms, _LAST_MS) / 1000, ZoneInfo(self.site.time_zone))
         return moment.strftime("%m-%d %H:%M:%S")
+
+
+def _plain(title: Title) -> Said:
+    return Said(plain(title.zh), plain(title.en))
 
 
 def _named(notice: Notice) -> Said:
@@ -139,20 +149,6 @@ def _value(notice: Notice) -> list[str]:
         return [f"数值 {value} {unit.zh}｜value {value} {unit.en}"]
     limit = f"{notice.limit:,.6g}"
     return [f"数值 {value} {unit.zh}，限值 {limit}｜value {value} {unit.en}, limit {limit}"]
-
-
-def _duration(ms: int) -> tuple[str, str]:
-    """Say a duration in Chinese and English, in its two largest units."""
-    seconds = max(0, ms) // 1000
-    parts = [
-        (seconds // 86_400, "天", "d"),
-        (seconds // 3600 % 24, "小时", "h"),
-        (seconds // 60 % 60, "分", "min"),
-        (seconds % 60, "秒", "s"),
-    ]
-    first = next((place for place, (n, _, _) in enumerate(parts) if n), 3)
-    shown = [part for part in parts[first : first + 2] if part[0] or first == 3]
-    return " ".join(f"{n} {zh}" for n, zh, _ in shown), " ".join(f"{n} {en}" for n, _, en in shown)
 
 
 def _joined(lines: list[str]) -> bytes:

@@ -3,6 +3,9 @@
 How long a silence means something depends on what is usual. If events come at random at a rate r, none comes for t
 seconds with probability exp(-r t); r t = 16 happens by chance once in nine million gaps, which is some days of an expo.
 
+What is usual changes: fewer come at noon than in the ten minutes before. So the same is reckoned from the sisters of a
+part, as so many of its own events for each of theirs, and both must say that it is missed.
+
 Who is to blame is told by the others: a part is silent on its own if the rest of the larger part is heard from; the
 larger part is to blame if, whichever of its children is left out, the rest of it is missed too. Once a larger part that
 was to blame is heard from again, its children have as much time as if they had just been heard from.
@@ -20,6 +23,8 @@ from streams.kernels.batch import Bools, Floats, Ints
 
 EXPECTED: Final = 16.0
 """Events that should have come at the usual rate before their absence means something."""
+_BY_SISTERS: Final = 0.8
+"""Share of EXPECTED that the sisters' events must make us expect: their number varies by chance, too."""
 _ALIVE: Final = 3.0
 """Events that may be missing from the rest of a larger part while it is still taken to be alive,"""
 _DEAD: Final = 8.0
@@ -83,6 +88,10 @@ class Silence:
         self.entered: Ints = np.zeros(len(names), dtype=np.int64)  # by lane: newest passage inward, ms
         self.rate: Floats = np.zeros(len(self.parts))  # events per second, of when it was last alive
         self.rest_rate: Floats = np.zeros(len(self.parts))  # the same of the rest of its parent
+        self.seen: Ints = np.zeros(
+            len(self.parts), dtype=np.int64
+        )  # when (ms) it was heard from, as of the newest look
+        self.rest_then: Ints = np.zeros(len(self.parts), dtype=np.int64)  # events that the rest had had by then
         self.marks: list[Ints] = []  # events of each part at the last minutes, the oldest first
         self.blamed: Bools = np.zeros(len(self.parts), dtype=np.bool_)  # as of the newest moment
         self.revived: Ints = np.zeros(len(self.parts), dtype=np.int64)  # when (ms) it was heard from after that
@@ -134,7 +143,7 @@ class Silence:
 
         The same of the rest of its parent: of all lanes of the parent that are not its own.
         """
-        events = np.bincount(self._of, weights=self.events[self._lanes], minlength=len(self.parts)).astype(np.int64)
+        events = self._events()
         if len(self.marks) >= _FEWEST_MINUTES:
             first, last, span = self.marks[0], self.marks[-1], 60.0 * len(self.marks)
             self.rate = np.where(events > last, (events - first) / span, self.rate)
@@ -148,6 +157,7 @@ class Silence:
         alive_elsewhere: by part, whether its sisters go on as before.
         """
         newest = self.newest()
+        missed_by_sisters = self._missed_by_sisters(newest)
         rest_missed = self._seconds(moment, self._newest_of_rest(newest)) * self.rest_rate
         least = np.full(len(self.parts), np.inf)
         np.minimum.at(least, self.parent[1:], rest_missed[1:])
@@ -156,8 +166,23 @@ class Silence:
         self.blamed = to_blame
         seconds = self._seconds(moment, np.maximum(newest, np.where(newest > 0, self._revived_above(), 0)))
         alone = (self.parent < 0) | (rest_missed < _ALIVE)
-        means = (seconds * self.rate >= EXPECTED) & (least >= _DEAD) & alone & alive_elsewhere
+        missed = (seconds * self.rate >= EXPECTED) & missed_by_sisters
+        means = missed & (least >= _DEAD) & alone & alive_elsewhere
         return np.where(means, seconds, 0.0)
+
+    def _events(self) -> Ints:
+        """Count the events of each part."""
+        return np.bincount(self._of, weights=self.events[self._lanes], minlength=len(self.parts)).astype(np.int64)
+
+    def _missed_by_sisters(self, newest: Ints) -> Bools:
+        """Tell of which parts so many events should have come as their sisters have had since each was heard from."""
+        events = self._events()
+        rest = events[self.parent] - events
+        self.rest_then = np.where(newest > self.seen, rest, self.rest_then)
+        self.seen = newest
+        expected = self.rate * (rest - self.rest_then)
+        answer: Bools = (self.parent < 0) | (expected >= _BY_SISTERS * EXPECTED * self.rest_rate)
+        return answer
 
     @staticmethod
     def _seconds(moment: int, since: Ints) -> Floats:

@@ -15,7 +15,7 @@ from streams.kernels.alarms.rules import AlarmPlace
 from streams.kernels.log import LogName
 from streams.kernels.snapshot import FORMAT, Plain, check, tally_in, tally_out
 
-_USUAL: Final = ("rate", "rest_rate", "blamed", "revived")
+_USUAL: Final = ("rate", "rest_rate", "blamed", "revived", "seen", "rest_then")
 _RING: Final = np.dtype("<i4")
 
 
@@ -113,6 +113,6 @@ def _silence_in(plain: Plain, log: AlarmLog) -> None:
     for name, device, last, events, entered in plain["heard"]:
         silence.hear_of(name, device, last, events, entered=entered)
     if plain["lanes"] == list(silence.numbers):  # otherwise what is usual is learnt anew, within minutes
-        for attribute, figures in zip(_USUAL, plain["usual"], strict=True):
+        for attribute, figures in zip(_USUAL, plain["usual"], strict=False):  # older versions kept fewer
             setattr(silence, attribute, np.array(figures, dtype=getattr(silence, attribute).dtype))
         silence.marks = [np.array(mark, dtype=np.int64) for mark in plain["marks"]]

@@ -1,10 +1,12 @@
 """Flows of areas from passages of entrances, and back in time."""
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.foresight.areas import capacities, courses, flows, site_total
+from streams.foresight.areas import AreaKind, capacities, courses, flows, site_total
 from streams.foresight.days import inside_before
 from tests.simulators.small_site import SITE
 
@@ -27,7 +29,7 @@ def test_the_site_counts_what_passes_its_boundary_alone() -> None:
 
 
 def test_rows_are_laid_out_by_minute_and_those_outside_are_left_out() -> None:
-    columns = {
+    columns: dict[str, Any] = {
         "minute": np.array([60_000, 180_000, 0]),
         "entrance": ["N1", "N1", "N1"],
         "direction": ["in", "in", "in"],
@@ -37,7 +39,7 @@ def test_rows_are_laid_out_by_minute_and_those_outside_are_left_out() -> None:
 
 
 def test_the_site_holds_what_its_areas_hold() -> None:
-    inside = {("venue", "person"): 70, ("hall", "person"): 30, ("park", "vehicle"): 5}
+    inside: dict[AreaKind, int] = {("venue", "person"): 70, ("hall", "person"): 30, ("park", "vehicle"): 5}
     assert site_total(SITE, inside) == {**inside, ("small", "person"): 100, ("small", "vehicle"): 5}
 
 

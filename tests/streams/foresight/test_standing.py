@@ -29,7 +29,7 @@ def test_advice_is_given_once_and_its_figures_follow_until_it_is_decided() -> No
 
 def test_what_was_declined_is_not_given_again_while_its_cause_lasts() -> None:
     (given,) = after(0, (), ADVICE)
-    standing = (replace(given, decision="declined", decided_at=0),)
+    standing: tuple[Given, ...] = (replace(given, decision="declined", decided_at=0),)
     for minute in range(1, 60):
         standing = after(minute, standing, ADVICE)
     assert [each.id for each in standing] == ["N3-0000"]
@@ -47,7 +47,7 @@ def test_it_is_over_when_it_was_not_needed_for_ten_minutes_and_a_new_need_gets_n
 
 def test_the_effect_is_the_longest_wait_once_it_can_have_one() -> None:
     (given,) = after(0, (), ADVICE)
-    standing = (replace(given, decision="accepted", decided_at=0),)
+    standing: tuple[Given, ...] = (replace(given, decision="accepted", decided_at=0),)
     waits = [24.0] * 5 + [18.0, 14.0, None, 12.0] + [6.0] * 30
     for minute, wait in enumerate(waits, start=0):
         standing = after(minute, standing, wait=wait)

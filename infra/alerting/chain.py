@@ -1,0 +1,78 @@
+"""Prometheus, Alertmanager and the relay as services of one supervisor: for `gatepulse alerting run` and for demos."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from infra.alerting.config import Places, alertmanager_config, prometheus_config
+from infra.alerting.server import AlertingError, AlertmanagerServer, PrometheusServer
+from infra.ports import LOOPBACK, accepts
+from infra.relay.options import RelayOptions
+from infra.service import RestartPolicy, Service
+
+_RESTART: Final = RestartPolicy(most=20, within=120.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """What stands between the workers' metrics and the robots.
+
+    `relay_file` and what it says, `options`; Prometheus and Alertmanager keep their data in `state`. `workers` and
+    `audits` are "host:port" of metrics. `token_file`: where Alertmanager sees the relay's token, if somewhere else.
+    """
+
+    relay_file: Path
+    options: RelayOptions
+    state: Path
+    workers: Sequence[str]
+    audits: Sequence[str] = ()
+    token_file: Path | None = None
+    prometheus_port: int = 9090
+    alertmanager_port: int = 9093
+
+    @property
+    def places(self) -> Places:
+        """Where everybody is."""
+        return Places(
+            workers=self.workers,
+            relay=f"{self.options.host}:{self.options.port}",
+            alertmanager=f"{LOOPBACK}:{self.alertmanager_port}",
+            audits=self.audits,
+            token_file=self.token_file or self.options.token_file,
+        )
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """Where to look, by name."""
+        places = self.places
+        return {
+            "prometheus": f"http://{LOOPBACK}:{self.prometheus_port}/",
+            "alertmanager": f"http://{places.alertmanager}/",
+            "relay": f"http://{places.relay}/metrics",
+        }
+
+    def services(self) -> tuple[Service, ...]:
+        """Return them in the order in which they are to be started: who listens, before who speaks to it.
+
+        Raises ProgramMissingError when one is started, and AlertingError for a relay that nobody could find.
+        """
+        if not self.options.port:
+            raise AlertingError(f"{self.relay_file}: port = 0: Alertmanager must know it; give one, such as 9105")
+        places = self.places
+        alertmanager = AlertmanagerServer(
+            self.state / "alertmanager", alertmanager_config(self.options.site, places), port=self.alertmanager_port
+        )
+        prometheus = PrometheusServer(self.state / "prometheus", prometheus_config(places), port=self.prometheus_port)
+        return self._relay(), alertmanager.service(), prometheus.service()
+
+    def _relay(self) -> Service:
+        host, port = self.options.host, self.options.port
+        return Service(
+            "relay",
+            [sys.executable, "-P", "-m", "infra.relay", str(self.relay_file)],
+            self.state / "relay.log",
+            healthy=lambda: accepts(host, port),
+            restart=_RESTART,
+        )

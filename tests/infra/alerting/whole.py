@@ -1,0 +1,155 @@
+"""The whole way of an alarm with real servers: Kafka, ClickHouse, worker, Prometheus, Alertmanager, relay, two robots.
+
+It is what `gatepulse demo --broker kafka` starts, in real time, without a simulator: passages are handed in here.
+"""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from kafka import KafkaProducer
+
+from infra.delivery import Delivery
+from infra.ports import lasting_port
+from infra.relay.options import load_options
+from infra.supervisor import Supervisor
+from infra.venue import PARTITIONS, Venue
+from sinks.clickhouse import Reader
+from streams.clock import SiteClock
+from streams.contract import Topic
+from tests.infra.alerting.crowds import RULE, ZONES, Lanes
+from tests.infra.processes import alive, eventually
+from tests.infra.relay.chats import Chat, chatting
+from tests.infra.relay.samples import settings
+
+WORKER: Final = "worker-1"
+START_SECONDS: Final = 90.0
+"""In which the worker must count, on a slow machine."""
+_MADE: Final = "SELECT count() FROM gatepulse.alarm_changes WHERE rule = %(rule)s"
+_AT_WORK: Final = "SELECT count() FROM gatepulse.progress"
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One change as a webhook was told of it; `at` in s UTC, `message` is the webhook's id."""
+
+    at: float
+    message: str
+    alarm: str
+    change: int
+    subject: str
+    state: str
+    changed_ms: int
+
+
+@dataclass
+class Whole:
+    """Everything from the topic to the robots; `webhook` is told at once, `wecom` at most 20 times a minute."""
+
+    venue: Venue
+    producer: Any
+    webhook: Chat
+    wecom: Chat
+    lanes: Lanes = field(default_factory=Lanes)
+
+    def await_work(self) -> None:
+        """Return when the worker counts and judges: an overload is to be measured from its beginning."""
+        assert eventually(lambda: self._ask(_AT_WORK) >= PARTITIONS, START_SECONDS)
+        time.sleep(3.0)
+
+    def pass_in(self, entrance: str, *, lane: int = 1, outcome: str = "passed") -> float:
+        """Let somebody through a lane now; return the moment, s UTC."""
+        ts_ms = time.time_ns() // 1_000_000
+        line = self.lanes.event(entrance, ts_ms, lane=lane, outcome=outcome)
+        self.producer.send(Topic.TURNSTILES.value, line, entrance.encode())
+        return ts_ms / 1000
+
+    def kill(self, name: str) -> float:
+        """`kill -9` a process, which its supervisor starts again; return the moment, s UTC."""
+        (pid,) = (each.pid for each in self.venue.supervisor.services() if each.name == name)
+        assert pid is not None, f"{name} does not run"
+        at = time.time()
+        os.kill(pid, 9)
+        assert eventually(lambda: not alive(pid))
+        return at
+
+    def heard(self) -> list[Heard]:
+        """Return every change of an overload that the webhook was told of, in order; told twice, it is there twice."""
+        ahead, chat = time.time() - time.monotonic(), self.webhook
+        return [
+            Heard(
+                at + ahead, message, told["alarm"], told["change"], told["subject"], told["state"], told["changed_ms"]
+            )
+            for at, (message, content) in zip(list(chat.at), list(chat.letters), strict=False)
+            for told in content["data"]["notices"]
+            if told["rule"] == RULE
+        ]
+
+    def made(self) -> int:
+        """Return how many changes of overloads the store has."""
+        return self._ask(_MADE)
+
+    def _ask(self, sql: str) -> int:
+        reader = Reader(self.venue.reader)
+        try:
+            return int(reader.query(sql, {"rule": RULE})[0][0])
+        finally:
+            reader.close()
+
+
+@contextmanager
+def whole(folder: Path, profile: str, *, say: Callable[[str], None] = print) -> Iterator[Whole]:
+    """Start everything for the site of a profile, for the time of a block."""
+    site = folder / "site.toml"
+    site.write_text(profile, encoding="utf-8")
+    webhook, wecom, platform = Chat("webhook", per_minute=1_000_000), Chat("wecom"), Chat("feishu")
+    with ExitStack() as stack:
+        stack.enter_context(chatting(webhook, wecom, platform))
+        relay = folder / "relay.toml"
+        relay.write_text(_relay(folder, site, webhook, wecom, platform), encoding="utf-8")
+        supervisor = stack.enter_context(Supervisor())
+        delivery = Delivery(folder / "alerting", relay, load_options(relay))
+        venue = Venue(str(site), folder, SiteClock(), supervisor, 0, say, delivery, broker_kind="kafka")
+        assert venue.start(threading.Event())
+        producer = KafkaProducer(bootstrap_servers=venue.kafka.brokers, acks="all")
+        stack.callback(producer.close)
+        yield Whole(venue, producer, webhook, wecom)
+
+
+def _relay(folder: Path, site: Path, *chats: Chat) -> str:
+    """Return settings of a relay: the first two robots serve the site, the third hears of the platform."""
+    text = settings(folder / "robots", {chat.kind: chat.url for chat in chats}, port=lasting_port())
+    text = text.replace('site = "expo"', f'site = "{site}"')
+    text = text.replace('type = "webhook"', 'type = "webhook"\nper_minute = 600')
+    return text.replace('["*"]', json.dumps([*ZONES, "site"]), 2).replace('["*"]', '["platform"]')
+
+
+class Background:
+    """Lets people be granted the way all the time, who then do not pass: work for the platform, and no overload."""
+
+    def __init__(self, whole: Whole, entrances: list[str], *, a_second: int) -> None:
+        self._whole, self._entrances, self._pause = whole, entrances, 1 / a_second
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        number = 0
+        while not self._over.wait(self._pause):
+            self._whole.pass_in(self._entrances[number % len(self._entrances)], outcome="granted")
+            number += 1
