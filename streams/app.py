@@ -67,7 +67,6 @@ def trade_of(topic: str, site: Site, times: TimeRules, *, partitions: int = 1) -
             freeze=alarm_snapshot.freeze,
             thaw=lambda plain, name: alarm_snapshot.thaw(plain, name, sight),
             times=lambda _: np.empty(0, dtype=np.int64),
-            claims=False,
         )
     kind, place = KIND_OF_TOPIC[topic], place_of(site, times)
     return Trade[PassageLog](

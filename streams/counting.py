@@ -51,8 +51,6 @@ class Trade(Generic[L]):
     freeze: Callable[[L], Plain]
     thaw: Callable[[Plain, LogName], L]
     times: Callable[[Any], Ints]
-    claims: bool = True
-    """Whether the store is told how far its logs are stored: they hold figures that others read."""
 
 
 class Outlet(Protocol):
@@ -215,7 +213,7 @@ class Counting(Generic[L]):
         """Say up to which moment everything in the log is stored once this flush is."""
         log = held.log
         complete_to = self._complete_to(held)
-        if not complete_to or not self.trade.claims:
+        if not complete_to:
             return []
         row = {
             "log": str(log.name),

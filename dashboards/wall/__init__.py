@@ -4,5 +4,6 @@ Read in this order:
 
 `queries` (rows out of the public views) → `snapshot` (rows to one picture of the site, pure) →
 `feed` (one round per second, shared by all displays) → `server` (HTTP, server-sent events) →
-`serving` (socket, process) → `run` (with the store) → `static/` (the page itself).
+`desk` (operators acknowledge alarms) → `serving` (socket, process) → `run` (with the store) →
+`static/` (the page itself).
 """

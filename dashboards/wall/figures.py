@@ -8,11 +8,14 @@ from typing import Literal
 
 import msgspec
 
+from streams.alarm_words import Said
 from streams.contract import Kind
 
 Level = Literal["calm", "yellow", "orange", "red"]
 Group = Literal["person", "vehicle", "inner"]
 Store = Literal["ok", "lost", "starting"]
+AlarmState = Literal["raised", "acknowledged", "cleared-unacknowledged"]
+Watch = Literal["ok", "behind", "unheard", "no-view"]
 
 LEVELS: tuple[tuple[int, Level], ...] = ((100, "red"), (90, "orange"), (80, "yellow"))
 """Per cent of the approved capacity and its level (LB/T 034-2014 practice), highest first."""
@@ -27,8 +30,23 @@ class Today(msgspec.Struct, frozen=True):
     unidentified: int | None = None
 
 
+class Ahead(msgspec.Struct, frozen=True):
+    """When an area is expected to reach the next `level` (per cent of its capacity), in minutes from now.
+
+    The forecast is right nine times in ten between `earliest` and `latest`; None: perhaps never.
+    """
+
+    level: int
+    minutes: int
+    earliest: int | None
+    latest: int | None
+
+
 class AreaNow(msgspec.Struct, frozen=True):
-    """Who is inside an area now. `share` is per cent of `capacity`; `unheard` counts areas missing from a sum."""
+    """Who is inside an area now. `share` is per cent of `capacity`; `unheard` counts areas missing from a sum.
+
+    `ahead` is None where no further level is expected within two hours, or nobody has foreseen any lately.
+    """
 
     id: str
     kind: Kind
@@ -37,6 +55,7 @@ class AreaNow(msgspec.Struct, frozen=True):
     share: float | None = None
     level: Level = "calm"
     unheard: int = 0
+    ahead: Ahead | None = None
 
 
 class EntranceNow(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +89,7 @@ class Worst(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How complete the figures are; `logs_behind` of `logs` are older than the limit for stale data."""
+    """How complete the figures are; of their `logs`, `logs_behind` are older than the limit for stale data."""
 
     missing: int | None
     worst: Sequence[Worst]
@@ -80,6 +99,40 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int | None
     logs: int
     logs_behind: int
+
+
+class AlarmNow(msgspec.Struct, frozen=True, kw_only=True):
+    """One alarm on the strip: which change is shown, in finished words. Times are site time.
+
+    `lasting` says since when and for how long; `told` who has acknowledged it, or that nobody has.
+    """
+
+    episode: str
+    change: int
+    level: str
+    state: AlarmState
+    what: Said
+    where: Said
+    zone: Said
+    value: Said
+    told: Said
+    lasting: Said
+    raised_ms: int
+    cleared_ms: int | None
+
+
+class Strip(msgspec.Struct, frozen=True, kw_only=True):
+    """The alarms that need somebody, the worst first; those that are shelved are only counted.
+
+    That there is none is proven only while `watch` is "ok": alarms are judged and stored up to the real time
+    `judged_to_ms`, `age_ms` ago. "behind": they were. "unheard": nobody has judged any. "no-view": an older schema.
+    """
+
+    watch: Watch
+    judged_to_ms: int | None = None
+    age_ms: int | None = None
+    alarms: Sequence[AlarmNow] = ()
+    shelved: int = 0
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +160,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     areas: Sequence[AreaNow]
     entrances: Sequence[EntranceNow]
     health: Health
+    strip: Strip
 
 
 class Limits(msgspec.Struct, frozen=True):

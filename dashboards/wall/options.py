@@ -8,6 +8,7 @@ from streams.clock import SiteClock
 from streams.site import Title
 
 Language = Literal["zh", "en"]
+Acknowledge = Literal["auto", "on", "off"]
 
 
 class OptionError(ValueError):
@@ -23,6 +24,7 @@ class WallOptions:
     asked for less often by itself. A round longer than `slow_round_s` is logged.
     `silent_after_min` is site time. `max_displays` open streams at most; the next one is answered 503.
     A display that takes no bytes for `send_timeout_s` is disconnected, and comes back by itself.
+    `acknowledge`: whether alarms can be acknowledged at the displays; "auto" at those of the wall's own machine alone.
     """
 
     title: Title | None = None
@@ -37,12 +39,15 @@ class WallOptions:
     slow_round_s: float = 0.5
     max_displays: int = 300
     send_timeout_s: float = 20.0
+    acknowledge: Acknowledge = "auto"
     clock: SiteClock = field(default_factory=SiteClock)
 
     def __post_init__(self) -> None:
         """Refuse what would leave a blank or frozen wall."""
         if self.language not in ("zh", "en"):
             raise OptionError(f"language: {self.language!r} is unknown; expected 'zh' or 'en'")
+        if self.acknowledge not in ("auto", "on", "off"):
+            raise OptionError(f"acknowledge: {self.acknowledge!r} is unknown; expected 'auto', 'on' or 'off'")
         if not 0 <= self.quiet_hour <= 23:
             raise OptionError(f"quiet_hour: {self.quiet_hour!r} is not an hour of the day; expected 0 to 23")
         for name in ("stale_after_s", "silent_after_min", "flow_minutes", "trend_minutes", "period_s",

@@ -6,9 +6,14 @@ Read next: `snapshot.py` for what is made of the rows, `feed.py` for when they a
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+import structlog
+
 from dashboards.wall.reading import (
     AreaRow,
+    ChangeRow,
     DeviceRow,
+    EpisodeRow,
+    ForecastRow,
     GateRow,
     InsideRow,
     LogRow,
@@ -21,6 +26,20 @@ from dashboards.wall.reading import (
 )
 from streams.clock import SiteClock
 from streams.site import Site
+
+log = structlog.get_logger(__name__)
+
+OPTIONAL = ("alarm_episodes", "forecasts")
+"""Views that a store with an older schema does not have; the wall does without."""
+
+ACKNOWLEDGEABLE = 50
+"""Cleared episodes that the alarms still know, the newest; an older one cannot be acknowledged any more."""
+
+VIEWS = """
+SELECT name
+FROM system.tables
+WHERE database = 'gatepulse' AND name IN %(views)s
+"""
 
 PROGRESS = """
 SELECT log, cluster, rejected, toUnixTimestamp64Milli(complete_to)
@@ -55,6 +74,33 @@ GROUP BY entrance, direction
 DEVICES = """
 SELECT device, entrance, missing, toUnixTimestamp64Milli(last_ts)
 FROM gatepulse.completeness
+"""
+
+# Each open episode is a group of its own; of those that are cleared, the newest ones are one.
+EPISODES = """
+SELECT
+    episode, rule, subject, kind, zone, level, state, change, value, limit, unit, toUnixTimestamp64Milli(raised_at),
+    if(cleared_at IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull(cleared_at))), actor
+FROM
+(
+    SELECT *
+    FROM gatepulse.alarm_episodes
+    ORDER BY raised_at DESC
+    LIMIT %(acknowledgeable)s BY if(cleared_at IS NULL, episode, '')
+)
+WHERE state != 'cleared'
+"""
+
+CHANGES = """
+SELECT change, level, state, actor
+FROM gatepulse.alarm_changes
+WHERE episode = %(episode)s
+ORDER BY change
+"""
+
+FORECASTS = """
+SELECT area, kind, level, toUnixTimestamp64Milli(at), minutes, earliest, latest
+FROM gatepulse.forecasts
 """
 
 MINUTES = """
@@ -94,6 +140,9 @@ class Source(Protocol):
     def read_trend(self, span: Span) -> TrendReading:
         """Run the heavier round, for the span of a reading."""
 
+    def read_changes(self, episode: str) -> Sequence[ChangeRow]:
+        """Ask for all changes of one alarm episode, the oldest first; may be called from another thread meanwhile."""
+
     def close(self) -> None:
         """Let go of the connection."""
 
@@ -116,10 +165,12 @@ class Rounds:
         self._clock = clock
         self._zone = site.time_zone
         self._minutes = {"flow_minutes": flow_minutes, "trend_minutes": trend_minutes}
+        self._views: frozenset[str] | None = None
         self._boundary = tuple(gate.id for gate in site.entrances if gate.boundary and gate.kind == "person")
 
     def read(self, real_ms: int) -> Reading:
         """Ask how far storage is first, and then only for what is stored up to there."""
+        views = self._present()
         logs = [LogRow(*row) for row in self._ask(PROGRESS, {})]
         span = span_of(logs, self._clock, real_ms, zone=self._zone, **self._minutes)
         params = _params(span)
@@ -132,6 +183,8 @@ class Rounds:
             totals=[GateRow(*row) for row in self._ask(TOTALS, params)],
             flows=[GateRow(*row) for row in self._ask(FLOWS, params)],
             devices=[DeviceRow(*row) for row in self._ask(DEVICES, {})],
+            episodes=self._episodes() if "alarm_episodes" in views else None,
+            forecasts=[ForecastRow(*row) for row in self._ask(FORECASTS, {})] if "forecasts" in views else (),
         )
 
     def read_trend(self, span: Span) -> TrendReading:
@@ -143,6 +196,25 @@ class Rounds:
             minutes=[MinuteRow(*row) for row in self._ask(MINUTES, crossings)] if self._boundary else (),
             inside=[InsideRow(*row) for row in self._ask(INSIDE, params)],
         )
+
+    def read_changes(self, episode: str) -> Sequence[ChangeRow]:
+        """Ask for all changes of one alarm episode, the oldest first."""
+        return [ChangeRow(*row) for row in self._ask(CHANGES, {"episode": episode})]
+
+    def _episodes(self) -> Sequence[EpisodeRow]:
+        return [EpisodeRow(*row) for row in self._ask(EPISODES, {"acknowledgeable": ACKNOWLEDGEABLE})]
+
+    def _present(self) -> frozenset[str]:
+        """Tell which of the optional views there are; those that are missing may come with the next schema."""
+        known = self._views
+        if known is not None and len(known) == len(OPTIONAL):
+            return known
+        found = frozenset(row[0] for row in self._ask(VIEWS, {"views": OPTIONAL}))
+        if found != known and len(found) < len(OPTIONAL):
+            missing = sorted(set(OPTIONAL) - found)
+            log.warning("wall_views_missing", views=missing, advice="run `gatepulse schema apply` with this version")
+        self._views = found
+        return found
 
 
 def _params(span: Span) -> dict[str, Any]:

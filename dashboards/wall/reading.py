@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from dashboards.wall.hours import local
 from streams.clock import SiteClock
+from streams.contract import Topic
 
 MINUTE = 60_000
 
@@ -21,6 +22,11 @@ class LogRow(NamedTuple):
     cluster: str
     rejected: int
     complete_to: int
+
+    @property
+    def of_alarms(self) -> bool:
+        """Whether alarms are judged from it; no figure is."""
+        return f"/{Topic.ALARM_INPUTS.value}/" in self.log
 
 
 class TodayRow(NamedTuple):
@@ -76,6 +82,49 @@ class InsideRow(NamedTuple):
     inside: int
 
 
+class EpisodeRow(NamedTuple):
+    """One alarm of `alarm_episodes` as of its newest change; times are site time."""
+
+    episode: str
+    rule: str
+    subject: str
+    kind: str
+    zone: str
+    level: str
+    state: str
+    change: int
+    value: float
+    limit: float
+    unit: str
+    raised_at: int
+    cleared_at: int | None
+    actor: str
+
+
+class ChangeRow(NamedTuple):
+    """One change of an episode."""
+
+    change: int
+    level: str
+    state: str
+    actor: str
+
+
+class ForecastRow(NamedTuple):
+    """One level (per cent of the capacity) of `forecasts`; `at` is site time, minutes are counted from there.
+
+    `minutes` 0: reached already; None: not within two hours. `latest` None: perhaps never.
+    """
+
+    area: str
+    kind: str
+    level: int
+    at: int
+    minutes: int | None
+    earliest: int | None
+    latest: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """What to ask for: the site's calendar day, and the full minutes of flow and trend, which end at `end`."""
@@ -88,7 +137,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """All rows of one round; `real_ms` is when it began."""
+    """All rows of one round; `real_ms` is when it began.
+
+    `episodes` is None where the store has no such view: then nothing is known of alarms.
+    """
 
     real_ms: int
     span: Span
@@ -98,6 +150,8 @@ class Reading:
     totals: Sequence[GateRow] = ()
     flows: Sequence[GateRow] = ()
     devices: Sequence[DeviceRow] = ()
+    episodes: Sequence[EpisodeRow] | None = None
+    forecasts: Sequence[ForecastRow] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +172,13 @@ def live_logs(logs: Sequence[LogRow]) -> Sequence[LogRow]:
 
 
 def complete_to(logs: Sequence[LogRow]) -> int | None:
-    """Return the real time up to which everything is stored, None while no log has been heard from."""
-    return min((row.complete_to for row in live_logs(logs)), default=None)
+    """Return the real time up to which every figure is stored, None while no log has been heard from."""
+    return min((row.complete_to for row in live_logs(logs) if not row.of_alarms), default=None)
+
+
+def judged_to(logs: Sequence[LogRow]) -> int | None:
+    """Return the real time up to which alarms are judged and stored, None while nobody has judged any."""
+    return min((row.complete_to for row in live_logs(logs) if row.of_alarms), default=None)
 
 
 def span_of(

@@ -9,7 +9,9 @@ from collections.abc import Callable
 import structlog
 
 from dashboards.wall.options import WallOptions
+from dashboards.wall.origin import is_loopback, may_acknowledge
 from dashboards.wall.queries import Rounds
+from dashboards.wall.sending import SendCommand
 from dashboards.wall.serving import LOOPBACK, address_of, listen, serve
 from sinks.clickhouse import Reader, StoreAddress
 from streams.site import Site
@@ -41,17 +43,28 @@ def run_wall(
     host: str = LOOPBACK,
     port: int = 8080,
     ready: Callable[[str], None] | None = None,
+    send: SendCommand | None = None,
 ) -> None:
     """Serve the wall until SIGINT or SIGTERM, then return; `ready` gets its URL once the socket is open.
+
+    `send` hands an operator's acknowledgement to the alarms; without it the wall takes none.
 
     A store that cannot be reached is no error here: the page says so, and shows figures as soon as it answers.
     """
     listener = listen(host, port)
-    if host not in (LOOPBACK, "localhost", "::1"):
-        log.warning("wall_open_to_network", host=host, advice="anyone who reaches this port sees the wall")
+    if not is_loopback(host):
+        log.warning("wall_open_to_network", host=host, advice=_advice(options, host))
     if ready is not None:
         ready(address_of(listener))
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends in order first, then raises the signal again
-        asyncio.run(serve(store_source(address, site, options), site, options, listener))
+        source = store_source(address, site, options)
+        asyncio.run(serve(source, site, options, listener, host=host, send=send))
+
+
+def _advice(options: WallOptions, host: str) -> str:
+    seen = "anyone who reaches this port sees the wall"
+    if not may_acknowledge(options.acknowledge, host):
+        return seen
+    return f"{seen} and can acknowledge alarms (wall.acknowledge)"

@@ -25,9 +25,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboards.wall.feed import Feed, event
+from dashboards.wall.desk import Desk, closed
+from dashboards.wall.feed import Feed, event, real_now
 from dashboards.wall.options import WallOptions
+from dashboards.wall.origin import may_acknowledge
 from dashboards.wall.queries import Source
+from dashboards.wall.sending import SendCommand
+from streams.alarm_words import LEVEL_NAMES
 from streams.site import Site
 
 log = structlog.get_logger(__name__)
@@ -47,10 +51,18 @@ HEADERS = {
 }
 
 
-def create_app(source: Source, site: Site, options: WallOptions) -> Starlette:
-    """Build the application; its lifespan runs the feed, which `app.state.feed` names, and closes the source."""
+def create_app(
+    source: Source, site: Site, options: WallOptions, *, host: str = "127.0.0.1", send: SendCommand | None = None
+) -> Starlette:
+    """Build the application; its lifespan runs the feed, which `app.state.feed` names, and closes the source.
+
+    `host` is where it will listen; without `send` no alarm can be acknowledged.
+    """
     feed = Feed(source, site, options)
-    displays = Displays(feed, site_card(site, options), options)
+    desk = None
+    if send is not None and may_acknowledge(options.acknowledge, host):
+        desk = _desk(feed, source, options, host=host, send=send)
+    displays = Displays(feed, site_card(site, options, acknowledge=desk is not None), options)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -66,6 +78,7 @@ def create_app(source: Source, site: Site, options: WallOptions) -> Starlette:
 
     app = Starlette(
         routes=[
+            Route("/alarms/ack", desk.acknowledge if desk else closed, methods=["POST"]),
             Route("/", page),
             Route("/events", displays.events),
             Route("/snapshot.json", displays.snapshot),
@@ -79,7 +92,17 @@ def create_app(source: Source, site: Site, options: WallOptions) -> Starlette:
     return app
 
 
-def site_card(site: Site, options: WallOptions) -> dict[str, Any]:
+def _desk(feed: Feed, source: Source, options: WallOptions, *, host: str, send: SendCommand) -> Desk:
+    return Desk(
+        send,
+        host=host,
+        newest=feed.now,
+        changes=source.read_changes,
+        site_now=lambda: options.clock.now(real_now()),
+    )
+
+
+def site_card(site: Site, options: WallOptions, *, acknowledge: bool) -> dict[str, Any]:
     """Return what the page must know once: names, limits, and the version of the page's own files."""
     return {
         "id": site.id,
@@ -91,6 +114,8 @@ def site_card(site: Site, options: WallOptions) -> dict[str, Any]:
         "stale_after_ms": options.limits.stale_after_ms,
         "flow_minutes": options.flow_minutes,
         "silent_after_min": options.silent_after_min,
+        "acknowledge": acknowledge,
+        "levels": LEVEL_NAMES,
         "areas": {area.id: area.title for area in site.areas},
         "entrances": {entrance.id: entrance.title for entrance in site.entrances},
     }

@@ -7,6 +7,7 @@ from starlette.applications import Starlette
 
 from dashboards.wall.options import WallOptions
 from dashboards.wall.queries import Source
+from dashboards.wall.sending import SendCommand
 from dashboards.wall.server import create_app
 from streams.site import Site
 
@@ -68,6 +69,15 @@ def address_of(listener: socket.socket) -> str:
     return f"http://{host}:{port}/"
 
 
-async def serve(source: Source, site: Site, options: WallOptions, listener: socket.socket) -> None:
+async def serve(
+    source: Source,
+    site: Site,
+    options: WallOptions,
+    listener: socket.socket,
+    *,
+    host: str = LOOPBACK,
+    send: SendCommand | None = None,
+) -> None:
     """Serve on an open socket until cancelled, or until SIGINT or SIGTERM in the main thread."""
-    await WallServer(create_app(source, site, options), options).serve(sockets=[listener])
+    app = create_app(source, site, options, host=host, send=send)
+    await WallServer(app, options).serve(sockets=[listener])

@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
+from dashboards.wall.alarms import aged_strip, strip_of
 from dashboards.wall.figures import (
     LEVELS,
+    Ahead,
     AreaNow,
     EntranceNow,
     Health,
@@ -20,6 +22,7 @@ from dashboards.wall.figures import (
     Worst,
 )
 from dashboards.wall.hours import next_quiet, opened_at
+from dashboards.wall.outlook import next_levels
 from dashboards.wall.ranking import entrances_of, rank
 from dashboards.wall.reading import AreaRow, Reading, TodayRow, complete_to, live_logs
 from streams.clock import SiteClock
@@ -39,18 +42,22 @@ def take(reading: Reading, site: Site, clock: SiteClock, *, limits: Limits) -> S
     entrances = rank(entrances_of(reading, site, quiet_from=quiet_from))
     areas = [_area(row) for row in sorted(reading.areas, key=_place(site))]
     kinds = site_kinds(site)
+    wholes = {kind: _whole(areas, kind, site.capacity.get(kind)) for kind in kinds}
+    ahead = next_levels(reading.forecasts, as_of)
+    ages = _ages(stored, reading.real_ms, clock, zone=site.time_zone, limits=limits)
     return Snapshot(
-        **_ages(stored, reading.real_ms, clock, zone=site.time_zone, limits=limits),
+        **ages,
         complete_to_ms=stored,
         as_of_ms=as_of,
         newest_ms=max((row.last_ts for row in reading.devices), default=None),
         day=reading.span.day.isoformat(),
         open=opened is not None,
         today={kind: _today(reading.today, kind, heard=_heard(entrances, kind)) for kind in kinds},
-        inside={kind: _whole(areas, kind, site.capacity.get(kind)) for kind in kinds},
-        areas=areas,
+        inside={kind: _with_ahead(whole, ahead.get((site.id, kind), ())) for kind, whole in wholes.items()},
+        areas=[_with_ahead(area, ahead.get((area.id, area.kind), ())) for area in areas],
         entrances=entrances,
         health=_health(reading, entrances, stale_after_ms=limits.stale_after_ms),
+        strip=strip_of(reading, site, site_ms=ages["site_ms"], stale_after_ms=limits.stale_after_ms),
     )
 
 
@@ -62,7 +69,10 @@ def _quiet_from(limit: int, opened: int | None) -> int | None:
 def aged(snapshot: Snapshot, real_ms: int, clock: SiteClock, *, zone: str, limits: Limits) -> Snapshot:
     """Return the same figures at a later real time: the clock has moved on and the data has grown older."""
     ages = _ages(snapshot.complete_to_ms, real_ms, clock, zone=zone, limits=limits)
-    return msgspec.structs.replace(snapshot, **ages)
+    strip = aged_strip(
+        snapshot.strip, real_ms, site_ms=ages["site_ms"], zone=zone, stale_after_ms=limits.stale_after_ms
+    )
+    return msgspec.structs.replace(snapshot, **ages, strip=strip)
 
 
 def _ages(stored: int | None, real_ms: int, clock: SiteClock, *, zone: str, limits: Limits) -> dict[str, Any]:
@@ -117,6 +127,12 @@ def _with_share(area: AreaNow) -> AreaNow:
     return msgspec.structs.replace(area, share=share, level=level(area.inside, area.capacity))
 
 
+def _with_ahead(area: AreaNow, levels: Sequence[Ahead]) -> AreaNow:
+    """Add the lowest level that the area has not reached, if it is expected to."""
+    ahead = next((each for each in levels if area.share is None or each.level > area.share), None)
+    return msgspec.structs.replace(area, ahead=ahead)
+
+
 def _whole(areas: Sequence[AreaNow], kind: Kind, capacity: int | None) -> AreaNow:
     """Sum the areas of one kind, as soon as one was heard; without a capacity of its own, the site has the areas'."""
     rows = [area for area in areas if area.kind == kind]
@@ -130,6 +146,7 @@ def _whole(areas: Sequence[AreaNow], kind: Kind, capacity: int | None) -> AreaNo
 
 def _health(reading: Reading, entrances: Sequence[EntranceNow], *, stale_after_ms: int) -> Health:
     logs = live_logs(reading.logs)
+    of_figures = [row for row in logs if not row.of_alarms]
     leaky = sorted((row for row in reading.devices if row.missing), key=lambda row: (-row.missing, row.device))
     return Health(
         missing=sum(row.missing for row in leaky) if reading.devices else None,
@@ -138,6 +155,6 @@ def _health(reading: Reading, entrances: Sequence[EntranceNow], *, stale_after_m
         heard=sum(row.heard for row in entrances),
         silent=sum(row.silent for row in entrances),
         rejected=sum(row.rejected for row in logs) if logs else None,
-        logs=len(logs),
-        logs_behind=sum(reading.real_ms - row.complete_to > stale_after_ms for row in logs),
+        logs=len(of_figures),
+        logs_behind=sum(reading.real_ms - row.complete_to > stale_after_ms for row in of_figures),
     )

@@ -22,7 +22,8 @@ TOLD: Final = 10
 _LOOKED_UP: Final = 1000
 _GLANCE: Final = 0.25
 _PROGRESS: Final = (
-    "SELECT log, cluster, next_offset, received, toUnixTimestamp64Milli(complete_to) FROM gatepulse.progress"
+    "SELECT log, cluster, next_offset, received, toUnixTimestamp64Milli(complete_to) FROM gatepulse.progress "
+    "WHERE topic != 'alarm.inputs'"
 )
 _STRANGERS: Final = (
     "SELECT DISTINCT entrance FROM gatepulse.entrance_outcomes_1m WHERE entrance NOT IN %(entrances)s"

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _OPEN: Final = 0.1
 """Share of the busiest day's entries from which on a day counts as an open one."""
 
-_PROGRESS: Final = "SELECT cluster, toUnixTimestamp64Milli(complete_to) FROM gatepulse.progress"
+_PROGRESS: Final = (
+    "SELECT cluster, toUnixTimestamp64Milli(complete_to) FROM gatepulse.progress WHERE topic != 'alarm.inputs'"
+)
 
 _PASSAGES: Final = """
 SELECT toUnixTimestamp(window_start) * 1000 AS minute, entrance, direction, sum(passages) AS passages

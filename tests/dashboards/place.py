@@ -14,6 +14,8 @@ from dashboards.wall.figures import EntranceNow, Limits, Snapshot
 from dashboards.wall.reading import (
     AreaRow,
     DeviceRow,
+    EpisodeRow,
+    ForecastRow,
     GateRow,
     LogRow,
     MinuteRow,
@@ -81,13 +83,35 @@ def log(complete_to: int, *, partition: int = 0, cluster: str = "live", rejected
     return LogRow(f"{cluster}/turnstile.passages/{partition}", cluster, rejected, complete_to)
 
 
+def alarm_log(judged_to: int, *, cluster: str = "live") -> LogRow:
+    return LogRow(f"{cluster}/alarm.inputs/0", cluster, 0, judged_to)
+
+
+def alarm(subject: str = "N1", **given: Any) -> EpisodeRow:
+    """Return an overload of an entrance that nobody has acknowledged, raised at a quarter to twelve."""
+    raised = given.get("raised_at", at("11:45:00"))
+    rule = given.get("rule", "entrance-overload")
+    usual = EpisodeRow(
+        f"{rule}:{subject}:{raised}", rule, subject, "", "Z", "orange", "raised", 1, 14.26, 11.0, "persons/min/lane",
+        raised, None, "",
+    )  # fmt: skip
+    return usual._replace(**given)
+
+
+def forecast(area: str, level: int, minutes: int | None, **given: Any) -> ForecastRow:
+    """Return a forecast from half a minute before noon, for the figures of noon."""
+    earliest, latest = (None, None) if minutes is None else (minutes * 3 // 4, minutes * 3 // 2)
+    usual = ForecastRow(area, "person", level, NOON - 30_000, minutes, earliest, latest)
+    return usual._replace(**given)
+
+
 def span(logs: Sequence[LogRow] = (), real_ms: int = NOON, clock: SiteClock = CLOCK) -> Span:
     return span_of(logs, clock, real_ms, zone=ZONE, flow_minutes=5, trend_minutes=120)
 
 
 def reading(real_ms: int = NOON, *, logs: Sequence[LogRow] | None = None, **rows: Any) -> Reading:
     """Return a reading of a running site, one second old; `rows` replace its tables."""
-    logs = [log(real_ms - 1000)] if logs is None else logs
+    logs = [log(real_ms - 1000), alarm_log(real_ms - 900)] if logs is None else logs
     usual = Reading(
         real_ms,
         span(logs, real_ms),
@@ -104,6 +128,7 @@ def reading(real_ms: int = NOON, *, logs: Sequence[LogRow] | None = None, **rows
         ],
         flows=[GateRow("N1", "in", 50), GateRow("N1", "out", 10), GateRow("N2", "in", 100), GateRow("P1", "in", 5)],
         devices=[DeviceRow(lane, gate.id, 0, real_ms - 2000) for gate in SITE.entrances for lane in gate.lanes],
+        episodes=(),
     )  # fmt: skip
     return replace(usual, **rows)
 

@@ -2,14 +2,15 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from dashboards.wall.feed import Feed
 from dashboards.wall.options import WallOptions
 from dashboards.wall.queries import Source
-from dashboards.wall.reading import Reading, Span, TrendReading
+from dashboards.wall.reading import ChangeRow, Reading, Span, TrendReading
+from dashboards.wall.sending import SendCommand
 from dashboards.wall.server import create_app
 from dashboards.wall.serving import WallServer, address_of, listen
 from streams.site import Site
@@ -33,6 +34,7 @@ class HandSource:
     rounds: int = 0
     trends: int = 0
     closed: bool = False
+    changes: dict[str, list[ChangeRow]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Let the first round through."""
@@ -51,6 +53,12 @@ class HandSource:
         self.trends += 1
         return trend_reading(span)
 
+    def read_changes(self, episode: str) -> Sequence[ChangeRow]:
+        """Answer with the changes that the test has laid out."""
+        if self.failure is not None:
+            raise self.failure
+        return self.changes.get(episode, [])
+
     def close(self) -> None:
         """Note that it was closed."""
         self.closed = True
@@ -66,10 +74,12 @@ class Wall:
 
 
 @contextmanager
-def wall(source: Source, options: WallOptions, *, site: Site = SITE, port: int = 0) -> Iterator[Wall]:
-    """Serve in a thread until the block ends."""
+def wall(
+    source: Source, options: WallOptions, *, site: Site = SITE, port: int = 0, send: SendCommand | None = None
+) -> Iterator[Wall]:
+    """Serve in a thread until the block ends; `send` gets what operators acknowledge."""
     listener = listen(port=port)
-    app = create_app(source, site, options)
+    app = create_app(source, site, options, send=send)
     server = WallServer(app, options)
     url, port = address_of(listener), listener.getsockname()[1]
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -8,7 +8,7 @@ from typing import Any
 from dashboards.wall.feed import Feed, Published
 from dashboards.wall.options import WallOptions
 from dashboards.wall.reading import Reading
-from tests.dashboards.place import NOON, SITE, log, reading
+from tests.dashboards.place import NOON, SITE, alarm, log, reading
 from tests.dashboards.sources import HandSource, StoreGoneError
 
 
@@ -80,6 +80,20 @@ def test_a_lost_store_keeps_the_last_figures_and_says_since_when() -> None:
         await feed.round()
         now = feed.newest.beat.snapshot
         assert (now.store, now.lost_since_ms, now.age_ms) == ("ok", None, 1000)
+
+    with_feed(test)
+
+
+def test_alarms_of_a_lost_store_are_kept_and_prove_nothing_once_they_are_old() -> None:
+    async def test(feed: Feed, source: HandSource, clock: Hand) -> None:
+        source.draw = lambda real_ms: replace(reading(real_ms), episodes=[alarm()])
+        await feed.round()
+        assert feed.newest.beat.snapshot.strip.watch == "ok"
+        source.failure = StoreGoneError("connection refused")
+        for clock.now in (NOON + 1000, NOON + 60_000):
+            await feed.round()
+        strip = feed.newest.beat.snapshot.strip
+        assert (strip.watch, strip.age_ms, strip.alarms[0].lasting.en) == ("behind", 60_900, "11:45, 16 min")
 
     with_feed(test)
 

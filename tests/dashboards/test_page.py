@@ -19,7 +19,7 @@ PATIENCE_MS = 20_000
 
 # The texts that stick out of the box they stand in, or out of the screen; titles of entrances and areas may be long.
 CUT_OFF = """() => {
-    const boxes = [...document.querySelectorAll("header, .figure, .panel, .vital")];
+    const boxes = [...document.querySelectorAll("header, #strip-head, .alarm, .figure, .panel:not([hidden]), .vital")];
     const within = (inner, outer) => inner.left >= outer.left - 1 && inner.right <= outer.right + 1
         && inner.top >= outer.top - 1 && inner.bottom <= outer.bottom + 1;
     const screen = { left: 0, top: 0, right: innerWidth, bottom: innerHeight };

@@ -11,7 +11,18 @@ import pytest
 from playwright.sync_api import Page
 
 from dashboards.wall.options import WallOptions
-from dashboards.wall.reading import AreaRow, DeviceRow, GateRow, InsideRow, MinuteRow, TodayRow
+from dashboards.wall.queries import ACKNOWLEDGEABLE
+from dashboards.wall.reading import (
+    AreaRow,
+    ChangeRow,
+    DeviceRow,
+    EpisodeRow,
+    ForecastRow,
+    GateRow,
+    InsideRow,
+    MinuteRow,
+    TodayRow,
+)
 from dashboards.wall.run import store_source
 from dashboards.wall.snapshot import take
 from infra.clickhouse import Address, EmbeddedClickHouse
@@ -19,6 +30,7 @@ from infra.clickhouse_config import Login
 from sinks import schema
 from sinks.clickhouse import ClickHouseSink, StoreAddress, connect
 from sinks.rows import TABLES, Block
+from sinks.sink import StoreRefused
 from streams.clock import SiteClock
 from tests.dashboards.place import SITE, at, gate
 from tests.dashboards.sources import until, wall
@@ -27,6 +39,7 @@ NOW = at("12:00:30")
 DAY = at("08:00:00") // 86_400_000
 HOUR = 3_600_000
 PERSONS, VEHICLES = "live/turnstile.passages/0", "live/vehicle.passages/0"
+ALARMS = "live/alarm.inputs/0"
 
 
 @dataclass(frozen=True)
@@ -48,8 +61,8 @@ class Store:
         await sink.close()
 
     def progress(self, complete_to: int, *, rejected: int = 0) -> None:
-        """Store that both logs are complete to a real time."""
-        for name in (PERSONS, VEHICLES):
+        """Store that all logs are complete to a real time."""
+        for name in (PERSONS, VEHICLES, ALARMS):
             cluster, topic, partition = name.split("/")
             self.write(
                 "log_progress",
@@ -151,7 +164,7 @@ def test_a_round_brings_what_was_stored(store: Store) -> None:
     ]  # fmt: skip
     assert DeviceRow("N1-L01", "N1", 37, NOW) in found.devices
     picture = take(found, SITE, OPTIONS.clock, limits=OPTIONS.limits)
-    assert (picture.age_ms, picture.health.missing, picture.health.rejected) == (800, 37, 2)
+    assert (picture.age_ms, picture.health.missing, picture.health.rejected) == (800, 37, 3)
     assert gate("N1", picture).flow_in == 3.0
     source.close()
 
@@ -170,6 +183,97 @@ def test_the_trend_has_the_minutes_and_what_was_inside_before_them(store: Store)
         InsideRow("venue", at("11:30:00"), 76),
         InsideRow("venue", at("11:59:00"), 55),
     ]  # fmt: skip
+    source.close()
+
+
+def change(name: str, number: int, **given: Any) -> dict[str, Any]:
+    usual = {
+        "episode": name, "rule": "entrance-overload", "subject": "N1", "kind": "", "zone": "Z", "level": "orange",
+        "state": "raised", "what": "raised", "change": number, "value": 12.5, "limit": 11.0, "unit": "persons/min/lane",
+        "raised_at": NOW - 60_000, "changed_at": NOW - 60_000 + number, "actor": "", "detail": "", "log": ALARMS,
+    }  # fmt: skip
+    return usual | given
+
+
+def test_the_strip_has_what_is_open_and_what_is_over_but_not_acknowledged(store: Store) -> None:
+    seed(store)
+    over = {"state": "cleared-unacknowledged", "what": "cleared", "cleared_at": NOW - 1000}
+    store.write(
+        "alarm_changes",
+        change("open", 1), change("open", 2, level="red", what="escalated", value=20.25),
+        change("taken", 1), change("taken", 2, state="acknowledged", acknowledged_at=NOW, actor="张三"),
+        change("over", 1), change("over", 2, **over),
+        change("done", 1), change("done", 2, **over | {"state": "cleared"}),
+        change("later", 1), change("later", 2, **over), change("later", 3, **over | {"state": "cleared"}),
+    )  # fmt: skip
+    source = store_source(store.reader, SITE, OPTIONS)
+    found = source.read(NOW)
+    assert found.episodes is not None
+    rows = {row.episode: row for row in found.episodes}
+    assert rows.keys() == {"open", "taken", "over"}
+    assert rows["open"] == EpisodeRow(
+        "open", "entrance-overload", "N1", "", "Z", "red", "raised", 2, 20.25, 11.0, "persons/min/lane", NOW - 60_000,
+        None, "",
+    )  # fmt: skip
+    assert (rows["taken"].state, rows["taken"].actor) == ("acknowledged", "张三")
+    assert (rows["over"].state, rows["over"].cleared_at) == ("cleared-unacknowledged", NOW - 1000)
+    strip = take(found, SITE, OPTIONS.clock, limits=OPTIONS.limits).strip
+    assert (strip.watch, strip.age_ms, [each.episode for each in strip.alarms]) == (
+        "ok",
+        800,
+        ["open", "taken", "over"],
+    )
+    assert source.read_changes("open") == [ChangeRow(1, "orange", "raised", ""), ChangeRow(2, "red", "raised", "")]
+    assert source.read_changes("' OR 1=1 --") == []
+    source.close()
+
+
+def test_cleared_alarms_that_nobody_can_acknowledge_any_more_are_not_shown(store: Store) -> None:
+    seed(store)
+    old = {"state": "cleared-unacknowledged", "cleared_at": NOW}
+    store.write(
+        "alarm_changes",
+        *(change(f"old-{n}", 1, raised_at=NOW - 10_000 + n, **old) for n in range(ACKNOWLEDGEABLE + 9)),
+        *(change(f"open-{n}", 1, raised_at=NOW - 90_000) for n in range(ACKNOWLEDGEABLE + 9)),
+    )
+    source = store_source(store.reader, SITE, OPTIONS)
+    found = [row.episode for row in source.read(NOW).episodes or ()]
+    assert sum(name.startswith("open") for name in found) == ACKNOWLEDGEABLE + 9
+    assert sorted(int(name[4:]) for name in found if name.startswith("old")) == list(range(9, ACKNOWLEDGEABLE + 9))
+    source.close()
+
+
+def test_forecasts_come_as_the_newest_of_each_area_kind_and_level(store: Store) -> None:
+    seed(store)
+    row = {"area": "hall", "kind": "person", "level": 80, "capacity": 200, "inside": 40, "method": "flows"}
+    store.write(
+        "forecasts",
+        row | {"at": NOW - 60_000, "minutes": 30, "earliest": 20, "latest": 50},
+        row | {"at": NOW, "minutes": 25, "earliest": 18, "latest": None},
+        row | {"at": NOW, "level": 90, "minutes": None, "earliest": None, "latest": None},
+    )
+    source = store_source(store.reader, SITE, OPTIONS)
+    assert sorted(source.read(NOW).forecasts, key=lambda row: row.level) == [
+        ForecastRow("hall", "person", 80, NOW, 25, 18, None),
+        ForecastRow("hall", "person", 90, NOW, None, None, None),
+    ]
+    source.close()
+
+
+def test_a_store_with_an_older_schema_has_its_figures_and_no_more(store: Store) -> None:
+    seed(store)
+    client = connect(store.owner)
+    for view in ("alarm_episodes", "forecasts"):
+        client.execute(f"DROP VIEW gatepulse.{view} SYNC")
+    source = store_source(store.reader, SITE, OPTIONS)
+    found = source.read(NOW)
+    assert (found.episodes, found.forecasts, len(found.today)) == (None, (), 2)
+    assert take(found, SITE, OPTIONS.clock, limits=OPTIONS.limits).strip.watch == "no-view"
+
+    client.execute("CREATE VIEW gatepulse.alarm_episodes AS SELECT 1 AS one")  # there, but not what it should be
+    with pytest.raises(StoreRefused):
+        source.read(NOW)
+    client.disconnect()
     source.close()
 
 

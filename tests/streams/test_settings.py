@@ -98,7 +98,10 @@ def test_unknown_keys_of_the_file_are_named_with_those_that_there_are(file: Path
     assert lines == [
         "kafak: not a setting; expected one of site, kafka, store, worker, wall, clock, time, log",
         "stie: not a setting; expected one of site, kafka, store, worker, wall, clock, time, log",
-        "wall.prot: not a setting; expected one of wall.host, wall.port, wall.language, wall.stale_after_seconds",
+        (
+            "wall.prot: not a setting; expected one of wall.host, wall.port, wall.language, wall.stale_after_seconds, "
+            "wall.acknowledge"
+        ),
     ]
 
 

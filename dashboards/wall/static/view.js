@@ -2,6 +2,8 @@
 
 import { age, count, known, share, times } from "./format.js";
 
+const LEAST_TREND_REM = 8;
+
 export const byId = (id) => document.getElementById(id);
 
 export function write(element, text) {
@@ -43,27 +45,45 @@ export function showFigures(snapshot, site, words, language) {
   write(byId("vehicles-note"), words.vehicles_note(count(vehicle.exits), count(parked.inside)));
   byId("inside-tile").dataset.level = inside.level ?? "calm";
   byId("gauge").style.width = `${Math.max(0, Math.min(100, inside.share ?? 0))}%`;
-  showAreas(snapshot.areas, site, language);
+  write(byId("ahead"), ahead(inside, words));
+  showAreas(snapshot.areas, site, words, language);
 }
 
-function showAreas(areas, site, language) {
+// When the next level of the capacity is expected; it comes with no sign where nobody has foreseen one.
+function ahead(area, words) {
+  if (!area.ahead) return "";
+  const { level, minutes, earliest, latest } = area.ahead;
+  return words.ahead(level, minutes, earliest ?? "…", latest ?? "…");
+}
+
+function showAreas(areas, site, words, language) {
   const cells = byId("cells");
   while (cells.children.length > areas.length) cells.lastChild.remove();
   while (cells.children.length < areas.length) {
     const cell = make("div", "cell");
-    cell.append(make("i", "fill"), make("span", "name"), make("b", "inside"), make("span", "share"));
+    cell.append(make("i", "fill"), make("span", "name"), make("b", "inside"), make("span", "share"), make("b", "ahead"));
     cells.append(cell);
   }
   areas.forEach((area, place) => {
     const cell = cells.children[place];
-    const [fill, name, inside, percent] = cell.children;
+    const [fill, name, inside, percent, soon] = cell.children;
     cell.dataset.level = area.level;
     cell.dataset.known = known(area.inside);
     write(name, site.areas[area.id]?.[language] ?? area.id);
     write(inside, count(area.inside));
     write(percent, known(area.share) ? share(area.share) : "");
+    write(soon, ahead(area, words));
     fill.style.width = `${Math.max(0, Math.min(100, area.share ?? 0))}%`;
   });
+}
+
+// Beside many alarms there may be no room for the trend: then the areas, which alarms are about, have it all.
+export function fitSide() {
+  const [side, trend] = [byId("side"), byId("trend")];
+  trend.hidden = false;
+  if (getComputedStyle(side).display === "contents") return;
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  trend.hidden = side.clientHeight - byId("areas").offsetHeight < LEAST_TREND_REM * rem;
 }
 
 export function showAges(now, snapshot, site, words, language) {

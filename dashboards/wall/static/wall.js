@@ -1,10 +1,12 @@
 // Wires the page together: beats come in, figures go on the wall, and four times a second their age is told anew.
 
+import { Desk } from "./acknowledge.js";
+import { Strip } from "./alarms.js";
 import { age, known, times } from "./format.js";
 import { Ranking } from "./ranking.js";
 import { follow, Transit } from "./stream.js";
 import { drawTrend } from "./trend.js";
-import { byId, showAges, showFigures, showWords } from "./view.js";
+import { byId, fitSide, showAges, showFigures, showWords } from "./view.js";
 import { WORDS, chooseLanguage, chosenLanguage } from "./words.js";
 
 const SILENT_AFTER_MS = 3000; // nothing from the server for this long: the figures are old
@@ -25,6 +27,7 @@ const state = {
 
 const transit = new Transit();
 const ranking = new Ranking(byId("rows"), byId("columns"), byId("group"), byId("pages"));
+const strip = new Strip(new Desk(() => showFreshness()));
 
 function words() {
   return WORDS[state.language];
@@ -64,6 +67,7 @@ function showAll() {
   showFigures(state.beat.snapshot, state.site, words(), state.language);
   ranking.show(state.beat.snapshot.entrances, state.site, words(), state.language);
   showFreshness();
+  fitSide();
 }
 
 function showTrend() {
@@ -80,7 +84,7 @@ function freshness(now) {
   const snapshot = beat.snapshot;
   const since = now - state.arrived;
   const age_ms = known(snapshot.age_ms) ? snapshot.age_ms + state.delay + since : null;
-  const common = { age_ms, real_ms: snapshot.real_ms + since, site_ms: snapshot.site_ms + since * state.site.speed };
+  const common = { lag_ms: state.delay + since, age_ms, real_ms: snapshot.real_ms + since, site_ms: snapshot.site_ms + since * state.site.speed };
   if (since > SILENT_AFTER_MS) return { ...common, fresh: "old", kind: "link_lost", since: snapshot.real_ms };
   if (snapshot.store === "starting") return { ...common, fresh: "none", kind: "starting" };
   if (snapshot.store === "lost") return { ...common, fresh: "old", kind: "store_lost", since: snapshot.lost_since_ms };
@@ -93,7 +97,7 @@ function freshness(now) {
 function bannerText(now) {
   const text = words();
   if (now.kind === "ok") return "";
-  if (now.kind === "ahead") return text.ahead(age(-now.age_ms, text));
+  if (now.kind === "ahead") return text.clock_ahead(age(-now.age_ms, text));
   if (!known(now.since)) return text[now.kind];
   // Told by the clock on this wall: in a demonstration, the machine's own shows quite another time.
   const since_site_ms = now.site_ms - (now.real_ms - now.since) * state.site.speed;
@@ -109,7 +113,9 @@ function showFreshness() {
   const text = bannerText(now);
   if (banner.textContent !== text) banner.textContent = text;
   banner.hidden = text === "";
-  if (state.site && state.beat) showAges(now, state.beat.snapshot, state.site, words(), state.language);
+  if (!state.site || !state.beat) return strip.wait(words());
+  showAges(now, state.beat.snapshot, state.site, words(), state.language);
+  strip.show(now, state.beat.snapshot.strip, state.site, words(), state.language);
 }
 
 // Browsers that run for weeks grow; this one starts afresh each night, but only if there is a server to start from.
