@@ -21,6 +21,7 @@ from rich.console import Console
 from infra.alarms import alarms_app
 from infra.alerting.command import alerting_app
 from infra.audit import audit
+from infra.dashboards import dashboards_app
 from infra.foresight import advice_app, foresight
 from infra.parked import parked_app
 from infra.relay.command import relay
@@ -41,6 +42,7 @@ app.add_typer(topics_app, name="topics")
 app.add_typer(parked_app, name="parked")
 app.add_typer(alarms_app, name="alarms")
 app.add_typer(advice_app, name="advice")
+app.add_typer(dashboards_app, name="dashboards")
 app.command()(audit)
 app.command()(foresight)
 app.add_typer(alerting_app, name="alerting")
