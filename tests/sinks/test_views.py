@@ -34,6 +34,12 @@ VIEWS = {
     "parked": "id log table rows reason at",
     "progress": "log cluster topic partition next_offset received counted duplicate rejected complete_to worker late",
     "late_passages": "day kind entrance direction outcome category events",
+    "forecasts": "area kind level at capacity inside minutes earliest latest method",
+    "forecast_errors": "area kind lead at checked error covered",
+    "entrance_queues": "entrance at lanes saturated_for waiting wait wait_low wait_high to_clear to_clear_low "
+    "to_clear_high plan_error",
+    "advice": "advice entrance since at lanes_before lanes_after wait_before wait_after limit zh en decision actor "
+    "reason decided_at needed_at wait_measured over_at",
 }
 
 

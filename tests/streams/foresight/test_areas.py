@@ -1,5 +1,6 @@
 """Flows of areas from passages of entrances, and back in time."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def test_passages_become_flows_of_both_areas_and_of_the_site() -> None:
 
 
 def test_the_site_counts_what_passes_its_boundary_alone() -> None:
-    site = SITE.__class__(**{**SITE.__dict__, "capacity": {"person": 300}})
+    site = replace(SITE, capacity={"person": 300})
     passed = {("N1", "in"): np.array([5.0]), ("H1", "in"): np.array([2.0])}
     assert [each.tolist() for each in flows(site, passed, minutes=1)["small", "person"]] == [[5], [0]]
     assert capacities(site)["small", "person"] == 300

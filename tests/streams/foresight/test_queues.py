@@ -1,6 +1,7 @@
 """Queues, plans, and what a profile may say of them."""
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from streams.foresight.plans import shortfalls
 from streams.foresight.queues import QueueNow, queue_now
 from streams.foresight.today import Today
 from streams.kernels.advice import advise
-from streams.site import SiteError
+from streams.site import Opening, SiteError
 from tests.streams.foresight.plans import AN_HOUR_AND_A_HALF, site
 
 OPENS = 480
@@ -100,8 +101,7 @@ def test_seven_lanes_for_10100_people_are_flagged_before_opening() -> None:
 def test_a_plan_that_works_out_and_a_closed_day_have_no_shortfall() -> None:
     assert shortfalls(site('open_lanes = 9\nexpected = { "08:00" = 5400, "09:30" = 0 }\n'), dt.date(2021, 11, 5)) == ()
     closed = site('open_lanes = 1\nexpected = { "08:00" = 5400, "09:30" = 0 }\n')
-    closed = closed.__class__(**{**closed.__dict__, "opening": closed.opening.__class__((None,) * 7)})
-    assert shortfalls(closed, dt.date(2021, 11, 5)) == ()
+    assert shortfalls(replace(closed, opening=Opening((None,) * 7)), dt.date(2021, 11, 5)) == ()
 
 
 @pytest.mark.parametrize(
