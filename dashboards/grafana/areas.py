@@ -1,0 +1,81 @@
+"""The dashboard for areas: who is inside now and was before, what is foreseen, and what was corrected by hand."""
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from dashboards.grafana import area_questions as ask
+from dashboards.grafana.around import AREAS_UID, chosen, framed, vitals, with_alarms, with_panels
+from dashboards.grafana.panels import COUNT, Figure, Look, PanelBuilder, bars, cell, lines, rows
+from dashboards.grafana.theme import CAPACITY_STEPS, thresholds
+from streams.site import KINDS, Kind, Site
+
+_NOUNS = {"person": ("人数", "Persons"), "vehicle": ("车辆", "Vehicles")}
+
+
+def areas(site: Site) -> Dashboard:
+    """Build the dashboard *Areas and occupancy*."""
+    board = framed(
+        "区域与场内 / Areas and occupancy", AREAS_UID,
+        about="各区域场内人数与车辆、容量、预测和人工修正。 Inside by area, capacity, forecasts, corrections by hand.",
+        site=site, refresh="30s", hours=12,
+    )  # fmt: skip
+    board.with_variable(chosen("area", "区域 / Area", site.areas))
+    kinds = [kind for kind in KINDS if any(kind in area.kinds for area in site.areas)]
+    over_time = [panel for kind in kinds for panel in (_fullest(site, kind), _over_time(site, kind))]
+    panels = [*vitals(), _now(site), _errors(site), *over_time, _corrections(site)]
+    return with_alarms(with_panels(board, panels), site)
+
+
+def _now(site: Site) -> PanelBuilder:
+    figure = Figure(
+        "各区域现在 / Areas now",
+        "场内为负表示计数漂移；从未收到事件的区域为空。 "
+        "Below zero it is drift; an area that was never heard from is empty.",
+        COUNT, 14, 11,
+    )  # fmt: skip
+    steps = thresholds(CAPACITY_STEPS, calm="text").build().to_json()
+    share = [
+        cell("unit", "percent"), cell("decimals", 1), cell("thresholds", steps),
+        cell("custom.cellOptions", {"type": "color-text"}),
+    ]  # fmt: skip
+    return rows(figure, ask.areas_now(site), **{"占比 / Share": share})
+
+
+def _errors(site: Site) -> PanelBuilder:
+    figure = Figure(
+        "预测误差 / How wrong forecasts were",
+        "今日：提前若干分钟的预测的平均绝对误差，以及结果落入 90 % 区间的比例。 "
+        "Today: mean absolute error by minutes ahead, and how often the outcome lay within the 90 % interval.",
+        COUNT, 10, 11, decimals=1,
+    )  # fmt: skip
+    whole, covered = [cell("unit", "m"), cell("decimals", 0)], [cell("unit", "percent"), cell("decimals", 0)]
+    return rows(figure, ask.forecast_errors(site), **{"提前 / Ahead": whole, "区间命中 / Within interval": covered})
+
+
+def _fullest(site: Site, kind: Kind) -> PanelBuilder:
+    zh, en = _NOUNS[kind]
+    figure = Figure(
+        f"{zh}占容量 / {en}, % of capacity",
+        "80 / 90 / 100 % 变色。 Of the approved capacity; colours at 80, 90 and 100 %.",
+        "percent", 8, 10,
+    )  # fmt: skip
+    return bars(figure, ask.fullest(site, kind), Look(limits=thresholds(CAPACITY_STEPS), most=100))
+
+
+def _over_time(site: Site, kind: Kind) -> PanelBuilder:
+    zh, en = _NOUNS[kind]
+    figure = Figure(
+        f"场内{zh} / {en} inside",
+        "每个时段末的值；没有变动的时段没有点。 At the end of each bucket; a bucket without a change has no point.",
+        COUNT, 16, 10,
+    )  # fmt: skip
+    return lines(figure, ask.inside_over_time(site, kind), named="place")
+
+
+def _corrections(site: Site) -> PanelBuilder:
+    figure = Figure(
+        "人工修正 / Corrections by hand",
+        "所选时段内；修正从其时刻所在的 10 秒窗口末起生效。 "
+        "In the range; each takes effect at the end of its 10 s window.",
+        COUNT, 24, 7,
+    )  # fmt: skip
+    return rows(figure, ask.corrections(site))

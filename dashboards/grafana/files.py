@@ -1,0 +1,76 @@
+"""All files for Grafana of one site: the same input gives the same bytes. Read next: `push.py`."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+from dashboards.grafana.areas import areas
+from dashboards.grafana.around import gates_of
+from dashboards.grafana.command_centre import command_centre
+from dashboards.grafana.entrances import entrances
+from dashboards.grafana.health import health
+from dashboards.grafana.provisioning import Sources, data_sources, providers
+from dashboards.grafana.vehicles import vehicles
+from streams.site import Site
+
+_DASHBOARDS: Final = "dashboards"
+_PROVISIONING: Final = "provisioning"
+
+
+def dashboards_of(site: Site) -> list[dict[str, Any]]:
+    """Return the site's dashboards as Grafana's JSON; a site without vehicles has none for vehicles."""
+    builders = [command_centre(site)]
+    builders += [entrances(site)] if gates_of(site, "person") else []
+    builders += [vehicles(site)] if gates_of(site, "vehicle") else []
+    builders += [areas(site), health(site)]
+    return [in_sight(json.loads(json.dumps(builder.build(), cls=JSONEncoder))) for builder in builders]
+
+
+def in_sight(board: dict[str, Any]) -> dict[str, Any]:
+    """Return a dashboard with its links and alarms on the bar; the SDK can only hide them in a menu."""
+    for each in (*board["links"], *board.get("annotations", {}).get("list", [])):
+        each.pop("placement", None)
+    return board
+
+
+def files_of(site: Site, sources: Sources) -> dict[str, str]:
+    """Return the text of every file by its path within the folder."""
+    files = {f"{_DASHBOARDS}/{board['uid']}.json": board for board in dashboards_of(site)}
+    files[f"{_PROVISIONING}/datasources/gatepulse.yaml"] = data_sources(sources)
+    files[f"{_PROVISIONING}/dashboards/gatepulse.yaml"] = providers(sources)
+    return {path: _text(content) for path, content in files.items()}
+
+
+def write(directory: Path, files: Mapping[str, str]) -> list[Path]:
+    """Write the files, and take away dashboards that are ours and no longer built; return what was written."""
+    for path in _left_over(directory, files):
+        path.unlink()
+    for name, text in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return [directory / name for name in files]
+
+
+def differences(directory: Path, files: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each file that is missing, old, or no longer built."""
+    said = []
+    for name, text in files.items():
+        path = directory / name
+        if not path.is_file():
+            said.append(f"{path}: is missing / 缺失")
+        elif path.read_text(encoding="utf-8") != text:
+            said.append(f"{path}: differs from what would be built / 与应生成的内容不同")
+    return said + [f"{path}: is no longer built / 已不再生成" for path in _left_over(directory, files)]
+
+
+def _left_over(directory: Path, files: Mapping[str, str]) -> list[Path]:
+    found = sorted((directory / _DASHBOARDS).glob("gatepulse-*.json"))
+    return [path for path in found if path.relative_to(directory).as_posix() not in files]
+
+
+def _text(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

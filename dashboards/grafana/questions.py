@@ -1,0 +1,158 @@
+"""The SQL of the command centre's figures. Read next: `gate_questions.py`, `area_questions.py`.
+
+Only public views are asked; spans and macros are explained in `spans.py`.
+"""
+
+from typing import Final
+
+from dashboards.grafana.names import literal, literals, subjects, titled
+from dashboards.grafana.spans import (
+    BUCKET,
+    BUCKETS,
+    COMPLETE_TO,
+    END,
+    FLOW,
+    FLOW_MINUTES,
+    HEARD,
+    JUDGED_TO,
+    PER_MINUTE,
+    today,
+)
+from streams.alarm_words import KIND_NAMES, RULE_NAMES, STATE_NAMES, UNITS
+from streams.site import KINDS, Kind, Site
+
+_JUDGED_WITHIN: Final = 30
+"""Seconds."""
+
+AS_OF: Final = f"SELECT toUnixTimestamp64Milli({COMPLETE_TO}) AS as_of"
+"""Milliseconds since 1970."""
+
+DATA_AGE: Final = f"SELECT dateDiff('millisecond', {COMPLETE_TO}, now64(3)) / 1000 AS age"
+"""Seconds."""
+
+MISSING: Final = "SELECT if(count() = 0, NULL, sum(missing)) AS total FROM gatepulse.completeness"
+"""Events; NULL while no device was heard from."""
+
+OPEN_ALARMS: Final = f"""
+SELECT if(count() = 0 AND ifNull({JUDGED_TO} < now64(3) - INTERVAL {_JUDGED_WITHIN} SECOND, 1), NULL, count()) AS open
+FROM gatepulse.alarm_episodes
+WHERE cleared_at IS NULL
+"""
+"""None only where that is known: alarms must have been judged lately."""
+
+_MARKS_SHOWN: Final = 500
+
+
+def entered_today(site: Site, kind: Kind, figure: str = "entries") -> str:
+    """Ask how often somebody came onto the site today (`entries`, `exits`), or how many (`distinct_entered`)."""
+    return f"""
+SELECT if({HEARD}, sum({figure}), NULL) AS total
+FROM gatepulse.site_today
+WHERE kind = {literal(kind)} AND day = {today(site.time_zone)}
+"""
+
+
+def inside_now(kind: Kind) -> str:
+    """Ask how many are on the site now: the sum over its areas; NULL while nothing was heard from any."""
+    return f"""
+SELECT if(countIf(as_of IS NOT NULL) = 0, NULL, sum(inside)) AS inside
+FROM gatepulse.occupancy
+WHERE kind = {literal(kind)}
+"""
+
+
+def ranking(site: Site, kind: Kind, most: int) -> str:
+    """Rank the entrances that lead outside by their flow both ways, per minute."""
+    titles = {each.id: each.title for each in site.entrances if each.kind == kind and each.boundary}
+    return f"""
+SELECT {titled("entrance", titles)} AS gate, sum(passages) / {FLOW_MINUTES} AS flow
+FROM gatepulse.entrance_counts_1m
+WHERE kind = {literal(kind)} AND entrance IN ({literals(titles)}) AND {FLOW}
+GROUP BY gate
+ORDER BY flow DESC, gate
+LIMIT {most}
+"""
+
+
+def crossings(site: Site, kind: Kind) -> str:
+    """Ask for the flow through the entrances that lead outside, in and out, per minute."""
+    boundary = literals(each.id for each in site.entrances if each.kind == kind and each.boundary)
+    return f"""
+SELECT
+    {BUCKET} AS time,
+    sumIf(passages, direction = 'in') {PER_MINUTE} AS "进 / In",
+    sumIf(passages, direction = 'out') {PER_MINUTE} AS "出 / Out"
+FROM gatepulse.entrance_counts_1m
+WHERE kind = {literal(kind)} AND entrance IN ({boundary}) AND {BUCKETS}
+GROUP BY time
+ORDER BY time
+"""
+
+
+def area_shares(site: Site, *kinds: Kind) -> str:
+    """Ask how full each area with a capacity is, in per cent; the fullest first. `kinds`: all if left out.
+
+    An area for persons and vehicles is named with its kind.
+    """
+    place = titled("area", {area.id: area.title for area in site.areas})
+    mixed = [area.id for area in site.areas if len(area.kinds) > 1]
+    if mixed:
+        place = f"if(area IN ({literals(mixed)}), concat({place}, ' · ', {titled('kind', KIND_NAMES)}), {place})"
+    return f"""
+SELECT {place} AS place, inside * 100 / capacity AS share
+FROM gatepulse.occupancy
+WHERE kind IN ({literals(kinds or KINDS)}) AND capacity > 0 AND as_of IS NOT NULL
+ORDER BY share DESC, place
+"""
+
+
+def open_alarms(site: Site, most: int) -> str:
+    """List the open alarms, the gravest and newest first."""
+    return f"""
+SELECT
+    level AS "等级 / Level",
+    {titled("rule", RULE_NAMES)} AS "报警 / Alarm",
+    {titled("subject", subjects(site))} AS "对象 / Where",
+    {titled("zone", {zone.id: zone.team for zone in site.zones})} AS "处置组 / Team",
+    round(value, 1) AS "数值 / Value",
+    limit AS "限值 / Limit",
+    {titled("unit", UNITS)} AS "单位 / Unit",
+    raised_at AS "开始 / Since",
+    {titled("state", STATE_NAMES)} AS "状态 / State",
+    actor AS "处理人 / By"
+FROM gatepulse.alarm_episodes
+WHERE cleared_at IS NULL
+ORDER BY indexOf(['red', 'orange', 'yellow'], level), raised_at DESC
+LIMIT {most}
+"""
+
+
+def alarm_marks(site: Site, level: str) -> str:
+    """Return the SQL of the alarms of one level that were on at some time of the range."""
+    return f"""
+SELECT
+    raised_at AS time,
+    ifNull(cleared_at, $__toTime_ms) AS timeEnd,
+    concat({titled("rule", RULE_NAMES)}, ': ', {titled("subject", subjects(site))}) AS text
+FROM gatepulse.alarm_episodes
+WHERE level = {literal(level)} AND raised_at <= $__toTime_ms AND (cleared_at IS NULL OR cleared_at >= $__fromTime_ms)
+ORDER BY time
+LIMIT {_MARKS_SHOWN}
+"""
+
+
+def forecasts(site: Site) -> str:
+    """List when areas are expected to reach 80, 90 and 100 %: minutes from each forecast's own moment."""
+    titles = {area.id: area.title for area in site.areas}
+    return f"""
+SELECT
+    {titled("area", titles)} AS "区域 / Area",
+    level AS "水平 / Level",
+    minutes AS "预计 / Expected",
+    earliest AS "最早 / Earliest",
+    latest AS "最晚 / Latest",
+    at AS "预测时刻 / Forecast of"
+FROM gatepulse.forecasts
+WHERE minutes IS NOT NULL AND at > {END} - INTERVAL 10 MINUTE
+ORDER BY minutes, level
+"""

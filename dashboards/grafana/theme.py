@@ -1,0 +1,77 @@
+"""The colours and limits of every dashboard; the colours are those of the wall page (`wall/static/wall.css`).
+
+Read next: `panels.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from grafana_foundation_sdk.builders.dashboard import FieldColor
+from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig as Thresholds
+from grafana_foundation_sdk.models.dashboard import (
+    FieldColorModeId,
+    Threshold,
+    ThresholdsMode,
+    ValueMap,
+    ValueMappingResult,
+)
+
+from streams.alarm_words import LEVEL_NAMES
+
+COLOURS: Final[Mapping[str, str]] = {
+    "text": "#eaf1f8",
+    "faint": "#5d6e80",
+    "in": "#43b9f5",
+    "out": "#b59bff",
+    "good": "#4fd08b",
+    "yellow": "#ffd54a",
+    "orange": "#ff9838",
+    "red": "#ff5252",
+}
+"""By the names that the wall page's variables have."""
+
+CAPACITY_STEPS: Final = ((80, "yellow"), (90, "orange"), (100, "red"))
+"""Per cent of the approved capacity and the level it is (LB/T 034-2014 practice)."""
+
+AGE_STEPS: Final = ((5, "yellow"), (30, "red"))
+"""Seconds behind from which figures are stale, and from which nobody should act on them."""
+
+ANY: Final = ((1, "yellow"),)
+"""One is worth a look."""
+
+
+def thresholds(
+    steps: Sequence[tuple[float, str]], *, calm: str = "in", mode: ThresholdsMode = ThresholdsMode.ABSOLUTE
+) -> Thresholds:
+    """Colour by limits: `calm` below the first of `steps` (limit, colour)."""
+    lowest = Threshold(value=None, color=COLOURS[calm])
+    return Thresholds().mode(mode).steps([lowest, *(Threshold(limit, COLOURS[name]) for limit, name in steps)])
+
+
+def share_of_capacity() -> Thresholds:
+    """Colour a number by its share of the panel's maximum, which is the capacity."""
+    return thresholds(CAPACITY_STEPS, mode=ThresholdsMode.PERCENTAGE)
+
+
+def fixed(name: str) -> FieldColor:
+    """Use one colour."""
+    return FieldColor().mode(FieldColorModeId.FIXED).fixed_color(COLOURS[name])
+
+
+def by_thresholds() -> FieldColor:
+    """Use the thresholds' colours."""
+    return FieldColor().mode(FieldColorModeId.THRESHOLDS)
+
+
+def by_series() -> FieldColor:
+    """Use Grafana's palette: a series keeps its colour by its name."""
+    return FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
+
+
+def level_mapping() -> list[object]:
+    """Say the level of an alarm in both languages, in its colour."""
+    words = {
+        level: ValueMappingResult(text=f"{said.zh} / {said.en}", color=COLOURS[level], index=place)
+        for place, (level, said) in enumerate(LEVEL_NAMES.items())
+    }
+    return [ValueMap(options=words).to_json()]

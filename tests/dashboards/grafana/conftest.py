@@ -1,0 +1,64 @@
+"""A store with a day in it, asked as Grafana asks: as the reader, with the macros expanded."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from clickhouse_driver import Client
+
+from infra.clickhouse import EmbeddedClickHouse
+from sinks import schema
+from sinks.clickhouse import Reader, StoreAddress
+from tests.dashboards.grafana import day
+from tests.dashboards.grafana.boards import everything
+from tests.dashboards.grafana.macros import Range, expand
+from tests.simulators.small_site import SITE
+
+Ask = Callable[..., list[tuple[Any, ...]]]
+
+
+@pytest.fixture(scope="module")
+def passages() -> day.Passages:
+    """Return the day's passages, to count by hand."""
+    return day.arrays(day.draw())
+
+
+@pytest.fixture(scope="module")
+def owner(clickhouse: EmbeddedClickHouse) -> Iterator[Client]:
+    """Lay out an empty schema, and clear it away."""
+    where = clickhouse.address
+    owner = Client(where.host, port=where.port, user=where.owner.user, password=where.owner.password)
+    for database in schema.DATABASES:
+        owner.execute(f"DROP DATABASE IF EXISTS {database} SYNC")
+    schema.apply(owner)
+    yield owner
+    for database in schema.DATABASES:
+        owner.execute(f"DROP DATABASE IF EXISTS {database} SYNC")
+    owner.disconnect()
+
+
+@pytest.fixture(scope="module")
+def empty(owner: Client, clickhouse: EmbeddedClickHouse) -> Iterator[Reader]:  # noqa: ARG001 - the schema is needed
+    """Yield a reader of a store with nothing in it."""
+    where = clickhouse.address
+    reader = Reader(StoreAddress(where.host, where.port, where.reader.user, where.reader.password))
+    yield reader
+    reader.close()
+
+
+@pytest.fixture(scope="module")
+def reader(owner: Client, empty: Reader, tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    """Return a reader of a store with the day in it."""
+    day.store(owner, day.draw(), tmp_path_factory.mktemp("day"))
+    day.store_judgements(owner)
+    return empty
+
+
+@pytest.fixture
+def ask(reader: Reader) -> Ask:
+    """Return what runs a panel's SQL over the day: `step` in seconds, `chosen` values of variables."""
+
+    def asked(sql: str, *, step: int = 60, end: int = day.STOP, **chosen: list[str]) -> list[tuple[Any, ...]]:
+        return reader.query(expand(sql, Range(day.START, end, step, everything(SITE) | chosen)))
+
+    return asked

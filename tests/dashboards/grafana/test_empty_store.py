@@ -1,0 +1,44 @@
+"""While nothing was heard, figures are unknown and not 0; and none is 0 once that is proven."""
+
+import pytest
+from clickhouse_driver import Client
+
+from dashboards.grafana import gate_questions as gates
+from dashboards.grafana import questions
+from sinks.clickhouse import Reader
+from tests.dashboards.grafana.boards import everything, queries
+from tests.dashboards.grafana.day import START, STOP
+from tests.dashboards.grafana.macros import Range, expand
+from tests.simulators.small_site import SITE
+
+SPAN = Range(START, STOP, 60, everything(SITE))
+FIGURES = {
+    "entries": questions.entered_today(SITE, "person"),
+    "inside": questions.inside_now("person"),
+    "passages": gates.passages_today(SITE, "person", "in"),
+    "refusals": gates.refusals_share("person"),
+    "missing": questions.MISSING,
+    "alarms": questions.OPEN_ALARMS,
+    "as of": questions.AS_OF,
+    "age": questions.DATA_AGE,
+}
+
+
+def test_every_query_runs_on_an_empty_store(empty: Reader) -> None:
+    for query in queries(SITE):
+        empty.query(expand(query.target["rawSql"], SPAN))
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_figure_is_unknown_while_nothing_was_heard(figure: str, empty: Reader) -> None:
+    assert empty.query(expand(FIGURES[figure], SPAN)) == [(None,)]
+
+
+def test_no_open_alarm_is_said_only_while_alarms_are_judged(empty: Reader, owner: Client) -> None:
+    put = (
+        "INSERT INTO gatepulse_store.log_progress (log, cluster, topic, next_offset, complete_to) "
+        "SELECT 'live/alarm.inputs/0', 'live', 'alarm.inputs', {}, now64(3) - INTERVAL {} SECOND"
+    )
+    for offset, behind, said in ((1, 0, 0), (2, 120, None), (3, 1, 0)):
+        owner.execute(put.format(offset, behind))
+        assert empty.query(expand(questions.OPEN_ALARMS, SPAN)) == [(said,)]

@@ -1,0 +1,221 @@
+"""The panels' SQL gives, on a real store, what numpy counts over the same passages."""
+
+import datetime as dt
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dashboards.grafana import area_questions as areas
+from dashboards.grafana import gate_questions as gates
+from dashboards.grafana import questions
+from dashboards.grafana.names import both, subjects
+from streams.site import Kind
+from tests.dashboards.grafana.conftest import Ask
+from tests.dashboards.grafana.day import END, MINUTE, START, STOP, Passages
+from tests.simulators.small_site import MIDNIGHT, SITE
+
+DAY = 86_400_000
+SHANGHAI = 8 * 3_600_000
+Chosen = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+def utc(ms: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(ms / 1000, dt.UTC)
+
+
+def name(thing: str) -> str:
+    return both(subjects(SITE)[thing])
+
+
+def passed(passages: Passages, kind: Kind) -> Chosen:
+    return np.asarray((passages["outcome"] == "passed") & (passages["kind"] == kind))
+
+
+def on_the_day(passages: Passages) -> Chosen:
+    """Pick what happened on the local day in which the data end."""
+    return np.asarray((passages["ts"] + SHANGHAI) // DAY == (END + SHANGHAI) // DAY)
+
+
+@pytest.mark.parametrize(("kind", "gate"), [("person", "N1"), ("vehicle", "P1")])
+def test_todays_entries_are_those_of_the_local_day_from_outside(
+    kind: Kind, gate: str, passages: Passages, ask: Ask
+) -> None:
+    entered = passed(passages, kind) & (passages["entrance"] == gate) & (passages["direction"] == "in")
+    entered &= on_the_day(passages)
+    assert ask(questions.entered_today(SITE, kind)) == [(entered.sum(),)]
+    different = set(passages["credential"][entered]) - {""}
+    assert ask(questions.entered_today(SITE, kind, "distinct_entered")) == [(len(different),)]
+
+
+def test_a_past_range_shows_the_day_in_which_it_ends(ask: Ask) -> None:
+    sql = questions.entered_today(SITE, "person")
+    [(today,)] = ask(sql, end=STOP)
+    assert today > 0
+    # The site's day begins at 16:00 UTC of the day before.
+    midnight = MIDNIGHT - SHANGHAI
+    assert ask(sql, end=midnight) == [(today,)]
+    assert ask(sql, end=midnight - 1000) == [(0,)]
+
+
+def inside(passages: Passages, area: str, before: int) -> int:
+    """Count who is inside an area: entered less departed, and the correction."""
+    came = {"venue": [("N1", "in"), ("H1", "out")], "hall": [("H1", "in")], "park": [("P1", "in")]}[area]
+    went = {"venue": [("N1", "out"), ("H1", "in")], "hall": [("H1", "out")], "park": [("P1", "out")]}[area]
+    counted = (passages["outcome"] == "passed") & (passages["ts"] < before)
+    moved = [
+        (counted & (passages["entrance"] == gate) & (passages["direction"] == way)).sum()
+        for way_list in (came, went)
+        for gate, way in way_list
+    ]
+    corrected = -5 if area == "hall" and before > MIDNIGHT + 10 * 3_600_000 + 10_000 else 0
+    return int(sum(moved[: len(came)]) - sum(moved[len(came) :])) + corrected
+
+
+FOR_EVER = 1 << 60
+
+
+def test_inside_now_is_the_sum_over_the_areas(passages: Passages, ask: Ask) -> None:
+    persons = inside(passages, "venue", FOR_EVER) + inside(passages, "hall", FOR_EVER)
+    assert ask(questions.inside_now("person")) == [(persons,)]
+    assert ask(questions.inside_now("vehicle")) == [(inside(passages, "park", FOR_EVER),)]
+    shares: dict[str, float] = dict(ask(questions.area_shares(SITE)))
+    assert shares == {
+        name("venue"): inside(passages, "venue", FOR_EVER),  # its capacity is 100
+        name("park"): inside(passages, "park", FOR_EVER) * 2,
+    }
+    assert ask(areas.fullest(SITE, "vehicle")) == [(name("park"), shares[name("park")])]
+
+
+def test_an_area_for_persons_and_vehicles_is_named_with_its_kind(ask: Ask) -> None:
+    mixed = replace(SITE, areas=(replace(SITE.area("park"), kinds=("person", "vehicle")),))
+    assert f"{name('park')} · 车辆 / vehicles" in dict(ask(questions.area_shares(mixed)))
+    assert "·" not in "".join(dict(ask(questions.area_shares(SITE))))
+
+
+def test_the_ranking_is_over_the_last_full_minutes_of_the_data(passages: Passages, ask: Ask) -> None:
+    end = END - END % MINUTE
+    recent = (passages["ts"] >= end - 5 * MINUTE) & (passages["ts"] < end)
+    flow = (passed(passages, "person") & (passages["entrance"] == "N1") & recent).sum() / 5
+    assert flow > 0
+    assert ask(questions.ranking(SITE, "person", 9)) == [(name("N1"), flow)]
+
+
+@pytest.mark.parametrize("step", [60, 300, 3600])
+def test_flows_over_time_are_whole_buckets_up_to_where_the_data_end(step: int, passages: Passages, ask: Ask) -> None:
+    width = step * 1000
+    first, last = START - START % width, END - END % width
+    chosen = passed(passages, "person") & (passages["entrance"] == "N1")
+    chosen &= (passages["ts"] >= first) & (passages["ts"] < last)
+    expected = {}
+    for bucket in np.unique(passages["ts"][chosen] // width):
+        of_bucket = chosen & (passages["ts"] // width == bucket)
+        ways = [(of_bucket & (passages["direction"] == way)).sum() * 60 / step for way in ("in", "out")]
+        expected[utc(int(bucket) * width)] = tuple(ways)
+    found = ask(questions.crossings(SITE, "person"), step=step)
+    assert {row[0]: row[1:] for row in found} == expected
+    assert [row[0] for row in found] == sorted(expected)
+
+
+def test_only_what_was_chosen_is_counted(passages: Passages, ask: Ask) -> None:
+    chosen = {"entrance": ["H1"], "category": ["staff"]}
+    only = passed(passages, "person") & (passages["entrance"] == "H1") & (passages["category"] == "staff")
+    today = only & on_the_day(passages)
+    ways = [int((today & (passages["direction"] == way)).sum()) for way in ("in", "out")]
+    assert [ask(gates.passages_today(SITE, "person", way), **chosen) for way in ("in", "out")] == [
+        [(count,)] for count in ways
+    ]
+    assert ask(gates.totals(SITE, "person"), **chosen) == [(name("H1"), *ways)]
+    assert ask(gates.categories_today(SITE, "person"), **chosen) == [("工 / Staff", ways[0])]
+    first, last = START - START % MINUTE, END - END % MINUTE
+    inward = only & (passages["direction"] == "in") & (passages["ts"] >= first) & (passages["ts"] < last)
+    for sql in (gates.flow_by_gate(SITE, "person", "in"), gates.flow_by_category(SITE, "person")):
+        assert sum(row[2] for row in ask(sql, **chosen)) == inward.sum()
+
+
+def test_refusals_are_a_share_of_all_who_tried(passages: Passages, ask: Ask) -> None:
+    first, last = START - START % MINUTE, END - END % MINUTE
+    tried = (passages["kind"] == "person") & (passages["ts"] >= first) & (passages["ts"] < last)
+    denied = tried & (passages["outcome"] == "denied")
+    both_ = denied.sum() + (tried & (passages["outcome"] == "passed")).sum()
+    [(share,)] = ask(gates.refusals_share("person"))
+    assert share == pytest.approx(denied.sum() * 100 / both_)
+    by_reason = ask(gates.refusals_by_reason("person"))
+    assert sum(row[2] for row in by_reason if row[1] == "health") == (denied & (passages["reason"] == "health")).sum()
+    assert ask(gates.refusals_share("person"), entrance=["P1"]) == [(None,)]
+
+
+def test_inside_over_time_is_the_value_at_the_end_of_each_bucket(passages: Passages, ask: Ask) -> None:
+    step = 3600
+    width = step * 1000
+    found = ask(areas.inside_over_time(SITE, "person"), step=step)
+    assert {row[1] for row in found} == {name("venue"), name("hall")}
+    for bucket, place, count in found:
+        area = {name("venue"): "venue", name("hall"): "hall"}[place]
+        assert count == inside(passages, area, round(bucket.timestamp() * 1000) + width), (bucket, area)
+    assert len(found) == 2 * (END // width - START // width)  # each area moves in each hour
+
+
+def test_areas_now_name_each_area_with_its_share(passages: Passages, ask: Ask) -> None:
+    rows = {row[0]: row[1:5] for row in ask(areas.areas_now(SITE))}
+    hall = inside(passages, "hall", FOR_EVER)
+    park = inside(passages, "park", FOR_EVER)
+    assert rows[name("hall")] == ("人员 / persons", hall, None, None)
+    assert rows[name("park")] == ("车辆 / vehicles", park, 50, park * 2)
+    assert ask(areas.areas_now(SITE), area=["hall"])[0][0] == name("hall")
+
+
+def test_the_age_is_that_of_the_oldest_live_log(ask: Ask) -> None:
+    assert ask(questions.AS_OF) == [(END,)]
+    [(age,)] = ask(questions.DATA_AGE)
+    assert age == pytest.approx(time.time() - END / 1000, abs=5)
+
+
+def test_missing_events_are_the_holes_in_the_devices_numbers(passages: Passages, ask: Ask) -> None:
+    holes = 0
+    for device in np.unique(passages["device"]):
+        numbers = passages["seq"][passages["device"] == device]
+        holes += int(numbers.max()) - len(numbers)
+    assert ask(questions.MISSING) == [(holes,)]
+    assert sum(row[2] for row in ask(gates.lanes(SITE))) == holes
+
+
+def test_open_alarms_are_listed_with_the_gravest_first(ask: Ask) -> None:
+    assert ask(questions.OPEN_ALARMS) == [(2,)]
+    first, second = ask(questions.open_alarms(SITE, 9))
+    team = both(SITE.zone("Z").team)
+    unit = "人/分钟/通道 / persons/min/lane"
+    assert first[:7] == ("red", "入口超载 / entrance overload", name("N1"), team, 14.3, 11.0, unit)
+    assert first[8] == "升级 / escalated"
+    assert second[:3] == ("orange", "计数漂移 / drift of the count", name("hall"))
+    assert len(ask(questions.open_alarms(SITE, 1))) == 1
+
+
+def test_alarms_mark_the_span_in_which_they_were_on(ask: Ask) -> None:
+    text = f"入口超载 / entrance overload: {name('N1')}"
+    assert ask(questions.alarm_marks(SITE, "red")) == [(utc(END - MINUTE), utc(STOP), text)]
+    lasting, over = ask(questions.alarm_marks(SITE, "orange"))
+    assert lasting[1] == utc(STOP)  # raised before the range, and still on
+    assert over == (utc(END - 60 * MINUTE), utc(END - MINUTE), text)
+    assert ask(questions.alarm_marks(SITE, "yellow")) == []
+
+
+def test_only_young_forecasts_are_shown(ask: Ask) -> None:
+    [row] = ask(questions.forecasts(SITE))
+    assert row == (name("venue"), 80, 25, 18, None, utc(END - MINUTE))
+    assert ask(areas.forecast_errors(SITE)) == [(name("venue"), "人员 / persons", 15, 12, 3.25, 87.5)]
+
+
+def test_queues_are_the_newest_reckoning_of_each_entrance(ask: Ask) -> None:
+    assert ask(gates.queues(SITE)) == [
+        (name("N1"), 2, 40.0, 4.5, None, utc(END - MINUTE)),
+        (name("H1"), 1, None, None, None, utc(END - MINUTE)),
+    ]
+
+
+def test_corrections_of_the_range_are_listed(ask: Ask) -> None:
+    [row] = ask(areas.corrections(SITE))
+    assert row[1:] == (name("hall"), "人员 / persons", -5, None, "duty", "recount")
+    assert ask(areas.corrections(SITE), area=["park"]) == []

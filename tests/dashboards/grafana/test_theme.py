@@ -1,0 +1,19 @@
+"""Grafana and the wall page have the same colours."""
+
+import re
+from pathlib import Path
+
+import dashboards.wall
+from dashboards.grafana.theme import CAPACITY_STEPS, COLOURS
+from dashboards.wall.figures import LEVELS
+
+CSS = (Path(dashboards.wall.__file__).parent / "static" / "wall.css").read_text(encoding="utf-8")
+
+
+def test_every_colour_is_that_of_the_wall_page() -> None:
+    of_the_wall = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", CSS.split("}")[0]))
+    assert {name: of_the_wall.get(name) for name in COLOURS} == COLOURS
+
+
+def test_the_limits_are_those_of_the_wall_page() -> None:
+    assert sorted(CAPACITY_STEPS) == sorted(LEVELS)
