@@ -42,7 +42,8 @@ _SEND_AFTER_CTRL_C: Final = 2.0
 _DRAIN_AFTER_CTRL_C: Final = 2.5
 _STOP_WITHIN: Final = 4.5  # with the two above it is less than 10 s from Ctrl-C to the end, whatever hangs
 
-_BEHIND: Final = 10
+_NICE: Final = 10
+"""Of the thread that plays: where processors are few, who counts goes first."""
 
 _GLANCE: Final = 0.1  # how often it is looked whether to go on
 
@@ -145,7 +146,7 @@ class Demo:
         return "is counted when this state is taken up again" if kept else "is gone with this demo's temporary files"
 
     def _send(self, plan: Plan) -> Summary:
-        os.nice(_BEHIND)  # of this thread: where processors are few, who counts goes before who plays
+        os.nice(_NICE)  # of this thread alone, and of those that it starts
         kafka, run, report = self.venue.kafka, self.run, report_on_stderr(self.site.time_zone)
         if run.number > 1:
             if self.venue.persistent:  # what a former run has left on its way belongs to its day

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from streams.kernels.paths import MINUTES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streams.kernels.paths import Floats
     from streams.site_check import Table
 
-MINUTES: Final = 1440
 _TIME: Final = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
 _MOST: Final = 1_000_000
 _LONGEST_WAY: Final = 120

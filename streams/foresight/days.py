@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -13,7 +12,6 @@ from streams.kernels.paths import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from zoneinfo import ZoneInfo
 
     from streams.foresight.areas import Courses
     from streams.kernels.forecast import Forecast
@@ -22,16 +20,6 @@ if TYPE_CHECKING:
 
 Day: TypeAlias = "tuple[Floats, Floats, Floats]"
 """Entered, departed and inside (at its end) in each of 1440 minutes after midnight."""
-
-
-def date_at(moment: int, zone: ZoneInfo) -> dt.date:
-    """Return the calendar day of a moment (ms)."""
-    return dt.datetime.fromtimestamp(moment / 1000, zone).date()
-
-
-def midnight_of(date: dt.date, zone: ZoneInfo) -> int:
-    """Return when a day begins (ms)."""
-    return round(dt.datetime.combine(date, dt.time(), zone).timestamp() * 1000)
 
 
 def day_of(site: Site, passed: Courses, *, minutes: int) -> dict[AreaKind, Day]:

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from streams.audit.compare import Reader, live_logs
 from streams.foresight.areas import MINUTE_MS, AreaKind, Courses, courses, site_total
 from streams.foresight.standing import Given
 
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 
 _OPEN: Final = 0.1
 """Share of the busiest day's entries from which on a day counts as an open one."""
-
-_PROGRESS: Final = (
-    "SELECT cluster, toUnixTimestamp64Milli(complete_to) FROM gatepulse.progress WHERE topic != 'alarm.inputs'"
-)
 
 _PASSAGES: Final = """
 SELECT toUnixTimestamp(window_start) * 1000 AS minute, entrance, direction, sum(passages) AS passages
@@ -67,11 +64,8 @@ FROM gatepulse.advice
 """
 
 
-class Ask(Protocol):
+class Ask(Reader, Protocol):
     """The store, as `sinks.clickhouse.Reader` is it."""
-
-    def query(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """Return the rows. Raises StoreError."""
 
     def columns(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the answer by column. Raises StoreError."""
@@ -86,9 +80,7 @@ class Stored:
 
     def complete_to(self) -> int | None:
         """Return the real time (ms) up to which everything is stored, None while nothing is."""
-        logs = self.ask.query(_PROGRESS)
-        newest = max(logs, key=lambda log: int(log[1]), default=None)
-        return min((moment for cluster, moment in logs if newest and cluster == newest[0]), default=None)
+        return min((log.complete_to for log in live_logs(self.ask)), default=None)
 
     def newest(self) -> int | None:
         """Return the newest event time that is stored (ms), None while there is none."""

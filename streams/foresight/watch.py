@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from sinks.sink import StoreError
+from streams.audit.interval import day_at, start_of
 from streams.foresight.areas import MINUTE_MS, capacities
-from streams.foresight.days import date_at, day_of, learnt, midnight_of, observe, profile_of, since_midnight
+from streams.foresight.days import day_of, learnt, observe, profile_of, since_midnight
 from streams.foresight.rows import advice_block, forecast_blocks, queue_block
 from streams.foresight.standing import follow
 from streams.foresight.today import Today
@@ -20,7 +21,7 @@ from streams.kernels.advice import advise
 from streams.kernels.paths import MINUTES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sinks.rows import Block
     from sinks.sink import Sink
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from streams.foresight.areas import AreaKind, Courses
     from streams.foresight.queues import QueueNow
     from streams.foresight.reading import Stored
+    from streams.foresight.standing import Given
     from streams.kernels.forecast import Forecast, Forecaster
 
 log = structlog.get_logger()
@@ -81,23 +83,27 @@ class Foresight:
         return min(end, (self.stored.newest() or 0) // MINUTE_MS * MINUTE_MS)
 
     def _take_in(self, end: int) -> list[Block]:
+        """Read all that is needed, then reckon with it: a store that fails in between leaves nothing half done."""
         zone = ZoneInfo(self.stored.site.time_zone)
-        date = date_at(end - 1, zone)
-        if self.today is None or date != self.today.date:
-            self._begin_day(date, zone)
-        assert self.today is not None  # noqa: S101  # _begin_day set it
-        start = max(self.seen, self.today.midnight)
-        passed = self.stored.passages(start, end)
-        forecasts = self._observe(passed, start, end)
-        self.today.extend(passed, (end - start) // MINUTE_MS)
-        queues = self.today.queues(self.stored.heard(end - _HEARD_WITHIN))
-        self.seen = end
-        return [*forecast_blocks(forecasts, end), queue_block(queues, end), self._advise(queues, end, zone)]
+        date = day_at(end - 1, zone)
+        today = self.today
+        if today is None or date != today.date:
+            today = self._begin_day(date, zone)
+        start = max(self.seen, today.midnight)
+        passed, inside = self.stored.passages(start, end), self.stored.inside(end)
+        heard, standing = self.stored.heard(end - _HEARD_WITHIN), self.stored.advice()
 
-    def _observe(self, passed: Courses, start: int, end: int) -> dict[AreaKind, tuple[int, Forecast]]:
+        self.today, self.seen = today, end
+        forecasts = self._observe(passed, inside, start, end)
+        today.extend(passed, (end - start) // MINUTE_MS)
+        queues = today.queues(heard)
+        return [*forecast_blocks(forecasts, end), queue_block(queues, end), _advice(queues, standing, end, zone)]
+
+    def _observe(
+        self, passed: Courses, inside: Mapping[AreaKind, int], start: int, end: int
+    ) -> dict[AreaKind, tuple[int, Forecast]]:
         """Let every area's forecaster go through the minutes from `start` to `end`."""
-        minutes = (end - start) // MINUTE_MS
-        days = since_midnight(self.stored.site, passed, minutes=minutes, inside=self.stored.inside(end))
+        days = since_midnight(self.stored.site, passed, minutes=(end - start) // MINUTE_MS, inside=inside)
         forecasts = {}
         for area, day in days.items():
             forecast = observe(self.forecasters[area], start, *day)
@@ -105,25 +111,26 @@ class Foresight:
                 forecasts[area] = self.forecasters[area].capacity, forecast
         return forecasts
 
-    def _begin_day(self, date: dt.date, zone: ZoneInfo) -> None:
+    def _begin_day(self, date: dt.date, zone: ZoneInfo) -> Today:
         """Go on with another day's profile; a process that has just begun learns from the days before first."""
-        site, midnight = self.stored.site, midnight_of(date, zone)
+        site, midnight = self.stored.site, start_of(date, zone)
+        lanes = self.stored.lanes(midnight, midnight + MINUTES * MINUTE_MS)
         past = [
             (begun, day_of(site, self.stored.passages(begun, begun + MINUTES * MINUTE_MS), minutes=MINUTES))
-            for begun in (midnight_of(day, zone) for day in self.stored.days(date, back=_BACK, most=_PAST_DAYS))
+            for begun in (start_of(day, zone) for day in self.stored.days(date, back=_BACK, most=_PAST_DAYS))
         ]
         for area, capacity in capacities(site).items():
             days = [(begun, day[area]) for begun, day in past]
             if area not in self.forecasters:
                 self.forecasters[area] = learnt(capacity, days)
             self.forecasters[area].begin_day(midnight // MINUTE_MS, profile_of([day for _, day in days]))
-        lanes = self.stored.lanes(midnight, midnight + MINUTES * MINUTE_MS)
-        self.today = Today.begun(site, date, midnight, lanes)
         log.info("a day begins", date=str(date), learnt_from=len(past))
+        return Today.begun(site, date, midnight, lanes)
 
-    def _advise(self, queues: Sequence[QueueNow], end: int, zone: ZoneInfo) -> Block:
-        """Give advice, and follow what stands already: it is kept in the store, where it is accepted or declined."""
-        waits = {each.gate.id: each.usual.wait for each in queues}
-        minute = dt.datetime.fromtimestamp(end / 1000, zone).strftime("%Y%m%d%H%M")
-        advised = advise(each.for_advice() for each in queues)
-        return advice_block(follow(self.stored.advice(), advised, waits, at=end, minute=minute), end)
+
+def _advice(queues: Sequence[QueueNow], standing: Sequence[Given], end: int, zone: ZoneInfo) -> Block:
+    """Give advice, and follow what stands already: it is kept in the store, where it is accepted or declined."""
+    waits = {each.gate.id: each.usual.wait for each in queues}
+    minute = dt.datetime.fromtimestamp(end / 1000, zone).strftime("%Y%m%d%H%M")
+    advised = advise(each.for_advice() for each in queues)
+    return advice_block(follow(standing, advised, waits, at=end, minute=minute), end)

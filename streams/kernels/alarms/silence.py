@@ -88,9 +88,7 @@ class Silence:
         self.entered: Ints = np.zeros(len(names), dtype=np.int64)  # by lane: newest passage inward, ms
         self.rate: Floats = np.zeros(len(self.parts))  # events per second, of when it was last alive
         self.rest_rate: Floats = np.zeros(len(self.parts))  # the same of the rest of its parent
-        self.seen: Ints = np.zeros(
-            len(self.parts), dtype=np.int64
-        )  # when (ms) it was heard from, as of the newest look
+        self.seen: Ints = np.zeros(len(self.parts), dtype=np.int64)  # heard from (ms), as of the newest look
         self.rest_then: Ints = np.zeros(len(self.parts), dtype=np.int64)  # events that the rest had had by then
         self.marks: list[Ints] = []  # events of each part at the last minutes, the oldest first
         self.blamed: Bools = np.zeros(len(self.parts), dtype=np.bool_)  # as of the newest moment
