@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -16,6 +16,7 @@ from streams.site_alarms import read_alarms
 from streams.site_check import IDENTIFIER, Findings, Mistake, Table
 from streams.site_lines import error_line, key_lines
 from streams.site_plan import EntrancePlan, read_plan
+from streams.site_screens import Screen, check_screens, overview, read_screen
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -41,6 +42,16 @@ class Title:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where an area stands on the heat plan: its left upper corner and its size, in units of the whole plan."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
 class Area:
     """A place that holds people or vehicles; at `comfort` many inside, flow control is prepared."""
 
@@ -49,6 +60,7 @@ class Area:
     capacity: Mapping[Kind, int]
     kinds: tuple[Kind, ...]
     comfort: Mapping[Kind, int]
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +149,7 @@ class Site:
     categories: tuple[Category, ...]
     vehicle_classes: tuple[Category, ...]
     alarms: Mapping[str, LimitRule]
+    screens: tuple[Screen, ...]
 
     def area(self, area_id: str) -> Area:
         """Return an area by its id; `KeyError` when there is none."""
@@ -241,9 +254,12 @@ def _read_site(top: Table, findings: Findings) -> Site:
         categories=_read_categories(top, "category", findings, needed="person", entrances=entrances),
         vehicle_classes=_read_categories(top, "vehicle_class", findings, needed="vehicle", entrances=entrances),
         alarms=read_alarms(top),
+        screens=tuple(_read_screen(table, findings) for table in _listed(top, "screen", findings, least=0)),
     )
     top.end()
+    site = site if site.screens else replace(site, screens=(_overview(site),))
     _check_entrances(site, findings)
+    check_screens(site.screens, areas=[area.id for area in areas], zones=[zone.id for zone in zones], findings=findings)
     _check_reach(site, findings)
     return site
 
@@ -313,11 +329,37 @@ def _read_area(table: Table) -> Area:
             table.wrong("kinds", f"'{kind}' has a capacity here but is not among the kinds")
         if comfort.get(kind, 0) > capacity.get(kind, comfort.get(kind, 0)):
             table.wrong("comfort", f"{kind}: {comfort[kind]} is above the capacity of {capacity[kind]}")
-    area = Area(table.identifier("id"), _title(table), capacity, kinds, comfort)
+    area = Area(table.identifier("id"), _title(table), capacity, kinds, comfort, _read_place(table))
     if area.id == OUTSIDE:
         table.wrong("id", f"'{OUTSIDE}' is always there; leave it out")
     table.end()
     return area
+
+
+def _read_place(table: Table) -> Place | None:
+    """Read `place = [left, top, width, height]`; an area without one finds its own place on the plan."""
+    if not table.has("place"):
+        return None
+    expected = "[left, top, width, height], four numbers with a width and a height above 0"
+    value = table.take("place", expected, list)
+    if value is None:
+        return None
+    numbers = [each for each in value if isinstance(each, int | float) and not isinstance(each, bool)]
+    if len(numbers) != len(value) or len(numbers) != 4 or min(numbers[2:]) <= 0:
+        table.wrong("place", f"expected {expected}, found {value}")
+        return None
+    return Place(*map(float, numbers))
+
+
+def _read_screen(table: Table, findings: Findings) -> Screen:
+    screen = read_screen(table, _title(table), findings)
+    table.end()
+    return screen
+
+
+def _overview(site: Site) -> Screen:
+    kinds = {entrance.kind for entrance in site.entrances}
+    return overview(site.title, persons="person" in kinds, vehicles="vehicle" in kinds)
 
 
 def _read_entrance(table: Table) -> Entrance:

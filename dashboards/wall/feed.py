@@ -6,7 +6,7 @@ There are no queues: a display that reads slowly misses snapshots and costs no m
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -42,7 +42,7 @@ class Published:
     """One beat and the newest trend, encoded once for all displays."""
 
     beat: Beat
-    trend: Trend | None
+    trend: Sequence[Trend] | None
     beat_event: bytes
     trend_event: bytes
     trend_number: int
@@ -154,10 +154,10 @@ class Feed:
 
     async def _ask_trend(self, span: Span) -> None:
         began = time.monotonic()
-        reading = await asyncio.to_thread(self._source.read_trend, span)
+        readings = await asyncio.to_thread(self._source.read_trend, span)
         took = self._took("trend", began) / 1000
         self._next_trend = time.monotonic() + max(self._options.trend_period_s, TREND_SHARE * took)
-        self._publish(self.now(), draw(reading))
+        self._publish(self.now(), [draw(reading, self._site) for reading in readings])
 
     def _took(self, what: str, began: float) -> float:
         took = time.monotonic() - began
@@ -175,24 +175,19 @@ class Feed:
 
     def _nothing(self, real_ms: int) -> Snapshot:
         clock, options = self._options.clock, self._options
-        span = span_of(
-            [],
-            clock,
-            real_ms,
-            zone=self._site.time_zone,
-            flow_minutes=options.flow_minutes,
-            trend_minutes=options.trend_minutes,
-        )
+        span = span_of([], clock, real_ms, self._site, flow_minutes=options.flow_minutes)
         blank = snapshot.take(Reading(real_ms, span), self._site, clock, limits=options.limits)
         return msgspec.structs.replace(blank, store="starting")
 
-    def _publish(self, figures: Snapshot, trend: Trend | None) -> None:
+    def _publish(self, figures: Snapshot, trend: Sequence[Trend] | None) -> None:
         self._newest = self._publication(figures, trend, after=self._newest)
         self._published_at = time.monotonic()
         waiting, self._changed = self._changed, asyncio.Event()
         waiting.set()
 
-    def _publication(self, figures: Snapshot, trend: Trend | None, *, after: Published | None = None) -> Published:
+    def _publication(
+        self, figures: Snapshot, trend: Sequence[Trend] | None, *, after: Published | None = None
+    ) -> Published:
         number = 0 if after is None else after.beat.number + 1
         beat = Beat(self._boot, number, time.monotonic_ns() // 1_000_000, figures)
         if trend is None and after is not None:

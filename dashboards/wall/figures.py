@@ -58,11 +58,36 @@ class AreaNow(msgspec.Struct, frozen=True):
     ahead: Ahead | None = None
 
 
-class EntranceNow(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the ranking: passages per minute of the newest full minutes, and the day's totals.
+class FlowNow(msgspec.Struct, frozen=True):
+    """Passages a minute into and out of a scope: in the newest full minute, and on average in the five before it.
 
-    `rank` counts within `group`: the site's own entrances by kind, and the `inner` ones between its areas.
-    Of `lanes`, `heard` spoke lately and `silent` have not for a while; the others were never heard.
+    `area` is "" for the site's boundary.
+    """
+
+    kind: Kind
+    area: str
+    entered: int | None = None
+    departed: int | None = None
+    entered_before: float | None = None
+    departed_before: float | None = None
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """How long one waits at an entrance, in minutes; between `low` and `high` nine times in ten."""
+
+    minutes: float
+    low: float | None
+    high: float | None
+
+
+class EntranceNow(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the ranking: passages per minute in the newest full minute and lately, and the day's totals.
+
+    `rank` counts within `group` by `flow_in` and `flow_out`: the site's own entrances by kind, and the `inner` ones
+    between its areas. `average` is of both directions together, over the hour. `newest_ms` is the site time of the
+    newest event of any of its lanes.
+    Of `lanes`, `heard` spoke lately and `silent` have not for a while; the others were never heard. `open_lanes` is
+    how many are open by the newest reckoning of the queue, which `wait` is of, too; None: there is none.
     `missing` events are known to be missing from its devices.
     """
 
@@ -70,13 +95,19 @@ class EntranceNow(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     group: Group
     rank: int | None = None
+    minute_in: int | None = None
+    minute_out: int | None = None
     flow_in: float | None = None
     flow_out: float | None = None
+    average: float | None = None
     today_in: int | None = None
     today_out: int | None = None
+    newest_ms: int | None = None
     lanes: int
     heard: int = 0
     silent: int = 0
+    open_lanes: int | None = None
+    wait: Wait | None = None
     missing: int = 0
 
 
@@ -157,6 +188,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     open: bool
     today: Mapping[Kind, Today]
     inside: Mapping[Kind, AreaNow]
+    flows: Sequence[FlowNow]
     areas: Sequence[AreaNow]
     entrances: Sequence[EntranceNow]
     health: Health

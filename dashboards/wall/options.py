@@ -33,7 +33,6 @@ class WallOptions:
     silent_after_min: float = 15.0
     quiet_hour: int = 4
     flow_minutes: int = 5
-    trend_minutes: int = 120
     period_s: float = 1.0
     trend_period_s: float = 5.0
     slow_round_s: float = 0.5
@@ -50,7 +49,7 @@ class WallOptions:
             raise OptionError(f"acknowledge: {self.acknowledge!r} is unknown; expected 'auto', 'on' or 'off'")
         if not 0 <= self.quiet_hour <= 23:
             raise OptionError(f"quiet_hour: {self.quiet_hour!r} is not an hour of the day; expected 0 to 23")
-        for name in ("stale_after_s", "silent_after_min", "flow_minutes", "trend_minutes", "period_s",
+        for name in ("stale_after_s", "silent_after_min", "flow_minutes", "period_s",
                      "trend_period_s", "slow_round_s", "send_timeout_s"):  # fmt: skip
             if not getattr(self, name) > 0:
                 raise OptionError(f"{name}: {getattr(self, name)!r} is not above 0; leave it out for the default")

@@ -9,31 +9,43 @@ from typing import Any, Protocol
 import structlog
 
 from dashboards.wall.reading import (
+    BEFORE_MINUTES,
+    HOUR,
+    MINUTE,
     AreaRow,
     ChangeRow,
     DeviceRow,
     EpisodeRow,
+    FlowRow,
     ForecastRow,
     GateRow,
     InsideRow,
     LogRow,
-    MinuteRow,
+    QueueRow,
     Reading,
     Span,
+    StepRow,
+    Stretch,
     TodayRow,
     TrendReading,
     span_of,
 )
+from dashboards.wall.scopes import Scope, areas_of, crossings, scopes_of
 from streams.clock import SiteClock
 from streams.site import Site
 
 log = structlog.get_logger(__name__)
 
-OPTIONAL = ("alarm_episodes", "forecasts")
+OPTIONAL = ("alarm_episodes", "entrance_queues", "forecasts")
 """Views that a store with an older schema does not have; the wall does without."""
 
 ACKNOWLEDGEABLE = 50
 """Cleared episodes that the alarms still know, the newest; an older one cannot be acknowledged any more."""
+
+QUEUES_MS = 10 * MINUTE
+"""Site time: older reckonings of a queue are not asked for."""
+
+_Day = tuple[Sequence[StepRow], Sequence[InsideRow]]
 
 VIEWS = """
 SELECT name
@@ -65,9 +77,17 @@ GROUP BY entrance, direction
 """
 
 FLOWS = """
-SELECT entrance, direction, sum(passages)
+SELECT
+    entrance,
+    direction,
+    sumIf(passages, window_start >= toDateTime(%(minute_start)s, 'UTC')),
+    sumIf(passages, window_start >= toDateTime(%(before_start)s, 'UTC')
+        AND window_start < toDateTime(%(minute_start)s, 'UTC')),
+    sumIf(passages, window_start >= toDateTime(%(flow_start)s, 'UTC')),
+    sum(passages),
+    toUnixTimestamp(min(window_start)) * 1000
 FROM gatepulse.entrance_counts_1m
-WHERE window_start >= toDateTime(%(flow_start)s, 'UTC') AND window_start < toDateTime(%(end)s, 'UTC')
+WHERE window_start >= toDateTime(%(hour_start)s, 'UTC') AND window_start < toDateTime(%(end)s, 'UTC')
 GROUP BY entrance, direction
 """
 
@@ -103,24 +123,36 @@ SELECT area, kind, level, toUnixTimestamp64Milli(at), minutes, earliest, latest
 FROM gatepulse.forecasts
 """
 
-MINUTES = """
-SELECT toUnixTimestamp(window_start) * 1000, direction, sum(passages)
-FROM gatepulse.entrance_counts_1m
-WHERE kind = 'person' AND entrance IN %(boundary)s
-  AND window_start >= toDateTime(%(trend_start)s, 'UTC') AND window_start < toDateTime(%(end)s, 'UTC')
-GROUP BY window_start, direction
+QUEUES = """
+SELECT entrance, toUnixTimestamp64Milli(at) AS since, lanes, wait, wait_low, wait_high
+FROM gatepulse.entrance_queues
+WHERE at > fromUnixTimestamp64Milli(toInt64(%(queues_from)s)) AND at <= fromUnixTimestamp64Milli(toInt64(%(queues_to)s))
+ORDER BY at DESC
+LIMIT 1 BY entrance
 """
 
-# One walk over the history for both: minutes of the span, and in minute 0 the newest value from before it.
+STEPS = """
+SELECT
+    toUnixTimestamp(toStartOfInterval(window_start, INTERVAL 5 MINUTE)) * 1000 AS step,
+    if((entrance, direction) IN %(into)s, 'in', 'out') AS way,
+    category,
+    sum(passages)
+FROM gatepulse.entrance_counts_1m
+WHERE kind = %(kind)s AND (entrance, direction) IN %(crossings)s
+  AND window_start >= toDateTime(%(start)s, 'UTC') AND window_start < toDateTime(%(end)s, 'UTC')
+GROUP BY step, way, category
+"""
+
+# One walk over the history for both: steps of the stretch, and in step 0 the newest value from before it.
 INSIDE = """
 SELECT
     area,
-    if(window_start < toDateTime(%(trend_start)s, 'UTC'), 0, toUnixTimestamp(toStartOfMinute(window_start)) * 1000)
-        AS minute,
+    if(window_start < toDateTime(%(start)s, 'UTC'), 0,
+        toUnixTimestamp(toStartOfInterval(window_start, INTERVAL 5 MINUTE)) * 1000) AS step,
     argMax(inside, window_start)
 FROM gatepulse.occupancy_history
-WHERE kind = 'person' AND window_start < toDateTime(%(end)s, 'UTC')
-GROUP BY area, minute
+WHERE kind = %(kind)s AND area IN %(areas)s AND window_start < toDateTime(%(end)s, 'UTC')
+GROUP BY area, step
 """
 
 
@@ -137,8 +169,8 @@ class Source(Protocol):
     def read(self, real_ms: int) -> Reading:
         """Run the round of every second, as of the real time `real_ms`."""
 
-    def read_trend(self, span: Span) -> TrendReading:
-        """Run the heavier round, for the span of a reading."""
+    def read_trend(self, span: Span) -> Sequence[TrendReading]:
+        """Run the heavier round, for the span of a reading: each scope that a screen has a trend of."""
 
     def read_changes(self, episode: str) -> Sequence[ChangeRow]:
         """Ask for all changes of one alarm episode, the oldest first; may be called from another thread meanwhile."""
@@ -157,22 +189,22 @@ class Rounds:
         clock: SiteClock,
         *,
         flow_minutes: int,
-        trend_minutes: int,
         close: Callable[[], None] = lambda: None,
     ) -> None:
         self._ask = ask
         self.close = close
+        self._site = site
         self._clock = clock
-        self._zone = site.time_zone
-        self._minutes = {"flow_minutes": flow_minutes, "trend_minutes": trend_minutes}
+        self._flow_minutes = flow_minutes
         self._views: frozenset[str] | None = None
-        self._boundary = tuple(gate.id for gate in site.entrances if gate.boundary and gate.kind == "person")
+        self._scopes = scopes_of(site, "trend")
+        self._before: dict[tuple[Scope, Stretch, int], _Day] = {}
 
     def read(self, real_ms: int) -> Reading:
         """Ask how far storage is first, and then only for what is stored up to there."""
         views = self._present()
         logs = [LogRow(*row) for row in self._ask(PROGRESS, {})]
-        span = span_of(logs, self._clock, real_ms, zone=self._zone, **self._minutes)
+        span = span_of(logs, self._clock, real_ms, self._site, flow_minutes=self._flow_minutes)
         params = _params(span)
         return Reading(
             real_ms=real_ms,
@@ -181,21 +213,41 @@ class Rounds:
             today=[TodayRow(*row) for row in self._ask(TODAY, params)],
             areas=[AreaRow(*row) for row in self._ask(AREAS, {})],
             totals=[GateRow(*row) for row in self._ask(TOTALS, params)],
-            flows=[GateRow(*row) for row in self._ask(FLOWS, params)],
+            flows=[FlowRow(*row) for row in self._ask(FLOWS, params)],
             devices=[DeviceRow(*row) for row in self._ask(DEVICES, {})],
             episodes=self._episodes() if "alarm_episodes" in views else None,
+            queues=[QueueRow(*row) for row in self._ask(QUEUES, params)] if "entrance_queues" in views else (),
             forecasts=[ForecastRow(*row) for row in self._ask(FORECASTS, {})] if "forecasts" in views else (),
         )
 
-    def read_trend(self, span: Span) -> TrendReading:
-        """Ask for the minutes of the trend; a site without person gates at its boundary has none."""
-        params = _params(span)
-        crossings = params | {"boundary": self._boundary}
-        return TrendReading(
-            span=span,
-            minutes=[MinuteRow(*row) for row in self._ask(MINUTES, crossings)] if self._boundary else (),
-            inside=[InsideRow(*row) for row in self._ask(INSIDE, params)],
-        )
+    def read_trend(self, span: Span) -> Sequence[TrendReading]:
+        """Ask for the day so far and the day before; what is over is asked for again each hour only."""
+        readings = []
+        for scope in self._scopes:
+            steps, inside = self._day(scope, Stretch(span.trend.start, min(span.end, span.trend.end)))
+            before, inside_before = self._day_before(scope, span)
+            readings.append(TrendReading(span, scope, steps, inside, before, inside_before))
+        return readings
+
+    def _day_before(self, scope: Scope, span: Span) -> _Day:
+        key = (scope, span.before, span.end // HOUR)
+        if key not in self._before:
+            self._before = {known: day for known, day in self._before.items() if known[2] == key[2]}
+            self._before[key] = self._day(scope, span.before)
+        return self._before[key]
+
+    def _day(self, scope: Scope, stretch: Stretch) -> _Day:
+        into, out_of = crossings(scope, self._site)
+        params: dict[str, Any] = {
+            "kind": scope.kind,
+            "start": stretch.start // 1000,
+            "end": stretch.end // 1000,
+            "into": into,
+            "crossings": into + out_of,
+            "areas": areas_of(scope, self._site),
+        }
+        steps = [StepRow(*row) for row in self._ask(STEPS, params)] if into else []
+        return steps, [InsideRow(*row) for row in self._ask(INSIDE, params)]
 
     def read_changes(self, episode: str) -> Sequence[ChangeRow]:
         """Ask for all changes of one alarm episode, the oldest first."""
@@ -218,9 +270,14 @@ class Rounds:
 
 
 def _params(span: Span) -> dict[str, Any]:
+    """Return the parameters of the round of every second: seconds, but for the queues milliseconds."""
     return {
         "day": span.day.isoformat(),
+        "minute_start": span.minute_start // 1000,
+        "before_start": (span.minute_start - BEFORE_MINUTES * MINUTE) // 1000,
         "flow_start": span.flow_start // 1000,
-        "trend_start": span.trend_start // 1000,
+        "hour_start": span.hour_start // 1000,
         "end": span.end // 1000,
+        "queues_from": span.end - QUEUES_MS,
+        "queues_to": span.end + QUEUES_MS,
     }

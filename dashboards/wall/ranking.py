@@ -5,9 +5,14 @@ from itertools import groupby
 
 import msgspec
 
-from dashboards.wall.figures import EntranceNow
-from dashboards.wall.reading import MINUTE, Reading
+from dashboards.wall.figures import EntranceNow, Wait
+from dashboards.wall.reading import MINUTE, FlowRow, QueueRow, Reading
 from streams.site import Entrance, Site
+
+OLDEST_QUEUE_MS = 3 * MINUTE
+"""Site time after which the reckoning of a queue is not shown any more."""
+
+_NONE = FlowRow("", "", 0, 0, 0, 0, 0)
 
 
 def rank(entrances: Iterable[EntranceNow]) -> list[EntranceNow]:
@@ -52,9 +57,10 @@ class _Rows:
     """The rows of a reading, found by entrance."""
 
     def __init__(self, reading: Reading) -> None:
-        self._minutes = (reading.span.end - reading.span.flow_start) / MINUTE
+        self._span = reading.span
         self._totals = {(row.entrance, row.direction): row.passages for row in reading.totals}
-        self._flows = {(row.entrance, row.direction): row.passages for row in reading.flows}
+        self._flows = {(row.entrance, row.direction): row for row in reading.flows}
+        self._queues = {row.entrance: row for row in reading.queues if _is_fresh(row, reading)}
         self._last = {row.device: row.last_ts for row in reading.devices}
         self._missing: dict[str, int] = {}
         for row in reading.devices:
@@ -67,13 +73,32 @@ class _Rows:
         if not (known or counted or name in self._missing):
             return unheard(entrance)
         silent = sum(quiet_from is not None and last < quiet_from for last in known)
+        into, out_of = (self._flows.get((name, direction), _NONE) for direction in ("in", "out"))
+        minutes = (self._span.end - self._span.flow_start) / MINUTE
+        queue = self._queues.get(name)
         return msgspec.structs.replace(
             unheard(entrance),
-            flow_in=self._flows.get((name, "in"), 0) / self._minutes,
-            flow_out=self._flows.get((name, "out"), 0) / self._minutes,
+            minute_in=into.minute,
+            minute_out=out_of.minute,
+            flow_in=into.flow / minutes,
+            flow_out=out_of.flow / minutes,
+            average=self._average(into, out_of),
             today_in=self._totals.get((name, "in"), 0),
             today_out=self._totals.get((name, "out"), 0),
+            newest_ms=max(known, default=None),
             heard=len(known) - silent,
             silent=silent,
+            open_lanes=queue and queue.lanes,
+            wait=None if queue is None or queue.wait is None else Wait(queue.wait, queue.low, queue.high),
             missing=self._missing.get(name, 0),
         )
+
+    def _average(self, *rows: FlowRow) -> float:
+        """Return passages a minute since the entrance was first used within the hour."""
+        passages = sum(row.hour for row in rows)
+        first = min((row.first for row in rows if row.hour), default=self._span.hour_start)
+        return passages * MINUTE / (self._span.end - first)
+
+
+def _is_fresh(row: QueueRow, reading: Reading) -> bool:
+    return abs(reading.span.end - row.at) <= OLDEST_QUEUE_MS

@@ -5,14 +5,25 @@ Times are integer milliseconds since 1970-01-01 UTC. Read next: `snapshot.py`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from dashboards.wall.hours import local
+from dashboards.wall.hours import local, milliseconds
+from dashboards.wall.scopes import Scope
 from streams.clock import SiteClock
 from streams.contract import Topic
+from streams.site import Site
 
 MINUTE = 60_000
+HOUR = 60 * MINUTE
+STEP = 5 * MINUTE
+"""The width of one step of a trend."""
+MARGIN = 60
+"""Minutes before opening and after closing that a trend shows."""
+DAY_MINUTES = 24 * 60
+BEFORE_MINUTES = 5
+"""So many minutes before the newest full one are what its flow is compared with."""
 
 
 class LogRow(NamedTuple):
@@ -66,19 +77,50 @@ class DeviceRow(NamedTuple):
     last_ts: int
 
 
-class MinuteRow(NamedTuple):
-    """Passages over the boundary of the site in one minute."""
+class FlowRow(NamedTuple):
+    """Passages of one entrance and direction in the newest full minute, and in the 5 minutes `before` that one.
 
-    minute: int
+    Those of `flow` (so many minutes as are set) and of the hour end with the newest full minute, too; `first` is when
+    the first minute of the hour began that has any.
+    """
+
+    entrance: str
     direction: str
+    minute: int
+    before: int
+    flow: int
+    hour: int
+    first: int
+
+
+class QueueRow(NamedTuple):
+    """The newest reckoning of the queue at an entrance, `at` a site time: lanes open, and minutes to wait.
+
+    `low` and `high`: if as few or as many people come as may be. None: passages alone cannot tell.
+    """
+
+    entrance: str
+    at: int
+    lanes: int
+    wait: float | None
+    low: float | None
+    high: float | None
+
+
+class StepRow(NamedTuple):
+    """Passages in one step of a trend, `way` "in" or "out" of its scope."""
+
+    step: int
+    way: str
+    category: str
     passages: int
 
 
 class InsideRow(NamedTuple):
-    """The occupancy of an area at the end of one minute; one from before the span has minute 0."""
+    """The occupancy of an area at the end of one step; one from before the span has step 0."""
 
     area: str
-    minute: int
+    step: int
     inside: int
 
 
@@ -126,13 +168,28 @@ class ForecastRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of site time, half-open."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
-    """What to ask for: the site's calendar day, and the full minutes of flow and trend, which end at `end`."""
+    """What to ask for: the site's calendar day, and full minutes, which end at `end`.
+
+    `trend` is the part of the day that a trend shows, the part to come included; `before` is the same of the day
+    before. Both begin and end with a step.
+    """
 
     day: date
+    minute_start: int
     flow_start: int
-    trend_start: int
+    hour_start: int
     end: int
+    trend: Stretch
+    before: Stretch
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,19 +205,23 @@ class Reading:
     today: Sequence[TodayRow] = ()
     areas: Sequence[AreaRow] = ()
     totals: Sequence[GateRow] = ()
-    flows: Sequence[GateRow] = ()
+    flows: Sequence[FlowRow] = ()
     devices: Sequence[DeviceRow] = ()
     episodes: Sequence[EpisodeRow] | None = None
+    queues: Sequence[QueueRow] = ()
     forecasts: Sequence[ForecastRow] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TrendReading:
-    """Rows of the trend."""
+    """Rows of the trend of one scope, and of the day before."""
 
     span: Span
-    minutes: Sequence[MinuteRow] = ()
+    scope: Scope
+    steps: Sequence[StepRow] = ()
     inside: Sequence[InsideRow] = ()
+    before: Sequence[StepRow] = ()
+    inside_before: Sequence[InsideRow] = ()
 
 
 def live_logs(logs: Sequence[LogRow]) -> Sequence[LogRow]:
@@ -181,26 +242,35 @@ def judged_to(logs: Sequence[LogRow]) -> int | None:
     return min((row.complete_to for row in live_logs(logs) if row.of_alarms), default=None)
 
 
-def span_of(
-    logs: Sequence[LogRow],
-    clock: SiteClock,
-    real_ms: int,
-    *,
-    zone: str,
-    flow_minutes: int,
-    trend_minutes: int,
-) -> Span:
+def span_of(logs: Sequence[LogRow], clock: SiteClock, real_ms: int, site: Site, *, flow_minutes: int) -> Span:
     """Choose the spans by what is stored, not by what time it is.
 
     If storage is two minutes behind, the newest full minutes are two minutes old: a minute that has not been stored
     would show as a minute without people. For the same reason a day begins when its first moment is stored.
     """
     stored = complete_to(logs)
-    at = clock.now(real_ms if stored is None else stored)
-    end = at - at % MINUTE
+    return span_at(clock.now(real_ms if stored is None else stored), site, flow_minutes=flow_minutes)
+
+
+def span_at(site_ms: int, site: Site, *, flow_minutes: int) -> Span:
+    """Return the spans of figures that are complete to a site time."""
+    end = site_ms - site_ms % MINUTE
+    day = local(site_ms, site.time_zone).date()
     return Span(
-        day=local(at, zone).date(),
+        day=day,
+        minute_start=end - MINUTE,
         flow_start=end - flow_minutes * MINUTE,
-        trend_start=end - trend_minutes * MINUTE,
+        hour_start=end - HOUR,
         end=end,
+        trend=_shown(day, site),
+        before=_shown(day - timedelta(days=1), site),
     )
+
+
+def _shown(day: date, site: Site) -> Stretch:
+    """Return an hour before the site opens to an hour after it closes; of a day on which it is closed, all of it."""
+    midnight = datetime.combine(day, time(), tzinfo=ZoneInfo(site.time_zone))
+    opens, closes = site.opening.on(day) or (0, DAY_MINUTES)
+    first, last = max(0, opens - MARGIN), min(DAY_MINUTES, closes + MARGIN)
+    start, end = (milliseconds(midnight + timedelta(minutes=minute)) for minute in (first, last))
+    return Stretch(start - start % STEP, end + -end % STEP)

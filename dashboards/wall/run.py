@@ -30,7 +30,6 @@ def store_source(address: StoreAddress, site: Site, options: WallOptions) -> Rou
         site,
         options.clock,
         flow_minutes=options.flow_minutes,
-        trend_minutes=options.trend_minutes,
         close=reader.close,
     )
 

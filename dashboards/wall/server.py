@@ -25,13 +25,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboards.wall.card import site_card
 from dashboards.wall.desk import Desk, closed
 from dashboards.wall.feed import Feed, event, real_now
 from dashboards.wall.options import WallOptions
 from dashboards.wall.origin import may_acknowledge
 from dashboards.wall.queries import Source
 from dashboards.wall.sending import SendCommand
-from streams.alarm_words import LEVEL_NAMES
 from streams.site import Site
 
 log = structlog.get_logger(__name__)
@@ -62,7 +62,8 @@ def create_app(
     desk = None
     if send is not None and may_acknowledge(options.acknowledge, host):
         desk = _desk(feed, source, options, host=host, send=send)
-    displays = Displays(feed, site_card(site, options, acknowledge=desk is not None), options)
+    card = site_card(site, options, page=page_version(), acknowledge=desk is not None)
+    displays = Displays(feed, card, options)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -102,29 +103,10 @@ def _desk(feed: Feed, source: Source, options: WallOptions, *, host: str, send: 
     )
 
 
-def site_card(site: Site, options: WallOptions, *, acknowledge: bool) -> dict[str, Any]:
-    """Return what the page must know once: names, limits, and the version of the page's own files."""
-    return {
-        "id": site.id,
-        "title": options.title or site.title,
-        "time_zone": site.time_zone,
-        "language": options.language,
-        "page": page_version(),
-        "speed": options.clock.speed,
-        "stale_after_ms": options.limits.stale_after_ms,
-        "flow_minutes": options.flow_minutes,
-        "silent_after_min": options.silent_after_min,
-        "acknowledge": acknowledge,
-        "levels": LEVEL_NAMES,
-        "areas": {area.id: area.title for area in site.areas},
-        "entrances": {entrance.id: entrance.title for entrance in site.entrances},
-    }
-
-
 def page_version() -> str:
     """Return a digest of the page's files: a display with another one has an old page, and loads it anew."""
     digest = sha256()
-    for path in sorted(STATIC.iterdir()):
+    for path in sorted(each for each in STATIC.iterdir() if each.is_file()):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 

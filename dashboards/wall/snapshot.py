@@ -14,6 +14,7 @@ from dashboards.wall.figures import (
     Ahead,
     AreaNow,
     EntranceNow,
+    FlowNow,
     Health,
     Level,
     Limits,
@@ -24,7 +25,8 @@ from dashboards.wall.figures import (
 from dashboards.wall.hours import next_quiet, opened_at
 from dashboards.wall.outlook import next_levels
 from dashboards.wall.ranking import entrances_of, rank
-from dashboards.wall.reading import AreaRow, Reading, TodayRow, complete_to, live_logs
+from dashboards.wall.reading import BEFORE_MINUTES, AreaRow, Reading, TodayRow, complete_to, live_logs
+from dashboards.wall.scopes import Scope, crossings, scopes_of, site_kinds
 from streams.clock import SiteClock
 from streams.contract import Kind
 from streams.site import Site
@@ -54,6 +56,7 @@ def take(reading: Reading, site: Site, clock: SiteClock, *, limits: Limits) -> S
         open=opened is not None,
         today={kind: _today(reading.today, kind, heard=_heard(entrances, kind)) for kind in kinds},
         inside={kind: _with_ahead(whole, ahead.get((site.id, kind), ())) for kind, whole in wholes.items()},
+        flows=[_flow(reading, scope, site, entrances) for scope in scopes_of(site, "flow")],
         areas=[_with_ahead(area, ahead.get((area.id, area.kind), ())) for area in areas],
         entrances=entrances,
         health=_health(reading, entrances, stale_after_ms=limits.stale_after_ms),
@@ -87,11 +90,6 @@ def _ages(stored: int | None, real_ms: int, clock: SiteClock, *, zone: str, limi
     }
 
 
-def site_kinds(site: Site) -> list[Kind]:
-    """Return what passes through the site's entrances, persons first."""
-    return sorted({entrance.kind for entrance in site.entrances})
-
-
 def level(inside: int, capacity: int) -> Level:
     """Return the level that `inside` has reached of `capacity`; exact at the limits."""
     return next((name for percent, name in LEVELS if inside * 100 >= percent * capacity), "calm")
@@ -106,6 +104,18 @@ def _today(rows: Sequence[TodayRow], kind: Kind, *, heard: bool) -> Today:
         if row.kind == kind:
             return Today(row.entries, row.exits, row.distinct, row.unidentified)
     return Today(0, 0, 0, 0) if heard else Today()
+
+
+def _flow(reading: Reading, scope: Scope, site: Site, entrances: Sequence[EntranceNow]) -> FlowNow:
+    """Sum what crosses the scope's limits; unknown until one of its entrances was heard."""
+    into, out_of = crossings(scope, site)
+    ways = {entrance for entrance, _ in into}
+    if not any(row.id in ways and row.today_in is not None for row in entrances):
+        return FlowNow(*scope)
+    rows = {(row.entrance, row.direction): row for row in reading.flows}
+    minute = [sum(rows[way].minute for way in ways if way in rows) for ways in (into, out_of)]
+    before = [sum(rows[way].before for way in ways if way in rows) / BEFORE_MINUTES for ways in (into, out_of)]
+    return FlowNow(*scope, *minute, *before)
 
 
 def _place(site: Site) -> Callable[[AreaRow], tuple[str, int, str]]:

@@ -1,50 +1,113 @@
-"""The last two hours, minute by minute: in and out over the site's boundary, and who was inside; pure.
+"""The course of a day, step by step: in by category, out, and who was inside, before a day to compare with; pure.
 
 Read `snapshot.py` for the figures of this moment.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+from typing import Literal
 
 import msgspec
+import numpy as np
 
-from dashboards.wall.reading import MINUTE, TrendReading
+from dashboards.wall.hours import local
+from dashboards.wall.reading import MINUTE, STEP, InsideRow, StepRow, Stretch, TrendReading
+from dashboards.wall.scopes import crossings
+from streams.contract import Kind
+from streams.site import Site
+
+Counts = Sequence[int | None]
 
 
-class Trend(msgspec.Struct, frozen=True):
-    """Full minutes from `start_ms` (site time): passages in and out, and inside at the minute's end.
+class Behind(msgspec.Struct, frozen=True):
+    """What a day is compared with, over all of its steps: the day before, or the plan, which knows no occupancy."""
 
-    The three lists are of one length. A minute before the first event ever is None.
+    name: Literal["yesterday", "plan"]
+    entered: Sequence[float]
+    inside: Counts
+
+
+class Trend(msgspec.Struct, frozen=True, kw_only=True):
+    """Passages in steps of `step_ms` from `start_ms` (site time), and inside at the end of each step.
+
+    `entered` is by category. The lists end with the newest full step, those of `behind` with the day, which has
+    `steps` of them. A step before the first event ever is None.
     """
 
+    kind: Kind
+    area: str
     start_ms: int
-    entered: Sequence[int | None]
-    departed: Sequence[int | None]
-    inside: Sequence[int | None]
+    step_ms: int
+    steps: int
+    entered: Mapping[str, Counts]
+    departed: Counts
+    inside: Counts
+    behind: Behind | None
 
 
-def draw(reading: TrendReading) -> Trend:
-    """Lay the rows of a trend on a grid of minutes; an occupancy stays until the next one is known."""
-    minutes = range(reading.span.trend_start, reading.span.end, MINUTE)
-    inside = _inside(reading, minutes)
-    counts = {(row.minute, row.direction): row.passages for row in reading.minutes}
-    first = min((minute for minute, _ in counts), default=reading.span.end)
+def draw(reading: TrendReading, site: Site) -> Trend:
+    """Lay the rows of a trend on a grid of steps; an occupancy stays until the next one is known."""
+    day, end = reading.span.trend, min(reading.span.end, reading.span.trend.end)
+    steps = range(day.start, max(day.start, end - end % STEP), STEP)
+    inside = _inside(reading.inside, steps)
+    first = min((row.step for row in reading.steps), default=end)
+    unknown = [people is None and step < first for step, people in zip(steps, inside, strict=True)]
 
-    def passages(direction: str) -> list[int | None]:
-        return [
-            None if people is None and minute < first else counts.get((minute, direction), 0)
-            for minute, people in zip(minutes, inside, strict=True)
-        ]
+    def course(rows: Iterable[StepRow]) -> Counts:
+        passages = _passages(rows)
+        return [None if hidden else passages.get(step, 0) for step, hidden in zip(steps, unknown, strict=True)]
 
-    return Trend(reading.span.trend_start, passages("in"), passages("out"), inside)
+    into = [row for row in reading.steps if row.way == "in"]
+    categories = [each.id for each in site.categories_of(reading.scope.kind)]
+    return Trend(
+        kind=reading.scope.kind,
+        area=reading.scope.area,
+        start_ms=day.start,
+        step_ms=STEP,
+        steps=(day.end - day.start) // STEP,
+        entered={name: course(row for row in into if row.category == name) for name in categories},
+        departed=course(row for row in reading.steps if row.way == "out"),
+        inside=inside,
+        behind=_yesterday(reading) or _plan(reading, site),
+    )
 
 
-def _inside(reading: TrendReading, minutes: range) -> list[int | None]:
+def _passages(rows: Iterable[StepRow]) -> Mapping[int, int]:
+    passages: dict[int, int] = {}
+    for row in rows:
+        passages[row.step] = passages.get(row.step, 0) + row.passages
+    return passages
+
+
+def _inside(rows: Iterable[InsideRow], steps: Iterable[int]) -> Counts:
     changes: dict[int, dict[str, int]] = {}
-    for row in reading.inside:
-        changes.setdefault(row.minute, {})[row.area] = row.inside
-    now = changes.get(0, {})
-    course: list[int | None] = []
-    for minute in minutes:
-        now |= changes.get(minute, {})
-        course.append(sum(now.values()) if now else None)
-    return course
+    for row in rows:
+        changes.setdefault(row.step, {})[row.area] = row.inside
+    now = accumulate((changes.get(step, {}) for step in steps), lambda old, new: old | new, initial=changes.get(0, {}))
+    next(now)
+    return [sum(areas.values()) if areas else None for areas in now]
+
+
+def _yesterday(reading: TrendReading) -> Behind | None:
+    """Return the day before, if anybody entered then."""
+    into = _passages(row for row in reading.before if row.way == "in")
+    if not into:
+        return None
+    steps = _steps(reading.span.before)
+    return Behind("yesterday", [into.get(step, 0) for step in steps], _inside(reading.inside_before, steps))
+
+
+def _plan(reading: TrendReading, site: Site) -> Behind | None:
+    """Return the people expected by the profile, if it plans any of the scope's entrances."""
+    into = [site.entrance(name).plan for name, way in crossings(reading.scope, site).into if way == "in"]
+    if not any(plan.expected for plan in into):
+        return None
+    by_minute = np.sum([plan.course() for plan in into], axis=0)
+    minutes = STEP // MINUTE
+    starts = [local(step, site.time_zone) for step in _steps(reading.span.trend)]
+    firsts = [start.hour * 60 + start.minute for start in starts]
+    return Behind("plan", [round(float(by_minute[first : first + minutes].sum()), 1) for first in firsts], [])
+
+
+def _steps(stretch: Stretch) -> range:
+    return range(stretch.start, stretch.end, STEP)

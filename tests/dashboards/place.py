@@ -12,19 +12,23 @@ from zoneinfo import ZoneInfo
 
 from dashboards.wall.figures import EntranceNow, Limits, Snapshot
 from dashboards.wall.reading import (
+    STEP,
     AreaRow,
     DeviceRow,
     EpisodeRow,
+    FlowRow,
     ForecastRow,
     GateRow,
     LogRow,
-    MinuteRow,
+    QueueRow,
     Reading,
     Span,
+    StepRow,
     TodayRow,
     TrendReading,
     span_of,
 )
+from dashboards.wall.scopes import Scope
 from dashboards.wall.snapshot import take
 from streams.clock import SiteClock
 from streams.site import Site, parse_site
@@ -68,6 +72,7 @@ PROFILE = "\n".join(
 ZONE = "Asia/Shanghai"
 SITE: Site = parse_site(PROFILE, source="small.toml")
 CLOCK = SiteClock()
+PERSONS = Scope("person")
 LIMITS = Limits(stale_after_ms=5000, silent_after_ms=15 * 60_000)
 
 
@@ -105,16 +110,30 @@ def forecast(area: str, level: int, minutes: int | None, **given: Any) -> Foreca
     return usual._replace(**given)
 
 
+def queue(entrance: str, wait: float | None, **given: Any) -> QueueRow:
+    """Return a reckoning of a queue from the last full minute before noon's figures, with two lanes open."""
+    low, high = (None, None) if wait is None else (wait / 2, wait * 2)
+    return QueueRow(entrance, NOON - 30_000, 2, wait, low, high)._replace(**given)
+
+
+def flow(entrance: str, direction: str, passages: int, *, end: int = NOON - 30_000) -> FlowRow:
+    """Return passages that were even over the five minutes before `end` and absent before."""
+    even = passages // 5
+    return FlowRow(entrance, direction, even, passages - even, passages, passages, end - 5 * 60_000)
+
+
 def span(logs: Sequence[LogRow] = (), real_ms: int = NOON, clock: SiteClock = CLOCK) -> Span:
-    return span_of(logs, clock, real_ms, zone=ZONE, flow_minutes=5, trend_minutes=120)
+    return span_of(logs, clock, real_ms, SITE, flow_minutes=5)
 
 
 def reading(real_ms: int = NOON, *, logs: Sequence[LogRow] | None = None, **rows: Any) -> Reading:
     """Return a reading of a running site, one second old; `rows` replace its tables."""
     logs = [log(real_ms - 1000), alarm_log(real_ms - 900)] if logs is None else logs
+    where = span(logs, real_ms)
+    flows = [("N1", "in", 50), ("N1", "out", 10), ("N2", "in", 100), ("P1", "in", 5)]
     usual = Reading(
         real_ms,
-        span(logs, real_ms),
+        where,
         logs,
         today=[TodayRow("person", 900, 300, 700, 5), TodayRow("vehicle", 40, 10, 39, 0)],
         areas=[
@@ -126,16 +145,17 @@ def reading(real_ms: int = NOON, *, logs: Sequence[LogRow] | None = None, **rows
             GateRow("N1", "in", 600), GateRow("N1", "out", 200), GateRow("N2", "in", 300), GateRow("N2", "out", 100),
             GateRow("H1", "in", 150), GateRow("H1", "out", 30), GateRow("P1", "in", 40), GateRow("P1", "out", 10),
         ],
-        flows=[GateRow("N1", "in", 50), GateRow("N1", "out", 10), GateRow("N2", "in", 100), GateRow("P1", "in", 5)],
+        flows=[flow(*each, end=where.end) for each in flows],
         devices=[DeviceRow(lane, gate.id, 0, real_ms - 2000) for gate in SITE.entrances for lane in gate.lanes],
         episodes=(),
     )  # fmt: skip
     return replace(usual, **rows)
 
 
-def trend_reading(where: Span) -> TrendReading:
-    minutes = [MinuteRow(where.end - 60_000, "in", 30), MinuteRow(where.end - 60_000, "out", 10)]
-    return TrendReading(where, minutes)
+def trend_reading(where: Span, scope: Scope = PERSONS) -> TrendReading:
+    """Return a morning in which 30 came in and 10 went out in one step."""
+    newest = where.end - where.end % STEP - STEP
+    return TrendReading(where, scope, [StepRow(newest, "in", "visitor", 30), StepRow(newest, "out", "visitor", 10)])
 
 
 def snapshot(of: Reading | None = None, clock: SiteClock = CLOCK) -> Snapshot:

@@ -15,6 +15,7 @@ from dashboards.wall.server import create_app
 from dashboards.wall.serving import WallServer, address_of, listen
 from streams.site import Site
 from tests.dashboards.place import SITE, reading, trend_reading
+from tests.dashboards.place import span as morning
 
 PATIENCE = 20.0
 """Real seconds until something that should happen has failed to."""
@@ -48,10 +49,10 @@ class HandSource:
             raise self.failure
         return self.draw(real_ms)
 
-    def read_trend(self, span: Span) -> TrendReading:
-        """Answer with one minute."""
+    def read_trend(self, _: Span) -> Sequence[TrendReading]:
+        """Answer with a morning, whatever time it is."""
         self.trends += 1
-        return trend_reading(span)
+        return [trend_reading(morning())]
 
     def read_changes(self, episode: str) -> Sequence[ChangeRow]:
         """Answer with the changes that the test has laid out."""

@@ -130,7 +130,7 @@ def test_the_trend_is_asked_for_less_often_than_the_figures() -> None:
             await feed.round()
         assert (source.rounds, source.trends) == (5, 1)
         assert feed.newest.trend is not None
-        assert feed.newest.trend.entered[-1] == 30
+        assert feed.newest.trend[0].entered["visitor"][-1] == 30
 
     with_feed(test, trend_period_s=1000)
 

@@ -10,38 +10,18 @@ from playwright.sync_api import Page, Request, Route, expect
 from dashboards.wall.options import WallOptions
 from dashboards.wall.reading import DeviceRow, Reading, TodayRow
 from streams.clock import SiteClock
-from tests.dashboards.place import NASTY, at, log, reading
+from tests.dashboards.looks import SCREENS, cut_off
+from tests.dashboards.place import NASTY, at, log, queue, reading
 from tests.dashboards.sources import HandSource, StoreGoneError, until, wall
 
 OPTIONS = WallOptions(period_s=0.2, trend_period_s=0.5, language="en")
 PATIENCE_MS = 20_000
+ENTRIES = "[data-figure='person.entries']"
 
-
-# The texts that stick out of the box they stand in, or out of the screen; titles of entrances and areas may be long.
-CUT_OFF = """() => {
-    const boxes = [...document.querySelectorAll("header, #strip-head, .alarm, .figure, .panel:not([hidden]), .vital")];
-    const within = (inner, outer) => inner.left >= outer.left - 1 && inner.right <= outer.right + 1
-        && inner.top >= outer.top - 1 && inner.bottom <= outer.bottom + 1;
-    const screen = { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
-    const cut = boxes.filter((box) => !within(box.getBoundingClientRect(), screen)).map((box) => box.className);
-    for (const box of boxes) {
-        const texts = document.createTreeWalker(box, NodeFilter.SHOW_TEXT);
-        while (texts.nextNode()) {
-            const text = texts.currentNode;
-            const range = document.createRange();
-            range.selectNodeContents(text);
-            const { left, right, top, height } = range.getBoundingClientRect();
-            const part = { left, right, top: top + 0.2 * height, bottom: top + 0.8 * height }; // the letters themselves
-            const may = !height || text.parentElement.matches(".title, .name");
-            if (!may && !within(part, box.getBoundingClientRect())) cut.push(text.data);
-        }
-    }
-    return cut;
-}"""
 
 # Remember every text that the headline figure ever has.
 WATCH = """() => {
-    const entries = document.getElementById("entries");
+    const entries = document.querySelector("[data-figure='person.entries']");
     window.seen = new Set();
     new MutationObserver(() => window.seen.add(entries.textContent))
         .observe(entries, { childList: true, characterData: true, subtree: true });
@@ -54,7 +34,14 @@ def look(page: Page, url: str) -> None:
 
 
 def figure(page: Page, name: str) -> str:
-    return page.locator(f"#{name}").inner_text()
+    """Read a figure by its name, `person.entries`, or an element by its id."""
+    return page.locator(f"[data-figure='{name}']" if "." in name else f"#{name}").inner_text()
+
+
+def headline(page: Page) -> dict[str, str]:
+    """Read the numbers at the top of the wall."""
+    names = ("person.entries", "person.distinct", "vehicle.entries", "person.inside", "person.share")
+    return {name: figure(page, name) for name in names}
 
 
 def row(page: Page, entrance: str) -> list[str]:
@@ -66,15 +53,19 @@ def becomes(page: Page, fresh: str, kind: str) -> None:
 
 
 def test_the_figures_are_those_of_the_snapshot(page: Page) -> None:
-    with wall(HandSource(), OPTIONS) as running:
+    with wall(HandSource(lambda real_ms: reading(real_ms, queues=[queue("N1", 4.5, at=real_ms)])), OPTIONS) as running:
         look(page, running.url)
-        shown = {name: figure(page, name) for name in ("entries", "distinct", "vehicles", "inside", "share")}
-        assert shown == {"entries": "900", "distinct": "700", "vehicles": "40", "inside": "600", "share": "50%"}
+        assert headline(page) == {
+            "person.entries": "900", "person.distinct": "700", "vehicle.entries": "40", "person.inside": "600",
+            "person.share": "50%",
+        }  # fmt: skip
+        assert (figure(page, "person.entered"), figure(page, "person.departed")) == ("30", "2")
         assert figure(page, "title") == "Small hall"
-        #                             rank  name       bar  in/min  out/min  today in, out  lanes
-        assert row(page, "N2") == ["1", "North 2", "", "20", "0", "300", "100", "2/2"]
-        assert row(page, "N1") == ["2", "North 1", "", "10", "2.0", "600", "200", "3/3"]
-        assert page.locator("#chart rect.in").count() > 0
+        #                           rank   name     in   out  5 min  to 1 h  (wide)  lanes  wait age
+        assert row(page, "N2") == ["1", "North 2", "20", "0", "20", "+0%", "", "", "2/2", "–", "2 s"]
+        assert row(page, "N1") == ["2", "North 1", "10", "2", "12", "+0%", "", "", "2/3", "5", "2 s"]
+        assert page.locator(".chart rect.in").count() > 0
+        assert page.locator(".cell[data-area='park']").inner_text().split("\n")[:2] == ["Park", "20 left"]
 
 
 def test_known_missing_events_show_at_their_entrance_and_in_the_total(page: Page) -> None:
@@ -96,21 +87,21 @@ def test_what_was_never_heard_is_a_dash_and_not_a_zero(page: Page) -> None:
     with wall(HandSource(draw), OPTIONS) as running:
         page.goto(running.url)
         becomes(page, "none", "no_data")
-        assert {figure(page, name) for name in ("entries", "distinct", "vehicles", "inside", "share")} == {"–"}
-        assert row(page, "N1")[3:7] == ["–"] * 4
+        assert set(headline(page).values()) == {"–"}
+        assert set(row(page, "N1")[2:6] + row(page, "N1")[9:]) == {"–"}
         assert figure(page, "banner") == "No data received yet"
 
 
 def test_the_language_is_the_servers_until_someone_chooses_and_then_stays(page: Page) -> None:
     with wall(HandSource(), replace(OPTIONS, language="zh")) as running:
         look(page, running.url)
-        assert page.locator("#figures h2").first.inner_text() == "单日进场人员"
+        assert page.locator(".tile h2 .title").first.inner_text() == "单日进场人员"
         assert page.locator("html").get_attribute("lang") == "zh-CN"
         page.click("#language")
-        assert page.locator("#figures h2").first.inner_text() == "Persons entered today"
+        assert page.locator(".tile h2 .title").first.inner_text() == "Entered today"
         page.reload()
         page.wait_for_selector("html[data-fresh='ok']")
-        assert page.locator("#figures h2").first.inner_text() == "Persons entered today"
+        assert page.locator(".tile h2 .title").first.inner_text() == "Entered today"
         look(page, running.url + "?lang=zh")
         assert figure(page, "title") == "小展馆"
 
@@ -144,13 +135,13 @@ def test_figures_go_grey_when_the_data_stops_and_come_back_with_it(page: Page) -
     source = HandSource()
     with wall(source, replace(OPTIONS, stale_after_s=1.5)) as running:
         look(page, running.url)
-        bright = page.locator("#entries").evaluate("each => getComputedStyle(each).color")
+        bright = page.locator(ENTRIES).evaluate("each => getComputedStyle(each).color")
         stopped = time.time_ns() // 1_000_000
         source.draw = lambda real_ms: replace(reading(real_ms), logs=[log(stopped)])
         becomes(page, "old", "stale")
-        assert figure(page, "entries") == "900"
+        assert figure(page, "person.entries") == "900"
         assert figure(page, "banner").startswith("Stale since ")
-        assert page.locator("#entries").evaluate("each => getComputedStyle(each).color") != bright
+        assert page.locator(ENTRIES).evaluate("each => getComputedStyle(each).color") != bright
         source.draw = reading
         becomes(page, "ok", "ok")
         assert not page.locator("#banner").is_visible()
@@ -163,7 +154,7 @@ def test_a_lost_store_is_told_with_the_last_figures_kept(page: Page) -> None:
         source.failure = StoreGoneError("gone")
         becomes(page, "old", "store_lost")
         assert figure(page, "banner").startswith("Connection to the store lost since ")
-        assert figure(page, "entries") == "900"
+        assert figure(page, "person.entries") == "900"
 
 
 def test_a_server_that_dies_greys_the_page_and_one_that_returns_revives_it_without_a_false_zero(page: Page) -> None:
@@ -171,7 +162,7 @@ def test_a_server_that_dies_greys_the_page_and_one_that_returns_revives_it_witho
         look(page, running.url)
         page.evaluate(WATCH)
     becomes(page, "old", "link_lost")
-    assert figure(page, "entries") == "900"
+    assert figure(page, "person.entries") == "900"
     assert figure(page, "banner").startswith("Connection to the wall server lost since ")
 
     # The server is back before its store is: for a moment it knows nothing, and says so.
@@ -180,7 +171,7 @@ def test_a_server_that_dies_greys_the_page_and_one_that_returns_revives_it_witho
         becomes(page, "old", "store_lost")
         source.failure = None
         becomes(page, "ok", "ok")
-        assert figure(page, "entries") == "900"
+        assert figure(page, "person.entries") == "900"
         assert set(page.evaluate("() => [...window.seen]")) <= {"900", "–"}
 
 
@@ -215,7 +206,7 @@ def test_the_page_reloads_itself_at_the_quiet_hour_if_the_server_answers(page: P
     with wall(HandSource(), replace(OPTIONS, clock=clock)) as running:
         page.goto(running.url)
         page.clock.run_for(3000)
-        page.wait_for_function("() => document.getElementById('entries').textContent === '900'", timeout=PATIENCE_MS)
+        page.wait_for_function(f"() => document.querySelector({ENTRIES!r})?.textContent === '900'", timeout=PATIENCE_MS)
         page.evaluate("() => { window.old = true }")
         page.clock.run_for(10_000)
         assert page.evaluate("() => window.old")
@@ -240,7 +231,7 @@ def test_nothing_is_cut_off_on_any_screen_in_any_language(page: Page, times: int
     with wall(HandSource(draw), OPTIONS) as running:
         for language in ("zh", "en"):
             look(page, f"{running.url}?lang={language}")
-            for width, height in [(1920, 1080), (3840, 2160), (3840, 1080), (1366, 768)]:
+            for width, height in SCREENS:
                 page.set_viewport_size({"width": width, "height": height})
-                expect(page.locator("#columns .row").first).to_be_visible()
-                until(lambda: page.evaluate(CUT_OFF) == [])
+                expect(page.locator(".row.head").first).to_be_visible()
+                assert cut_off(page) == []

@@ -152,7 +152,7 @@ def test_the_same_snapshot_is_there_for_scripts() -> None:
         until(lambda: get_json(running.url + "snapshot.json")["trend"])
         body = get_json(running.url + "snapshot.json")
         assert body["beat"]["snapshot"]["today"]["person"]["entries"] == 900
-        assert body["site"]["entrances"]["N1"] == {"zh": "北一口", "en": "North 1"}
+        assert body["site"]["entrances"]["N1"]["title"] == {"zh": "北一口", "en": "North 1"}
 
 
 def test_health_is_good_only_while_the_figures_are_fresh() -> None:

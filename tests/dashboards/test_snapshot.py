@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from dashboards.wall.figures import Today
-from dashboards.wall.reading import AreaRow, DeviceRow, TodayRow
+from dashboards.wall.figures import FlowNow, Today, Wait
+from dashboards.wall.reading import AreaRow, DeviceRow, FlowRow, Reading, TodayRow
 from dashboards.wall.snapshot import aged, level
 from streams.clock import SiteClock
-from tests.dashboards.place import CLOCK, LIMITS, NOON, SITE, ZONE, at, gate, log, reading, snapshot, span
+from tests.dashboards.place import CLOCK, LIMITS, NOON, SITE, ZONE, at, gate, log, queue, reading, snapshot, span
 
 MINUTE = 60_000
+SPAN = span()
 
 
 def test_todays_figures_are_those_of_the_views() -> None:
@@ -198,6 +199,38 @@ def test_inner_doors_and_vehicles_are_ranked_by_themselves() -> None:
 def test_flow_is_passages_per_minute() -> None:
     row = gate("N1", snapshot())
     assert (row.flow_in, row.flow_out, row.today_in, row.today_out) == (10.0, 2.0, 600, 200)
+
+
+def test_the_average_is_of_the_time_since_an_entrance_was_first_used_within_the_hour() -> None:
+    minutes_ago = SPAN.end - 20 * MINUTE
+    rows = [FlowRow("N1", "in", 9, 0, 9, 60, minutes_ago), FlowRow("N1", "out", 1, 0, 1, 40, minutes_ago + MINUTE)]
+    assert gate("N1", snapshot(reading(flows=rows))).average == 100 / 20
+    assert gate("N2", snapshot(reading(flows=rows))).average == 0
+
+
+def test_a_wait_is_shown_with_its_interval_while_its_reckoning_is_fresh() -> None:
+    row = gate("N1", snapshot(reading(queues=[queue("N1", 4.5)])))
+    assert (row.wait, row.open_lanes) == (Wait(4.5, 2.25, 9.0), 2)
+    old = gate("N1", snapshot(reading(queues=[queue("N1", 4.5, at=SPAN.end - 4 * MINUTE)])))
+    assert (old.wait, old.open_lanes) == (None, None)
+    untold = gate("N1", snapshot(reading(queues=[queue("N1", None)])))
+    assert (untold.wait, untold.open_lanes) == (None, 2)
+
+
+def test_an_entrance_is_as_old_as_the_newest_event_of_any_of_its_lanes() -> None:
+    devices = [DeviceRow("N1-L01", "N1", 0, NOON - 9000), DeviceRow("N1-L02", "N1", 0, NOON - 3000)]
+    picture = snapshot(reading(devices=devices))
+    assert (gate("N1", picture).newest_ms, gate("N2", picture).newest_ms) == (NOON - 3000, None)
+
+
+def test_the_flow_of_the_last_minute_is_told_beside_that_of_the_minutes_before_it() -> None:
+    rows = [FlowRow("N1", "in", 12, 30, 42, 42, SPAN.hour_start), FlowRow("N2", "in", 3, 20, 23, 23, SPAN.hour_start)]
+    (flow,) = snapshot(reading(flows=rows)).flows
+    assert flow == FlowNow("person", "", 15, 0, 10.0, 0.0)
+
+
+def test_the_flow_is_unknown_until_an_entrance_was_heard() -> None:
+    assert snapshot(Reading(NOON, SPAN)).flows == [FlowNow("person", "")]
 
 
 def test_the_quiet_hour_is_the_next_one_on_the_sites_clock() -> None:

@@ -17,10 +17,13 @@ from dashboards.wall.reading import (
     ChangeRow,
     DeviceRow,
     EpisodeRow,
+    FlowRow,
     ForecastRow,
     GateRow,
     InsideRow,
-    MinuteRow,
+    QueueRow,
+    StepRow,
+    Stretch,
     TodayRow,
 )
 from dashboards.wall.run import store_source
@@ -32,6 +35,7 @@ from sinks.clickhouse import ClickHouseSink, StoreAddress, connect
 from sinks.rows import TABLES, Block
 from sinks.sink import StoreRefused
 from streams.clock import SiteClock
+from streams.site_screens import Screen, Tile
 from tests.dashboards.place import SITE, at, gate
 from tests.dashboards.sources import until, wall
 
@@ -160,7 +164,9 @@ def test_a_round_brings_what_was_stored(store: Store) -> None:
         GateRow("P1", "in", 7),
     ]  # fmt: skip
     assert sorted(found.flows) == [
-        GateRow("N1", "in", 15), GateRow("N2", "in", 20), GateRow("N2", "out", 10), GateRow("P1", "in", 7),
+        # minute 11:59, before it 11:54-11:58, five minutes, hour, its first minute
+        FlowRow("N1", "in", 5, 10, 15, 85, at("11:30:00")), FlowRow("N2", "in", 0, 20, 20, 20, at("11:58:00")),
+        FlowRow("N2", "out", 10, 0, 10, 10, at("11:59:00")), FlowRow("P1", "in", 7, 0, 7, 7, at("11:59:00")),
     ]  # fmt: skip
     assert DeviceRow("N1-L01", "N1", 37, NOW) in found.devices
     picture = take(found, SITE, OPTIONS.clock, limits=OPTIONS.limits)
@@ -169,19 +175,62 @@ def test_a_round_brings_what_was_stored(store: Store) -> None:
     source.close()
 
 
-def test_the_trend_has_the_minutes_and_what_was_inside_before_them(store: Store) -> None:
+def test_the_trend_has_the_steps_of_the_day_and_what_was_inside_before_them(store: Store) -> None:
     seed(store)
+    store.write(
+        "counts_1m",
+        counts("N1", "in", 3, window_start=at("06:10:00")), counts("H1", "in", 40, window_start=at("11:59:00")),
+        counts("N1", "in", 44, window_start=at("11:30:00", "2026-11-06")),
+    )  # fmt: skip
     source = store_source(store.reader, SITE, OPTIONS)
-    found = source.read_trend(source.read(NOW).span)
-    assert sorted(found.minutes) == [
-        MinuteRow(at("11:30:00"), "in", 70), MinuteRow(at("11:57:00"), "in", 10), MinuteRow(at("11:58:00"), "in", 20),
-        MinuteRow(at("11:59:00"), "in", 5), MinuteRow(at("11:59:00"), "out", 10),
+    (found,) = source.read_trend(source.read(NOW).span)
+    assert found.span.trend == Stretch(at("07:00:00"), at("21:00:00"))  # an hour around opening
+    assert sorted(found.steps) == [
+        StepRow(at("09:00:00"), "in", "visitor", 6), StepRow(at("11:30:00"), "in", "visitor", 70),
+        StepRow(at("11:55:00"), "in", "visitor", 35), StepRow(at("11:55:00"), "out", "visitor", 10),
     ]  # fmt: skip
     assert sorted(found.inside) == [
-        InsideRow("hall", at("11:59:00"), 40),
-        InsideRow("venue", 0, 6),
+        InsideRow("hall", at("11:55:00"), 40),
+        InsideRow("venue", at("09:00:00"), 6),
         InsideRow("venue", at("11:30:00"), 76),
-        InsideRow("venue", at("11:59:00"), 55),
+        InsideRow("venue", at("11:55:00"), 55),
+    ]
+    assert found.before == [StepRow(at("11:30:00", "2026-11-06"), "in", "visitor", 44)]
+    assert found.inside_before == []
+    source.close()
+
+
+def test_an_area_has_a_trend_of_its_own_from_the_doors_that_lead_into_it(store: Store) -> None:
+    seed(store)
+    store.write(
+        "counts_1m",
+        counts("H1", "in", 40, window_start=at("11:50:00")), counts("H1", "out", 5, window_start=at("11:51:00")),
+    )  # fmt: skip
+    of_hall = Screen("hall", SITE.title, {"T": Tile("trend", "", "hall")}, ("T",), ("T",))
+    of_venue = Screen("venue", SITE.title, {"T": Tile("trend", "", "venue")}, ("T",), ("T",))
+    site = replace(SITE, screens=(of_hall, of_venue))
+    source = store_source(store.reader, site, OPTIONS)
+    hall, venue = source.read_trend(source.read(NOW).span)
+    assert sorted(hall.steps) == [
+        StepRow(at("11:50:00"), "in", "visitor", 40), StepRow(at("11:50:00"), "out", "visitor", 5),
+    ]  # fmt: skip
+    assert StepRow(at("11:50:00"), "out", "visitor", 40) in venue.steps
+    assert {row.area for row in venue.inside} == {"venue"}
+    source.close()
+
+
+def test_queues_come_as_the_newest_of_each_entrance(store: Store) -> None:
+    seed(store)
+    row = {"entrance": "N1", "lanes": 2, "saturated_for": 0, "wait": 4.5, "wait_low": 3.0, "wait_high": 7.0}
+    store.write(
+        "entrance_queues",
+        row | {"at": at("11:59:00")}, row | {"at": at("11:58:00"), "wait": 99.0}, row | {"at": at("11:40:00")},
+        {"entrance": "N2", "at": at("11:59:00"), "lanes": 1, "saturated_for": 9},
+    )  # fmt: skip
+    source = store_source(store.reader, SITE, OPTIONS)
+    found = source.read(NOW)
+    assert sorted(found.queues) == [
+        QueueRow("N1", at("11:59:00"), 2, 4.5, 3.0, 7.0), QueueRow("N2", at("11:59:00"), 1, None, None, None),
     ]  # fmt: skip
     source.close()
 
@@ -293,10 +342,11 @@ def test_the_page_shows_the_stores_numbers(store: Store, page: Page) -> None:
     with wall(source, options) as running:
         page.goto(running.url)
         page.wait_for_selector("html[data-fresh='ok']")
-        shown = {name: page.locator(f"#{name}").inner_text() for name in ("entries", "distinct", "vehicles", "inside")}
-        assert shown == {"entries": "105", "distinct": "61", "vehicles": "7", "inside": "95"}
+        names = ("person.entries", "person.distinct", "vehicle.entries", "person.inside", "person.entered")
+        shown = {name: page.locator(f"[data-figure='{name}']").inner_text() for name in names}
+        assert shown == dict(zip(names, ("105", "61", "7", "95", "5"), strict=True))
         assert "37 missing" in page.locator(".row[data-entrance='N1'] .name").inner_text()
-        assert page.locator(".row[data-entrance='N1'] .in").inner_text() == "3.0"
+        assert page.locator(".row[data-entrance='N1'] .flow").inner_text() == "3"
 
 
 def test_a_wall_that_the_store_refuses_says_so_and_stays_up(store: Store) -> None:

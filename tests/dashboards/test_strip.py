@@ -13,9 +13,10 @@ from dashboards.wall.options import Language, WallOptions
 from dashboards.wall.reading import ChangeRow, EpisodeRow, LogRow, Reading
 from streams.clock import SiteClock
 from streams.kernels.alarms.inputs import Command
+from tests.dashboards.looks import SCREENS, cut_off
 from tests.dashboards.place import alarm, alarm_log, at, forecast, log, reading
 from tests.dashboards.sources import HandSource, StoreGoneError, until, wall
-from tests.dashboards.test_page import CUT_OFF, PATIENCE_MS, becomes, figure, look
+from tests.dashboards.test_page import PATIENCE_MS, becomes, figure, look
 
 WORST = alarm("hall", rule="area-capacity", kind="person", level="red", value=100.4, limit=100.0, unit="%")
 SILENT = alarm("N1-L02", rule="silence-lane", level="yellow", value=60.0, limit=60.0, unit="s")
@@ -381,10 +382,10 @@ def test_the_next_level_is_told_at_its_area_and_for_the_site(page: Page) -> None
 
     with wall(Alarms(draw=draw), given) as running:
         look(page, running.url)
-        expect(page.locator("#ahead")).to_have_text("90% in ≈40 min (18–…)")
-        assert page.locator(".cell .ahead").all_inner_texts() == ["", "80% in ≈25 min (18–37)", ""]
+        expect(page.locator("[data-figure='person.ahead']")).to_have_text("90% ≈40 min (18–…)")
+        assert page.locator(".cell .soon").all_inner_texts() == ["", "80% ≈25 min", "30 in"]
         look(page, running.url + "?lang=zh")
-        expect(page.locator("#ahead")).to_have_text("90% ≈40 分 (18–…)")
+        expect(page.locator("[data-figure='person.ahead']")).to_have_text("90% ≈40 分 (18–…)")
 
 
 # The layout.
@@ -395,8 +396,8 @@ def test_nothing_is_cut_off_however_many_alarms_there_are(page: Page, rows: tupl
     with wall(Alarms(rows=list(rows)), options()) as running:
         for language in ("zh", "en"):
             look(page, f"{running.url}?lang={language}")
-            for width, height in [(1920, 1080), (3840, 2160), (3840, 1080), (1366, 768)]:
+            for width, height in SCREENS:
                 page.set_viewport_size({"width": width, "height": height})
-                expect(page.locator("#columns .row").first).to_be_visible()
-                until(lambda: page.evaluate(CUT_OFF) == [])
+                expect(page.locator(".row.head").first).to_be_visible()
+                assert cut_off(page) == []
                 until(lambda: page.evaluate(ELLIPSES) == [])

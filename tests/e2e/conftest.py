@@ -25,7 +25,7 @@ from tests.infra.processes import alive
 LEAKY, SKIPPED = "N1-L03", 37
 DISTORTION = f"duplicates=5%,disorder=5m,late=1%:2h,malformed=0.5%,skip={LEAKY}:{SKIPPED}"
 SECONDS, KILLS = 30, 3
-FIGURES = ("entries", "distinct", "vehicles", "inside")
+FIGURES = ("person.entries", "person.distinct", "vehicle.entries", "person.inside")
 TODAY = "SELECT toString(day), kind, entries, exits, distinct_entered, unidentified FROM gatepulse.site_today"
 INSIDE = "SELECT area, kind, inside FROM gatepulse.occupancy WHERE as_of IS NOT NULL"
 
@@ -135,7 +135,8 @@ def _page(url: str) -> dict[str, str]:
         page = browser.new_page(viewport={"width": 1920, "height": 1080})
         page.goto(url + "?lang=en")
         page.wait_for_selector("html[data-fresh='ok']", timeout=20_000)
-        shown = {name: page.locator(f"#{name}").inner_text() for name in (*FIGURES, "complete")}
+        shown = {name: page.locator(f"[data-figure='{name}']").inner_text() for name in FIGURES}
+        shown["complete"] = page.locator("#complete").inner_text()
         browser.close()
     return shown
 

@@ -102,7 +102,8 @@ def test_a_browser_in_front_of_the_wall_reads_the_same_figures(day: Day) -> None
     person, vehicle = day.wall["today"]["person"], day.wall["today"]["vehicle"]
     inside = day.wall["inside"]["person"]["inside"]
     figures = {
-        "entries": person["entries"], "distinct": person["distinct"], "vehicles": vehicle["entries"], "inside": inside,
+        "person.entries": person["entries"], "person.distinct": person["distinct"],
+        "vehicle.entries": vehicle["entries"], "person.inside": inside,
     }  # fmt: skip
     assert {name: day.page[name] for name in figures} == {name: f"{number:,}" for name, number in figures.items()}
 

@@ -3,7 +3,7 @@
 // What is acknowledged is the alarm as it was when it was chosen: if it has become worse since, the server refuses, and
 // choosing it again, or Enter once more, is a new look.
 
-import { byId, write } from "./view.js";
+import { byId, write } from "./dom.js";
 
 const NAME = "gatepulse.operator";
 const LONGEST_NAME = 64;

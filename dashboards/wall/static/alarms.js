@@ -3,7 +3,7 @@
 // What is said of an alarm comes from the server in finished words. Choosing and acknowledging: acknowledge.js.
 
 import { count, known, times } from "./format.js";
-import { byId, make, write } from "./view.js";
+import { byId, make, write } from "./dom.js";
 
 const ROWS = 3; // more would push the figures off the wall
 const WIDE = matchMedia("(min-aspect-ratio: 5/2)");

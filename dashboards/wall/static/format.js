@@ -17,6 +17,13 @@ export const rate = (value) => {
 // Per cent, rounded down: 99.97 % must not read as full.
 export const share = (value) => (known(value) ? `${whole.format(Math.floor(value))}%` : UNKNOWN);
 
+// Minutes to wait: "<1" is a short queue, "∞" one that nobody works on.
+export function waiting(wait) {
+  if (!wait) return UNKNOWN;
+  if (!known(wait.minutes)) return "∞";
+  return wait.minutes > 0 && wait.minutes < 1 ? "<1" : whole.format(wait.minutes);
+}
+
 export function age(ms, words) {
   if (!known(ms)) return UNKNOWN;
   const seconds = Math.abs(ms) / 1000;
@@ -25,6 +32,14 @@ export function age(ms, words) {
   if (seconds < 120) return sign + words.seconds(whole.format(seconds));
   if (seconds < 7200) return sign + words.minutes(whole.format(Math.floor(seconds / 60)));
   return sign + words.hours(tenth.format(Math.floor(seconds / 360) / 10));
+}
+
+// The same in one whole unit and one letter, where there is little room.
+export function shortAge(ms, words) {
+  if (!known(ms)) return UNKNOWN;
+  const seconds = Math.round(Math.abs(ms) / 1000);
+  const [value, unit] = seconds < 100 ? [seconds, "s"] : seconds < 6000 ? [seconds / 60, "m"] : seconds < 172_800 ? [seconds / 3600, "h"] : [seconds / 86_400, "d"];
+  return `${ms <= -1000 ? "−" : ""}${Math.floor(value)}${words.units[unit]}`;
 }
 
 // Writers of times in the site's time zone. `moment` adds the date when it is not that of `today_ms`.

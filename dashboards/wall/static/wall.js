@@ -2,11 +2,11 @@
 
 import { Desk } from "./acknowledge.js";
 import { Strip } from "./alarms.js";
+import { byId, write } from "./dom.js";
 import { age, known, times } from "./format.js";
-import { Ranking } from "./ranking.js";
+import { showHealth } from "./health.js";
+import { Screen } from "./screen.js";
 import { follow, Transit } from "./stream.js";
-import { drawTrend } from "./trend.js";
-import { byId, fitSide, showAges, showFigures, showWords } from "./view.js";
 import { WORDS, chooseLanguage, chosenLanguage } from "./words.js";
 
 const SILENT_AFTER_MS = 3000; // nothing from the server for this long: the figures are old
@@ -18,7 +18,7 @@ const state = {
   beat: null, // its last beat
   arrived: 0, // when that came, by our own clock
   delay: 0, // how long it was on its way
-  trend: null,
+  trends: null,
   language: chosenLanguage("zh"),
   loaded: performance.now(),
   reload_at: null, // site time
@@ -26,7 +26,7 @@ const state = {
 };
 
 const transit = new Transit();
-const ranking = new Ranking(byId("rows"), byId("columns"), byId("group"), byId("pages"));
+const screen = new Screen(() => showAll());
 const strip = new Strip(new Desk(() => showFreshness()));
 
 function words() {
@@ -36,6 +36,7 @@ function words() {
 function onSite(site) {
   if (state.site && state.site.page !== site.page) location.reload(); // the server has a newer page
   state.site = site;
+  screen.set(site.screens);
   setLanguage(chosenLanguage(site.language));
 }
 
@@ -48,33 +49,29 @@ function onBeat(beat) {
   showAll();
 }
 
-function onTrend(trend) {
-  state.trend = trend;
-  showTrend();
+function onTrend(trends) {
+  state.trends = trends;
+  showAll();
 }
 
 function setLanguage(language) {
   state.language = language;
   document.documentElement.lang = words().locale;
-  showWords(words());
-  if (state.site) byId("title").textContent = document.title = state.site.title[language];
+  for (const element of document.querySelectorAll("[data-word]")) write(element, words()[element.dataset.word]);
+  write(byId("language"), words().other);
   showAll();
-  showTrend();
 }
 
 function showAll() {
-  if (!state.site || !state.beat) return showFreshness();
-  showFigures(state.beat.snapshot, state.site, words(), state.language);
-  ranking.show(state.beat.snapshot.entrances, state.site, words(), state.language);
   showFreshness();
-  fitSide();
-}
-
-function showTrend() {
-  const beat = state.beat;
-  if (!state.site || !state.trend) return;
-  const person = beat ? beat.snapshot.inside.person : null;
-  drawTrend(byId("chart"), state.trend, times(state.site.time_zone, words().locale), person ? person.capacity : null);
+  const { site, beat, trends, language } = state;
+  if (!site) return;
+  document.title = site.title[language];
+  write(byId("title"), screen.title[language]);
+  if (!beat) return;
+  const { site_ms } = freshness(performance.now());
+  const format = times(site.time_zone, words().locale);
+  screen.show({ snapshot: beat.snapshot, trends, site, words: words(), language, format, site_ms });
 }
 
 // What the page itself knows about age, from its own clock: the server may be gone.
@@ -114,7 +111,7 @@ function showFreshness() {
   if (banner.textContent !== text) banner.textContent = text;
   banner.hidden = text === "";
   if (!state.site || !state.beat) return strip.wait(words());
-  showAges(now, state.beat.snapshot, state.site, words(), state.language);
+  showHealth(now, state.beat.snapshot, state.site, words(), state.language);
   strip.show(now, state.beat.snapshot.strip, state.site, words(), state.language);
 }
 
@@ -140,8 +137,7 @@ byId("language").addEventListener("click", () => {
   setLanguage(language);
 });
 
-new ResizeObserver(() => showAll() || showTrend()).observe(byId("rows"));
-new ResizeObserver(showTrend).observe(byId("chart"));
+new ResizeObserver(showAll).observe(byId("screen"));
 setInterval(showFreshness, 250);
 setInterval(reloadAtNight, 10_000);
 setLanguage(state.language);

@@ -1,0 +1,52 @@
+// What all tiles have: a title, and a body that `show` fills in. A tile says what it is about in its `spec`:
+// { shows, kind, area, zone } as in the site's profile, "" where it is not narrowed down.
+//
+// `view` is all that can be shown: { snapshot, trends, site, words, language, format, site_ms }.
+
+import { make, write } from "./dom.js";
+
+export class Tile {
+  constructor(spec) {
+    this.spec = spec;
+    this.element = make("section", `tile ${spec.shows}`);
+    for (const [name, value] of Object.entries(spec)) if (value) this.element.dataset[name] = value;
+    this.heading = make("h2", "");
+    this.title = make("span", "title");
+    this.heading.append(this.title);
+    this.element.append(this.heading);
+  }
+
+  // The name of what the tile is narrowed down to, "" if it is about the whole site.
+  place({ site, language }) {
+    const { area, zone } = this.spec;
+    return (area ? site.areas[area]?.title : zone ? site.zones[zone] : null)?.[language] ?? "";
+  }
+
+  showTitle(text, view) {
+    write(this.title, [this.place(view), text].filter(Boolean).join(" · "));
+  }
+
+  // An output that tests and other programs find by its name.
+  figure(className, name) {
+    const output = make("output", className);
+    output.dataset.figure = [this.spec.area || this.spec.kind, name].join(".");
+    return output;
+  }
+}
+
+// A number in large letters that shrink as it grows, so that it never leaves its tile.
+export function showNumber(output, text) {
+  write(output, text);
+  output.style.setProperty("--digits", Math.max(4, widthOf(text)));
+}
+
+// The same for other texts: `--letters` is their number.
+export function showText(element, text) {
+  write(element, text);
+  element.style.setProperty("--letters", Math.max(6, widthOf(text)));
+}
+
+// How many Latin letters or digits are as wide; a Chinese character is as wide as two.
+function widthOf(text) {
+  return [...text].reduce((sum, letter) => sum + (letter > "\u2e80" ? 1.9 : 1.05), 0);
+}
