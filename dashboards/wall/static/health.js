@@ -10,10 +10,16 @@ export function showHealth(now, snapshot, site, words, language) {
   write(byId("date"), format.date(now.site_ms));
   byId("speed").hidden = site.speed === 1;
   write(byId("speed"), words.speed(site.speed));
-  write(byId("age"), known(now.age_ms) ? words.age(age(now.age_ms, words)) : words.age_unknown);
+  write(byId("age"), ageText(now, site.replay, words));
   byId("age-pill").dataset.state = now.fresh === "ok" ? "good" : now.fresh === "old" ? "bad" : "unknown";
   showCompleteness(health, words);
   showVitals(snapshot, format, site, words, language);
+}
+
+function ageText(now, replay, words) {
+  if (replay?.known === "corrected") return words.replay_age_corrected;
+  if (!known(now.age_ms)) return words.age_unknown;
+  return (replay ? words.replay_age : words.age)(age(now.age_ms, words));
 }
 
 function showCompleteness(health, words) {

@@ -6,37 +6,49 @@
 const SILENCE_MS = 5000;
 const LONGEST_WAIT_MS = 10000;
 
-export function follow(address, handlers) {
-  let source = null;
-  let failures = 0;
-  let heard = performance.now();
-  let waiting = false;
+export class Stream {
+  #source = null;
+  #failures = 0;
+  #heard = 0;
+  #timer = null; // of the next attempt
+  #closed = true;
 
-  function open() {
-    waiting = false;
-    heard = performance.now();
-    source = new EventSource(address);
-    source.onerror = retry;
-    for (const [name, handle] of Object.entries(handlers)) {
-      source.addEventListener(name, (message) => {
-        heard = performance.now();
-        failures = 0;
+  // `address()` is asked at each attempt; `failed()` is told of each one that failed.
+  constructor(address, handlers, failed = () => {}) {
+    Object.assign(this, { address, handlers, failed });
+    setInterval(() => !this.#closed && this.#timer === null && performance.now() - this.#heard > SILENCE_MS && this.#retry(), 500);
+  }
+
+  open() {
+    this.close();
+    this.#closed = false;
+    this.#heard = performance.now();
+    this.#source = new EventSource(this.address());
+    this.#source.onerror = () => this.#retry();
+    for (const [name, handle] of Object.entries(this.handlers)) {
+      this.#source.addEventListener(name, (message) => {
+        this.#heard = performance.now();
+        this.#failures = 0;
         handle(JSON.parse(message.data));
       });
     }
   }
 
-  function retry() {
-    if (waiting) return;
-    waiting = true;
-    source.close();
-    const wait = Math.min(LONGEST_WAIT_MS, 1000 * 2 ** failures) * (0.75 + Math.random() / 2);
-    failures += 1;
-    setTimeout(open, wait);
+  close() {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#source?.close();
   }
 
-  setInterval(() => performance.now() - heard > SILENCE_MS && retry(), 500);
-  open();
+  #retry() {
+    if (this.#timer !== null) return;
+    this.#source.close();
+    const wait = Math.min(LONGEST_WAIT_MS, 1000 * 2 ** this.#failures) * (0.75 + Math.random() / 2);
+    this.#failures += 1;
+    this.#timer = setTimeout(() => this.open(), wait);
+    this.failed();
+  }
 }
 
 // How long a beat was on its way, beyond the fastest one: `sent_ms` is the server's clock since it started and has

@@ -5,8 +5,9 @@ import { Strip } from "./alarms.js";
 import { byId, write } from "./dom.js";
 import { age, known, times } from "./format.js";
 import { showHealth } from "./health.js";
+import { Replay } from "./replay.js";
 import { Screen } from "./screen.js";
-import { follow, Transit } from "./stream.js";
+import { Stream, Transit } from "./stream.js";
 import { WORDS, chooseLanguage, chosenLanguage } from "./words.js";
 
 const SILENT_AFTER_MS = 3000; // nothing from the server for this long: the figures are old
@@ -27,6 +28,8 @@ const state = {
 
 const transit = new Transit();
 const screen = new Screen(() => showAll());
+const stream = new Stream(() => (replay.on ? replay.address : "/events"), { site: onSite, beat: onBeat, trend: onTrend }, onFailure);
+const replay = new Replay({ reopen: () => stream.open(), close: () => stream.close(), changed: () => showAll() });
 const strip = new Strip(new Desk(() => showFreshness()));
 
 function words() {
@@ -36,6 +39,7 @@ function words() {
 function onSite(site) {
   if (state.site && state.site.page !== site.page) location.reload(); // the server has a newer page
   state.site = site;
+  if (replay.on) replay.onSite(site);
   screen.set(site.screens);
   setLanguage(chosenLanguage(site.language));
 }
@@ -45,6 +49,7 @@ function onBeat(beat) {
   state.beat = beat;
   state.delay = transit.delay(beat, now);
   state.arrived = now;
+  if (replay.on) replay.onBeat(beat);
   state.reload_at ??= beat.snapshot.quiet_ms + Math.random() * RELOAD_SPREAD_MS;
   showAll();
 }
@@ -52,6 +57,10 @@ function onBeat(beat) {
 function onTrend(trends) {
   state.trends = trends;
   showAll();
+}
+
+function onFailure() {
+  if (replay.on) replay.explain();
 }
 
 function setLanguage(language) {
@@ -80,9 +89,11 @@ function freshness(now) {
   if (!beat) return { fresh: "none", kind: "starting" };
   const snapshot = beat.snapshot;
   const since = now - state.arrived;
-  const age_ms = known(snapshot.age_ms) ? snapshot.age_ms + state.delay + since : null;
-  const common = { lag_ms: state.delay + since, age_ms, real_ms: snapshot.real_ms + since, site_ms: snapshot.site_ms + since * state.site.speed };
-  if (since > SILENT_AFTER_MS) return { ...common, fresh: "old", kind: "link_lost", since: snapshot.real_ms };
+  const lag_ms = replay.on ? 0 : state.delay + since; // the past does not grow older
+  const gone_ms = replay.on ? Math.min(since, SILENT_AFTER_MS) * replay.speed : since * state.site.speed;
+  const age_ms = known(snapshot.age_ms) ? snapshot.age_ms + lag_ms : null;
+  const common = { lag_ms, age_ms, real_ms: snapshot.real_ms + lag_ms, site_ms: snapshot.site_ms + gone_ms };
+  if (since > SILENT_AFTER_MS && !replay.paused) return { ...common, fresh: "old", kind: replay.on ? "replay_lost" : "link_lost", since: snapshot.real_ms };
   if (snapshot.store === "starting") return { ...common, fresh: "none", kind: "starting" };
   if (snapshot.store === "lost") return { ...common, fresh: "old", kind: "store_lost", since: snapshot.lost_since_ms };
   if (age_ms === null) return { ...common, fresh: "none", kind: "no_data" };
@@ -93,7 +104,9 @@ function freshness(now) {
 
 function bannerText(now) {
   const text = words();
+  if (replay.refused) return replay.refused[state.language];
   if (now.kind === "ok") return "";
+  if (now.kind === "replay_lost") return text.replay_lost;
   if (now.kind === "ahead") return text.clock_ahead(age(-now.age_ms, text));
   if (!known(now.since)) return text[now.kind];
   // Told by the clock on this wall: in a demonstration, the machine's own shows quite another time.
@@ -110,6 +123,7 @@ function showFreshness() {
   const text = bannerText(now);
   if (banner.textContent !== text) banner.textContent = text;
   banner.hidden = text === "";
+  replay.show(words());
   if (!state.site || !state.beat) return strip.wait(words());
   showHealth(now, state.beat.snapshot, state.site, words(), state.language);
   strip.show(now, state.beat.snapshot.strip, state.site, words(), state.language);
@@ -117,7 +131,7 @@ function showFreshness() {
 
 // Browsers that run for weeks grow; this one starts afresh each night, but only if there is a server to start from.
 async function reloadAtNight() {
-  if (!state.beat || state.reloading) return;
+  if (!state.beat || state.reloading || replay.on) return;
   const now = freshness(performance.now());
   if (now.site_ms < state.reload_at || performance.now() - state.loaded < RELOAD_AFTER_MS) return;
   state.reloading = true;
@@ -141,4 +155,4 @@ new ResizeObserver(showAll).observe(byId("screen"));
 setInterval(showFreshness, 250);
 setInterval(reloadAtNight, 10_000);
 setLanguage(state.language);
-follow("/events", { site: onSite, beat: onBeat, trend: onTrend });
+stream.open();

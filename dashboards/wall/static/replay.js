@@ -1,0 +1,190 @@
+// Replay: the same wall in the past. The address says which interval: ?from=…&to=…&speed=10&known=then (or corrected).
+//
+// Beats and trend come from /replay/events as the live ones do; the bar below the header says that this is not now, and
+// moves through the interval. A change of place, speed or knowledge is a new connection from where the replay stands.
+
+import { byId, make, write } from "./dom.js";
+import { times } from "./format.js";
+
+export const SPEEDS = [1, 2, 5, 10, 30, 60];
+const KNOWN = ["then", "corrected"];
+const HOUR = 3600e3;
+
+export class Replay {
+  #at = null; // site time that the replay stands at
+  #site = null;
+  #dragging = false;
+  paused = false;
+  ended = false;
+  refused = null; // why there is no replay, in both languages
+
+  // `reopen` and `close` act on the connection; `changed` asks for the page to be drawn anew.
+  constructor({ reopen, close, changed }) {
+    Object.assign(this, { reopen, close, changed });
+    const address = new URLSearchParams(location.search);
+    this.on = address.has("from") && address.has("to");
+    this.form = new Form();
+    byId("past-open").addEventListener("click", () => this.form.open());
+    if (!this.on) return;
+    this.asked = { from: address.get("from"), to: address.get("to"), speed: address.get("speed") ?? "10", known: address.get("known") ?? "then" };
+    document.documentElement.dataset.replay = this.asked.known;
+    byId("past-open").hidden = true;
+    byId("replay").hidden = false;
+    this.slider = byId("replay-at");
+    this.#listen();
+  }
+
+  get address() {
+    const asked = new URLSearchParams(this.asked);
+    if (this.#at !== null) asked.set("at", Math.round(this.#at));
+    return `/replay/events?${asked}`;
+  }
+
+  // Site seconds that pass in a real one.
+  get speed() {
+    return this.paused || this.ended ? 0 : this.#site?.replay.speed ?? 0;
+  }
+
+  onSite(site) {
+    this.#site = site;
+    this.refused = null;
+    const { from_ms, to_ms } = site.replay;
+    Object.assign(this.slider, { min: from_ms, max: to_ms, step: 1000 });
+  }
+
+  onBeat(beat) {
+    this.#at = beat.snapshot.site_ms;
+    this.ended = beat.ended;
+    if (!this.#dragging) this.slider.value = this.#at;
+  }
+
+  // Ask the server why there is no replay: an event stream cannot tell.
+  async explain() {
+    const stop = new AbortController();
+    try {
+      const answer = await fetch(this.address, { signal: stop.signal });
+      this.refused = answer.ok ? null : await answer.json();
+    } catch {
+      this.refused = null; // no server: the page says so itself
+    } finally {
+      stop.abort();
+    }
+    this.changed();
+  }
+
+  show(words) {
+    this.form.show(words);
+    if (!this.on) return;
+    const { known } = this.asked;
+    write(byId("replay-title"), words.replay_title);
+    write(byId("replay-known"), words[`replay_${known}`]);
+    write(byId("replay-pause"), this.paused || this.ended ? "▶" : "❚❚");
+    write(byId("replay-live"), words.replay_live);
+    write(byId("replay-state"), this.ended ? words.replay_ended : this.paused ? words.replay_paused : "");
+    byId("replay-speed").value = this.asked.speed;
+    if (!this.#site) return;
+    const { short } = times(this.#site.time_zone, words.locale);
+    write(byId("replay-from"), short(this.#site.replay.from_ms));
+    write(byId("replay-to"), short(this.#site.replay.to_ms));
+  }
+
+  #listen() {
+    const speed = byId("replay-speed");
+    const speeds = [...new Set([...SPEEDS.map(String), this.asked.speed])].sort((one, other) => one - other);
+    speed.append(...speeds.map((each) => Object.assign(make("option", "", `×${each}`), { value: each })));
+    speed.addEventListener("change", () => this.#ask({ speed: speed.value }));
+    byId("replay-known").addEventListener("click", () => this.#ask({ known: KNOWN.find((each) => each !== this.asked.known) }));
+    byId("replay-pause").addEventListener("click", () => this.#toggle());
+    byId("replay-live").addEventListener("click", () => location.assign(addressOf({})));
+    this.slider.addEventListener("input", () => (this.#dragging = true));
+    this.slider.addEventListener("change", () => this.#seek(Number(this.slider.value)));
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== " " || event.target.matches("input, button, select")) return;
+      event.preventDefault();
+      this.#toggle();
+    });
+  }
+
+  #seek(site_ms) {
+    this.#dragging = false;
+    this.#at = site_ms;
+    this.#play();
+  }
+
+  #toggle() {
+    if (this.ended) return this.#seek(this.#site.replay.from_ms);
+    if (this.paused) return this.#play();
+    this.paused = true;
+    this.close();
+    this.changed();
+  }
+
+  #play() {
+    this.paused = this.ended = false;
+    this.reopen();
+    this.changed();
+  }
+
+  #ask(change) {
+    Object.assign(this.asked, change);
+    document.documentElement.dataset.replay = this.asked.known;
+    history.replaceState(null, "", addressOf(this.asked));
+    this.#play();
+  }
+}
+
+// The page's address with these parameters of a replay, and without any others of one.
+function addressOf(asked) {
+  const address = new URL(location.href);
+  for (const name of ["from", "to", "speed", "known"]) address.searchParams.delete(name);
+  for (const [name, value] of Object.entries(asked)) address.searchParams.set(name, value);
+  return address;
+}
+
+// The dialog in which an interval is chosen. What there is to choose from, the server tells.
+class Form {
+  constructor() {
+    this.dialog = byId("past");
+    this.from = byId("past-from");
+    this.to = byId("past-to");
+    byId("past-speed").append(...SPEEDS.map((each) => Object.assign(make("option", "", `×${each}`), { value: each, selected: each === 10 })));
+    byId("past-start").addEventListener("click", () => this.#start());
+    byId("past-cancel").addEventListener("click", () => this.dialog.close());
+  }
+
+  async open() {
+    this.dialog.showModal();
+    const [span, site] = await Promise.all([ask("/replay/span.json"), ask("/snapshot.json")]);
+    if (!span || span.last_ms === null || !site) return this.#tell(span?.zh ? span : null);
+    const local = (ms) => new Date(ms).toLocaleString("sv-SE", { timeZone: site.site.time_zone }).slice(0, 16).replace(" ", "T");
+    for (const input of [this.from, this.to]) Object.assign(input, { min: local(span.first_ms), max: local(span.last_ms) });
+    this.to.value = local(span.last_ms);
+    this.from.value = local(Math.max(span.first_ms, span.last_ms - HOUR));
+    this.#tell(null);
+    this.recorded = local(span.then_from_ms).replace("T", " ");
+    this.show(this.words);
+  }
+
+  show(words) {
+    this.words = words;
+    write(byId("past-recorded"), this.recorded ? words.past_recorded(this.recorded) : "");
+  }
+
+  #tell(said) {
+    write(byId("past-wrong"), said ? said[document.documentElement.lang.startsWith("zh") ? "zh" : "en"] : "");
+  }
+
+  #start() {
+    const known = byId("past-corrected").checked ? "corrected" : "then";
+    if (!this.from.value || !this.to.value) return this.from.focus();
+    location.assign(addressOf({ from: this.from.value, to: this.to.value, speed: byId("past-speed").value, known }));
+  }
+}
+
+async function ask(address) {
+  try {
+    return await (await fetch(address, { cache: "no-store" })).json();
+  } catch {
+    return null;
+  }
+}
