@@ -8,7 +8,8 @@ import { times } from "./format.js";
 
 export const SPEEDS = [1, 2, 5, 10, 30, 60];
 const KNOWN = ["then", "corrected"];
-const HOUR = 3600e3;
+const MINUTE = 60e3;
+const HOUR = 60 * MINUTE;
 
 export class Replay {
   #at = null; // site time that the replay stands at
@@ -64,6 +65,7 @@ export class Replay {
     try {
       const answer = await fetch(this.address, { signal: stop.signal });
       this.refused = answer.ok ? null : await answer.json();
+      if (answer.status === 400) this.close(); // asked again it would say the same
     } catch {
       this.refused = null; // no server: the page says so itself
     } finally {
@@ -96,6 +98,7 @@ export class Replay {
     byId("replay-known").addEventListener("click", () => this.#ask({ known: KNOWN.find((each) => each !== this.asked.known) }));
     byId("replay-pause").addEventListener("click", () => this.#toggle());
     byId("replay-live").addEventListener("click", () => location.assign(addressOf({})));
+    byId("replay").addEventListener("click", (event) => event.target.matches("button") && event.target.blur()); // the blank key is ours
     this.slider.addEventListener("input", () => (this.#dragging = true));
     this.slider.addEventListener("change", () => this.#seek(Number(this.slider.value)));
     document.addEventListener("keydown", (event) => {
@@ -159,7 +162,8 @@ class Form {
     const local = (ms) => new Date(ms).toLocaleString("sv-SE", { timeZone: site.site.time_zone }).slice(0, 16).replace(" ", "T");
     for (const input of [this.from, this.to]) Object.assign(input, { min: local(span.first_ms), max: local(span.last_ms) });
     this.to.value = local(span.last_ms);
-    this.from.value = local(Math.max(span.first_ms, span.last_ms - HOUR));
+    const recorded_ms = Math.ceil(span.then_from_ms / MINUTE) * MINUTE;
+    this.from.value = local(Math.max(span.first_ms, span.last_ms - HOUR, Math.min(recorded_ms, span.last_ms - 5 * MINUTE)));
     this.#tell(null);
     this.recorded = local(span.then_from_ms).replace("T", " ");
     this.show(this.words);

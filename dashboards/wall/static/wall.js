@@ -29,7 +29,7 @@ const state = {
 const transit = new Transit();
 const screen = new Screen(() => showAll());
 const stream = new Stream(() => (replay.on ? replay.address : "/events"), { site: onSite, beat: onBeat, trend: onTrend }, onFailure);
-const replay = new Replay({ reopen: () => stream.open(), close: () => stream.close(), changed: () => showAll() });
+const replay = new Replay({ reopen, close: () => stream.close(), changed: () => showAll() });
 const strip = new Strip(new Desk(() => showFreshness()));
 
 function words() {
@@ -57,6 +57,11 @@ function onBeat(beat) {
 function onTrend(trends) {
   state.trends = trends;
   showAll();
+}
+
+function reopen() {
+  state.arrived = performance.now(); // what is shown is as good as it was, until the new connection has had its time
+  stream.open();
 }
 
 function onFailure() {
