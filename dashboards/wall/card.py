@@ -15,7 +15,9 @@ GAP = 0.4
 """Between the places of the profile and those that areas without one are given, in the plan's units."""
 
 
-def site_card(site: Site, options: WallOptions, *, page: str, acknowledge: bool) -> dict[str, Any]:
+def site_card(
+    site: Site, options: WallOptions, *, page: str, acknowledge: bool = False, replays: bool = False
+) -> dict[str, Any]:
     """Return the card; `page` is the version of the page's own files."""
     return {
         "id": site.id,
@@ -28,6 +30,7 @@ def site_card(site: Site, options: WallOptions, *, page: str, acknowledge: bool)
         "flow_minutes": options.flow_minutes,
         "silent_after_min": options.silent_after_min,
         "acknowledge": acknowledge,
+        "replays": replays,
         "levels": LEVEL_NAMES,
         "screens": [_screen(screen, site) for screen in site.screens],
         "areas": {area.id: {"title": area.title, "kinds": area.kinds, "place": place} for area, place in _plan(site)},

@@ -5,6 +5,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -20,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 QUERY_SECONDS = 5.0
 """How long a round may hang before the wall calls the store lost."""
+REPLAY_SECONDS = 30.0
+"""The same for a replay, which reads a whole day when it begins."""
 
 
 def store_source(address: StoreAddress, site: Site, options: WallOptions) -> Rounds:
@@ -59,7 +62,8 @@ def run_wall(
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends in order first, then raises the signal again
         source = store_source(address, site, options)
-        asyncio.run(serve(source, site, options, listener, host=host, send=send))
+        connect = partial(Reader, address, seconds=REPLAY_SECONDS)
+        asyncio.run(serve(source, site, options, listener, host=host, send=send, connect=connect))
 
 
 def _advice(options: WallOptions, host: str) -> str:

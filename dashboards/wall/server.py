@@ -6,16 +6,13 @@ hold it to that.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import structlog
-from sse_starlette import EventSourceResponse
-from sse_starlette.sse import SendTimeoutError
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
@@ -31,10 +28,10 @@ from dashboards.wall.feed import Feed, event, real_now
 from dashboards.wall.options import WallOptions
 from dashboards.wall.origin import may_acknowledge
 from dashboards.wall.queries import Source
+from dashboards.wall.replay.routes import Connection, Replays
 from dashboards.wall.sending import SendCommand
+from dashboards.wall.stream import Events
 from streams.site import Site
-
-log = structlog.get_logger(__name__)
 
 STATIC = Path(__file__).with_name("static")
 
@@ -52,18 +49,26 @@ HEADERS = {
 
 
 def create_app(
-    source: Source, site: Site, options: WallOptions, *, host: str = "127.0.0.1", send: SendCommand | None = None
+    source: Source,
+    site: Site,
+    options: WallOptions,
+    *,
+    host: str = "127.0.0.1",
+    send: SendCommand | None = None,
+    connect: Callable[[], Connection] | None = None,
 ) -> Starlette:
-    """Build the application; its lifespan runs the feed, which `app.state.feed` names, and closes the source.
+    """Build the application; its lifespan runs the feed and closes the source.
 
-    `host` is where it will listen; without `send` no alarm can be acknowledged.
+    `host` is where it will listen; without `send` no alarm can be acknowledged. `connect` opens the connection to the
+    store that each replay has of its own; without it there are none. `app.state` names feed and replays.
     """
     feed = Feed(source, site, options)
     desk = None
     if send is not None and may_acknowledge(options.acknowledge, host):
         desk = _desk(feed, source, options, host=host, send=send)
-    card = site_card(site, options, page=page_version(), acknowledge=desk is not None)
+    card = site_card(site, options, page=page_version(), acknowledge=desk is not None, replays=connect is not None)
     displays = Displays(feed, card, options)
+    replays = Replays(connect, site, options, card) if connect is not None else None
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -84,12 +89,13 @@ def create_app(
             Route("/events", displays.events),
             Route("/snapshot.json", displays.snapshot),
             Route("/healthz", displays.health),
+            *(replays.routes() if replays else ()),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(Guarded)],
         lifespan=lifespan,
     )
-    app.state.feed = feed
+    app.state.feed, app.state.replays = feed, replays
     return app
 
 
@@ -164,17 +170,6 @@ class Displays:
                 yield newest.beat_event
         finally:
             self._open -= 1
-
-
-class Events(EventSourceResponse):
-    """A stream of events that gives up on a display which stops reading."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve until either side ends; the display reconnects by itself."""
-        try:
-            await super().__call__(scope, receive, send)
-        except SendTimeoutError:
-            log.warning("wall_display_too_slow", display=scope.get("client"), seconds=self.send_timeout)
 
 
 class Guarded:

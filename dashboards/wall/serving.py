@@ -1,12 +1,14 @@
 """Opens the wall's socket and serves an application on it. Read next: `run.py`, which adds the store."""
 
 import socket
+from collections.abc import Callable
 
 import uvicorn
 from starlette.applications import Starlette
 
 from dashboards.wall.options import WallOptions
 from dashboards.wall.queries import Source
+from dashboards.wall.replay.routes import Connection
 from dashboards.wall.sending import SendCommand
 from dashboards.wall.server import create_app
 from streams.site import Site
@@ -24,7 +26,7 @@ class WallServer(uvicorn.Server):
     """uvicorn, except that open event streams end when the server does; set `should_exit` to end it."""
 
     def __init__(self, app: Starlette, options: WallOptions) -> None:
-        self._feed = app.state.feed
+        self._feed, self._replays = app.state.feed, app.state.replays
         config = uvicorn.Config(
             app,
             lifespan="on",
@@ -41,6 +43,8 @@ class WallServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let every stream end first, or the server would wait for displays that never leave."""
         self._feed.close()
+        if self._replays is not None:
+            self._replays.close()
         await super().shutdown(sockets)
 
 
@@ -77,7 +81,8 @@ async def serve(
     *,
     host: str = LOOPBACK,
     send: SendCommand | None = None,
+    connect: Callable[[], Connection] | None = None,
 ) -> None:
     """Serve on an open socket until cancelled, or until SIGINT or SIGTERM in the main thread."""
-    app = create_app(source, site, options, host=host, send=send)
+    app = create_app(source, site, options, host=host, send=send, connect=connect)
     await WallServer(app, options).serve(sockets=[listener])

@@ -36,16 +36,13 @@ def test_tiles_that_name_no_kind_are_about_their_areas_or_the_sites_first_one() 
     tiles = {"A": Tile("trend"), "B": Tile("trend", area="park"), "C": Tile("trend", "person"), "D": Tile("ranking")}
     site = replace(SITE, screens=(Screen("one", SITE.title, tiles, ("ABCD",), ("ABCD",)),))
     assert scopes_of(site, "trend") == (Scope("person"), Scope("vehicle", "park"))
-    (screen,) = site_card(site, OPTIONS, page="", acknowledge=False)["screens"]
+    (screen,) = site_card(site, OPTIONS, page="")["screens"]
     assert [tile["kind"] for tile in screen["tiles"].values()] == ["person", "vehicle", "person", ""]
 
 
 def test_areas_without_a_place_stand_below_those_with_one_and_beside_each_other() -> None:
     areas = (replace(SITE.areas[0], place=Place(1, 0, 6, 2)), *SITE.areas[1:])
-    places = [
-        area["place"]
-        for area in site_card(replace(SITE, areas=areas), OPTIONS, page="", acknowledge=False)["areas"].values()
-    ]
+    places = [area["place"] for area in site_card(replace(SITE, areas=areas), OPTIONS, page="")["areas"].values()]
     assert places[0] == (1, 0, 6, 2)
     tops = {place[1] for place in places[1:]}
     assert len(tops) == 1
@@ -55,6 +52,6 @@ def test_areas_without_a_place_stand_below_those_with_one_and_beside_each_other(
 
 def test_without_any_place_no_two_areas_overlap() -> None:
     many = tuple(replace(SITE.areas[0], id=f"A{n}", title=Title("馆", "Hall")) for n in range(11))
-    card = site_card(replace(SITE, areas=many, screens=()), OPTIONS, page="", acknowledge=False)
+    card = site_card(replace(SITE, areas=many, screens=()), OPTIONS, page="")
     corners = {tuple(area["place"][:2]) for area in card["areas"].values()}
     assert len(corners) == 11

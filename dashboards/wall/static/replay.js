@@ -29,7 +29,6 @@ export class Replay {
     if (!this.on) return;
     this.asked = { from: address.get("from"), to: address.get("to"), speed: address.get("speed") ?? "10", known: address.get("known") ?? "then" };
     document.documentElement.dataset.replay = this.asked.known;
-    byId("past-open").hidden = true;
     byId("replay").hidden = false;
     this.slider = byId("replay-at");
     this.#listen();
@@ -47,6 +46,8 @@ export class Replay {
   }
 
   onSite(site) {
+    byId("past-open").hidden = this.on || !site.replays;
+    if (!this.on) return;
     this.#site = site;
     this.refused = null;
     const { from_ms, to_ms } = site.replay;

@@ -39,7 +39,7 @@ function words() {
 function onSite(site) {
   if (state.site && state.site.page !== site.page) location.reload(); // the server has a newer page
   state.site = site;
-  if (replay.on) replay.onSite(site);
+  replay.onSite(site);
   screen.set(site.screens);
   setLanguage(chosenLanguage(site.language));
 }

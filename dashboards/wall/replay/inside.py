@@ -1,0 +1,131 @@
+"""How many were inside an area, window by window: flows and audited corrections, by the rules of the store; pure.
+
+They are those of `sinks/schema/004_occupancy.sql`. Read next: `devices.py`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+
+from dashboards.wall.replay.timeline import WINDOW, Ints
+
+Slot = tuple[str, str]
+"""An area and a kind."""
+
+
+class Correction(NamedTuple):
+    """One audited correction: `axis` is when it counts in the replay, `ts` when somebody counted."""
+
+    axis: int
+    area: str
+    kind: str
+    ts: int
+    id: str
+    delta: int | None
+    absolute: int | None
+
+    @property
+    def window(self) -> int:
+        """The 10 s window at whose end it takes effect."""
+        return self.ts - self.ts % WINDOW
+
+
+class Effect(NamedTuple):
+    """What all corrections of one window do at its end: add `change`, or replace what was before by it."""
+
+    window: int
+    anchored: bool
+    change: int
+
+
+def effects(corrections: Sequence[Correction]) -> list[Effect]:
+    """Return the effects of the corrections of one area and kind, in the order of their windows."""
+    ordered = sorted(corrections, key=lambda each: (each.ts, each.id))
+    return [_effect(window, list(group)) for window, group in groupby(ordered, key=lambda each: each.window)]
+
+
+def _effect(window: int, corrections: Sequence[Correction]) -> Effect:
+    change, anchored = 0, False
+    for each in corrections:
+        if each.absolute is not None:
+            change, anchored = each.absolute, True
+        else:
+            change += each.delta or 0
+    return Effect(window, anchored, change)
+
+
+def anchors(corrections: Sequence[Correction], axis: int, start: int) -> set[int]:
+    """Return the ends of the windows before `start` from which on flows may count, now or later in the replay."""
+    found: dict[Slot, int] = {}
+    later = set()
+    for each in corrections:
+        end = each.window + WINDOW
+        if each.absolute is None or each.window >= start:
+            continue
+        if each.axis <= axis:
+            slot = (each.area, each.kind)
+            found[slot] = max(found.get(slot, 0), end)
+        else:
+            later.add(end)
+    return later.union(found.values())
+
+
+def course(flow: Ints, start: int, happened: Sequence[Effect], before: Callable[[int], int]) -> Ints:
+    """Return how many are inside at the end of each window from `start` on.
+
+    `flow` is the net flow of these windows; `before(since)` the net flow of all windows from `since` up to `start`.
+    """
+    inside: Ints = _inside_at(start, happened, before) + np.cumsum(flow)
+    for effect in happened:
+        at = (effect.window - start) // WINDOW
+        if 0 <= at < len(inside):
+            inside[at:] += effect.change - inside[at] if effect.anchored else effect.change
+    return inside
+
+
+def _inside_at(start: int, happened: Sequence[Effect], before: Callable[[int], int]) -> int:
+    """Return how many were inside when the first window began."""
+    earlier = [effect for effect in happened if effect.window < start]
+    anchor = max((place for place, effect in enumerate(earlier) if effect.anchored), default=None)
+    if anchor is None:
+        return before(0) + sum(effect.change for effect in earlier)
+    return before(earlier[anchor].window + WINDOW) + sum(effect.change for effect in earlier[anchor:])
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Passages from before the grid that became known during the replay or after it, in columns: see `Passages`."""
+
+    axis: Ints
+    window: Ints
+    entrance: Ints
+    out: Ints
+    passages: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What flowed before the grid began, with all that is known today.
+
+    `net`: by moment since when, and slot; `passages` and `newest` (time) by slot, since the beginning.
+    """
+
+    net: Mapping[int, Mapping[Slot, int]]
+    passages: Mapping[Slot, int]
+    newest: Mapping[Slot, int]
+    late: Late
+
+    def net_since(self, since: int, slot: Slot, signs: Ints, *, axis: int) -> int:
+        """Return the net flow from `since` to the grid's begin, as far as it is known at a moment."""
+        unknown = (self.late.axis > axis) & (self.late.window >= since)
+        sign = signs[self.late.entrance[unknown], self.late.out[unknown]]
+        return self.net[since].get(slot, 0) - int((sign * self.late.passages[unknown]).sum())
+
+    def heard(self, slot: Slot, signs: Ints, *, axis: int) -> bool:
+        """Whether any passage from before the grid is known at a moment."""
+        unknown = self.late.axis > axis
+        moved = np.abs(signs[self.late.entrance[unknown], self.late.out[unknown]])
+        return self.passages.get(slot, 0) > int((moved * self.late.passages[unknown]).sum())

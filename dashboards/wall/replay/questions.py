@@ -1,0 +1,258 @@
+"""What a replay asks the store, of the public views only, as the reader user. Read next: `asking.py`.
+
+`{by}` is the column by which something is known: known_at in a replay of what was known then, else the event time.
+`{changed}` is the same for alarms.
+Moments are parameters in milliseconds.
+"""
+
+GATE = "toInt64(transform(toString(entrance), %(entrances)s, %(numbers)s, -1))"
+CATEGORY = "toInt64(transform(toString(category), %(categories)s, %(places)s, %(unknown)s))"
+
+
+def moment(name: str) -> str:
+    """Return the parameter `name` as a point in time."""
+    return f"fromUnixTimestamp64Milli(toInt64(%({name})s), 'UTC')"
+
+
+SPAN = """
+SELECT
+    if(first_ts IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull(first_ts))),
+    if(last_ts IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull(last_ts))),
+    toUnixTimestamp64Milli(known_since)
+FROM gatepulse.replay_span
+"""
+
+CAPACITIES = "SELECT area, kind, capacity FROM gatepulse.occupancy"
+
+TOTALS = f"""
+SELECT
+    {GATE} AS gate,
+    toInt64(direction = 'out') AS out,
+    intDiv(toUnixTimestamp64Milli(ts), 10000) * 10000 AS window,
+    toInt64(count()) AS passages,
+    toInt64(countIf(identified = 0)) AS anonymous,
+    max(toUnixTimestamp64Milli(ts)) AS newest
+FROM gatepulse.passages_known
+WHERE outcome = 'passed' AND gate >= 0
+    AND ts >= {moment("start")} AND ts < {moment("end")} AND {{by}} <= {moment("upto")}
+GROUP BY gate, out, window
+"""  # noqa: S608 - put together from names of our own, as all that follow
+
+STEPS = f"""
+SELECT
+    {GATE} AS gate,
+    toInt64(direction = 'out') AS out,
+    {CATEGORY} AS class,
+    intDiv(toUnixTimestamp64Milli(ts), 300000) * 300000 AS step,
+    toInt64(count()) AS passages
+FROM gatepulse.passages_known
+WHERE outcome = 'passed' AND gate >= 0
+    AND ts >= {moment("start")} AND ts < {moment("end")} AND {{by}} <= {moment("upto")}
+GROUP BY gate, out, class, step
+"""  # noqa: S608
+
+PASSAGES = f"""
+SELECT
+    toUnixTimestamp64Milli({{by}}) AS axis,
+    toUnixTimestamp64Milli(ts) AS happened,
+    {GATE} AS gate,
+    toInt64(direction = 'out') AS out,
+    {CATEGORY} AS class,
+    toInt64(identified = 0) AS anonymous
+FROM gatepulse.passages_known
+WHERE outcome = 'passed' AND {{by}} > {moment("since")} AND {{by}} <= {moment("upto")}
+ORDER BY axis
+"""  # noqa: S608
+
+LATE = f"""
+SELECT
+    toUnixTimestamp64Milli(known_at) AS axis,
+    {GATE} AS gate,
+    toInt64(direction = 'out') AS out,
+    intDiv(toUnixTimestamp64Milli(ts), 10000) * 10000 AS window,
+    toInt64(count()) AS passages
+FROM gatepulse.passages_known
+WHERE outcome = 'passed' AND known_at > {moment("since")} AND ts < {moment("start")} AND gate >= 0
+GROUP BY axis, gate, out, window
+"""  # noqa: S608
+
+EARLIER = f"""
+SELECT
+    area,
+    kind,
+    toInt64(sum(entered)) - toInt64(sum(departed)),
+    sum(entered) + sum(departed),
+    max(toUnixTimestamp64Milli(last_ts))
+FROM gatepulse.area_flows_1h
+WHERE window_start < {moment("start")}
+GROUP BY area, kind
+"""  # noqa: S608
+
+EARLIER_SINCE = f"""
+SELECT area, kind, sum(net)
+FROM
+(
+    SELECT area, kind, toInt64(entered) - toInt64(departed) AS net
+    FROM gatepulse.area_flows_1h
+    WHERE window_start >= {moment("hour")} AND window_start < {moment("start")}
+    UNION ALL
+    SELECT area, kind, toInt64(entered) - toInt64(departed)
+    FROM gatepulse.area_flows_10s
+    WHERE window_start >= {moment("since")} AND window_start < {moment("hour")}
+)
+GROUP BY area, kind
+"""  # noqa: S608
+
+CORRECTIONS = f"""
+SELECT toUnixTimestamp64Milli({{by}}), area, kind, toUnixTimestamp64Milli(ts), id, delta, absolute
+FROM gatepulse.corrections_known
+WHERE {{by}} <= {moment("upto")}
+ORDER BY {{by}}
+"""  # noqa: S608
+
+FIRSTS = f"""
+SELECT kind, toUnixTimestamp64Milli(ts) AS axis
+FROM gatepulse.first_entries(since = {moment("start")}, until = {moment("end")}, gates = %(boundary)s)
+ORDER BY axis
+"""  # noqa: S608
+
+FIRSTS_KNOWN = """
+SELECT kind, toUnixTimestamp64Milli(known_at) AS axis
+FROM gatepulse.entered_known
+WHERE day = toDate(%(day)s)
+ORDER BY axis
+"""
+
+RECEIVED = f"""
+SELECT
+    toUnixTimestamp64Milli(known_at) AS axis, device, epoch, log, version, entrance, ranges, last_seq,
+    toUnixTimestamp64Milli(last_ts)
+FROM gatepulse.devices_known
+WHERE known_at > {moment("since")} AND known_at <= {moment("upto")}
+ORDER BY axis, version
+"""  # noqa: S608
+
+RECEIVED_BY = f"""
+SELECT
+    toUnixTimestamp64Milli(known_at) AS axis, device, epoch, log, version, entrance, ranges, last_seq,
+    toUnixTimestamp64Milli(last_ts)
+FROM gatepulse.devices_known
+WHERE (device, epoch, log, version) IN
+(
+    SELECT device, epoch, log, max(version)
+    FROM gatepulse.devices_known
+    WHERE known_at <= {moment("upto")}
+    GROUP BY device, epoch, log
+)
+ORDER BY axis
+LIMIT 1 BY device, epoch, log
+"""  # noqa: S608
+
+HEARD = f"""
+SELECT toUnixTimestamp64Milli(ts) AS axis, device
+FROM gatepulse.passages_known
+WHERE ts > {moment("since")} AND ts <= {moment("upto")}
+ORDER BY axis
+"""  # noqa: S608
+
+HEARD_BY = f"""
+SELECT max(toUnixTimestamp64Milli(ts)) AS axis, device
+FROM gatepulse.passages_known
+WHERE ts <= {moment("upto")}
+GROUP BY device
+ORDER BY axis
+"""  # noqa: S608
+
+DEVICES = "SELECT device, entrance, missing, toUnixTimestamp64Milli(last_ts) FROM gatepulse.completeness"
+
+RANGES = """
+SELECT device, epoch, groupArrayArray(newest)
+FROM
+(
+    SELECT device, epoch, log, argMax(ranges, version) AS newest
+    FROM gatepulse.devices_known
+    WHERE device IN %(devices)s
+    GROUP BY device, epoch, log
+)
+GROUP BY device, epoch
+"""
+
+TIMES = """
+SELECT device, epoch, seq, toUnixTimestamp64Milli(ts)
+FROM gatepulse.passages
+WHERE (device, epoch, seq) IN %(events)s
+"""
+
+PROGRESS = f"""
+SELECT
+    toUnixTimestamp64Milli(known_at) AS axis, log, cluster, next_offset, toUnixTimestamp64Milli(complete_to), rejected
+FROM gatepulse.progress_known
+WHERE known_at > {moment("since")} AND known_at <= {moment("upto")}
+ORDER BY axis, next_offset
+"""  # noqa: S608
+
+PROGRESS_BY = f"""
+SELECT
+    toUnixTimestamp64Milli((argMax((known_at, cluster, complete_to, rejected), (next_offset, p.known_at)) AS newest).1),
+    log, newest.2, max(next_offset), toUnixTimestamp64Milli(newest.3), newest.4
+FROM gatepulse.progress_known AS p
+WHERE known_at <= {moment("upto")} AND known_at > {moment("oldest")} AND log NOT IN %(found)s
+GROUP BY log
+"""  # noqa: S608
+
+PARKED = """
+SELECT
+    log,
+    toUnixTimestamp64Milli(known_at),
+    if(resolved_at IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull(resolved_at))),
+    toUnixTimestamp64Milli(complete_to)
+FROM gatepulse.parked_known
+"""
+
+REJECTED_BY = f"SELECT count() FROM gatepulse.rejections WHERE at <= {moment('upto')}"  # noqa: S608
+
+REJECTED = f"""
+SELECT toUnixTimestamp64Milli(at) AS axis
+FROM gatepulse.rejections
+WHERE at > {moment("since")} AND at <= {moment("upto")}
+ORDER BY axis
+"""  # noqa: S608
+
+_EPISODE = """
+    toUnixTimestamp64Milli({changed}) AS axis,
+    episode, rule, subject, kind, zone, level, state, change, value, limit, unit, toUnixTimestamp64Milli(raised_at),
+    if(cleared_at IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull(cleared_at))), actor
+"""
+
+EPISODES = f"""
+SELECT {_EPISODE}
+FROM gatepulse.alarm_changes_known
+WHERE {{changed}} > {moment("since")} AND {{changed}} <= {moment("upto")}
+ORDER BY axis, change
+"""  # noqa: S608
+
+EPISODES_BY = f"""
+SELECT {_EPISODE}
+FROM
+(
+    SELECT *
+    FROM
+    (
+        SELECT *
+        FROM gatepulse.alarm_changes_known
+        WHERE {{changed}} <= {moment("upto")}
+        ORDER BY episode, change DESC
+        LIMIT 1 BY episode
+    )
+    ORDER BY raised_at DESC
+    LIMIT %(acknowledgeable)s BY if(cleared_at IS NULL, episode, '')
+)
+ORDER BY axis, change
+"""  # noqa: S608
+
+QUEUES = f"""
+SELECT toUnixTimestamp64Milli(at) AS axis, entrance, axis, lanes, wait, wait_low, wait_high
+FROM gatepulse.entrance_queues
+WHERE at > {moment("since")} AND at <= {moment("upto")}
+ORDER BY axis
+"""  # noqa: S608

@@ -1,0 +1,106 @@
+"""A replay shows what the live wall showed, whatever was late, repeated or in another order; both on one real store."""
+
+from dataclasses import replace
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.dashboards.replay.stage import SITE, TWENTY_PAST, Corrected, Delivery, Stage
+from tests.streams.kernels.events import Event
+
+MINUTE = 60_000
+FEW = settings(
+    max_examples=12,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example takes a second: not to be made smaller
+)
+_LANES = {lane: gate for gate in SITE.entrances for lane in gate.lanes}
+
+
+@st.composite
+def events(draw: st.DrawFn, kind: str) -> Event:
+    """Any event of the last day: of few lanes and numbers, so that it may be one that has come before."""
+    lane = draw(st.sampled_from(["N1-L01", "N1-L02", "H1-L01"] if kind == "person" else ["P1-L01"]))
+    seq, epoch = draw(st.integers(1, 9)), draw(st.integers(0, 1))
+    # Later numbers are later, so that most times are believed; it may be 25 hours ago or five minutes ahead.
+    ago = draw(st.sampled_from([0, 1, 2, 7, 30, 70, 600])) * MINUTE
+    ts = TWENTY_PAST - ago - (10 - seq) * 9_000 + epoch * 4 * MINUTE
+    return Event(
+        seq=seq,
+        epoch=epoch,
+        device=lane,
+        ts=ts + draw(st.integers(-9_000, 9_000)),
+        entrance=_LANES[lane].id,
+        direction=draw(st.sampled_from(["in", "out"])),
+        outcome=draw(st.sampled_from(["passed", "passed", "denied"])),
+        category="visitor" if kind == "person" else "car",
+        credential=draw(st.sampled_from(["", "c1", "c2", "c3"])),
+    )
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> Delivery:
+    """Some events in one of the logs."""
+    log = draw(st.sampled_from(["a", "a", "b", "cars"]))
+    some = draw(st.lists(events("vehicle" if log == "cars" else "person"), max_size=5))
+    return Delivery(log, tuple(some))
+
+
+@st.composite
+def corrections(draw: st.DrawFn, number: int) -> Corrected:
+    """A correction of today or yesterday."""
+    ts = TWENTY_PAST - draw(st.sampled_from([0, 1, 10, 100, 700])) * MINUTE - draw(st.integers(0, 20_000))
+    amount = draw(st.integers(-5, 20))
+    area = draw(st.sampled_from(["venue", "hall"]))
+    if draw(st.booleans()):
+        return Corrected(f"c{number}", ts, absolute=amount, area=area)
+    return Corrected(f"c{number}", ts, delta=amount, area=area)
+
+
+@st.composite
+def flushes(draw: st.DrawFn) -> list[tuple[list[Delivery], list[Corrected]]]:
+    """What comes in one flush after the other."""
+    return [
+        (draw(st.lists(deliveries(), max_size=3)), [draw(corrections(number))] if draw(st.booleans()) else [])
+        for number in range(draw(st.integers(1, 4)))
+    ]
+
+
+@FEW
+@given(told=flushes())
+def test_then_shows_at_every_moment_what_the_wall_showed(
+    stage: Stage, told: list[tuple[list[Delivery], list[Corrected]]]
+) -> None:
+    stage.clear()
+    seen = []
+    for some, corrected in told:
+        moment = stage.flush(some, corrected)
+        seen.append((moment, stage.live(moment)))
+    whole = stage.history(seen[0][0], "then", end=seen[-1][0], chunk_ms=60)
+    for moment, live in seen:
+        assert stage.replayed(moment, "then") == live  # seeking
+        assert stage.drawn(whole, moment) == live  # going on from the first moment
+    assert stage.trends(whole, seen[-1][0]) == stage.live_trends(seen[-1][0])
+
+
+@FEW
+@given(told=flushes())
+def test_corrected_shows_now_what_the_wall_shows_now(
+    stage: Stage, told: list[tuple[list[Delivery], list[Corrected]]]
+) -> None:
+    stage.clear()
+    for some, corrected in told:
+        believed = [replace(each, events=tuple(_believable(each.events))) for each in some]
+        stage.flush(believed, corrected)
+    moment = stage.flush()
+    live, replayed = stage.live(moment), stage.replayed(moment, "corrected")
+    for name in ("day", "today", "inside", "areas", "flows", "entrances", "newest_ms"):
+        assert getattr(replayed, name) == getattr(live, name), name
+    for name in ("missing", "worst", "lanes", "heard", "silent"):
+        assert getattr(replayed.health, name) == getattr(live.health, name), name
+
+
+def _believable(some: tuple[Event, ...]) -> list[Event]:
+    """Give events times that agree with their numbers: what is not believed has no passage that could be replayed."""
+    start = TWENTY_PAST - 100 * MINUTE
+    return [replace(each, ts=start + each.epoch * 30 * MINUTE + each.seq * 2 * MINUTE) for each in some]
