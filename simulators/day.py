@@ -118,6 +118,14 @@ class Day:
         return self.names.kind_of[self.entrance]
 
     @property
+    def credentials(self) -> Texts:
+        """Pseudonym of each event, '' for none."""
+        words = np.full(len(self), "", dtype=object)
+        known = self.credential >= 0
+        words[known] = self.pseudonyms[self.credential[known]]
+        return words
+
+    @property
     def last_seq(self) -> Ints:
         """Return the highest sequence number of every device (0 where it has seen nobody)."""
         last = np.zeros(len(self.names.devices), np.int64)
@@ -135,7 +143,6 @@ class Day:
     def texts(self) -> Mapping[str, npt.NDArray[Any]]:
         """Return the columns that a ledger keeps, with every code written out ('' for none)."""
         names = self.names
-        pseudonyms = np.append(self.pseudonyms, "")  # -1 is the last one: none
         return {
             "kind": _texts(KINDS)[self.kind],
             "device": names.devices[self.device],
@@ -148,7 +155,7 @@ class Day:
             "outcome": _texts(OUTCOMES)[self.outcome],
             "category": names.categories[self.category],
             "reason": _texts(REASONS)[self.reason],
-            "credential": pseudonyms[self.credential],
+            "credential": self.credentials,
             "temperature": self.temperature,
             "health": _texts(HEALTH)[self.health],
         }

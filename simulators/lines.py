@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def make_lines(day: Day) -> list[bytes]:
     """Return the line of every event, without a newline; ids need no escaping, the site profile sees to that."""
     heads = _heads(day.names, day.epoch)[day.device].tolist()
-    credentials = np.append(day.pseudonyms, "")[day.credential].tolist()
+    credentials = day.credentials.tolist()
     rows = zip(
         heads,
         day.seq.tolist(),

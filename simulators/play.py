@@ -6,7 +6,7 @@ Time, the producer and the wish to stop are given, so that a test can play a day
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from simulators.pace import Batch, Track, wait_for
 from simulators.progress import Progress, Report
@@ -15,14 +15,26 @@ from streams.clock import SiteClock
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from simulators.distort import Schedule
     from simulators.pace import RealTime
-    from simulators.plan import Programme
+    from simulators.plan import Plan
     from simulators.produce import Sender
 
 _MOST = 10_000
 """Deliveries at a time."""
 _PATIENCE_MS = 30_000
 """How long to wait at the end for workers that make no progress, before the rest is sent all the same."""
+
+
+class Schedules(Protocol):
+    """What is played: one schedule after the other, as `plan.Programme` makes them."""
+
+    @property
+    def plan(self) -> Plan:
+        """How fast, and for how long."""
+
+    def next(self, begins: Callable[[], int]) -> Schedule | None:
+        """Return the next schedule, None behind the last."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,7 @@ class Player:
 
     def __init__(
         self,
-        programme: Programme,
+        programme: Schedules,
         sender: Sender,
         real: RealTime,
         *,
@@ -113,17 +125,17 @@ class Player:
         return self._clock.now(self._real.now_ms()) if self._clock else self._reached
 
     def _send_due(self) -> bool:
-        """Send what is due now; say whether there was anything."""
+        """Send what is due now; say whether more is due already, so that nothing is to be waited for."""
         now = self._now() if self._clock else None
-        sent = False
+        more = False
         for track in self._tracks:
             batch = track.due(now, most=_MOST)
             if batch:
                 self._wait_for_workers(self._goes_on)
                 self._send(track, batch)
-                sent = True
+                more = more or now is None or batch.behind > 0
         self._reached = self._now()
-        return sent
+        return more
 
     def _send(self, track: Track, batch: Batch) -> None:
         if not self._clock:

@@ -63,7 +63,7 @@ def photograph(url: str) -> None:
         time.sleep(PEAK_AFTER)
         for picture in PICTURES:
             take(browser, url, picture)
-        minutes = [moment(browser, url, ago) for ago in (30, 10)]
+        minutes = [moment(browser, url, ago) for ago in (16, 6)]
         asked = {"lang": "en", "from": minutes[0], "to": minutes[1], "speed": "10", "known": "then"}
         take(browser, url, Picture("wall-replay-en", SIZES[""], asked))
         browser.close()

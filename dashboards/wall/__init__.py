@@ -3,7 +3,7 @@
 Read in this order:
 
 `queries` (rows out of the public views) → `snapshot` (rows to one picture of the site, pure) →
-`feed` (one round per second, shared by all displays) → `server` (HTTP, server-sent events) →
+`feed` (two rounds a second, shared by all displays) → `server` (HTTP, server-sent events) →
 `desk` (operators acknowledge alarms) → `serving` (socket, process) → `run` (with the store) →
 `static/` (the page itself).
 """

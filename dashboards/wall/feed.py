@@ -1,4 +1,4 @@
-"""One round of queries per second for all displays; each display takes the newest snapshot when it is ready for it.
+"""One round of queries at a time for all displays; each display takes the newest snapshot when it is ready for it.
 
 There are no queues: a display that reads slowly misses snapshots and costs no memory. Read next: `server.py`.
 """
@@ -24,12 +24,15 @@ from streams.site import Site
 
 log = structlog.get_logger(__name__)
 
+ROUND_SHARE = 2.5
+"""A round that took t seconds is asked for again after 2.5 t at the earliest: it may take two fifths of the time."""
+
 TREND_SHARE = 10
 """A trend that took t seconds is asked for again after 10 t at the earliest: it may take a tenth of the time."""
 
 
 class Beat(msgspec.Struct, frozen=True):
-    """What the page gets every second. `boot` names this server process; `sent_ms` is a clock that never jumps."""
+    """What the page gets with each round. `boot` names this server process; `sent_ms` is a clock that never jumps."""
 
     boot: str
     number: int
@@ -130,9 +133,12 @@ class Feed:
     async def _rounds(self) -> None:
         due = time.monotonic()
         while not self._closed:
+            began = time.monotonic()
             await self.round()
-            due = max(due + self._options.period_s, time.monotonic())  # never several rounds to catch up
-            await asyncio.sleep(due - time.monotonic())
+            now = time.monotonic()
+            # Never several rounds to catch up, and never so many that the store has no time for anything else.
+            due = max(due + self._options.period_s, now, began + ROUND_SHARE * (now - began))
+            await asyncio.sleep(due - now)
 
     async def _beats(self) -> None:
         period = self._options.period_s

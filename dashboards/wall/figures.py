@@ -1,4 +1,4 @@
-"""The figures on the wall as types: what travels to the page, once a second, as JSON.
+"""The figures on the wall as types: what travels to the page, twice a second, as JSON.
 
 None is "never heard" and never a zero. Read next: `snapshot.py`, which draws them.
 """

@@ -20,8 +20,8 @@ class WallOptions:
     """Settings of one wall server; the defaults suit a real site.
 
     `title` replaces the site's own on the page. `language` is what a display starts with.
-    `period_s` and `trend_period_s` are the real seconds between two rounds of queries; a trend that takes long is
-    asked for less often by itself. A round longer than `slow_round_s` is logged.
+    `period_s` and `trend_period_s` are the real seconds between two rounds of queries; what takes long is asked for
+    less often by itself. A round longer than `slow_round_s` is logged.
     `silent_after_min` is site time. `max_displays` open streams at most; the next one is answered 503.
     A display that takes no bytes for `send_timeout_s` is disconnected, and comes back by itself.
     `acknowledge`: whether alarms can be acknowledged at the displays; "auto" at those of the wall's own machine alone.
@@ -33,7 +33,7 @@ class WallOptions:
     silent_after_min: float = 15.0
     quiet_hour: int = 4
     flow_minutes: int = 5
-    period_s: float = 1.0
+    period_s: float = 0.5
     trend_period_s: float = 5.0
     slow_round_s: float = 0.5
     max_displays: int = 300

@@ -167,7 +167,7 @@ class Source(Protocol):
     """Where the wall's figures come from; called from one thread at a time, and may block."""
 
     def read(self, real_ms: int) -> Reading:
-        """Run the round of every second, as of the real time `real_ms`."""
+        """Run the round of figures, as of the real time `real_ms`."""
 
     def read_trend(self, span: Span) -> Sequence[TrendReading]:
         """Run the heavier round, for the span of a reading: each scope that a screen has a trend of."""
@@ -270,7 +270,7 @@ class Rounds:
 
 
 def _params(span: Span) -> dict[str, Any]:
-    """Return the parameters of the round of every second: seconds, but for the queues milliseconds."""
+    """Return the parameters of the round of figures: seconds, but for the queues milliseconds."""
     return {
         "day": span.day.isoformat(),
         "minute_start": span.minute_start // 1000,

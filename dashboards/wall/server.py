@@ -133,7 +133,7 @@ class Displays:
         self._open = 0
 
     async def events(self, _: Request) -> Response:
-        """Stream: `site` once, `trend` whenever it is new, `beat` every second."""
+        """Stream: `site` once, `trend` whenever it is new, `beat` with every round."""
         if self._open >= self._options.max_displays:
             text = f"max_displays: {self._open} displays are connected already; close some or raise the limit\n"
             return PlainTextResponse(text, status_code=503, headers={"Retry-After": "5"})

@@ -1,10 +1,12 @@
 """Opens the wall's socket and serves an application on it. Read next: `run.py`, which adds the store."""
 
+import asyncio
 import socket
 from collections.abc import Callable
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dashboards.wall.options import WallOptions
 from dashboards.wall.queries import Source
@@ -18,8 +20,33 @@ SEND_BUFFER = 64 * 1024
 """Bytes the kernel may hold back for one display; more would only be older figures."""
 
 
+REQUEST_SECONDS = 10.0
+"""A connection that has not asked for anything for so long is closed within twice that time."""
+
+
 class WallPortTaken(OSError):
     """The wall cannot listen where it was told to."""
+
+
+class PromptProtocol(H11Protocol):
+    """HTTP, except that a connection has to ask for something in time: uvicorn waits for ever for half a request."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn itself
+        """Begin to look after it."""
+        super().connection_made(transport)
+        self._answered = self.cycle
+        self.loop.call_later(REQUEST_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """Close it if nothing is being answered, and nothing has been asked for since the last look."""
+        if self.transport.is_closing():
+            return
+        waiting = self.cycle is None or self.cycle.response_complete
+        if waiting and self.cycle is self._answered:
+            self.transport.close()
+            return
+        self._answered = self.cycle
+        self.loop.call_later(REQUEST_SECONDS, self._look)
 
 
 class WallServer(uvicorn.Server):
@@ -29,6 +56,7 @@ class WallServer(uvicorn.Server):
         self._feed, self._replays = app.state.feed, app.state.replays
         config = uvicorn.Config(
             app,
+            http=PromptProtocol,
             lifespan="on",
             log_config=None,
             access_log=False,

@@ -1,7 +1,6 @@
 """How long someone at a turnstile waits for their place on the wall: `python -m tests.benchmarks.event_to_wall`.
 
-Runs a demo at real-time speed and listens to the wall as a display does. Displayed entries are a running number: the
-k-th entry of the day (from the ledger, by time of passage) is on the wall with the first message that shows at least k.
+Runs a demo at real-time speed and listens to the wall as a display does; `waiting.py` says what is compared.
 Only entries after the catch-up count. The result is one JSON object: n, median, p90, p99, max in milliseconds.
 """
 
@@ -21,6 +20,7 @@ import numpy as np
 
 from simulators.ledger import read_ledger
 from streams.site import load_site
+from tests.benchmarks.waiting import entry_times, first_looks, quantiles
 
 SETTLED_SECONDS = 40
 """After the start: the catch-up is over and everything runs evenly."""
@@ -64,17 +64,12 @@ def run(seconds: int, start_at: str) -> dict[str, Any]:
 
 def latencies(passages: Mapping[str, Any], shown: list[tuple[int, int, int]]) -> dict[str, Any]:
     """Compare entries in order of their time with what was shown."""
-    gates = {each.id for each in load_site("expo").entrances if each.boundary and each.kind == "person"}
-    kept = {"direction": {"in"}, "outcome": {"passed"}, "entrance": gates}
-    entered = np.all([passages[name].each(some.__contains__, bool) for name, some in kept.items()], axis=0)
-    site_ts = np.sort(np.asarray(passages["ts"])[entered])
     real, entries, ahead = (np.array(column) for column in zip(*shown, strict=True))
+    site_ts = entry_times(passages, load_site("expo"))
     happened = site_ts + ahead[-1]  # at speed 1, site time and real time are a constant apart
-    first_shown = np.searchsorted(entries, np.arange(1, len(site_ts) + 1), side="left")
-    counted = (happened > real[0] + SETTLED_SECONDS * 1000) & (first_shown < len(real))
-    waited = real[first_shown[counted]] - happened[counted]
-    quantiles = dict(zip(("median", "p90", "p99", "max"), np.quantile(waited, [0.5, 0.9, 0.99, 1]), strict=True))
-    return {"n": int(counted.sum())} | {name: round(float(value)) for name, value in quantiles.items()}
+    looks = first_looks(entries, len(site_ts))
+    counted = (happened > real[0] + SETTLED_SECONDS * 1000) & (looks < len(real))
+    return quantiles(real[looks[counted]] - happened[counted])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dashboards.wall import serving
 from dashboards.wall.options import WallOptions
 from dashboards.wall.server import HEADERS, STATIC
 from dashboards.wall.serving import SEND_BUFFER, WallPortTaken, listen
@@ -104,6 +105,22 @@ def test_a_display_that_never_reads_is_let_go() -> None:
     with wall(HandSource(), options, site=load_site("expo")) as running, stream(running.port, receive_buffer=4096):
         until(lambda: get_json(running.url + "healthz")["displays"] == 1)
         until(lambda: get_json(running.url + "healthz")["displays"] == 0)
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /events HTT"])
+def test_a_connection_that_never_finishes_its_request_is_closed(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "REQUEST_SECONDS", 0.2)
+    with wall(HandSource(), FAST) as running, socket.create_connection(("127.0.0.1", running.port), 20) as halting:
+        halting.sendall(said)
+        assert halting.recv(1) == b""
+
+
+def test_a_stream_goes_on_however_long_ago_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "REQUEST_SECONDS", 0.05)
+    with wall(HandSource(), FAST) as running, stream(running.port) as display:
+        first = rounds_of(running)
+        until(lambda: rounds_of(running) > first + 10)
+        assert read_until(display, b'"number":%d,' % (first + 10))
 
 
 def test_one_display_too_many_is_told_so_and_let_in_when_another_leaves() -> None:
