@@ -4,6 +4,7 @@ There are no queues: a display that reads slowly misses snapshots and costs no m
 """
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -28,7 +29,7 @@ ROUND_SHARE = 2.5
 """A round that took t seconds is asked for again after 2.5 t at the earliest: it may take two fifths of the time."""
 
 TREND_SHARE = 10
-"""A trend that took t seconds is asked for again after 10 t at the earliest: it may take a tenth of the time."""
+"""Trends that took t seconds are asked for again 10 t later at the earliest: they may take a tenth of the time."""
 
 
 class Beat(msgspec.Struct, frozen=True):
@@ -56,6 +57,11 @@ def event(name: str, value: object) -> bytes:
     return ServerSentEvent(msgspec.json.encode(value).decode(), event=name, sep="\n").encode()
 
 
+def _unless_expected(error: Exception) -> Exception | None:
+    """Return an error that is a fault of ours, of which a log must show where it was; None for one of the store's."""
+    return None if isinstance(error, StoreError) else error
+
+
 def real_now() -> int:
     """Read the machine's clock: milliseconds since 1970-01-01 UTC."""
     return time.time_ns() // 1_000_000
@@ -72,7 +78,9 @@ class Feed:
         self._boot = secrets.token_hex(4)
         self._changed = asyncio.Event()
         self._closed = False
-        self._next_trend = 0.0
+        self._ended = asyncio.Event()
+        self._span: Span | None = None
+        self._read = asyncio.Event()
         self._published_at = 0.0
         self.round_ms: float | None = None
         self._newest = self._publication(self._nothing(now()), None)
@@ -88,6 +96,7 @@ class Feed:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._rounds())
                 tasks.create_task(self._beats())
+                tasks.create_task(self._trends())
         except* Exception as errors:
             log.critical("wall_feed_ended", exc_info=errors)
             raise
@@ -97,7 +106,8 @@ class Feed:
     def close(self) -> None:
         """End every `follow`, so that a server can shut down."""
         self._closed = True
-        self._changed.set()
+        for waited_for in (self._changed, self._read, self._ended):
+            waited_for.set()
 
     async def follow(self) -> AsyncIterator[Published]:
         """Yield the newest publication, then each time one that is newer; what was published meanwhile is skipped."""
@@ -115,6 +125,16 @@ class Feed:
             await self._ask()
         except Exception as error:  # noqa: BLE001 - whatever it is, a wall must say so rather than stand still
             self._lose(error)
+
+    async def trends(self) -> None:
+        """Ask for the trends that belong to the newest figures and publish them; without an answer there are none."""
+        if self._span is None:
+            return
+        try:
+            trends = await self._ask_trends(self._span)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the figures go on
+            trends = self._without_trends(error)
+        self._publish(self.now(), trends)
 
     def beat(self) -> None:
         """Publish the last figures again, grown older: a round is taking its time."""
@@ -138,14 +158,27 @@ class Feed:
             now = time.monotonic()
             # Never several rounds to catch up, and never so many that the store has no time for anything else.
             due = max(due + self._options.period_s, now, began + ROUND_SHARE * (now - began))
-            await asyncio.sleep(due - now)
+            await self._pause(due - now)
+
+    async def _trends(self) -> None:
+        await self._read.wait()
+        while not self._closed:
+            began = time.monotonic()
+            await self.trends()
+            await self._pause(max(self._options.trend_period_s, TREND_SHARE * (time.monotonic() - began)))
 
     async def _beats(self) -> None:
         period = self._options.period_s
         while not self._closed:
-            await asyncio.sleep(period / 4)
+            await self._pause(period / 4)
             if time.monotonic() - self._published_at > period * 1.25:
                 self.beat()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not longer than until the feed is closed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
 
     async def _ask(self) -> None:
         began = time.monotonic()
@@ -155,15 +188,18 @@ class Feed:
         if self._newest.beat.snapshot.store == "lost":
             log.info("wall_store_is_back")
         self._publish(figures, None)
-        if time.monotonic() >= self._next_trend:
-            await self._ask_trend(reading.span)
+        self._span = reading.span
+        self._read.set()
 
-    async def _ask_trend(self, span: Span) -> None:
+    async def _ask_trends(self, span: Span) -> Sequence[Trend]:
         began = time.monotonic()
         readings = await asyncio.to_thread(self._source.read_trend, span)
-        took = self._took("trend", began) / 1000
-        self._next_trend = time.monotonic() + max(self._options.trend_period_s, TREND_SHARE * took)
-        self._publish(self.now(), [draw(reading, self._site) for reading in readings])
+        self._took("trends", began)
+        return [draw(reading, self._site) for reading in readings]
+
+    def _without_trends(self, error: Exception) -> Sequence[Trend]:
+        log.error("wall_trends_lost", error=str(error), exc_info=_unless_expected(error))
+        return ()  # an old one could look right
 
     def _took(self, what: str, began: float) -> float:
         took = time.monotonic() - began
@@ -174,8 +210,7 @@ class Feed:
     def _lose(self, error: Exception) -> None:
         last = self.now()
         if last.store != "lost":
-            expected = isinstance(error, StoreError)  # anything else is a fault of ours: show where
-            log.error("wall_store_lost", error=str(error), exc_info=None if expected else error)
+            log.error("wall_store_lost", error=str(error), exc_info=_unless_expected(error))
             last = msgspec.structs.replace(last, store="lost", lost_since_ms=last.real_ms)
         self._publish(last, None)
 

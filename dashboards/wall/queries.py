@@ -164,7 +164,7 @@ class Ask(Protocol):
 
 
 class Source(Protocol):
-    """Where the wall's figures come from; called from one thread at a time, and may block."""
+    """Where the wall's figures come from; may block. Figures are asked for from one thread, trends from another."""
 
     def read(self, real_ms: int) -> Reading:
         """Run the round of figures, as of the real time `real_ms`."""
@@ -180,7 +180,7 @@ class Source(Protocol):
 
 
 class Rounds:
-    """The two rounds of queries, asked through any `Ask`."""
+    """The two rounds of queries, asked through any `Ask`: trends through one of their own, as they take longer."""
 
     def __init__(
         self,
@@ -189,9 +189,11 @@ class Rounds:
         clock: SiteClock,
         *,
         flow_minutes: int,
+        ask_trend: Ask | None = None,
         close: Callable[[], None] = lambda: None,
     ) -> None:
         self._ask = ask
+        self._ask_trend = ask_trend or ask
         self.close = close
         self._site = site
         self._clock = clock
@@ -246,8 +248,8 @@ class Rounds:
             "crossings": into + out_of,
             "areas": areas_of(scope, self._site),
         }
-        steps = [StepRow(*row) for row in self._ask(STEPS, params)] if into else []
-        return steps, [InsideRow(*row) for row in self._ask(INSIDE, params)]
+        steps = [StepRow(*row) for row in self._ask_trend(STEPS, params)] if into else []
+        return steps, [InsideRow(*row) for row in self._ask_trend(INSIDE, params)]
 
     def read_changes(self, episode: str) -> Sequence[ChangeRow]:
         """Ask for all changes of one alarm episode, the oldest first."""

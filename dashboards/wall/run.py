@@ -27,13 +27,19 @@ REPLAY_SECONDS = 30.0
 
 def store_source(address: StoreAddress, site: Site, options: WallOptions) -> Rounds:
     """Read the figures from a store, as the reader user who sees the public views only."""
-    reader = Reader(address, seconds=QUERY_SECONDS)
+    reader, trend_reader = (Reader(address, seconds=QUERY_SECONDS) for _ in range(2))
+
+    def close() -> None:
+        reader.close()
+        trend_reader.close()
+
     return Rounds(
         reader.query,
         site,
         options.clock,
         flow_minutes=options.flow_minutes,
-        close=reader.close,
+        ask_trend=trend_reader.query,
+        close=close,
     )
 
 

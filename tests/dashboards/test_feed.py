@@ -1,13 +1,13 @@
 """One round for all displays, the newest snapshot for each."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
 from dashboards.wall.feed import Feed, Published
 from dashboards.wall.options import WallOptions
-from dashboards.wall.reading import Reading
+from dashboards.wall.reading import Reading, TrendReading
 from tests.dashboards.place import NOON, SITE, alarm, log, reading
 from tests.dashboards.sources import HandSource, StoreGoneError
 
@@ -124,15 +124,32 @@ def test_a_round_that_hangs_ages_the_figures_and_starts_no_second_one() -> None:
     with_feed(test, period_s=0.01, trend_period_s=1000)
 
 
-def test_the_trend_is_asked_for_less_often_than_the_figures() -> None:
+def test_trends_are_asked_for_less_often_than_the_figures_and_beside_them() -> None:
     async def test(feed: Feed, source: HandSource, _clock: Hand) -> None:
-        for _ in range(5):
-            await feed.round()
-        assert (source.rounds, source.trends) == (5, 1)
+        running = asyncio.create_task(feed.run())
+        await next_of(feed, [], upto=8)
+        assert source.rounds > source.trends == 1
         assert feed.newest.trend is not None
         assert feed.newest.trend[0].entered["visitor"][-1] == 30
+        feed.close()
+        await running
 
-    with_feed(test, trend_period_s=1000)
+    with_feed(test, period_s=0.01, trend_period_s=1000)
+
+
+def test_a_trend_that_the_store_does_not_answer_for_is_no_trend_and_the_figures_go_on() -> None:
+    async def test(feed: Feed, source: HandSource, _clock: Hand) -> None:
+        await feed.round()
+        await feed.trends()
+        assert feed.newest.trend
+        source.read_trend = gone  # type: ignore[method-assign]
+        await feed.trends()
+        assert (feed.newest.trend, feed.newest.beat.snapshot.store) == ((), "ok")
+
+    def gone(_: object) -> Sequence[TrendReading]:
+        raise StoreGoneError
+
+    with_feed(test)
 
 
 def test_rows_that_make_no_sense_are_a_lost_store_and_not_a_dead_wall() -> None:

@@ -27,6 +27,7 @@ export class Trend extends Tile {
     this.showTitle(words.trend, view);
     const trend = trends?.find((each) => each.kind === kind && each.area === area);
     const { clientWidth: width, clientHeight: height } = this.chart;
+    if (!trend) this.#clear();
     if (!trend || !width || !height) return;
     const capacity = (area ? snapshot.areas.find((each) => each.id === area && each.kind === kind) : snapshot.inside[kind])?.capacity;
     const categories = site.categories[kind];
@@ -35,6 +36,11 @@ export class Trend extends Tile {
     this.#drawn = drawn;
     showKeys(this.keys, trend, categories, words, language);
     drawTrend(this.chart, trend, { width, height, capacity, categories, format: view.format });
+  }
+
+  #clear() {
+    this.#drawn = "";
+    this.chart.replaceChildren();
   }
 }
 
