@@ -112,10 +112,12 @@ export class Flow extends Tile {
     const { kind, area } = this.spec;
     const flow = snapshot.flows.find((each) => each.kind === kind && each.area === area) ?? {};
     this.showTitle(kind === "vehicle" ? words.flow_vehicles : words.flow_minute, view);
+    const digits = Math.max(4, count(flow.entered).length, count(flow.departed).length);
+    this.element.style.setProperty("--digits", digits); // both numbers are of one size
     for (const [row, name] of [[this.rows[0], "entered"], [this.rows[1], "departed"]]) {
       const [label, number, arrow] = row.children;
       write(label, words[name]);
-      showNumber(number, count(flow[name]));
+      write(number, count(flow[name]));
       write(arrow, trendOf(flow[name], flow[`${name}_before`]));
     }
   }

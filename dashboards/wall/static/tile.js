@@ -43,7 +43,7 @@ export function showNumber(output, text) {
 // The same for other texts: `--letters` is their number.
 export function showText(element, text) {
   write(element, text);
-  element.style.setProperty("--letters", Math.max(6, widthOf(text)));
+  element.style.setProperty("--letters", Math.max(10, widthOf(text)));
 }
 
 // How many Latin letters or digits are as wide; a Chinese character is as wide as two.

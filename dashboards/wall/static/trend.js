@@ -61,11 +61,12 @@ function showKeys(element, trend, categories, words, language) {
   });
 }
 
-// The step of a scale with about so many lines up to `peak`: 1, 2 or 5 times a power of ten.
-export function step(peak, about) {
-  const rough = Math.max(1, peak) / about;
+// The step of a scale with about so many lines over `length`, at least one of them up to `top`: 1, 2 or 5 times a power of ten.
+export function step(length, about, top) {
+  const rough = Math.max(1, length) / about;
   const power = 10 ** Math.floor(Math.log10(rough));
-  return Math.max(1, [1, 2, 5, 10].find((factor) => factor * power >= rough) * power);
+  const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10].map((factor) => factor * power);
+  return Math.max(1, Math.min(steps.find((each) => each >= rough), steps.findLast((each) => each <= top) ?? 1));
 }
 
 function label(value) {
@@ -81,7 +82,7 @@ function drawTrend(svg, trend, { width, height, capacity, categories, format }) 
   svg.replaceChildren(
     ...hours(trend, format, x, room, one),
     ...inside(trend, capacity, x, { ...room, floor: parts.above }, one),
-    ...flows(trend, categories, x, { ...room, top: parts.below }, one),
+    ...flows(trend, categories, x, { ...room, top: parts.below, under: true }, one),
   );
 }
 
@@ -153,10 +154,11 @@ function flows(trend, categories, x, room, one) {
 }
 
 function lines(bottom, top, y, room, one, text = label) {
-  const scale = step(top - bottom, Math.max(2, Math.floor((room.floor - room.top) / (LINE_REM * one))));
+  const scale = step(top - bottom, Math.max(2, Math.floor((room.floor - room.top) / (LINE_REM * one))), top);
   const shapes = [];
   for (let value = Math.ceil(bottom / scale) * scale; value <= top; value += scale) {
     shapes.push(shape("line", value === 0 ? "grid zero" : "grid", { x1: room.left, x2: room.right, y1: y(value), y2: y(value) }));
+    if (y(value) - room.top < 0.4 * one && room.under) continue; // no room beside what stands above
     shapes.push(shape("text", "scale", { x: room.left - 0.4 * one, y: y(value) + 0.36 * one }, text(value)));
   }
   return shapes;
