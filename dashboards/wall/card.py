@@ -13,6 +13,8 @@ from streams.site_screens import Screen
 
 GAP = 0.4
 """Between the places of the profile and those that areas without one are given, in the plan's units."""
+WIDTH, HEIGHT = 3.0, 2.0
+"""Of the place of such an area; narrower or wider where others give the plan its width."""
 
 
 def site_card(
@@ -21,7 +23,7 @@ def site_card(
     """Return the card; `page` is the version of the page's own files."""
     return {
         "id": site.id,
-        "title": options.title or site.title,
+        "title": site.title,
         "time_zone": site.time_zone,
         "language": options.language,
         "page": page,
@@ -62,10 +64,10 @@ def _plan(site: Site) -> list[tuple[Area, Sequence[float]]]:
     width = max((place.left + place.width for place in given), default=0.0)
     bottom = max((place.top + place.height + GAP for place in given), default=0.0)
     lost = [area.id for area in site.areas if area.place is None]
-    in_row = max(1, ceil(sqrt(2 * len(lost))) if not given else min(len(lost), 5))
-    cell = (width or in_row * 3.0) / in_row
+    in_row = max(1, min(len(lost), 5) if given else ceil(sqrt(2 * len(lost))))
+    cell = (width or in_row * WIDTH) / in_row
     found = {
-        name: Place(number % in_row * cell, bottom + number // in_row * 2.0, cell, 2.0)
+        name: Place(number % in_row * cell, bottom + number // in_row * HEIGHT, cell, HEIGHT)
         for number, name in enumerate(lost)
     }
     places = [area.place or found[area.id] for area in site.areas]

@@ -5,7 +5,6 @@ from typing import Literal
 
 from dashboards.wall.figures import Limits
 from streams.clock import SiteClock
-from streams.site import Title
 
 Language = Literal["zh", "en"]
 Acknowledge = Literal["auto", "on", "off"]
@@ -19,7 +18,7 @@ class OptionError(ValueError):
 class WallOptions:
     """Settings of one wall server; the defaults suit a real site.
 
-    `title` replaces the site's own on the page. `language` is what a display starts with.
+    `language` is what a display starts with.
     `period_s` and `trend_period_s` are the real seconds between two rounds of queries; what takes long is asked for
     less often by itself. A round longer than `slow_round_s` is logged.
     `silent_after_min` is site time. `max_displays` open streams at most; the next one is answered 503.
@@ -27,7 +26,6 @@ class WallOptions:
     `acknowledge`: whether alarms can be acknowledged at the displays; "auto" at those of the wall's own machine alone.
     """
 
-    title: Title | None = None
     language: Language = "zh"
     stale_after_s: float = 5.0
     silent_after_min: float = 15.0

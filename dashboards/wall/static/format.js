@@ -42,8 +42,16 @@ export function shortAge(ms, words) {
   return `${ms <= -1000 ? "−" : ""}${Math.floor(value)}${words.units[unit]}`;
 }
 
+const writers = new Map(); // making one takes the browser longer than using it
+
 // Writers of times in the site's time zone. `moment` adds the date when it is not that of `today_ms`.
 export function times(zone, locale) {
+  const key = `${zone} ${locale}`;
+  if (!writers.has(key)) writers.set(key, writersOf(zone, locale));
+  return writers.get(key);
+}
+
+function writersOf(zone, locale) {
   const clock = new Intl.DateTimeFormat("en-GB", {
     timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
   });
