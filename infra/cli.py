@@ -240,6 +240,48 @@ def verify(
 
 
 @app.command()
+def loadtest(
+    rate: Annotated[float | None, typer.Option(min=10, help="Events a second; 1000 if left out.")] = None,
+    times: Annotated[float | None, typer.Option(min=0.1, help="The scenario's own curve, so many times.")] = None,
+    for_: Annotated[
+        float | None, typer.Option("--for", min=3, help="Seconds: 30, or 8 for each step of a ramp.")
+    ] = None,
+    shape: Annotated[
+        Literal["steady", "burst", "ramp-to-limit"], typer.Option(help="How the rate goes over time.")
+    ] = "steady",
+    distort: Annotated[str, typer.Option(help="What goes wrong on the way, e.g. duplicates=5%,disorder=2s.")] = "",
+    workers: Annotated[int, typer.Option(min=1, max=4, help="Worker processes; several with a real Kafka.")] = 1,
+    broker: Annotated[
+        Literal["embedded", "kafka"] | None, typer.Option(help="Left out: a real Kafka if Java and Maven are here.")
+    ] = None,
+    processes: Annotated[int | None, typer.Option(min=1, max=16, help="Generators; by the rate if left out.")] = None,
+    frame: Annotated[int, typer.Option(min=1, max=500, help="Events in one message.")] = 1,
+    scenario: Annotated[str, typer.Option(help="The day that events are taken from.")] = "expo",
+    seed: Annotated[int, typer.Option(help="Another seed, another day.")] = 1,
+    to: Annotated[
+        Literal["own", "existing"], typer.Option(help="A chain of our own, or the brokers and store of the settings.")
+    ] = "own",
+    really: Annotated[bool, typer.Option("--really", help="With --to existing: elsewhere, too.")] = False,
+    keep: Annotated[Path | None, typer.Option(help="Keep ledgers and logs in this folder.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report into this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Put a chain under load and prove every count: rate, waits until stored and shown, lag, what each process uses.
+
+    Exit 0 only if every view equals what was sent. With --to existing at most a million events and 600 s.
+    """
+    from infra.loadtest.options import LoadOptions  # noqa: PLC0415
+    from infra.loadtest.run import run_loadtest  # noqa: PLC0415
+
+    options = LoadOptions(
+        rate=rate, times=times, for_seconds=for_, shape=shape, distortion=distort, workers=workers, broker=broker,
+        processes=processes, frame=frame, scenario=scenario, seed=seed, keep=keep, report=report, as_json=as_json,
+        settings=load_settings() if to == "existing" else None, really=really,
+    )  # fmt: skip
+    sys.exit(run_loadtest(options))
+
+
+@app.command()
 def doctor(
     embedded: Annotated[bool, typer.Option(help="Try the embedded servers instead of the configured ones.")] = False,
 ) -> None:

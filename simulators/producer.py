@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import socket
 import time
@@ -9,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from kafka import KafkaProducer
-from kafka.errors import RetriableError
+from kafka.errors import KafkaTimeoutError, RetriableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 log = structlog.get_logger()
 
@@ -55,6 +56,13 @@ def make_producer(bootstrap: str, *, stop: Callable[[], bool] = lambda: False, *
             log.warning("waiting for the broker", brokers=bootstrap, error=str(error))
             if stop():
                 raise NoBrokerError(_no_broker(bootstrap)) from error
+
+
+def get_ready(producer: KafkaProducer, topics: Iterable[str]) -> None:
+    """Let a producer find out where the topics are, so that its first message need not wait for that."""
+    for topic in topics:
+        with contextlib.suppress(KafkaTimeoutError):  # who sends waits for it, and says so
+            producer.partitions_for(topic)
 
 
 def _wait_until_reachable(bootstrap: str, stop: Callable[[], bool]) -> None:

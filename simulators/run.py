@@ -16,9 +16,9 @@ from simulators.lag import Backlog, ConsumerLag
 from simulators.ledger import LedgerWriter
 from simulators.pace import MachineTime
 from simulators.plan import Plan, Programme
-from simulators.play import Ended, Player
+from simulators.play import Ended, Player, Schedules
 from simulators.produce import NoLedger, Sender, Sent
-from simulators.producer import make_producer
+from simulators.producer import get_ready, make_producer
 from simulators.progress import Report, Silence
 from streams.contract import Topic
 
@@ -66,19 +66,24 @@ def simulate(
     report: Report | None = None,
     kafka: Mapping[str, Any] | None = None,
     at_clock: Callable[[SiteClock], None] = lambda _: None,
+    programme: Schedules | None = None,
+    punctual: bool = False,
 ) -> Summary:
     """Play `plan` until it ends or `stop` is set; return what was sent.
 
     `ledger` is a new directory for the truth. With `consumer_group`, sending waits while the workers of that group
     are more than `plan.max_lag` events behind. `kafka` are further settings of kafka-python's clients. `at_clock` is
-    told the site's clock before anything is sent. Raises `UnknownDeviceError`, `NotAnExpoError`, `LedgerExists`, and
-    what kafka-python raises.
+    told the site's clock before anything is sent. `programme` is played instead of the days of `plan`. `punctual`: what
+    can be done before the first event is due is done before. Raises `UnknownDeviceError`, `NotAnExpoError`,
+    `LedgerExists`, and what kafka-python raises.
     """
     real, settings = MachineTime(), dict(kafka or {})
     epoch = plan.epoch if plan.epoch is not None else real.now_ms() // 1000
     stopped = (stop or threading.Event()).is_set
     writer = LedgerWriter(ledger, meta=plan.described(site, epoch)) if ledger else None
     producer = make_producer(bootstrap, stop=stopped, **settings)
+    if punctual:
+        get_ready(producer, _TOPICS)
     lag = ConsumerLag(bootstrap, consumer_group, _TOPICS, **settings) if consumer_group else None
     sender = Sender(producer, writer or NoLedger(), real, frame=plan.frame, backlog=Backlog() if lag else None)
 
@@ -88,7 +93,7 @@ def simulate(
         at_clock(clock)
 
     player = Player(
-        Programme(plan, site, epoch=epoch),
+        programme or Programme(plan, site, epoch=epoch),
         sender,
         real,
         stop=stopped,

@@ -1,0 +1,133 @@
+"""Which events a load is made of: a simulated day of the scenario, at the times of the shape; next: `generator.py`.
+
+Every generator makes the whole load up and keeps the share of its devices, so that the parts fit together without a
+word between them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from infra.loadtest import shape
+from infra.loadtest.order import Curve, Order
+from simulators.distort import Schedule, distort
+from simulators.expo import PEAK_DAY, expo_day
+from simulators.plan import Plan, site_time
+from simulators.spec import ExpoSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from simulators.day import Day, Ints
+    from simulators.distortion import Distortion
+    from streams.site import Site
+
+_DAY_EVENTS: Final = 1_600_000
+"""Of the expo's whole peak day, about."""
+_SMALLEST: Final = 0.005
+"""Share of the peak day below which too few people would come for all that happens on it."""
+
+
+class NothingToSendError(ValueError):
+    """The scenario has no events at the time that was asked for; choose another time, or a rate."""
+
+
+@dataclass
+class LoadProgramme:
+    """One generator's share of a load, to be played once; `schedule` is known when it has been made up."""
+
+    plan: Plan
+    schedule: Schedule
+    _played: bool = False
+
+    def next(self, _begins: Callable[[], int]) -> Schedule | None:
+        """Return the schedule the first time it is asked for."""
+        if self._played:
+            return None
+        self._played = True
+        return self.schedule
+
+
+@dataclass(frozen=True)
+class Share:
+    """One generator's events, before it is known when the load begins: times are milliseconds from the begin."""
+
+    day: Day
+    load_ms: int
+
+    def schedule(self, begins_ms: int, distortion: Distortion, seed: Sequence[int]) -> Schedule:
+        """Return when each line is delivered, for a load that begins at `begins_ms` (ms since 1970 UTC)."""
+        day = self.day.with_columns(true_ts=self.day.true_ts + begins_ms, ts=self.day.ts + begins_ms)
+        return distort(day, distortion, np.random.default_rng(seed))
+
+
+def make_share(order: Order, site: Site) -> Share:
+    """Make up the events of `order`. Raises NothingToSendError and NotAnExpoError."""
+    whole = _along_curve(order, order.load, site) if isinstance(order.load, Curve) else _at_rates(order, site)
+    lasts = order.load.seconds if isinstance(order.load, Curve) else shape.seconds(order.load)
+    return Share(whole.take(np.flatnonzero(whole.device % order.parts == order.part)), round(lasts * 1000))
+
+
+def _at_rates(order: Order, site: Site) -> Day:
+    """Return the first events of a day that is as busy as need be, over and over, when the shape wants them."""
+    assert not isinstance(order.load, Curve)  # noqa: S101  # who calls has looked
+    times = shape.due(order.load).astype(np.int64)
+    made = expo_day(site, date=PEAK_DAY, seed=order.seed, epoch=order.epoch, spec=_as_busy(len(times)))
+    rounds, place = np.divmod(np.arange(len(times)), len(made))
+    day = made.take(place)
+    return day.with_columns(seq=day.seq + rounds * made.last_seq[day.device], true_ts=times, ts=times)
+
+
+def _along_curve(order: Order, curve: Curve, site: Site) -> Day:
+    """Return the scenario's own events from a time of its day on, so many times as fast."""
+    made = expo_day(site, date=PEAK_DAY, seed=order.seed, epoch=order.epoch)
+    first = site_time(site, PEAK_DAY, dt.time.fromisoformat(curve.start_at))
+    kept = np.flatnonzero((made.true_ts >= first) & (made.true_ts < first + curve.seconds * 1000 * curve.times))
+    if not len(kept):
+        raise NothingToSendError(
+            f"--times: from {curve.start_at} on, {curve.seconds * curve.times:,.0f} s of the scenario have no event; "
+            "give a larger --times or --for, or a --rate"
+        )
+    day = made.take(kept)
+    times = ((day.true_ts - first) / curve.times).astype(np.int64)
+    return day.with_columns(seq=_counted_anew(day.device, day.seq), true_ts=times, ts=times)
+
+
+def _counted_anew(device: Ints, seq: Ints) -> Ints:
+    """Let every device count from 1, though its day began before."""
+    first = np.full(int(device.max(initial=0)) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, device, seq)
+    anew: Ints = seq - first[device] + 1
+    return anew
+
+
+def _as_busy(events: int) -> ExpoSpec:
+    """Return the figures of a day with about so many events, at most a whole peak day's."""
+    share = min(1.0, max(_SMALLEST, 1.05 * events / _DAY_EVENTS))
+    usual = ExpoSpec()
+    people, vehicles = usual.people, usual.vehicles
+    return replace(
+        usual,
+        people=replace(
+            people,
+            entries=_scaled(people.entries, share),
+            returning=_scaled(people.returning, share),
+            turned_away=_scaled(people.turned_away, share),
+        ),
+        vehicles=replace(
+            vehicles,
+            traffic={
+                name: replace(traffic, entries=_scaled(traffic.entries, share))
+                for name, traffic in vehicles.traffic.items()
+            },
+            turned_away=_scaled(vehicles.turned_away, share),
+        ),
+    )
+
+
+def _scaled(number: int, share: float) -> int:
+    return max(1, round(number * share))

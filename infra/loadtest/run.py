@@ -1,0 +1,221 @@
+"""One command: put a chain under load, count, verify against every ledger, and say how fast it was.
+
+`chain.py` starts what is tested, `trial.py` makes each trial on it, `report.py` and its neighbours say what came of it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import sys
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+
+from infra.loadtest import chain as chains
+from infra.loadtest import page, report, search, terminal
+from infra.loadtest import shape as shapes
+from infra.loadtest.cause import OTHERS
+from infra.loadtest.chain import Chain, WrongLoadError, now_ms
+from infra.loadtest.options import CURVE_BEGINS, LoadOptions, check, generators_for
+from infra.loadtest.progress import Progress
+from infra.loadtest.report import Limit, Result, Setup
+from infra.loadtest.trial import Bench, Mix
+from infra.state import open_state
+from simulators.distortion import Distortion
+from simulators.lag import ConsumerLag
+from simulators.run import stopping_on_signals
+from simulators.verify import verify
+from sinks.clickhouse import Reader
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from infra.loadtest.measure import Measured
+
+_DRAIN_SECONDS: Final = 120.0
+_GLANCE: Final = 0.1
+_MUCH: Final = 0.2
+"""Cores that other programs use, from which on it is said."""
+
+
+def run_loadtest(options: LoadOptions) -> int:
+    """Do it; return the exit code: 0, or 1 when a count does not equal the ledgers.
+
+    Raises WrongLoadError and what else `chain.py` refuses, StoppedError, ServiceError, and what the clients raise.
+    """
+    check(options)
+    err = Console(stderr=True, highlight=False)
+    with (
+        open_state(options.keep) as folder,
+        stopping_on_signals() as stop,
+        Progress(err) as progress,
+        ExitStack() as ending,
+    ):
+        _keep_kafka_quiet(folder / "logs" / "loadtest.log")
+        ledgers = folder / "ledgers"
+        if options.settings is None and ledgers.exists():
+            raise WrongLoadError(
+                f"--keep {options.keep}: there are ledgers already, of counts that a new store does not have; "
+                "give a new folder"
+            )
+        chain = _chain(options, folder, stop, progress, ending)
+        return _run(options, chain, folder, stop, progress)
+
+
+def _chain(options: LoadOptions, folder: Path, stop: threading.Event, progress: Progress, ending: ExitStack) -> Chain:
+    if options.settings is not None:
+        accounted = any((folder / "ledgers").glob("*/meta.json"))
+        chain = chains.existing(options.settings, really=options.really, accounted=accounted)
+        progress.say(
+            f"loadtest: on {options.settings.kafka.brokers}, store {chain.store.host}:{chain.store.port}; at most "
+            f"{chains.MOST_EVENTS_EXISTING:,} events in at most {chains.MOST_SECONDS_EXISTING:g} s"
+        )
+        return chain
+    broker = options.broker or chains.usual_broker()
+    if options.broker is None and broker == "embedded":
+        progress.say("loadtest: no Java and Maven here, so the embedded broker: its limits are not a real Kafka's")
+    return ending.enter_context(
+        chains.embedded(options.scenario, folder, stop, broker=broker, workers=options.workers, say=progress.say)
+    )
+
+
+def _run(options: LoadOptions, chain: Chain, folder: Path, stop: threading.Event, progress: Progress) -> int:
+    began, distortion = now_ms(), Distortion.parse(options.distortion)
+    mix = Mix(
+        processes=options.processes or generators_for(options), frame=options.frame, distortion=options.distortion,
+        wrong_clocks=bool(distortion.clocks or distortion.drifts), seed=options.seed, epoch=began // 1000,
+    )  # fmt: skip
+    scratch = folder / f"loadtest-{mix.epoch}"
+    with Bench(chain, mix, kept=folder / "ledgers", scratch=scratch, stop=stop, progress=progress) as bench:
+        looking = time.monotonic()
+        bench.warm_up()
+        trials, limit = _trials(options, bench, progress)
+        looks = bench.store.looks / (time.monotonic() - looking)
+    progress.say("comparing every view with the ledgers …")
+    drained = _drained(chain, stop) and all(each.drained for each in trials)
+    verdict = verify(folder / "ledgers", Reader(chain.store), chain.site, chain.limits)
+    shown = _shown(trials, limit)
+    result = Result(
+        setup=_setup(options, chain, mix, began), ceiling=bench.ceiling, verdict=verdict, drained=drained,
+        shown=shown, trials=trials, limit=limit, alarms=_alarms(chain, began), looks_per_second=looks,
+        notes=(*_notes(chain, shown, looks), *verdict.notes),
+    )  # fmt: skip
+    _tell(result, options, progress)
+    return 0 if result.ok else 1
+
+
+def _trials(options: LoadOptions, bench: Bench, progress: Progress) -> tuple[tuple[Measured, ...], Limit | None]:
+    if options.shape != "ramp-to-limit":
+        return (bench.run(options.load, options.shape),), None
+    made: list[Measured] = []
+    wanted: float | None = options.first_rate
+    while wanted is not None:
+        made.append(bench.run(shapes.steady(wanted, options.seconds), f"step {len(made) + 1}: {wanted:,.0f}/s"))
+        last = _tried(made)[-1]
+        progress.say(f"{wanted:,.0f}/s: p99 {last.p99_ms} ms, {'holds' if last.held else 'does not hold'}")
+        wanted = search.next_rate(_tried(made), options.first_rate) if _may_go_on(options, made) else None
+    return tuple(made), limit_of(made)
+
+
+def _may_go_on(options: LoadOptions, made: list[Measured]) -> bool:
+    """Whether everything was stored, and another step stays within what may be put on such a chain."""
+    sent = sum(each.events for each in made)
+    most = chains.MOST_EVENTS if options.settings is None else chains.MOST_EVENTS_EXISTING
+    return made[-1].drained and sent + 2 * made[-1].events < most
+
+
+def _tried(made: list[Measured]) -> list[search.Tried]:
+    return [search.tried(each.target, each.stored) for each in made]
+
+
+def limit_of(made: list[Measured]) -> Limit:
+    """Return the limit that these trials have found, and why the next higher rate did not hold."""
+    tried = _tried(made)
+    rate = search.lowest_failed(tried)
+    failed = [each for each in made if each.target == rate]
+    return Limit(rate=search.highest_held(tried), failed_rate=rate, cause=failed[-1].cause if failed else None)
+
+
+def _shown(trials: tuple[Measured, ...], limit: Limit | None) -> Measured:
+    """Return the trial at the limit; without one, the last."""
+    at_limit = [each for each in trials if limit is not None and each.target == limit.rate]
+    return (at_limit or trials)[-1]
+
+
+def _drained(chain: Chain, stop: threading.Event) -> bool:
+    """Wait until the workers have committed everything, so that no flush is under way; say whether they have."""
+    begun = time.monotonic()
+    lag = ConsumerLag(chain.kafka.brokers, chain.kafka.group, chains.SOURCE_TOPICS, **chain.kafka.client)
+    try:
+        while lag():
+            chain.check()
+            if stop.wait(_GLANCE) or time.monotonic() - begun > _DRAIN_SECONDS:
+                return False
+    finally:
+        lag.close()
+    return True
+
+
+def _alarms(chain: Chain, since_ms: int) -> dict[str, int]:
+    """Return how many alarms of each rule were raised since a moment."""
+    reader = Reader(chain.store)
+    try:
+        rows = reader.query(
+            "SELECT rule, count() FROM gatepulse.alarm_episodes WHERE raised_at >= %(since)s "
+            "GROUP BY rule ORDER BY rule",
+            {"since": dt.datetime.fromtimestamp(since_ms / 1000, dt.UTC).replace(tzinfo=None)},
+        )
+    finally:
+        reader.close()
+    return {str(rule): int(count) for rule, count in rows}
+
+
+def _setup(options: LoadOptions, chain: Chain, mix: Mix, began_ms: int) -> Setup:
+    if options.times is not None:
+        asked = f"{options.times:g} × {options.scenario} ({CURVE_BEGINS}–)"
+    else:
+        asked = f"{options.first_rate:,.0f}/s"
+    return Setup(
+        place=chain.place, site=chain.site_name, shape=options.shape, asked=asked, seconds=options.seconds,
+        distortion=options.distortion, workers=chain.workers, generators=mix.processes, frame=mix.frame,
+        cores=os.cpu_count() or 1, began_ms=began_ms,
+    )  # fmt: skip
+
+
+def _notes(chain: Chain, shown: Measured, looks: float) -> Iterator[str]:
+    if chain.place == "embedded":
+        yield "the embedded broker keeps little, so generators wait for slow workers 内嵌代理容量小, 发生器会等待"
+    yield f"the store was asked {looks:.0f} times a second: a wait is known to that 每秒查询存储 {looks:.0f} 次"
+    others = sum(use.cores for use in shown.uses if use.name == OTHERS)
+    if others > _MUCH:
+        yield f"other programs used {others:.1f} cores meanwhile: alone it is faster 其他程序占 {others:.1f} 核"
+    if shown.wall is None:
+        yield "no waits until the wall: none is up, clocks were wrong on purpose, or the day has changed 无上屏时间"
+    if shown.stored and shown.stored.unseen:
+        yield f"{shown.stored.unseen:,} events were not seen to be stored 未见入库 {shown.stored.unseen:,} 条"
+    if shown.wall and shown.wall.unseen:
+        yield f"{shown.wall.unseen:,} entries were not seen on the wall in time 未见上屏 {shown.wall.unseen:,} 条"
+
+
+def _tell(result: Result, options: LoadOptions, progress: Progress) -> None:
+    if options.report is not None:
+        options.report.write_text(page.page(result), encoding="utf-8")
+        progress.say(f"report 报告: {options.report}")
+    terminal.show(result, Console(stderr=options.as_json, highlight=False))
+    if options.as_json:
+        sys.stdout.write(report.to_json(result) + "\n")
+        sys.stdout.flush()
+
+
+def _keep_kafka_quiet(file: Path) -> None:
+    """Let kafka-python write into a file: while a broker goes down it says so dozens of times."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    log = logging.getLogger("kafka")
+    log.propagate = False
+    log.handlers = [logging.FileHandler(file, delay=True)]

@@ -1,0 +1,233 @@
+"""One trial: generators begin together, and everything that they sent is waited for; next: `measure.py`."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from infra.loadtest import measure, shape
+from infra.loadtest.chain import now_ms
+from infra.loadtest.order import DONE, READY, Curve, Order, write_order, write_whole
+from infra.loadtest.watch import ProcessWatch, StoreWatch, WallWatch
+from infra.service import NEVER, Service, State
+from infra.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from infra.loadtest.chain import Chain
+    from infra.loadtest.measure import Delivered, Measured
+    from infra.loadtest.progress import Progress
+
+_AT_ONCE: Final = 5_000
+"""Events for each generator to send as fast as it can."""
+_AT_ONCE_RATE: Final = 1e6
+_CALM: Final = (shape.Phase(200.0, 3.0),)
+_LEAD_MS: Final = 2_000
+"""From the word to begin until the first event is due: the generators connect meanwhile."""
+_GLANCE: Final = 0.05
+_STUCK_SECONDS: Final = 45.0
+"""Without anything more being stored for so long, the rest is not waited for."""
+_MAKE_UP_SECONDS: Final = 180.0
+_WALL_SECONDS: Final = 10.0
+_MAX_LAG: Final = 20_000
+"""Events that may wait in one partition of the embedded broker, which keeps 5 MB of each."""
+
+
+class StoppedError(RuntimeError):
+    """The load test was ended from outside: nothing is proven."""
+
+
+class GeneratorError(RuntimeError):
+    """A generator did not come to its end; the message says where its log is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mix:
+    """How a load is generated: by so many processes, `frame` events a message, with what goes wrong on the way."""
+
+    processes: int
+    frame: int
+    distortion: str
+    wrong_clocks: bool
+    seed: int
+    epoch: int
+
+
+class Bench:
+    """A chain with watches on it, on which one trial after the other is made; for a `with` block.
+
+    `kept` is the folder of the ledgers, `scratch` that of everything else.
+    """
+
+    def __init__(
+        self, chain: Chain, mix: Mix, *, kept: Path, scratch: Path, stop: threading.Event, progress: Progress
+    ) -> None:
+        self.chain, self._mix, self._kept, self._scratch = chain, mix, kept, scratch
+        self._stop, self._progress = stop, progress
+        self.store = StoreWatch(chain.store, chain.cluster)
+        self.wall = WallWatch(chain.wall_url)
+        self.processes = ProcessWatch(lambda: {**chain.pids(), "loadtest": os.getpid()})
+        self.ceiling = math.inf
+        self._entries = 0
+        self._trials = 0
+        self._ending = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Begin to look."""
+        for watch in (self.store, self.wall, self.processes):
+            self._ending.enter_context(watch)
+        if self.chain.wall_url:
+            self._until(lambda: self.wall.heard, seconds=_WALL_SECONDS)
+        self._entries = self.wall.entries
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Look no more."""
+        self._ending.close()
+
+    def run(self, load: tuple[shape.Phase, ...] | Curve, what: str) -> Measured:
+        """Make one trial, and wait until all of it is stored. Raises StoppedError, GeneratorError, ServiceError."""
+        return self._trial(load, what, self._mix)[0]
+
+    def warm_up(self) -> None:
+        """Send a little, so that everything is up and running, and see how fast the generators can be: `ceiling`."""
+        at_once = shape.Phase(_AT_ONCE_RATE, self._mix.processes * _AT_ONCE / _AT_ONCE_RATE)
+        delivered = self._trial((at_once, *_CALM), "warm-up", replace(self._mix, distortion=""))[1]
+        first = delivered.due_ms < delivered.due_ms.min() + at_once.seconds * 1000
+        self.ceiling = measure.reached(delivered.due_ms[first], delivered.arrived_ms[first])
+
+    def _trial(self, load: tuple[shape.Phase, ...] | Curve, what: str, mix: Mix) -> tuple[Measured, Delivered]:
+        self._trials += 1
+        orders = self._orders(load, mix)
+        lasts = load.seconds if isinstance(load, Curve) else shape.seconds(load)
+        begins_ms = self._generate(orders, lasts, what)
+        self._progress.say(f"{what}: waiting until everything is stored …")
+        delivered = measure.read_delivered(
+            [each.folder for each in orders], [each.ledger for each in orders], self.chain.site
+        )
+        drained = self._drained(delivered)
+        seen = self._seen(delivered)
+        target = len(delivered.due_ms) / lasts if isinstance(load, Curve) else shape.highest(load)
+        measured = measure.measure(
+            delivered, seen, begins_ms=begins_ms, target=target, ceiling=self.ceiling, seconds=lasts, drained=drained
+        )
+        return measured, delivered
+
+    # -- generating ----------------------------------------------------------------------------------------------------
+
+    def _orders(self, load: tuple[shape.Phase, ...] | Curve, mix: Mix) -> list[Order]:
+        chain, kafka = self.chain, self.chain.kafka
+        folder, epoch = self._scratch / f"trial-{self._trials:03}", mix.epoch + self._trials
+        return [
+            Order(
+                site=chain.site_name, seed=mix.seed, epoch=epoch, load=load, part=part, parts=mix.processes,
+                distortion=mix.distortion, frame=mix.frame, bootstrap=kafka.brokers,
+                api_version=tuple(kafka.client.get("api_version", ())),
+                group=kafka.group if chain.place == "embedded" else "", max_lag=_MAX_LAG // mix.processes,
+                folder=folder / f"generator-{part + 1}", ledger=self._kept / f"{epoch}-generator-{part + 1}",
+            )
+            for part in range(mix.processes)
+        ]  # fmt: skip
+
+    def _generate(self, orders: Sequence[Order], lasts: float, what: str) -> int:
+        """Let the generators send; return when they began (ms since 1970 UTC)."""
+        with Supervisor() as generators:
+            for order in orders:
+                generators.start(_service(order), ready=False)
+
+            def alive() -> None:
+                generators.check()
+                self.chain.check()
+
+            self._progress.say(f"{what}: making events up …")
+            if not self._until(lambda: _made_up(orders), seconds=_MAKE_UP_SECONDS, look=alive):
+                raise GeneratorError(f"no events after {_MAKE_UP_SECONDS:g} s; see {orders[0].folder}")
+            self.processes.also({each.name: each.pid for each in generators.services() if each.pid is not None})
+            begins_ms = now_ms() + _LEAD_MS
+            write_whole(orders[0].begin, str(begins_ms).encode())
+
+            def ended() -> bool:
+                self._progress.load(what, (now_ms() - begins_ms) / 1000 / lasts, self.store.received)
+                return all(each.state == State.ENDED for each in generators.services())
+
+            self._until(ended, look=alive)
+        for each in orders:
+            _require_done(each)
+        return begins_ms
+
+    # -- waiting -------------------------------------------------------------------------------------------------------
+
+    def _drained(self, delivered: Delivered) -> bool:
+        """Wait until all that was delivered is stored, as long as there is progress; say whether it is."""
+        last, moved = -1, time.monotonic()
+        ends = delivered.ends
+
+        def stored_or_stuck() -> bool:
+            nonlocal last, moved
+            if self.store.received != last:
+                last, moved = self.store.received, time.monotonic()
+            return self.store.covers(ends) or time.monotonic() - moved > _STUCK_SECONDS
+
+        self._until(stored_or_stuck, look=self.chain.check)
+        return self.store.covers(ends)
+
+    def _seen(self, delivered: Delivered) -> measure.Seen:
+        """Collect what the watches saw, once the wall has had time to show the last entry."""
+        before, entries = self._entries, len(delivered.entries_due)
+        self._entries += entries
+        shown = bool(self.chain.wall_url) and not self._mix.wrong_clocks
+        if shown:
+            self._until(lambda: self.wall.entries >= self._entries, seconds=_WALL_SECONDS, look=self.chain.check)
+        same_day = len(self.wall.days) <= 1
+        return measure.Seen(
+            logs=self.store.looks_at(),
+            wall=self.wall.looks() if shown and same_day else None,
+            entries_before=before,
+            samples={key: list(taken) for key, taken in self.processes.samples.copy().items()},
+            machine=list(self.processes.machine),
+            cores=os.cpu_count() or 1,
+            held_back=self.chain.place == "embedded",
+        )
+
+    def _until(
+        self, true: Callable[[], bool], *, seconds: float | None = None, look: Callable[[], Any] = lambda: None
+    ) -> bool:
+        """Wait until something is true; False after `seconds`. Raises StoppedError, and what `look` raises."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while not true():
+            look()
+            if self._stop.wait(_GLANCE):
+                raise StoppedError("the load test was ended before its end: nothing is proven 压力测试被中止, 结果无效")
+            if deadline is not None and time.monotonic() > deadline:
+                return False
+        return True
+
+
+def _service(order: Order) -> Service:
+    order.folder.mkdir(parents=True, exist_ok=True)
+    file = order.folder / "order.json"
+    write_order(file, order)
+    return Service(
+        order.folder.name, [sys.executable, "-P", "-m", "infra.loadtest.generator", str(file)],
+        order.folder / "generator.log", restart=NEVER, completes=True, stop_within=2.0,
+    )  # fmt: skip
+
+
+def _made_up(orders: Sequence[Order]) -> bool:
+    return all((each.folder / READY).exists() for each in orders)
+
+
+def _require_done(order: Order) -> None:
+    if not (order.folder / DONE).exists():
+        raise GeneratorError(f"{order.folder.name} has not said what it sent; see {order.folder / 'generator.log'}")

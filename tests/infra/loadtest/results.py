@@ -1,0 +1,54 @@
+"""Results of load tests that tests draw and tell."""
+
+from dataclasses import replace
+from typing import Any
+
+from infra.loadtest.cause import Cause, Use
+from infra.loadtest.measure import Measured
+from infra.loadtest.report import Limit, Result, Setup
+from infra.loadtest.waiting import Second, Waits
+from simulators.report import Verdict, ViewResult
+
+STORED = Waits(1_000, 0, 400, 700, 950, 990, 999, ((0, 10), (50, 400), (99, 950), (100, 999)))
+WALL = Waits(300, 0, 900, 1_400, 1_800, 1_900, 1_950, ((0, 200), (50, 900), (100, 1_950)))
+
+
+def measured(target: float = 500.0, **more: Any) -> Measured:
+    """Return a trial of ten seconds."""
+    course = tuple(Second(number, 500, 500, 480 + number, 200 - number, 900) for number in range(10))
+    usual = Measured(
+        target=target, seconds=10.0, events=5_000, rate=target, sent_late=STORED, stored=STORED, wall=WALL,
+        course=course, uses=(Use("worker-1", 0.61, 0.8, 140), Use("other programs", 0.2, 0.2, 0)),
+        machine_share=0.5, cause=Cause("process", "worker-1"), drained=True,
+    )  # fmt: skip
+    return replace(usual, **more)
+
+
+def verdict(**more: Any) -> Verdict:
+    """Return the verdict that everything is equal."""
+    usual = Verdict(
+        ok=True, sent=5_000, counted=5_000, late=0, refused=0, difference=0, views={"passages": ViewResult(5_000, 0)},
+        lost=0, phantom=0, duplicated=0, altered=0, differences=(), notes=(),
+    )  # fmt: skip
+    return replace(usual, **more)
+
+
+def result(**more: Any) -> Result:
+    """Return a steady load test that went well."""
+    setup = Setup(
+        place="kafka", site="expo", shape="steady", asked="500/s", seconds=10.0, distortion="", workers=1, generators=1,
+        frame=1, cores=2, began_ms=1_795_000_000_000,
+    )  # fmt: skip
+    trial = measured()
+    usual = Result(
+        setup=setup, ceiling=11_000.0, verdict=verdict(), drained=True, shown=trial, trials=(trial,), limit=None,
+        alarms={"overload": 2}, looks_per_second=18.0, notes=("a note",),
+    )  # fmt: skip
+    return replace(usual, **more)
+
+
+def ramp() -> Result:
+    """Return a search that found 800 a second."""
+    trials = (measured(500.0), measured(800.0), measured(1_280.0, stored=replace(STORED, p99=2_400)))
+    limit = Limit(rate=800.0, failed_rate=1_280.0, cause=Cause("process", "worker-1"))
+    return result(shown=trials[1], trials=trials, limit=limit)

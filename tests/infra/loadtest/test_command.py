@@ -1,0 +1,181 @@
+"""`gatepulse loadtest` as a process: a small load, proven; and one in which a message was lost."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulators.ledger import SCHEMAS, LedgerWriter, read_ledger
+from tests.e2e.demos import command, surroundings
+from tests.infra.processes import needs_kafka
+
+PATIENCE = 240.0
+SMALL = ("--rate", "300", "--for", "8", "--broker", "embedded", "--json")
+
+
+class Run:
+    """A load test that runs, or was: its standard error is read as it comes."""
+
+    def __init__(self, *words: str) -> None:
+        self.process = subprocess.Popen(
+            command("loadtest", *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=surroundings(), start_new_session=True,
+        )  # fmt: skip
+        self.said = self.out = ""
+        self._readers = [threading.Thread(target=read, daemon=True) for read in (self._read_said, self._read_out)]
+        for reader in self._readers:
+            reader.start()
+
+    def _read_said(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr as stream:
+            for line in stream:
+                self.said += line
+
+    def _read_out(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as stream:
+            self.out = stream.read()
+
+    def says(self, text: str) -> None:
+        """Wait until it has said that, or fail."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.said:
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < deadline, self.said
+            time.sleep(0.02)
+
+    def ends(self) -> tuple[int, str]:
+        """Wait for its end; the exit code and what it wrote to standard output."""
+        try:
+            code = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"not at its end:\n{self.said}") from None
+        for reader in self._readers:
+            reader.join(5)
+        return code, self.out
+
+
+@contextmanager
+def running(*words: str) -> Iterator[Run]:
+    """Start a load test; leave nothing of it behind (what it starts ends with it)."""
+    run = Run(*words)
+    try:
+        yield run
+    finally:
+        run.process.kill()
+        run.process.wait()
+
+
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict[str, Any], str, Path]:
+    """Run the small load with two generators and some disturbance: exit code, object, what was said, and its folder."""
+    folder = tmp_path_factory.mktemp("loadtest")
+    where = ("--keep", str(folder / "kept"), "--report", str(folder / "report.html"))
+    with running(*SMALL, "--processes", "2", "--distort", "duplicates=5%:2s,malformed=1%,lost=1%", *where) as run:
+        code, out = run.ends()
+    assert out, run.said
+    return code, json.loads(out), run.said, folder
+
+
+def test_a_small_load_ends_with_every_count_proven(proven: tuple[int, dict[str, Any], str, Path]) -> None:
+    code, found, said, folder = proven
+    assert (code, found["difference"], found["ok"]) == (0, 0, True), said
+    kept = read_ledger(folder / "kept" / "ledgers")
+    assert found["sent"] == found["counted"] == int((kept.tries("ok") > 0).sum())
+    assert all(view["different"] == 0 for view in found["views"].values())
+    assert len(kept.meta) == 4  # of two generators, at the warm-up and at the load
+
+
+def test_all_of_the_schedule_but_what_was_lost_on_purpose_was_measured(
+    proven: tuple[int, dict[str, Any], str, Path],
+) -> None:
+    _, found, said, _ = proven
+    stored, wall = found["stored_ms"], found["wall_ms"]
+    assert 2_400 * 0.96 < stored["count"] < 2_400, said
+    assert stored["unseen"] == wall["unseen"] == 0
+    for waits in (stored, wall, found["broker_ms"]):
+        assert 0 < waits["p50"] <= waits["p90"] <= waits["p99"] <= waits["p999"] <= waits["max"]
+    assert found["broker_ms"]["p50"] < stored["p50"]
+    assert sum(second["due"] for second in found["course"]) == stored["count"]
+    assert found["limit"] is None
+
+
+def test_every_process_of_the_chain_was_looked_at(proven: tuple[int, dict[str, Any], str, Path]) -> None:
+    found = proven[1]
+    names = {each["name"] for each in found["processes"]}
+    assert {"clickhouse", "broker", "worker-1", "wall", "generator-1", "generator-2", "loadtest"} <= names
+    assert all(each["memory_mb"] > 10 for each in found["processes"] if each["name"] != "other programs")
+    assert found["generator"]["ceiling"] > 300
+
+
+def test_the_report_begins_with_the_verdict(proven: tuple[int, dict[str, Any], str, Path]) -> None:
+    text = (proven[3] / "report.html").read_text()
+    assert 0 < text.index("计数完全一致") < text.index("试验内容")
+    assert f"{proven[1]['sent']:,} sent" in text
+
+
+def test_a_message_that_the_broker_confirmed_and_nobody_counted_makes_it_fail(tmp_path: Path) -> None:
+    """One more ledger says that a passage was delivered; nothing of it is in Kafka, as if it had been lost there."""
+    passage = dict.fromkeys(SCHEMAS["passages"].names, "") | {
+        "kind": "person", "device": "N1-L01", "epoch": 1, "seq": 1, "true_ts": _now(), "ts": _now(),
+        "entrance": "N1", "direction": "in", "outcome": "passed", "category": "visitor", "temperature": float("nan"),
+    }  # fmt: skip
+    with running(*SMALL, "--keep", str(tmp_path / "kept")) as run:
+        run.says("steady: making events up")
+        with LedgerWriter(tmp_path / "kept" / "ledgers" / "lost", meta={"site": "expo"}) as ledger:
+            ledger.passages({name: [passage[name]] for name in SCHEMAS["passages"].names})
+            ledger.attempts([0], "ok", at_ms=_now())
+        code, out = run.ends()
+    found = json.loads(out)
+    assert (code, found["ok"], found["difference"], found["lost"]) == (1, False, 1, 1), run.said
+    assert found["sent"] == found["counted"] + 1
+    assert "计数不一致" in run.said
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+def test_ctrl_c_ends_it_without_a_verdict_and_leaves_nothing_running(tmp_path: Path) -> None:
+    with running(*SMALL, "--keep", str(tmp_path / "kept")) as run:
+        run.says("steady: making events up")
+        os.killpg(run.process.pid, signal.SIGINT)
+        code, out = run.ends()
+    assert (code, out) == (1, "")
+    assert "nothing is proven" in run.said
+    mark = os.fsencode(tmp_path)
+    assert [pid for pid in Path("/proc").iterdir() if pid.name.isdecimal() and mark in _command_line(pid)] == []
+
+
+def _command_line(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+@needs_kafka
+def test_a_burst_on_a_real_kafka_with_two_workers_is_proven_and_comes_as_it_should() -> None:
+    with running("--rate", "100", "--for", "10", "--shape", "burst", "--workers", "2", "--json") as run:
+        code, out = run.ends()
+    assert out, run.said
+    found = json.loads(out)
+    assert (code, found["difference"], found["broker"]) == (0, 0, "kafka"), run.said
+    due = [second["due"] for second in found["course"]][:10]
+    assert due == [100, 100, 100, 100, 500, 500, 100, 100, 100, 100]
+    assert {"worker-1", "worker-2"} <= {each["name"] for each in found["processes"]}
+
+
+def test_wrong_use_is_one_sentence_and_exit_2() -> None:
+    with running("--rate", "100", "--times", "2") as run:
+        assert run.ends() == (2, "")
+    assert run.said == "gatepulse: --rate, --times: both set how many events come; leave out one of them\n"
