@@ -21,6 +21,9 @@ _MIGRATIONS: Final = "schema_migrations"  # says when the schema was applied
 _WHO_AND_WHEN: Final = frozenset({"version", "worker", "complete_to", "loaded_at"})
 """Columns that may differ: who counted, when, and as of which offset a figure was last written."""
 
+_WHEN_KNOWN: Final = "_known"
+"""How tables end that say when something was first stored, which replays go by: never the same twice."""
+
 _NOT_ALARMS: Final = "WHERE log NOT LIKE '%/alarm.inputs/%'"
 """The log of alarms holds what workers tell of their counting, moment by moment: other workers tell it otherwise."""
 
@@ -98,7 +101,8 @@ def _tables(address: Address) -> Tables:
         names = client.execute(
             "SELECT name FROM system.tables WHERE database = 'gatepulse_store' AND engine LIKE '%MergeTree' ORDER BY 1"
         )
-        return {name: _hashed(client, name) for (name,) in names if name != _MIGRATIONS}
+        compared = [name for (name,) in names if name != _MIGRATIONS and not name.endswith(_WHEN_KNOWN)]
+        return {name: _hashed(client, name) for name in compared}
     finally:
         client.disconnect()
 

@@ -13,6 +13,7 @@ from tests.faults.trial import Trial
 _LIMITS: Final = Limits()
 _WHEN: Final = ("at", "cluster", "complete_to", "last_seen", "log")
 """Columns that say when and in which cluster something was stored: no two runs can have the same."""
+_OF_REPLAYS: Final = ("first_entries", "replay_span")
 _SPARE: Final = 180.0
 _AT_LEAST: Final = 10
 
@@ -52,15 +53,17 @@ def _played(trial: Trial) -> Contents:
 
 
 def _contents(plant: Plant) -> Contents:
-    """Read all views but those of alarms: these follow what arrives when, and no two runs have the same arrivals."""
+    """Read all views but those of alarms and replays: no two runs have the same arrivals, which these are about."""
     client = plant.owner()
     try:
-        names = client.execute(
-            "SELECT name FROM system.tables WHERE database = 'gatepulse' AND name NOT LIKE 'alarm%' ORDER BY name"
-        )
-        return {name: _content(client, name) for (name,) in names}
+        names = client.execute("SELECT name FROM system.tables WHERE database = 'gatepulse' ORDER BY name")
+        return {name: _content(client, name) for (name,) in names if not _is_of_arrivals(name)}
     finally:
         client.disconnect()
+
+
+def _is_of_arrivals(view: str) -> bool:
+    return view.startswith("alarm") or view.endswith("_known") or view in _OF_REPLAYS
 
 
 def _content(client: Any, view: str) -> tuple[int, int]:
