@@ -57,7 +57,7 @@ def event(name: str, value: object) -> bytes:
     return ServerSentEvent(msgspec.json.encode(value).decode(), event=name, sep="\n").encode()
 
 
-def _unless_expected(error: Exception) -> Exception | None:
+def unless_expected(error: Exception) -> Exception | None:
     """Return an error that is a fault of ours, of which a log must show where it was; None for one of the store's."""
     return None if isinstance(error, StoreError) else error
 
@@ -134,7 +134,8 @@ class Feed:
             trends = await self._ask_trends(self._span)
         except Exception as error:  # noqa: BLE001 - whatever it is, the figures go on
             trends = self._without_trends(error)
-        self._publish(self.now(), trends)
+        if trends != self._newest.trend:
+            self._publish(self.now(), trends)
 
     def beat(self) -> None:
         """Publish the last figures again, grown older: a round is taking its time."""
@@ -198,7 +199,7 @@ class Feed:
         return [draw(reading, self._site) for reading in readings]
 
     def _without_trends(self, error: Exception) -> Sequence[Trend]:
-        log.error("wall_trends_lost", error=str(error), exc_info=_unless_expected(error))
+        log.error("wall_trends_lost", error=str(error), exc_info=unless_expected(error))
         return ()  # an old one could look right
 
     def _took(self, what: str, began: float) -> float:
@@ -210,7 +211,7 @@ class Feed:
     def _lose(self, error: Exception) -> None:
         last = self.now()
         if last.store != "lost":
-            log.error("wall_store_lost", error=str(error), exc_info=_unless_expected(error))
+            log.error("wall_store_lost", error=str(error), exc_info=unless_expected(error))
             last = msgspec.structs.replace(last, store="lost", lost_since_ms=last.real_ms)
         self._publish(last, None)
 

@@ -1,6 +1,6 @@
 """Hours as people at the site read them off its clock: opening, and the quiet hour; pure. Next: `snapshot.py`."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from streams.site import Opening
@@ -18,13 +18,18 @@ def milliseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
+def midnight(day: date, zone: str) -> datetime:
+    """Return when a calendar day begins in `zone`."""
+    return datetime.combine(day, time(), tzinfo=ZoneInfo(zone))
+
+
 def opened_at(opening: Opening, ms: int, zone: str) -> int | None:
     """Return since when the site has been open at `ms`, None while it is closed."""
-    midnight = local(ms, zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    hours = opening.on(midnight.date())
+    day = local(ms, zone).date()
+    hours = opening.on(day)
     if hours is None:
         return None
-    opens, closes = (milliseconds(midnight + minute * _MINUTE) for minute in hours)
+    opens, closes = (milliseconds(midnight(day, zone) + minute * _MINUTE) for minute in hours)
     return opens if opens <= ms < closes else None
 
 

@@ -12,6 +12,7 @@ from dashboards.wall.reading import (
     BEFORE_MINUTES,
     HOUR,
     MINUTE,
+    STEP,
     AreaRow,
     ChangeRow,
     DeviceRow,
@@ -45,7 +46,8 @@ ACKNOWLEDGEABLE = 50
 QUEUES_MS = 10 * MINUTE
 """Site time: older reckonings of a queue are not asked for."""
 
-_Day = tuple[Sequence[StepRow], Sequence[InsideRow]]
+Day = tuple[Sequence[StepRow], Sequence[InsideRow]]
+"""The steps of one day, and who was inside."""
 
 VIEWS = """
 SELECT name
@@ -133,7 +135,7 @@ LIMIT 1 BY entrance
 
 STEPS = """
 SELECT
-    toUnixTimestamp(toStartOfInterval(window_start, INTERVAL 5 MINUTE)) * 1000 AS step,
+    toUnixTimestamp(toStartOfInterval(window_start, INTERVAL %(step)s SECOND)) * 1000 AS step,
     if((entrance, direction) IN %(into)s, 'in', 'out') AS way,
     category,
     sum(passages)
@@ -148,7 +150,7 @@ INSIDE = """
 SELECT
     area,
     if(window_start < toDateTime(%(start)s, 'UTC'), 0,
-        toUnixTimestamp(toStartOfInterval(window_start, INTERVAL 5 MINUTE)) * 1000) AS step,
+        toUnixTimestamp(toStartOfInterval(window_start, INTERVAL %(step)s SECOND)) * 1000) AS step,
     argMax(inside, window_start)
 FROM gatepulse.occupancy_history
 WHERE kind = %(kind)s AND area IN %(areas)s AND window_start < toDateTime(%(end)s, 'UTC')
@@ -200,7 +202,8 @@ class Rounds:
         self._flow_minutes = flow_minutes
         self._views: frozenset[str] | None = None
         self._scopes = scopes_of(site, "trend")
-        self._before: dict[tuple[Scope, Stretch, int], _Day] = {}
+        self._before: Mapping[Scope, Day] = {}
+        self._before_of: tuple[Stretch, int] | None = None
 
     def read(self, real_ms: int) -> Reading:
         """Ask how far storage is first, and then only for what is stored up to there."""
@@ -223,25 +226,24 @@ class Rounds:
         )
 
     def read_trend(self, span: Span) -> Sequence[TrendReading]:
-        """Ask for the day so far and the day before; what is over is asked for again each hour only."""
-        readings = []
-        for scope in self._scopes:
-            steps, inside = self._day(scope, Stretch(span.trend.start, min(span.end, span.trend.end)))
-            before, inside_before = self._day_before(scope, span)
-            readings.append(TrendReading(span, scope, steps, inside, before, inside_before))
-        return readings
+        """Ask for the day so far, and for the day before."""
+        so_far = Stretch(span.trend.start, min(span.end, span.trend.end))
+        before = self.read_before(span)
+        return [TrendReading(span, scope, *self._day(scope, so_far), *before[scope]) for scope in self._scopes]
 
-    def _day_before(self, scope: Scope, span: Span) -> _Day:
-        key = (scope, span.before, span.end // HOUR)
-        if key not in self._before:
-            self._before = {known: day for known, day in self._before.items() if known[2] == key[2]}
-            self._before[key] = self._day(scope, span.before)
-        return self._before[key]
+    def read_before(self, span: Span) -> Mapping[Scope, Day]:
+        """Ask for the day before of each scope, once an hour: it is over."""
+        key = (span.before, span.end // HOUR)
+        if key != self._before_of:
+            self._before = {scope: self._day(scope, span.before) for scope in self._scopes}
+            self._before_of = key
+        return self._before
 
-    def _day(self, scope: Scope, stretch: Stretch) -> _Day:
+    def _day(self, scope: Scope, stretch: Stretch) -> Day:
         into, out_of = crossings(scope, self._site)
         params: dict[str, Any] = {
             "kind": scope.kind,
+            "step": STEP // 1000,
             "start": stretch.start // 1000,
             "end": stretch.end // 1000,
             "into": into,

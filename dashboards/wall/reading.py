@@ -5,11 +5,10 @@ Times are integer milliseconds since 1970-01-01 UTC. Read next: `snapshot.py`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
-from dashboards.wall.hours import local, milliseconds
+from dashboards.wall.hours import local, midnight, milliseconds
 from dashboards.wall.scopes import Scope
 from streams.clock import SiteClock
 from streams.contract import Topic
@@ -269,8 +268,8 @@ def span_at(site_ms: int, site: Site, *, flow_minutes: int) -> Span:
 
 def _shown(day: date, site: Site) -> Stretch:
     """Return an hour before the site opens to an hour after it closes; of a day on which it is closed, all of it."""
-    midnight = datetime.combine(day, time(), tzinfo=ZoneInfo(site.time_zone))
+    begins = midnight(day, site.time_zone)
     opens, closes = site.opening.on(day) or (0, DAY_MINUTES)
     first, last = max(0, opens - MARGIN), min(DAY_MINUTES, closes + MARGIN)
-    start, end = (milliseconds(midnight + timedelta(minutes=minute)) for minute in (first, last))
+    start, end = (milliseconds(begins + timedelta(minutes=minute)) for minute in (first, last))
     return Stretch(start - start % STEP, end + -end % STEP)

@@ -64,7 +64,7 @@ CREATE TABLE IF NOT EXISTS gatepulse_store.corrections_known
 (
     id       String,
     known_at DateTime64(3, 'UTC'),
-    earlier    UInt64 MATERIALIZED bitNot(toUInt64(toUnixTimestamp64Milli(known_at)))
+    earlier  UInt64 MATERIALIZED bitNot(toUInt64(toUnixTimestamp64Milli(known_at)))
 )
 ENGINE = ReplacingMergeTree(earlier)
 ORDER BY id;
@@ -89,7 +89,7 @@ CREATE TABLE IF NOT EXISTS gatepulse_store.devices_known
     last_seq UInt64 CODEC(Delta, ZSTD),
     last_ts  DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
     known_at DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
-    earlier    UInt64 MATERIALIZED bitNot(toUInt64(toUnixTimestamp64Milli(known_at))) CODEC(Delta, ZSTD),
+    earlier  UInt64 MATERIALIZED bitNot(toUInt64(toUnixTimestamp64Milli(known_at))) CODEC(Delta, ZSTD),
     INDEX known_range known_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(earlier)
@@ -114,7 +114,7 @@ CREATE TABLE IF NOT EXISTS gatepulse_store.log_progress_known
     complete_to DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
     rejected    UInt64 CODEC(Delta, ZSTD),
     known_at    DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
-    earlier    UInt64 MATERIALIZED bitNot(toUInt64(toUnixTimestamp64Milli(known_at))) CODEC(Delta, ZSTD),
+    earlier     UInt64 MATERIALIZED bitNot(toUInt64(toUnixTimestamp64Milli(known_at))) CODEC(Delta, ZSTD),
     INDEX known_range known_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(earlier)
@@ -137,7 +137,7 @@ CREATE TABLE IF NOT EXISTS gatepulse_store.parked_batches_known
     resolved    UInt8,
     complete_to DateTime64(3, 'UTC'),
     known_at    DateTime64(3, 'UTC'),
-    earlier    UInt64 MATERIALIZED bitNot(toUInt64(toUnixTimestamp64Milli(known_at)))
+    earlier     UInt64 MATERIALIZED bitNot(toUInt64(toUnixTimestamp64Milli(known_at)))
 )
 ENGINE = ReplacingMergeTree(earlier)
 ORDER BY (id, log, resolved);

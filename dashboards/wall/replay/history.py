@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from dashboards.wall.queries import Rounds
-from dashboards.wall.reading import MINUTE, Reading, Span, TrendReading
+from dashboards.wall.reading import MINUTE, Reading, TrendReading
 from dashboards.wall.replay import questions
 from dashboards.wall.replay.asking import Asking, Store, alarms, queues
 from dashboards.wall.replay.beginning import Beginning
@@ -46,25 +46,22 @@ class History:
         self._asking = Asking(store, site, clock, end, known, flow_minutes)
         self._chunk_ms = chunk_ms
         self._rounds = Rounds(store.query, site, clock, flow_minutes=flow_minutes)
-        self._behind: tuple[Span, Sequence[TrendReading]] | None = None
         self._loaded = moment_of(begin, clock)
         self._past = Beginning(self._asking, self._loaded).past()
 
     def reading(self, site_ms: int) -> Reading:
         """Return the rows of the wall at a moment of the site's clock."""
         moment = self._reach(site_ms)
-        day = self._past.span(moment).day
-        if day not in self._past.firsts:
-            self._past.firsts = {day: self._firsts(day)}
-        return self._past.reading(moment)
+        span = self._past.span(moment)
+        if span.day not in self._past.firsts:
+            self._past.firsts = {span.day: self._firsts(span.day)}
+        return self._past.reading(span, moment)
 
     def trend(self, site_ms: int) -> Sequence[TrendReading]:
         """Return the rows of the trends at a moment; the days before are as they are known today."""
         moment = self._reach(site_ms)
         span = self._past.span(moment)
-        if self._behind is None or self._behind[0].before != span.before:
-            self._behind = span, self._rounds.read_trend(span)
-        return self._past.trend(span, moment, {each.scope: each for each in self._behind[1]})
+        return self._past.trend(span, moment, self._rounds.read_before(span))
 
     def _reach(self, site_ms: int) -> Moment:
         """Load what is needed to show a moment."""

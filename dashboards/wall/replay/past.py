@@ -6,13 +6,12 @@ are no forecasts, since only the newest are kept. In a corrected replay a device
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
 
 import numpy as np
 
-from dashboards.wall.hours import milliseconds
-from dashboards.wall.queries import ACKNOWLEDGEABLE, QUEUES_MS
+from dashboards.wall.hours import midnight, milliseconds
+from dashboards.wall.queries import ACKNOWLEDGEABLE, QUEUES_MS, Day
 from dashboards.wall.reading import (
     MINUTE,
     STEP,
@@ -107,9 +106,8 @@ class Past:
         logs = self._logs(moment)
         return span_of(logs, setting.clock, moment.real, setting.site, flow_minutes=setting.flow_minutes)
 
-    def reading(self, moment: Moment) -> Reading:
-        """Return the rows as of a moment; `span` must have been asked for, and its day be in `firsts`."""
-        span = self.span(moment)
+    def reading(self, span: Span, moment: Moment) -> Reading:
+        """Return the rows as of the moment that `span` was asked for; its day must be in `firsts`."""
         axis = moment.on(self.setting.known)
         start, end = midnights(span.day, self.setting.site.time_zone)
         return Reading(
@@ -125,15 +123,14 @@ class Past:
             queues=[row for row in self._queues.values() if row.at > span.end - QUEUES_MS],
         )
 
-    def trend(self, span: Span, moment: Moment, behind: Mapping[Scope, TrendReading]) -> list[TrendReading]:
-        """Return each scope's day up to the moment asked for last; `behind` has the days before."""
+    def trend(self, span: Span, moment: Moment, behind: Mapping[Scope, Day]) -> list[TrendReading]:
+        """Return each scope's day up to the moment that `span` was asked for; `behind` has the days before."""
         end = min(span.end, span.trend.end)
         readings = []
         for scope in self.counts.scopes:
             steps = [row for row in self.counts.steps(scope, span.trend.start, end) if row.step < end]
             inside = self._inside(scope, Stretch(span.trend.start, end), moment.on(self.setting.known))
-            other = behind[scope]
-            readings.append(TrendReading(span, scope, steps, inside, other.before, other.inside_before))
+            readings.append(TrendReading(span, scope, steps, inside, *behind[scope]))
         return readings
 
     def _advance(self, moment: Moment) -> None:
@@ -231,8 +228,7 @@ class Past:
 
 def midnights(day: date, zone: str) -> tuple[int, int]:
     """Return when a calendar day begins and ends at the site."""
-    begins = datetime.combine(day, time(), tzinfo=ZoneInfo(zone))
-    return milliseconds(begins), milliseconds(begins + timedelta(days=1))
+    return milliseconds(midnight(day, zone)), milliseconds(midnight(day + timedelta(days=1), zone))
 
 
 def grid_start(day: date, zone: str) -> int:

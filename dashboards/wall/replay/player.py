@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from dashboards.wall import snapshot
-from dashboards.wall.feed import Beat, event
+from dashboards.wall.feed import Beat, event, unless_expected
 from dashboards.wall.figures import Snapshot
 from dashboards.wall.options import WallOptions
 from dashboards.wall.reading import Reading, TrendReading, span_of
@@ -21,7 +21,6 @@ from dashboards.wall.replay.asked import Asked
 from dashboards.wall.replay.history import History
 from dashboards.wall.replay.timeline import moment_of
 from dashboards.wall.trend import draw
-from sinks.sink import StoreError
 from streams.site import Site
 
 log = structlog.get_logger(__name__)
@@ -129,8 +128,7 @@ class Player:
     def _lose(self, error: Exception) -> None:
         self._history = None  # it may have loaded a part
         if self._last.store != "lost":
-            expected = isinstance(error, StoreError)  # anything else is a fault of ours: show where
-            log.error("wall_replay_store_lost", error=str(error), exc_info=None if expected else error)
+            log.error("wall_replay_store_lost", error=str(error), exc_info=unless_expected(error))
         now = moment_of(self._asked.at, self._options.clock).real if self._number == 0 else self._last.real_ms
         self._last = msgspec.structs.replace(self._last, store="lost", lost_since_ms=now)
 

@@ -5,6 +5,9 @@
 Moments are parameters in milliseconds.
 """
 
+from dashboards.wall.reading import STEP
+from dashboards.wall.replay.timeline import WINDOW
+
 GATE = "toInt64(transform(toString(entrance), %(entrances)s, %(numbers)s, -1))"
 CATEGORY = "toInt64(transform(toString(category), %(categories)s, %(places)s, %(unknown)s))"
 
@@ -28,7 +31,7 @@ TOTALS = f"""
 SELECT
     {GATE} AS gate,
     toInt64(direction = 'out') AS out,
-    intDiv(toUnixTimestamp64Milli(ts), 10000) * 10000 AS window,
+    intDiv(toUnixTimestamp64Milli(ts), {WINDOW}) * {WINDOW} AS window,
     toInt64(count()) AS passages,
     toInt64(countIf(identified = 0)) AS anonymous,
     max(toUnixTimestamp64Milli(ts)) AS newest
@@ -43,7 +46,7 @@ SELECT
     {GATE} AS gate,
     toInt64(direction = 'out') AS out,
     {CATEGORY} AS class,
-    intDiv(toUnixTimestamp64Milli(ts), 300000) * 300000 AS step,
+    intDiv(toUnixTimestamp64Milli(ts), {STEP}) * {STEP} AS step,
     toInt64(count()) AS passages
 FROM gatepulse.passages_known
 WHERE outcome = 'passed' AND gate >= 0
@@ -69,7 +72,7 @@ SELECT
     toUnixTimestamp64Milli(known_at) AS axis,
     {GATE} AS gate,
     toInt64(direction = 'out') AS out,
-    intDiv(toUnixTimestamp64Milli(ts), 10000) * 10000 AS window,
+    intDiv(toUnixTimestamp64Milli(ts), {WINDOW}) * {WINDOW} AS window,
     toInt64(count()) AS passages
 FROM gatepulse.passages_known
 WHERE outcome = 'passed' AND known_at > {moment("since")} AND ts < {moment("start")} AND gate >= 0

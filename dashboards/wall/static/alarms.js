@@ -33,7 +33,6 @@ export class Strip {
     const columns = WIDE.matches ? 2 : 1;
     const shown = this.#window(alarms, ROWS * columns);
     byId("strip").dataset.state = doubt ? "unproven" : alarms.length ? "alarm" : "calm";
-    document.body.dataset.alarms = alarms.length ? "some" : "none";
     this.#showHead(strip, doubt, alarms.length - shown.length, site, words, language);
     this.#fit(shown.length, columns);
     shown.forEach((alarm, place) => this.#showRow(this.rows.children[place], alarm, site, words, language));

@@ -1,6 +1,6 @@
 // The headline tiles: who entered today, who is inside now, and the flow of the last minute.
 
-import { count, known, share } from "./format.js";
+import { count, filled, known, share } from "./format.js";
 import { make, shape, write } from "./dom.js";
 import { Tile, showNumber, showText } from "./tile.js";
 
@@ -52,16 +52,15 @@ export class Inside extends Tile {
 
   show(view) {
     const { snapshot, words } = view;
-    const { kind, area } = this.spec;
-    const now = (area ? snapshot.areas.find((each) => each.id === area && each.kind === kind) : snapshot.inside[kind]) ?? {};
-    this.showTitle(kind === "vehicle" ? words.parked_now : words.inside_now, view);
+    const now = this.occupancy(snapshot);
+    this.showTitle(this.spec.kind === "vehicle" ? words.parked_now : words.inside_now, view);
     write(this.partial, known(now.inside) && now.unheard ? words.areas_unheard(now.unheard) : "");
     write(this.capacity, known(now.capacity) ? words.of_capacity(count(now.capacity)) : words.no_capacity);
     showNumber(this.main, count(now.inside));
     write(this.share, share(now.share));
     showText(this.soon, ahead(now, words) || placesLeft(now, words));
     this.element.dataset.level = now.level ?? "calm";
-    this.ring.lastChild.setAttribute("stroke-dasharray", `${Math.max(0, Math.min(100, now.share ?? 0))} 100`);
+    this.ring.lastChild.setAttribute("stroke-dasharray", `${filled(now.share)} 100`);
   }
 }
 

@@ -8,14 +8,11 @@ export const known = (value) => value !== null && value !== undefined;
 
 export const count = (value) => (known(value) ? whole.format(value) : UNKNOWN);
 
-// Passages per minute: below ten, a tenth matters.
-export const rate = (value) => {
-  if (!known(value)) return UNKNOWN;
-  return value > 0 && value < 10 ? tenth.format(value) : whole.format(value);
-};
-
 // Per cent, rounded down: 99.97 % must not read as full.
 export const share = (value) => (known(value) ? `${whole.format(Math.floor(value))}%` : UNKNOWN);
+
+// How much of something is filled, in per cent from 0 to 100, for drawings.
+export const filled = (share) => Math.max(0, Math.min(100, share ?? 0));
 
 // Minutes to wait: "<1" is a short queue, "∞" one that nobody works on.
 export function waiting(wait) {

@@ -1,6 +1,6 @@
 // The heat plan: areas where the site's profile places them, the warmer the fuller, and car parks with places left.
 
-import { count, known, share } from "./format.js";
+import { count, filled, known, share } from "./format.js";
 import { fit, make, write } from "./dom.js";
 import { aheadShort, placesLeft } from "./figures.js";
 import { Tile, showNumber, showText } from "./tile.js";
@@ -47,7 +47,7 @@ function showCell(cell, area, frame, { site, words, language }) {
   cell.dataset.area = area.id;
   cell.dataset.level = area.level;
   cell.dataset.known = known(area.inside);
-  cell.style.setProperty("--heat", `${Math.max(0, Math.min(100, area.share ?? 0))}%`);
+  cell.style.setProperty("--heat", `${filled(area.share)}%`);
   showText(name, title?.[language] ?? area.id);
   const left = placesLeft(area, words);
   showNumber(inside, left || count(area.inside));

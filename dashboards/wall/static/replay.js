@@ -25,7 +25,7 @@ export class Replay {
     const address = new URLSearchParams(location.search);
     this.on = address.has("from") && address.has("to");
     this.form = new Form();
-    byId("past-open").addEventListener("click", () => this.form.open());
+    byId("past-open").addEventListener("click", () => this.form.open(this.#site.time_zone));
     if (!this.on) return;
     this.asked = { from: address.get("from"), to: address.get("to"), speed: address.get("speed") ?? "10", known: address.get("known") ?? "then" };
     document.documentElement.dataset.replay = this.asked.known;
@@ -47,8 +47,8 @@ export class Replay {
 
   onSite(site) {
     byId("past-open").hidden = this.on || !site.replays;
-    if (!this.on) return;
     this.#site = site;
+    if (!this.on) return;
     this.refused = null;
     const { from_ms, to_ms } = site.replay;
     Object.assign(this.slider, { min: from_ms, max: to_ms, step: 1000 });
@@ -75,8 +75,8 @@ export class Replay {
     this.changed();
   }
 
-  show(words) {
-    this.form.show(words);
+  show(words, language) {
+    this.form.show(words, language);
     if (!this.on) return;
     const { known } = this.asked;
     write(byId("replay-title"), words.replay_title);
@@ -156,27 +156,26 @@ class Form {
     byId("past-cancel").addEventListener("click", () => this.dialog.close());
   }
 
-  async open() {
+  async open(timeZone) {
     this.dialog.showModal();
-    const [span, site] = await Promise.all([ask("/replay/span.json"), ask("/snapshot.json")]);
-    if (!span || span.last_ms === null || !site) return this.#tell(span?.zh ? span : null);
-    const local = (ms) => new Date(ms).toLocaleString("sv-SE", { timeZone: site.site.time_zone }).slice(0, 16).replace(" ", "T");
+    const span = await ask("/replay/span.json");
+    if (!span || span.zh || span.last_ms === null) return this.#tell(span?.zh ? span : null);
+    const local = (ms) => new Date(ms).toLocaleString("sv-SE", { timeZone }).slice(0, 16).replace(" ", "T");
     for (const input of [this.from, this.to]) Object.assign(input, { min: local(span.first_ms), max: local(span.last_ms) });
     this.to.value = local(span.last_ms);
     const recorded_ms = Math.ceil(span.then_from_ms / MINUTE) * MINUTE;
     this.from.value = local(Math.max(span.first_ms, span.last_ms - HOUR, Math.min(recorded_ms, span.last_ms - 5 * MINUTE)));
     this.#tell(null);
     this.recorded = local(span.then_from_ms).replace("T", " ");
-    this.show(this.words);
   }
 
-  show(words) {
-    this.words = words;
+  show(words, language) {
+    this.language = language;
     write(byId("past-recorded"), this.recorded ? words.past_recorded(this.recorded) : "");
   }
 
   #tell(said) {
-    write(byId("past-wrong"), said ? said[document.documentElement.lang.startsWith("zh") ? "zh" : "en"] : "");
+    write(byId("past-wrong"), said ? said[this.language] : "");
   }
 
   #start() {

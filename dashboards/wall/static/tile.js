@@ -22,6 +22,12 @@ export class Tile {
     return (area ? site.areas[area]?.title : zone ? site.zones[zone] : null)?.[language] ?? "";
   }
 
+  // Who is inside what the tile is about; {} while nothing is known.
+  occupancy({ areas, inside }) {
+    const { kind, area } = this.spec;
+    return (area ? areas.find((each) => each.id === area && each.kind === kind) : inside[kind]) ?? {};
+  }
+
   showTitle(text, view) {
     write(this.title, [this.place(view), text].filter(Boolean).join(" · "));
   }

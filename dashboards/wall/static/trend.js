@@ -11,7 +11,7 @@ const LABEL_REM = 4.4; // the room that an hour's label needs
 const LINE_REM = 1.5; // and a number of a scale
 
 export class Trend extends Tile {
-  #drawn = "";
+  #drawn = []; // what the drawing is of
 
   constructor(spec) {
     super(spec);
@@ -29,17 +29,17 @@ export class Trend extends Tile {
     const { clientWidth: width, clientHeight: height } = this.chart;
     if (!trend) this.#clear();
     if (!trend || !width || !height) return;
-    const capacity = (area ? snapshot.areas.find((each) => each.id === area && each.kind === kind) : snapshot.inside[kind])?.capacity;
+    const { capacity } = this.occupancy(snapshot);
     const categories = site.categories[kind];
-    const drawn = JSON.stringify([trend, width, height, capacity, language]);
-    if (drawn === this.#drawn) return; // drawing is the page's heaviest work
+    const drawn = [trend, width, height, capacity, language];
+    if (drawn.every((each, place) => each === this.#drawn[place])) return; // drawing is the page's heaviest work
     this.#drawn = drawn;
     showKeys(this.keys, trend, categories, words, language);
     drawTrend(this.chart, trend, { width, height, capacity, categories, format: view.format });
   }
 
   #clear() {
-    this.#drawn = "";
+    this.#drawn = [];
     this.chart.replaceChildren();
   }
 }

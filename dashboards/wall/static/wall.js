@@ -128,7 +128,7 @@ function showFreshness() {
   const text = bannerText(now);
   if (banner.textContent !== text) banner.textContent = text;
   banner.hidden = text === "";
-  replay.show(words());
+  replay.show(words(), state.language);
   if (!state.site || !state.beat) return strip.wait(words());
   showHealth(now, state.beat.snapshot, state.site, words(), state.language);
   strip.show(now, state.beat.snapshot.strip, state.site, words(), state.language);
