@@ -235,7 +235,7 @@ def verify(
 
     settings = load_settings()
     _, reader = _store(settings)
-    limits = Limits(round(settings.time.suspect_seconds * 1000), round(settings.time.horizon_seconds * 1000))
+    limits = Limits.of(settings.time)
     sys.exit(run_verify(ledger, Reader(reader), load_site(settings.site), limits=limits, as_json=as_json))
 
 

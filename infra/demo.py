@@ -4,7 +4,6 @@
 """
 
 import datetime as dt
-import logging
 import math
 import os
 import sys
@@ -34,6 +33,7 @@ from simulators.run import Summary, simulate, stopping_on_signals
 from simulators.verify import verify
 from sinks.clickhouse import Reader
 from streams.clock import SiteClock
+from streams.logs import keep_kafka_quiet
 from streams.site import Site, load_site
 from streams.topics import SOURCES
 
@@ -91,7 +91,7 @@ def run_demo(options: DemoOptions) -> int:
         stopping_on_signals() as stop,
         Supervisor(stop_within=_STOP_WITHIN) as supervisor,
     ):
-        _keep_kafka_quiet(state / "logs" / "demo.log")
+        keep_kafka_quiet(state / "logs" / "demo.log")
         run = next_run(state, site, broker=options.broker)
         start_at = site_time(site, run.date, options.start_at)
         clock = SiteClock(start_at, int(time.time() * 1000), options.speed)
@@ -200,14 +200,6 @@ class Demo:
             _say(f"the day is over; the wall stays at {self.venue.wall_url} until Ctrl-C")
             self.venue.supervisor.wait(until=self.stop.is_set)
         return 0 if verdict.ok and drained else 1
-
-
-def _keep_kafka_quiet(file: Path) -> None:
-    """Let kafka-python write into a file: while a broker goes down it says so dozens of times."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    log = logging.getLogger("kafka")
-    log.propagate = False
-    log.handlers = [logging.FileHandler(file, delay=True)]
 
 
 def _fulfil(done: "Future[T]", work: Callable[[], T]) -> None:

@@ -6,6 +6,7 @@ when it arrived, and what the device has said before; so the time at which it re
 
 from bisect import bisect
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from simulators.ledger import Ledger
 from simulators.tables import NONE, Flags, Integers, group
 from simulators.truth import Sent
 from streams.contract import EARLIEST_MS, LATEST_MS
+
+if TYPE_CHECKING:
+    from streams.settings import Time
 
 _LAST = int(np.iinfo(np.int64).max)
 
@@ -23,6 +27,11 @@ class Limits:
 
     suspect_ms: int = 300_000
     horizon_ms: int = 172_800_000
+
+    @classmethod
+    def of(cls, settings: "Time") -> Self:
+        """Return those that are set."""
+        return cls(round(settings.suspect_seconds * 1000), round(settings.horizon_seconds * 1000))
 
 
 @dataclass(frozen=True, eq=False)

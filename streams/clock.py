@@ -4,6 +4,7 @@ Event times are site time; ages of data are real time. Read next: `streams/site.
 """
 
 import math
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,3 +53,8 @@ class SiteClock:
         # Integers stay integers at whole speeds: a float product of epoch milliseconds would lose some.
         whole = int(self.speed)
         return elapsed_ms * whole if whole == self.speed else round(elapsed_ms * self.speed)
+
+
+def real_now() -> int:
+    """Read the machine's clock: milliseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1_000_000

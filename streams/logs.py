@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from pathlib import Path
 
 import structlog
 
@@ -23,3 +24,11 @@ def configure_logging(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )
+
+
+def keep_kafka_quiet(file: Path) -> None:
+    """Let kafka-python write into a file: while a broker goes down it says so dozens of times."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    log = logging.getLogger("kafka")
+    log.propagate = False
+    log.handlers = [logging.FileHandler(file, delay=True)]

@@ -21,6 +21,7 @@ from dashboards.wall.queries import Source
 from dashboards.wall.reading import Reading, Span, span_of
 from dashboards.wall.trend import Trend, draw
 from sinks.sink import StoreError
+from streams.clock import real_now
 from streams.site import Site
 
 log = structlog.get_logger(__name__)
@@ -60,11 +61,6 @@ def event(name: str, value: object) -> bytes:
 def unless_expected(error: Exception) -> Exception | None:
     """Return an error that is a fault of ours, of which a log must show where it was; None for one of the store's."""
     return None if isinstance(error, StoreError) else error
-
-
-def real_now() -> int:
-    """Read the machine's clock: milliseconds since 1970-01-01 UTC."""
-    return time.time_ns() // 1_000_000
 
 
 class Feed:

@@ -24,13 +24,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.wall.card import site_card
 from dashboards.wall.desk import Desk, closed
-from dashboards.wall.feed import Feed, event, real_now
+from dashboards.wall.feed import Feed, event
 from dashboards.wall.options import WallOptions
 from dashboards.wall.origin import may_acknowledge
 from dashboards.wall.queries import Source
 from dashboards.wall.replay.routes import Connection, Replays
 from dashboards.wall.sending import SendCommand
 from dashboards.wall.stream import Events
+from streams.clock import real_now
 from streams.site import Site
 
 STATIC = Path(__file__).with_name("static")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from dashboards.wall.origin import is_loopback
 from infra.delivery import Delivery
 from infra.kafka.install import missing
 from infra.loadtest.search import HIGHEST
@@ -126,11 +125,10 @@ def existing(settings: Settings, *, really: bool, accounted: bool) -> Chain:
     if not accounted:
         _require_empty(store)
     wall = settings.wall
-    time_limits = settings.time
     return Chain(
         place="existing", site_name=settings.site, site=load_site(settings.site), kafka=settings.kafka,
         cluster=cluster_name(settings), store=store, workers=0, pids=dict, check=lambda: None,
-        limits=Limits(round(time_limits.suspect_seconds * 1000), round(time_limits.horizon_seconds * 1000)),
+        limits=Limits.of(settings.time),
         wall_url=f"http://{wall.host}:{wall.port}/" if accepts(wall.host, wall.port) else "",
     )  # fmt: skip
 
@@ -158,18 +156,11 @@ def _where(place: str) -> str:
 def _require_this_machine(setting: str, addresses_: str) -> None:
     for address in addresses_.split(","):
         host = address.strip().rpartition(":")[0].strip("[]") or address.strip()
-        if not _is_loopback(host):
+        if not is_loopback(host):
             raise NotOnThisMachineError(
                 f"{setting}: {host} is not this machine. A load test fills topics and tables there, and they are not "
                 "emptied afterwards. Give --really if that is meant"
             )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _require_empty(store: StoreAddress) -> None:
@@ -186,8 +177,3 @@ def _require_empty(store: StoreAddress) -> None:
             "figure that is shown. Give it an installation of its own, or with --keep the folder of the load tests "
             "before, if all of them came from these"
         )
-
-
-def now_ms() -> int:
-    """Return the machine's clock: milliseconds since 1970 UTC."""
-    return time.time_ns() // 1_000_000

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from infra.loadtest.order import DONE, DUE, READY, Done, read_order, write_whole
+from infra.loadtest.order import DONE, DUE, READY, read_order, write_whole
 from infra.loadtest.programme import LoadProgramme, Share, make_share
 from simulators.distort import check_devices
 from simulators.distortion import Distortion
 from simulators.ledger import LedgerWriter
 from simulators.plan import Plan
-from simulators.run import simulate, stopping_on_signals
+from simulators.run import Summary, simulate, stopping_on_signals
 from streams.clock import SiteClock
 from streams.logs import configure_logging
 from streams.site import load_site
@@ -49,8 +49,8 @@ def run(order: Order, stop: threading.Event) -> None:
         return
     schedule = share.schedule(begins_ms, distortion, [order.seed, order.part])
     _write_due(order.folder / DUE, schedule)
-    done = _play(order, site, share, schedule, begins_ms=begins_ms, stop=stop)
-    write_whole(order.folder / DONE, msgspec.json.encode(done))
+    sent = _play(order, site, share, schedule, begins_ms=begins_ms, stop=stop)
+    write_whole(order.folder / DONE, msgspec.json.encode(sent))
 
 
 def _rehearse(order: Order, share: Share) -> None:
@@ -59,21 +59,18 @@ def _rehearse(order: Order, share: Share) -> None:
         ledger.passages(share.day.take(slice(0, 1)).texts())
 
 
-def _play(order: Order, site: Site, share: Share, schedule: Schedule, *, begins_ms: int, stop: threading.Event) -> Done:
+def _play(
+    order: Order, site: Site, share: Share, schedule: Schedule, *, begins_ms: int, stop: threading.Event
+) -> Summary:
     lasts = (begins_ms - time.time() * 1000 + share.load_ms) / 1000 + _AFTER
     plan = Plan(
         seed=order.seed, epoch=order.epoch, clock=SiteClock(), for_seconds=max(lasts, _AFTER), frame=order.frame,
         max_lag=order.max_lag, distortion=Distortion.parse(order.distortion),
     )  # fmt: skip
     kafka = {"api_version": order.api_version} if order.api_version else {}
-    summary = simulate(
+    return simulate(
         plan, site, bootstrap=order.bootstrap, ledger=order.ledger, consumer_group=order.group or None, stop=stop,
         kafka=kafka, programme=LoadProgramme(plan, schedule), punctual=True,
-    )  # fmt: skip
-    return Done(
-        events=summary.events, sent=summary.sent, unknown=summary.unknown, lost=summary.lost,
-        duplicates=summary.duplicates, malformed=summary.malformed, messages=summary.messages,
-        seconds=summary.seconds, stopped=summary.stopped,
     )  # fmt: skip
 
 

@@ -118,7 +118,7 @@ def _one(folder: Path, ledger: Ledger, site: Site) -> Delivered:
     place = np.array([numbers[each] for each in zip(topics.tolist(), partition.tolist(), strict=True)], np.int64)
     # What was still on its way at the end was sent before its time: then it was due when it was sent.
     due = np.minimum(_due(folder / DUE, ledger)[rows], arrived)
-    return Delivered(tuple(places), due, arrived, place, offset, _is_entry(ledger, site)[rows])
+    return Delivered(tuple(places), due, arrived, place, offset, is_entry(ledger, site)[rows])
 
 
 def _due(file: Path, ledger: Ledger) -> Integers:
@@ -135,7 +135,8 @@ def _due(file: Path, ledger: Ledger) -> Integers:
     return found
 
 
-def _is_entry(ledger: Ledger, site: Site) -> Integers:
+def is_entry(ledger: Ledger, site: Site) -> Integers:
+    """Return 1 for each passage of a ledger with which a person entered over the site's boundary, else 0."""
     gates = {each.id for each in site.entrances if each.boundary and each.kind == "person"}
     wanted = {"direction": {"in"}, "outcome": {"passed"}, "entrance": gates}
     flags = [ledger.passages[name].each(some.__contains__, bool) for name, some in wanted.items()]

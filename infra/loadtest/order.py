@@ -53,24 +53,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         return self.folder.parent / BEGIN
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """What a generator has sent.
-
-    `events` are passages, `lost` of them never left. `sent` are deliveries that the broker has confirmed, `unknown`
-    those that it may have; `duplicates` of them are repetitions. `seconds` is real time from the begin on.
-    """
-
-    events: int
-    sent: int
-    unknown: int
-    lost: int
-    duplicates: int
-    malformed: int
-    messages: int
-    seconds: float
-    stopped: bool
-
-
 def write_order(file: Path, order: Order) -> None:
     """Write an order for the process that is to carry it out."""
     file.write_bytes(msgspec.json.encode(order, enc_hook=str))

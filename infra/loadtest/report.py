@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from infra.loadtest.waiting import PERCENTILES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -113,6 +115,12 @@ def quantiles(found: Waits | None) -> dict[str, int] | None:
     if found is None:
         return None
     return {name: value for name, value in asdict(found).items() if name != "curve"}
+
+
+def cells(found: Waits | None) -> list[str]:
+    """Return the percentiles, the maximum and the number of events as a table has them; dashes if nothing was seen."""
+    columns = (*PERCENTILES, "max", "count")
+    return ["–"] * len(columns) if found is None else [f"{getattr(found, name):,}" for name in columns]
 
 
 def _limit(limit: Limit | None) -> dict[str, Any] | None:

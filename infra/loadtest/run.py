@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import os
 import sys
 import time
@@ -19,7 +18,7 @@ from infra.loadtest import chain as chains
 from infra.loadtest import page, report, search, terminal
 from infra.loadtest import shape as shapes
 from infra.loadtest.cause import OTHERS
-from infra.loadtest.chain import Chain, WrongLoadError, now_ms
+from infra.loadtest.chain import Chain, WrongLoadError
 from infra.loadtest.options import CURVE_BEGINS, LoadOptions, check, generators_for
 from infra.loadtest.progress import Progress
 from infra.loadtest.report import Limit, Result, Setup
@@ -30,6 +29,8 @@ from simulators.lag import ConsumerLag
 from simulators.run import stopping_on_signals
 from simulators.verify import verify
 from sinks.clickhouse import Reader
+from streams.clock import real_now
+from streams.logs import keep_kafka_quiet
 
 if TYPE_CHECKING:
     import threading
@@ -57,7 +58,7 @@ def run_loadtest(options: LoadOptions) -> int:
         Progress(err) as progress,
         ExitStack() as ending,
     ):
-        _keep_kafka_quiet(folder / "logs" / "loadtest.log")
+        keep_kafka_quiet(folder / "logs" / "loadtest.log")
         ledgers = folder / "ledgers"
         if options.settings is None and ledgers.exists():
             raise WrongLoadError(
@@ -86,7 +87,7 @@ def _chain(options: LoadOptions, folder: Path, stop: threading.Event, progress: 
 
 
 def _run(options: LoadOptions, chain: Chain, folder: Path, stop: threading.Event, progress: Progress) -> int:
-    began, distortion = now_ms(), Distortion.parse(options.distortion)
+    began, distortion = real_now(), Distortion.parse(options.distortion)
     mix = Mix(
         processes=options.processes or generators_for(options), frame=options.frame, distortion=options.distortion,
         wrong_clocks=bool(distortion.clocks or distortion.drifts), seed=options.seed, epoch=began // 1000,
@@ -211,11 +212,3 @@ def _tell(result: Result, options: LoadOptions, progress: Progress) -> None:
     if options.as_json:
         sys.stdout.write(report.to_json(result) + "\n")
         sys.stdout.flush()
-
-
-def _keep_kafka_quiet(file: Path) -> None:
-    """Let kafka-python write into a file: while a broker goes down it says so dozens of times."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    log = logging.getLogger("kafka")
-    log.propagate = False
-    log.handlers = [logging.FileHandler(file, delay=True)]

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.loadtest import words
+from infra.loadtest.report import cells
 from infra.loadtest.waiting import PERCENTILES
 from simulators.report import sentence
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from infra.loadtest.report import Result
-    from infra.loadtest.waiting import Waits
 
 
 def show(result: Result, console: Console) -> None:
@@ -48,14 +48,8 @@ def _waits(result: Result) -> Table:
     table.add_column("events", justify="right")
     shown = result.shown
     for name, found in (("at the broker", shown.sent_late), ("stored", shown.stored), ("on the wall", shown.wall)):
-        table.add_row(name, *_cells(found))
+        table.add_row(name, *cells(found))
     return table
-
-
-def _cells(found: Waits | None) -> list[str]:
-    if found is None:
-        return ["–"] * (len(PERCENTILES) + 2)
-    return [f"{getattr(found, name):,}" for name in (*PERCENTILES, "max", "count")]
 
 
 def _trials(result: Result) -> Table:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from infra.loadtest import measure, shape
-from infra.loadtest.chain import now_ms
 from infra.loadtest.order import DONE, READY, Curve, Order, write_order, write_whole
 from infra.loadtest.watch import ProcessWatch, StoreWatch, WallWatch
 from infra.service import NEVER, Service, State
 from infra.supervisor import Supervisor
+from streams.clock import real_now
 
 if TYPE_CHECKING:
     import threading
@@ -154,11 +154,11 @@ class Bench:
             if not self._until(lambda: _made_up(orders), seconds=_MAKE_UP_SECONDS, look=alive):
                 raise GeneratorError(f"no events after {_MAKE_UP_SECONDS:g} s; see {orders[0].folder}")
             self.processes.also({each.name: each.pid for each in generators.services() if each.pid is not None})
-            begins_ms = now_ms() + _LEAD_MS
+            begins_ms = real_now() + _LEAD_MS
             write_whole(orders[0].begin, str(begins_ms).encode())
 
             def ended() -> bool:
-                self._progress.load(what, (now_ms() - begins_ms) / 1000 / lasts, self.store.received)
+                self._progress.load(what, (real_now() - begins_ms) / 1000 / lasts, self.store.received)
                 return all(each.state == State.ENDED for each in generators.services())
 
             self._until(ended, look=alive)

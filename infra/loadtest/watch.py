@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from infra.loadtest.chain import SOURCE_TOPICS, now_ms
+from infra.loadtest.chain import SOURCE_TOPICS
 from infra.loadtest.waiting import Looks
 from sinks.clickhouse import Reader
 from sinks.sink import StoreError
+from streams.clock import real_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,7 +101,7 @@ class StoreWatch(_Watch):
         except StoreError:
             self._ended.wait(_TRY_AGAIN)
             return
-        at, received = now_ms(), 0
+        at, received = real_now(), 0
         for topic, partition, next_offset, lines in rows:
             place = (str(topic), int(partition))
             received += int(lines)
@@ -152,7 +153,7 @@ class WallWatch(_Watch):
         self.heard = self.heard or snapshot["store"] == "ok"
         entries = snapshot["today"].get("person", {}).get("entries")
         if entries is not None:
-            self._seen.append((now_ms(), int(entries)))
+            self._seen.append((real_now(), int(entries)))
             self.days.add(str(snapshot["day"]))
 
 
@@ -193,7 +194,7 @@ def _sample(pid: int) -> Sample:
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     user, system = int(fields[11]), int(fields[12])
-    return Sample(now_ms(), (user + system) / _TICKS, pages * os.sysconf("SC_PAGE_SIZE") // 1_000_000)
+    return Sample(real_now(), (user + system) / _TICKS, pages * os.sysconf("SC_PAGE_SIZE") // 1_000_000)
 
 
 def _machine_sample() -> Sample:
@@ -201,4 +202,4 @@ def _machine_sample() -> Sample:
     user, nice, system, _idle, _waiting, irq, soft, steal, *_ = (
         int(each) for each in Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:]
     )
-    return Sample(now_ms(), (user + nice + system + irq + soft + steal) / _TICKS, 0)
+    return Sample(real_now(), (user + nice + system + irq + soft + steal) / _TICKS, 0)

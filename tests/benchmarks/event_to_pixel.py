@@ -2,7 +2,8 @@
 
 A real Kafka, ClickHouse, worker and wall, and the wall in a real Chromium; `gatepulse simulate` sends 1,000 passages a
 second (--rate) with the present time. An entry is on the wall when the first frame is done that shows at least its
-number (`waiting.py`). Only entries after the start has settled count, over --seconds.
+number: the k-th entry of the day, by time of passage, by the first frame with at least k. Only entries after the start
+has settled count, over --seconds.
 
 Prints one JSON object in milliseconds: the whole way, and its steps, for all entries and (their means) for the slowest
 hundredth. Exit code 1 if an entry in a hundred took longer than 1.5 s, or not every entry was shown in the end.
@@ -25,17 +26,21 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from playwright.sync_api import Page, sync_playwright
 
+from infra.loadtest.measure import is_entry
 from infra.ports import LOOPBACK, accepts
-from simulators.ledger import read_ledger
+from simulators.ledger import Ledger, read_ledger
 from sinks.clickhouse import Reader
-from tests.benchmarks.waiting import Integers, entry_times, first_looks, quantiles
+from streams.site import Site
 from tests.dashboards.conftest import QUIET
 from tests.faults.catalogue import Layout
 from tests.faults.plant import Plant
 from tests.faults.watch import Samples
 from tests.infra.processes import eventually
+
+Integers = NDArray[np.int64]
 
 LIMIT_MS: Final = 1500
 SETTLING: Final = 25.0
@@ -43,6 +48,7 @@ SETTLING: Final = 25.0
 _PATIENCE: Final = 60.0
 _POLL: Final = 0.25
 """Seconds; more often costs the store so much that everything gets slower."""
+_QUANTILES: Final = {"median": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 _TIMINGS: Final = ("store_insert", "checkpoint", "end_to_end")
 
 ENTRIES: Final = "[data-figure='person.entries']"
@@ -130,7 +136,7 @@ def run(folder: Path, *, rate: float, seconds: float) -> dict[str, Any]:
         summary, _ = simulator.communicate()
         assert simulator.returncode == 0, f"the simulator ended with {simulator.returncode}"
         ledger = read_ledger(folder / "ledger")
-        happened = entry_times(ledger.passages, plant.site)
+        happened = entry_times(ledger, plant.site)
         all_shown = await_number(page, len(happened))
         noted, worker = collect(page, storage.seen), means(plant.metrics(plant.worker))
     settled = happened[0] + SETTLING * 1000
@@ -190,6 +196,25 @@ def means(samples: Samples) -> dict[str, int]:
     sums = {name: samples[f"gatepulse_{name}_seconds_sum"][0][1] for name in _TIMINGS}
     counts = {name: samples[f"gatepulse_{name}_seconds_count"][0][1] for name in _TIMINGS}
     return {name: round(1000 * sums[name] / max(counts[name], 1.0)) for name in _TIMINGS}
+
+
+def entry_times(ledger: Ledger, site: Site) -> Integers:
+    """Return when persons entered (event times in ms, in order)."""
+    return np.sort(np.asarray(ledger.passages["ts"])[is_entry(ledger, site).astype(bool)])
+
+
+def first_looks(shown: Integers, entries: int) -> Integers:
+    """Return for each entry the index of the first look that shows it; len(shown) if none does."""
+    return np.searchsorted(shown, np.arange(1, entries + 1), side="left")
+
+
+def quantiles(milliseconds: Integers) -> dict[str, int]:
+    """Return number, median, p90, p99 and maximum, as whole milliseconds."""
+    if not len(milliseconds):
+        return {"n": 0}
+    return {"n": len(milliseconds)} | {
+        name: round(float(np.quantile(milliseconds, at))) for name, at in _QUANTILES.items()
+    }
 
 
 def judge(noted: Noted, happened: Integers, *, since: float) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dashboards.wall.feed import Feed
 from dashboards.wall.options import WallOptions
 from dashboards.wall.queries import Source
 from dashboards.wall.reading import ChangeRow, Reading, Span, TrendReading
+from dashboards.wall.replay.routes import Connection
 from dashboards.wall.sending import SendCommand
 from dashboards.wall.server import create_app
 from dashboards.wall.serving import WallServer, address_of, listen
@@ -76,11 +77,17 @@ class Wall:
 
 @contextmanager
 def wall(
-    source: Source, options: WallOptions, *, site: Site = SITE, port: int = 0, send: SendCommand | None = None
+    source: Source,
+    options: WallOptions,
+    *,
+    site: Site = SITE,
+    port: int = 0,
+    send: SendCommand | None = None,
+    connect: Callable[[], Connection] | None = None,
 ) -> Iterator[Wall]:
-    """Serve in a thread until the block ends; `send` gets what operators acknowledge."""
+    """Serve in a thread until the block ends; `send` gets what operators acknowledge, replays ask through `connect`."""
     listener = listen(port=port)
-    app = create_app(source, site, options, send=send)
+    app = create_app(source, site, options, send=send, connect=connect)
     server = WallServer(app, options)
     url, port = address_of(listener), listener.getsockname()[1]
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -122,7 +122,7 @@ class Plant:
         """Which event times the workers believe, and how late an event may come to be counted."""
         told = {key.removeprefix("TIME__").lower(): value for key, value in self.layout.settings.items()}
         limits = Time.model_validate({key: told[key] for key in Time.model_fields if key in told})
-        return Limits(round(limits.suspect_seconds * 1000), round(limits.horizon_seconds * 1000))
+        return Limits.of(limits)
 
     @property
     def bootstrap(self) -> str:

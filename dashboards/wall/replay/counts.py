@@ -55,6 +55,7 @@ class Counts:
         self._windows = np.zeros((len(self.slots), grid.cells(WINDOW)), np.int32)
         self._steps = np.zeros((len(scopes), 2, len(grid.categories) + 1, grid.cells(STEP)), np.int32)
         self.newest = np.zeros(gates, np.int64)
+        self._oldest = np.full(len(self.slots), grid.end, np.int64)
         self.signs = _signs(grid, [crossings(Scope(kind, area), site) for area, kind in self.slots])
         self._ways = _signs(grid, [crossings(scope, site) for scope in scopes])
 
@@ -77,6 +78,7 @@ class Counts:
             net = sign[rows.entrance, rows.out]
             moved = net != 0
             np.add.at(self._windows[slot], at[moved] // WINDOW, (net * rows.passages)[moved])
+            self._oldest[slot] = rows.window[moved].min(initial=self._oldest[slot])
 
     def add_steps(self, rows: StepTotals) -> None:
         """Count what was added up already, for the trends."""
@@ -96,6 +98,11 @@ class Counts:
         """Return the time of the newest passage into an area or out of it; 0 if there was none on the grid."""
         through = np.any(self.signs[slot] != 0, axis=1)
         return int(self.newest[through].max(initial=0))
+
+    def oldest_of(self, slot: int) -> int | None:
+        """Return the first window in which anybody went into an area or out of it; None if nobody did on the grid."""
+        oldest = int(self._oldest[slot])
+        return oldest if oldest < self.grid.end else None
 
     def totals(self, start: int, end: int) -> list[GateRow]:
         """Return the passages of each entrance and direction in a stretch of full minutes."""

@@ -209,12 +209,11 @@ class Past:
 
     def _known_from(self, place: int, axis: int) -> int | None:
         """Return the first window of which something is known of an area; 0 if that was before the grid."""
-        slot, grid = self.counts.slots[place], self.counts.grid
+        slot, oldest = self.counts.slots[place], self.counts.oldest_of(place)
         if self.setting.earlier.heard(slot, self.counts.signs[place], axis=axis):
             return 0
-        moved = np.flatnonzero(self.counts.flow(place))
-        found = [grid.start + int(moved[0]) * WINDOW] if len(moved) else []
-        found += [each.window for each in self._corrections(slot) if each.axis <= axis]
+        found = [each.window for each in self._corrections(slot) if each.axis <= axis]
+        found += [] if oldest is None else [oldest]
         return min(found, default=None)
 
     def _shown(self) -> list[EpisodeRow]:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dashboards.wall.acknowledgement import Refused
-from dashboards.wall.feed import event, real_now
+from dashboards.wall.feed import event
 from dashboards.wall.options import WallOptions
 from dashboards.wall.replay import questions
 from dashboards.wall.replay.asked import Asked, check_recorded, read_asked
@@ -21,6 +21,7 @@ from dashboards.wall.replay.player import Player
 from dashboards.wall.stream import Events
 from sinks.sink import StoreError, StoreRefused
 from streams.alarm_words import Said
+from streams.clock import real_now
 from streams.site import Site
 
 log = structlog.get_logger(__name__)

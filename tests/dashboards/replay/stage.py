@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from dashboards.wall.feed import real_now
 from dashboards.wall.figures import Snapshot
 from dashboards.wall.queries import Rounds
 from dashboards.wall.replay.history import CHUNK_MS, History
@@ -22,7 +21,7 @@ from dashboards.wall.trend import Trend, draw
 from sinks import schema
 from sinks.clickhouse import ClickHouseSink, Reader, StoreAddress, connect
 from sinks.rows import TABLES, Block
-from streams.clock import SiteClock
+from streams.clock import SiteClock, real_now
 from streams.kernels.calendar import SiteDays
 from streams.kernels.log import LogName
 from streams.kernels.passages import PassageLog

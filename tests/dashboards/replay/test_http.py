@@ -16,10 +16,9 @@ from dashboards.wall.replay.asked import Asked
 from dashboards.wall.replay.history import History
 from dashboards.wall.replay.player import Player
 from dashboards.wall.replay.routes import MOST, Connection
-from dashboards.wall.server import create_app
-from dashboards.wall.serving import WallServer, listen
 from sinks.clickhouse import Reader
 from sinks.sink import StoreRefused, StoreUnavailable
+from tests.dashboards import sources
 from tests.dashboards.place import at
 from tests.dashboards.replay.stage import SITE, TWENTY_PAST, Delivery, Stage
 from tests.dashboards.replay.test_facts import entry
@@ -35,19 +34,10 @@ def options(stage: Stage) -> WallOptions:
 
 @contextmanager
 def wall(stage: Stage, connect: Callable[[], Connection] | None = None) -> Iterator[int]:
-    """Serve a wall with replays in a thread until the block ends; its port."""
-    listener = listen()
-    app = create_app(HandSource(), SITE, options(stage), connect=connect or (lambda: Reader(stage.reader)))
-    server = WallServer(app, options(stage))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        until(lambda: server.started)
-        yield listener.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(PATIENCE)
-        assert not thread.is_alive(), "the server did not end"
+    """Serve a wall with replays until the block ends; its port."""
+    connect = connect or (lambda: Reader(stage.reader))
+    with sources.wall(HandSource(), options(stage), site=SITE, connect=connect) as running:
+        yield running.port
 
 
 def ask(port: int, path: str, **given: str) -> http.client.HTTPResponse:

@@ -7,9 +7,7 @@ from playwright.sync_api import Page, expect
 from tests.dashboards.place import at
 from tests.dashboards.replay.stage import Stage
 from tests.dashboards.replay.test_http import FEW_MINUTES, seed, wall
-
-ENTRIES = "[data-figure='person.entries']"
-PATIENCE_MS = 20_000
+from tests.dashboards.test_page import ENTRIES, PATIENCE_MS
 
 
 def address(port: int, **given: str) -> str:

@@ -83,6 +83,17 @@ def test_then_shows_at_every_moment_what_the_wall_showed(
     assert stage.trends(whole, seen[-1][0]) == stage.live_trends(seen[-1][0])
 
 
+def test_an_area_is_known_since_its_first_passages_though_they_cancel_out(stage: Stage) -> None:
+    def passage(seq: int, direction: str) -> Event:
+        return Event(seq=seq, device="N1-L01", ts=TWENTY_PAST - 40 * MINUTE + seq, entrance="N1", direction=direction)
+
+    stage.clear()
+    moment = stage.flush([Delivery("a", (passage(1, "in"), passage(2, "out")))])
+    venue, *_ = stage.trends(stage.history(moment, "then"), moment)
+    assert list(venue.inside) == [0, 0, 0, 0]
+    assert stage.live_trends(moment)[0] == venue
+
+
 @FEW
 @given(told=flushes())
 def test_corrected_shows_now_what_the_wall_shows_now(
