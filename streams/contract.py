@@ -61,7 +61,7 @@ LONGEST_LINE: Final = 65_536
 """Bytes of one event at most: a hundred times a long one."""
 
 
-class Passage(Struct, frozen=True):
+class Passage(Struct, frozen=True, gc=False):
     """One person or vehicle through a lane; only the outcome `passed` moves a count."""
 
     device: Identifier
@@ -75,7 +75,7 @@ class Passage(Struct, frozen=True):
     reason: str | None = None
 
 
-class TurnstilePassage(Passage, frozen=True):
+class TurnstilePassage(Passage, frozen=True, gc=False):
     """A passage of a person."""
 
     credential: Pseudonym | None = None
@@ -83,7 +83,7 @@ class TurnstilePassage(Passage, frozen=True):
     health: Health | None = None
 
 
-class VehiclePassage(Passage, frozen=True):
+class VehiclePassage(Passage, frozen=True, gc=False):
     """A passage of a vehicle; its category is a vehicle class."""
 
     plate: Pseudonym | None = None

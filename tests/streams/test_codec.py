@@ -494,6 +494,48 @@ def test_whatever_comes_is_accepted_or_rejected_and_every_line_once(values: list
     assert len(changes.corrections) + len(changes.rejections) == len(places)
 
 
+good = passages.map(lambda event: json.dumps(event).encode())
+tricky = st.sampled_from(
+    [
+        line() + line(seq=2),  # two events on a line
+        line() + b" " + line(seq=2),
+        b"",
+        b" ",
+        line().replace(b",", b",\n", 1),  # one event on two lines
+        line(device='N1"x').replace(b"x", b"}\n{"),  # a newline in a text, between braces
+        line() + b"\r",
+        line(entrance="V1"),
+        line(category="nobody"),
+        line(device="N1 L01"),
+        line(ts=0),
+        line(ts=2**64),
+        line(ignored={"a": {"b": {}}}),
+        raw(b'"ignored":[' + b"[" * 300 + b"]" * 300 + b"]"),
+        line(reason="满"),
+        b"{}",
+        b"{}\n{}",
+    ]
+)
+
+
+@given(st.lists(good | tricky | nearly_right(), min_size=1, max_size=6))
+def test_a_line_is_read_alike_whatever_comes_with_it(values: list[bytes]) -> None:
+    alone = [read(value) for value in values]
+    together = read(*values)
+    spoilt = read(*values, b"nonsense")  # so that none can be read all at once
+    del spoilt.rejections[-1]
+    for batch in (together, spoilt):
+        for name in ("device", "entrance", "category", "reason", "credential", "health", "raw"):
+            assert getattr(batch, name) == [each for one in alone for each in getattr(one, name)]
+        for name in ("epoch", "seq", "ts", "direction", "outcome", "line", "temperature"):
+            np.testing.assert_array_equal(getattr(batch, name), np.concatenate([getattr(one, name) for one in alone]))
+        assert [(each.reason, each.detail, each.sha256) for each in batch.rejections] == [
+            (each.reason, each.detail, each.sha256) for one in alone for each in one.rejections
+        ]
+    assert together.lines.count.tolist() == [int(one.lines.count.sum()) for one in alone]
+    assert together.offset.tolist() == spoilt.offset.tolist()
+
+
 @given(st.lists(passages, min_size=1, max_size=5), st.booleans())
 def test_good_events_come_out_as_they_went_in(events: list[dict[str, Any]], ascii_only: bool) -> None:  # noqa: FBT001  # drawn
     values = [json.dumps(event, ensure_ascii=ascii_only).encode() for event in events]
