@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulators.malformed import kinds, make_malformed
@@ -519,6 +519,7 @@ tricky = st.sampled_from(
 
 
 @given(st.lists(good | tricky | nearly_right(), min_size=1, max_size=6))
+@example([line() + line(seq=2), line(seq=3).replace(b",", b",\n", 1)])  # three events on three lines, and yet not
 def test_a_line_is_read_alike_whatever_comes_with_it(values: list[bytes]) -> None:
     alone = [read(value) for value in values]
     together = read(*values)
