@@ -5,11 +5,10 @@ above every number that has come from their device, and times that agree: these 
 result.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -43,32 +42,28 @@ class Admitted:
         return int(np.count_nonzero(self.fate == fate.value))
 
 
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """Events of one device and epoch in a batch, sorted by number, each number once; `rows` are their positions.
+class _Stretch(NamedTuple):
+    """Events of one device and epoch in a batch sorted by number, each once: the sorted places from `start` to `end`.
 
-    agree: no event is ahead of its arrival, and none suspiciously before any one with a lower number. So all of them
-    are believed in whatever order they have come, if the event before the first one allows it.
+    They have the numbers from `low` to `high`; `low_ts` and `high_ts` are the times (ms) of these two, `seen` is the
+    newest arrival, `last` the position of the highest number. plain: no number is left out, no event is ahead of its
+    arrival, and none suspiciously before any one with a lower number. So all of them are believed in whatever order
+    they have come, if the event before the first one allows it.
     """
 
-    rows: list[int]
-    seq: list[int]
-    ts: list[int]
-    arrived: list[int]
-    agree: bool
-
-    def part(self, start: int, end: int, *, agree: bool) -> "_Heard":
-        """Keep the events from a place up to before another."""
-        some = slice(start, end)
-        return _Heard(self.rows[some], self.seq[some], self.ts[some], self.arrived[some], agree)
-
-    def runs(self) -> list[tuple[int, int]]:
-        """Cut into runs of consecutive numbers: the first and the last place of each."""
-        seq = self.seq
-        if seq[-1] - seq[0] == len(seq) - 1:  # what nearly always happens
-            return [(0, len(seq) - 1)]
-        cuts = [i for i in range(1, len(seq)) if seq[i] != seq[i - 1] + 1]
-        return list(zip([0, *cuts], [*(cut - 1 for cut in cuts), len(seq) - 1], strict=True))
+    device: int
+    epoch: int
+    start: int
+    end: int
+    last: int
+    low: int
+    high: int
+    low_ts: int
+    high_ts: int
+    oldest: int
+    newest: int
+    seen: int
+    plain: bool
 
 
 @dataclass(slots=True)
@@ -92,15 +87,17 @@ class Device:
             self.ranges.add(seq, seq, low_ts=after, high_ts=before)
         return doubt
 
-    def receive_together(self, heard: _Heard, *, rules: TimeRules) -> bool:
+    def receive_together(self, some: _Stretch, *, rules: TimeRules) -> bool:
         """Receive events with numbers above all that have come; False, with nothing done, if one may be doubted."""
-        before = self.ranges.high_ts[-1] if self.ranges.high else None
-        if not heard.agree or (before is not None and min(heard.ts) < before - rules.suspect_ms):
+        ranges = self.ranges
+        if not some.plain or some.low <= ranges.last:
             return False
-        for first, last in heard.runs():
-            self.ranges.add(heard.seq[first], heard.seq[last], low_ts=heard.ts[first], high_ts=heard.ts[last])
-        self.last_ts = max(self.last_ts, *heard.ts)
-        self.last_seen = max(self.last_seen, *heard.arrived)
+        before = ranges.high_ts[-1] if ranges.high else None
+        if before is not None and some.oldest < before - rules.suspect_ms:
+            return False
+        ranges.add(some.low, some.high, low_ts=some.low_ts, high_ts=some.high_ts)
+        self.last_ts = max(self.last_ts, some.newest)
+        self.last_seen = max(self.last_seen, some.seen)
         return True
 
 
@@ -114,63 +111,71 @@ class Devices:
 
     def admit(self, batch: Batch, *, rules: TimeRules) -> Admitted:
         """Receive a batch."""
+        rows, stretches = _stretches(batch, self.names.numbers(batch.device), rules)
+        together: list[bool] = []
         believed: list[int] = []
         doubts: dict[int, str] = {}
-        for key, heard in _by_device(batch, self.names.numbers(batch.device), rules):
+        for some in stretches:
+            key = some.device, some.epoch
             device = self.known.get(key)
             if device is None:
                 device = self.known[key] = Device()
-            if heard.seq[-1] > device.ranges.last:
-                device.entrance = batch.entrance[heard.rows[-1]]
-            if _receive(device, heard, rules=rules, believed=believed, doubts=doubts):
+            if some.high > device.ranges.last:
+                device.entrance = batch.entrance[some.last]
+            received = device.receive_together(some, rules=rules)
+            together.append(received)
+            if received or _one_by_one(
+                device, batch, sorted(rows[some.start : some.end].tolist()), rules, believed, doubts
+            ):
                 self.changed.add(key)
+        believed += rows[
+            np.repeat(np.array(together, np.bool_), [some.end - some.start for some in stretches])
+        ].tolist()
         return _admitted(batch, believed, doubts, rules)
 
 
-def _by_device(batch: Batch, device: Ints, rules: TimeRules) -> Iterator[tuple[tuple[int, int], _Heard]]:
-    order, starts = first_of_each(device, batch.epoch, batch.seq)
-    if not len(order):
-        return
-    seq, ts, arrived = batch.seq[order], batch.ts[order], batch.arrived[order]
+def _stretches(batch: Batch, device: Ints, rules: TimeRules) -> tuple[Ints, list[_Stretch]]:
+    """Sort a batch by identity; repetitions are left out. Return the positions, and what each device has there."""
+    rows, starts = first_of_each(device, batch.epoch, batch.seq)
+    if not len(rows):
+        return rows, []
+    seq, ts, arrived = batch.seq[rows], batch.ts[rows], batch.arrived[rows]
+    ends = np.append(starts[1:], len(rows))
     # Each counter's times lie above all of the counter before, so that one pass finds the newest so far within each.
-    sizes = np.diff(np.append(starts, len(order)))
-    lifted = ts + np.repeat(np.arange(len(starts)) << _TIME_BITS, sizes)
+    lifted = ts + np.repeat(np.arange(len(starts)) << _TIME_BITS, ends - starts)
     doubtful = (lifted < np.maximum.accumulate(lifted) - rules.suspect_ms) | rules.ahead(ts, arrived)
-    agree = (~np.logical_or.reduceat(doubtful, starts)).tolist()
-    keys = zip(device[order[starts]].tolist(), batch.epoch[order[starts]].tolist(), strict=True)
-    ends = [*starts[1:].tolist(), len(order)]
-    everything = _Heard(order.tolist(), seq.tolist(), ts.tolist(), arrived.tolist(), agree=False)
-    for key, start, end, agreed in zip(keys, starts.tolist(), ends, agree, strict=True):
-        yield key, everything.part(start, end, agree=agreed)
-
-
-def _receive(device: Device, heard: _Heard, *, rules: TimeRules, believed: list[int], doubts: dict[int, str]) -> bool:
-    """Add the positions of new events to those believed or doubted; tell whether there were any."""
-    before, last = len(believed) + len(doubts), device.ranges.last
-    if heard.seq[0] <= last:
-        # What becomes of numbers up to the last and of those above does not depend on each other: it stands in between.
-        at = bisect_right(heard.seq, last)
-        _one_by_one(device, heard.part(0, at, agree=heard.agree), rules=rules, believed=believed, doubts=doubts)
-        heard = heard.part(at, len(heard.seq), agree=heard.agree)
-    if heard.rows:
-        if device.receive_together(heard, rules=rules):
-            believed += heard.rows
-        else:
-            _one_by_one(device, heard, rules=rules, believed=believed, doubts=doubts)
-    return len(believed) + len(doubts) > before
+    columns = {
+        "device": device[rows[starts]],
+        "epoch": batch.epoch[rows[starts]],
+        "start": starts,
+        "end": ends,
+        "last": rows[ends - 1],
+        "low": seq[starts],
+        "high": seq[ends - 1],
+        "low_ts": ts[starts],
+        "high_ts": ts[ends - 1],
+        "oldest": np.minimum.reduceat(ts, starts),
+        "newest": np.maximum.reduceat(ts, starts),
+        "seen": np.maximum.reduceat(arrived, starts),
+        "plain": ~np.logical_or.reduceat(doubtful, starts) & (seq[ends - 1] - seq[starts] == ends - starts - 1),
+    }
+    return rows, list(map(_Stretch, *(columns[name].tolist() for name in _Stretch._fields)))
 
 
 def _one_by_one(
-    device: Device, heard: _Heard, *, rules: TimeRules, believed: list[int], doubts: dict[int, str]
-) -> None:
-    """Receive events in the order of the log."""
-    for row, seq, ts, arrived in sorted(zip(heard.rows, heard.seq, heard.ts, heard.arrived, strict=True)):
+    device: Device, batch: Batch, rows: Sequence[int], rules: TimeRules, believed: list[int], doubts: dict[int, str]
+) -> bool:
+    """Receive events in the order of the log, which adds to those believed or doubted; tell whether any was new."""
+    before = len(believed) + len(doubts)
+    for row in rows:
+        seq = int(batch.seq[row])
         if not device.ranges.received(seq):
-            doubt = device.receive(seq, ts, arrived, rules=rules)
+            doubt = device.receive(seq, int(batch.ts[row]), int(batch.arrived[row]), rules=rules)
             if doubt is None:
                 believed.append(row)
             else:
                 doubts[row] = doubt
+    return len(believed) + len(doubts) > before
 
 
 def _admitted(batch: Batch, believed: list[int], doubts: dict[int, str], rules: TimeRules) -> Admitted:

@@ -103,6 +103,12 @@ class Batch:
         raw = [self.raw[i] for i in chosen] if self.raw else []
         return replace(self, raw=raw, **kept)
 
+    def part(self, start: int, end: int) -> "Batch":
+        """Keep the accepted events from a place up to before another, and every rejection."""
+        if start == 0 and end == len(self):
+            return self
+        return replace(self, raw=self.raw[start:end], **{name: getattr(self, name)[start:end] for name in _COLUMNS})
+
     def admitted(self, rows: Ints) -> "Batch":
         """Keep the events at these positions, without their lines."""
         bare = replace(self, raw=[])

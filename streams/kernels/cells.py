@@ -50,12 +50,39 @@ def pack(window: Ints, entrance: Ints, category: Ints, direction: Ints, outcome:
     return packed
 
 
-def newest_by(keys: Ints, values: Ints) -> tuple[Ints, Ints, Ints]:
-    """Group: the distinct keys, how often each stands there, and the highest value of each."""
-    distinct, back, times = np.unique(keys, return_inverse=True, return_counts=True)
-    newest = np.full(len(distinct), np.iinfo(np.int64).min, dtype=np.int64)
-    np.maximum.at(newest, back, values)
-    return distinct, times, newest
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Equal keys found together: `order` sorts the rows by key, and each group begins at one of `starts` in it."""
+
+    order: Ints
+    starts: Ints
+    keys: Ints
+
+    @property
+    def sizes(self) -> Ints:
+        """How many rows each group has."""
+        sizes: Ints = np.diff(np.append(self.starts, len(self.order)))
+        return sizes
+
+    def sums(self, values: Ints) -> Ints:
+        """Add up the values of each group."""
+        sums: Ints = np.add.reduceat(values[self.order], self.starts)
+        return sums
+
+    def newest(self, values: Ints) -> Ints:
+        """Return the highest value of each group."""
+        newest: Ints = np.maximum.reduceat(values[self.order], self.starts)
+        return newest
+
+
+def groups_of(keys: Ints) -> Groups:
+    """Group rows by key, sorted. Rows of one group stay in their order."""
+    if not len(keys):
+        return Groups(keys, keys, keys)
+    order = np.argsort(keys, kind="stable")
+    found = keys[order]
+    starts = np.flatnonzero(np.concatenate(([True], found[1:] != found[:-1])))
+    return Groups(order, starts, found[starts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +107,12 @@ def unpack(keys: Ints) -> CellKeys:
     )
 
 
+def in_window(keys: Ints, window: Ints | int) -> Ints:
+    """Return the same cells in other windows."""
+    moved: Ints = (window << _WINDOW) | (keys & ((1 << _WINDOW) - 1))
+    return moved
+
+
 @dataclass(slots=True)
 class Cells:
     """Counts by packed key, and which of them have changed since they were last taken."""
@@ -87,13 +120,14 @@ class Cells:
     counts: dict[int, int] = field(default_factory=dict)
     changed: set[int] = field(default_factory=set)
 
-    def add(self, keys: Ints) -> None:
-        """Count one event for each key given."""
-        distinct, times = np.unique(keys, return_counts=True)
-        counts = self.counts
-        for key, n in zip(distinct.tolist(), times.tolist(), strict=True):
+    def add(self, keys: Ints, times: Ints | None = None) -> None:
+        """Count one event for each key given, or so many `times`."""
+        if times is None:
+            keys, times = np.unique(keys, return_counts=True)
+        counts, names = self.counts, keys.tolist()
+        for key, n in zip(names, times.tolist(), strict=True):
             counts[key] = counts.get(key, 0) + n
-            self.changed.add(key)
+        self.changed.update(names)
 
     def take_changed(self) -> tuple[Ints, list[int]]:
         """Return the changed keys, sorted, with their absolute counts, and forget that they changed."""

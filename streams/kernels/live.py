@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from streams.kernels.batch import OUTCOMES, Batch, Bools, Ints
-from streams.kernels.cells import MOST_ENTRANCES, Cells, newest_by
+from streams.kernels.cells import MOST_ENTRANCES, Cells, groups_of
 from streams.kernels.names import Names
 from streams.kernels.times import TimeRules
 
@@ -151,15 +151,17 @@ class Live:
 
     def _count_lanes(self, batch: Batch, live: Ints, news: Bools) -> None:
         names = Names()
-        devices = names.numbers(batch.device)
-        places = dict(zip(devices.tolist(), batch.entrance, strict=True))
-        numbers, _, newest = newest_by(devices, live)
+        groups = groups_of(names.numbers(batch.device))
         inward = (batch.outcome == _PASSED) & (batch.direction == 0)
-        _, _, entered = newest_by(devices, np.where(inward, live, 0))
-        counts = np.bincount(devices, weights=news).astype(np.int64)
-        columns = (numbers, counts, newest, entered)
-        for number, events, last, inside in zip(*(each.tolist() for each in columns), strict=True):
-            device, entrance = names.listed[number], places[number]
+        columns = (
+            groups.keys,
+            groups.order[groups.starts + groups.sizes - 1],
+            groups.sums(news.astype(np.int64)),
+            groups.newest(live),
+            groups.newest(np.where(inward, live, 0)),
+        )
+        for number, row, events, last, inside in zip(*(each.tolist() for each in columns), strict=True):
+            device, entrance = names.listed[number], batch.entrance[row]
             lane = self.lanes.setdefault(device, Lane(entrance, last, 0))
             lane.entrance, lane.last, lane.events = entrance, max(lane.last, last), lane.events + events
             lane.entered = max(lane.entered, inside)

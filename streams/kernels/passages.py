@@ -18,18 +18,18 @@ from streams.kernels.cells import (
     MOST_ENTRANCES,
     Cells,
     end_of,
-    newest_by,
+    in_window,
     pack,
     segment_of,
     segments_in,
-    unpack,
 )
+from streams.kernels.counted import MINUTE_MS, Counted, Named
 from streams.kernels.live import Live, LiveRules
 from streams.kernels.log import LogName, Tally, check_no_hole
 from streams.kernels.names import Names
 from streams.kernels.place import Place
 from streams.kernels.rows import device_rows, entered_rows, passage_rows
-from streams.kernels.segment import MINUTE_MS, WINDOW_MS, Segment
+from streams.kernels.segment import Segment
 
 _PASSED = OUTCOMES.index("passed")
 _DENIED = OUTCOMES.index("denied")
@@ -112,83 +112,63 @@ class PassageLog:
     def _count_segments(self, batch: Batch, fate: Ints) -> None:
         """Count what is to be counted or late, segment by segment."""
         rows = np.flatnonzero((fate == Fate.COUNTED.value) | (fate == Fate.LATE.value))
-        admitted, late = batch.admitted(rows), fate[rows] == Fate.LATE.value
-        for start, end in segments_in(admitted.offset):
-            self._enter_segment(segment_of(int(admitted.offset[start])))
-            whole = end - start == len(admitted)
-            self._count_all(admitted if whole else admitted.select(np.arange(start, end)), late[start:end])
+        batch, late = batch.admitted(rows), fate[rows] == Fate.LATE.value
+        # All names get their numbers in the order of the log, whatever is counted first.
+        events = Named(batch, self.entrances.numbers(batch.entrance), self.categories.numbers(batch.category))
+        for start, end in segments_in(batch.offset):
+            self._enter_segment(segment_of(int(batch.offset[start])))
+            self._count_all(events.part(start, end), late[start:end])
 
-    def _count_all(self, batch: Batch, late: Bools) -> None:
+    def _count_all(self, events: Named, late: Bools) -> None:
         """Count events of one segment, those that are late in an account of their own."""
         if not late.any():
-            self._count(batch)
+            self._count(events)
             return
-        # All names get their numbers in the order of the log, whatever is counted first.
-        self.entrances.numbers(batch.entrance)
-        self.categories.numbers(batch.category)
-        self._count_late(batch.select(np.flatnonzero(late)))
+        some = events.select(np.flatnonzero(late))
+        self.segment.late.add(some.keys(self.place.days.of(some.batch.ts)))
         if not late.all():
-            self._count(batch.select(np.flatnonzero(~late)))
+            self._count(events.select(np.flatnonzero(~late)))
 
-    def _count_late(self, batch: Batch) -> None:
-        entrance, category = self.entrances.numbers(batch.entrance), self.categories.numbers(batch.category)
-        self.segment.late.add(pack(self.place.days.of(batch.ts), entrance, category, batch.direction, batch.outcome))
-
-    def _count(self, batch: Batch) -> None:
+    def _count(self, events: Named) -> None:
         """Count fresh events of one segment."""
-        segment = self.segment
-        entrance = self.entrances.numbers(batch.entrance)
-        category = self.categories.numbers(batch.category)
-        cell = (entrance, category, batch.direction, batch.outcome)
-        tens = batch.ts // WINDOW_MS
-        minutes = batch.ts // MINUTE_MS
-        days = self.place.days.of(batch.ts)
-        segment.tens.add(pack(tens, *cell))
-        segment.minutes.add(pack(minutes, *cell))
-        day_keys = pack(days, *cell)
-        segment.days.add(day_keys)
-        segment.anonymous.add(day_keys[np.array([not each for each in batch.credential], dtype=np.bool_)])
-        passed = np.flatnonzero(batch.outcome == _PASSED)
-        zero = np.zeros(len(passed), dtype=np.int64)
-        self.totals.add(pack(zero, entrance[passed], category[passed], batch.direction[passed], zero))
-        self._count_flows(pack(tens[passed], entrance[passed], zero, batch.direction[passed], zero), batch.ts[passed])
-        self._count_refusals(batch, pack(minutes, entrance, category, batch.direction * 0, batch.outcome * 0))
-        self._note_credentials(batch, days, passed)
-        self.live.count(batch, entrance, self.live_rules)
-        numbers, _, newest = newest_by(entrance, batch.ts)
-        for name, last in zip(self.entrances.names(numbers), newest.tolist(), strict=True):
+        tens = Counted.of(events)
+        outer = self._note_entrances(tens)
+        self.segment.count(tens, self.place, self.entrances)
+        passed = tens.passed()
+        totals = passed.by(in_window(passed.keys, 0))
+        self.totals.add(totals.keys, totals.times)
+        self._count_refusals(events)
+        self._note_credentials(events, outer)
+        self.live.count(events.batch, events.entrance, self.live_rules)
+        self._fresh.append(events.batch)
+
+    def _note_entrances(self, tens: Counted) -> Bools:
+        """Note where events have come from; return which of these entrances, by number, are on the site's boundary."""
+        outer = np.zeros(len(self.entrances), np.bool_)
+        seen = tens.by(tens.parts.entrance)
+        for name, last in zip(self.entrances.names(seen.keys), seen.newest.tolist(), strict=True):
             self.last_ts[name] = max(self.last_ts.get(name, 0), last)
             self.boundary[name] = self.place.gates[name].boundary
-        self._fresh.append(batch)
+        outer[seen.keys] = [self.boundary[name] for name in self.entrances.names(seen.keys)]
+        return outer
 
-    def _count_flows(self, keys: Ints, ts: Ints) -> None:
-        distinct, times, newest = newest_by(keys, ts)
-        parts = unpack(distinct)
-        entrances = self.entrances.names(parts.entrance)
-        for name, window, out, n, last in zip(
-            entrances,
-            parts.window.tolist(),
-            parts.direction.tolist(),
-            times.tolist(),
-            newest.tolist(),
-            strict=True,
-        ):
-            gate = self.place.gates[name]
-            self.segment.through(gate, window, out=bool(out), passages=n, last_ts=last)
-
-    def _count_refusals(self, batch: Batch, keys: Ints) -> None:
-        denied = np.flatnonzero(batch.outcome == _DENIED)
-        if not len(denied):
+    def _count_refusals(self, events: Named) -> None:
+        rows = np.flatnonzero(events.batch.outcome == _DENIED)
+        if not len(rows):
             return
-        reason = self.reasons.numbers([batch.reason[i] for i in denied.tolist()])
+        reason = self.reasons.numbers([events.batch.reason[i] for i in rows.tolist()])
+        minute, zero = events.batch.ts[rows] // MINUTE_MS, np.zeros(len(rows), np.int64)
+        keys = pack(minute, events.entrance[rows], events.category[rows], zero, zero)
         for number in np.unique(reason).tolist():
-            self.segment.refusals.setdefault(number, Cells()).add(keys[denied[reason == number]])
+            self.segment.refusals.setdefault(number, Cells()).add(keys[reason == number])
 
-    def _note_credentials(self, batch: Batch, days: Ints, passed: Ints) -> None:
-        gates = self.place.gates
-        for i in passed[batch.direction[passed] == 0].tolist():
-            if batch.credential[i] and gates[batch.entrance[i]].boundary:
-                self._entered.add((int(days[i]), batch.credential[i]))
+    def _note_credentials(self, events: Named, outer: Bools) -> None:
+        """Note who came in over the site's boundary; `outer` entrances, by number, are on it."""
+        batch = events.batch
+        rows = np.flatnonzero((batch.outcome == _PASSED) & (batch.direction == 0) & outer[events.entrance])
+        days = self.place.days.of(batch.ts[rows]).tolist()
+        who = [batch.credential[i] for i in rows.tolist()]
+        self._entered.update((day, each) for day, each in zip(days, who, strict=True) if each)
 
     def _enter_segment(self, number: int) -> None:
         """Go on to another segment; what the one before has counted is final as of its end."""

@@ -3,19 +3,21 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+import numpy as np
 
 from sinks.rows import Block
 from streams.kernels.batch import DIRECTIONS, OUTCOMES, Ints
 from streams.kernels.cells import Cells, unpack
+from streams.kernels.counted import MINUTE_MS, WINDOW_MS, Counted
 from streams.kernels.log import LogName
 from streams.kernels.names import Names
-from streams.kernels.place import OUTSIDE, Gate
+from streams.kernels.place import OUTSIDE, Gate, Place
 
-WINDOW_MS = 10_000
-MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 WINDOWS_AN_HOUR = HOUR_MS // WINDOW_MS
+_AREA: Final = 16  # bits of an area's number
 
 
 class Log(Protocol):
@@ -44,12 +46,6 @@ class Flows:
 
     cells: dict[tuple[int, str], Flow] = field(default_factory=dict)
     changed: set[tuple[int, str]] = field(default_factory=set)
-
-    def through(self, gate: Gate, window: int, *, out: bool, passages: int, last_ts: int) -> None:
-        """Let so many pass a gate in a window."""
-        entered, left = (gate.outer, gate.inner) if out else (gate.inner, gate.outer)
-        self.add(window, entered, Flow(entered=passages, last_ts=last_ts))
-        self.add(window, left, Flow(departed=passages, last_ts=last_ts))
 
     def add(self, window: int, area: str, more: Flow) -> None:
         """Add to a cell; what is outside holds nobody."""
@@ -99,10 +95,32 @@ class Segment:
     flows: Flows = field(default_factory=Flows)
     hours: Flows = field(default_factory=Flows)  # the same by hour: what is inside now is summed from these
 
-    def through(self, gate: Gate, window: int, *, out: bool, passages: int, last_ts: int) -> None:
-        """Let so many pass a gate in a 10 s window."""
-        self.flows.through(gate, window, out=out, passages=passages, last_ts=last_ts)
-        self.hours.through(gate, window // WINDOWS_AN_HOUR, out=out, passages=passages, last_ts=last_ts)
+    def count(self, tens: Counted, place: Place, entrances: Names) -> None:
+        """Count cells of 10 s."""
+        self.tens.add(tens.keys, tens.times)
+        minutes = tens.by_minute()
+        self.minutes.add(minutes.keys, minutes.times)
+        days = minutes.by_day(place.days)
+        self.days.add(days.keys, days.times)
+        some = np.flatnonzero(days.anonymous)
+        self.anonymous.add(days.keys[some], days.anonymous[some])
+        self._let_through(tens.passed(), place.gates, entrances)
+
+    def _let_through(self, passed: Counted, gates: Mapping[str, Gate], entrances: Names) -> None:
+        """Let those who passed into areas and out of others."""
+        parts, areas = passed.parts, Names()
+        present, at = np.unique(parts.entrance, return_inverse=True)
+        through = [gates[name] for name in entrances.names(present)]
+        outer = areas.numbers([gate.outer for gate in through])[at]
+        inner = areas.numbers([gate.inner for gate in through])[at]
+        for into in (True, False):
+            area = np.where((parts.direction == 0) == into, inner, outer)
+            moved = passed.by((parts.window << _AREA) | area)
+            for key, n, last in zip(moved.keys.tolist(), moved.times.tolist(), moved.newest.tolist(), strict=True):
+                flow = Flow(entered=n, last_ts=last) if into else Flow(departed=n, last_ts=last)
+                window, name = key >> _AREA, areas.listed[key & ((1 << _AREA) - 1)]
+                self.flows.add(window, name, flow)
+                self.hours.add(window // WINDOWS_AN_HOUR, name, flow)
 
     def take(self, log: Log, version: int) -> list[Block]:
         """Return the rows of what changed since the last time, absolute as of offset `version`."""
