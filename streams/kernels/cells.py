@@ -121,7 +121,7 @@ class Cells:
     changed: set[int] = field(default_factory=set)
 
     def add(self, keys: Ints, times: Ints | None = None) -> None:
-        """Count one event for each key given, or so many `times`."""
+        """Count one event for each key given, or so many `times` for each."""
         if times is None:
             keys, times = np.unique(keys, return_counts=True)
         counts, names = self.counts, keys.tolist()

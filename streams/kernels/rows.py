@@ -1,7 +1,7 @@
 """Rows of single facts: passages, credentials, devices, rejections; the counts' rows are made in `segment`."""
 
 from collections.abc import Sequence
-from math import isnan
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from streams.kernels.log import LogName
 _AS_THEY_ARE = (
     "device", "epoch", "seq", "ts", "entrance", "category", "reason", "health", "credential", "offset", "line",
 )  # fmt: skip
+_DIRECTIONS, _OUTCOMES = np.array(DIRECTIONS, dtype=object), np.array(OUTCOMES, dtype=object)
 
 
 class Heard(Protocol):
@@ -31,15 +32,17 @@ def passage_rows(log: str, kind: str, batches: Sequence[Batch]) -> Block:
     def joined(name: str) -> Any:  # noqa: ANN401  # a list or an array, as the column is
         columns = [getattr(batch, name) for batch in batches]
         if isinstance(columns[0], list):
-            return [each for column in columns for each in column]
+            return list(chain.from_iterable(columns))
         return np.concatenate(columns)
 
     n = sum(map(len, batches))
     columns = {name: joined(name) for name in _AS_THEY_ARE}
     temperature = joined("temperature")
-    columns["temperature"] = [None if isnan(each) else each for each in temperature.tolist()]
-    columns["direction"] = [DIRECTIONS[i] for i in joined("direction").tolist()]
-    columns["outcome"] = [OUTCOMES[i] for i in joined("outcome").tolist()]
+    measured = temperature.astype(object)
+    measured[np.isnan(temperature)] = None
+    columns["temperature"] = measured.tolist()
+    columns["direction"] = _DIRECTIONS[joined("direction")].tolist()
+    columns["outcome"] = _OUTCOMES[joined("outcome")].tolist()
     return Block("passages", {**columns, "kind": [kind] * n, "log": [log] * n})
 
 
