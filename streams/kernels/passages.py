@@ -53,7 +53,7 @@ class PassageLog:
         self.live, self.live_rules = Live(), LiveRules(place.times)
         self._blocks: list[Block] = []
         self._fresh: list[Batch] = []
-        self._entered: set[tuple[int, str]] = set()
+        self._entered: dict[int, set[str]] = {}
         self._rejections: list[Rejection] = []
 
     def apply(self, batch: Batch) -> None:
@@ -77,11 +77,11 @@ class PassageLog:
         if self._fresh:
             self._blocks.append(passage_rows(str(self.name), self.kind, self._fresh))
         if self._entered:
-            self._blocks.append(entered_rows(self.kind, sorted(self._entered)))
+            self._blocks.append(entered_rows(self.kind, self._entered))
         if self.devices.changed:
             self._blocks.append(self._device_rows())
         blocks, self._blocks = self._blocks, []
-        self._fresh, self._entered = [], set()
+        self._fresh, self._entered = [], {}
         self.devices.changed.clear()
         return blocks
 
@@ -166,9 +166,11 @@ class PassageLog:
         """Note who came in over the site's boundary; `outer` entrances, by number, are on it."""
         batch = events.batch
         rows = np.flatnonzero((batch.outcome == _PASSED) & (batch.direction == 0) & outer[events.entrance])
-        days = self.place.days.of(batch.ts[rows]).tolist()
-        who = [batch.credential[i] for i in rows.tolist()]
-        self._entered.update((day, each) for day, each in zip(days, who, strict=True) if each)
+        days = self.place.days.of(batch.ts[rows])
+        for day in np.unique(days).tolist():
+            who = {batch.credential[i] for i in rows[days == day].tolist()} - {""}
+            if who:
+                self._entered.setdefault(day, set()).update(who)
 
     def _enter_segment(self, number: int) -> None:
         """Go on to another segment; what the one before has counted is final as of its end."""

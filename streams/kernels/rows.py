@@ -1,6 +1,7 @@
 """Rows of single facts: passages, credentials, devices, rejections; the counts' rows are made in `segment`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import chain
 from typing import Any, Protocol
 
@@ -46,9 +47,10 @@ def passage_rows(log: str, kind: str, batches: Sequence[Batch]) -> Block:
     return Block("passages", {**columns, "kind": [kind] * n, "log": [log] * n})
 
 
-def entered_rows(kind: str, entered: Sequence[tuple[int, str]]) -> Block:
-    """Who came in from outside on which day."""
-    days, credentials = zip(*entered, strict=True)
+def entered_rows(kind: str, entered: Mapping[int, AbstractSet[str]]) -> Block:
+    """List who came in from outside, by day."""
+    days = [day for day in sorted(entered) for _ in entered[day]]
+    credentials = [who for day in sorted(entered) for who in sorted(entered[day])]
     return Block("entered", {"day": days, "kind": [kind] * len(days), "credential": credentials})
 
 
