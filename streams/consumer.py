@@ -22,9 +22,13 @@ LARGEST_JOIN: Final = 1 << 20
 """Bytes joined at most: decoding one message must not keep the event loop from its other duties, and a stream's buffer
 holds dozens of them while the store is away."""
 
-LONGEST_FETCH_MS: Final = 100
+LONGEST_FETCH_MS: Final = 50
 """How long a broker may hold back an empty answer. Questions about offsets wait behind it, four of them at every start;
 Faust's 1.5 s made that 6 s. It is also how well we know that an idle partition is idle."""
+
+
+SMALLEST_FETCH: Final = 1 << 15
+"""Bytes that a broker waits for, no longer than that: a joined message of one event costs as much as one of fifty."""
 
 
 class JoinedValue(bytes):
@@ -93,6 +97,7 @@ class CoalescingThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:  # noqa: ANN401  # Faust's signature
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = LONGEST_FETCH_MS  # noqa: SLF001  # Faust has no setting for it
+        consumer._fetch_min_bytes = SMALLEST_FETCH  # noqa: SLF001  # nor for this
         return consumer
 
     async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ANN401, ASYNC109  # Faust's signature

@@ -24,6 +24,7 @@ from streams.metrics import Timings
 from streams.parking import Parked, notes, park
 
 log = structlog.get_logger()
+_SHORTEST_PAUSE = 0.05  # s between two flushes, however long they take
 _LONG_LINE = 1024  # bytes, four times a usual one; a longer line waits as if it were several
 
 
@@ -279,14 +280,14 @@ class Flusher:
         return 0.0 if since is None else time.monotonic() - since
 
     async def run(self, *, flush_seconds: float, checkpoint_seconds: float) -> None:
-        """Flush for ever, with snapshots whenever they are due."""
-        last = -checkpoint_seconds
+        """Flush for ever, one flush `flush_seconds` after the other began, with snapshots whenever they are due."""
+        last, took = -checkpoint_seconds, 0.0
         while True:
-            await asyncio.sleep(flush_seconds)
+            await asyncio.sleep(max(_SHORTEST_PAUSE, flush_seconds - took))
             now = time.monotonic()
             snapshot = now - last >= checkpoint_seconds
             await self.flush(snapshot=snapshot)
-            last = now if snapshot else last
+            last, took = now if snapshot else last, time.monotonic() - now
 
     async def _store(self, taken: Sequence[Taken]) -> None:
         blocks = [block for each in taken for block in each.blocks]

@@ -84,7 +84,7 @@ class LiveRules:
 class Lag:
     """How far behind a device's clock is, as far as it is believed (ms), and when it was `heard` last (site time, ms).
 
-    Only devices with late events have one.
+    Only devices with late events have one; a lag within the grace is none.
     """
 
     lag: int
@@ -131,9 +131,10 @@ class Live:
         """Return which events are news, and learn from those that are late; `site`: their arrivals."""
         late: Ints = site - batch.ts
         news: Bools = late <= rules.most_late
-        if not self.lags and news.all():
+        behind = self.lags.keys() | {batch.device[row] for row in np.flatnonzero(~news).tolist()}
+        if not behind:
             return news
-        for row in range(0 if self.lags else int(np.argmin(news)), len(late)):
+        for row in [row for row, device in enumerate(batch.device) if device in behind]:
             device = batch.device[row]
             known = self.lags.get(device)
             if known is None and news[row]:
@@ -143,7 +144,7 @@ class Live:
             believed = (known.lag if known else 0) + min(since, rules.longest_gap) // _LEARNT_IN
             lag = min(believed, max(lateness, 0))
             news[row] = lateness - lag <= rules.most_late
-            if lag or lateness > rules.most_late:
+            if lag > rules.grace or lateness > rules.most_late:
                 self.lags[device] = Lag(lag, heard)
             else:
                 del self.lags[device]
