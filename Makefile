@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-bench
+PEERS_LIST := tests/benchmarks/peers/requirements.txt
 ARGS ?=
 
-.PHONY: demo test check fmt clean faults
+.PHONY: demo test check fmt clean faults bench
 
 demo: $(VENV)/.installed
 	@exec $(BIN)/gatepulse demo $(ARGS)
@@ -22,6 +24,10 @@ faults: $(VENV)/.installed-test
 	@sh infra/install-faketime.sh
 	@$(BIN)/python -m infra.kafka.install
 	@exec $(BIN)/python -m tests.faults $(ARGS)
+
+bench: $(VENV)/.installed-test $(PEERS)/.installed
+	@$(BIN)/python -m infra.kafka.install
+	@exec $(BIN)/python -m tests.benchmarks.peers --publish $(ARGS)
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
@@ -44,5 +50,12 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[test]'
 	@touch $@
 
+$(PEERS)/.installed: $(PEERS_LIST)
+	@$(PYTHON) infra/check_python.py
+	@$(PYTHON) -m venv $(PEERS)
+	@echo "Installing the peers into $(PEERS) (once) ..." >&2
+	@$(PEERS)/bin/python -m pip install --disable-pip-version-check --quiet --requirement $(PEERS_LIST) 1>&2
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

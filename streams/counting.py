@@ -24,6 +24,7 @@ from streams.metrics import Timings
 from streams.parking import Parked, notes, park
 
 log = structlog.get_logger()
+_BEHIND_SECONDS = 5
 _SHORTEST_PAUSE = 0.05  # s between two flushes, however long they take
 _LONG_LINE = 1024  # bytes, four times a usual one; a longer line waits as if it were several
 
@@ -126,6 +127,7 @@ class Counting(Generic[L]):
         self._held: dict[int, _Held[L]] = {}
         self._room = asyncio.Event()
         self._room.set()
+        self.full = asyncio.Event()  # set while reading waits for a flush
 
     @property
     def logs(self) -> list[L]:
@@ -145,7 +147,7 @@ class Counting(Generic[L]):
             log = self.trade.begin(name, earliest[partition]) if plain is None else self.trade.thaw(plain, name)
             held[partition] = _Held(log, announced=plain is None)
         self._held = held  # whole: other threads look at it
-        self._room.set()
+        self._make_room()
         return {partition: each.log.next_offset for partition, each in held.items()}
 
     async def apply(self, partition: int, records: Records, *, generation: int) -> None:
@@ -163,10 +165,11 @@ class Counting(Generic[L]):
         held.waiting += max(int(records.lines.sum()), len(records.value) // _LONG_LINE)
         if sum(each.waiting for each in self._held.values()) >= self.most_waiting:
             self._room.clear()
+            self.full.set()
 
     def take(self, *, snapshot: bool) -> list[Taken]:
         """Return what changed in every log; with `snapshot`, their states too where they have moved on."""
-        self._room.set()
+        self._make_room()
         return [self._take(held, snapshot=snapshot) for held in self._held.values()]
 
     def _take(self, held: _Held[L], *, snapshot: bool) -> Taken:
@@ -196,6 +199,15 @@ class Counting(Generic[L]):
             for partition, plain in due.items():
                 self._held[partition].snapshot_at = plain["next"]
                 self.outlet.release(partition, plain["next"])
+
+    def is_behind(self) -> bool:
+        """Tell whether what is counted now has waited on the broker for long."""
+        earlier = int((time.time() - _BEHIND_SECONDS) * 1000)
+        return any(0 < self._complete_to(held) < earlier for held in self._held.values())
+
+    def _make_room(self) -> None:
+        self._room.set()
+        self.full.clear()
 
     def standing(self) -> list[tuple[L, int]]:
         """Return each log, and up to which moment (ms) everything in it has been applied; 0 if that is not known."""
@@ -280,14 +292,26 @@ class Flusher:
         return 0.0 if since is None else time.monotonic() - since
 
     async def run(self, *, flush_seconds: float, checkpoint_seconds: float) -> None:
-        """Flush for ever, one flush `flush_seconds` after the other began, with snapshots whenever they are due."""
+        """Flush for ever, one flush `flush_seconds` after the other began, with snapshots whenever they are due.
+
+        While a backlog is caught up flushes are as rare as snapshots, or as memory allows: a store takes as long for
+        ten thousand events as for a thousand.
+        """
         last, took = -checkpoint_seconds, 0.0
         while True:
-            await asyncio.sleep(max(_SHORTEST_PAUSE, flush_seconds - took))
+            behind = any(counting.is_behind() for counting in self.countings)
+            await self._pause(max(_SHORTEST_PAUSE, (checkpoint_seconds if behind else flush_seconds) - took))
             now = time.monotonic()
             snapshot = now - last >= checkpoint_seconds
             await self.flush(snapshot=snapshot)
             last, took = now if snapshot else last, time.monotonic() - now
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but only until reading waits for us."""
+        full = [asyncio.ensure_future(counting.full.wait()) for counting in self.countings]
+        await asyncio.wait(full, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for each in full:
+            each.cancel()
 
     async def _store(self, taken: Sequence[Taken]) -> None:
         blocks = [block for each in taken for block in each.blocks]

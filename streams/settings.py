@@ -68,7 +68,9 @@ class Worker(_Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")] = Field(
         "worker-1", description="unique in the group; a restart under the same name takes its partitions back"
     )
-    flush_seconds: Seconds = Field(0.25, description="rows reach the store at least this often")
+    flush_seconds: Seconds = Field(
+        0.25, description="rows reach the store this often; while catching up as often as snapshots"
+    )
     checkpoint_seconds: Seconds = Field(1.0, description="snapshots are written and offsets committed this often")
     most_waiting: Annotated[int, Field(ge=1000)] = Field(
         50_000, description="lines in memory that are not stored, by topic; above it reading waits"

@@ -1,7 +1,6 @@
 """Joining records, committing what a checkpoint releases, and that private parts of Faust are still as we use them."""
 
 import asyncio
-import dataclasses
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from types import SimpleNamespace
@@ -10,7 +9,9 @@ from typing import Any, cast
 import faust
 import pytest
 from aiokafka import AIOKafkaConsumer
-from aiokafka.consumer.subscription_state import TopicPartitionState
+from aiokafka.consumer import fetcher
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import ConsumerRecord
 from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers import aiokafka as driver
@@ -27,6 +28,7 @@ from streams.consumer import (
     JoinedValue,
     Offsets,
     coalesce,
+    leave_bare,
 )
 
 SOURCE, CHANGELOG, OTHER = TP("source", 0), TP("changelog", 0), TP("other", 0)
@@ -44,7 +46,7 @@ def record(offset: int, value: bytes | None = b"x", *, timestamp: int = 1000) ->
 
 def test_records_become_one_that_tells_them_apart() -> None:
     # a record may be a frame of several lines itself
-    (joined,) = coalesce([record(5, b"a"), record(6, b"b\nc"), record(7, b"d")])
+    (joined,) = coalesce(SOURCE, [record(5, b"a"), record(6, b"b\nc"), record(7, b"d")])
     assert isinstance(joined.value, JoinedValue)
     assert joined.value == b"a\nb\nc\nd"
     assert (joined.offset, joined.partition, joined.key) == (5, 0, b"k")
@@ -56,28 +58,31 @@ def test_records_become_one_that_tells_them_apart() -> None:
 
 
 def test_a_gap_begins_another_joined_record() -> None:
-    joined = coalesce([record(offset) for offset in (1, 2, 4, 5, 9)])
+    joined = coalesce(SOURCE, [record(offset) for offset in (1, 2, 4, 5, 9)])
     assert [each.value.records.offset.tolist() for each in joined] == [[1, 2], [4, 5], [9]]
 
 
 def test_a_record_without_a_value_is_a_blank_line_with_its_offset() -> None:
-    (joined,) = coalesce([record(1, None), record(2, b"a"), record(3, b""), record(4, None)])
+    (joined,) = coalesce(SOURCE, [record(1, None), record(2, b"a"), record(3, b""), record(4, None)])
     assert joined.value == b"\na\n\n"
     assert joined.value.records.lines.tolist() == [1, 1, 1, 1]
-    (alone,) = coalesce([record(1, None)])
+    (alone,) = coalesce(SOURCE, [record(1, None)])
     assert (alone.value, alone.value.records.after) == (b"", 2)
 
 
 def test_a_joined_record_has_an_end() -> None:
     third = b"x" * (LARGEST_JOIN // 3 + 1)
-    joined = coalesce([record(offset, third) for offset in range(7)])
+    joined = coalesce(SOURCE, [record(offset, third) for offset in range(7)])
     assert [each.value.records.offset.tolist() for each in joined] == [[0, 1, 2], [3, 4, 5], [6]]
     huge = b"x" * (LARGEST_JOIN + 1)
-    assert [len(each.value.records.offset) for each in coalesce([record(0, huge), record(1), record(2)])] == [1, 2]
+    assert [len(each.value.records.offset) for each in coalesce(SOURCE, [record(0, huge), record(1), record(2)])] == [
+        1,
+        2,
+    ]
 
 
 def test_nothing_joins_to_nothing() -> None:
-    assert coalesce([]) == []
+    assert coalesce(SOURCE, []) == []
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.none() | st.binary(max_size=6)), min_size=1, max_size=30))
@@ -87,7 +92,7 @@ def test_every_line_keeps_its_record(steps: list[tuple[int, bytes | None]]) -> N
         offset += step
         given_records.append(record(offset, value))
     found = []
-    for joined in coalesce(given_records):
+    for joined in coalesce(SOURCE, given_records):
         parts = joined.value.records
         lines = joined.value.split(b"\n")
         assert len(lines) == parts.lines.sum()
@@ -304,6 +309,7 @@ RELIED_ON: list[tuple[Any, str, str]] = [
     (FaustConsumer, "earliest_offsets", "(self, *partitions)"),
     (FaustConsumer, "stop_flow", "(self)"),
     (driver.Transport, "__init__", "(self, *args, **kwargs)"),
+    (fetcher.PartitionRecords, "_consumer_record", "(self, tp, record)"),
     (AIOKafkaConsumer, "highwater", "(self, partition)"),
     (AIOKafkaConsumer, "last_poll_timestamp", "(self, partition)"),
     (faust.Table, "apply_changelog_batch", "(self, batch)"),
@@ -345,26 +351,29 @@ def test_what_we_override_is_there_to_be_overridden() -> None:
         assert {name for name in own - new if not hasattr(theirs, name)} == set(), f"{theirs}: see streams/consumer.py"
 
 
-def test_aiokafkas_record_is_a_dataclass_whose_value_can_be_replaced() -> None:
-    assert dataclasses.is_dataclass(ConsumerRecord), "streams/consumer.py joins records by dataclasses.replace"
-    assert {"offset", "timestamp", "value"} <= {each.name for each in dataclasses.fields(ConsumerRecord)}
+def test_aiokafka_makes_its_records_by_a_name_that_we_replace() -> None:
+    source = inspect.getsource(fetcher.Fetcher)
+    assert "PartitionRecords(" in source, "aiokafka.consumer.fetcher: see leave_bare in streams/consumer.py"
 
 
-def test_aiokafka_knows_when_it_last_asked() -> None:
-    source = inspect.getsource(TopicPartitionState.__init__)
-    assert "self.highwater" in source, "used by caught_up_at in streams/consumer.py"
-    assert "self.timestamp" in source, "used by caught_up_at in streams/consumer.py"
+def test_only_records_of_joined_topics_are_left_bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetcher, "PartitionRecords", fetcher.PartitionRecords)
+    leave_bare({"source"})
+    builder = DefaultRecordBatchBuilder(
+        magic=2, compression_type=0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=-1,
+        batch_size=1 << 20,
+    )  # fmt: skip
+    for number, value in enumerate((b"a", b"b\nc", None)):
+        builder.append(number, timestamp=1000 + number, key=b"k", value=value, headers=[])
+    data = bytes(builder.build())
 
+    def fetched(tp: TP) -> list[Any]:
+        return list(fetcher.PartitionRecords(tp, MemoryRecords(data), [], 1, None, None, True, 0))
 
-def test_the_thread_reads_the_setting_that_we_change_for_it() -> None:
-    source = inspect.getsource(AIOKafkaConsumer)
-    assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in source, "see LONGEST_FETCH_MS in streams/consumer.py"
-
-
-def test_the_flow_is_stopped_before_faust_resumes_it_after_a_recovery() -> None:
-    # take_up (streams/agents.py) relies on this order
-    source = inspect.getsource(faust.tables.recovery.Recovery.on_recovery_completed)
-    steps = ["on_rebalance_complete.send()", "resume_partitions(", "perform_seek()", "flow_control.resume()"]
-    places = [source.find(step) for step in steps]
-    assert -1 not in places, f"faust's Recovery.on_recovery_completed has changed: {steps} stand at {places}"
-    assert places == sorted(places)
+    assert [type(each) for each in fetched(OTHER)] == [ConsumerRecord] * 2  # the first was not asked for
+    bare = fetched(SOURCE)
+    assert not isinstance(bare[0], ConsumerRecord)
+    (joined,) = coalesce(SOURCE, bare)
+    assert [joined] == coalesce(SOURCE, fetched(OTHER))
+    assert (joined.value, joined.value.records.offset.tolist()) == (b"b\nc\n", [1, 2])
+    assert (joined.value.records.lines.tolist(), joined.value.records.arrived.tolist()) == ([2, 1], [1001, 1002])

@@ -1,0 +1,61 @@
+"""gatepulse's worker as it is, but with a sink that throws rows away: what remains is Kafka, Faust and counting.
+
+It keeps of the rows what the comparison needs: the newest count of each cell, and how much is claimed to be stored.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+from unittest.mock import patch
+
+from sinks.rows import CLAIM, TABLES, Block
+from sinks.sink import as_list, merged
+from streams import worker
+from streams.settings import load_settings
+from tests.benchmarks.peers.job import Job, answer, now_ms, read_job
+
+_CELL = tuple(TABLES["counts_1m"].key)
+
+
+class Discard:
+    """A `sinks.sink.Sink` that keeps counts only; when everything is claimed, it answers and ends the process."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._cells: dict[tuple[Any, ...], int] = {}
+        self._received: dict[str, int] = {}
+
+    async def write(self, blocks: Sequence[Block]) -> None:
+        """Check that the rows fit their tables, as every sink does, and drop them."""
+        for block in merged(blocks):
+            if block.table == "counts_1m":
+                self._cells |= {tuple(cell): n for *cell, n in _rows(block.columns, (*_CELL, "passages"))}
+            elif block.table == CLAIM:
+                progress = _rows(block.columns, ("topic", "log", "received"))
+                self._received |= {log: received for topic, log, received in progress if topic == self._job.topic}
+        if sum(self._received.values()) >= self._job.events:
+            self._conclude()
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _conclude(self) -> None:
+        """Answer; the runner takes the beginning from this process's log."""
+        last_ms, counts = now_ms(), Counter[tuple[str, str, int]]()
+        for values, passages in self._cells.items():
+            cell = dict(zip(_CELL, values, strict=True))
+            if cell["outcome"] == "passed":
+                counts[cell["entrance"], cell["direction"], cell["window_start"]] += passages
+        answer(last_ms, last_ms, sum(self._received.values()), ((*cell, n) for cell, n in counts.items()))
+        os._exit(0)
+
+
+def _rows(columns: Mapping[str, Any], names: Sequence[str]) -> list[tuple[Any, ...]]:
+    return list(zip(*(as_list(columns[name]) for name in names), strict=True))
+
+
+if __name__ == "__main__":
+    job = read_job()
+    with patch.object(worker, "ClickHouseSink", lambda *_, **__: Discard(job)):
+        worker.run(load_settings())

@@ -1,0 +1,77 @@
+"""How a contender is run and measured; gatepulse's own one on a real Kafka."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from infra.kafka.server import KafkaServer
+from streams.contract import Topic
+from tests.benchmarks.peers.contender import Place
+from tests.benchmarks.peers.contenders import gatepulse
+from tests.benchmarks.peers.input import Feed, delete_others, fill, persons
+from tests.benchmarks.peers.process import CONTENDER_CORE, ContenderFailed, Pinned, Use
+from tests.benchmarks.peers.session import judged
+from tests.infra.processes import needs_kafka, running
+
+needs_two_cores = pytest.mark.skipif(CONTENDER_CORE not in os.sched_getaffinity(0), reason="needs a second core")
+
+TAKEN_UP = """
+2019-11-06 00:00:00,000 INFO mode said something
+{"topic": "corrections", "offsets": {"0": 0}, "event": "logs taken up", "timestamp": "2019-11-06T00:00:01.500000Z"}
+{"topic": "turnstile.passages", "offsets": {}, "event": "logs taken up", "timestamp": "2019-11-06T00:00:02.500000Z"}
+{"topic": "turnstile.passages", "offsets": {"0": 0}, "event": "logs taken up", "timestamp": "2019-11-06T00:00:03.5Z"}
+"""
+
+
+def test_a_worker_begins_when_it_has_taken_up_partitions_of_the_topic() -> None:
+    assert gatepulse.taken_up_ms(TAKEN_UP, "turnstile.passages") == 1_572_998_403_500
+
+
+def test_a_worker_that_never_took_up_the_topic_has_failed() -> None:
+    with pytest.raises(ContenderFailed, match="taken up vehicle.passages"):
+        gatepulse.taken_up_ms(TAKEN_UP, "vehicle.passages")
+
+
+def test_a_worker_is_not_sent_to_a_topic_that_it_does_not_read(tmp_path: Path) -> None:
+    feed = Feed("turnstile.passages.50", 1, 50, 50, {})
+    for start in (gatepulse.full, gatepulse.without_store):
+        with pytest.raises(ContenderFailed, match="give it a share of 1"):
+            start(Place("127.0.0.1:1", tmp_path, 1.0), feed)
+
+
+def test_processor_time_is_that_between_two_moments() -> None:
+    #  ms   0    1000   2000      500–1500: half of 0.5 s and half of 1 s
+    use = Use(pid=0, at=[0.0, 1000.0, 2000.0], cpu=[0.0, 0.5, 1.5])
+    assert use.between(500.0, 1500.0) == pytest.approx(0.75)
+
+
+@needs_two_cores
+def test_a_contender_runs_on_its_core_alone_and_its_error_is_told(tmp_path: Path) -> None:
+    script = "import os, sys; print(os.sched_getaffinity(0)); sys.exit('no such thing')"
+    with Pinned(["python3", "-c", script], tmp_path / "said.log") as process:
+        with pytest.raises(ContenderFailed, match=r"(?s)exit code 1.*no such thing"):
+            process.wait(deadline=float("inf"))
+        assert process.said().startswith(f"{{{CONTENDER_CORE}}}")
+
+
+@needs_two_cores
+def test_a_contender_that_hangs_is_given_up(tmp_path: Path) -> None:
+    process = Pinned(["sleep", "600"], tmp_path / "said.log")
+    with pytest.raises(ContenderFailed, match="not done in time"), process:
+        process.wait(deadline=0.0)
+    assert not Path(f"/proc/{process.use.pid}").exists()
+
+
+@needs_kafka
+@needs_two_cores
+def test_gatepulse_counts_a_small_topic_exactly_with_and_without_its_store(tmp_path: Path) -> None:
+    with running(KafkaServer(tmp_path / "kafka")) as kafka:
+        feed = fill(kafka.bootstrap, persons(3000), topic=Topic.TURNSTILES, frame=7)
+        for name, start in {"full": gatepulse.full, "without-store": gatepulse.without_store}.items():
+            run = judged(name, start(Place(kafka.bootstrap, tmp_path / name, 120.0), feed), feed, 1)
+            assert (run.events, run.different) == (3000, 0)
+            assert run.windows > 100
+            assert run.seconds > 0
+            assert run.start_seconds > 0
+            delete_others(kafka.bootstrap, {feed.topic})
