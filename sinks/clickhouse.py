@@ -26,6 +26,7 @@ OnRetry = Callable[[str, StoreUnavailable, int], None]
 
 _INSERT_SETTINGS = {
     "async_insert": 0,  # the reply must mean that the rows are stored
+    "optimize_on_insert": 0,  # a flush has each key once, as good as always, and the views tell versions apart anyway
     "max_partitions_per_insert_block": 0,  # late events may reach into any month
 }
 _CONNECT_SECONDS = 5

@@ -96,15 +96,18 @@ def _rejected(log: LogName, rejection: Rejection) -> bytes:
 
 
 def entrance_totals(log: PassageLog) -> list[EntranceTotals]:
-    """Write out what a log has counted at each entrance since it began."""
+    """Write out what a log has counted since it began, at each entrance of which anything has changed."""
     missing = log.missing()
-    totals: dict[str, list[Total]] = {name: [] for name in [*log.last_ts, *missing]}
-    keys = unpack_cells(np.fromiter(log.totals.counts, dtype=np.int64, count=len(log.totals.counts)))
+    totals: dict[str, list[Total]] = {name: [] for name in sorted(log.take_changed_entrances())}
+    counted = [log.entrances[name] for name in totals if name in log.entrances]
+    cells = np.fromiter(log.totals.counts, dtype=np.int64, count=len(log.totals.counts))
+    cells = cells[np.isin(unpack_cells(cells).entrance, counted)]
+    keys = unpack_cells(cells)
     parts = zip(
         log.entrances.names(keys.entrance),
         log.categories.names(keys.category),
         keys.direction.tolist(),
-        log.totals.counts.values(),
+        log.totals.of(cells.tolist()),
         strict=True,
     )
     for entrance, category, direction, passages in parts:

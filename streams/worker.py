@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import gc
 import math
 import threading
 import time
@@ -66,6 +67,8 @@ Rows = list[tuple[Any, ...]]
 
 _ASK_SECONDS = 1.0
 _FRESH_SECONDS = 5.0
+_FEWER_COLLECTIONS = 50_000
+"""New objects after which cycles are looked for: a snapshot makes tens of thousands, and none of them is in one."""
 
 
 class Stored(Generic[T]):
@@ -231,6 +234,7 @@ def recovered(app: faust.App) -> int:
 def run(settings: Settings) -> None:
     """Run a worker until it is told to stop."""
     uvloop.install()
+    gc.set_threshold(_FEWER_COLLECTIONS)
     worker = faust.Worker(build(settings).app, loglevel=settings.log.level, redirect_stdouts=False)
     worker.execute_from_commandline()
 

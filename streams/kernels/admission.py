@@ -5,6 +5,7 @@ above every number that has come from their device, and times that agree: these 
 result.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -103,11 +104,22 @@ class Device:
 
 @dataclass(slots=True)
 class Devices:
-    """Every device that a log has mentioned, by number of its name and epoch, and which of them have changed."""
+    """Every device that a log has mentioned, by number of its name and epoch, and which of them have changed.
+
+    `missing` counts the events known to be missing, by entrance; of `changed_entrances` a device has changed.
+    """
 
     names: Names = field(default_factory=Names)
     known: dict[tuple[int, int], Device] = field(default_factory=dict)
     changed: set[tuple[int, int]] = field(default_factory=set)
+    missing: Counter[str] = field(init=False)
+    changed_entrances: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Count what is missing."""
+        self.missing = Counter()
+        for device in self.known.values():
+            self.missing[device.entrance] += device.ranges.missing
 
     def admit(self, batch: Batch, *, rules: TimeRules) -> Admitted:
         """Receive a batch."""
@@ -119,7 +131,8 @@ class Devices:
             key = some.device, some.epoch
             device = self.known.get(key)
             if device is None:
-                device = self.known[key] = Device()
+                device = self.known[key] = Device(entrance=batch.entrance[some.last])
+            entrance, missing = device.entrance, device.ranges.missing
             if some.high > device.ranges.last:
                 device.entrance = batch.entrance[some.last]
             received = device.receive_together(some, rules=rules)
@@ -128,6 +141,9 @@ class Devices:
                 device, batch, sorted(rows[some.start : some.end].tolist()), rules, believed, doubts
             ):
                 self.changed.add(key)
+                self.missing[entrance] -= missing
+                self.missing[device.entrance] += device.ranges.missing
+                self.changed_entrances |= {entrance, device.entrance}
         believed += rows[
             np.repeat(np.array(together, np.bool_), [some.end - some.start for some in stretches])
         ].tolist()

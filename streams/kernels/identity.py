@@ -27,11 +27,16 @@ class Ranges:
     high: list[int] = field(default_factory=list)
     low_ts: list[Reference] = field(default_factory=list)
     high_ts: list[Reference] = field(default_factory=list)
+    count: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Count the numbers received."""
+        self.count = sum(self.high) - sum(self.low) + len(self.low)
 
     @property
     def missing(self) -> int:
         """How many numbers between 1 and the highest received have not come."""
-        return self.last - sum(self.high) + sum(self.low) - len(self.low)
+        return self.last - self.count
 
     @property
     def last(self) -> int:
@@ -53,6 +58,7 @@ class Ranges:
 
     def add(self, low: int, high: int, *, low_ts: Reference = None, high_ts: Reference = None) -> None:
         """Receive all of low..high, none of which has come before, with the reference times of both."""
+        self.count += high - low + 1
         at = bisect_right(self.low, low)  # so many ranges are below
         first, behind = at, at
         if at and self.high[at - 1] == low - 1:

@@ -12,7 +12,7 @@ that is behind stays behind by as much, passage after passage. So the lag of a d
 events keep coming (see Lag), and what is late beyond it is no news.
 """
 
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
 
@@ -210,7 +210,9 @@ def freeze(live: Live) -> dict[str, Any]:
     keys = sorted(live.cells.counts)
     return {
         "cells": [keys, live.cells.of(keys)],
-        "lanes": [[name, *astuple(each)] for name, each in sorted(live.lanes.items())],
+        "lanes": [
+            [name, each.entrance, each.last, each.events, each.entered] for name, each in sorted(live.lanes.items())
+        ],
         "newest": live.newest,
         "lags": [[name, each.lag, each.heard] for name, each in sorted(live.lags.items())],
     }

@@ -5,7 +5,6 @@ up from a snapshot and reads on reaches the same state as one that never stopped
 the row that would have been written anyway.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -51,6 +50,7 @@ class PassageLog:
         self.boundary: dict[str, bool] = {}  # as the site was when an entrance was last counted
         self.segment = Segment(segment_of(next_offset))
         self.live, self.live_rules = Live(), LiveRules(place.times)
+        self.changed_entrances: set[str] = set()
         self._blocks: list[Block] = []
         self._fresh: list[Batch] = []
         self._entered: dict[int, set[str]] = {}
@@ -92,10 +92,13 @@ class PassageLog:
 
     def missing(self) -> Mapping[str, int]:
         """Count the events known to be missing, by entrance."""
-        answer: Counter[str] = Counter()
-        for device in self.devices.known.values():
-            answer[device.entrance] += device.ranges.missing
-        return answer
+        return self.devices.missing
+
+    def take_changed_entrances(self) -> set[str]:
+        """Return the entrances of which anything has changed since the last time."""
+        changed = self.changed_entrances | self.devices.changed_entrances
+        self.changed_entrances, self.devices.changed_entrances = set(), set()
+        return changed
 
     def _tell(self, batch: Batch, admitted: Admitted, received: int) -> None:
         """Note what became of a batch's lines."""
@@ -149,6 +152,7 @@ class PassageLog:
         for name, last in zip(self.entrances.names(seen.keys), seen.newest.tolist(), strict=True):
             self.last_ts[name] = max(self.last_ts.get(name, 0), last)
             self.boundary[name] = self.place.gates[name].boundary
+        self.changed_entrances.update(self.entrances.names(seen.keys))
         outer[seen.keys] = [self.boundary[name] for name in self.entrances.names(seen.keys)]
         return outer
 
