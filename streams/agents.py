@@ -5,8 +5,9 @@ started again and takes up at its checkpoint. Read `app` next.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import faust
 import msgspec
@@ -29,6 +30,7 @@ from streams.kernels.snapshot import Plain
 from streams.kernels.venue import EntranceTotals, Total, Venue
 
 log = structlog.get_logger()
+RESTATE_SECONDS: Final = 10.0
 _encode = msgspec.json.Encoder().encode
 
 
@@ -41,16 +43,26 @@ class KafkaOutlet:
         self._parked = app.topic(Topic.PARKED, key_type=bytes, value_type=bytes, value_serializer="raw")
         self._totals = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, value_serializer="raw")
         self._alarms = app.topic(Topic.ALARMS, key_type=bytes, value_type=bytes, value_serializer="raw")
+        self._said_all: dict[LogName, float] = {}  # monotonic seconds
 
     async def reject(self, log: LogName, rejections: Sequence[Rejection]) -> None:  # noqa: D102  # see Outlet
         key = f"{log.topic}-{log.partition}".encode()
         await self._sent([self._rejected.send_soon(key=key, value=_rejected(log, each)) for each in rejections])
 
     async def announce(self, logs: Sequence[Any]) -> None:  # noqa: D102
-        figures = [each for log in logs if isinstance(log, PassageLog) for each in entrance_totals(log)]
+        passages = [log for log in logs if isinstance(log, PassageLog)]
+        figures = [each for log in passages for each in entrance_totals(log, everything=self._is_due(log))]
         await self._sent([self._totals.send_soon(key=each.entrance.encode(), value=_encode(each)) for each in figures])
         changes = [each for log in logs if isinstance(log, AlarmLog) for each in log.take_changes()]
         await self._sent([self._alarms.send_soon(key=each.episode.encode(), value=_encode(each)) for each in changes])
+
+    def _is_due(self, log: PassageLog) -> bool:
+        """Tell whether all of a log is to be said again: who follows the totals may have begun anew meanwhile."""
+        now = time.monotonic()
+        due = now - self._said_all.get(log.name, -RESTATE_SECONDS) >= RESTATE_SECONDS
+        if due:
+            self._said_all[log.name] = now
+        return due
 
     async def keep(self, snapshots: Mapping[int, Plain]) -> None:  # noqa: D102
         await self._sent(
@@ -95,10 +107,10 @@ def _rejected(log: LogName, rejection: Rejection) -> bytes:
     )
 
 
-def entrance_totals(log: PassageLog) -> list[EntranceTotals]:
-    """Write out what a log has counted since it began, at each entrance of which anything has changed."""
-    missing = log.missing()
-    totals: dict[str, list[Total]] = {name: [] for name in sorted(log.take_changed_entrances())}
+def entrance_totals(log: PassageLog, *, everything: bool = False) -> list[EntranceTotals]:
+    """Write out what a log has counted since it began, at each entrance of which anything has changed, or at all."""
+    missing, changed = log.missing(), log.take_changed_entrances()
+    totals: dict[str, list[Total]] = {name: [] for name in sorted({*log.last_ts, *missing} if everything else changed)}
     counted = [log.entrances[name] for name in totals if name in log.entrances]
     cells = np.fromiter(log.totals.counts, dtype=np.int64, count=len(log.totals.counts))
     cells = cells[np.isin(unpack_cells(cells).entrance, counted)]

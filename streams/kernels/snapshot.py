@@ -76,7 +76,7 @@ def freeze(log: PassageLog) -> Plain:
 
 
 def thaw(plain: Plain, name: LogName, kind: str, place: Place) -> PassageLog:
-    """Take a log up where `freeze` left it; all of it counts as changed. Raises SnapshotError if it is another's."""
+    """Take a log up where `freeze` left it. Raises SnapshotError when it is another one's."""
     check(plain, name)
     log = PassageLog(name, kind, place, next_offset=plain["next"])
     log.tally = tally_in(plain)
@@ -89,7 +89,6 @@ def thaw(plain: Plain, name: LogName, kind: str, place: Place) -> PassageLog:
     log.totals = _cells_in(plain["totals"])
     log.last_ts = dict(plain["last_ts"])
     log.boundary = dict(plain["boundary"])
-    log.changed_entrances = {*log.last_ts, *log.missing()}
     log.segment = _segment_in(plain["segment"])
     log.live = live.thaw(plain.get("live"))
     return log
