@@ -1,12 +1,17 @@
 """What a log announces of its entrances: only what has changed, and that is enough."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Iterable
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.agents import entrance_totals
+from streams.agents import RESTATE_SECONDS, KafkaOutlet, entrance_totals
+from streams.consumer import Offsets
 from streams.kernels.snapshot import freeze, thaw
 from streams.kernels.venue import EntranceTotals
 from tests.streams.kernels.events import HORIZON, LOG, NINE, PLACE, Event, batch, log
@@ -46,3 +51,45 @@ def told(figures: Iterable[EntranceTotals]) -> dict[str, tuple[object, ...]]:
         for each in figures
     }
     return {name: each for name, each in said.items() if each != ([], 0, None)}
+
+
+class Topic:
+    """Takes what is sent at once, and remembers the keys."""
+
+    def __init__(self) -> None:
+        self.keys: list[bytes] = []
+
+    def send_soon(self, *, key: bytes, value: bytes) -> Awaitable[None]:
+        """Send, as Faust does: with a promise, that is kept already."""
+        assert value
+        self.keys.append(key)
+        sent = asyncio.get_running_loop().create_future()
+        sent.set_result(None)
+        return sent
+
+
+def test_everything_is_said_again_now_and_then_since_who_follows_may_have_begun_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story() -> None:
+        topic, counting = Topic(), log()
+        app = cast("Any", SimpleNamespace(topic=lambda *_, **__: topic))
+        outlet = KafkaOutlet(app, LOG.topic, cast("Any", None), Offsets())
+        clock = [100.0]
+        monkeypatch.setattr("streams.agents.time.monotonic", lambda: clock[0])
+
+        async def announced(*events: Event) -> list[bytes]:
+            first = counting.next_offset
+            some = [replace(each, offset=first + i) for i, each in enumerate(events)]
+            counting.apply(batch(some, first=first, after=first + len(some)))
+            topic.keys.clear()
+            await outlet.announce([counting])
+            return list(topic.keys)
+
+        assert await announced(Event(seq=1), Event(seq=1, device="N2-L01", entrance="N2")) == [b"N1", b"N2"]
+        assert await announced(Event(seq=2)) == [b"N1"]
+        clock[0] += RESTATE_SECONDS
+        assert await announced() == [b"N1", b"N2"]
+        assert await announced() == []
+
+    asyncio.run(story())
