@@ -27,8 +27,10 @@ def configure_logging(level: str) -> None:
 
 
 def keep_kafka_quiet(file: Path) -> None:
-    """Let kafka-python write into a file: while a broker goes down it says so dozens of times."""
+    """Let kafka-python write into a file, and no other: while a broker goes down it says so dozens of times."""
     file.parent.mkdir(parents=True, exist_ok=True)
     log = logging.getLogger("kafka")
     log.propagate = False
+    for handler in log.handlers:
+        handler.close()
     log.handlers = [logging.FileHandler(file, delay=True)]

@@ -8,7 +8,6 @@ import argparse
 import datetime as dt
 import hashlib
 import json
-import logging
 import secrets
 import shutil
 import signal
@@ -28,6 +27,7 @@ from typing import Final
 from rich.console import Console
 from rich.live import Live
 
+from streams.logs import keep_kafka_quiet
 from tests.faults import table
 from tests.faults.catalogue import Fault, catalogue
 from tests.faults.oracle import judge
@@ -67,7 +67,7 @@ def _run_once(
     fault: Fault, *, seed: int, quick: bool, run: int, keep: bool, minutes: float | None, say: Say
 ) -> Outcome:
     place = Path(tempfile.mkdtemp(prefix=f"gatepulse-{fault.id}-"))
-    _keep_kafka_quiet(place / "logs" / "harness.log")
+    keep_kafka_quiet(place / "logs" / "harness.log")
     today = dt.datetime.now(dt.UTC).date()
     outcome = Outcome(fault.id, fault.what, seed, quick, place=str(place), name=fault.name, on=today)
     begun = time.monotonic()
@@ -112,16 +112,6 @@ def _broken(outcome: Outcome, error: BaseException, *, holds: bool | None) -> Ou
         where.write_text("".join(traceback.format_exception(error)))
     check = Check("played to its end", holds, f"{type(error).__name__}: {error}")
     return replace(outcome, checks=(*outcome.checks, check))
-
-
-def _keep_kafka_quiet(file: Path) -> None:
-    """Let kafka-python write into a file: while a broker is away it says so dozens of times."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    log = logging.getLogger("kafka")
-    log.propagate = False
-    for handler in log.handlers:
-        handler.close()
-    log.handlers = [logging.FileHandler(file)]
 
 
 def seed_of(fault: Fault, seed: int) -> int:
