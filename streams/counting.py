@@ -201,9 +201,9 @@ class Counting(Generic[L]):
                 self.outlet.release(partition, plain["next"])
 
     def is_behind(self) -> bool:
-        """Tell whether what is counted now has waited on the broker for long."""
+        """Tell whether anything that was counted since the last flush had waited on the broker for long."""
         earlier = int((time.time() - _BEHIND_SECONDS) * 1000)
-        return any(0 < self._complete_to(held) < earlier for held in self._held.values())
+        return any(held.oldest is not None and held.oldest < earlier for held in self._held.values())
 
     def _make_room(self) -> None:
         self._room.set()
@@ -297,10 +297,10 @@ class Flusher:
         While a backlog is caught up flushes are as rare as snapshots, or as memory allows: a store takes as long for
         ten thousand events as for a thousand.
         """
-        last, took = -checkpoint_seconds, 0.0
+        last, took, due = -checkpoint_seconds, 0.0, flush_seconds
         while True:
-            behind = any(counting.is_behind() for counting in self.countings)
-            await self._pause(max(_SHORTEST_PAUSE, (checkpoint_seconds if behind else flush_seconds) - took))
+            await self._pause(max(_SHORTEST_PAUSE, due - took))
+            due = checkpoint_seconds if any(counting.is_behind() for counting in self.countings) else flush_seconds
             now = time.monotonic()
             snapshot = now - last >= checkpoint_seconds
             await self.flush(snapshot=snapshot)

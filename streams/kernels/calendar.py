@@ -10,7 +10,7 @@ from streams.kernels.batch import Ints
 
 _QUARTER_MS = 900_000
 _DAY_MS = 86_400_000
-_FEW = 100
+_A_DAY_OF_QUARTERS = 96
 
 
 @dataclass(slots=True)
@@ -28,9 +28,11 @@ class SiteDays:
         if not len(ts):
             return ts
         first, last = int(ts.min()) // _QUARTER_MS, int(ts.max()) // _QUARTER_MS
-        if last - first < _FEW and len(near := {self._offset(quarter) for quarter in range(first, last + 1)}) == 1:
-            near_days: Ints = (ts + near.pop()) // _DAY_MS  # most batches: no clock change, and nothing to look up
-            return near_days
+        near = range(first, last + 1) if last - first < _A_DAY_OF_QUARTERS else ()
+        shifts = {self._offset(quarter) for quarter in near}
+        if len(shifts) == 1:  # nearly always: no clock changes between them, so none is looked up for each
+            alike: Ints = (ts + shifts.pop()) // _DAY_MS
+            return alike
         quarters, back = np.unique(ts // _QUARTER_MS, return_inverse=True)
         offsets = np.array([self._offset(quarter) for quarter in quarters.tolist()], dtype=np.int64)
         days: Ints = (ts + offsets[back]) // _DAY_MS

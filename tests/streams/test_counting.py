@@ -485,6 +485,49 @@ def test_the_flusher_flushes_and_keeps_snapshots_by_itself() -> None:
     run(story)
 
 
+async def stored(world: World, offset: int) -> None:
+    """Wait until all records of turnstiles below an offset are stored."""
+    deadline = time.monotonic() + 10
+    while max((row["next_offset"] for row in rows(world, "log_progress")), default=0) < offset:
+        assert time.monotonic() < deadline, f"not stored up to {offset}"
+        await asyncio.sleep(0.001)
+
+
+def test_a_backlog_is_flushed_with_the_snapshots_or_as_soon_as_reading_waits() -> None:
+    async def story() -> None:
+        world = quiet(line(), line(seq=2), line(seq=3))  # they have waited on the broker for long
+        worker = Worker(world, most_waiting=2)
+        flushing = asyncio.create_task(worker.flusher.run(flush_seconds=0.001, checkpoint_seconds=600))
+        await worker.read(most=1)
+        await stored(world, 1)
+        await worker.read(most=1)
+        await asyncio.sleep(0.3)
+        assert max(row["next_offset"] for row in rows(world, "log_progress")) == 1
+        await worker.read(most=1)  # and now there is no room for more
+        await stored(world, 3)
+        flushing.cancel()
+        await asyncio.gather(flushing, return_exceptions=True)
+
+    run(story)
+
+
+def test_what_has_just_arrived_is_flushed_whenever_flushes_are_due() -> None:
+    async def story() -> None:
+        world = quiet()
+        worker = Worker(world)
+        counting = worker.countings[TURNSTILES]
+        flushing = asyncio.create_task(worker.flusher.run(flush_seconds=0.001, checkpoint_seconds=600))
+        for offset in range(3):
+            now = int(time.time() * 1000)
+            some = records(line(seq=offset + 1), first=offset, arrived=[now])
+            await counting.apply(0, some, generation=counting.generation)
+            await stored(world, offset + 1)
+        flushing.cancel()
+        await asyncio.gather(flushing, return_exceptions=True)
+
+    run(story)
+
+
 def test_a_worker_alone_and_two_in_turn_store_the_same() -> None:
     whole = day()
     work(whole)

@@ -1,6 +1,5 @@
 """How a contender is run and measured; gatepulse's own one on a real Kafka."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,6 @@ from tests.benchmarks.peers.input import Feed, delete_others, fill, persons
 from tests.benchmarks.peers.process import CONTENDER_CORE, ContenderFailed, Pinned, Use
 from tests.benchmarks.peers.session import judged
 from tests.infra.processes import needs_kafka, running
-
-needs_two_cores = pytest.mark.skipif(CONTENDER_CORE not in os.sched_getaffinity(0), reason="needs a second core")
 
 TAKEN_UP = """
 2019-11-06 00:00:00,000 INFO mode said something
@@ -46,7 +43,6 @@ def test_processor_time_is_that_between_two_moments() -> None:
     assert use.between(500.0, 1500.0) == pytest.approx(0.75)
 
 
-@needs_two_cores
 def test_a_contender_runs_on_its_core_alone_and_its_error_is_told(tmp_path: Path) -> None:
     script = "import os, sys; print(os.sched_getaffinity(0)); sys.exit('no such thing')"
     with Pinned(["python3", "-c", script], tmp_path / "said.log") as process:
@@ -55,7 +51,6 @@ def test_a_contender_runs_on_its_core_alone_and_its_error_is_told(tmp_path: Path
         assert process.said().startswith(f"{{{CONTENDER_CORE}}}")
 
 
-@needs_two_cores
 def test_a_contender_that_hangs_is_given_up(tmp_path: Path) -> None:
     process = Pinned(["sleep", "600"], tmp_path / "said.log")
     with pytest.raises(ContenderFailed, match="not done in time"), process:
@@ -64,7 +59,6 @@ def test_a_contender_that_hangs_is_given_up(tmp_path: Path) -> None:
 
 
 @needs_kafka
-@needs_two_cores
 def test_gatepulse_counts_a_small_topic_exactly_with_and_without_its_store(tmp_path: Path) -> None:
     with running(KafkaServer(tmp_path / "kafka")) as kafka:
         feed = fill(kafka.bootstrap, persons(3000), topic=Topic.TURNSTILES, frame=7)
