@@ -18,7 +18,7 @@ def close_yesterday(reader: Reader, kafka: Kafka, *, ts: int, ledger: Path, cloc
     left = reader.query(_INSIDE)
     if not left:
         return 0
-    producer = make_producer(kafka.brokers, **kafka.client)
+    producer = make_producer(kafka.brokers)
     with LedgerWriter(ledger, meta={"scenario": "closing", "clock": asdict(clock)}) as writer:
         for area, kind, inside in left:
             reason = f"closing round: nobody inside, {inside} counted"
@@ -26,5 +26,5 @@ def close_yesterday(reader: Reader, kafka: Kafka, *, ts: int, ledger: Path, cloc
                 area=area, kind=kind, ts=ts, actor="closing round", reason=reason, absolute=0
             )
             send_correction(producer, correction, writer)
-    producer.close(timeout=10)
+    producer.close()
     return len(left)

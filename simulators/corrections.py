@@ -9,13 +9,13 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kafka.errors import KafkaError
-
+from simulators.producer import NotStoredError, Stored
 from streams.contract import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from simulators.producer import Answer, Producer
     from streams.contract import Kind
 
 _TIMEOUT = 60.0
@@ -51,17 +51,18 @@ class OccupancyCorrection:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
-def send_correction(producer: Any, correction: OccupancyCorrection, ledger: CorrectionLedger | None = None) -> None:  # noqa: ANN401 - kafka-python has no types
+def send_correction(
+    producer: Producer, correction: OccupancyCorrection, ledger: CorrectionLedger | None = None
+) -> None:
     """Send a correction and wait for the broker; raises `CorrectionNotSentError`."""
     value = json.dumps(correction.fields(), ensure_ascii=False).encode()
     now = round(time.time() * 1000)
-    try:
-        producer.send(Topic.CORRECTIONS.value, value, correction.area.encode(), timestamp_ms=now).get(timeout=_TIMEOUT)
-        result = "ok"
-    except KafkaError as error:
-        result = "info"
-        raise CorrectionNotSentError(f"id {correction.id}, area {correction.area}: {error!r}") from error
-    finally:
-        if ledger:
-            told = {"result": result, "at_ms": now, "arrived_ms": now}
-            ledger.corrections([vars(correction) | told | {"sha256": hashlib.sha256(value).hexdigest()}])
+    answers: list[Answer] = []
+    producer.send(Topic.CORRECTIONS.value, value, correction.area.encode(), timestamp_ms=now, told=answers.append)
+    producer.flush(_TIMEOUT)
+    answer = answers[0] if answers else NotStoredError(f"no answer within {_TIMEOUT:g} s", final=False)
+    if ledger:
+        told = {"result": "ok" if isinstance(answer, Stored) else "info", "at_ms": now, "arrived_ms": now}
+        ledger.corrections([vars(correction) | told | {"sha256": hashlib.sha256(value).hexdigest()}])
+    if isinstance(answer, NotStoredError):
+        raise CorrectionNotSentError(f"id {correction.id}, area {correction.area}: {answer}") from answer

@@ -11,18 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import structlog
-from kafka.errors import (
-    AuthorizationError,
-    IllegalStateError,
-    InvalidTopicError,
-    KafkaConfigurationError,
-    KafkaError,
-    KafkaTimeoutError,
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
-)
 
 from simulators.messages import make_messages, parts
+from simulators.producer import NotStoredError, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,15 +22,11 @@ if TYPE_CHECKING:
     from simulators.lag import Backlog
     from simulators.messages import Message
     from simulators.pace import Batch, RealTime, Track
+    from simulators.producer import Answer, Told
 
 log = structlog.get_logger()
 
 Result = Literal["ok", "fail", "info"]
-_FINAL = (
-    AuthorizationError, IllegalStateError, InvalidTopicError, KafkaConfigurationError, MessageSizeTooLargeError,
-    RecordListTooLargeError,
-)  # fmt: skip
-"""Errors that sending again would only repeat; IllegalStateError is that of a producer that has been closed."""
 _MOST_IN_FLIGHT = 30_000
 """Messages: what the producer may hold, some 10 MB of single events."""
 _MOST_BYTES = 64 << 20
@@ -47,8 +34,23 @@ _MOST_BYTES = 64 << 20
 _SETTLE_MS = 250
 """So often the broker's answers are entered in the ledger, or when there are `_MANY`."""
 _MANY = 5_000
+_GLANCE = 0.005
+"""Seconds: so long is waited for answers at a time when too much is on its way."""
 _BULK_FRAME = 50
 """Events a message when much is overdue: what a gateway uploads after a time without a connection."""
+
+
+class MessageProducer(Protocol):
+    """What is used of `producer.Producer`."""
+
+    def send(self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int, told: Told) -> None:
+        """Hand a message over; `told` is called with the answer, during a later call."""
+
+    def settle(self, seconds: float = 0.0) -> None:
+        """Hear answers."""
+
+    def flush(self) -> None:
+        """Return when everything has been answered."""
 
 
 class LedgerWriter(Protocol):
@@ -88,15 +90,6 @@ class NoLedger:
         """Forget it."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class _Answer:
-    """What the broker says of a message (an error, or where it has it), and the time that it was sent with."""
-
-    message: Message
-    sent_ms: int
-    reply: Any
-
-
 @dataclass
 class Sent:
     """Counts of what became of everything so far; `events` are passages, each counted once."""
@@ -113,7 +106,7 @@ class Sent:
 class Sender:
     """Sends batches of tracks. `frame` events of one entrance make a message; None: 1, or many when far behind."""
 
-    producer: Any
+    producer: MessageProducer
     ledger: LedgerWriter
     real: RealTime
     frame: int | None = None
@@ -122,7 +115,7 @@ class Sender:
 
     def __post_init__(self) -> None:
         """Start with nothing on its way."""
-        self._answers: deque[_Answer] = deque()
+        self._answers: deque[tuple[Message, int, Answer]] = deque()  # a message, when (ms) it was sent, what came of it
         self._in_flight = 0
         self._bytes_in_flight = 0
         self._events_in_flight = 0
@@ -147,25 +140,35 @@ class Sender:
 
     def settle(self, *, at_once: bool = False) -> None:
         """Write to the ledger what the broker has answered since the last time, unless that was a moment ago."""
+        self.producer.settle()
         now = self.real.now_ms()
         if not at_once and len(self._answers) < _MANY and now - self._settled_ms < _SETTLE_MS:
             return
         self._settled_ms = now
         answers = [self._answers.popleft() for _ in range(len(self._answers))]
         self._in_flight -= len(answers)
-        self._bytes_in_flight -= sum(len(each.message.value) for each in answers)
-        self._events_in_flight -= sum(each.message.events for each in answers)
-        stored = [each for each in answers if not isinstance(each.reply, Exception)]
-        unknown = [each for each in answers if isinstance(each.reply, Exception)]
+        self._bytes_in_flight -= sum(len(message.value) for message, _, _ in answers)
+        self._events_in_flight -= sum(message.events for message, _, _ in answers)
+        stored = [(message, at, place) for message, at, place in answers if isinstance(place, Stored)]
+        failed = [(message, at, error) for message, at, error in answers if isinstance(error, NotStoredError)]
         if self.backlog:
-            for each in stored:
-                self.backlog.stored((each.reply.topic, each.reply.partition), each.reply.offset, each.message.events)
-        self.sent.ok += self._write("ok", stored)
-        self.sent.unknown += self._write("info", unknown)
-        for each in unknown:
-            if isinstance(each.reply, KafkaError) and not isinstance(each.reply, _FINAL):
-                log.warning("sending again", topic=each.message.topic, error=str(each.reply))
-                self._send(each.message)
+            for message, _, place in stored:
+                self.backlog.stored((message.topic, place.partition), place.offset, message.events)
+        # The time is the broker's where it sets times itself, as it is asked to for our topics; but not where it says
+        # that a message was stored before it was sent (the embedded broker says 1234 of everything).
+        where = {
+            "arrived_ms": [max(at, place.timestamp) for _, at, place in stored],
+            "partition": [place.partition for _, _, place in stored],
+            "offset": [place.offset for _, _, place in stored],
+        }
+        self.sent.ok += self._write("ok", [message for message, _, _ in stored], where)
+        unknown = {"arrived_ms": [at for _, at, _ in failed]}
+        self.sent.unknown += self._write("info", [message for message, _, _ in failed], unknown)
+        again = [(message, error) for message, _, error in failed if not error.final]
+        if again:
+            log.warning("sending again", messages=len(again), error=str(again[0][1]))
+        for message, _ in again:
+            self._send(message)
 
     def flush(self) -> None:
         """Return when the broker has answered everything, and the ledger says so."""
@@ -191,51 +194,29 @@ class Sender:
 
     def _send(self, message: Message) -> None:
         while self._in_flight >= _MOST_IN_FLIGHT or self._bytes_in_flight > _MOST_BYTES:
+            self.producer.settle(_GLANCE)
             self.settle(at_once=True)
-            self.real.wait(0.005)
         self._in_flight += 1
         self._bytes_in_flight += len(message.value)
         self._events_in_flight += message.events
         self.sent.messages += 1
-        future, sent_ms = self._hand_over(message)
-        # Both are called by the producer's own thread; appending to a deque needs no lock.
-        future.add_callback(lambda reply: self._answers.append(_Answer(message, sent_ms, reply)))
-        future.add_errback(lambda error: self._answers.append(_Answer(message, sent_ms, error)))
+        sent_ms = self.real.now_ms()
+        answers = self._answers
+        self.producer.send(
+            message.topic, message.value, message.key, timestamp_ms=sent_ms,
+            told=lambda answer: answers.append((message, sent_ms, answer)),
+        )  # fmt: skip
 
-    def _hand_over(self, message: Message) -> tuple[Any, int]:
-        """Give a message to the producer, with the time that it has; wait for a broker or a topic that is not there."""
-        while True:
-            sent_ms = self.real.now_ms()
-            try:
-                return self.producer.send(message.topic, message.value, message.key, timestamp_ms=sent_ms), sent_ms
-            except KafkaTimeoutError as error:
-                log.warning("waiting for the broker", topic=message.topic, error=str(error))
-
-    def _write(self, result: Result, answers: Sequence[_Answer]) -> int:
-        """Enter one attempt for each passage and malformed line; return the number of passages."""
-        messages = [each.message for each in answers]
+    def _write(self, result: Result, messages: Sequence[Message], where: Mapping[str, Sequence[int]]) -> int:
+        """Enter an attempt for each passage and malformed line, `where` its message is; return how many passages."""
         index = np.array([row for message in messages for row in message.index], np.int64)
         if len(index):
-            self.ledger.attempts(index, result, at_ms=self.real.now_ms(), stored=_where(answers))
+            passages = [len(message.index) for message in messages]
+            stored = {name: np.repeat(np.array(values, np.int64), passages) for name, values in where.items()}
+            self.ledger.attempts(index, result, at_ms=self.real.now_ms(), stored=stored)
         for topic in {message.topic for message in messages if message.malformed}:
             lines = [line for message in messages if message.topic == topic for line in message.malformed]
             names, reasons = [line.sha256 for line in lines], [line.reason for line in lines]
             self.ledger.malformed(topic=topic, sha256=names, reason=reasons, result=result)
             self.sent.malformed += len(lines)
         return len(index)
-
-
-def _where(answers: Sequence[_Answer]) -> Mapping[str, Ints]:
-    """Return the time that each passage has in Kafka, and its place there where the broker has told it.
-
-    The time is the broker's where it sets times itself, as it is asked to for our topics, and else the one that the
-    passage was sent with; the latter too where the broker has not answered, or says that it was stored before it was
-    sent (the embedded broker says 1234 of everything).
-    """
-    passages = [len(each.message.index) for each in answers]
-    failed = any(isinstance(each.reply, Exception) for each in answers)
-    places = {"arrived_ms": [each.sent_ms if failed else max(each.sent_ms, each.reply.timestamp) for each in answers]}
-    if not failed:
-        places["partition"] = [each.reply.partition for each in answers]
-        places["offset"] = [each.reply.offset for each in answers]
-    return {name: np.repeat(np.array(values, np.int64), passages) for name, values in places.items()}

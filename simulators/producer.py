@@ -1,80 +1,171 @@
-"""Connects to Kafka, now or as soon as a broker is there, so that nothing sent gets lost; next: `produce.py`."""
+"""Sends messages to Kafka so that none gets lost, twice in the log, or out of order; next: `produce.py`.
+
+librdkafka does the work on threads of its own, at a tenth of what a client in Python takes: a simulator shares its
+machine with what it tests, and must not be the load.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import socket
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import confluent_kafka
 import structlog
-from kafka import KafkaProducer
-from kafka.errors import KafkaTimeoutError, RetriableError
+from confluent_kafka import KafkaError, KafkaException
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 log = structlog.get_logger()
 
-_EVER = 2**31 - 1
-"""Milliseconds: longer than any outage."""
-_SPEAK_AFTER_MS = 5_000
-"""A wait for the broker is told on stderr after so long, and so often."""
-_SPEAK_EVERY = 20
-"""So many times it is looked for the broker in that time."""
-_USUAL_PORT = "9092"
+_SPEAK_AFTER: Final = 5.0
+"""Seconds: a wait for the broker is told on stderr after so long, and so often."""
+_GLANCE: Final = 0.25
+"""Seconds: so often it is looked for a broker that does not answer."""
+_USUAL_PORT: Final = "9092"
+_FINAL: Final = frozenset({
+    KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.TOPIC_EXCEPTION,
+    KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE, KafkaError.INVALID_RECORD,
+})  # fmt: skip
+"""Errors that sending again would only repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where the broker has a message, and the time (ms since 1970 UTC) that it bears there."""
+
+    partition: int
+    offset: int
+    timestamp: int
+
+
+class NotStoredError(RuntimeError):
+    """The broker has not said that it has a message; `final`: sending it again would change nothing."""
+
+    def __init__(self, reason: str, *, final: bool) -> None:
+        super().__init__(reason)
+        self.final = final
 
 
 class NoBrokerError(RuntimeError):
     """No broker answered before somebody gave up waiting: start it, or name another one."""
 
 
-def make_producer(bootstrap: str, *, stop: Callable[[], bool] = lambda: False, **kafka: Any) -> KafkaProducer:  # noqa: ANN401 - settings of kafka-python
-    """Return a producer that retries until the broker has stored everything, once and in order.
+Answer: TypeAlias = Stored | NotStoredError
+Told: TypeAlias = "Callable[[Answer], None]"
 
-    Waits for a broker that does not answer yet. Raises NoBrokerError if `stop` says so meanwhile. The numbers of an
-    idempotent producer keep it from storing twice what it sends again; its batches leave no gaps in the offsets.
+
+def _nobody(_answer: Answer) -> None:
+    """Let an answer pass."""
+
+
+class Producer:
+    """Retries until the broker has stored everything, once and in order; for one thread.
+
+    The numbers of an idempotent producer keep the broker from storing twice what is sent again; its batches leave no
+    gaps in the offsets. Keys are hashed as Java's and Python's clients do.
     """
-    settings = {
-        "acks": "all",
-        "enable_idempotence": True,
-        "compression_type": "lz4",
-        "linger_ms": 5,
-        "batch_size": 1 << 18,
-        "delivery_timeout_ms": _EVER,
-        "bootstrap_timeout_ms": _SPEAK_AFTER_MS,
-        "max_block_ms": _SPEAK_AFTER_MS,  # of one attempt: the sender goes on
-        "reconnect_backoff_max_ms": 1_000,
-        "client_id": "gatepulse-simulator",
-    }
-    while True:
-        _wait_until_reachable(bootstrap, stop)
+
+    def __init__(self, bootstrap: str) -> None:
+        """Connect when there is something to send."""
+        self._bootstrap = bootstrap
+        self._heard = time.monotonic()
+        self._reason = ""
+        settings = {
+            "bootstrap.servers": bootstrap,
+            "client.id": "gatepulse-simulator",
+            "enable.idempotence": True,
+            "message.timeout.ms": 0,  # however long the broker is away
+            "compression.type": "lz4",
+            "linger.ms": 5,
+            "batch.size": 1 << 18,
+            "partitioner": "murmur2_random",
+            "reconnect.backoff.max.ms": 1_000,
+            "error_cb": self._complain,
+            "logger": logging.getLogger("kafka.librdkafka"),
+        }
+        self._client = confluent_kafka.Producer(settings)
+
+    def send(
+        self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int | None = None, told: Told = _nobody
+    ) -> None:
+        """Hand a message over; `told` is called once with the broker's answer, during a later call of this object."""
+
+        def deliver(error: KafkaError | None, message: confluent_kafka.Message) -> None:
+            told(_not_stored(error) if error else _stored(message))
+
+        now = round(time.time() * 1000) if timestamp_ms is None else timestamp_ms
         try:
-            return KafkaProducer(bootstrap_servers=bootstrap, **(settings | kafka))
-        except RetriableError as error:
-            log.warning("waiting for the broker", brokers=bootstrap, error=str(error))
-            if stop():
-                raise NoBrokerError(_no_broker(bootstrap)) from error
+            self._client.produce(topic, value, key, timestamp=now, on_delivery=deliver)
+        except KafkaException as refused:
+            told(_not_stored(refused.args[0]))
+
+    def settle(self, seconds: float = 0.0) -> None:
+        """Hear answers, for so long at most while there is none; speak up if the broker has been silent for long."""
+        now = time.monotonic()
+        if self._client.poll(seconds) or not len(self._client):
+            self._heard = now
+        elif now - self._heard >= _SPEAK_AFTER:
+            self._heard = now
+            log.warning("waiting for the broker", brokers=self._bootstrap, error=self._reason)
+
+    def flush(self, seconds: float = float("inf")) -> None:
+        """Return when everything has been answered, or time is over."""
+        until = time.monotonic() + seconds
+        while len(self._client) and time.monotonic() < until:
+            self.settle(_GLANCE)
+
+    def partitions_for(self, topic: str) -> frozenset[int]:
+        """Find out which partitions a topic has: none if the broker does not say so in time."""
+        with contextlib.suppress(KafkaException):
+            return frozenset(self._client.list_topics(topic, timeout=_SPEAK_AFTER).topics[topic].partitions)
+        return frozenset()
+
+    def close(self, seconds: float = 10.0) -> None:
+        """Give what is on its way so much time, and let go of the broker."""
+        self.flush(seconds)
+        self._client.purge()
+        self._client.close()
+
+    def _complain(self, error: KafkaError) -> None:
+        self._reason = error.str()
 
 
-def get_ready(producer: KafkaProducer, topics: Iterable[str]) -> None:
-    """Let a producer find out where the topics are, so that its first message need not wait for that."""
-    for topic in topics:
-        with contextlib.suppress(KafkaTimeoutError):  # who sends waits for it, and says so
-            producer.partitions_for(topic)
-
-
-def _wait_until_reachable(bootstrap: str, stop: Callable[[], bool]) -> None:
-    """Return when something listens at one of the addresses; raises NoBrokerError if `stop` says so before."""
+def make_producer(bootstrap: str, *, stop: Callable[[], bool] = lambda: False) -> Producer:
+    """Return a producer once a broker can be reached. Raises NoBrokerError if `stop` says so before."""
     for attempt in itertools.count():
         if any(map(_listens, bootstrap.split(","))):
-            return
+            break
         if stop():
-            raise NoBrokerError(_no_broker(bootstrap))
-        if attempt % _SPEAK_EVERY == 0:
+            raise NoBrokerError(f"{bootstrap}: no broker answers there. Start it, or name another.")
+        if attempt % round(_SPEAK_AFTER / _GLANCE) == 0:
             log.warning("waiting for the broker", brokers=bootstrap)
-        time.sleep(_SPEAK_AFTER_MS / 1000 / _SPEAK_EVERY)
+        time.sleep(_GLANCE)
+    return Producer(bootstrap)
+
+
+def get_ready(producer: Producer, topics: Iterable[str]) -> None:
+    """Let a producer find out where the topics are, so that its first message need not wait for that."""
+    for topic in topics:
+        producer.partitions_for(topic)
+
+
+def _stored(message: confluent_kafka.Message) -> Stored:
+    return Stored(_known(message.partition()), _known(message.offset()), message.timestamp()[1])
+
+
+def _known(number: int | None) -> int:
+    assert number is not None  # noqa: S101 - what was stored has a place
+    return number
+
+
+def _not_stored(error: Any) -> NotStoredError:  # noqa: ANN401 - confluent-kafka has no type for what an exception bears
+    return NotStoredError(error.str(), final=error.code() in _FINAL or error.fatal())
 
 
 def _listens(address: str) -> bool:
@@ -82,11 +173,7 @@ def _listens(address: str) -> bool:
     if not colon:
         host, port = port, _USUAL_PORT
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_SPEAK_AFTER_MS / 1000).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SPEAK_AFTER).close()
     except (OSError, ValueError):
         return False
     return True
-
-
-def _no_broker(bootstrap: str) -> str:
-    return f"{bootstrap}: no broker answers there. Start it, or name another."

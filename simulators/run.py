@@ -72,7 +72,7 @@ def simulate(
     """Play `plan` until it ends or `stop` is set; return what was sent.
 
     `ledger` is a new directory for the truth. With `consumer_group`, sending waits while the workers of that group
-    are more than `plan.max_lag` events behind. `kafka` are further settings of kafka-python's clients. `at_clock` is
+    are more than `plan.max_lag` events behind; `kafka` are further settings for who asks how far. `at_clock` is
     told the site's clock before anything is sent. `programme` is played instead of the days of `plan`. `punctual`: what
     can be done before the first event is due is done before. Raises `UnknownDeviceError`, `NotAnExpoError`,
     `LedgerExists`, and what kafka-python raises.
@@ -81,7 +81,7 @@ def simulate(
     epoch = plan.epoch if plan.epoch is not None else real.now_ms() // 1000
     stopped = (stop or threading.Event()).is_set
     writer = LedgerWriter(ledger, meta=plan.described(site, epoch)) if ledger else None
-    producer = make_producer(bootstrap, stop=stopped, **settings)
+    producer = make_producer(bootstrap, stop=stopped)
     if punctual:
         get_ready(producer, _TOPICS)
     lag = ConsumerLag(bootstrap, consumer_group, _TOPICS, **settings) if consumer_group else None
@@ -105,7 +105,7 @@ def simulate(
         ended = player.play()
     finally:
         # After an error the ledger stays open on purpose: its reader then knows that answers may be missing.
-        producer.close(timeout=10)
+        producer.close()
         if lag:
             lag.close()
     if writer:

@@ -8,6 +8,7 @@ import numpy as np
 
 from simulators.day import Day, Ints
 from simulators.expo import expo_day
+from simulators.producer import NotStoredError, Stored, Told
 from simulators.spec import ExpoSpec, PeopleSpec, VehicleSpec
 from streams.site import Site, load_site
 
@@ -81,41 +82,28 @@ class MemoryLedger:
 _ON_THE_WAY_MS = 2
 
 
-class Reply:
-    """What a broker says of a stored message."""
-
-    def __init__(self, topic: str, partition: int, offset: int, timestamp: int) -> None:
-        self.topic, self.partition, self.offset, self.timestamp = topic, partition, offset, timestamp
-
-
-class _Future:
-    def __init__(self, answer: Reply | Exception) -> None:
-        self._answer = answer
-
-    def add_callback(self, function: Any) -> None:
-        if isinstance(self._answer, Reply):
-            function(self._answer)
-
-    def add_errback(self, function: Any) -> None:
-        if isinstance(self._answer, Exception):
-            function(self._answer)
-
-
 class MemoryProducer:
-    """Stores every message in a single partition, with its own time; every `fails_every`-th remains unanswered for."""
+    """Stores every message in a single partition, with its own time; every `fails_every`-th remains unanswered for.
 
-    def __init__(self, *, fails_every: int = 0) -> None:
+    `final`: and sending it again would change nothing.
+    """
+
+    def __init__(self, *, fails_every: int = 0, final: bool = True) -> None:
         self.messages: list[tuple[str, bytes, bytes]] = []
         self.times: list[int] = []
-        self._fails_every = fails_every
+        self._fails_every, self._final = fails_every, final
 
-    def send(self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int) -> _Future:
+    def send(self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int, told: Told) -> None:
         """Store a message, or do not answer."""
         self.times.append(timestamp_ms + _ON_THE_WAY_MS)
         self.messages.append((topic, value, key))
         if self._fails_every and len(self.messages) % self._fails_every == 0:
-            return _Future(TimeoutError("no answer"))
-        return _Future(Reply(topic, 0, len(self.messages) - 1, self.times[-1]))
+            told(NotStoredError("no answer", final=self._final))
+        else:
+            told(Stored(0, len(self.messages) - 1, self.times[-1]))
+
+    def settle(self, seconds: float = 0.0) -> None:
+        """Everything has been answered."""
 
     def flush(self) -> None:
         """Return at once: everything has been answered."""

@@ -144,6 +144,12 @@ def test_messages_without_an_answer_are_entered_as_unknown() -> None:
     assert len(played.ledger.results["ok"]) + len(played.ledger.results["info"]) == len(small_day())
 
 
+def test_messages_without_an_answer_are_sent_again_as_long_as_that_can_help() -> None:
+    played = Played(Plan(speed=None, seed=1), producer=MemoryProducer(fails_every=100, final=False))
+    assert sorted(played.ledger.results["ok"]) == list(range(len(small_day())))
+    assert max(played.identities.values()) > 1
+
+
 def test_the_ledger_knows_where_the_broker_has_every_passage_and_since_when() -> None:
     played = Played(Plan(speed=None, seed=1, frame=7, distortion=Distortion(malformed=0.01)))
     lines = dict.fromkeys(range(played.ledger.rows), 0)

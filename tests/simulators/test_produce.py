@@ -46,7 +46,7 @@ def read(broker: str, begin: dict[TopicPartition, int]) -> list[bytes]:
 
 @pytest.fixture
 def begin(broker: str) -> dict[TopicPartition, int]:
-    producer = make_producer(broker, api_version=PROTOCOL)
+    producer = make_producer(broker)
     for topic in TOPICS:
         producer.partitions_for(topic)
     producer.close()
@@ -59,7 +59,7 @@ def test_what_is_sent_arrives_and_stands_in_the_ledger(
     start = site_time(expo(), PEAK_DAY, dt.time(6, 40))
     distortion = Distortion.parse("duplicates=10%,disorder=1m,malformed=1%,lost=1%")
     plan = Plan(speed=60, start_at=start, for_seconds=3, seed=5, distortion=distortion)
-    summary = simulate(plan, expo(), bootstrap=broker, ledger=tmp_path / "ledger", kafka={"api_version": PROTOCOL})
+    summary = simulate(plan, expo(), bootstrap=broker, ledger=tmp_path / "ledger")
     lines = read(broker, begin)
     ledger = read_ledger(tmp_path / "ledger")
     assert ledger.closed
@@ -81,7 +81,7 @@ def test_what_is_sent_arrives_and_stands_in_the_ledger(
 
 
 def test_lag_counts_messages_that_nobody_has_committed(broker: str) -> None:
-    producer = make_producer(broker, api_version=PROTOCOL)
+    producer = make_producer(broker)
     lag = ConsumerLag(broker, "lag-test", ["lag.topic"], api_version=PROTOCOL)
     for number in range(10):
         producer.send("lag.topic", b"x", str(number).encode())
@@ -122,7 +122,6 @@ def test_a_run_that_is_stopped_at_once_ends_cleanly(broker: str, tmp_path: Path)
         bootstrap=broker,
         ledger=tmp_path / "ledger",
         stop=stop,
-        kafka={"api_version": PROTOCOL},
     )
     assert summary.stopped
     assert summary.events == 0
@@ -130,7 +129,7 @@ def test_a_run_that_is_stopped_at_once_ends_cleanly(broker: str, tmp_path: Path)
 
 
 def test_a_correction_arrives_with_the_fields_of_the_contract(broker: str) -> None:
-    producer = make_producer(broker, api_version=PROTOCOL)
+    producer = make_producer(broker)
     producer.partitions_for(Topic.CORRECTIONS.value)
     begin = ends(broker, (Topic.CORRECTIONS.value,))
     written: list[dict[str, object]] = []

@@ -109,14 +109,12 @@ class Place:
         plan = Plan(
             clock=self.clock, for_seconds=seconds, seed=5, epoch=1, frame=3, distortion=Distortion.parse(distortion)
         )
-        kafka = {"api_version": PROTOCOL}
-        bootstrap, ledger = self.broker.bootstrap, self.ledgers / "day"
-        return simulate(plan, SITE, bootstrap=bootstrap, ledger=ledger, stop=stop, kafka=kafka)
+        return simulate(plan, SITE, bootstrap=self.broker.bootstrap, ledger=self.ledgers / "day", stop=stop)
 
     def correct(self, *corrections: OccupancyCorrection) -> None:
         """Send corrections, and write down the truth."""
         plan = Plan(clock=self.clock, epoch=1)
-        producer = make_producer(self.broker.bootstrap, api_version=PROTOCOL)
+        producer = make_producer(self.broker.bootstrap)
         with LedgerWriter(self.ledgers / "corrections", meta=plan.described(SITE, 1)) as ledger:
             for correction in corrections:
                 send_correction(producer, correction, ledger)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from infra.broker import PROTOCOL, EmbeddedBroker
+from infra.broker import EmbeddedBroker
 from infra.clickhouse import EmbeddedClickHouse
 from simulators.incidents.labelled import PROFILE
 from simulators.producer import make_producer
@@ -47,7 +47,7 @@ def crowd(place: Place, *, a_minute: int) -> Iterator[None]:
     over = threading.Event()
 
     def come() -> None:
-        producer = make_producer(place.broker.bootstrap, api_version=PROTOCOL)
+        producer = make_producer(place.broker.bootstrap)
         number = 0
         while not over.is_set():
             for _ in range(a_minute // 10):
