@@ -8,6 +8,7 @@ only; `tests/streams/test_consumer.py` fails when they change. Read `checkpoint`
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 import faust
@@ -15,6 +16,7 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.errors import CorruptRecordException
 from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -107,14 +109,32 @@ def _as_fetched(tp: TP, first: Any, value: JoinedValue) -> ConsumerRecord:  # no
 
 
 def leave_bare(topics: Collection[str]) -> None:
-    """Let aiokafka hand out records of these topics as its parser has them.
+    """Let aiokafka hand out records of these topics as its parser has them, the list of a batch at a time.
 
-    It dresses up each one otherwise, which takes as long as to decode and check the event in it.
+    It dresses each one up otherwise, which takes as long as to decode and check the event in it, and hands out one by
+    one. Where records of aborted transactions are to be left out it does so still.
     """
 
     class Fetched(PartitionRecords):  # type: ignore[misc]  # aiokafka says nothing of its type
-        def _consumer_record(self, tp: TP, record: Any) -> Any:  # noqa: ANN401  # aiokafka's
-            return record if tp.topic in topics else super()._consumer_record(tp, record)
+        next_fetch_offset: int
+
+        def _unpack_records(self) -> Iterator[Any]:
+            if self._tp.topic in topics and self._isolation_level != fetcher.READ_COMMITTED:
+                return self._batches()
+            records: Iterator[Any] = super()._unpack_records()
+            return ([each] for each in records) if self._tp.topic in topics else records
+
+        def _batches(self) -> Iterator[list[Any]]:
+            while self._records.has_next():
+                batch = self._records.next_batch()
+                if self._check_crcs and not batch.validate_crc():
+                    raise CorruptRecordException(f"Invalid CRC - {self._tp}")
+                found = [] if batch.is_control_batch else list(batch)
+                if batch.base_offset < self.next_fetch_offset:  # the first of its records were not asked for
+                    found = [record for record in found if record.offset >= self.next_fetch_offset]
+                self.next_fetch_offset = batch.next_offset
+                if found:
+                    yield found
 
     fetcher.PartitionRecords = Fetched
 
@@ -144,7 +164,10 @@ class CoalescingThread(driver.AIOKafkaConsumerThread):
         """Fetch once; records of joined topics come as few joined ones."""
         fetched = await super().getmany(active_partitions, timeout)
         topics = self.transport.joined_topics
-        return {tp: coalesce(tp, records) if tp.topic in topics else records for tp, records in fetched.items()}
+        return {
+            tp: coalesce(tp, list(chain.from_iterable(records))) if tp.topic in topics else records
+            for tp, records in fetched.items()
+        }
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         return not is_joining(self._ensure_consumer()) and await super()._commit(offsets)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FIRST_RATE: Final = 1_000.0
 """Events a second, if none are given; a search for the limit begins there."""
-_BY_ONE_GENERATOR: Final = 6_000.0
+_BY_ONE_GENERATOR: Final = 15_000.0
 """Events a second that one generator is trusted with, when nobody says how many there should be."""
 _CURVE_PEAK: Final = 72.0
 """Events a second in the busiest minute of the expo's peak day."""

@@ -10,8 +10,10 @@ import faust
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import ConsumerRecord
 from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers import aiokafka as driver
@@ -241,7 +243,7 @@ def test_a_partition_without_anything_committed_is_sought_to_its_beginning() -> 
 
 def test_only_topics_that_ask_for_it_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     async def fetched(*_: object) -> dict[TP, list[Any]]:
-        return {SOURCE: [record(1), record(2)], OTHER: [record(1), record(2)]}
+        return {SOURCE: [[record(1)], [record(2)]], OTHER: [record(1), record(2)]}
 
     async def story(consumer: Offline, _: Offsets) -> None:
         monkeypatch.setattr(driver.AIOKafkaConsumerThread, "getmany", fetched)
@@ -356,24 +358,72 @@ def test_aiokafka_makes_its_records_by_a_name_that_we_replace() -> None:
     assert "PartitionRecords(" in source, "aiokafka.consumer.fetcher: see leave_bare in streams/consumer.py"
 
 
-def test_only_records_of_joined_topics_are_left_bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetcher, "PartitionRecords", fetcher.PartitionRecords)
-    leave_bare({"source"})
+_CHECKSUM, _ATTRIBUTES, _CONTROL = 17, 21, 0x20  # of a batch: two places, and a bit
+
+
+def batch_of(first: int, *values: bytes | None, control: bool = False) -> bytes:
+    """Build a batch as a broker has it, whose records arrived a millisecond after each other."""
     builder = DefaultRecordBatchBuilder(
         magic=2, compression_type=0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=-1,
         batch_size=1 << 20,
     )  # fmt: skip
-    for number, value in enumerate((b"a", b"b\nc", None)):
-        builder.append(number, timestamp=1000 + number, key=b"k", value=value, headers=[])
-    data = bytes(builder.build())
+    for number, value in enumerate(values):
+        builder.append(number, timestamp=1000 + first + number, key=b"k", value=value, headers=[])
+    built = bytearray(builder.build())
+    built[:8] = first.to_bytes(8)
+    built[_ATTRIBUTES + 1] |= _CONTROL if control else 0
+    built[_CHECKSUM:_ATTRIBUTES] = calc_crc32c(built[_ATTRIBUTES:]).to_bytes(4)
+    return bytes(built)
 
-    def fetched(tp: TP) -> list[Any]:
-        return list(fetcher.PartitionRecords(tp, MemoryRecords(data), [], 1, None, None, True, 0))
 
-    assert [type(each) for each in fetched(OTHER)] == [ConsumerRecord] * 2  # the first was not asked for
-    bare = fetched(SOURCE)
-    assert not isinstance(bare[0], ConsumerRecord)
-    (joined,) = coalesce(SOURCE, bare)
-    assert [joined] == coalesce(SOURCE, fetched(OTHER))
+def fetched(data: bytes, *, of: TP = SOURCE, asked: int = 0, crcs: bool = True, committed: bool = False) -> Any:
+    level = fetcher.READ_COMMITTED if committed else fetcher.READ_UNCOMMITTED
+    return fetcher.PartitionRecords(of, MemoryRecords(data), [], asked, None, None, crcs, level)
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace aiokafka's records, for the time of a test."""
+    monkeypatch.setattr(fetcher, "PartitionRecords", fetcher.PartitionRecords)
+    leave_bare({"source"})
+
+
+@pytest.mark.usefixtures("bare")
+def test_only_records_of_joined_topics_are_left_bare() -> None:
+    data = batch_of(0, b"a", b"b\nc", None)
+    dressed = list(fetched(data, of=OTHER, asked=1))
+    assert [type(each) for each in dressed] == [ConsumerRecord] * 2  # the first was not asked for
+    (found,) = fetched(data, asked=1)
+    assert not isinstance(found[0], ConsumerRecord)
+    (joined,) = coalesce(SOURCE, found)
+    assert [joined] == coalesce(SOURCE, dressed)
     assert (joined.value, joined.value.records.offset.tolist()) == (b"b\nc\n", [1, 2])
     assert (joined.value.records.lines.tolist(), joined.value.records.arrived.tolist()) == ([2, 1], [1001, 1002])
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize("asked", range(10))
+def test_the_next_fetch_begins_behind_the_batch_whose_records_were_handed_out(asked: int) -> None:
+    data = batch_of(0, b"a", b"b") + batch_of(2, b"", control=True) + batch_of(3, b"d", b"e", b"f") + batch_of(8, b"i")
+    ours, theirs = fetched(data, asked=asked), fetched(data, of=OTHER, asked=asked)
+    offsets = [[record.offset for record in found] for found in ours]
+    assert [each for some in offsets for each in some] == [record.offset for record in theirs]
+    assert ours.next_fetch_offset == theirs.next_fetch_offset
+    stopped = fetched(data, asked=asked)
+    for some in offsets:
+        assert [record.offset for record in next(stopped)] == some
+        assert stopped.next_fetch_offset == some[-1] + 1
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_batch_that_was_damaged_on_the_way_is_refused() -> None:
+    data = bytearray(batch_of(0, b"a"))
+    data[-2] ^= 1
+    with pytest.raises(CorruptRecordException):
+        next(fetched(bytes(data)))
+
+
+@pytest.mark.usefixtures("bare")
+def test_who_reads_what_is_committed_only_leaves_that_to_aiokafka() -> None:
+    found = list(fetched(batch_of(0, b"a", b"b"), committed=True))
+    assert [[record.value for record in some] for some in found] == [[b"a"], [b"b"]]

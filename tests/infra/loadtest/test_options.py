@@ -111,7 +111,8 @@ def test_there_are_as_many_generators_as_the_rate_needs_and_no_more_than_process
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     rates = {
-        rate: options.generators_for(LoadOptions(rate=rate)) for rate in (100.0, 6_000.0, 6_001.0, 30_000.0, 90_000.0)
+        rate: options.generators_for(LoadOptions(rate=rate))
+        for rate in (100.0, 15_000.0, 15_001.0, 70_000.0, 200_000.0)
     }
-    assert rates == {100: 1, 6_000: 1, 6_001: 2, 30_000: 5, 90_000: 8}
-    assert options.generators_for(LoadOptions(rate=3_000, shape="burst")) == 3
+    assert rates == {100: 1, 15_000: 1, 15_001: 2, 70_000: 5, 200_000: 8}
+    assert options.generators_for(LoadOptions(rate=9_000, shape="burst")) == 3
