@@ -17,7 +17,7 @@ test: $(VENV)/.installed-test
 	@sh infra/install-prometheus.sh
 	@$(BIN)/python -m infra.kafka.install
 	$(MAKE) check
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 faults: $(VENV)/.installed-test
 	@sh infra/install-browser.sh

@@ -33,7 +33,7 @@ from simulators.run import Summary, simulate, stopping_on_signals
 from simulators.verify import verify
 from sinks.clickhouse import Reader
 from streams.clock import SiteClock
-from streams.logs import keep_kafka_quiet
+from streams.logs import kafka_writes_into
 from streams.site import Site, load_site
 from streams.topics import SOURCES
 
@@ -87,11 +87,11 @@ def run_demo(options: DemoOptions) -> int:
     relay = read_relay(options.relay, site)
     with (
         open_state(options.state) as state,
+        kafka_writes_into(state / "logs" / "demo.log"),
         delivery(state / "alerting", options.scenario, _say, relay=relay) as alarms,
         stopping_on_signals() as stop,
         Supervisor(stop_within=_STOP_WITHIN) as supervisor,
     ):
-        keep_kafka_quiet(state / "logs" / "demo.log")
         run = next_run(state, site, broker=options.broker)
         start_at = site_time(site, run.date, options.start_at)
         clock = SiteClock(start_at, int(time.time() * 1000), options.speed)

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -26,11 +28,15 @@ def configure_logging(level: str) -> None:
     )
 
 
-def keep_kafka_quiet(file: Path) -> None:
-    """Let kafka-python write into a file, and no other: while a broker goes down it says so dozens of times."""
+@contextmanager
+def kafka_writes_into(file: Path) -> Iterator[None]:
+    """Let Kafka's clients write into a file and nowhere else: while a broker is gone they say so dozens of times."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    log = logging.getLogger("kafka")
-    log.propagate = False
-    for handler in log.handlers:
+    log, handler = logging.getLogger("kafka"), logging.FileHandler(file)
+    before = log.handlers, log.propagate
+    log.handlers, log.propagate = [handler], False
+    try:
+        yield
+    finally:
+        log.handlers, log.propagate = before
         handler.close()
-    log.handlers = [logging.FileHandler(file, delay=True)]

@@ -30,7 +30,7 @@ from simulators.run import stopping_on_signals
 from simulators.verify import verify
 from sinks.clickhouse import Reader
 from streams.clock import real_now
-from streams.logs import keep_kafka_quiet
+from streams.logs import kafka_writes_into
 
 if TYPE_CHECKING:
     import threading
@@ -58,7 +58,7 @@ def run_loadtest(options: LoadOptions) -> int:
         Progress(err) as progress,
         ExitStack() as ending,
     ):
-        keep_kafka_quiet(folder / "logs" / "loadtest.log")
+        ending.enter_context(kafka_writes_into(folder / "logs" / "loadtest.log"))
         ledgers = folder / "ledgers"
         if options.settings is None and ledgers.exists():
             raise WrongLoadError(

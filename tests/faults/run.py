@@ -27,7 +27,7 @@ from typing import Final
 from rich.console import Console
 from rich.live import Live
 
-from streams.logs import keep_kafka_quiet
+from streams.logs import kafka_writes_into
 from tests.faults import table
 from tests.faults.catalogue import Fault, catalogue
 from tests.faults.oracle import judge
@@ -67,13 +67,12 @@ def _run_once(
     fault: Fault, *, seed: int, quick: bool, run: int, keep: bool, minutes: float | None, say: Say
 ) -> Outcome:
     place = Path(tempfile.mkdtemp(prefix=f"gatepulse-{fault.id}-"))
-    keep_kafka_quiet(place / "logs" / "harness.log")
     today = dt.datetime.now(dt.UTC).date()
     outcome = Outcome(fault.id, fault.what, seed, quick, place=str(place), name=fault.name, on=today)
     begun = time.monotonic()
     say("starting the plant")
     try:
-        with Plant(fault.layout, place) as plant:
+        with kafka_writes_into(place / "logs" / "harness.log"), Plant(fault.layout, place) as plant:
             trial = Trial(plant, seed=seed, quick=quick, run=run, say=say, minutes=minutes)
             outcome = _play(fault, trial, outcome)
             say("ending the plant")

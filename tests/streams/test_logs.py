@@ -1,25 +1,25 @@
-"""Where kafka-python's own words go."""
+"""Where the words of Kafka's clients go."""
 
 import logging
 from pathlib import Path
 
 import pytest
 
-from streams.logs import keep_kafka_quiet
+from streams.logs import kafka_writes_into
 
 
-def test_kafka_writes_into_one_file_at_a_time_and_the_one_before_is_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_kafkas_clients_say_is_in_the_file_for_the_time_of_a_block(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kafka = logging.getLogger("kafka")
-    monkeypatch.setattr(kafka, "handlers", [])
-    monkeypatch.setattr(kafka, "propagate", True)
-    for name in ("first", "second"):
-        keep_kafka_quiet(tmp_path / "logs" / name)
-        kafka.getChild("conn").warning("said to the %s", name)
-        (handler,) = kafka.handlers
-        assert isinstance(handler, logging.FileHandler)
-    first, second = ((tmp_path / "logs" / name).read_text() for name in ("first", "second"))
-    assert (first, second) == ("said to the first\n", "said to the second\n")
-    # a file that is left open is a warning, and so a failure
-    handler.close()
+    said = logging.getLogger("kafka").getChild("conn").warning
+    with kafka_writes_into(tmp_path / "logs" / "outer"):
+        with kafka_writes_into(tmp_path / "logs" / "inner"):
+            said("inner")
+        said("outer")
+    assert not caplog.messages
+    said("as usual")
+    assert caplog.messages == ["as usual"]
+    assert {file.name: file.read_text() for file in (tmp_path / "logs").iterdir()} == {
+        "outer": "outer\n",
+        "inner": "inner\n",
+    }
