@@ -80,7 +80,7 @@ def config_xml(settings: ServerSettings, logins: dict[str, Login], *, directory:
   <background_pool_size>2</background_pool_size>
   <background_schedule_pool_size>4</background_schedule_pool_size>
   <max_concurrent_queries>100</max_concurrent_queries>
-  <merge_tree><number_of_free_entries_in_pool_to_execute_mutation>1</number_of_free_entries_in_pool_to_execute_mutation>
+  <merge_tree>{_MERGES}<number_of_free_entries_in_pool_to_execute_mutation>1</number_of_free_entries_in_pool_to_execute_mutation>
     <number_of_free_entries_in_pool_to_lower_max_size_of_merge>1</number_of_free_entries_in_pool_to_lower_max_size_of_merge>
     <number_of_free_entries_in_pool_to_execute_optimize_entire_partition>1</number_of_free_entries_in_pool_to_execute_optimize_entire_partition>
   </merge_tree>
@@ -114,6 +114,9 @@ def config_xml(settings: ServerSettings, logins: dict[str, Login], *, directory:
 """
 
 
+# Rows come in small parts, some ten a flush. Merging ten of a size at once, and not five, rewrites a row a third as
+# often; what is read then has a few parts more.
+_MERGES = "<merge_selector_base>10</merge_selector_base>"
 _SETTINGS = (
     "<async_insert>0</async_insert>"
     "<allow_python_table_function>0</allow_python_table_function>"  # as any user it ended the whole process

@@ -5,7 +5,6 @@ What its errors mean is in `failures.py`, its tables and views are in `schema/*.
 
 import asyncio
 import contextlib
-import datetime as dt
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +17,9 @@ import stamina
 from clickhouse_driver import Client
 
 from sinks.failures import failure
-from sinks.rows import DAYS, TABLES, WINDOWS, Block, Column
-from sinks.sink import SinkClosed, StoreUnavailable, as_list, each_table
+from sinks.native import REVISION, insert
+from sinks.rows import TABLES, Block
+from sinks.sink import SinkClosed, StoreUnavailable, each_table
 
 OnRetry = Callable[[str, StoreUnavailable, int], None]
 """Called before a write is tried again: the table, why, and how often it was tried."""
@@ -30,8 +30,6 @@ _INSERT_SETTINGS = {
     "max_partitions_per_insert_block": 0,  # late events may reach into any month
 }
 _CONNECT_SECONDS = 5
-_FIRST_DAY = dt.date(1970, 1, 1).toordinal()
-_LAST_DAY = 65_535  # what a Date can hold
 _NUMBERS = {
     "UInt8": np.uint8, "UInt16": np.uint16, "UInt32": np.uint32, "UInt64": np.uint64,
     "Int8": np.int8, "Int16": np.int16, "Int32": np.int32, "Int64": np.int64,
@@ -61,6 +59,7 @@ def connect(address: StoreAddress, *, seconds: float = 60.0, **settings: int) ->
         connect_timeout=_CONNECT_SECONDS,
         send_receive_timeout=seconds,
         settings=settings,
+        client_revision=REVISION,
     )
 
 
@@ -127,18 +126,11 @@ class ClickHouseSink:
                     raise
 
     def _insert(self, block: Block) -> None:
-        """Insert once, on the sink's thread. The columns are made anew: the driver writes into what it is given."""
-        names = TABLES[block.table].columns
-        into = f"INSERT INTO gatepulse_store.{block.table} ({', '.join(names)}) VALUES"
+        """Insert once, on the sink's thread."""
+        names = ", ".join(TABLES[block.table].columns)
         try:
-            columns = [_sent(name, block.columns[name]) for name in names]
-            self._client.execute(into, columns, columnar=True, types_check=False)
-        except (AttributeError, TypeError) as error:  # the driver does not say which column it choked on
-            self._client.disconnect()
-            given = ", ".join(f"{name} {type(as_list(block.columns[name])[0]).__name__}" for name in names)
-            raise failure(block.table, TypeError(f"{error}; the first row has {given}")) from error
+            insert(self._client, f"INSERT INTO gatepulse_store.{block.table} ({names}) VALUES", block)
         except Exception as error:
-            self._client.disconnect()  # whatever happened, the next try starts on a connection in step
             raise failure(block.table, error) from error
 
 
@@ -148,23 +140,6 @@ def _cut(client: Client) -> None:
     if connected is not None:
         with contextlib.suppress(OSError):
             connected.shutdown(socket.SHUT_RDWR)
-
-
-def _sent(name: str, column: Column) -> list[Any]:
-    """Return a new list of what the driver takes for a column: see the units in `rows.py`."""
-    values: list[Any] = as_list(column)
-    if name in WINDOWS:
-        return [milliseconds // 1000 for milliseconds in values]
-    if name in DAYS:
-        dates = {day: _date(day) for day in set(values)}
-        return [dates[day] for day in values]
-    return values
-
-
-def _date(day: int) -> dt.date:
-    if not 0 <= day <= _LAST_DAY:
-        raise ValueError(f"day {day} is outside 0 to {_LAST_DAY} days since 1970-01-01")
-    return dt.date.fromordinal(_FIRST_DAY + day)
 
 
 class Reader:

@@ -5,11 +5,12 @@ Next: `memory.py`, the smallest store there is, then `clickhouse.py`.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import chain
+from typing import Any, Protocol
 
 import numpy as np
 
-from sinks.rows import CLAIM, TABLES, Block, Column
+from sinks.rows import CLAIM, TABLES, Block, Coded, Column
 
 
 class StoreError(Exception):
@@ -132,12 +133,30 @@ def _joined(blocks: list[Block]) -> Block:
 
 def _appended(parts: list[Column]) -> Column:
     """Append columns. Arrays of different types become a list: promoting int64 and uint64 to float would round."""
+    coded = [part for part in parts if isinstance(part, Coded)]
+    if len(coded) == len(parts):
+        return _united(coded)
     arrays = [part for part in parts if isinstance(part, np.ndarray)]
     if len(arrays) == len(parts) and len({array.dtype for array in arrays}) == 1:
         return np.concatenate(arrays)
-    return [value for part in parts for value in as_list(part)]
+    return list(chain.from_iterable(map(as_list, parts)))
 
 
-def as_list(column: Column) -> list[object]:
-    """Return a new list of Python values, whatever the column was kept in."""
-    return column.tolist() if isinstance(column, np.ndarray) else list(column)
+def _united(parts: list[Coded]) -> Coded:
+    """Append coded columns, whatever names each has."""
+    names = list(dict.fromkeys(chain.from_iterable(part.names for part in parts)))
+    place = {name: number for number, name in enumerate(names)}
+    codes = [np.array([place[name] for name in part.names])[part.codes] for part in parts]
+    return Coded(np.concatenate(codes), names)
+
+
+def as_list(column: Column) -> list[Any]:
+    """Return a list of Python values, whatever the column was kept in, to be read only; None is NULL."""
+    if isinstance(column, list):
+        return column
+    if not isinstance(column, (np.ndarray, Coded)):
+        return list(column)
+    values: list[Any] = column.tolist()
+    if isinstance(column, np.ndarray) and column.dtype.kind == "f":
+        return [None if missing else value for value, missing in zip(values, np.isnan(column), strict=True)]
+    return values

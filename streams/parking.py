@@ -117,7 +117,7 @@ def _name(table: str, logs: Sequence[str], plain: bytes) -> str:
 
 
 def _as_they_were(column: list[Any]) -> list[Any]:
-    """Make tuples of lists again: the driver takes arrays of tuples only."""
+    """Make tuples of lists again, which MessagePack does not have."""
     if column and isinstance(column[0], list):
         return [[tuple(each) for each in value] for value in column]
     return column

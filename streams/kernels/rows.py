@@ -7,15 +7,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sinks.rows import Block
+from sinks.rows import Block, Coded
 from streams.kernels.batch import DIRECTIONS, OUTCOMES, Batch, Rejection
 from streams.kernels.identity import Ranges
 from streams.kernels.log import LogName
 
 _AS_THEY_ARE = (
-    "device", "epoch", "seq", "ts", "entrance", "category", "reason", "health", "credential", "offset", "line",
+    "device", "epoch", "seq", "ts", "entrance", "category", "reason", "temperature", "health", "credential", "offset",
+    "line",
 )  # fmt: skip
-_DIRECTIONS, _OUTCOMES = np.array(DIRECTIONS, dtype=object), np.array(OUTCOMES, dtype=object)
 
 
 class Heard(Protocol):
@@ -38,13 +38,9 @@ def passage_rows(log: str, kind: str, batches: Sequence[Batch]) -> Block:
 
     n = sum(map(len, batches))
     columns = {name: joined(name) for name in _AS_THEY_ARE}
-    temperature = joined("temperature")
-    measured = temperature.astype(object)
-    measured[np.isnan(temperature)] = None
-    columns["temperature"] = measured.tolist()
-    columns["direction"] = _DIRECTIONS[joined("direction")].tolist()
-    columns["outcome"] = _OUTCOMES[joined("outcome")].tolist()
-    return Block("passages", {**columns, "kind": [kind] * n, "log": [log] * n})
+    columns["direction"] = Coded(joined("direction"), DIRECTIONS)
+    columns["outcome"] = Coded(joined("outcome"), OUTCOMES)
+    return Block("passages", {**columns, "kind": Coded.same(kind, n), "log": Coded.same(log, n)})
 
 
 def entered_rows(kind: str, entered: Mapping[int, AbstractSet[str]]) -> Block:

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from sinks.rows import Block
+from sinks.rows import Block, Coded, Column
 from streams.kernels.batch import DIRECTIONS, OUTCOMES, Ints
 from streams.kernels.cells import Cells, unpack
 from streams.kernels.counted import MINUTE_MS, WINDOW_MS, Counted
@@ -153,17 +153,17 @@ def _rows(table: str, cells: Cells, columns: Callable[[Ints], Mapping[str, Any]]
 
 def _stamped(block: Block, *, log: str, segment: int, version: int) -> Block:
     n = len(next(iter(block.columns.values())))
-    stamp: dict[str, list[Any]] = {"log": [log] * n, "segment": [segment] * n, "version": [version] * n}
+    stamp: dict[str, Column] = {"log": Coded.same(log, n), "segment": [segment] * n, "version": [version] * n}
     return Block(block.table, {**block.columns, **stamp})
 
 
 def _cell_columns(log: Log, keys: Ints) -> dict[str, Any]:
     parts = unpack(keys)
     return {
-        "kind": [log.kind] * len(keys),
+        "kind": Coded.same(log.kind, len(keys)),
         "entrance": log.entrances.names(parts.entrance),
-        "direction": [DIRECTIONS[i] for i in parts.direction.tolist()],
-        "outcome": [OUTCOMES[i] for i in parts.outcome.tolist()],
+        "direction": Coded(parts.direction, DIRECTIONS),
+        "outcome": Coded(parts.outcome, OUTCOMES),
         "category": log.categories.names(parts.category),
     }
 
@@ -179,4 +179,4 @@ def _late_columns(log: Log, keys: Ints) -> dict[str, Any]:
 def _refusal_columns(log: Log, keys: Ints, *, reason: str) -> dict[str, Any]:
     columns = _window_columns(log, keys, width=MINUTE_MS)
     del columns["direction"], columns["outcome"]
-    return {**columns, "reason": [reason] * len(keys)}
+    return {**columns, "reason": Coded.same(reason, len(keys))}

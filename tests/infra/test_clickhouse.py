@@ -77,6 +77,11 @@ def test_the_limits_that_were_asked_for_hold(clickhouse: EmbeddedClickHouse) -> 
     assert ask(clickhouse, query) == [("2000000000",)]
 
 
+def test_merges_are_as_rare_as_was_asked_for(clickhouse: EmbeddedClickHouse) -> None:
+    query = "SELECT value FROM system.merge_tree_settings WHERE name = 'merge_selector_base'"
+    assert ask(clickhouse, query) == [("10",)]
+
+
 def test_a_wrong_password_is_refused(clickhouse: EmbeddedClickHouse) -> None:
     assert refused(clickhouse, "SELECT 1", Login("gatepulse", "guess")) == WRONG_PASSWORD
     assert refused(clickhouse, "SELECT 1", Login("reader", "")) == WRONG_PASSWORD

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sinks.rows import MILLISECONDS, TABLES, Block
+from sinks.rows import MILLISECONDS, TABLES, Block, Coded
 from sinks.sink import StoreRefused
 from tests.sinks.samples import NOON, TODAY, block
 from tests.sinks.stores import Memory, Server, Store
@@ -87,6 +87,13 @@ def test_missing_values_stay_missing(store: Store) -> None:
     assert store.rows("site_areas")[0][2] is None
 
 
+def test_what_is_not_a_number_in_an_array_is_missing(store: Store) -> None:
+    written = block("passages", {"seq": 1}, {"seq": 2}, {"seq": 3})
+    store.write(Block("passages", {**written.columns, "temperature": np.array([36.5, np.nan, 37.0])}))
+    temperatures = [row[TABLES["passages"].columns.index("temperature")] for row in store.rows("passages")]
+    assert temperatures == [36.5, None, 37.0]
+
+
 def test_text_is_kept_to_the_letter(store: Store) -> None:
     odd = ["北入口 – ворота", "", "a\nb\tc\\d'e\"f", "\x00", "🛂" * 64]
     store.write(block("corrections", *({"id": str(n), "reason": text} for n, text in enumerate(odd))))
@@ -117,6 +124,34 @@ def test_arrays_and_lists_are_the_same_rows(store: Store) -> None:
     store.write(lists, Block("counts_10s", arrays), replace(lists))
     assert store.rows("counts_10s") == before
     assert [row[8] for row in before] == list(range(20))
+
+
+def test_texts_given_as_codes_are_the_same_rows(store: Store) -> None:
+    lists = block("counts_10s", *({"category": f"c{n % 3}", "segment": n} for n in range(10)))
+    codes, names = np.arange(10) % 3, ["c0", "c1", "c2", "nobody's"]
+    coded = {"category": Coded(codes, names), "log": Coded.same(lists.columns["log"][0], 10)}
+    store.write(lists)
+    before = store.rows("counts_10s")
+    halves = [
+        Block("counts_10s", {**lists.columns, "category": Coded(2 - codes, ["c2", "c1", "c0"])}),
+        Block("counts_10s", {**lists.columns, **coded}),
+        lists,
+    ]
+    store.write(*halves[:2])
+    store.write(*halves)
+    assert store.rows("counts_10s") == before
+    assert len(before) == 10
+
+
+@pytest.mark.parametrize("different", [256, 257, 65_536, 65_537])
+def test_text_comes_back_whole_however_many_different_texts_there_are(store: Store, different: int) -> None:
+    one = block("counts_1m", {})
+    columns: dict[str, Any] = {name: list(values) * different for name, values in one.columns.items()}
+    columns |= {"category": [str(number) for number in range(different)], "passages": np.arange(different)}
+    store.write(Block("counts_1m", columns))
+    rows = store.rows("counts_1m")
+    assert len(rows) == different
+    assert all(row[7] == str(row[8]) for row in rows)
 
 
 def test_nothing_to_write_is_no_error(store: Store) -> None:
