@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 TELL_SECONDS: Final = 0.25
 _READ_SECONDS: Final = 1.0
-MOST_CELLS: Final = 4000
+MOST_CELLS: Final = 8000
 """Of one line: some 100 kB, far below what a topic takes."""
 Send = Callable[[bytes], Awaitable[None]]
 _encode = msgspec.json.Encoder().encode
@@ -89,19 +89,22 @@ class Teller:
                 await self._tell_inside(send)
 
     def news(self) -> Iterator[AlarmInput]:
-        """Return what has changed since the last time, in lines that are not too long."""
+        """Return what has changed since the last time, in lines that are not too long.
+
+        Nothing claims to be complete before all of it is told: a second that is judged meanwhile would lack the rest.
+        """
         flows = [flow for counting in self.countings for flow in self._flows(counting)]
-        if sum(len(flow.cells) for flow in flows) <= MOST_CELLS:
-            if flows:
-                yield AlarmInput(flows=flows)
-            return
-        for flow in flows:
-            yield from map(AlarmInput, ([part] for part in _parts(flow)))
+        if sum(len(flow.columns) for flow in flows) > MOST_CELLS:
+            for flow in flows:
+                yield from (AlarmInput(flows=[part]) for part in _parts(flow))
+            flows = [replace(flow, cells=flow.columns.part(0, 0)) for flow in flows]
+        if flows:
+            yield AlarmInput(flows=flows)
 
     def _flows(self, counting: Counting[PassageLog]) -> Iterator[LogFlow]:
         for passages, complete_to in counting.standing():
             flow = flow_of(passages, self.clock.now(complete_to) if complete_to else 0)
-            if flow.cells or flow.lanes or complete_to:
+            if len(flow.columns) or flow.lanes or complete_to:
                 yield flow
 
     async def _tell_inside(self, send: Send) -> None:
@@ -119,7 +122,6 @@ class Teller:
 
 
 def _parts(flow: LogFlow) -> Iterator[LogFlow]:
-    """Cut a flow into parts; only the last one claims to be complete."""
-    for start in range(0, len(flow.cells) - MOST_CELLS, MOST_CELLS):
-        yield replace(flow, complete_to=0, cells=flow.cells[start : start + MOST_CELLS], lanes=[])
-    yield replace(flow, cells=flow.cells[-(len(flow.cells) % MOST_CELLS or MOST_CELLS) :])
+    """Cut the cells of a flow into parts, none of which claims to be complete."""
+    for start in range(0, len(flow.columns), MOST_CELLS):
+        yield replace(flow, complete_to=0, cells=flow.columns.part(start, start + MOST_CELLS), lanes=[])

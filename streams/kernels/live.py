@@ -12,14 +12,16 @@ that is behind stays behind by as much, passage after passage. So the lag of a d
 events keep coming (see Lag), and what is late beyond it is no news.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
 
 import numpy as np
 
+from streams.kernels.alarms.told import CellsTold, LaneTold
 from streams.kernels.batch import OUTCOMES, Batch, Bools, Ints
-from streams.kernels.cells import MOST_ENTRANCES, Cells, groups_of
+from streams.kernels.cells import MOST_ENTRANCES, groups_of
 from streams.kernels.names import Names
 from streams.kernels.times import TimeRules
 
@@ -35,12 +37,7 @@ _PASSED = OUTCOMES.index("passed")
 _DENIED = OUTCOMES.index("denied")
 _MEASURE: Final = 3  # bits
 _ENTRANCE: Final = 14
-
-
-CellTold = tuple[int, str, int, int]
-"""Second, entrance, measure, count."""
-LaneTold = tuple[str, str, int, int, int]
-"""Device, entrance, last, events, entered; see Lane."""
+_SECOND: Final = _ENTRANCE + _MEASURE
 
 
 class Measure(IntEnum):
@@ -105,10 +102,35 @@ class Lane:
 
 
 @dataclass(slots=True)
+class Seconds:
+    """Counts by packed key (second, entrance, measure), and which of them have changed since they were last taken."""
+
+    counts: Counter[int] = field(default_factory=Counter)
+    changed: set[int] = field(default_factory=set)
+
+    def add(self, keys: Ints) -> None:
+        """Count one event for each key given."""
+        listed = keys.tolist()
+        self.counts.update(listed)
+        self.changed.update(listed)
+
+    def take_changed(self) -> tuple[Ints, list[int]]:
+        """Return the changed keys, sorted, with their absolute counts, and forget that they changed."""
+        keys = np.fromiter(self.changed, dtype=np.int64, count=len(self.changed))
+        keys.sort()
+        self.changed.clear()
+        return keys, [self.counts[key] for key in keys.tolist()]
+
+    def forget(self, first: int) -> None:
+        """Forget the keys below one, except those that were not taken yet."""
+        self.counts = Counter({key: n for key, n in self.counts.items() if key >= first or key in self.changed})
+
+
+@dataclass(slots=True)
 class Live:
     """Counts by second, entrance and measure, absolute per log; those that can no longer change are forgotten."""
 
-    cells: Cells = field(default_factory=Cells)
+    cells: Seconds = field(default_factory=Seconds)
     lanes: dict[str, Lane] = field(default_factory=dict)
     changed_lanes: set[str] = field(default_factory=set)
     lags: dict[str, Lag] = field(default_factory=dict)
@@ -120,7 +142,7 @@ class Live:
         live, site = rules.live_time(batch.ts, batch.arrived)
         news = self._news(batch, site, rules)
         self.newest = max(self.newest, int(live.max()))
-        base = ((live // 1000) << (_ENTRANCE + _MEASURE)) | (entrance << _MEASURE)
+        base = ((live // 1000) << _SECOND) | (entrance << _MEASURE)
         measure, unwell = _measures(batch)
         self.cells.add((base | measure)[news & (measure >= 0)])
         if unwell is not None:
@@ -168,18 +190,14 @@ class Live:
             lane.entered = max(lane.entered, inside)
             self.changed_lanes.add(device)
 
-    def take(self, entrances: Names, grace: int) -> tuple[list[CellTold], list[LaneTold]]:
+    def take(self, entrances: Names, grace: int) -> tuple[CellsTold, list[LaneTold]]:
         """Return what changed, absolute.
 
         What can no longer change is forgotten when this is called the next time: only then has the broker what was
         returned before, and a snapshot that is kept in between must still have it.
         """
-        self._forget(self.told_before)
-        keys, counts = self.cells.take_changed()
-        cells = [
-            (key >> (_ENTRANCE + _MEASURE), entrances.listed[(key >> _MEASURE) & (MOST_ENTRANCES - 1)], key & 7, count)
-            for key, count in zip(keys.tolist(), counts, strict=True)
-        ]
+        self.cells.forget(self.told_before << _SECOND)
+        cells = _told(*self.cells.take_changed(), entrances) if self.cells.changed else CellsTold.of([])
         lanes = [
             (device, lane.entrance, lane.last, lane.events, lane.entered)
             for device, lane in sorted((name, self.lanes[name]) for name in self.changed_lanes)
@@ -188,11 +206,17 @@ class Live:
         self.told_before = (self.newest - grace) // 1000 - 1
         return cells, lanes
 
-    def _forget(self, second: int) -> None:
-        """Forget the cells before a second, except those that were not told yet."""
-        first = second << (_ENTRANCE + _MEASURE)
-        for key in [key for key in self.cells.counts if key < first and key not in self.cells.changed]:
-            del self.cells.counts[key]
+
+def _told(keys: Ints, counts: list[int], entrances: Names) -> CellsTold:
+    """Put cells (at least one) by packed key, sorted, into columns that name the entrances in use."""
+    second, entrance = keys >> _SECOND, (keys >> _MEASURE) & (MOST_ENTRANCES - 1)
+    first = int(second[0])
+    used = np.zeros(len(entrances), np.bool_)
+    used[entrance] = True
+    numbers = (np.cumsum(used) - 1)[entrance]
+    measure = keys & ((1 << _MEASURE) - 1)
+    names = entrances.names(np.flatnonzero(used))
+    return CellsTold(first, names, (second - first).tolist(), numbers.tolist(), measure.tolist(), counts)
 
 
 def _measures(batch: Batch) -> tuple[Ints, Bools | None]:
@@ -209,7 +233,7 @@ def freeze(live: Live) -> dict[str, Any]:
     """Write it as plain lists and numbers."""
     keys = sorted(live.cells.counts)
     return {
-        "cells": [keys, live.cells.of(keys)],
+        "cells": [keys, [live.cells.counts[key] for key in keys]],
         "lanes": [
             [name, each.entrance, each.last, each.events, each.entered] for name, each in sorted(live.lanes.items())
         ],
@@ -222,7 +246,7 @@ def thaw(plain: dict[str, Any] | None) -> Live:
     """Undo `freeze`; all of it counts as changed, since nobody knows what was still told. None: of an older version."""
     if plain is None:
         return Live()
-    counts = dict(zip(*plain["cells"], strict=True))
+    counts = Counter(dict(zip(*plain["cells"], strict=True)))
     lanes = {name: Lane(*rest) for name, *rest in plain["lanes"]}
     lags = {name: Lag(lag, heard) for name, lag, heard in plain.get("lags", ())}
-    return Live(Cells(counts, set(counts)), lanes, set(lanes), lags, plain["newest"])
+    return Live(Seconds(counts, set(counts)), lanes, set(lanes), lags, plain["newest"])

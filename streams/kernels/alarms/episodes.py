@@ -122,23 +122,23 @@ class Alarm:
         limit = self.rule.limits[number]
         if value is not None:
             self.peak = max(self.peak, value)
-        now = replace(episode, level=limit.level, limit=limit.value, detail=detail or episode.detail)
-        if value is not None:
-            now = replace(now, value=value)
         self.worst = max(self.worst, number)
         ends = 0 < self.shelved_until <= at
         self.shelved_until = 0 if ends else self.shelved_until
         worse = LEVELS.index(limit.level) - LEVELS.index(episode.level)
+        due = episode.state == "raised" and at - self.told_at >= self.rule.repeat
+        if not (worse or ends or due):
+            return None
+        now = replace(
+            episode, level=limit.level, limit=limit.value, detail=detail or episode.detail,
+            value=episode.value if value is None else value,
+        )  # fmt: skip
         if worse > 0:  # than what was acknowledged
             state: State = "shelved" if self.shelved_until else "raised"
             return self._tell(replace(now, acknowledged_at=None, actor="", state=state), at, "escalated")
         if ends:
             return self._tell(replace(now, state=_back(now)), at, "unshelved")
-        if worse < 0:
-            return self._tell(now, at, "deescalated")
-        if now.state == "raised" and at - self.told_at >= self.rule.repeat:
-            return self._tell(now, at, "repeated")
-        return None
+        return self._tell(now, at, "deescalated" if worse < 0 else "repeated")
 
     def withdraw(self, at: int) -> Episode | None:
         """Clear it because nobody judges it any more: the profile does not have its subject."""

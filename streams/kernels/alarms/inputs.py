@@ -7,7 +7,7 @@ so that replaying it gives the same episodes.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from streams.kernels.live import CellTold, LaneTold
+from streams.kernels.alarms.told import CellsTold, CellTold, LaneTold
 
 Action = Literal["ack", "shelve", "unshelve"]
 
@@ -16,17 +16,23 @@ Action = Literal["ack", "shelve", "unshelve"]
 class LogFlow:
     """What one log of passages has counted lately: complete for all live times before `complete_to`.
 
-    cells: (second, entrance, measure, count); lanes: (device, entrance, newest event, events since ever, newest passage
-    inward), live times in ms, see `live`; missing: events known to be missing by entrance, where there are any.
+    cells: absolute counts, one by one if a version before columns has told them; lanes: (device, entrance, newest
+    event, events since ever, newest passage inward), live times in ms, see `live`; missing: events known to be missing
+    by entrance, where there are any.
     """
 
     log: str
     kind: str
     version: int
     complete_to: int
-    cells: list[CellTold]
+    cells: CellsTold | list[CellTold]
     lanes: list[LaneTold]
     missing: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> CellsTold:
+        """The cells in columns, however they were told."""
+        return CellsTold.of(self.cells) if isinstance(self.cells, list) else self.cells
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,5 +67,7 @@ class Latch:
 
 def highest(latches: list[Latch]) -> int | None:
     """Tell which limit is the highest that holds; None: none does."""
-    held = [number for number, latch in enumerate(latches) if latch.holds]
-    return held[-1] if held else None
+    for number in range(len(latches) - 1, -1, -1):
+        if latches[number].holds:
+            return number
+    return None

@@ -4,19 +4,20 @@ Time is that of the logs of passages, not of a clock: a second is judged once ev
 is behind all others by more than PATIENCE_SECONDS (its worker is being started again) is waited for no longer.
 """
 
-from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from sinks.rows import Block
+from streams.kernels.alarms.areas import Areas, Leaks
 from streams.kernels.alarms.episodes import Alarm, Episode, episode_rows
-from streams.kernels.alarms.inputs import AlarmInput, Command, LogFlow, Reading
+from streams.kernels.alarms.inputs import AlarmInput, Command, LogFlow
 from streams.kernels.alarms.recent import SPAN, Recent
 from streams.kernels.alarms.rules import LEAST_REFUSED, OVERLOAD, AlarmPlace
 from streams.kernels.alarms.silence import Silence
-from streams.kernels.batch import Bools, Rejection
+from streams.kernels.batch import Bools, Ints, Rejection
 from streams.kernels.live import Measure
 from streams.kernels.log import LogName, Tally, check_no_hole
 
@@ -33,8 +34,8 @@ _SECOND: Final = 1000
 _MINUTE_SECONDS: Final = 60
 _REFUSAL_SECONDS: Final = 300
 _OPEN_LANE_SECONDS: Final = 300
-_SISTERS: Final = 0.2
-"""Sisters go on if they have this share of the minute before, at least."""
+_AT_ONCE: Final = SPAN - _REFUSAL_SECONDS
+"""Seconds that are added up together: what the first of them looks back on is still kept at the last one."""
 _OF_AREAS: Final = ("area-capacity", "drift")
 _EVENTS: Final = (Measure.PASSED_IN, Measure.PASSED_OUT, Measure.DENIED)
 
@@ -59,9 +60,6 @@ class AlarmLog:
     tally: Tally = field(default_factory=Tally)
     clocks: dict[str, tuple[int, int]] = field(default_factory=dict)  # by log: version, complete to (ms)
     now: int = 0  # the newest moment that was judged, ms of site time
-    missing: dict[str, dict[str, int]] = field(default_factory=dict)  # by log: events missing by entrance
-    reading: Reading | None = None  # the newest as of `now`
-    coming: list[Reading] = field(default_factory=list)  # and those after it, in order
     alarms: dict[tuple[str, str, str], Alarm] = field(default_factory=dict)
     episodes: dict[str, Episode] = field(default_factory=dict)
     was_open: bool = False
@@ -73,11 +71,13 @@ class AlarmLog:
         self._changed: list[Episode] = []
         self._told: list[Episode] = []
         self._rejections: list[Rejection] = []
-        self._without = self.silence.gates_without()
-        self._zones = {gate.inner: self.place.zone_of_area(gate.inner) for gate in self.place.gates}
+        self._numbers = {gate.id: number for number, gate in enumerate(self.place.gates)}
+        self._parts = {(part.rule, part.subject): number for number, part in enumerate(self.silence.parts)}
+        self.leaks = Leaks(self.place.gates)
+        self.areas = Areas(self.place)
         self._judged: set[tuple[str, str, str]] = set()
-        self._no_lane: Bools = np.zeros(len(self.silence.numbers), dtype=np.bool_)
-        self._nothing = np.zeros(len(self.place.gates), dtype=np.int64)
+        self._no_gate: Bools = np.zeros(len(self.place.gates), dtype=np.bool_)
+        self._no_part: Bools = np.zeros(len(self.silence.parts), dtype=np.bool_)
 
     # -- the life of a log ---------------------------------------------------------------------------------------------
 
@@ -121,7 +121,7 @@ class AlarmLog:
         """Take in what was said; `arrived` at a moment of site time, and nothing can be complete beyond that."""
         for flow in said.flows:
             self._hear_flow(flow, flow.complete_to if arrived is None else min(flow.complete_to, arrived))
-        self.coming = sorted([*self.coming, *said.readings], key=lambda each: each.at)
+        self.areas.hear(said.readings)
         self._judge()
         for command in said.commands:
             self._command(command)
@@ -130,7 +130,7 @@ class AlarmLog:
         version, known = self.clocks.get(flow.log, (0, 0))
         self.clocks[flow.log] = (max(version, flow.version), max(known, complete_to))
         if flow.version >= version:
-            self.missing[flow.log] = flow.missing
+            self.leaks.hear(flow)
         self.recent.hear(flow)
         self.silence.hear(flow)
 
@@ -172,10 +172,12 @@ class AlarmLog:
         if second - begun > SPAN:  # at the beginning, or after hours without a worker: what was then is over
             begun = second - 1 if begun == 0 else second - SPAN
             self.recent.enter(begun)
-        for each in range(begun + 1, second + 1):
-            self.recent.enter(each - 1)
-            self.now = each * _SECOND
-            self._judge_moment(self.now)
+        for first in range(begun + 1, second + 1, _AT_ONCE):
+            after = min(first + _AT_ONCE, second + 1)
+            self.recent.enter(after - 2)
+            for each in range(first, after):
+                self.now = each * _SECOND
+                self._judge_moment(self.now)
 
     def _judge_moment(self, at: int) -> None:
         is_open = self.place.is_open(at)
@@ -185,111 +187,110 @@ class AlarmLog:
         if at % (_MINUTE_SECONDS * _SECOND) == 0:
             self.silence.minute()
         self._judged.clear()
-        unknown = self._unknown_lanes(at)
-        gates = np.bincount(self.silence.gate_of, weights=unknown, minlength=len(self.place.gates)) > 0
+        gates, parts = self._unknown(at)
         self._judge_overload(at, gates)
         self._judge_refusals(at, gates)
-        self._judge_silence(at, self.silence.parts_with(unknown), is_open=is_open)
+        self._judge_silence(at, parts, is_open=is_open)
         self._judge_areas(at)
         self._judge_missing(at)
         self._withdraw(at)
 
-    def _unknown_lanes(self, at: int) -> Bools:
-        """Tell which lanes belong to a log that was not waited for: what is not known of them is no silence."""
+    def _unknown(self, at: int) -> tuple[Bools, Bools]:
+        """Tell which gates and parts have lanes of a log that was not waited for: what is not known is no silence."""
         behind = {log for log, (_, complete_to) in self.clocks.items() if complete_to - self.place.grace < at}
-        return self.silence.lanes_of(behind) if behind else self._no_lane
+        if not behind:
+            return self._no_gate, self._no_part
+        lanes = self.silence.lanes_of(behind)
+        return self.silence.gates_with(lanes), self.silence.parts_with(lanes)
+
+    def _last(self, measure: Measure, seconds: int, *, ago: int = 0) -> Ints:
+        """Sum so many seconds before the moment that is judged, or before some seconds ago: one figure a gate."""
+        return self.recent.last(measure, seconds, before=self.recent.entered + 1 - self.now // _SECOND + ago)
+
+    def _events(self, *, ago: int = 0) -> Ints:
+        """Count the events of a minute, whatever became of them: one figure a gate."""
+        events: Ints = np.sum([self._last(each, _MINUTE_SECONDS, ago=ago) for each in _EVENTS], axis=0)
+        return events
 
     def _withdraw(self, at: int) -> None:
         """Clear what nobody judges any more: its subject is no longer in the profile."""
         for key in self.alarms.keys() - self._judged:
-            if self.reading is not None or key[0] not in _OF_AREAS:
+            if self.areas.reading is not None or key[0] not in _OF_AREAS:
                 self._note(self.alarms.pop(key).withdraw(at))
 
     # -- the rules -----------------------------------------------------------------------------------------------------
 
     def _judge_overload(self, at: int, unknown: Bools) -> None:
         """Persons or vehicles a minute into an entrance, per open lane: one through which somebody came in lately."""
-        passed = self.recent.last(Measure.PASSED_IN, _MINUTE_SECONDS)
-        lanes = self.silence.open_lanes(at - _OPEN_LANE_SECONDS * _SECOND)
-        for number, gate in enumerate(self.place.gates):
-            rule = OVERLOAD[gate.kind]
-            if passed[number] or (rule, gate.id, "") in self.alarms:
-                value = None if unknown[number] else float(passed[number] / max(1, lanes[number]))
-                self._step(rule, gate.id, at, value, zone=gate.zone)
+        passed = self._last(Measure.PASSED_IN, _MINUTE_SECONDS)
+        values = passed / np.maximum(1, self.silence.open_lanes(at - _OPEN_LANE_SECONDS * _SECOND))
+        asks = (values > 0) & (values >= min(self._least(rule) for rule in OVERLOAD.values()))
+        for number in self._worth_a_look(asks, OVERLOAD.values()):
+            gate = self.place.gates[number]
+            value = None if unknown[number] else float(values[number])
+            self._step(OVERLOAD[gate.kind], gate.id, at, value, zone=gate.zone)
 
     def _judge_refusals(self, at: int, unknown: Bools) -> None:
-        denied = self.recent.last(Measure.DENIED, _REFUSAL_SECONDS)
-        unwell = self.recent.last(Measure.UNWELL, _REFUSAL_SECONDS)
-        tried = denied + self.recent.last(Measure.PASSED_IN, _REFUSAL_SECONDS)
+        denied, unwell = (self._last(each, _REFUSAL_SECONDS) for each in (Measure.DENIED, Measure.UNWELL))
+        tried = denied + self._last(Measure.PASSED_IN, _REFUSAL_SECONDS)
         share = np.where(denied >= LEAST_REFUSED, 100.0 * denied / np.maximum(tried, 1), 0.0)
-        for number, gate in enumerate(self.place.gates):
+        asks = (share >= self._least("refusals")) | (unwell >= self._least("health"))
+        for number in self._worth_a_look(((share > 0) | (unwell > 0)) & asks, ("refusals", "health")):
+            gate = self.place.gates[number]
             for rule, value in (("refusals", share[number]), ("health", unwell[number])):
-                if value > 0 or (rule, gate.id, "") in self.alarms:
-                    self._step(rule, gate.id, at, None if unknown[number] else float(value), zone=gate.zone)
+                self._step(rule, gate.id, at, None if unknown[number] else float(value), zone=gate.zone)
 
     def _judge_silence(self, at: int, unknown: Bools, *, is_open: bool) -> None:
         """Judge every part of the site; once raised, it is silent until it is heard from again, or the gates close."""
-        seconds = self.silence.at(at, alive_elsewhere=self._alive_elsewhere())
+        seconds, newest = self.silence.at(at), self.silence.newest
         seconds[seconds < HICCUP_SECONDS * self.place.clock.speed] = 0.0
-        newest = self.silence.newest()
-        for number, part in enumerate(self.silence.parts):
+        if seconds.any():
+            seconds *= self.silence.alive_elsewhere(self._events(), self._events(ago=_MINUTE_SECONDS))
+        alarmed = {self._parts[rule, of] for rule, of, _ in self.alarms if (rule, of) in self._parts}
+        for number in sorted(alarmed.union(seconds.nonzero()[0].tolist())):
+            part = self.silence.parts[number]
             alarm = self.alarms.get((part.rule, part.subject, ""))
-            if alarm is None and not seconds[number]:
-                continue
             value = float(seconds[number])
             if alarm is not None and alarm.episode is not None and newest[number] <= alarm.episode.raised_at:
                 value = (at - float(newest[number])) / _SECOND
             known = None if unknown[number] and is_open else value * is_open
             self._step(part.rule, part.subject, at, known, zone=part.zone)
 
-    def _alive_elsewhere(self) -> Bools:
-        """Tell for each part of the site whether the gates that are no part of it go on as in the minute before."""
-        now, before = (
-            sum((self.recent.last(each, _MINUTE_SECONDS, before=ago) for each in _EVENTS), start=self._nothing)
-            for ago in (0, _MINUTE_SECONDS)
-        )
-        others, others_before = self._without @ now, self._without @ before
-        answer: Bools = (others > 0) & (others >= _SISTERS * others_before)
-        return answer | ~self._without.any(axis=1)
-
     def _judge_areas(self, at: int) -> None:
         """Judge what the store says is inside; what is too old is unknown, which neither raises nor clears."""
-        while self.coming and self.coming[0].at <= at:
-            self.reading = self.coming.pop(0)
-        reading = self.reading
-        if reading is None:
+        self.areas.go_on(at)
+        if self.areas.reading is None:
             return
-        known = at - reading.at <= READING_SECONDS * _SECOND * self.place.clock.speed
-        total: dict[str, float] = {}
-        for each in reading.inside:
-            total[each.kind] = total.get(each.kind, 0.0) + each.inside
-            zone = self._zones.get(each.area, "")
-            if each.capacity:
-                self._capacity(each.area, each.kind, at, each.inside / each.capacity if known else None, zone)
-            if each.inside < 0 or ("drift", each.area, each.kind) in self.alarms:
-                self._step("drift", each.area, at, float(-each.inside) if known else None, kind=each.kind, zone=zone)
-        for kind, capacity in self.place.capacity.items():
-            if kind in total:
-                self._capacity(self.place.site, kind, at, total[kind] / capacity if known else None, "")
+        known = at - self.areas.reading.at <= READING_SECONDS * _SECOND * self.place.clock.speed
+        for key, figure in self.areas.figures.items():
+            if figure.asks or key in self.alarms:
+                rule, subject, kind = key
+                self._step(rule, subject, at, figure.value if known else None, kind=kind, zone=figure.zone)
 
     def _judge_missing(self, at: int) -> None:
         """Name the entrances from which passages are missing: there the occupancy leaks."""
-        sums: Counter[str] = Counter()
-        for missing in self.missing.values():
-            sums.update(missing)
-        for gate in self.place.gates:
-            if sums[gate.id] or ("drift-entrance", gate.id, "") in self.alarms:
-                self._step("drift-entrance", gate.id, at, float(sums[gate.id]), zone=gate.zone)
+        missing = self.leaks.by_gate
+        for number in self._worth_a_look(missing > 0, ("drift-entrance",)):
+            gate = self.place.gates[number]
+            self._step("drift-entrance", gate.id, at, float(missing[number]), zone=gate.zone)
 
-    def _capacity(self, area: str, kind: str, at: int, share: float | None, zone: str) -> None:
-        self._step("area-capacity", area, at, None if share is None else 100.0 * share, kind=kind, zone=zone)
+    def _worth_a_look(self, asks: Bools, rules: Collection[str]) -> list[int]:
+        """List the gates that may exceed a limit of these rules, and those with an alarm of them."""
+        alarmed = {self._numbers[of] for rule, of, _ in self.alarms if rule in rules and of in self._numbers}
+        return sorted(alarmed.union(asks.nonzero()[0].tolist()))
+
+    def _least(self, rule: str) -> float:
+        """Tell the lowest limit of a rule: what is below it asks for nothing where there is no alarm."""
+        return self.place.rules[rule].limits[0].value
 
     def _step(self, rule: str, subject: str, at: int, value: float | None, *, kind: str = "", zone: str) -> None:
-        key = (rule, subject, kind)
-        self._judged.add(key)
+        key, judged_by = (rule, subject, kind), self.place.rules[rule]
         alarm = self.alarms.get(key)
         if alarm is None:
-            alarm = self.alarms[key] = Alarm(self.place.rules[rule], subject, kind, zone)
+            if value is None or not judged_by.exceeds(value, judged_by.limits[0]):
+                return
+            alarm = self.alarms[key] = Alarm(judged_by, subject, kind, zone)
+        self._judged.add(key)
         self._note(alarm.step(at, value))
         if alarm.episode is None and all(latch.idle for latch in alarm.latches):
             del self.alarms[key]

@@ -1,6 +1,5 @@
 """The last ten minutes at every entrance, second by second, added up over the logs; read `limits` next."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -8,16 +7,35 @@ from typing import Final
 import numpy as np
 
 from streams.kernels.alarms.inputs import LogFlow
-from streams.kernels.batch import Ints
+from streams.kernels.alarms.told import CellsTold
+from streams.kernels.batch import Bools, Ints
 from streams.kernels.live import Measure
 
 SPAN: Final = 600
 """Seconds that are kept behind the newest one that was entered."""
 TOLD_AGAIN: Final = 120
 """Seconds for which a worker that was started again may tell what is known."""
+_NONE: Final[Ints] = np.zeros(0, dtype=np.int64)
 
-Cell = tuple[str, int, str, int]
-"""Log, second, entrance, measure."""
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Counts by key, a column each; `Recent.key` says what a key is."""
+
+    keys: Ints = field(default_factory=_NONE.copy)
+    counts: Ints = field(default_factory=_NONE.copy)
+
+    def __len__(self) -> int:
+        """Count the keys."""
+        return len(self.keys)
+
+    def __add__(self, more: "Counts") -> "Counts":
+        """Put more behind these; a key may then be there twice."""
+        return Counts(np.concatenate([self.keys, more.keys]), np.concatenate([self.counts, more.counts]))
+
+    def where(self, rows: Bools) -> "Counts":
+        """Keep some of them."""
+        return self if rows.all() else Counts(self.keys[rows], self.counts[rows])
 
 
 @dataclass
@@ -26,45 +44,88 @@ class Recent:
 
     What is told of a second that has been entered already (a worker's clock is ahead of the broker's) counts in the
     next one: better a second late than never.
+
+    known: what each log has told of a cell, at most; coming: what counts once its second is entered. sums: a row a
+    second with all that has been counted up to its end, so that any span is the difference of two rows.
     """
 
     entrances: Sequence[str]
     entered: int = 0  # the newest second that counts
-    known: dict[Cell, int] = field(default_factory=dict)
-    coming: dict[int, dict[tuple[int, int], int]] = field(default_factory=dict)
+    known: dict[str, dict[int, int]] = field(default_factory=dict)
+    coming: Counts = field(default_factory=Counts)
 
     def __post_init__(self) -> None:
         """Begin with nothing."""
         self.numbers = {name: number for number, name in enumerate(self.entrances)}
-        self.ring = np.zeros((len(Measure), len(self.entrances), SPAN), dtype=np.int64)
+        self.width = len(Measure) * len(self.entrances)
+        self.sums: Ints = np.zeros((SPAN + 1, self.width), dtype=np.int64)
 
     def hear(self, flow: LogFlow) -> None:
         """Take in what a log says; what was known already adds nothing."""
-        for second, entrance, measure, count in flow.cells:
-            number = self.numbers.get(entrance)
-            if number is None or second <= self.entered - TOLD_AGAIN:
-                continue  # an entrance that the profile no longer has; or long ago
-            cell = (flow.log, second, entrance, measure)
-            more = count - self.known.get(cell, 0)
-            if more > 0:
-                self.known[cell] = count
-                later = self.coming.setdefault(max(second, self.entered + 1), defaultdict(int))
-                later[number, measure] += more
+        cells = flow.columns
+        if not len(cells):
+            return
+        told = self._counts(cells)
+        told = told.where(told.keys >= self.key(self.entered - TOLD_AGAIN + 1))
+        known = self.known.setdefault(flow.log, {})
+        before = []
+        for key, n in zip(told.keys.tolist(), told.counts.tolist(), strict=True):
+            before.append(known.get(key, 0))
+            known[key] = max(n, before[-1])
+        more = told.counts - np.array(before, dtype=np.int64)
+        self._add(Counts(told.keys, more).where(more > 0))
 
     def enter(self, second: int) -> None:
         """Go on to a second: it and all before it count."""
-        for each in range(max(self.entered, second - SPAN) + 1, second + 1):
-            self.ring[:, :, each % SPAN] = 0
-            for (entrance, measure), count in self.coming.pop(each, {}).items():
-                self.ring[measure, entrance, each % SPAN] = count
-        self.entered = second
-        for each in [each for each in self.coming if each <= second]:
-            del self.coming[each]  # before the seconds that are kept
-        if second % 60 == 0:
-            self.known = {cell: count for cell, count in self.known.items() if cell[1] > second - TOLD_AGAIN}
+        first = max(self.entered, second - SPAN) + 1
+        entering = self.coming.where(self.coming.keys < self.key(second + 1))
+        self.coming = self.coming.where(self.coming.keys >= self.key(second + 1))
+        seconds = np.zeros((second - first + 2, self.width), dtype=np.int64)
+        seconds[0] = self.sums[self.entered % len(self.sums)]
+        entering = entering.where(entering.keys >= self.key(first))
+        np.add.at(seconds.reshape(-1), entering.keys - self.key(first - 1), entering.counts)
+        self.sums[np.arange(first - 1, second + 1) % len(self.sums)] = seconds.cumsum(axis=0)
+        minute_before, self.entered = self.entered // 60, second
+        if second // 60 > minute_before:
+            oldest = self.key(second - TOLD_AGAIN + 1)
+            self.known = {
+                log: {key: n for key, n in known.items() if key >= oldest} for log, known in self.known.items()
+            }
 
     def last(self, measure: Measure, seconds: int, *, before: int = 0) -> Ints:
         """Sum so many seconds up to the newest one, or up to some seconds before it: one figure an entrance."""
-        slots = np.arange(self.entered - before - seconds + 1, self.entered - before + 1) % SPAN
-        answer: Ints = self.ring[measure.value][:, slots].sum(axis=1)
+        end = self.entered - before
+        columns = slice(measure * len(self.entrances), (measure + 1) * len(self.entrances))
+        newest, oldest = self.sums[end % len(self.sums)], self.sums[(end - seconds) % len(self.sums)]
+        answer: Ints = newest[columns] - oldest[columns]
         return answer
+
+    def key(self, second: int) -> int:
+        """Tell the first key of a second: a key is second x width + measure x entrances + number of the entrance."""
+        return second * self.width
+
+    def kept(self) -> Counts:
+        """Return the counts of the seconds that are kept."""
+        rows = np.arange(self.entered - SPAN, self.entered + 1) % len(self.sums)
+        counts = np.diff(self.sums[rows], axis=0).reshape(-1)
+        places = np.flatnonzero(counts)
+        return Counts(places + self.key(self.entered - SPAN + 1), counts[places])
+
+    def take_up(self, entered: int, kept: Counts) -> None:
+        """Go on from what was kept as of a second."""
+        self.entered, self.coming = entered - SPAN, kept
+        self.enter(entered)
+
+    def _counts(self, cells: CellsTold) -> Counts:
+        """Put cells told under the keys of this site, without the entrances that the profile no longer has."""
+        numbers = np.array([self.numbers.get(name, -1) for name in cells.entrances], dtype=np.int64)
+        columns = (cells.second, cells.entrance, cells.measure, cells.count)
+        second, entrance, measure, count = (np.array(column, dtype=np.int64) for column in columns)
+        number = numbers[entrance]
+        keys = (cells.first + second) * self.width + measure * len(self.entrances) + number
+        return Counts(keys, count).where(number >= 0)
+
+    def _add(self, more: Counts) -> None:
+        """Count more, in its own second or, if that has been entered, in the next one."""
+        late = np.maximum(self.entered + 1 - more.keys // self.width, 0)
+        self.coming += Counts(more.keys + late * self.width, more.counts)

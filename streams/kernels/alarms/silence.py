@@ -13,9 +13,10 @@ was to blame is heard from again, its children have as much time as if they had 
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streams.kernels.alarms.inputs import LogFlow
 from streams.kernels.alarms.rules import Gate
@@ -29,8 +30,12 @@ _ALIVE: Final = 3.0
 """Events that may be missing from the rest of a larger part while it is still taken to be alive,"""
 _DEAD: Final = 8.0
 """and from which on it is taken to be silent as well; in between it is waited for."""
+_SISTERS: Final = 0.2
+"""Sisters go on if they have this share of the minute before, at least."""
 _MINUTES: Final = 10
 _FEWEST_MINUTES: Final = 3
+_LEVELS: Final = 3
+"""Larger parts that a lane may be in: its entrance, a gateway, everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +83,8 @@ class Silence:
         self.parts = parts_of(self.gates)
         names = [lane for gate in self.gates for lane in gate.lanes]
         self.numbers = {name: number for number, name in enumerate(names)}
-        self._parents = [part.parent for part in self.parts]
-        self.parent = np.array(self._parents)
+        self.parent = np.array([part.parent for part in self.parts])
+        self._nobody: Bools = np.zeros(len(self.parts), dtype=np.bool_)
         self._of = np.repeat(np.arange(len(self.parts)), [len(part.lanes) for part in self.parts])
         self._lanes = np.array([lane for part in self.parts for lane in part.lanes], dtype=np.int64)
         self.gate_of = np.repeat(np.arange(len(self.gates)), [len(gate.lanes) for gate in self.gates])
@@ -93,6 +98,12 @@ class Silence:
         self.marks: list[Ints] = []  # events of each part at the last minutes, the oldest first
         self.blamed: Bools = np.zeros(len(self.parts), dtype=np.bool_)  # as of the newest moment
         self.revived: Ints = np.zeros(len(self.parts), dtype=np.int64)  # when (ms) it was heard from after that
+        self.newest: Ints = np.zeros(len(self.parts), dtype=np.int64)  # heard from (ms), 0: never; as `seen`
+        self._through: dict[str, Bools] = {}  # by log: lanes that have been heard from through it
+        self._stale = True  # what was worked out of what was heard, and of what is usual
+        pairs = sorted(set(zip(self._of.tolist(), self.gate_of[self._lanes].tolist(), strict=True)))
+        self._gates_of = np.array(pairs, dtype=np.int64).reshape(-1, 2).T  # part, gate
+        self._whole: Bools = self._by_part(np.ones(len(self.gates))) == len(self.gates)  # leaves no gate out
 
     def hear(self, flow: LogFlow) -> None:
         """Take in what a log says of its lanes; absolute, so what was known already adds nothing."""
@@ -106,6 +117,9 @@ class Silence:
             return  # a device that the profile does not have
         known_last, known, known_entered = self.heard.get((log, device), (0, 0, 0))
         self.heard[log, device] = (max(known_last, last), max(known, events), max(known_entered, entered))
+        if log not in self._through:
+            self._through[log] = np.zeros(len(self.numbers), dtype=np.bool_)
+        self._through[log][number] = self._stale = True
         self.last[number] = max(self.last[number], last)
         self.events[number] += max(0, events - known)
         self.entered[number] = max(self.entered[number], entered)
@@ -116,25 +130,24 @@ class Silence:
 
     def lanes_of(self, logs: Collection[str]) -> Bools:
         """Tell which lanes have been heard from through any of these logs."""
-        mine = np.zeros(len(self.numbers), dtype=np.bool_)
-        mine[[self.numbers[device] for log, device in self.heard if log in logs]] = True
-        return mine
+        lanes = np.zeros(len(self.numbers), dtype=np.bool_)
+        for log in self._through.keys() & logs:
+            lanes |= self._through[log]
+        return lanes
 
     def parts_with(self, lanes: Bools) -> Bools:
         """Tell which parts have any of these lanes."""
         return np.bincount(self._of, weights=lanes[self._lanes], minlength=len(self.parts)) > 0
 
-    def newest(self) -> Ints:
-        """Tell when (ms) each part was last heard from; 0: never."""
-        newest = np.zeros(len(self.parts), dtype=np.int64)
-        np.maximum.at(newest, self._of, self.last[self._lanes])
-        return newest
+    def gates_with(self, lanes: Bools) -> Bools:
+        """Tell which gates have any of these lanes."""
+        return np.bincount(self.gate_of, weights=lanes, minlength=len(self.gates)) > 0
 
-    def gates_without(self) -> Bools:
-        """Tell for each part which gates are no part of it, not even in part: a row a part."""
-        inside = np.zeros((len(self.parts), len(self.gates)), dtype=np.bool_)
-        inside[self._of, self.gate_of[self._lanes]] = True
-        return ~inside
+    def alive_elsewhere(self, now: Ints, before: Ints) -> Bools:
+        """Tell for each part whether the gates that are no part of it go on as in the minute before: events by gate."""
+        others, others_before = (by_gate.sum() - self._by_part(by_gate) for by_gate in (now, before))
+        answer: Bools = self._whole | ((others > 0) & (others >= _SISTERS * others_before))
+        return answer
 
     def minute(self) -> None:
         """Note how many events each part has had; usual is what it had in ten minutes, while it was alive.
@@ -148,36 +161,58 @@ class Silence:
             rest, rest_first, rest_last = (each[self.parent] - each for each in (events, first, last))
             self.rest_rate = np.where(rest > rest_last, (rest - rest_first) / span, self.rest_rate)
         self.marks = [*self.marks[-(_MINUTES - 1) :], events]
+        self._stale = True
 
-    def at(self, moment: int, *, alive_elsewhere: Bools) -> Floats:
-        """Tell for how many seconds each part has been silent, 0 where that means nothing.
-
-        alive_elsewhere: by part, whether its sisters go on as before.
-        """
-        newest = self.newest()
-        missed_by_sisters = self._missed_by_sisters(newest)
-        rest_missed = self._seconds(moment, self._newest_of_rest(newest)) * self.rest_rate
+    def at(self, moment: int) -> Floats:
+        """Tell for how many seconds each part has been silent, 0 where that means nothing."""
+        if self._stale:
+            self._look()
+        if moment < self._due:
+            if self.blamed is not self._nobody:
+                self._blame(self._nobody)
+            return np.zeros(len(self.parts))
+        rest_missed = self._seconds(moment, self._newest_of_rest) * self.rest_rate
         least = np.full(len(self.parts), np.inf)
         np.minimum.at(least, self.parent[1:], rest_missed[1:])
-        to_blame = (self._seconds(moment, newest) * self.rate >= EXPECTED) & (least >= _DEAD)
-        self.revived = np.where(self.blamed & ~to_blame, newest, self.revived)
-        self.blamed = to_blame
-        seconds = self._seconds(moment, np.maximum(newest, np.where(newest > 0, self._revived_above(), 0)))
-        alone = (self.parent < 0) | (rest_missed < _ALIVE)
-        missed = (seconds * self.rate >= EXPECTED) & missed_by_sisters
-        means = missed & (least >= _DEAD) & alone & alive_elsewhere
-        return np.where(means, seconds, 0.0)
+        to_blame = (self._seconds(moment, self.newest) * self.rate >= EXPECTED) & (least >= _DEAD)
+        self._blame(to_blame)
+        means = to_blame & self._by_sisters & ((self.parent < 0) | (rest_missed < _ALIVE))
+        if not means.any():
+            return np.zeros(len(self.parts))
+        seconds = self._seconds(moment, np.maximum(self.newest, np.where(self.newest > 0, self._revived_above(), 0)))
+        return np.where(means & (seconds * self.rate >= EXPECTED), seconds, 0.0)
+
+    def _look(self) -> None:
+        """Work out what depends on what was heard and what is usual, and not on the moment."""
+        self.newest = np.zeros(len(self.parts), dtype=np.int64)
+        np.maximum.at(self.newest, self._of, self.last[self._lanes])
+        self._newest_of_rest = self._without(self.newest)
+        self._by_sisters = self._missed_by_sisters()
+        known = np.flatnonzero((self.rate > 0) & (self.newest > 0))
+        # No part is missed before this moment; a ms earlier, so that no rounding matters.
+        self._due = (self.newest[known] + 1000 * EXPECTED / self.rate[known]).min(initial=np.inf) - 1
+        self._stale = False
+
+    def _blame(self, parts: Bools) -> None:
+        """Note who is to blame now, and who has been heard from after that."""
+        self.revived = np.where(self.blamed & ~parts, self.newest, self.revived)
+        self.blamed = parts
 
     def _events(self) -> Ints:
         """Count the events of each part."""
         return np.bincount(self._of, weights=self.events[self._lanes], minlength=len(self.parts)).astype(np.int64)
 
-    def _missed_by_sisters(self, newest: Ints) -> Bools:
+    def _by_part(self, by_gate: NDArray[Any]) -> Floats:
+        """Add up for each part what the gates have that are part of it, be it in part."""
+        part, gate = self._gates_of
+        return np.bincount(part, weights=by_gate[gate], minlength=len(self.parts)).astype(np.float64)
+
+    def _missed_by_sisters(self) -> Bools:
         """Tell of which parts so many events should have come as their sisters have had since each was heard from."""
         events = self._events()
         rest = events[self.parent] - events
-        self.rest_then = np.where(newest > self.seen, rest, self.rest_then)
-        self.seen = newest
+        self.rest_then = np.where(self.newest > self.seen, rest, self.rest_then)
+        self.seen = self.newest
         expected = self.rate * (rest - self.rest_then)
         answer: Bools = (self.parent < 0) | (expected >= _BY_SISTERS * EXPECTED * self.rest_rate)
         return answer
@@ -187,7 +222,7 @@ class Silence:
         """Tell how long something has not been heard from; 0 if it never was."""
         return np.where(since > 0, (moment - since) / 1000.0, 0.0)
 
-    def _newest_of_rest(self, newest: Ints) -> Ints:
+    def _without(self, newest: Ints) -> Ints:
         """Tell when (ms) the rest of each part's parent was last heard from: the newest of its sisters."""
         parent = self.parent[1:]
         first, second = np.zeros_like(newest), np.zeros_like(newest)
@@ -198,11 +233,10 @@ class Silence:
         return np.concatenate([[0], np.where(is_first & alone, second[parent], first[parent])])
 
     def _revived_above(self) -> Ints:
-        """Tell when (ms) a larger part of the site was last heard from after a silence; larger parts come first."""
-        above = np.zeros(len(self.parts), dtype=np.int64)
-        for number, parent in enumerate(self._parents):
-            if parent >= 0:
-                above[number] = max(above[parent], self.revived[parent])
+        """Tell when (ms) a larger part of the site was last heard from after a silence."""
+        above: Ints = np.zeros(len(self.parts), dtype=np.int64)
+        for _ in range(_LEVELS):
+            above = np.where(self.parent < 0, 0, np.maximum(above, self.revived)[self.parent])
         return above
 
     def forget_usual(self) -> None:
@@ -210,3 +244,4 @@ class Silence:
         for usual in (self.rate, self.rest_rate, self.blamed, self.revived):
             usual[:] = 0
         self.marks.clear()
+        self._stale = True

@@ -1,6 +1,6 @@
 """The state of all alarms as plain lists, numbers and bytes, and back; see kernels.snapshot."""
 
-from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Final
 
@@ -10,13 +10,16 @@ from streams.kernels.alarms.episodes import Alarm, Episode
 from streams.kernels.alarms.inputs import Inside, Reading
 from streams.kernels.alarms.limits import Latch
 from streams.kernels.alarms.log import AlarmLog
-from streams.kernels.alarms.recent import SPAN
+from streams.kernels.alarms.recent import SPAN, Counts, Recent
 from streams.kernels.alarms.rules import AlarmPlace
+from streams.kernels.batch import Ints
+from streams.kernels.live import Measure
 from streams.kernels.log import LogName
 from streams.kernels.snapshot import FORMAT, Plain, check, tally_in, tally_out
 
 _USUAL: Final = ("rate", "rest_rate", "blamed", "revived", "seen", "rest_then")
-_RING: Final = np.dtype("<i4")
+_KEYS: Final = np.dtype("<i8")
+_COUNTS: Final = np.dtype("<i4")
 
 
 def freeze(log: AlarmLog) -> Plain:
@@ -28,18 +31,18 @@ def freeze(log: AlarmLog) -> Plain:
         "next": log.next_offset,
         **tally_out(log.tally),
         "clocks": [[name, *clock] for name, clock in sorted(log.clocks.items())],
-        "missing": log.missing,
+        "missing": log.leaks.missing,
         "now": log.now,
         "was_open": log.was_open,
-        "reading": asdict(log.reading) if log.reading else None,
-        "readings": [asdict(each) for each in log.coming],
+        "reading": asdict(log.areas.reading) if log.areas.reading else None,
+        "readings": [asdict(each) for each in log.areas.coming],
         "alarms": [_alarm_out(alarm) for _, alarm in sorted(log.alarms.items())],
         "episodes": [asdict(each) for each in log.episodes.values()],
         "entrances": list(recent.entrances),
         "entered": recent.entered,
-        "ring": recent.ring.astype(_RING).tobytes(),
-        "known": [[*cell, count] for cell, count in recent.known.items()],
-        "coming": [[second, *cell, n] for second, cells in recent.coming.items() for cell, n in cells.items()],
+        "kept": _counts_out(recent.kept()),
+        "known": {name: _counts_out(_sorted(known)) for name, known in sorted(recent.known.items())},
+        "coming": _counts_out(recent.coming),
         "heard": [[*key, *each] for key, each in sorted(silence.heard.items())],
         "lanes": list(silence.numbers),
         "usual": [getattr(silence, name).tolist() for name in _USUAL],
@@ -53,9 +56,10 @@ def thaw(plain: Plain, name: LogName, place: AlarmPlace) -> AlarmLog:
     log = AlarmLog(name, place, next_offset=plain["next"])
     log.tally = tally_in(plain)
     log.clocks = {each: (version, complete_to) for each, version, complete_to in plain["clocks"]}
-    log.now, log.was_open, log.missing = plain["now"], plain["was_open"], plain["missing"]
-    log.reading = _reading_in(plain["reading"]) if plain["reading"] else None
-    log.coming = [_reading_in(each) for each in plain["readings"]]
+    log.now, log.was_open = plain["now"], plain["was_open"]
+    log.leaks.take_up(plain["missing"])
+    log.areas.take_up(_reading_in(plain["reading"]) if plain["reading"] else None)
+    log.areas.coming = [_reading_in(each) for each in plain["readings"]]
     log.episodes = {each["episode"]: Episode(**each) for each in plain["episodes"]}
     for alarm in (_alarm_in(each, log) for each in plain["alarms"] if each["rule"] in place.rules):
         log.alarms[alarm.rule.name, alarm.subject, alarm.kind] = alarm
@@ -93,19 +97,61 @@ def _reading_in(plain: Plain) -> Reading:
     return Reading(plain["at"], [Inside(**each) for each in plain["inside"]])
 
 
+def _counts_out(counts: Counts) -> list[bytes]:
+    return [counts.keys.astype(_KEYS).tobytes(), counts.counts.astype(_COUNTS).tobytes()]
+
+
+def _sorted(known: Mapping[int, int]) -> Counts:
+    keys = np.fromiter(known.keys(), dtype=np.int64, count=len(known))
+    counts = np.fromiter(known.values(), dtype=np.int64, count=len(known))
+    order = np.argsort(keys)
+    return Counts(keys[order], counts[order])
+
+
 def _recent_in(plain: Plain, log: AlarmLog) -> None:
     recent, names = log.recent, plain["entrances"]
-    recent.entered = plain["entered"]
-    ring = np.frombuffer(plain["ring"], dtype=_RING).reshape(-1, len(names), SPAN)
-    numbers: list[int | None] = [recent.numbers.get(name) for name in names]
-    for old, new in enumerate(numbers):
-        if new is not None:
-            recent.ring[: len(ring), new] = ring[:, old]
-    recent.known = {(name, second, entrance, measure): n for name, second, entrance, measure, n in plain["known"]}
-    for second, old, measure, n in plain["coming"]:
-        place = numbers[old]
-        if place is not None:
-            recent.coming.setdefault(second, defaultdict(int))[place, measure] = n
+    if "kept" not in plain:
+        plain = {**plain, **_in_columns(plain)}
+    kept, coming = (_counts_in(plain[name], names, recent) for name in ("kept", "coming"))
+    recent.take_up(plain["entered"], kept)
+    recent.coming = coming
+    for name, told in plain["known"].items():
+        known = _counts_in(told, names, recent)
+        recent.known[name] = dict(zip(known.keys.tolist(), known.counts.tolist(), strict=True))
+
+
+def _counts_in(plain: list[bytes], names: list[str], recent: Recent) -> Counts:
+    """Read counts at a site with entrances of these names, some of which may no longer be there."""
+    keys = np.frombuffer(plain[0], dtype=_KEYS).astype(np.int64)
+    counts = Counts(keys, np.frombuffer(plain[1], dtype=_COUNTS).astype(np.int64))
+    if names == list(recent.entrances) or not len(keys):
+        return counts
+    numbers = np.array([recent.numbers.get(name, -1) for name in names], dtype=np.int64)
+    rows, number = keys // len(names), numbers[keys % len(names)]  # a row a second and measure
+    return Counts(rows * len(recent.entrances) + number, counts.counts).where(number >= 0)
+
+
+def _in_columns(plain: Plain) -> Plain:
+    """Return what a version before columns has kept as it is kept now; its `ring`: measure, entrance, second % SPAN."""
+    names, entered = plain["entrances"], plain["entered"]
+    numbers = {name: number for number, name in enumerate(names)}
+    ring = np.frombuffer(plain["ring"], dtype=_COUNTS).reshape(-1, len(names), SPAN)
+    measure, number, slot = np.nonzero(ring)
+    known: dict[str, list[tuple[int, ...]]] = {}
+    for log, second, name, kind, n in plain["known"]:
+        if name in numbers:
+            known.setdefault(log, []).append((second, numbers[name], kind, n))
+
+    def columns(cells: Sequence[Sequence[int]] | Ints) -> list[bytes]:  # second, number of the entrance, measure, count
+        second, number, measure, n = np.array(cells, dtype=np.int64).reshape(-1, 4).T
+        return _counts_out(Counts((second * len(Measure) + measure) * len(names) + number, n))
+
+    kept = np.stack([entered - (entered - slot) % SPAN, number, measure, ring[measure, number, slot]], axis=1)
+    return {
+        "kept": columns(kept),
+        "coming": columns(plain["coming"]),
+        "known": {log: columns(cells) for log, cells in known.items()},
+    }
 
 
 def _silence_in(plain: Plain, log: AlarmLog) -> None:

@@ -1,7 +1,9 @@
 """The time of all alarms is that of the logs, commands stand among the facts, and restarts leave no trace."""
 
 from dataclasses import replace
+from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,8 +12,9 @@ from streams.kernels.alarms.episodes import Episode
 from streams.kernels.alarms.inputs import Command, LogFlow
 from streams.kernels.alarms.log import AlarmBatch
 from streams.kernels.alarms.rules import RULES, Gate
+from streams.kernels.live import Measure
 from streams.kernels.log import HoleError
-from tests.streams.kernels.alarms.feed import IN, TEN, Feed, crowd, gate, told
+from tests.streams.kernels.alarms.feed import DENIED, IN, TEN, UNWELL, Feed, crowd, gate, told
 
 GATES = [gate("N1"), gate("N2")]
 
@@ -119,7 +122,8 @@ def test_what_is_told_of_a_time_that_is_never_entered_is_forgotten() -> None:
     feed = Feed(GATES)
     feed.tell(LogFlow("log", "person", 1, 0, [(TEN - 900, "N1", IN, 1)], []))
     feed.play(crowd(2), start=TEN, end=TEN + 120)
-    assert all(second > TEN for second in feed.alarms.recent.coming)
+    coming = feed.alarms.recent.coming.keys // feed.alarms.recent.width
+    assert all(second > TEN for second in coming.tolist())
 
 
 def test_a_state_that_is_taken_up_reads_the_same_and_goes_on_the_same() -> None:
@@ -130,7 +134,10 @@ def test_a_state_that_is_taken_up_reads_the_same_and_goes_on_the_same() -> None:
     assert resumed.alarms.alarms == plain.alarms.alarms
     assert resumed.alarms.episodes == plain.alarms.episodes
     assert resumed.alarms.silence.rate.tolist() == plain.alarms.silence.rate.tolist()
-    assert resumed.alarms.recent.ring.tolist() == plain.alarms.recent.ring.tolist()
+    for measure in Measure:
+        for span in (1, 60, 300, 600):
+            sums = [feed.alarms.recent.last(measure, span).tolist() for feed in (plain, resumed)]
+            assert sums[0] == sums[1]
 
 
 def test_after_a_restart_more_may_be_told_of_a_second_to_come() -> None:
@@ -175,3 +182,27 @@ def test_restarts_leave_no_trace(happened: list[list[str]], restarts: set[int]) 
         return changes
 
     assert play(restarted=True) == play(restarted=False)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32), st.sets(st.integers(1, 589), max_size=4))
+def test_seconds_that_are_judged_together_are_judged_as_if_one_by_one(seed: int, cuts: set[int]) -> None:
+    rng = np.random.default_rng(seed)
+    busy = np.repeat(rng.integers(0, 3, 10), 59)  # how many come in and are refused, minute by minute
+    lanes = [lane for each in GATES for lane in each.lanes]
+
+    def events(second: int) -> list[tuple[str, Measure]]:
+        n = int(busy[second])
+        used = [(lane, IN) for lane in lanes] if second % 50 == 0 else []  # every lane is open all the time
+        return [*used, *([("N1-1", IN)] * n), *([("N2-1", DENIED)] * (n // 2)), *([("N2-2", UNWELL)] * (second == 99))]
+
+    def play(stops: list[int]) -> list[Episode]:
+        feed, changes = Feed(GATES), list[Episode]()
+        feed.tell(LogFlow("log", "person", 0, 1000 * TEN, [], []))
+        for start, end in pairwise([0, *stops]):
+            flows = [feed.flows(TEN + second, events(second))["log"] for second in range(start, end)]
+            changes += feed.tell(*flows)
+        return [each for each in changes if not each.rule.startswith("silence")]
+
+    assert play(sorted({*cuts, 590})) == play(list(range(1, 591)))
+    assert play([590]) == play(list(range(1, 591)))

@@ -1,18 +1,22 @@
 """The last ten minutes, second by second: what is told twice counts once, and nothing stays longer than it should."""
 
 from collections import Counter
+from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.kernels.alarms.inputs import LogFlow
 from streams.kernels.alarms.recent import SPAN, TOLD_AGAIN, Recent
+from streams.kernels.alarms.told import CellsTold
 from streams.kernels.live import Measure
 
 NOON = 1_763_611_200
 """2025-11-20 12:00:00 in Shanghai, in seconds."""
 IN, OUT = Measure.PASSED_IN, Measure.PASSED_OUT
 GATES = ["N1", "N2"]
+Told = tuple[int, str, Measure, int]
 
 
 def flow(*cells: tuple[int, str, int, int], log: str = "log") -> LogFlow:
@@ -119,8 +123,8 @@ def test_what_was_known_is_forgotten_once_it_can_no_longer_be_told_again() -> No
     counts.hear(flow(*((NOON + each, "N1", IN, 1) for each in range(1, 500))))
     for each in range(1, 661):
         counts.enter(NOON + each)
-    assert len(counts.known) == 0
-    assert counts.coming == {}
+    assert [len(each) for each in counts.known.values()] == [0]
+    assert len(counts.coming) == 0
 
 
 seconds = st.integers(1, 1500)
@@ -141,3 +145,73 @@ def test_sums_are_those_of_the_events_wherever_the_ring_wraps(
             sum(each == (second, gate, OUT) for each in happened for second in range(last - span + 1, last + 1))
             for gate in GATES
         ]
+
+
+def test_cells_in_columns_and_one_by_one_are_the_same() -> None:
+    cells = [(NOON + 1, "N2", IN, 3), (NOON + 1, "N1", OUT, 4), (NOON + 2, "N2", IN, 5)]
+    one_by_one, in_columns = recent(), recent()
+    one_by_one.hear(flow(*cells))
+    columns = CellsTold(NOON, ["N2", "gone", "N1"], [1, 1, 2, 2], [0, 2, 0, 1], [IN, OUT, IN, IN], [3, 4, 5, 9])
+    in_columns.hear(LogFlow("log", "person", 1, 0, columns, []))
+    for counts in (one_by_one, in_columns):
+        counts.enter(NOON + 2)
+        assert [sums(counts, measure=each) for each in (IN, OUT)] == [[0, 8], [4, 0]]
+
+
+def test_columns_of_different_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"'second': 2, 'entrance': 1, .* expected the same length"):
+        CellsTold(NOON, ["N1"], [1, 2], [0], [0], [1])
+
+
+class OneByOne:
+    """The same counts, a dictionary entry a cell."""
+
+    def __init__(self) -> None:
+        self.entered = NOON
+        self.known: dict[tuple[str, int, str, Measure], int] = {}
+        self.counted: Counter[tuple[int, str, Measure]] = Counter()
+
+    def hear(self, log: str, cells: list[Told]) -> None:
+        """Take in what a log says."""
+        for second, entrance, measure, n in cells:
+            known = self.known.get((log, second, entrance, measure), 0)
+            if second > self.entered - TOLD_AGAIN and n > known:
+                self.known[log, second, entrance, measure] = n
+                self.counted[max(second, self.entered + 1), entrance, measure] += n - known
+
+    def last(self, measure: Measure, seconds: int, before: int) -> list[int]:
+        """Sum so many seconds up to some seconds before the newest one."""
+        end = self.entered - before
+        return [
+            sum(
+                n
+                for (second, name, what), n in self.counted.items()
+                if end - seconds < second <= end and (name, what) == (each, measure)
+            )
+            for each in GATES
+        ]
+
+
+told_cells = st.lists(
+    st.tuples(st.integers(-200, 400), st.sampled_from([*GATES, "gone"]), st.sampled_from([IN, OUT]), st.integers(1, 9)),
+    max_size=12,
+)
+steps = st.lists(
+    st.tuples(st.sampled_from("ab"), told_cells, st.sampled_from([0, 1, 2, 59, 60, 61, 300, 599, 700])), max_size=12
+)
+
+
+@given(steps, st.integers(1, 300), st.integers(0, 300), st.sampled_from([list, CellsTold.of]))
+def test_whatever_is_told_in_any_order_and_however_often_counts_as_if_it_were_counted_one_by_one(
+    told: list[tuple[str, list[Told], int]], span: int, before: int, form: Callable[[list[Told]], CellsTold]
+) -> None:
+    counts, one_by_one = recent(), OneByOne()
+    for log, cells, ahead in told:
+        now = counts.entered
+        said = [(now + second, entrance, measure, n) for second, entrance, measure, n in cells]
+        one_by_one.hear(log, [each for each in said if each[1] != "gone"])
+        counts.hear(LogFlow(log, "person", 1, 0, form(said), []))
+        counts.enter(now + ahead)
+        one_by_one.entered = now + ahead
+        for measure in (IN, OUT):
+            assert sums(counts, span, before=before, measure=measure) == one_by_one.last(measure, span, before)

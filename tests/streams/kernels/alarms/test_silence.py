@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterable
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streams.kernels.alarms.episodes import Episode
 from streams.kernels.alarms.silence import Silence, parts_of
 from tests.streams.kernels.alarms.feed import OUT, TEN, Events, Feed, gate, steady, told
+from tests.streams.kernels.alarms.slowly import Slowly
 
 GATES = [
     gate("P1", 4, gateway="GW"), gate("P2", 4, gateway="GW"), gate("P3", 4), gate("P4", 4, zone="Z-E"),
@@ -233,3 +236,46 @@ def test_entrances_whose_worker_is_away_are_unknown_and_not_silent() -> None:
     feed.play(USUAL, start=TEN, end=WARM)
     changes = feed.play(USUAL, start=WARM, end=WARM + 120, away=["another"])
     assert silences(changes) == []
+
+
+quiet = st.tuples(
+    st.sampled_from([*({number} for number in range(8)), {0, 1}, {2, 3, 4}, {0, 1, 2, 3, 4}, set(range(8))]),
+    st.integers(200, 1000),
+    st.integers(1, 400),
+)
+"""Which lanes are silent together, from which second on, and for how long."""
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=8, max_size=8), st.lists(quiet, max_size=12), st.integers(1, 30))
+def test_silences_are_those_that_are_worked_out_part_by_part(
+    every: list[int], silent: list[tuple[set[int], int, int]], told_every: int
+) -> None:
+    silence = Silence([gate("P1", 2, gateway="GW"), gate("P2", 3, gateway="GW"), gate("P3", 1), gate("P4", 2)])
+    slowly, lanes = Slowly(silence), list(silence.numbers)
+    last, events = dict.fromkeys(lanes, 0), dict.fromkeys(lanes, 0)
+    spans = [[(start, start + n) for among, start, n in silent if number in among] for number in range(len(lanes))]
+    for second in range(1, 1400):
+        moment = 1000 * (TEN + second)
+        for number, lane in enumerate(lanes):
+            if (second + number) % every[number] == 0 and not any(a <= second < b for a, b in spans[number]):
+                last[lane], events[lane] = moment - 500, events[lane] + 1
+        if second % told_every == 0:
+            for lane in lanes:
+                silence.hear_of("log", lane, last[lane], events[lane])
+        if second % 60 == 0:
+            silence.minute()
+        assert silence.at(moment).tolist() == slowly.at(moment)
+        if second == 1200:
+            silence.forget_usual()
+            slowly.blamed, slowly.revived = [False] * len(slowly.parts), [0] * len(slowly.parts)
+
+
+def test_what_goes_on_elsewhere_is_what_the_other_gates_have() -> None:
+    silence = Silence(GATES)
+    now, before = np.array([9, 0, 1, 0]), np.array([9, 9, 9, 0])
+    alive = dict(zip([part.subject for part in silence.parts], silence.alive_elsewhere(now, before), strict=True))
+    # without P1 there is 1 where 18 were, a twentieth; without P3 half of it
+    assert {name: bool(alive[name]) for name in ("everything", "GW", "P1", "P1-1", "P3", "P4-2")} == {
+        "everything": True, "GW": False, "P1": False, "P1-1": False, "P3": True, "P4-2": True,
+    }  # fmt: skip

@@ -1,0 +1,91 @@
+"""How full the areas of a site are, as the store says, and through which gates they leak; read `log` next."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from streams.kernels.alarms.inputs import LogFlow, Reading
+from streams.kernels.alarms.rules import AlarmPlace, Gate
+
+
+class Figure(NamedTuple):
+    """What one rule is about at one subject; `asks`: it exceeds a limit."""
+
+    zone: str
+    value: float
+    asks: bool
+
+
+class Areas:
+    """What the store says is inside: the newest `reading` as of a moment, and in `coming` those after it, in order.
+
+    figures: percent of capacities, and how many fewer than nobody are inside, which is drift; by rule, subject, kind.
+    """
+
+    def __init__(self, place: AlarmPlace) -> None:
+        self.place = place
+        self.coming: list[Reading] = []
+        self._zones = {gate.inner: place.zone_of_area(gate.inner) for gate in place.gates}
+        self.take_up(None)
+
+    def take_up(self, reading: Reading | None) -> None:
+        """Go on from a reading."""
+        self.reading = reading
+        self.figures = {} if reading is None else dict(self._figures(reading))
+
+    def hear(self, readings: Sequence[Reading]) -> None:
+        """Take in what was read; it counts from its own moment on."""
+        self.coming = sorted([*self.coming, *readings], key=lambda each: each.at)
+
+    def go_on(self, at: int) -> None:
+        """Go on to a moment (ms of site time)."""
+        newest = None
+        while self.coming and self.coming[0].at <= at:
+            newest = self.coming.pop(0)
+        if newest is not None:
+            self.take_up(newest)
+
+    def _figures(self, reading: Reading) -> Iterator[tuple[tuple[str, str, str], Figure]]:
+        total: Counter[str] = Counter()
+        for each in reading.inside:
+            total[each.kind] += each.inside
+            zone = self._zones.get(each.area, "")
+            if each.capacity:
+                yield self._figure("area-capacity", each.area, each.kind, zone, 100.0 * (each.inside / each.capacity))
+            yield self._figure("drift", each.area, each.kind, zone, float(-each.inside))
+        for kind, capacity in self.place.capacity.items():
+            if kind in total:
+                yield self._figure("area-capacity", self.place.site, kind, "", 100.0 * (total[kind] / capacity))
+
+    def _figure(
+        self, name: str, subject: str, kind: str, zone: str, value: float
+    ) -> tuple[tuple[str, str, str], Figure]:
+        rule = self.place.rules[name]
+        return (name, subject, kind), Figure(zone, value, rule.exceeds(value, rule.limits[0]))
+
+
+class Leaks:
+    """Events that are known to be missing: `missing` by log and entrance, `by_gate` added up over the logs."""
+
+    def __init__(self, gates: Sequence[Gate]) -> None:
+        self.gates = gates
+        self.take_up({})
+
+    def take_up(self, missing: dict[str, dict[str, int]]) -> None:
+        """Go on from what was known."""
+        self.missing = missing
+        self._add_up()
+
+    def hear(self, flow: LogFlow) -> None:
+        """Take in what the newest version of a log says."""
+        if flow.missing != self.missing.get(flow.log):
+            self.missing[flow.log] = flow.missing
+            self._add_up()
+
+    def _add_up(self) -> None:
+        sums: Counter[str] = Counter()
+        for missing in self.missing.values():
+            sums.update(missing)
+        self.by_gate = np.array([sums[gate.id] for gate in self.gates], dtype=np.int64)
