@@ -85,7 +85,7 @@ def _exits(entered: Ints, gates: Ints, names: Names, rng: np.random.Generator) -
     """Return an entrance out of the same area for each vehicle."""
     inner = [each.inner for each in names.site.entrances]
     left = entered.copy()
-    for area in {inner[gate] for gate in gates}:
+    for area in dict.fromkeys(inner[gate] for gate in gates):
         rows = np.flatnonzero(np.isin(entered, [gate for gate in gates if inner[gate] == area]))
         ways = np.array([gate for gate in gates if inner[gate] == area])
         left[rows] = ways[weighted(rng, names.lanes[ways], len(rows))]

@@ -1,6 +1,9 @@
 """The made-up expo day has the figures of the documents, and nobody does what people cannot do."""
 
 import datetime as dt
+import os
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 
@@ -170,6 +173,23 @@ def test_pseudonyms_hide_the_number_and_change_with_the_day() -> None:
     assert all(len(word) == 32 and set(word) <= set("0123456789abcdef") for word in today[:100])
     assert np.unique(today.astype(str)).size == len(today)
     assert not set(today.tolist()) & set(tomorrow.tolist())
+
+
+def test_the_same_seed_gives_the_same_day_in_every_process() -> None:
+    """Generators that make the same day up, and keep a share each, run with sets in different orders."""
+    say = """
+from hashlib import sha256
+from simulators.lines import make_lines
+from tests.simulators.small import small_day
+print(sha256(b",".join(make_lines(small_day()))).hexdigest())
+"""
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", say], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert said[0] == said[1] != b""
 
 
 def test_the_same_seed_gives_the_same_day_and_another_seed_another_one() -> None:
