@@ -73,7 +73,7 @@ class Worker(_Section):
     )
     checkpoint_seconds: Seconds = Field(1.0, description="snapshots are written and offsets committed this often")
     most_waiting: Annotated[int, Field(ge=1000)] = Field(
-        50_000, description="lines in memory that are not stored, by topic; above it reading waits"
+        100_000, description="lines in memory that are not stored, by topic; above it reading waits"
     )
     stall_seconds: Seconds = Field(45, description="a worker that has work and does not get on for so long is ended")
     metrics_host: str = "127.0.0.1"
