@@ -13,7 +13,7 @@ from infra.clickhouse import EmbeddedClickHouse
 from infra.delivery import Delivery
 from infra.kafka.server import KafkaServer
 from infra.ports import LOOPBACK, accepts, claim
-from infra.service import RestartPolicy, Service
+from infra.service import RestartPolicy, Service, State
 from infra.supervisor import Supervisor
 from simulators.fates import Limits
 from sinks import schema
@@ -57,6 +57,7 @@ class Venue:
             if stop.is_set():
                 return False
             step()
+        self.supervisor.wait(until=lambda: stop.is_set() or self._wall_is_up())
         return not stop.is_set()
 
     def _store(self) -> None:
@@ -80,9 +81,12 @@ class Venue:
         self.say("worker and wall …" if self.workers == 1 else f"{self.workers} workers and wall …")
         for number in range(1, self.workers + 1):
             self.supervisor.start(self._worker(number), ready=False)
-        self.supervisor.start(self._wall())
+        self.supervisor.start(self._wall(), ready=False)
         self.supervisor.start(self._audit(), ready=False)
         self.supervisor.start(self._foresight(), ready=False)
+
+    def _wall_is_up(self) -> bool:
+        return any(each.name == "wall" and each.state is State.RUNNING for each in self.supervisor.services())
 
     def _alarms(self) -> None:
         self.delivery.start(self.supervisor, self.metrics_ports)

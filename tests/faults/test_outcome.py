@@ -142,10 +142,9 @@ def tampered(trial: Trial) -> None:
         "INSERT INTO gatepulse_store.counts_1m SELECT * REPLACE (passages + 5 AS passages, version + 1 AS version) "
         "FROM gatepulse_store.counts_1m FINAL LIMIT 1"
     )
-    client.execute(
-        "DELETE FROM gatepulse_store.passages WHERE (device, epoch, seq) IN (SELECT device, epoch, min(seq) FROM "
-        "gatepulse_store.passages GROUP BY device, epoch LIMIT 2)"
-    )
+    two = client.execute("SELECT device, epoch, seq FROM gatepulse_store.passages FINAL WHERE seq < 1000000 LIMIT 2")
+    # named one by one: what a subquery finds may differ from part to part
+    client.execute(f"DELETE FROM gatepulse_store.passages WHERE (device, epoch, seq) IN ({', '.join(map(str, two))})")
     client.disconnect()
 
 
