@@ -164,11 +164,13 @@ class Sender:
         self.sent.ok += self._write("ok", [message for message, _, _ in stored], where)
         unknown = {"arrived_ms": [at for _, at, _ in failed]}
         self.sent.unknown += self._write("info", [message for message, _, _ in failed], unknown)
-        again = [(message, error) for message, _, error in failed if not error.final]
-        if again:
-            log.warning("sending again", messages=len(again), error=str(again[0][1]))
-        for message, _ in again:
-            self._send(message)
+        for final, say in ((True, "given up"), (False, "sending again")):
+            errors = [str(error) for _, _, error in failed if error.final == final]
+            if errors:
+                log.warning(say, messages=len(errors), error=errors[0])
+        for message, _, error in failed:
+            if not error.final:
+                self._send(message)
 
     def flush(self) -> None:
         """Return when the broker has answered everything, and the ledger says so."""
