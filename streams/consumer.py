@@ -111,8 +111,8 @@ def _as_fetched(tp: TP, first: Any, value: JoinedValue) -> ConsumerRecord:  # no
 def leave_bare(topics: Collection[str]) -> None:
     """Let aiokafka hand out records of these topics as its parser has them, the list of a batch at a time.
 
-    It dresses each one up otherwise, which takes as long as to decode and check the event in it, and hands out one by
-    one. Where records of aborted transactions are to be left out it does so still.
+    It dresses each one up otherwise, which takes as long as to decode and check the event in it, and hands them out one
+    by one. Where records of aborted transactions are to be left out it does so still.
     """
 
     class Fetched(PartitionRecords):  # type: ignore[misc]  # aiokafka says nothing of its type

@@ -45,11 +45,15 @@ _MOST_ON_THE_WAY: Final = 50_000
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds from the start of the workers on; `cores`: how many each process had on average until all was stored."""
+    """Seconds from the start of the workers on; `cores`: how many each process had on average until all was stored.
+
+    `first_stored`: the first look that showed any, `first` of them.
+    """
 
     events: int
     frame: int
     workers: int
+    first: int
     first_stored: float
     all_stored: float
     proven: float
@@ -58,8 +62,8 @@ class Measured:
 
     @property
     def rate(self) -> float:
-        """Events a second from the first look that shows any until all were stored."""
-        return self.events / (self.all_stored - self.first_stored)
+        """Events stored a second, from the first look that showed any until all were."""
+        return (self.events - self.first) / (self.all_stored - self.first_stored)
 
 
 class NotStoredInTimeError(RuntimeError):
@@ -78,7 +82,7 @@ def measure(folder: Path, *, frame: int, workers: int) -> tuple[Measured, Verdic
         with ProcessWatch(plant.pids) as watch:
             for _ in range(workers):
                 plant.add_worker()
-            first, last = _until_stored(plant.reader(), len(day), plant.path / "logs")
+            first, seen, last = _until_stored(plant.reader(), len(day), plant.path / "logs")
         _say(f"stored after {last - began:.1f} s; comparing every view with the ledger …")
         verdict = verify(folder / "ledger", plant.reader(), plant.site)
         proven = time.monotonic()
@@ -86,8 +90,8 @@ def measure(folder: Path, *, frame: int, workers: int) -> tuple[Measured, Verdic
         name: (samples[-1].cpu_seconds - samples[0].cpu_seconds) / (last - began)
         for (name, _), samples in watch.samples.items()
     }
-    found = Measured(len(day), frame, workers, first - began, last - began, proven - began, cores, verdict.ok)
-    return found, verdict
+    times = (seen - began, last - began, proven - began)
+    return Measured(len(day), frame, workers, first, *times, cores, verdict.ok), verdict
 
 
 def _keep_times(bootstrap: str) -> None:
@@ -137,15 +141,16 @@ def _sent(producer: Producer, day: Day, frame: int) -> Iterator[tuple[Message, l
     producer.flush()
 
 
-def _until_stored(reader: Reader, events: int, logs: Path) -> tuple[float, float]:
-    """Return the moments (monotonic seconds) at which the first and at which all events were seen to be stored."""
-    first, deadline = 0.0, time.monotonic() + PATIENCE
+def _until_stored(reader: Reader, events: int, logs: Path) -> tuple[int, float, float]:
+    """Return how many events the first look showed that showed any, its moment, and that at which all were there."""
+    first, seen, deadline = 0, 0.0, time.monotonic() + PATIENCE
     while True:
         ((stored,),) = reader.query(_STORED)
         now = time.monotonic()
-        first = first or (now if stored else 0.0)
+        if stored and not first:
+            first, seen = int(stored), now
         if stored >= events:
-            return first, now
+            return first, seen, now
         if now > deadline:
             raise NotStoredInTimeError(f"{stored:,} of {events:,} events are stored after {PATIENCE:g} s: see {logs}")
         time.sleep(_GLANCE)
