@@ -7,7 +7,7 @@ PEERS := .venv-bench
 PEERS_LIST := tests/benchmarks/peers/requirements.txt
 ARGS ?=
 
-.PHONY: demo test check fmt clean faults bench
+.PHONY: demo test check fmt clean faults nightly bench
 
 demo: $(VENV)/.installed
 	@exec $(BIN)/gatepulse demo $(ARGS)
@@ -25,6 +25,13 @@ faults: $(VENV)/.installed-test
 	@sh infra/install-faketime.sh
 	@$(BIN)/python -m infra.kafka.install
 	@exec $(BIN)/python -m tests.faults $(ARGS)
+
+# An hour of random operations and 200,000 histories (--faults: every fault in full, too); `make nightly ARGS="--minutes 10"` a sixth of it.
+nightly: $(VENV)/.installed-test
+	@sh infra/install-browser.sh
+	@sh infra/install-faketime.sh
+	@$(BIN)/python -m infra.kafka.install
+	@exec $(BIN)/python -m tests.nightly $(ARGS)
 
 bench: $(VENV)/.installed-test $(PEERS)/.installed
 	@$(BIN)/python -m infra.kafka.install

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.site import Site
 
-_TIME = "ISO time, of the site's zone unless it says otherwise."
+_TIME = "ISO time, of the site's zone unless it says otherwise; a date alone is when that day of the site begins."
 _FAILED = 1
 _GLANCE = 1.0
 
@@ -64,9 +63,9 @@ def _interval(start: str | None, to: str | None, reader: "Reader", site: "Site",
     from streams.audit.interval import Interval, moment  # noqa: PLC0415
     from streams.audit.watch import complete_to, usual  # noqa: PLC0415
 
-    zone = ZoneInfo(site.time_zone)
-    end = complete_to(reader, clock) if to is None else moment(to, zone)
-    return usual(end, zone) if start is None else Interval(moment(start, zone), end, zone)
+    days = site.days.zone, site.days.starts
+    end = complete_to(reader, clock) if to is None else moment(to, *days)
+    return usual(end, *days) if start is None else Interval(moment(start, *days), end, *days)
 
 
 def _print(result: "Result", *, as_json: bool) -> None:

@@ -7,13 +7,13 @@ import datetime as dt
 import errno
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -23,10 +23,11 @@ from infra.alerting.command import alerting_app
 from infra.audit import audit
 from infra.dashboards import dashboards_app
 from infra.foresight import advice_app, foresight
+from infra.logs import logs_app
 from infra.parked import parked_app
 from infra.relay.command import relay
 from streams.clock import SiteClock
-from streams.logs import configure_logging
+from streams.logs import configure_logging, traceback_of
 from streams.settings import Settings, load_settings
 from streams.site import Site, describe_site, load_site
 
@@ -39,6 +40,7 @@ app.add_typer(site_app, name="site")
 app.add_typer(schema_app, name="schema")
 app.add_typer(config_app, name="config")
 app.add_typer(topics_app, name="topics")
+app.add_typer(logs_app, name="logs")
 app.add_typer(parked_app, name="parked")
 app.add_typer(alarms_app, name="alarms")
 app.add_typer(advice_app, name="advice")
@@ -69,13 +71,13 @@ def _one_sentence() -> Iterator[None]:
     """Say what went wrong and what to do, without a traceback, for every error that is meant for people."""
     try:
         yield
-    except Exception as error:
-        if type(error).__module__.split(".")[0] in _OURS:
+    except Exception as error:  # noqa: BLE001  # whatever nobody expected is said without values of events
+        if type(error).__module__.split(".")[0] in _OURS and not getattr(error, "quotes_events", False):
             _stop(str(error), _WRONG_USAGE if isinstance(error, ValueError) else _FAILED)
         if isinstance(error, OSError) and error.errno in _NO_PLACE:
             where = error.filename or "the disk that is written to"
             _stop(f"{where}: {error.strerror}. Make room there, or choose another place.", _FAILED)
-        raise
+        _stop(traceback_of(error), _FAILED)
 
 
 def _stop(text: str, code: int) -> NoReturn:
@@ -187,7 +189,7 @@ def simulate(
 
     settings = load_settings()
     site = load_site(settings.site)
-    day = date.date() if date else dt.datetime.now(ZoneInfo(site.time_zone)).date()
+    day = date.date() if date else site.days.day(round(time.time() * 1000))
     clock = _clock(settings)
     if clock and (speed or start_at):
         raise typer.BadParameter("--speed, --start-at: the settings have a clock already; leave out one or the other")
@@ -288,6 +290,7 @@ def doctor(
     """Check versions, ports, broker, store, schema and clock."""
     from infra.clickhouse_config import Login  # noqa: PLC0415
     from infra.doctor import StorePlace, all_right, render, run_checks  # noqa: PLC0415
+    from infra.logs import differences, problems  # noqa: PLC0415
     from sinks.schema import migrations  # noqa: PLC0415
     from streams.contract import Topic  # noqa: PLC0415
 
@@ -307,6 +310,9 @@ def doctor(
         topics=[topic.value for topic in Topic],
         store=None if embedded else place,
         schema_number=migrations()[-1].number,
+        sources={}
+        if embedded
+        else {"topics": partial(differences, settings), "partitions": partial(problems, settings)},
     )
     Console(highlight=False).print(render(checks))
     sys.exit(0 if all_right(checks) else _FAILED)

@@ -151,9 +151,9 @@ class Demo:
         if run.number > 1:
             if self.venue.persistent:  # what a former run has left on its way belongs to its day
                 self._drained()
-            midnight = site_time(self.site, run.date, dt.time(0))
+            begins = self.site.days.begin(run.date)
             clock = plan.clock or SiteClock()
-            close_yesterday(Reader(self.venue.reader), kafka, ts=midnight, ledger=run.closing_ledger, clock=clock)
+            close_yesterday(Reader(self.venue.reader), kafka, ts=begins, ledger=run.closing_ledger, clock=clock)
         try:
             return simulate(
                 plan, self.site, bootstrap=kafka.brokers, ledger=run.ledger, consumer_group=GROUP, stop=self.stop,

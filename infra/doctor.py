@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rich.table import Table
 
@@ -26,6 +26,7 @@ from infra.kafka import install as kafka
 from infra.ports import LOOPBACK, is_free
 from infra.sandbox import landlock_version
 from infra.store_check import check_store
+from streams.logs import said_of
 
 _BUILT = datetime(2026, 1, 1, tzinfo=UTC)  # no clock that is right can be before this
 
@@ -63,11 +64,13 @@ def run_checks(
     topics: Iterable[str] = (),
     store: StorePlace | None = None,
     schema_number: int | None = None,
+    sources: Mapping[str, Callable[[], Sequence[str]]] | None = None,
 ) -> list[Check]:
     """Look at everything; takes some seconds.
 
     ``directory`` is where state will be kept; ``ports`` (setting name to number) must be free.  Without ``brokers`` or
-    ``store`` the embedded ones are tried; with them these are asked, for ``topics`` and ``schema_number``.
+    ``store`` the embedded ones are tried; with them these are asked, for ``topics`` and ``schema_number``.  ``sources``
+    return, by name of the check, a sentence for each thing that is not as it should be, with what to do about it.
     """
     looks: list[tuple[str, Callable[[], Check]]] = [
         ("python", _python),
@@ -81,6 +84,7 @@ def run_checks(
             (lambda: _brokers(brokers, tuple(topics))) if brokers else lambda: _embedded("broker", EmbeddedBroker),
         ),
         ("store", (lambda: _store(store, schema_number)) if store else lambda: _embedded("store", EmbeddedClickHouse)),
+        *((name, lambda name=name, look=look: _sources(name, look())) for name, look in (sources or {}).items()),
         ("confinement", _confinement),
         ("kafka", _kafka),
         ("browser", _browser),
@@ -106,7 +110,8 @@ def _looked(name: str, look: Callable[[], Check]) -> Check:
     try:
         return look()
     except Exception as error:  # noqa: BLE001 - a check that breaks is a finding, and the others still matter
-        return Check(name, ok=False, detail=f"{type(error).__name__}: {error}", remedy="see the message")
+        detail = f"{type(error).__name__}: {said_of(error)}".rstrip(": ")
+        return Check(name, ok=False, detail=detail, remedy="see the message")
 
 
 def _python() -> Check:
@@ -132,7 +137,13 @@ def _disk(directory: Path) -> Check:
 
 
 def _time_zone(name: str) -> Check:
-    ZoneInfo(name)
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, ZoneInfoNotFoundError):
+        return Check(
+            "time zone", ok=False, detail=f"{name} is no time zone that this machine knows",
+            remedy="name one of the IANA database, such as Asia/Shanghai",
+        )  # fmt: skip
     return Check("time zone", ok=True, detail=name)
 
 
@@ -189,6 +200,12 @@ def _store(place: StorePlace, schema_number: int | None) -> Check:
         place.host, place.port, owner=place.owner, reader=place.reader, schema_number=schema_number
     )
     return Check("store", not remedy, found, remedy)
+
+
+def _sources(name: str, sentences: Sequence[str]) -> Check:
+    return Check(
+        name, not sentences, "as it should be" if not sentences else "not as it should be", "\n".join(sentences)
+    )
 
 
 def _confinement() -> Check:

@@ -92,7 +92,7 @@ def advice_opening(
 
     profile = load_site(site or load_settings().site)
     try:
-        day = dt.date.fromisoformat(date) if date else dt.datetime.now(ZoneInfo(profile.time_zone)).date()
+        day = dt.date.fromisoformat(date) if date else profile.days.day(round(time.time() * 1000))
     except ValueError as error:
         raise typer.BadParameter(f"--date {date}: expected a day like 2026-11-05") from error
     found = shortfalls(profile, day)

@@ -12,12 +12,12 @@ import datetime as dt
 import fcntl
 import json
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
-from zoneinfo import ZoneInfo
 
 from infra.clickhouse import require_room
 from infra.clickhouse_config import write_private
@@ -84,7 +84,7 @@ def next_run(state: Path, site: Site, *, broker: str = "embedded") -> Run:
     number = 1 + max(map(_number, begun), default=0)
     days = [each / META for each in begun if each.name.endswith("-day") and (each / META).exists()]
     if not days:
-        return Run(number, dt.datetime.now(ZoneInfo(site.time_zone)).date(), ledgers, persistent)
+        return Run(number, site.days.day(round(time.time() * 1000)), ledgers, persistent)
     last = dt.date.fromisoformat(json.loads(days[-1].read_text())["meta"]["date"])
     return Run(number, last + dt.timedelta(days=1), ledgers, persistent)
 

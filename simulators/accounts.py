@@ -30,7 +30,7 @@ _REJECTED = ("topic", "sha256", "reason")
 def late_passages(ledger: Ledger, late: Sent, site: Site) -> Table:
     """Return the view `late_passages`: what came later than the horizon, by the site's day on which it happened."""
     found = take(ledger.passages, late.rows)
-    cells = {"day": local_days(found["ts"], site.time_zone)} | {name: found[name] for name in _LATE}
+    cells = {"day": local_days(found["ts"], site)} | {name: found[name] for name in _LATE}
     if late.certain.all():
         return count(cells, "events")
     groups = group(cells)

@@ -6,6 +6,8 @@ from simulators.fates import Fates
 from simulators.ledger import Ledger
 from simulators.tables import Between, Columns, Flags, Integers, Table, Value, group, take
 
+_MOST_MISSING = 10**12
+"""Of one device and epoch, as the platform promises."""
 _READ = ("device", "epoch", "seq", "ts", "entrance")
 
 
@@ -30,7 +32,7 @@ def _devices(rows: Columns, believed: Flags) -> tuple[Table, Integers]:
     order = np.lexsort([rows["seq"], rows["epoch"], rows["device"].codes])
     ordered = take(rows, order)
     epochs = group({"device": ordered["device"], "epoch": ordered["epoch"]})
-    missing = epochs.newest(ordered["seq"]) - epochs.sizes
+    missing = np.minimum(epochs.newest(ordered["seq"]) - epochs.sizes, _MOST_MISSING)
     devices = group({"device": ordered["device"]})
     newest_row = devices.newest(np.arange(len(order)))
     values: dict[str, Value] = {

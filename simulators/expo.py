@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -21,15 +20,20 @@ from simulators.refusals import with_refusals
 from simulators.spec import ExpoSpec
 from simulators.steps import Steps, joined
 from simulators.vehicles import drive
+from streams.kernels.calendar import DAY_MINUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from simulators.day import Ints
+    from simulators.day import Floats, Ints
     from streams.site import Site
 
 PEAK_DAY = dt.date(2019, 11, 6)
 """A day of the edition with the peak of 227,000 entries; the documents do not say which of the six it was."""
+
+
+_HOURS: Final = (7 * 60, 20 * 60)
+"""When the doors open and close on the day that the figures are of, in minutes after midnight."""
 
 
 def expo_day(
@@ -43,7 +47,7 @@ def expo_day(
 ) -> Day:
     """Return one day; devices count on from `last_seq` (one value a device), or from 0.
 
-    Everybody who comes has left by midnight. Raises `NotAnExpoError` for a site laid out otherwise.
+    Everybody who comes has left when the day ends. Raises `NotAnExpoError` for a site laid out otherwise.
     """
     spec = spec or ExpoSpec()
     names = Names(site)
@@ -58,15 +62,17 @@ def expo_day(
         steps = joined([people, vehicles.changed(who=vehicles.who + persons)])
     key = day_key(seed, date)
     words = np.concatenate([pseudonyms(key, "card", persons), pseudonyms(key, "plate", plates)])
+    opens = (site.opening.on(date) or _HOURS)[0]
+    midnight = site.days.moment(date, opens) - opens * 60_000  # as far as those who come then are concerned
+    steps = steps.changed(time=_at_night(steps.time, site, date, midnight=midnight))
     device, happens = _take_turns(steps, names, spec, rng)
-    midnight = dt.datetime.combine(date, dt.time(), ZoneInfo(site.time_zone))
     day = Day(
         names=names,
         epoch=epoch,
         pseudonyms=words,
         device=device,
         seq=np.zeros(len(steps), np.int64),
-        true_ts=happens + round(midnight.timestamp() * 1000),
+        true_ts=happens + midnight,
         ts=happens,
         entrance=steps.entrance,
         direction=steps.direction,
@@ -112,13 +118,23 @@ def count_by_device(device: Ints, last_seq: Ints | None, names: Names) -> Ints:
 def _people(site: Site, names: Names, spec: ExpoSpec, *, date: dt.date, rng: np.random.Generator) -> Steps:
     """Return all steps of persons, with categories as codes of `names.categories`."""
     gates = find_gates(names, rng)
-    hours = site.opening.on(date)
-    closing = 60.0 * (hours[1] if hours else 20 * 60)
+    _, closes = site.opening.on(date) or _HOURS
+    closing = 60.0 * (_HOURS[1] if closes > DAY_MINUTES else closes)
     visits = make_visits(spec.people, closing, rng)
     steps = with_refusals(walk(visits, gates, spec.people, rng), gates, spec.people, rng)
     known = {category: code for code, category in enumerate(names.categories)}
     codes = np.array([known[name] for name in spec.people.shares], np.int64)
     return steps.changed(category=codes[steps.category])
+
+
+def _at_night(time: Floats, site: Site, date: dt.date, *, midnight: int) -> Floats:
+    """Move the times of a day (s after `midnight`, ms) into that of a site which is open past midnight."""
+    hours, day, opening = site.hours(date), site.days.bounds(date), site.opening.on(date)
+    if hours is None or opening is None or opening[1] <= DAY_MINUTES:
+        return time
+    moments = np.array([day[0], *hours, day[1]])
+    moved: Floats = np.interp(time, [0, *(60 * each for each in _HOURS), 86_400], (moments - midnight) / 1000)
+    return moved
 
 
 def _take_turns(steps: Steps, names: Names, spec: ExpoSpec, rng: np.random.Generator) -> tuple[Ints, Ints]:

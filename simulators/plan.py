@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -85,8 +84,13 @@ class Plan:
 
 
 def site_time(site: Site, date: dt.date, time: dt.time) -> int:
-    """Return a local time of the site as milliseconds since 1970 UTC."""
-    return round(dt.datetime.combine(date, time, ZoneInfo(site.time_zone)).timestamp() * 1000)
+    """Return a time that the clock shows on a day of the site as milliseconds since 1970 UTC.
+
+    One that is earlier than the day begins is after the next midnight.
+    """
+    minute = time.hour * 60 + time.minute
+    into = round(time.second * 1000 + time.microsecond / 1000)
+    return site.days.moment(date, minute + 1440 * (minute < site.day_starts)) + into
 
 
 class Programme:

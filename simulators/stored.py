@@ -70,7 +70,8 @@ _REJECTED = "(SELECT topic, sha256, reason, count() AS times FROM gatepulse.reje
 _RECEIVED = (
     "(SELECT topic, sum(p.received) AS received, sum(p.counted) AS counted, sum(p.late) AS late,"
     " sum(p.rejected) AS rejected, toInt64(received) - toInt64(counted) - toInt64(sum(p.duplicate)) - toInt64(late)"
-    " - toInt64(rejected) AS unaccounted FROM gatepulse.progress AS p WHERE topic != 'alarm.inputs' GROUP BY topic"
+    " - toInt64(rejected) - toInt64(sum(p.conflicts)) AS unaccounted"
+    " FROM gatepulse.progress AS p WHERE topic != 'alarm.inputs' GROUP BY topic"
     " HAVING received != 0 OR counted != 0 OR late != 0 OR rejected != 0)"
 )
 

@@ -194,7 +194,7 @@ def _windowed(rows: Columns, width: str, cell: tuple[str, ...], name: str) -> Ta
 
 
 def _totals(passed: Columns, site: Site) -> Table:
-    day = local_days(passed["ts"], site.time_zone)
+    day = local_days(passed["ts"], site)
     return count({"day": day} | {key: passed[key] for key in _CELL}, "passages")
 
 
@@ -202,7 +202,7 @@ def _site_today(passed: Columns, site: Site) -> Table:
     """Count who came in from and went to the outside; who had a credential counts once a day as distinct."""
     boundary = {entrance.id for entrance in site.entrances if entrance.boundary}
     rows = take(passed, passed["entrance"].each(boundary.__contains__, bool))
-    day = local_days(rows["ts"], site.time_zone)
+    day = local_days(rows["ts"], site)
     inward, unidentified = rows["direction"].equal("in"), rows["credential"].equal("")
     days = group({"day": day, "kind": rows["kind"]})
     named = np.flatnonzero(inward & ~unidentified)

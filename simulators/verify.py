@@ -5,9 +5,11 @@ What is not known to be delivered may be shown or not, and every other view must
 The verdict itself is in `report.py`.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from rich.console import Console
@@ -24,16 +26,39 @@ from streams.site import Site
 PART = 250_000
 """Passages that are compared at a time: what bounds the memory."""
 
+SETTLED_SECONDS: Final = 60.0
+
 
 def verify(ledger_path: Path, reader: Reader, site: Site, limits: Limits | None = None) -> Verdict:
     """Compare all views that `reader` shows with the ledger (or the folder of ledgers) at `ledger_path`.
 
+    What came through several logs is waited for until it is settled, for a minute at most.
     `limits` are those that the workers were given, their defaults if left out. Raises LedgerError if the ledger
     cannot be used or is of another site, and whatever the reader raises.
     """
     ledger = read_ledger(ledger_path)
     truth.check_site(ledger, site)
+    if isinstance(reader, Asked):
+        wait_until_settled(reader)
     return _verdict(ledger, *compare_views(ledger, reader, site, limits or Limits()))
+
+
+@runtime_checkable
+class Asked(Protocol):
+    """A reader that answers questions: a store, and not what stands for one."""
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of an answer."""
+
+
+def wait_until_settled(reader: Asked, *, seconds: float = SETTLED_SECONDS) -> bool:
+    """Return once no event is counted through two logs any more; False if it takes too long."""
+    end = time.monotonic() + seconds
+    while any(events for (events,) in reader.query("SELECT sum(events) FROM gatepulse.unsettled")):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.5)
+    return True
 
 
 def compare_views(ledger: Ledger, reader: Reader, site: Site, limits: Limits) -> tuple[dict[str, Comparison], Fates]:

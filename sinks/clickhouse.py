@@ -182,7 +182,8 @@ class Reader:
                 return self._client.execute(sql, None if params is None else dict(params), **options)
             except Exception as error:
                 self._client.disconnect()
-                raise failure(f"{self._where} asked {' '.join(sql.split())[:120]!r}", error) from error
+                subject = f"{self._where} asked {' '.join(sql.split())[:120]!r}"
+                raise failure(subject, error, asked_with_values=bool(params)) from error
             finally:
                 limit.cancel()
 

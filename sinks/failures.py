@@ -4,10 +4,12 @@ An error that is not in the list counts as permanent: a write that can never suc
 and rows that are parked over a passing one are kept all the same.
 """
 
+import re
 from collections.abc import Mapping
 
 from clickhouse_driver import errors as driver
 
+from sinks.native import DoesNotFit
 from sinks.sink import StoreError, StoreRefused, StoreUnavailable
 
 PASSING: Mapping[int, str] = {
@@ -76,6 +78,10 @@ LASTING: Mapping[int, str] = {
 }
 """What to do about the lasting errors that are likely."""
 
+_QUOTES = frozenset({53, 469})
+"""Those of them whose words have values of rows in them."""
+_OF_QUESTIONS = frozenset({10, 36, 43, 46, 47, 62, 115, 452})
+"""Errors about what was asked and how, and not about what is in rows."""
 _LOST = (OSError, EOFError, driver.NetworkError, driver.SocketTimeoutError)
 _OUT_OF_STEP = (
     driver.UnexpectedPacketFromServerError,
@@ -84,16 +90,31 @@ _OUT_OF_STEP = (
 )
 
 
-def failure(subject: str, error: Exception) -> StoreError:
-    """Return what `error` of the driver means for whoever wrote to, or read from, `subject`."""
-    code = getattr(error, "code", None) or 0
+_TEXT = re.compile(r"'(?:[^'\\]|\\.)*'?")
+"""A literal in a question, perhaps cut off."""
+
+
+def failure(subject: str, error: Exception, *, asked_with_values: bool = False) -> StoreError:
+    """Return what `error` of the driver means for whoever wrote to, or read from, `subject`.
+
+    `asked_with_values`: the question had values in it, and a server quotes questions.
+    """
+    code, reason = getattr(error, "code", None) or 0, _reason(error, hide_texts=asked_with_values)
     if isinstance(error, _LOST + _OUT_OF_STEP) or code in PASSING:
         why = PASSING.get(code, "the connection is lost")
-        return StoreUnavailable(subject, f"{_reason(error)} ({why}).", "It will be tried again.")
-    return StoreRefused(subject, f"{_reason(error)}.", LASTING.get(code, "It will not be tried again: see the reason."))
+        return StoreUnavailable(subject, f"{reason} ({why}).", "It will be tried again.")
+    return StoreRefused(subject, f"{reason}.", LASTING.get(code, "It will not be tried again: see the reason."))
 
 
-def _reason(error: Exception) -> str:
-    """Return the server's own words on one line, without its stack."""
+def _reason(error: Exception, *, hide_texts: bool) -> str:
+    """Return the server's own words on one line, without its stack and without values of rows.
+
+    Of an error that is not known only the number is returned: a server quotes what it cannot read. It has its own log.
+    """
+    code = getattr(error, "code", None) or 0
+    speaks = code not in _QUOTES and (code in PASSING or code in LASTING or code in _OF_QUESTIONS)
+    if not speaks and not isinstance(error, (DoesNotFit, *_LOST, *_OUT_OF_STEP)):
+        return f"error {code} of the server; its log says more" if code else type(error).__name__
     words = str(getattr(error, "message", "") or error).split("Stack trace", maxsplit=1)[0]
+    words = _TEXT.sub("'…'", words) if hide_texts else words
     return " ".join(words.split()).rstrip(" .")[:500] or type(error).__name__

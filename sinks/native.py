@@ -97,7 +97,19 @@ def write_column(out: Out, name: str, kind: str, column: Column) -> None:
     try:
         write(out, kind, column)
     except _MISFITS as error:
-        raise DoesNotFit(f"column {name} takes {_expected(kind)}, not {_misfit(kind, column)} ({error})") from error
+        raise DoesNotFit(
+            f"column {name} takes {_expected(kind)}, not {_misfit(kind, column)} ({type(error).__name__})"
+        ) from error
+
+
+def prove(block: Block, types: Mapping[str, str]) -> None:
+    """See whether the rows of a block (at least one) can be written, without writing them; `types` by column.
+
+    Raises DoesNotFit. A column of which no type is known is passed over.
+    """
+    for name, column in block.columns.items():
+        if name in types:
+            write_column(_Nowhere(), name, types[name], column)
 
 
 def _write_numbers(out: Out, kind: str, column: Column) -> None:
@@ -202,10 +214,10 @@ def _expected(kind: str) -> str:
 
 
 def _misfit(kind: str, column: Column) -> str:
-    """Show the first value that cannot be written; of texts, which may be pseudonyms, only that it is one."""
+    """Tell of what kind the first value is that cannot be written; the value itself is nobody's business."""
     for value in as_list(column):
         try:
             _WRITERS[kind](_Nowhere(), kind, [value])
         except _MISFITS:
-            return "this text" if isinstance(value, str) else f"the {type(value).__name__} {str(value)[:60]}"
+            return "this text" if isinstance(value, str) else f"this {type(value).__name__}"
     return "these values together"

@@ -53,7 +53,7 @@ MILLISECONDS = frozenset(
     {
         "ts", "last_ts", "last_seen", "at", "complete_to", "loaded_at",
         "raised_at", "changed_at", "acknowledged_at", "cleared_at",
-        "since", "needed_at", "over_at", "decided_at",
+        "since", "needed_at", "over_at", "decided_at", "arrived",
     }
 )  # fmt: skip
 """Columns that are a point in time, DateTime64(3, 'UTC'): integer milliseconds since 1970-01-01 UTC."""
@@ -105,11 +105,20 @@ _ALL = (
         version="loaded_at",
     ),
     _table(
+        "deliveries",
+        f"kind device epoch seq ts {_CELL.removeprefix('kind ')} reason temperature health credential log offset line "
+        "fate outer inner settled arrived seen",
+        key="device epoch seq log offset line",
+        version="seen",
+    ),
+    # What a version before `deliveries` has parked may still be stored; the store makes deliveries of it.
+    _table(
         "passages",
         f"kind device epoch seq ts {_CELL.removeprefix('kind ')} reason temperature health credential log offset line",
         key="device epoch seq",
         version=None,
     ),
+    _table("repeats", "log offset line device epoch seq", key="log offset line", version=None),
     _table("counts_10s", _COUNTS, key=_COUNTS_KEY),
     _table("counts_1m", _COUNTS, key=_COUNTS_KEY),
     _table(
@@ -132,7 +141,7 @@ _ALL = (
     _table("entered", "day kind credential", key="day kind credential", version=None),
     _table(
         "devices",
-        "log device epoch entrance ranges last_seq last_ts last_seen version",
+        "log device epoch entrance ranges closed last_seq last_ts last_seen version",
         key="device epoch log",
     ),
     _table(
@@ -182,8 +191,26 @@ _ALL = (
     ),
     _table("advice_decisions", "advice decision actor reason decided_at", key="advice", version="decided_at"),
     _table(
+        "verdicts",
+        f"log offset line device epoch seq kind ts day {_CELL.removeprefix('kind ')} reason outer inner fate verdict "
+        "anonymous seen",
+        key="log offset line",
+        version="seen",
+    ),
+    _table(
+        "conflicts",
+        "log offset line device epoch seq entrance at first_entrance first_log first_offset first_line stands seen",
+        key="log offset line",
+        version="seen",
+    ),
+    _table("verdicts_by_log", "log counted late conflicts conflicts_in_repeat version", key="log", version="version"),
+    _table("unentered", "day kind who entries version", key="day kind who"),
+    _table("settled_devices", "device epoch log ranges overlap", key="device epoch log", version="overlap"),
+    _table("settled_repeats", "log next_offset", key="log", version="next_offset"),
+    _table(
         "log_progress",
-        "log cluster topic partition next_offset received counted duplicate late rejected complete_to worker",
+        "log cluster topic partition next_offset received counted duplicate late rejected complete_to worker "
+        "first_offset records lost tail",
         key="log",
         version="next_offset",
     ),

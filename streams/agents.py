@@ -7,6 +7,7 @@ started again and takes up at its checkpoint. Read `app` next.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, cast
 
 import faust
@@ -16,21 +17,30 @@ import structlog
 from faust.types import TP, StreamT
 
 from streams.alarms import Send, Teller
+from streams.brokers import BrokersError
 from streams.checkpoint import SnapshotTable, key_of, pack, unpack
 from streams.consumer import CoalescingConsumer, JoinedValue, Offsets
 from streams.contract import Reason, Rejected, Topic
-from streams.counting import Counting
-from streams.ends import EndProcess, LostSnapshotError
+from streams.counting import Counting, Start
+from streams.ends import EndProcess
 from streams.kernels.alarms.log import AlarmLog
 from streams.kernels.batch import DIRECTIONS, Rejection
 from streams.kernels.cells import unpack as unpack_cells
-from streams.kernels.log import LogName
+from streams.kernels.log import HoleError, LogName
 from streams.kernels.passages import PassageLog
 from streams.kernels.snapshot import Plain
+from streams.kernels.takeup import AcceptedLoss, Blocked, Problem
 from streams.kernels.venue import EntranceTotals, Total, Venue
+from streams.problem_words import advice
+from streams.settling import Settling
+from streams.takeup import Assigned, TakeUp, Verdict
+from streams.topics import SOURCES
+from streams.unreadable import Unreadable
 
 log = structlog.get_logger()
 RESTATE_SECONDS: Final = 10.0
+_TRIES: Final = 5
+_AGAIN_SECONDS: Final = 1.0
 _encode = msgspec.json.Encoder().encode
 
 
@@ -138,8 +148,18 @@ def entrance_totals(log: PassageLog, *, everything: bool = False) -> list[Entran
     ]
 
 
-def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess) -> None:
-    """Attach an agent that hands the joined messages of a source topic to its counting."""
+FirstRecord = Callable[[tuple[str, int], int], tuple[int, int] | None]
+"""Asks the brokers for offset and time (ms) of the first record of a partition at or behind an offset."""
+
+
+def count_topic(
+    app: faust.App, counting: Counting[Any], *, end: EndProcess, first_record: FirstRecord = lambda *_: None
+) -> None:
+    """Attach an agent that hands the joined messages of a source topic to its counting.
+
+    Where offsets are missing that the brokers do not have either, the partition is read no further; where they have
+    them, they were lost on the way, and the process ends.
+    """
     topic = app.topic(counting.topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 
     async def count(stream: StreamT[bytes]) -> None:
@@ -149,11 +169,29 @@ def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess) -> 
                 value = cast("JoinedValue", message.value)
                 if message.generation_id == app.consumer_generation_id:
                     generation = counting.generation
-                    await counting.apply(message.partition, value.records, generation=generation)
+                    try:
+                        await counting.apply(message.partition, value.records, generation=generation)
+                    except HoleError as hole:
+                        await _settle(counting, hole, first_record)
+                        await counting.apply(message.partition, value.records, generation=generation)
             except Exception as error:  # noqa: BLE001  # whatever it is, going on would lose the event
                 end(error)
 
     app.agent(topic, name=f"count.{counting.topic}", concurrency=1)(count)
+
+
+async def _settle(counting: Counting[Any], hole: HoleError, first_record: FirstRecord) -> None:
+    """Block a partition, or pass over what is missing where nothing is counted; raise where the brokers have it."""
+    found = await asyncio.to_thread(first_record, (hole.log.topic, hole.log.partition), hole.expected)
+    if found is None or found[0] != hole.got:
+        raise hole
+    if counting.topic in SOURCES:
+        blocked = Blocked(Problem.OFFSET_GAP, hole.log, hole.expected, hole.got)
+        counting.block(blocked)
+        log.error("partition is not read", log=str(hole.log), problem=blocked.problem, advice=advice(blocked))
+    else:
+        counting.accept(hole.log.partition, AcceptedLoss(str(hole.log), hole.expected, hole.got))
+        log.warning("records are missing", log=str(hole.log), first=hole.expected, after=hole.got)
 
 
 def tell_alarms(app: faust.App, teller: Teller, *, end: EndProcess) -> None:
@@ -176,8 +214,24 @@ def tell_alarms(app: faust.App, teller: Teller, *, end: EndProcess) -> None:
     app.task(for_ever(teller.read))
 
 
-def watch_venue(app: faust.App, venue: Venue, *, end: EndProcess) -> None:
-    """Attach an agent that follows the totals of all logs."""
+def settle(app: faust.App, settling: Settling, judges: Callable[[], bool], *, end: EndProcess) -> None:
+    """Attach the task that takes back what was counted through several logs; it restates the totals of entrances."""
+    topic = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, value_serializer="raw")
+
+    async def announce(totals: Sequence[EntranceTotals]) -> None:
+        await asyncio.gather(*(topic.send_soon(key=each.entrance.encode(), value=_encode(each)) for each in totals))
+
+    async def settled() -> None:
+        try:
+            await settling.run(judges, announce)
+        except Exception as error:  # noqa: BLE001  # without it figures would stay too high
+            end(error)
+
+    app.task(settled)
+
+
+def watch_venue(app: faust.App, venue: Venue, unreadable: Unreadable) -> None:
+    """Attach an agent that follows the totals of all logs; what cannot be read in them is passed over, and counted."""
     topic = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     decode = msgspec.json.Decoder(EntranceTotals).decode
 
@@ -185,8 +239,8 @@ def watch_venue(app: faust.App, venue: Venue, *, end: EndProcess) -> None:
         async for value in stream:
             try:
                 venue.update(decode(value))
-            except Exception as error:  # noqa: BLE001  # only we write this topic
-                end(error)
+            except Exception as error:  # noqa: BLE001  # a figure is said again within seconds
+                unreadable.note(Topic.TOTALS.value, error)
 
     app.agent(topic, name="venue", concurrency=1)(follow)
 
@@ -195,6 +249,7 @@ def take_up_on_assignment(
     app: faust.App,
     countings: Sequence[tuple[Counting[Any], SnapshotTable]],
     offsets: Offsets,
+    take_up: TakeUp,
     *,
     end: EndProcess,
 ) -> None:
@@ -204,38 +259,56 @@ def take_up_on_assignment(
     afterwards; whatever was fetched in between would be lost.
     """
 
-    async def take_up(*_: object, **__: object) -> None:
+    async def restore(*_: object, **__: object) -> None:
         try:
             app.consumer.stop_flow()
-            offsets.restart(await _starts(app, countings))
+            offsets.restart(await _starts(app, countings, take_up))
         except Exception as error:  # noqa: BLE001  # without its logs a worker must not go on
             end(error)
 
-    app.on_rebalance_complete.connect(take_up, weak=False)
+    app.on_rebalance_complete.connect(restore, weak=False)
 
 
-async def _check_not_lost(app: faust.App, counting: Counting[Any], earliest: Mapping[TP, int]) -> None:
-    """Raise LostSnapshotError where a log without a snapshot has been counted before and has lost its beginning."""
-    if not earliest:
-        return  # the question below is asked for one partition after another
-    committed = await cast("CoalescingConsumer", app.consumer).seek_to_committed()
-    for tp, first in earliest.items():
-        if (committed.get(tp) or 0) > 0:
-            raise LostSnapshotError(
-                f"{counting.name(tp.partition)}: no snapshot in the changelog, and the broker has records from offset "
-                f"{first} only; restore the changelog topic, or set kafka.cluster to a new name to begin a new log"
-            )
-
-
-async def _starts(app: faust.App, countings: Sequence[tuple[Counting[Any], SnapshotTable]]) -> dict[TP, int]:
+async def _starts(
+    app: faust.App, countings: Sequence[tuple[Counting[Any], SnapshotTable]], take_up: TakeUp
+) -> dict[TP, int]:
+    mine = app.consumer.assignment()
+    assigned = [
+        _assigned(tp, table, mine) for counting, table in countings for tp in sorted(mine) if tp.topic == counting.topic
+    ]
+    verdicts = await _decided(take_up, assigned)
     starts: dict[TP, int] = {}
-    for counting, table in countings:
-        mine = [tp for tp in app.consumer.assignment() if tp.topic == counting.topic]
-        earliest = await app.consumer.earliest_offsets(*mine)
-        kept = {tp: table.data.get(key_of(tp.partition)) for tp in mine}
-        await _check_not_lost(app, counting, {tp: earliest[tp] for tp in mine if kept[tp] is None and earliest[tp] > 0})
-        snapshots = {tp.partition: unpack(value) if value else None for tp, value in kept.items()}
-        begun = counting.assign(snapshots, {tp.partition: at for tp, at in earliest.items()})
+    for counting, _ in countings:
+        own = [verdict for each, verdict in zip(assigned, verdicts, strict=True) if each.topic == counting.topic]
+        blocked = {each.log.partition: each for each in own if isinstance(each, Blocked)}
+        begun = counting.assign([each for each in own if isinstance(each, Start)], blocked)
         starts |= {TP(counting.topic, partition): at for partition, at in begun.items()}
         log.info("logs taken up", topic=counting.topic, offsets=begun)
+        for each in blocked.values():
+            log.error("partition is not read", log=str(each.log), problem=each.problem, advice=advice(each))
     return starts
+
+
+async def _decided(take_up: TakeUp, assigned: Sequence[Assigned]) -> list[Verdict]:
+    """Decide how partitions are read on; brokers that do not answer are asked again for some seconds."""
+    for _ in range(_TRIES):
+        try:
+            return await asyncio.to_thread(take_up.decide, assigned)
+        except BrokersError as error:
+            log.warning("brokers are asked again where their logs are", reason=str(error))
+            await asyncio.sleep(_AGAIN_SECONDS)
+    return await asyncio.to_thread(take_up.decide, assigned)
+
+
+def _assigned(tp: TP, table: SnapshotTable, mine: AbstractSet[TP]) -> Assigned:
+    value = table.data.get(key_of(tp.partition))
+    apart = TP(table.changelog_topic.get_topic_name(), tp.partition) not in mine
+    lost = table.unreadable_after(tp.partition)
+    if lost:
+        log.error(
+            "a snapshot cannot be loaded; what it had counted is counted again",
+            topic=tp.topic,
+            partition=tp.partition,
+            older=value is not None,
+        )
+    return Assigned(tp.topic, tp.partition, unpack(value) if value else None, apart, lost)

@@ -49,6 +49,10 @@ RULE_NAMES: Final[Mapping[str, Said]] = {
     "silence-everything": Said("全场无数据", "everything is silent"),
     "drift": Said("计数漂移", "drift of the count"),
     "drift-entrance": Said("入口漏计", "entrance with missing events"),
+    "source-unread": Said("数据源未读取", "source is not read"),
+    "source-time": Said("数据源时间异常", "source with wrong times"),
+    "conflicts": Said("编号重复而内容不同", "same number, other content"),
+    "unprocessable": Said("事件无法处理", "events that cannot be processed"),
     "refusals": Said("拒绝通行偏多", "many refusals"),
     "health": Said("健康状态异常", "abnormal health status"),
     "platform": Said("平台", "platform"),
@@ -60,6 +64,7 @@ UNITS: Final[Mapping[str, Said]] = {
     "persons": Said("人", "persons"),
     "vehicles": Said("辆", "vehicles"),
     "events": Said("条", "events"),
+    "lines": Said("行", "lines"),
     "s": Said("秒", "s"),
     "min": Said("分钟", "min"),
 }

@@ -6,8 +6,9 @@ the worker that has this topic judges. Read `kernels.alarms` first.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -18,11 +19,11 @@ from streams.clock import SiteClock
 from streams.codec import Records
 from streams.contract import Reason
 from streams.counting import Counting
-from streams.kernels.alarms.inputs import AlarmInput, Inside, LogFlow, Reading
+from streams.kernels.alarms.inputs import AlarmInput, Inside, LogFlow, Reading, SourceProblem
 from streams.kernels.alarms.log import AlarmBatch
-from streams.kernels.batch import Position, Rejection
+from streams.kernels.batch import UNPROCESSABLE, Position, Rejection
 from streams.kernels.passages import PassageLog
-from streams.metrics import Occupancy
+from streams.metrics import CountedLog, Occupancy
 
 log = structlog.get_logger()
 
@@ -44,6 +45,8 @@ def read_inputs(records: Records) -> AlarmBatch:
     for offset, arrived, count in zip(*(each.tolist() for each in columns), strict=True):
         for number in range(count):
             line = next(lines)
+            if not line:
+                continue  # nobody writes one: it was blanked out
             try:
                 inputs.append((offset, arrived, _decode(line)))
             except msgspec.MsgspecError as error:
@@ -61,6 +64,14 @@ def flow_of(passages: PassageLog, complete_to: int) -> LogFlow:
     return LogFlow(str(passages.name), passages.kind, passages.next_offset, complete_to, cells, lanes, missing)
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What the store says of entrances: events missing over all logs, and conflicts of the last hour; 0 is left out."""
+
+    missing: Mapping[str, int]
+    conflicts: Mapping[str, int]
+
+
 class Teller:
     """Tells the alarms what this worker's logs have counted, and, if it is the one that judges, what is inside."""
 
@@ -71,8 +82,13 @@ class Teller:
         clock: SiteClock,
         judges: Callable[[], bool],
         inside: Callable[[], Occupancy],
+        facts: Callable[[], Facts | None] = lambda: None,
+        logs: Callable[[], Sequence[CountedLog]] = list,
     ) -> None:
-        self.countings, self.clock, self.judges, self.inside = countings, clock, judges, inside
+        """Tell what `countings` count, and of all `logs` how many lines were set aside."""
+        self.logs = logs
+        self._unable: Counter[str] = Counter()
+        self.countings, self.clock, self.judges, self.inside, self.facts = countings, clock, judges, inside, facts
 
     async def tell(self, send: Send) -> None:
         """Tell for ever what is counted; `send` returns once the broker has it."""
@@ -98,12 +114,24 @@ class Teller:
             for flow in flows:
                 yield from (AlarmInput(flows=[part]) for part in _parts(flow))
             flows = [replace(flow, cells=flow.columns.part(0, 0)) for flow in flows]
-        if flows:
-            yield AlarmInput(flows=flows)
+        unprocessable = self._unprocessable()
+        if flows or unprocessable:
+            yield AlarmInput(flows=flows, unprocessable=unprocessable)
+
+    def _unprocessable(self) -> dict[str, int]:
+        """Count the lines that were set aside, by log; what of a log cannot be told counts as one more."""
+        found = {str(each.name): each.tally.rejected.get(UNPROCESSABLE, 0) for each in self.logs()}
+        return {name: n + self._unable[name] for name, n in found.items() if n + self._unable[name]}
 
     def _flows(self, counting: Counting[PassageLog]) -> Iterator[LogFlow]:
         for passages, complete_to in counting.standing():
-            flow = flow_of(passages, self.clock.now(complete_to) if complete_to else 0)
+            try:
+                flow = flow_of(passages, self.clock.now(complete_to) if complete_to else 0)
+            except Exception:  # counting goes on, and alarms do not wait for this log for long
+                if not self._unable[str(passages.name)]:
+                    log.exception("alarms cannot be told of a log", log=str(passages.name))
+                self._unable[str(passages.name)] = 1
+                continue
             if len(flow.columns) or flow.lanes or complete_to:
                 yield flow
 
@@ -111,14 +139,17 @@ class Teller:
         at = self.clock.now(int(time.time() * 1000))
         try:
             occupancy = await asyncio.to_thread(self.inside)
+            facts = await asyncio.to_thread(self.facts)
         except StoreError as error:
             log.warning("the store cannot be asked what is inside", reason=str(error))
             return
         inside = [
             Inside(area, kind, n, occupancy.capacity.get((area, kind))) for (area, kind), n in occupancy.inside.items()
         ]
-        if inside:
-            await send(_encode(AlarmInput(readings=[Reading(at, inside)])))
+        problems = [SourceProblem(where, what, self.clock.now(since)) for where, what, since in occupancy.problems]
+        if inside or problems:
+            missing, conflicts = (None, None) if facts is None else (dict(facts.missing), dict(facts.conflicts))
+            await send(_encode(AlarmInput(readings=[Reading(at, inside, missing, conflicts, problems)])))
 
 
 def _parts(flow: LogFlow) -> Iterator[LogFlow]:

@@ -2,36 +2,58 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 import faust
 import numpy as np
+import structlog
 
-from sinks.sink import Sink
-from streams.agents import KafkaOutlet, count_topic, take_up_on_assignment, tell_alarms, watch_venue
-from streams.alarms import Teller, read_inputs
-from streams.checkpoint import SnapshotTable, shelf
+from sinks.sink import Sink, StoreError
+from streams.agents import (
+    FirstRecord,
+    KafkaOutlet,
+    count_topic,
+    settle,
+    take_up_on_assignment,
+    tell_alarms,
+    watch_venue,
+)
+from streams.alarms import Facts, Teller, read_inputs
+from streams.apart import apart
+from streams.checkpoint import SnapshotTable, snapshot_of, snapshot_table
 from streams.codec import CorrectionCodec, PassageCodec
+from streams.consequences import rehearsal
 from streams.consumer import CoalescingTransport, Offsets
 from streams.contract import KIND_OF_TOPIC, Topic
-from streams.counting import Counting, Flusher, Trade
-from streams.ends import EndProcess
+from streams.counting import Counting, CutOffError, Flusher, Trade
+from streams.ends import EndProcess, is_unexpected
 from streams.kernels import corrections, snapshot
 from streams.kernels.alarms import snapshot as alarm_snapshot
 from streams.kernels.alarms.log import AlarmLog
 from streams.kernels.corrections import CorrectionLog
 from streams.kernels.passages import PassageLog
+from streams.kernels.snapshot import Plain
 from streams.kernels.times import TimeRules
 from streams.kernels.venue import Venue
 from streams.metrics import Occupancy, Timings
 from streams.settings import Settings
+from streams.settling import Settling
 from streams.site import Site
 from streams.site_views import alarm_place_of, place_of, times_of, vocabulary_of
-from streams.topics import LARGEST_SNAPSHOT, SOURCES
+from streams.suspects import AtWork, Suspects
+from streams.takeup import TakeUp
+from streams.topics import LARGEST_SNAPSHOT, SOURCES, output_topics
+from streams.unreadable import Unreadable
 
+log = structlog.get_logger()
 _LAST_FLUSH_SECONDS: Final = 5
+_ASK_AGAIN_SECONDS: Final = 1.0
+_METADATA_MS: Final = 2_000
+"""How soon the group notices that partitions were added to a topic, or that it is gone."""
 _COUNTED: Final[dict[str, int | None]] = {**dict.fromkeys(SOURCES), Topic.ALARM_INPUTS: 1}
 """The topics whose records are counted exactly once, with their partitions; None: as set."""
 
@@ -46,6 +68,8 @@ class Parts:
     timings: Timings
     flusher: Flusher
     offsets: Offsets
+    end: EndProcess  # notes what is suspect, and ends the process
+    unreadable: Unreadable
 
 
 def trade_of(topic: str, site: Site, times: TimeRules, *, partitions: int = 1) -> Trade[Any]:
@@ -75,6 +99,7 @@ def trade_of(topic: str, site: Site, times: TimeRules, *, partitions: int = 1) -
         freeze=snapshot.freeze,
         thaw=lambda plain, name: snapshot.thaw(plain, name, kind, place),
         times=lambda batch: batch.ts,
+        caught_up=PassageLog.change_days,
     )
 
 
@@ -85,51 +110,124 @@ def create_app(
     *,
     cluster: str,
     end: EndProcess,
+    take_up: TakeUp,
+    first_record: FirstRecord = lambda *_: None,
     inside: Callable[[], Occupancy] = lambda: Occupancy({}, {}),
+    facts: Callable[[], Facts | None] = lambda: None,
+    settling: Settling | None = None,
 ) -> Parts:
     """Build a worker: agents for persons, vehicles, corrections, alarms and the venue.
 
-    `end` is for what nobody expected; `inside` asks the store, and may raise its errors.
+    `end` is for what nobody expected; `take_up` decides where partitions are read on; `first_record` asks the brokers;
+    `inside` and `facts` ask the store, and may raise its errors; `settling` takes back what was counted twice, in the
+    worker that judges alarms.
     """
     app, offsets, times = _faust_app(settings), Offsets(), times_of(settings)
-    app.transport = CoalescingTransport(app, joined_topics=frozenset(_COUNTED), offsets=offsets)
+    suspects = Suspects(settings.worker.data / f"{settings.worker.name}.suspects.json")
+    at_work = AtWork(settings.worker.data / f"{settings.worker.name}.at-work.json")
+    with contextlib.suppress(OSError):
+        suspects.note(at_work.left)
+    known, unreadable = suspects.read() | at_work.left, Unreadable()
+    app.transport = CoalescingTransport(
+        app, joined_topics=frozenset(_COUNTED), offsets=offsets,
+        output_topics=[plan.name for plan in output_topics(settings.kafka)],
+    )  # fmt: skip
     timings, venue = Timings(), Venue()
     countings: dict[str, tuple[Counting[Any], SnapshotTable]] = {}
+    end = _noting(suspects, lambda: [counting for counting, _ in countings.values()], end)
     for topic, partitions in _COUNTED.items():
-        table = shelf(app, f"{topic}.snapshots", partitions=partitions or settings.kafka.partitions)
+        trade = trade_of(topic, site, times, partitions=settings.kafka.partitions)
+        table = snapshot_table(
+            app,
+            f"{topic}.snapshots",
+            partitions=partitions or settings.kafka.partitions,
+            check=partial(_take_up_alone, trade),
+            on_unreadable=partial(_note_unreadable, unreadable, f"{topic}.snapshots"),
+        )
         counting = Counting(
-            trade_of(topic, site, times, partitions=settings.kafka.partitions),
+            trade,
             topic=topic,
             cluster=cluster,
             worker=settings.worker.name,
             outlet=KafkaOutlet(app, topic, table, offsets),
             most_waiting=settings.worker.most_waiting,
+            rehearsal=rehearsal(trade, alone=apart),
+            suspects=known,
+            at_work=at_work.begin,
         )
-        count_topic(app, counting, end=end)
+        count_topic(app, counting, end=end, first_record=first_record)
         countings[topic] = (counting, table)
-    watch_venue(app, venue, end=end)
-    take_up_on_assignment(app, list(countings.values()), offsets, end=end)
+    watch_venue(app, venue, unreadable)
+    take_up_on_assignment(app, list(countings.values()), offsets, take_up, end=end)
     by_topic = {topic: counting for topic, (counting, _) in countings.items()}
     passages, alarms = [by_topic[topic] for topic in KIND_OF_TOPIC], by_topic[Topic.ALARM_INPUTS]
-    teller = Teller(passages, clock=times.clock, judges=lambda: bool(alarms.logs), inside=inside)
+    teller = Teller(
+        passages,
+        clock=times.clock,
+        judges=lambda: bool(alarms.logs),
+        inside=inside,
+        facts=facts,
+        logs=lambda: [log for counting in by_topic.values() for log in counting.logs],
+    )
     tell_alarms(app, teller, end=end)
-    flusher = Flusher(list(by_topic.values()), sink=sink, clock=times.clock, timings=timings)
+    if settling is not None:
+        settle(app, settling, teller.judges, end=end)
+    flusher = Flusher(
+        list(by_topic.values()), sink=sink, clock=times.clock, timings=timings, check_store=partial(_checked, take_up)
+    )
     _flush_in_background(app, settings, flusher, end=end)
-    return Parts(app, by_topic, venue, timings, flusher, offsets)
+    return Parts(app, by_topic, venue, timings, flusher, offsets, end, unreadable)
+
+
+def _take_up_alone(trade: Trade[Any], plain: Plain) -> None:
+    """Take a snapshot up and forget it. Raises what the next start would raise."""
+    trade.thaw(plain, snapshot_of(plain).log)
+
+
+def _note_unreadable(unreadable: Unreadable, topic: str, partition: int, error: Exception) -> None:
+    unreadable.note(topic, error, partition=partition)
+
+
+def _noting(suspects: Suspects, countings: Callable[[], Sequence[Counting[Any]]], end: EndProcess) -> EndProcess:
+    """Return what notes, before a process ends for a reason that nobody expected, which records it was at."""
+
+    def note_and_end(error: BaseException) -> None:
+        if is_unexpected(error):
+            found = [(counting.to_blame, counting.in_flight()) for counting in countings()]
+            blamed = [known for known, _ in found if known] or [flying for _, flying in found]
+            with contextlib.suppress(OSError):  # a full disk must not keep the process alive
+                suspects.note(dict(chain.from_iterable(each.items() for each in blamed)))
+        end(error)
+
+    return note_and_end
+
+
+async def _checked(take_up: TakeUp) -> None:
+    """Return once the store has what snapshots say it has. Raises SourceChangedError where it has not."""
+    while not take_up.checked:
+        try:
+            await asyncio.to_thread(take_up.check_store)
+        except StoreError as error:
+            log.warning("the store does not say what it has", reason=error.reason)
+            await asyncio.sleep(_ASK_AGAIN_SECONDS)
 
 
 def _flush_in_background(app: faust.App, settings: Settings, flusher: Flusher, *, end: EndProcess) -> None:
-    worker = settings.worker
+    worker, stopping = settings.worker, asyncio.Event()
 
     async def flush() -> None:
         try:
             await flusher.run(flush_seconds=worker.flush_seconds, checkpoint_seconds=worker.checkpoint_seconds)
+        except CutOffError as error:
+            if not stopping.is_set():
+                end(error)
         except Exception as error:  # noqa: BLE001  # a flush that failed for good must not be forgotten
             end(error)
 
     async def last_flush(*_: object, **__: object) -> None:
         """Leave little to be counted again after a restart, if the store answers soon."""
-        with contextlib.suppress(TimeoutError):
+        stopping.set()
+        with contextlib.suppress(TimeoutError, CutOffError):
             await asyncio.wait_for(flusher.flush(snapshot=True), timeout=_LAST_FLUSH_SECONDS)
 
     app.task(flush)
@@ -157,6 +255,8 @@ def _faust_app(settings: Settings) -> faust.App:
         consumer_group_instance_id=settings.worker.name if kafka.static_membership else None,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=1 << 20,
+        consumer_metadata_max_age_ms=_METADATA_MS,
+        producer_metadata_max_age_ms=_METADATA_MS,
         broker_max_poll_records=20_000,
         broker_commit_interval=settings.worker.checkpoint_seconds,
         broker_session_timeout=kafka.session_seconds,

@@ -20,6 +20,7 @@ from streams.contract import (
     ID_PATTERN,
     LATEST_MS,
     LONGEST_LINE,
+    LONGEST_REASON,
     Correction,
     Kind,
     Passage,
@@ -83,6 +84,8 @@ class Vocabulary:
 
 class UnfitError(ValueError):
     """A line does not fit; carries the reason of the contract."""
+
+    quotes_events = True  # so its words are for the topic `rejected`, and for no log
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
@@ -326,6 +329,11 @@ class CorrectionCodec:
             raise UnfitError(Reason.WRONG_KIND, detail)
 
 
+def positions(records: Records) -> list[Position]:
+    """Return where each line of some records stands, blank ones among them."""
+    return list(_Places.of(records))
+
+
 def _ints(values: list[int]) -> Ints:
     return np.array(values, dtype=np.int64)
 
@@ -355,7 +363,7 @@ def _batch(records: Records, read: _Read[Any], columns: _Columns) -> Batch:
         direction=_codes(columns["direction"]),
         outcome=_codes(columns["outcome"]),
         category=columns["category"],
-        reason=_or_empty(columns["reason"]),
+        reason=[each[:LONGEST_REASON] if each else "" for each in columns["reason"]],
         credential=_or_empty(columns["credential"]),
         temperature=np.array(columns["temperature"], dtype=np.float64),  # None is nan
         health=_or_empty(columns["health"]),

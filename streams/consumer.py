@@ -6,14 +6,17 @@ record; for joined topics it is replaced by `Offsets`. Private parts of Faust an
 only; `tests/streams/test_consumer.py` fails when they change. Read `checkpoint` next.
 """
 
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import faust
 import numpy as np
+import structlog
 from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer import consumer as client
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import CorruptRecordException
@@ -23,6 +26,8 @@ from faust.types import TP
 
 from streams.codec import Records
 from streams.kernels.batch import Ints
+
+log = structlog.get_logger()
 
 LARGEST_JOIN: Final = 1 << 20
 """Bytes joined at most: decoding one message must not keep the event loop from its other duties, and a stream's buffer
@@ -108,35 +113,69 @@ def _as_fetched(tp: TP, first: Any, value: JoinedValue) -> ConsumerRecord:  # no
     )
 
 
-def leave_bare(topics: Collection[str]) -> None:
-    """Let aiokafka hand out records of these topics as its parser has them, the list of a batch at a time.
+class BareRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka says nothing of its type
+    """Fetched records, of some topics as aiokafka's parser has them: the list of a batch at a time.
 
-    It dresses each one up otherwise, which takes as long as to decode and check the event in it, and hands them out one
-    by one. Where records of aborted transactions are to be left out it does so still.
+    aiokafka dresses each one up otherwise, which takes as long as to decode and check the event in it, and hands them
+    out one by one. Records of aborted transactions are left out, as it leaves them out.
     """
 
-    class Fetched(PartitionRecords):  # type: ignore[misc]  # aiokafka says nothing of its type
-        next_fetch_offset: int
+    topics: Collection[str] = ()
+    next_fetch_offset: int
 
-        def _unpack_records(self) -> Iterator[Any]:
-            if self._tp.topic in topics and self._isolation_level != fetcher.READ_COMMITTED:
-                return self._batches()
-            records: Iterator[Any] = super()._unpack_records()
-            return ([each] for each in records) if self._tp.topic in topics else records
+    def _unpack_records(self) -> Iterator[Any]:
+        if self._tp.topic in self.topics:
+            return self._batches()
+        records: Iterator[Any] = super()._unpack_records()
+        return records
 
-        def _batches(self) -> Iterator[list[Any]]:
-            while self._records.has_next():
-                batch = self._records.next_batch()
-                if self._check_crcs and not batch.validate_crc():
-                    raise CorruptRecordException(f"Invalid CRC - {self._tp}")
-                found = [] if batch.is_control_batch else list(batch)
-                if batch.base_offset < self.next_fetch_offset:  # the first of its records were not asked for
-                    found = [record for record in found if record.offset >= self.next_fetch_offset]
-                self.next_fetch_offset = batch.next_offset
-                if found:
-                    yield found
+    def _batches(self) -> Iterator[list[Any]]:
+        while self._records.has_next():
+            batch = self._records.next_batch()
+            if self._check_crcs and not batch.validate_crc():
+                raise CorruptRecordException(f"Invalid CRC - {self._tp}")
+            found = [] if self._is_aborted(batch) or batch.is_control_batch else list(batch)
+            if batch.base_offset < self.next_fetch_offset:  # the first of its records were not asked for
+                found = [record for record in found if record.offset >= self.next_fetch_offset]
+            self.next_fetch_offset = batch.next_offset
+            if found:
+                yield found
 
-    fetcher.PartitionRecords = Fetched
+    def _is_aborted(self, batch: Any) -> bool:  # noqa: ANN401  # aiokafka's batch
+        if batch.producer_id is None or self._isolation_level != fetcher.READ_COMMITTED:
+            return False
+        self._consume_aborted_up_to(batch.base_offset)
+        if batch.is_control_batch and self._contains_abort_marker(batch):
+            self._aborted_producers.discard(batch.producer_id)
+        return bool(batch.is_transactional) and batch.producer_id in self._aborted_producers
+
+
+class AskingFetcher(fetcher.Fetcher):  # type: ignore[misc]  # as above
+    """A fetcher that knows when it asked (ms) for what it was answered last: `asked`, by partition.
+
+    aiokafka notes when it read an answer. In a process that was stopped, answers wait: one that is read a minute late
+    does not say that the broker had nothing a moment ago.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # aiokafka's
+        super().__init__(*args, **kwargs)
+        self.asked: dict[TP, int] = {}
+
+    async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> Any:  # noqa: ANN401  # aiokafka's
+        asked = int(time.time() * 1000)
+        found = await super()._proc_fetch_request(assignment, node_id, request)
+        for topic, partitions in request.topics:
+            for tp in (TP(topic, number) for number, *_ in partitions):
+                state = assignment.state_value(tp)
+                if state is not None and (state.timestamp or 0) >= asked:  # it was answered, and without an error
+                    self.asked[tp] = asked
+        return found
+
+
+def leave_bare(topics: Collection[str]) -> None:
+    """Let aiokafka hand out the records of these topics as `BareRecords`, fetched by an `AskingFetcher`."""
+    client.Fetcher = AskingFetcher
+    fetcher.PartitionRecords = type("BareRecordsOf", (BareRecords,), {"topics": topics})
 
 
 def is_joining(consumer: AIOKafkaConsumer) -> bool:
@@ -153,11 +192,17 @@ class CoalescingThread(driver.AIOKafkaConsumerThread):
 
     transport: "CoalescingTransport"
 
+    def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:  # noqa: ANN401  # mode's signature
+        """Log what ended this thread; mode would print the error with all its words."""
+        del msg, fmt, kwargs
+        log.exception("the thread that reads from the brokers has crashed")  # noqa: LOG004  # it is called in one
+
     def _create_worker_consumer(self, transport: Any) -> Any:  # noqa: ANN401  # Faust's signature
         leave_bare(self.transport.joined_topics)
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = LONGEST_FETCH_MS  # noqa: SLF001  # Faust has no setting for it
         consumer._fetch_min_bytes = SMALLEST_FETCH  # noqa: SLF001  # nor for this
+        consumer._isolation_level = "read_committed"  # noqa: SLF001  # nor for this without its transactions
         return consumer
 
     async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ANN401, ASYNC109  # Faust's signature
@@ -169,17 +214,22 @@ class CoalescingThread(driver.AIOKafkaConsumerThread):
             for tp, records in fetched.items()
         }
 
+    def rejoin(self) -> None:
+        """Let the group assign its partitions anew, if this member leads it; any thread may ask."""
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001  # it has no other way
+        self.thread_loop.call_soon_threadsafe(coordinator.request_rejoin)
+
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         return not is_joining(self._ensure_consumer()) and await super()._commit(offsets)
 
     def caught_up_at(self, tp: TP, next_offset: int) -> int | None:
-        """Tell when (ms) the broker last said that it has nothing at or behind an offset; None if it has."""
+        """Tell when (ms) the broker was asked that had nothing at or behind an offset; None if it has something."""
         consumer = self._ensure_consumer()
         highwater = consumer.highwater(tp)
         if highwater is None or next_offset < highwater:
             return None
-        polled: int | None = consumer.last_poll_timestamp(tp)
-        return polled
+        asked: int | None = consumer._fetcher.asked.get(tp)  # noqa: SLF001  # ours
+        return asked
 
 
 class CoalescingConsumer(driver.Consumer):
@@ -232,17 +282,39 @@ class CoalescingConsumer(driver.Consumer):
     def _is_changelog(self, tp: TP) -> bool:
         return tp.topic in self.app.tables.changelog_topics
 
+    def rejoin(self) -> None:
+        """See CoalescingThread.rejoin."""
+        self._thread.rejoin()
+
     def caught_up_at(self, tp: TP, next_offset: int) -> int | None:
         """See CoalescingThread.caught_up_at."""
         return self._thread.caught_up_at(tp, next_offset)
 
 
+class TrackingProducer(driver.Producer):
+    """Knows the leaders of all topics that are written, from its start on.
+
+    aiokafka asks for the metadata of all topics at first, and from the first topic on that it does not know for those
+    alone that it had not known: records that wait for a partition of another have no leader then, for ever.
+    """
+
+    async def on_start(self) -> None:
+        """Connect, and track the topics."""
+        await super().on_start()
+        transport = cast("CoalescingTransport", self.transport)
+        self._ensure_producer().client.set_topics(transport.output_topics)
+
+
 class CoalescingTransport(driver.Transport):
-    """Faust's transport over aiokafka with the consumer above; installed through `app.transport`."""
+    """Faust's transport over aiokafka with consumer and producer above; installed through `app.transport`."""
 
     Consumer = CoalescingConsumer
+    Producer = TrackingProducer
 
-    def __init__(self, app: faust.App, *, joined_topics: frozenset[str], offsets: Offsets) -> None:
+    def __init__(
+        self, app: faust.App, *, joined_topics: frozenset[str], offsets: Offsets, output_topics: Sequence[str] = ()
+    ) -> None:
         super().__init__(app.conf.broker_consumer, app)
+        self.output_topics = output_topics
         self.joined_topics = joined_topics
         self.offsets = offsets

@@ -48,6 +48,10 @@ LATEST_MS: Final = 4_102_444_800_000
 # every event costs more than all other checks together (2.9 against 0.9 microseconds an event).
 ID_PATTERN: Final = r"^[A-Za-z0-9_.:\-]{1,64}$"
 _LARGEST: Final = 2**63 - 1
+_MOST_MOVED: Final = 10**9
+"""Persons or vehicles of one correction: nine billion of them still add up in 64 bits."""
+LONGEST_REASON: Final = 120
+"""Characters of a passage's reason that are kept; the rest is cut off."""
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": ID_PATTERN})]
 Pseudonym = Annotated[str, Meta(max_length=64)]
@@ -97,13 +101,13 @@ class Correction(Struct, frozen=True):
     ts: Milliseconds
     actor: Annotated[str, Meta(min_length=1, max_length=200)]
     reason: Annotated[str, Meta(min_length=1, max_length=2000)]
-    delta: Annotated[int, Meta(ge=-_LARGEST, le=_LARGEST)] | None = None
-    absolute: Annotated[int, Meta(ge=-_LARGEST, le=_LARGEST)] | None = None
+    delta: Annotated[int, Meta(ge=-_MOST_MOVED, le=_MOST_MOVED)] | None = None
+    absolute: Annotated[int, Meta(ge=-_MOST_MOVED, le=_MOST_MOVED)] | None = None
     kind: Kind | None = None
 
 
 class Reason(StrEnum):
-    """Why a line is rejected; checked in this order."""
+    """Why a line is rejected; checked in this order, but for `unprocessable`: our own code fails on that line."""
 
     TOO_LARGE = "too-large"
     NOT_UTF8 = "not-utf8"
@@ -115,6 +119,10 @@ class Reason(StrEnum):
     UNKNOWN_CATEGORY = "unknown-category"
     UNKNOWN_AREA = "unknown-area"
     SUSPECT_TIME = batch.SUSPECT_TIME
+    TOO_MANY_DEVICES = batch.TOO_MANY_DEVICES
+    NUMBER_TOO_OLD = batch.NUMBER_TOO_OLD
+    TOO_MANY_CORRECTIONS = batch.TOO_MANY_CORRECTIONS
+    UNPROCESSABLE = batch.UNPROCESSABLE
 
 
 class Rejected(Struct, frozen=True):

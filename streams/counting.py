@@ -5,7 +5,8 @@ Read `agents` next, which connects this with Faust.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -16,16 +17,20 @@ from sinks.rows import CLAIM, Block
 from sinks.sink import Refusal, RowsRefused, Sink
 from streams.clock import SiteClock
 from streams.codec import Records
+from streams.isolation import CAUTION_OFFSETS, Piece, Rehearse, isolate, kind_of, pieces, rejecting
 from streams.kernels.batch import Ints, Rejection
-from streams.kernels.log import LogName, Tally
+from streams.kernels.log import HoleError, LogName, Tally
 from streams.kernels.rows import rejection_rows
 from streams.kernels.snapshot import Plain
+from streams.kernels.takeup import AcceptedLoss, Blocked, skip
 from streams.metrics import Timings
 from streams.parking import Parked, notes, park
+from streams.suspects import Stretch
 
 log = structlog.get_logger()
 _BEHIND_SECONDS = 5
 _SHORTEST_PAUSE = 0.05  # s between two flushes, however long they take
+_CLOCK_ERROR_MS = 60_000  # between clocks that are set by NTP there are milliseconds
 _LONG_LINE = 1024  # bytes, four times a usual one; a longer line waits as if it were several
 
 
@@ -37,11 +42,16 @@ class Log(Protocol):
     tally: Tally
 
     def apply(self, batch: Any, /) -> None: ...  # noqa: ANN401, D102  # the codec's batch
+    def skip_to(self, offset: int, /) -> None: ...  # noqa: D102
     def take(self) -> list[Block]: ...  # noqa: D102
     def take_rejections(self) -> list[Rejection]: ...  # noqa: D102
 
 
 L = TypeVar("L", bound=Log)
+Row = Mapping[str, Any]
+"""A row of a table of the store, by column."""
+Rehearsal = Callable[[LogName, Plain], Rehearse]
+"""Returns what counts records on a copy of a log, from its state on; see `consequences`."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,8 @@ class Trade(Generic[L]):
     freeze: Callable[[L], Plain]
     thaw: Callable[[Plain, LogName], L]
     times: Callable[[Any], Ints]
+    caught_up: Callable[[L], None] = lambda _: None
+    """Called before a snapshot of a log whose last record has been counted."""
 
 
 class Outlet(Protocol):
@@ -94,16 +106,44 @@ class Taken:
     complete_before: int
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a partition is read on: from a snapshot, or from nothing where there is none, at an offset.
+
+    era: how many logs of the partition ended before this one; ended: their rows of progress, as stored.
+    accepted: losses that the log may pass over. unreadable: up to which offset a snapshot had counted that cannot be
+    loaded; 0 if there is none.
+    """
+
+    log: LogName
+    at: int
+    snapshot: Plain | None = None
+    era: int = 0
+    accepted: Sequence[AcceptedLoss] = ()
+    ended: Sequence[Row] = ()
+    unreadable: int = 0
+
+
 @dataclass(slots=True)
 class _Held(Generic[L]):
     log: L
+    era: int = 0
+    lost: int = 0  # records that were passed over since the log began
+    accepted: Sequence[AcceptedLoss] = ()
+    ended: Sequence[Row] = ()
+    tail: int = 0  # broker time (ms) of the record before the next offset
+    caught_up: tuple[int, int] = (-1, 0)  # offset at which the brokers had nothing more, and when (ms) by our clock
+    clock_error: int = 0  # ms by which the brokers' clock is known to differ from ours, at least
     arrived: int = 0  # broker time (ms) of the newest record applied
     oldest: int | None = None  # and of the oldest one that is not taken yet
     # Next offset of the newest snapshot kept. One that was taken up is kept again: the worker that wrote it may have
     # ended before its offset was committed, and on a quiet topic nothing else would ever commit it.
     snapshot_at: int = -1
+    begun_at: int = 0  # next offset at which it was taken up
     waiting: int = 0  # lines applied and not taken yet, whatever became of them; by the kB where they are long
     times: list[Ints] = field(default_factory=list)
+    suspect: Stretch = (0, 0)  # offsets at which a worker has ended before, and which are rehearsed
+    unreadable: int = 0  # up to which offset a snapshot had counted that could not be loaded
     announced: bool = True  # a worker that takes a log up from a snapshot says once what it knows of it
 
 
@@ -119,12 +159,27 @@ class Counting(Generic[L]):
         worker: str,
         outlet: Outlet,
         most_waiting: int,
+        rehearsal: Rehearsal | None = None,
+        suspects: Mapping[str, Stretch] | None = None,
+        at_work: Callable[[Mapping[str, Stretch]], None] = lambda _: None,
     ) -> None:
+        """Work for one topic.
+
+        `suspects`: by log, where a worker has ended for no known reason; what comes there is counted after a rehearsal.
+        `at_work` is called with the offsets in work, by log, and with none once they are done.
+        """
+        self.at_work = at_work
+        self.rehearsals = 0
+        """Grows with every rehearsal; any thread may look."""
+        self.rehearsal, self.suspects = rehearsal, suspects or {}
+        self.to_blame: dict[str, Stretch] = {}  # what was being applied when it raised, or is being applied now
         self.trade, self.topic, self.cluster, self.worker = trade, topic, cluster, worker
         self.outlet = outlet
         self.most_waiting = most_waiting
         self.generation = 0
         self._held: dict[int, _Held[L]] = {}
+        self.blocked: dict[int, Blocked] = {}
+        """Partitions of this worker that are not read, and why."""
         self._room = asyncio.Event()
         self._room.set()
         self.full = asyncio.Event()  # set while reading waits for a flush
@@ -134,32 +189,136 @@ class Counting(Generic[L]):
         """The logs in this worker's hands."""
         return [held.log for held in self._held.values()]
 
-    def name(self, partition: int) -> LogName:
-        """Name the log of a partition."""
-        return LogName(self.cluster, self.topic, partition)
+    def log_of(self, partition: int) -> L | None:
+        """Return the log of a partition, None if it is not in this worker's hands."""
+        held = self._held.get(partition)
+        return None if held is None else held.log
 
-    def assign(self, snapshots: Mapping[int, Plain | None], earliest: Mapping[int, int]) -> dict[int, int]:
-        """Take up these partitions and no others; return the offset at which each is to be read on."""
+    def base_log(self, partition: int, *, incarnation: str = "") -> LogName:
+        """Name the log of a partition as it would be if it were begun at offset 0."""
+        return LogName(self.cluster, self.topic, partition, incarnation)
+
+    def assign(self, starts: Sequence[Start], blocked: Mapping[int, Blocked] | None = None) -> dict[int, int]:
+        """Read these partitions on and no others; return the offset at which each is to be read."""
         self.generation += 1
-        held: dict[int, _Held[L]] = {}
-        for partition, plain in snapshots.items():
-            name = self.name(partition)
-            log = self.trade.begin(name, earliest[partition]) if plain is None else self.trade.thaw(plain, name)
-            held[partition] = _Held(log, announced=plain is None)
-        self._held = held  # whole: other threads look at it
+        held = {start.log.partition: self._started(start) for start in starts}
+        for each in held.values():
+            each.begun_at, each.suspect = each.log.next_offset, self._suspect(each)
+        self._held, self.blocked = held, dict(blocked or {})  # whole: other threads look at them
         self._make_room()
         return {partition: each.log.next_offset for partition, each in held.items()}
 
+    def _suspect(self, held: _Held[L]) -> Stretch:
+        """Return the offsets that are rehearsed: where a worker ended, or behind a snapshot that cannot be loaded."""
+        known, at = self.suspects.get(str(held.log.name), (0, 0)), held.log.next_offset
+        if held.unreadable <= at:
+            return known
+        return (at, held.unreadable) if known[1] <= at else (min(at, known[0]), max(held.unreadable, known[1]))
+
+    def _started(self, start: Start) -> _Held[L]:
+        plain = start.snapshot
+        if plain is None:
+            log = self.trade.begin(start.log, start.at)
+            return _Held(log, start.era, accepted=start.accepted, ended=start.ended, unreadable=start.unreadable)
+        log = self.trade.thaw(plain, start.log)
+        log.skip_to(start.at)
+        lost, tail = plain.get("lost", 0), plain.get("tail", 0)
+        return _Held(
+            log, start.era, lost, start.accepted, start.ended, tail, announced=False, unreadable=start.unreadable
+        )
+
+    def block(self, blocked: Blocked) -> None:
+        """Read a partition no further; what was applied of it is still stored."""
+        self.blocked = {**self.blocked, blocked.log.partition: blocked}
+
+    def accept(self, partition: int, loss: AcceptedLoss) -> None:
+        """Let a log pass over records that are lost."""
+        held = self._held[partition]
+        held.accepted = [*held.accepted, loss]
+
     async def apply(self, partition: int, records: Records, *, generation: int) -> None:
-        """Count records; wait first while too much is waiting to be stored. Raises HoleError."""
+        """Count records; wait first while too much is waiting to be stored. Raises HoleError.
+
+        Where a worker has ended before, lines on which our code fails are found and rejected on their own.
+        """
         await self._room.wait()
         held = self._held.get(partition)
-        if held is None or generation != self.generation:
+        if held is None or partition in self.blocked or generation != self.generation:
             return  # assigned anew meanwhile: it is read again from the checkpoint
-        batch = self.trade.read(records)
-        held.log.apply(batch)
+        self._pass_over(held, records.first)
+        held.clock_error = clock_error(held.clock_error, held.caught_up, records, now=int(time.time() * 1000))
+        first, after = held.suspect
+        if self.rehearsal is not None and records.first < after and records.after > first:
+            await self._apply_cautiously(held, records, self.rehearsal)
+        else:
+            self._apply(held, Piece(records))
+
+    async def _apply_cautiously(self, held: _Held[L], records: Records, rehearsal: Rehearsal) -> None:
+        """Count what can be counted, and reject what cannot; see `isolation`. Other tasks get on in between."""
+        generation = self.generation
+        if await self._rehearsed(held, records, rehearsal):
+            if generation == self.generation:
+                self._apply(held, Piece(records))
+            return
+        for part in pieces(records):
+            rehearse = self._counted(rehearsal(held.log.name, self.trade.freeze(held.log)))
+            piece = await asyncio.to_thread(isolate, part, rehearse)
+            if generation != self.generation:
+                return  # assigned anew meanwhile
+            self._apply(held, piece)
+            if piece.rejections:
+                held.suspect = held.suspect[0], max(held.suspect[1], part.after + CAUTION_OFFSETS)
+            for each in piece.rejections:
+                log.error(
+                    "a line is set aside: gatepulse itself fails on it",
+                    topic=self.topic,
+                    partition=held.log.name.partition,
+                    offset=each.position.offset,
+                    line=each.position.line,
+                    sha256=each.sha256,
+                )
+
+    async def _rehearsed(self, held: _Held[L], records: Records, rehearsal: Rehearsal) -> bool:
+        """Tell whether all of the records can be counted."""
+        rehearse = self._counted(rehearsal(held.log.name, self.trade.freeze(held.log)))
+        try:
+            await asyncio.to_thread(rehearse, Piece(records))
+        except (MemoryError, HoleError):
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it is: the lines that it is about are looked for
+            log.warning("records cannot be counted together", log=str(held.log.name), kind=kind_of(error))
+            return False
+        return True
+
+    def _counted(self, rehearse: Rehearse) -> Rehearse:
+        def counted(piece: Piece) -> None:
+            self.rehearsals += 1
+            rehearse(piece)
+
+        return counted
+
+    @contextmanager
+    def _blaming(self, held: _Held[L], records: Records) -> Iterator[None]:
+        """Note what is being applied, for as long as it is; for good if it raises."""
+        self.to_blame = {str(held.log.name): (held.log.next_offset, records.after)}
+        self.at_work(self.to_blame)
+        yield
+        self.to_blame = {}
+        self.at_work({})
+
+    def in_flight(self) -> dict[str, Stretch]:
+        """Tell what may be to blame if this process must end now, by log: what was being applied, or all not kept."""
+        kept = [(held.log, max(held.begun_at, held.snapshot_at)) for held in list(self._held.values())]
+        return self.to_blame or {str(log.name): (at, log.next_offset) for log, at in kept if log.next_offset > at}
+
+    def _apply(self, held: _Held[L], piece: Piece) -> None:
+        records = piece.records
+        with self._blaming(held, records):
+            batch = rejecting(self.trade.read(records), piece.rejections)
+            held.log.apply(batch)
         held.times.append(self.trade.times(batch))
         held.arrived = max(held.arrived, int(records.arrived.max()))
+        held.tail = int(records.arrived[-1])
         oldest = int(records.arrived.min())
         held.oldest = oldest if held.oldest is None else min(held.oldest, oldest)
         held.waiting += max(int(records.lines.sum()), len(records.value) // _LONG_LINE)
@@ -167,10 +326,35 @@ class Counting(Generic[L]):
             self._room.clear()
             self.full.set()
 
+    def _pass_over(self, held: _Held[L], first: int) -> None:
+        """Pass over offsets before `first` whose loss was accepted. Raises HoleError for all others."""
+        log = held.log
+        if first <= log.next_offset:
+            return
+        lost = skip(held.accepted, str(log.name), log.next_offset, first)
+        if lost is None:
+            raise HoleError(log.name, log.next_offset, first)
+        log.skip_to(first)
+        held.lost += lost
+
     def take(self, *, snapshot: bool) -> list[Taken]:
         """Return what changed in every log; with `snapshot`, their states too where they have moved on."""
         self._make_room()
-        return [self._take(held, snapshot=snapshot) for held in self._held.values()]
+        self.at_work(self.in_flight())
+        taken = [self._take(held, snapshot=snapshot) for held in self._held.values()]
+        self.at_work({})
+        return taken
+
+    def unreadable(self) -> Sequence[tuple[int, LogName, int]]:
+        """Return the partitions whose snapshot could not be loaded, until what it had counted is counted again.
+
+        With the log, and the offset up to which that is; any thread may ask.
+        """
+        return [
+            (held.log.name.partition, held.log.name, held.unreadable)
+            for held in list(self._held.values())
+            if max(0, held.snapshot_at) < held.unreadable
+        ]
 
     def _take(self, held: _Held[L], *, snapshot: bool) -> Taken:
         log = held.log
@@ -178,7 +362,9 @@ class Counting(Generic[L]):
         if rejections:
             blocks.append(rejection_rows(log.name, rejections))
         due = snapshot and log.next_offset != held.snapshot_at
-        plain = self.trade.freeze(log) if due else None
+        if due and self.outlet.caught_up_at(log.name.partition, log.next_offset) is not None:
+            self.trade.caught_up(log)
+        plain = {**self.trade.freeze(log), "era": held.era, "lost": held.lost, "tail": held.tail} if due else None
         times, held.times, held.waiting = held.times, [], 0
         news, held.announced = bool(times) or not held.announced, True
         before, held.oldest = max(0, (held.oldest or 0) - 1), None
@@ -209,6 +395,11 @@ class Counting(Generic[L]):
         self._room.set()
         self.full.clear()
 
+    def clock_errors(self) -> Sequence[tuple[int, LogName]]:
+        """Return the partitions whose brokers' clock contradicts ours, with their logs; any thread may ask."""
+        errors = [held for held in list(self._held.values()) if abs(held.clock_error) > _CLOCK_ERROR_MS]
+        return [(held.log.name.partition, held.log.name) for held in errors]
+
     def standing(self) -> list[tuple[L, int]]:
         """Return each log, and up to which moment (ms) everything in it has been applied; 0 if that is not known."""
         return [(held.log, self._complete_to(held)) for held in self._held.values()]
@@ -219,11 +410,17 @@ class Counting(Generic[L]):
         A record's time may be its producer's, whose clock may be ahead; the newest row counts in the store, and one
         from the future would hide all that follow until then.
         """
-        newest = min(held.arrived, int(time.time() * 1000))
-        return self.outlet.caught_up_at(held.log.name.partition, held.log.next_offset) or newest
+        next_offset = held.log.next_offset
+        caught_up = self.outlet.caught_up_at(held.log.name.partition, next_offset)
+        if caught_up:
+            held.caught_up = next_offset, caught_up
+        return caught_up or min(held.arrived, int(time.time() * 1000))
 
     def _progress(self, held: _Held[L]) -> list[Block]:
-        """Say up to which moment everything in the log is stored once this flush is."""
+        """Say up to which moment everything in the log is stored once this flush is.
+
+        Logs of the same partition that ended are as complete as it is: nothing will come in them any more.
+        """
         log = held.log
         complete_to = self._complete_to(held)
         if not complete_to:
@@ -239,14 +436,40 @@ class Counting(Generic[L]):
             "duplicate": log.tally.duplicate,
             "late": log.tally.late,
             "rejected": sum(log.tally.rejected.values()),
+            "lost": held.lost,
+            "tail": held.tail,
             "complete_to": complete_to,
             "worker": self.worker,
+            "first_offset": log.tally.first,
+            "records": log.tally.records,
         }
-        return [Block("log_progress", {name: [value] for name, value in row.items()})]
+        rows = [row, *({**ended, "complete_to": complete_to} for ended in held.ended)]
+        return [Block("log_progress", {name: [each[name] for each in rows] for name in row})]
+
+
+def clock_error(known: int, caught_up: tuple[int, int], records: Records, *, now: int) -> int:
+    """Return by how much the brokers' clock is ahead (ms), or behind if below 0, as far as records prove it.
+
+    A record cannot have arrived later than now, nor before the moment at which the brokers had nothing at its offset.
+    What was known is believed until a record has arrived at about the time that it is: old ones prove nothing.
+    """
+    offset, moment = caught_up
+    first, ahead = int(records.arrived[0]), int(records.arrived[-1]) - now
+    if ahead > 0:
+        return ahead
+    if offset == records.first and 0 < first < moment:
+        return first - moment
+    if known < 0:
+        return max(known, ahead)
+    return known if ahead < -_CLOCK_ERROR_MS else 0
 
 
 class CutOffError(RuntimeError):
     """A flush was cut off with rows in its hands that nobody else has: the process must end, and count them again."""
+
+
+async def _nothing() -> None:
+    """Check nothing."""
 
 
 class Flusher:
@@ -256,8 +479,17 @@ class Flusher:
     `waiting_for_store_since`: monotonic seconds, None when no write is under way.
     """
 
-    def __init__(self, countings: Sequence[Counting[Any]], *, sink: Sink, clock: SiteClock, timings: Timings) -> None:
-        self.countings = countings
+    def __init__(
+        self,
+        countings: Sequence[Counting[Any]],
+        *,
+        sink: Sink,
+        clock: SiteClock,
+        timings: Timings,
+        check_store: Callable[[], Awaitable[None]] = _nothing,
+    ) -> None:
+        """Write to a sink; `check_store` returns once what is written may follow on what the store has."""
+        self.countings, self.check_store = countings, check_store
         self.sink, self.clock, self.timings = sink, clock, timings
         self.waiting_for_store_since: float | None = None
         self._flushing = asyncio.Lock()
@@ -318,6 +550,8 @@ class Flusher:
         if not blocks:
             return
         started = time.perf_counter()
+        self.waiting_for_store_since = time.monotonic()
+        await self.check_store()
         await self._write(blocks, taken)
         self.timings.insert.observe(np.array([time.perf_counter() - started]))
         times = [some for each in taken for some in each.times]

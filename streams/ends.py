@@ -10,46 +10,62 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import structlog
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sinks.sink import StoreRefused
+from sinks.sink import StoreError, StoreRefused
+from streams.counting import CutOffError
 from streams.kernels.log import HoleError
+from streams.logs import said_of
 
 log = structlog.get_logger()
 
 EndProcess = Callable[[BaseException], None]
 """Ends this process for a reason."""
 
+STARTING: Final = "start"
+"""The reason of an end before a worker has begun to work."""
 _FAILED: Final = 70  # EX_SOFTWARE of sysexits.h
+
+
+class StartError(RuntimeError):
+    """A worker cannot start; the message says what is in its way."""
 
 
 class StalledError(RuntimeError):
     """The worker has work and does not get on; a new process takes it up at the checkpoint."""
 
 
-class LostSnapshotError(RuntimeError):
-    """A log was counted before, its snapshot is gone, and so are its first records: it cannot be counted again.
-
-    Restore the changelog topic from a backup, or give the cluster a new name (kafka.cluster) to begin a new log.
-    """
+class SourceChangedError(RuntimeError):
+    """What the brokers have, or what an operator decided, is not what it was when the logs were taken up."""
 
 
 _REASONS: Final[dict[type[BaseException], str]] = {
     HoleError: "hole",
     StalledError: "stalled",
-    LostSnapshotError: "lost-snapshot",
+    SourceChangedError: "source-changed",
     StoreRefused: "refused",
 }
 
 
+def is_unexpected(error: BaseException) -> bool:
+    """Tell whether an end may be the fault of records that were being counted: no hole, store, broker or disk is.
+
+    Nor is a flush that was cut off: it was by a worker that is being stopped, or by an error that was noted itself.
+    """
+    blameless = isinstance(error, (StoreError, KafkaError, OSError, CutOffError))
+    return reason_of(error) in {"error", "stalled"} and (isinstance(error, MessageSizeTooLargeError) or not blameless)
+
+
 def reason_of(error: BaseException) -> str:
-    """Name the kind of end: hole, stalled, lost-snapshot, refused, or error for what nobody expected."""
+    """Name the kind of end: hole, stalled, source-changed, refused, or error for what nobody expected."""
     return next((reason for kind, reason in _REASONS.items() if isinstance(error, kind)), "error")
 
 
@@ -75,10 +91,22 @@ class Ends:
         fresh.write_text(json.dumps(dict(sorted(counts.items()))))
         fresh.replace(self.file)
 
+    @contextmanager
+    def while_starting(self) -> Iterator[None]:
+        """Count an end in a block that starts a worker, and let whoever called say why."""
+        try:
+            yield
+        except Exception as error:
+            with contextlib.suppress(OSError):
+                self.note(STARTING)
+            if type(error).__module__.partition(".")[0] in {"kafka", "aiokafka"}:
+                raise StartError(f"the brokers do not answer as they should: {error!r}; see kafka.brokers") from error
+            raise
+
     def end(self, error: BaseException) -> None:
         """End at once, as kill -9 would: what is not checkpointed is counted again after the restart."""
         reason = reason_of(error)
-        log.critical("worker ends", end=reason, reason=str(error), kind=type(error).__name__, exc_info=error)
+        log.critical("worker ends", end=reason, reason=said_of(error), kind=type(error).__name__, exc_info=error)
         with contextlib.suppress(OSError):  # a full disk must not keep the process alive
             self.note(reason)
         logging.shutdown()
@@ -97,7 +125,7 @@ class EndsCollector(Collector):
         ends = CounterMetricFamily(
             "gatepulse_worker_ends", "workers of this name that ended themselves", labels=["reason"]
         )
-        for reason in sorted({*_REASONS.values(), "error", *counts}):
+        for reason in sorted({*_REASONS.values(), "error", STARTING, *counts}):
             ends.add_metric([reason], counts[reason])
         yield ends
         yield CounterMetricFamily(

@@ -1,6 +1,6 @@
 """What Prometheus reads of a worker: absolute figures out of the logs' own state, so that no crash bends them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final, Protocol
@@ -88,6 +88,24 @@ class Occupancy:
 
     inside: Mapping[tuple[str, str], int]
     capacity: Mapping[tuple[str, str], int]
+    problems: Sequence[tuple[str, str, int]] = ()
+    """What stands in the way of sources: which topic or partition, what, since when (ms, real time)."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What was settled of a partition's events.
+
+    conflicts_in_repeat: of what its log called duplicates, those of other content. back: of what it had counted, or
+    called late, what is taken back, as it had arrived through another log before; conflicts: those of other content.
+    """
+
+    conflicts_in_repeat: int = 0
+    back: int = 0
+    conflicts: int = 0
+
+
+_NOTHING: Final = Settled()
 
 
 class WorkerCollector(Collector):
@@ -103,12 +121,21 @@ class WorkerCollector(Collector):
         parked: Callable[[], Mapping[str, int]] = dict,
         store_waiting: Callable[[], float] = float,
         alarms: Callable[[], Iterable[Episode]] = tuple,
+        problems: Callable[[], Iterable[tuple[str, int, str]]] = tuple,
+        missing: Callable[[], Mapping[str, int] | None] | None = None,
+        settled: Callable[[], Mapping[str, Settled]] = dict,
+        unsettled: Callable[[], int | None] = lambda: None,
+        unreadable: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         """Ask these at every scrape.
 
-        `parked` by table, empty while the store cannot be asked; `store_waiting` in s; `alarms` to be told of.
+        `parked` by table, empty while the store cannot be asked; `store_waiting` in s; `alarms` to be told of;
+        `problems` of sources: topic, partition (-1: all of them), and what. `missing` by entrance, over all logs:
+        without it each log's own; `settled` by log, `unsettled` events of all logs. `unreadable` records by topic.
         """
-        self._alarms = alarms
+        self._unreadable = unreadable
+        self._missing, self._settled, self._unsettled = missing, settled, unsettled
+        self._alarms, self._problems = alarms, problems
         self._parked, self._store_waiting = parked, store_waiting
         self._logs, self._venue, self._occupancy, self._timings = logs, venue, occupancy, timings
 
@@ -123,11 +150,18 @@ class WorkerCollector(Collector):
         yield timings.checkpoint.family("gatepulse_checkpoint_seconds", "rows, snapshot and its delivery")
         yield from self._store()
         yield episodes_family(self._alarms())
+        yield self._passed_over()
         yield InfoMetricFamily("gatepulse_build", "version", value={"version": version("gatepulse")})
 
     def _tallies(self) -> Iterator[Metric]:
         # Each log's tally is read once and all figures are taken from it: the worker goes on counting meanwhile.
-        tallies = [([log.name.topic, str(log.name.partition)], log.tally) for log in self._logs()]
+        settled = self._settled()
+        logs = [(log.name, log.tally) for log in self._logs()]
+        tallies = [([name.topic, str(name.partition)], tally) for name, tally in logs]
+        found = [settled.get(str(name), _NOTHING) for name, _ in logs]
+        conflicts = [
+            min(each.conflicts_in_repeat, tally.duplicate) for each, (_, tally) in zip(found, logs, strict=True)
+        ]
         by_log = ["topic", "partition"]
         for what, text in (
             ("received", "lines received"),
@@ -136,9 +170,18 @@ class WorkerCollector(Collector):
             ("late", "events beyond the horizon, counted in the late account only"),
         ):
             family = CounterMetricFamily(f"gatepulse_events_{what}", text, labels=by_log)
-            for labels, tally in tallies:
-                family.add_metric(labels, getattr(tally, what))
+            for (labels, tally), other in zip(tallies, conflicts, strict=True):
+                family.add_metric(labels, getattr(tally, what) - (other if what == "duplicate" else 0))
             yield family
+        family = CounterMetricFamily(
+            "gatepulse_events_conflicts",
+            "numbers that came again through the partition with other content",
+            labels=by_log,
+        )
+        for (labels, _), n in zip(tallies, conflicts, strict=True):
+            family.add_metric(labels, n)
+        yield family
+        yield from self._settlement((labels, each) for (labels, _), each in zip(tallies, found, strict=True))
         rejected = CounterMetricFamily(
             "gatepulse_events_rejected", "lines that could not be accepted", labels=["reason", *by_log]
         )
@@ -152,14 +195,32 @@ class WorkerCollector(Collector):
         yield rejected
         yield violated
 
+    def _settlement(self, settled: Iterable[tuple[list[str], Settled]]) -> Iterator[Metric]:
+        back = CounterMetricFamily(
+            "gatepulse_events_superseded",
+            "events counted in the partition and taken back: they had arrived through another log before",
+            labels=["content", "topic", "partition"],
+        )
+        for labels, found in settled:
+            back.add_metric(["same", *labels], found.back - found.conflicts)
+            back.add_metric(["other", *labels], found.conflicts)
+        yield back
+        waiting = GaugeMetricFamily(
+            "gatepulse_unsettled_events", "events that may be counted through two logs still; absent while unknown"
+        )
+        if (n := self._unsettled()) is not None:
+            waiting.add_metric([], n)
+        yield waiting
+
     def _entrances(self) -> Iterator[Metric]:
         passages = CounterMetricFamily("gatepulse_passages", "passages", labels=["entrance", "direction", "kind"])
         for labels, n in self._venue.passages().items():
             passages.add_metric(list(labels), n)
         yield passages
         missing = GaugeMetricFamily("gatepulse_missing_events", "events known to be missing", labels=["entrance"])
-        for entrance, n in self._venue.missing().items():
-            missing.add_metric([entrance], n)
+        own, united = self._venue.missing(), None if self._missing is None else self._missing()
+        for entrance in own if self._missing is None or united is not None else ():
+            missing.add_metric([entrance], own[entrance] if united is None else united.get(entrance, 0))
         yield missing
         last = GaugeMetricFamily(
             "gatepulse_entrance_last_event_timestamp_seconds", "newest event time", labels=["entrance"]
@@ -182,6 +243,22 @@ class WorkerCollector(Collector):
         for table, n in self._parked().items():
             parked.add_metric([table], n)
         yield parked
+        problems = GaugeMetricFamily(
+            "gatepulse_source_problems",
+            "1 for each thing that stands in the way of a source topic; partition -1: of all its partitions",
+            labels=["topic", "partition", "problem"],
+        )
+        for topic, partition, problem in self._problems():
+            problems.add_metric([topic, str(partition), problem], 1)
+        yield problems
+
+    def _passed_over(self) -> Metric:
+        family = CounterMetricFamily(
+            "gatepulse_unreadable_records", "records of our own topics that were passed over", labels=["topic"]
+        )
+        for topic, n in dict(self._unreadable()).items():
+            family.add_metric([topic], n)
+        return family
 
     def _areas(self) -> Iterator[Metric]:
         occupancy = self._occupancy()

@@ -36,7 +36,10 @@ class Kafka(_Section):
     )
     group: str = Field("gatepulse", description="consumer group, and prefix of the changelog topics")
     partitions: Annotated[int, Field(ge=1, le=1024)] = Field(4, description="of each source topic")
-    create_topics: bool = Field(default=True, description="create the topics that are missing when a worker starts")
+    create_topics: bool = Field(
+        default=True,
+        description="create topics that are missing: all when a worker starts, those that workers write while it runs",
+    )
     api_version: str | None = Field(
         None, pattern=r"^\d+(\.\d+)+$", description="for brokers that cannot tell theirs to kafka-python"
     )

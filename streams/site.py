@@ -11,7 +11,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
+from zoneinfo import ZoneInfo
 
+from streams.kernels.calendar import SiteDays
+from streams.kernels.place import MOST_AREAS, MOST_GATES, MOST_LANES, MOST_SITE_CATEGORIES
 from streams.site_alarms import read_alarms
 from streams.site_check import IDENTIFIER, Findings, Mistake, Table
 from streams.site_lines import error_line, key_lines
@@ -30,6 +33,7 @@ OUTSIDE = "outside"
 """The area around the site: every profile has it, nobody counts who is in it."""
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_AT_MOST = "a profile has {most} at most: make it several sites"
 BUILTIN = Path(__file__).with_name("sites")
 
 
@@ -123,7 +127,10 @@ class Zone:
 
 @dataclass(frozen=True)
 class Opening:
-    """Opening hours from Monday on: (opens, closes) in minutes after local midnight, None when closed."""
+    """Opening hours from Monday on: (opens, closes) in minutes after midnight, None when closed.
+
+    They lie within a day of the site, which may end after midnight: 02:00 is then minute 1560.
+    """
 
     week: tuple[tuple[int, int] | None, ...]
 
@@ -150,6 +157,18 @@ class Site:
     vehicle_classes: tuple[Category, ...]
     alarms: Mapping[str, LimitRule]
     screens: tuple[Screen, ...]
+    day_starts: int = 0
+    """Minutes after midnight at which a day of the site begins."""
+
+    @cached_property
+    def days(self) -> SiteDays:
+        """The site's days: when they begin and end, and what its clock shows."""
+        return SiteDays(ZoneInfo(self.time_zone), self.day_starts)
+
+    def hours(self, day: dt.date) -> tuple[int, int] | None:
+        """Return when (ms UTC) the site opens and closes on one of its days, None when it stays closed."""
+        hours = self.opening.on(day)
+        return hours and (self.days.moment(day, hours[0]), self.days.moment(day, hours[1]))
 
     def area(self, area_id: str) -> Area:
         """Return an area by its id; `KeyError` when there is none."""
@@ -238,13 +257,14 @@ def describe_site(site: Site) -> str:
 def _read_site(top: Table, findings: Findings) -> Site:
     """Read every table, then what holds between them."""
     grids, units, zones = _read_zones(top, findings)
-    areas = tuple(_read_area(table) for table in _listed(top, "area", findings))
-    entrances = tuple(_read_entrance(table) for table in _listed(top, "entrance", findings))
+    day_starts = top.day_starts("day_starts")
+    areas = tuple(_read_area(table) for table in _listed(top, "area", findings, most=MOST_AREAS))
+    entrances = tuple(_read_entrance(table, day_starts) for table in _listed(top, "entrance", findings))
     site = Site(
         id=top.identifier("id"),
         title=_title(top),
         time_zone=top.time_zone("time_zone"),
-        opening=_read_opening(top.table("opening")),
+        opening=_read_opening(top.table("opening"), day_starts),
         capacity=_amounts(top, "capacity"),
         grids=grids,
         units=units,
@@ -255,6 +275,7 @@ def _read_site(top: Table, findings: Findings) -> Site:
         vehicle_classes=_read_categories(top, "vehicle_class", findings, needed="vehicle", entrances=entrances),
         alarms=read_alarms(top),
         screens=tuple(_read_screen(table, findings) for table in _listed(top, "screen", findings, least=0)),
+        day_starts=day_starts,
     )
     top.end()
     site = site if site.screens else replace(site, screens=(_overview(site),))
@@ -264,9 +285,11 @@ def _read_site(top: Table, findings: Findings) -> Site:
     return site
 
 
-def _listed(top: Table, key: str, findings: Findings, *, least: int = 1) -> list[Table]:
+def _listed(top: Table, key: str, findings: Findings, *, least: int = 1, most: int = MOST_GATES) -> list[Table]:
     """Return the tables of an array whose elements have an id each, no two alike."""
     tables = top.tables(key, least=least)
+    if len(tables) > most:
+        findings.add(tables[most].at("id"), f"there are {len(tables)} of these; {_AT_MOST.format(most=most)}")
     findings.unique("id", [(str(table.peek("id")), table.at("id")) for table in tables if table.has("id")])
     return tables
 
@@ -282,11 +305,11 @@ def _amounts(table: Table, key: str) -> dict[Kind, int]:
     return cast("dict[Kind, int]", table.amounts(key, KINDS))
 
 
-def _read_opening(table: Table) -> Opening:
+def _read_opening(table: Table, day_starts: int) -> Opening:
     """Read `daily`, or a value for each weekday, or `daily` with the exceptions."""
-    daily = table.hours("daily") if table.has("daily") else None
+    daily = table.hours("daily", day_starts) if table.has("daily") else None
     exceptions = WEEKDAYS if not table.has("daily") else tuple(day for day in WEEKDAYS if table.has(day))
-    week = {day: table.hours(day) for day in exceptions}
+    week = {day: table.hours(day, day_starts) for day in exceptions}
     table.end()
     return Opening(tuple(week.get(day, daily) for day in WEEKDAYS))
 
@@ -362,7 +385,7 @@ def _overview(site: Site) -> Screen:
     return overview(site.title, persons="person" in kinds, vehicles="vehicle" in kinds)
 
 
-def _read_entrance(table: Table) -> Entrance:
+def _read_entrance(table: Table, day_starts: int) -> Entrance:
     entrance_id = table.identifier("id")
     lanes = _read_lanes(table, entrance_id)
     entrance = Entrance(
@@ -374,7 +397,7 @@ def _read_entrance(table: Table) -> Entrance:
         lanes=lanes,
         zone=table.identifier("zone"),
         gateway=table.identifier("gateway") if table.has("gateway") else "",
-        plan=read_plan(table, len(lanes)),
+        plan=read_plan(table, len(lanes), day_starts=day_starts),
     )
     table.end()
     return entrance
@@ -414,7 +437,7 @@ def _read_categories(
     """Read credential types or vehicle classes; they may be left out when no entrance is of that kind."""
     least = int(any(entrance.kind == needed for entrance in entrances))
     categories = []
-    for table in _listed(top, key, findings, least=least):
+    for table in _listed(top, key, findings, least=least, most=MOST_SITE_CATEGORIES):
         categories.append(Category(table.identifier("id"), _title(table), table.colour("colour")))
         table.end()
     return tuple(categories)
@@ -449,6 +472,9 @@ def _check_entrances(site: Site, findings: Findings) -> None:
                 )
         devices += [(lane, (*at, "lanes")) for lane in entrance.lanes]
     findings.unique("device", devices)
+    if len(devices) > MOST_LANES:
+        _, path = devices[MOST_LANES]
+        findings.add(path, f"there are {len(devices)} lanes; {_AT_MOST.format(most=MOST_LANES)}")
 
 
 def _check_reach(site: Site, findings: Findings) -> None:

@@ -17,6 +17,8 @@ IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 _HOURS = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
+_DAY_STARTS = re.compile(r"(0\d|1[01]):(00|15|30|45)|12:00")
+_DAY = 24 * 60
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,12 @@ class Findings:
                     path,
                     f"'{value}' is not {article} {what}; {plural} are {', '.join(choices) or 'not declared'}",
                 )
+
+
+def minute_of(time: str) -> int:
+    """Return a time of day such as '08:30' in minutes after midnight."""
+    hours, minutes = time.split(":")
+    return int(hours) * 60 + int(minutes)
 
 
 def show_path(path: Path) -> str:
@@ -155,16 +163,30 @@ class Table:
             return "UTC"
         return name or "UTC"
 
-    def hours(self, key: str) -> tuple[int, int] | None:
-        """Return (opens, closes) in minutes after local midnight, or None when closed (or wrong)."""
-        expected = "opening hours like '07:00-20:00' (until 24:00 at most), or 'closed'"
+    def day_starts(self, key: str) -> int:
+        """Return when a day begins, in minutes after midnight; 0 without the key, or when it is wrong."""
+        if not self.has(key):
+            return 0
+        value = self.matching(key, _DAY_STARTS, "a quarter of an hour from '00:00' to '12:00'")
+        return minute_of(value) if value else 0
+
+    def hours(self, key: str, day_starts: int = 0) -> tuple[int, int] | None:
+        """Return (opens, closes) in minutes after midnight, or None when closed (or wrong).
+
+        What is earlier than `day_starts` is after the next midnight; both must be within the day.
+        """
+        until = f"{_DAY // 60 if not day_starts else day_starts // 60:02}:{day_starts % 60:02}"
+        expected = f"opening hours like '07:00-20:00' (until {until} at most, when the day ends), or 'closed'"
         value = self.text(key, expected)
         if not value or value == "closed":
             return None
         match = _HOURS.fullmatch(value)
-        opens, closes = (int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])) if match else (0, 0)
-        if not match or not opens < closes <= 24 * 60:
-            self.wrong(key, f"expected {expected}, found '{value}'")
+        opens, closes = map(minute_of, value.split("-")) if match else (0, 0)
+        opens += _DAY * (opens < day_starts)
+        closes += _DAY * (bool(day_starts) and closes <= opens)
+        if not match or not day_starts <= opens < closes <= day_starts + _DAY:
+            later = "" if not match or opens < closes <= _DAY else "; a day that ends after midnight needs day_starts"
+            self.wrong(key, f"expected {expected}, found '{value}'{later}")
             return None
         return opens, closes
 

@@ -25,31 +25,33 @@ _LONGEST_WAY: Final = 120
 class EntrancePlan:
     """What is planned for an entrance on a usual day; nothing, if the profile says nothing.
 
-    `open_lanes`: how many of its lanes are open, None for all. `expected`: (minute after local midnight, persons or
-    vehicles an hour from then on), in order. `lane_rate`: persons or vehicles a minute and lane as measured. `ways`:
-    minutes on foot to other entrances.
+    `open_lanes`: how many of its lanes are open, None for all. `expected`: (minute after midnight of the day's date,
+    persons or vehicles an hour from then on), in order. `lane_rate`: persons or vehicles a minute and lane as measured.
+    `ways`: minutes on foot to other entrances. `day_starts`: minutes after midnight at which a day begins.
     """
 
     open_lanes: int | None = None
     expected: tuple[tuple[int, float], ...] = ()
     lane_rate: float | None = None
     ways: Mapping[str, float] = field(default_factory=dict)
+    day_starts: int = 0
 
     def course(self) -> Floats:
-        """Return how many are expected in each of the 1440 minutes after midnight."""
+        """Return how many are expected in each of the 1440 minutes of a day by the clock, from its start on."""
         course = np.zeros(MINUTES)
         for minute, per_hour in self.expected:
-            course[minute:] = per_hour / 60
+            course[minute - self.day_starts :] = per_hour / 60
         return course
 
 
-def read_plan(table: Table, lanes: int) -> EntrancePlan:
+def read_plan(table: Table, lanes: int, *, day_starts: int = 0) -> EntrancePlan:
     """Return the plan of an entrance with so many lanes; mistakes are noted in the table."""
     plan = EntrancePlan(
         open_lanes=_open_lanes(table, lanes),
-        expected=_expected(table) if table.has("expected") else (),
+        expected=_expected(table, day_starts) if table.has("expected") else (),
         lane_rate=_lane_rate(table),
         ways=_ways(table) if table.has("ways") else {},
+        day_starts=day_starts,
     )
     table.allow(("open_lanes", "expected", "lane_rate", "ways"))
     return plan
@@ -75,7 +77,7 @@ def _lane_rate(table: Table) -> float | None:
     return value and float(value)
 
 
-def _expected(table: Table) -> tuple[tuple[int, float], ...]:
+def _expected(table: Table, day_starts: int) -> tuple[tuple[int, float], ...]:
     """Read `{ "08:30" = 1200, "10:00" = 0 }`: how many an hour, from each moment on."""
     steps = table.table("expected")
     course = []
@@ -88,7 +90,7 @@ def _expected(table: Table) -> tuple[tuple[int, float], ...]:
         elif number is not None and not 0 <= number <= _MOST:
             steps.wrong(key, f"expected persons or vehicles an hour, from 0 to {_MOST:,}, found {number}")
         elif number is not None:
-            course.append((minute, float(number)))
+            course.append((minute + MINUTES * (minute < day_starts), float(number)))
     if not steps.names():
         table.wrong("expected", 'is empty; expected times and numbers an hour like { "08:30" = 1200, "10:00" = 0 }')
     return tuple(sorted(course))

@@ -1,22 +1,21 @@
 """One site, as the codec, the kernels and the alarms see it; no Faust here."""
 
 import datetime as dt
+from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from streams.clock import SiteClock
 from streams.codec import Vocabulary
 from streams.contract import KIND_OF_TOPIC, Kind
 from streams.kernels.alarms.rules import AlarmPlace
 from streams.kernels.alarms.rules import Gate as AlarmGate
-from streams.kernels.calendar import SiteDays
 from streams.kernels.live import LiveRules
-from streams.kernels.place import Gate, Place
+from streams.kernels.place import Gate, Place, devices_of
 from streams.kernels.times import TimeRules
 from streams.settings import Settings
 from streams.site import Site
 
-_LAST_MINUTES: Final = 15
+_LAST_MS: Final = 15 * 60_000
 """Before the gates close it grows quiet at one after the other."""
 _KINDS: Final[tuple[Kind, ...]] = ("person", "vehicle")
 
@@ -39,17 +38,19 @@ def times_of(settings: Settings) -> TimeRules:
 def place_of(site: Site, times: TimeRules) -> Place:
     """Describe the site to the kernels."""
     gates = {each.id: Gate(each.outer, each.inner) for each in site.entrances}
-    return Place(gates, SiteDays(ZoneInfo(site.time_zone)), times)
+    return Place(gates, site.days, times, devices_of(sum(len(each.lanes) for each in site.entrances)))
 
 
 def alarm_place_of(site: Site, times: TimeRules, *, partitions: int) -> AlarmPlace:
     """Describe the site to the alarms."""
-    zone = ZoneInfo(site.time_zone)
+
+    @lru_cache(maxsize=4)
+    def hours(day: dt.date) -> tuple[int, int] | None:
+        return site.hours(day)
 
     def is_open(ms: int) -> bool:
-        local = dt.datetime.fromtimestamp(ms / 1000, zone)
-        hours = site.opening.on(local.date())
-        return hours is not None and hours[0] <= local.hour * 60 + local.minute < hours[1] - _LAST_MINUTES
+        today = hours(site.days.day(ms))
+        return today is not None and today[0] <= ms < today[1] - _LAST_MS
 
     return AlarmPlace(
         site=site.id,

@@ -5,7 +5,7 @@ What is missing is created; what is there is never changed or deleted, but what 
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
@@ -15,12 +15,13 @@ from streams.contract import Topic
 from streams.settings import Kafka
 
 SOURCES: Final = (Topic.TURNSTILES, Topic.VEHICLES, Topic.CORRECTIONS)
+_CHANGELOG: Final = ".snapshots-changelog"
 _DAY_MS: Final = 86_400_000
 _MOST_COPIES: Final = 3
 _PATIENCE_MS: Final = 10_000
-LARGEST_SNAPSHOT: Final = 8 << 20
-"""Bytes of one snapshot at most, for the producer and for the changelogs: a segment of large frames with hours of late
-events needs 1.2 MB, which is more than Kafka takes by default."""
+LARGEST_SNAPSHOT: Final = 32 << 20
+"""Bytes of one snapshot at most, for the producer and for the changelogs. A segment of large frames with hours of late
+events needs 1.2 MB; the largest state that all limits allow needs 28 MB (tests/streams/kernels/test_bounds.py)."""
 
 Config = Mapping[str, str]
 # A log that is compacted has numbers without a record: for a worker a hole, at which it ends. So: delete.
@@ -34,7 +35,10 @@ _NEWEST: Final[dict[str, str]] = {
     "cleanup.policy": "compact", "max.message.bytes": str(1 << 20), "segment.bytes": str(16 << 20),
     "min.cleanable.dirty.ratio": "0.1",
 }  # fmt: skip
-_LARGE: Final[dict[str, str]] = _NEWEST | {"max.message.bytes": str(LARGEST_SNAPSHOT)}
+_LARGE: Final[dict[str, str]] = _NEWEST | {
+    "max.message.bytes": str(LARGEST_SNAPSHOT),
+    "segment.bytes": str(LARGEST_SNAPSHOT + (8 << 20)),  # a record must fit a segment, too
+}
 
 
 class TopicsError(RuntimeError):
@@ -77,13 +81,40 @@ def plans(kafka: Kafka) -> tuple[TopicPlan, ...]:
 
 def changelog(kafka: Kafka, topic: Topic) -> str:
     """Name the topic in which the snapshots of a topic's logs are kept."""
-    return f"{kafka.group}-{topic.value}.snapshots-changelog"
+    return f"{kafka.group}-{topic.value}{_CHANGELOG}"
 
 
 def apply(kafka: Kafka) -> list[TopicPlan]:
-    """Create what is missing, with up to three copies as there are brokers; return what was created."""
+    """Create what is missing, with up to three copies as there are brokers; return what was created.
+
+    Where partitions were added to a topic, its changelog gets as many.
+    """
     with _admin(kafka) as admin:
-        return create(admin, plans(kafka))
+        return create(admin, plans(kafka)) + match_changelogs(admin, kafka)
+
+
+def output_topics(kafka: Kafka) -> tuple[TopicPlan, ...]:
+    """List the topics that only workers write: whatever was in them, they can be created again at any time."""
+    return tuple(plan for plan in plans(kafka) if plan.name not in SOURCES)
+
+
+def match_changelogs(admin: Any, kafka: Kafka) -> list[TopicPlan]:  # noqa: ANN401 - kafka-python has no types
+    """Give changelogs as many partitions as their topics have; return those that were changed.
+
+    A log and its snapshot must have the same number of partitions: the group assigns both to the same worker then.
+    """
+    pairs = {topic.value: changelog(kafka, topic) for topic in (*SOURCES, Topic.ALARM_INPUTS)}
+    known = {each["name"]: each for each in admin.describe_topics([*pairs, *pairs.values()]) if each["error_code"] == 0}
+    more = {
+        changelog: len(known[topic]["partitions"])
+        for topic, changelog in pairs.items()
+        if topic in known
+        and changelog in known
+        and len(known[topic]["partitions"]) > len(known[changelog]["partitions"])
+    }
+    if more:
+        admin.create_partitions(more)
+    return [TopicPlan(name, count, _LARGE) for name, count in more.items()]
 
 
 def look(kafka: Kafka) -> tuple[list[TopicFound], list[str]]:
@@ -92,6 +123,8 @@ def look(kafka: Kafka) -> tuple[list[TopicFound], list[str]]:
     with _admin(kafka) as admin:
         found = describe(admin, [plan.name for plan in wanted])
         copies = _copies(admin)
+    several = {changelog(kafka, topic): found[topic].partitions for topic in SOURCES if topic in found}
+    wanted = tuple(replace(plan, partitions=max(plan.partitions, several.get(plan.name, 0))) for plan in wanted)
     sentences = [sentence for plan in wanted for sentence in differences(plan, found.get(plan.name), copies=copies)]
     return [found[plan.name] for plan in wanted if plan.name in found], sentences
 
@@ -133,14 +166,17 @@ def describe(admin: Any, names: Sequence[str]) -> dict[str, TopicFound]:  # noqa
 
 
 def differences(plan: TopicPlan, found: TopicFound | None, *, copies: int) -> list[str]:
-    """Say what is not as it should be, and what to do; a longer retention and larger messages are all right."""
+    """Say what is not as it should be, and what to do; a longer retention and larger messages are all right.
+
+    So are more partitions: workers read all that there are.
+    """
     if found is None:
         return [f"{plan.name}: is missing; `gatepulse topics apply` creates it"]
     sentences = []
-    if found.partitions != plan.partitions:
+    if found.partitions < plan.partitions:
         sentences.append(
             f"{plan.name}: {found.partitions} partitions, expected {plan.partitions}; "
-            "set kafka.partitions to what all source topics have, or create the topic anew"
+            + ("`gatepulse topics apply` adds them" if plan.name.endswith(_CHANGELOG) else _more_partitions(plan))
         )
     if found.copies < copies:
         sentences.append(f"{plan.name}: kept {found.copies} times, expected {copies}; reassign its partitions")
@@ -153,6 +189,13 @@ def differences(plan: TopicPlan, found: TopicFound | None, *, copies: int) -> li
     return sentences
 
 
+def _more_partitions(plan: TopicPlan) -> str:
+    return (
+        f"kafka-topics --alter --topic {plan.name} --partitions {plan.partitions}, or set kafka.partitions to what it "
+        "has; workers read added partitions without a restart"
+    )
+
+
 def _same(found: str, wanted: str) -> bool:
     return found == wanted
 
@@ -161,9 +204,12 @@ def _enough(found: str, wanted: str) -> bool:
     return int(found) == -1 or int(found) >= int(wanted)  # -1: for ever
 
 
-_FITS: Final = {"cleanup.policy": _same, "retention.ms": _enough, "max.message.bytes": _enough}
+_FITS: Final = {
+    "cleanup.policy": _same, "retention.ms": _enough, "max.message.bytes": _enough, "message.timestamp.type": _same,
+    "segment.bytes": _enough,
+}  # fmt: skip
 """What must fit; the other settings are a choice that the owner of the brokers may make differently."""
-SHOWN: Final = tuple(_FITS)
+SHOWN: Final = ("cleanup.policy", "retention.ms", "max.message.bytes", "message.timestamp.type")
 
 
 def _copies(admin: Any) -> int:  # noqa: ANN401 - as above

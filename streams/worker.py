@@ -4,9 +4,11 @@ import asyncio
 import fcntl
 import gc
 import math
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import IO, Any, Generic, TypeVar, cast
 
@@ -20,14 +22,21 @@ from sinks.clickhouse import ClickHouseSink, Reader, StoreAddress
 from sinks.rows import TABLES, Block
 from sinks.sink import StoreError
 from streams import topics
+from streams.alarms import Facts
 from streams.app import Parts, create_app
+from streams.brokers import Brokers
 from streams.contract import Topic
 from streams.ends import Ends, EndsCollector
 from streams.logs import configure_logging
-from streams.metrics import Occupancy, WorkerCollector
+from streams.metrics import Occupancy, Settled, WorkerCollector
+from streams.notes import Notes, SiteTime
 from streams.settings import Settings, load_settings
+from streams.settling import Settling
 from streams.site import Site, load_site
-from streams.watchdog import TICK_SECONDS, LogEnds, Standing, keep_watch
+from streams.site_views import place_of, times_of
+from streams.sources import SourceWatch
+from streams.takeup import TakeUp
+from streams.watchdog import TICK_SECONDS, LogEnds, Standing, keep_watch, waiting_at
 
 log = structlog.get_logger()
 _locks: list[IO[str]] = []  # open for as long as this process lives
@@ -67,6 +76,8 @@ Rows = list[tuple[Any, ...]]
 
 _ASK_SECONDS = 1.0
 _FRESH_SECONDS = 5.0
+_RECKONING = 2
+"""Seconds of all cores for a second of the watchdog's patience."""
 _FEWER_COLLECTIONS = 50_000
 """New objects after which cycles are looked for: a snapshot makes tens of thousands, and none of them is in one."""
 
@@ -102,6 +113,7 @@ class Stored(Generic[T]):
             pause.wait(_ASK_SECONDS)
 
 
+_PROBLEMS = "SELECT topic, partition, problem, toUnixTimestamp64Milli(since) FROM gatepulse.source_problems"
 _OCCUPANCY = "SELECT area, kind, inside, capacity FROM gatepulse.occupancy"
 
 
@@ -111,8 +123,47 @@ def _occupancy_of(rows: Rows) -> Occupancy:
 
 
 def read_occupancy(reader: Reader) -> Occupancy:
-    """Ask what is inside each area. Raises StoreError."""
-    return _occupancy_of(reader.query(_OCCUPANCY))
+    """Ask what is inside each area, and what stands in the way of knowing it. Raises StoreError."""
+    problems = [
+        (topic if partition < 0 else f"{topic}/{partition}", problem, since)
+        for topic, partition, problem, since in reader.query(_PROBLEMS)
+    ]
+    return replace(_occupancy_of(reader.query(_OCCUPANCY)), problems=problems)
+
+
+_MISSING = "SELECT entrance, toInt64(sum(missing)) FROM gatepulse.completeness GROUP BY entrance"
+_CONFLICTS = (
+    "SELECT entrance, toInt64(count()) FROM gatepulse.conflicts"
+    " WHERE at >= fromUnixTimestamp64Milli(%(since)s, 'UTC') GROUP BY entrance"
+)
+_FACTS_LOOK_BACK_MS = 3_600_000
+
+
+def read_facts(reader: Reader) -> Facts:
+    """Ask what is missing from entrances, and what was in conflict there in the last hour. Raises StoreError."""
+    missing = {entrance: n for entrance, n in reader.query(_MISSING) if n}
+    since = int(time.time() * 1000) - _FACTS_LOOK_BACK_MS
+    return Facts(missing, dict(reader.query(_CONFLICTS, {"since": since})))
+
+
+def stored_missing(reader: Reader) -> Stored[Mapping[str, int] | None]:
+    """Ask for the metrics what is missing from each entrance, over all logs; None: not known."""
+    return Stored(reader, _MISSING, dict, None)
+
+
+def stored_settled(reader: Reader) -> Stored[Mapping[str, Settled]]:
+    """Ask for the metrics what was settled, by log."""
+    return Stored(
+        reader,
+        "SELECT log, toInt64(conflicts_in_repeat), toInt64(back), toInt64(conflicts) FROM gatepulse.settled",
+        lambda rows: {name: Settled(*figures) for name, *figures in rows},
+        {},
+    )
+
+
+def stored_unsettled(reader: Reader) -> Stored[int | None]:
+    """Ask for the metrics how many events may be counted twice still; None: not known."""
+    return Stored(reader, "SELECT toInt64(sum(events)) FROM gatepulse.unsettled", lambda rows: int(rows[0][0]), None)
 
 
 def stored_occupancy(reader: Reader) -> Stored[Occupancy]:
@@ -163,15 +214,37 @@ def build(settings: Settings) -> Parts:
     _be_the_only_one(settings)
     if settings.kafka.create_topics:
         topics.apply(settings.kafka)
-    ends = Ends(settings.worker.data / f"{settings.worker.name}.ends.json")
-    inside = partial(read_occupancy, Reader(reader))
-    parts = create_app(settings, site, sink, cluster=cluster_name(settings), end=ends.end, inside=inside)
+    ends = _ends(settings)
+    inside, facts = partial(read_occupancy, Reader(reader)), partial(read_facts, Reader(reader))
+    settling = Settling(
+        Reader(writer), ClickHouseSink(writer, on_retry=_note_retry), place_of(site, times_of(settings))
+    )
+    cluster = cluster_name(settings)
+    notes = Notes(writer, cluster, settings.worker.name, SiteTime(site.days, times_of(settings).clock))
+    take_up = TakeUp(Brokers(settings.kafka), notes, cluster)
+    parts = create_app(
+        settings, site, sink, cluster=cluster, end=ends.end, take_up=take_up, inside=inside, facts=facts,
+        settling=settling, first_record=Brokers(settings.kafka).record_at,
+    )  # fmt: skip
 
     async def write_areas() -> None:
-        await sink.write([area_rows(site, loaded_at=int(time.time() * 1000))])
+        try:
+            await sink.write([area_rows(site, loaded_at=int(time.time() * 1000))])
+        except Exception as error:  # noqa: BLE001  # Faust would end without a word that anybody counts
+            parts.end(error)
 
     parts.app.task(write_areas)
-    keep_watch(_standing(parts, settings), seconds=settings.worker.stall_seconds, end=ends.end)
+    brokers = Brokers(settings.kafka)
+    sources = SourceWatch(
+        brokers, notes, parts.countings, take_up, TakeUp(brokers, notes, cluster), parts.end,
+        rejoin=lambda: cast("Any", parts.app.consumer).rejoin(),
+    )  # fmt: skip
+    sources.start()
+    stall = settings.worker.stall_seconds
+    keep_watch(
+        _standing(parts, settings), seconds=stall, end=parts.end, put_off=partial(_end_without_a_word, stall),
+        where=lambda: waiting_at(parts.app.loop),
+    )  # fmt: skip
     if settings.worker.metrics_port:
         registry = CollectorRegistry()
         registry.register(EndsCollector(ends))
@@ -182,12 +255,36 @@ def build(settings: Settings) -> Parts:
                 occupancy=stored_occupancy(Reader(reader)),
                 timings=parts.timings,
                 parked=stored_parking(Reader(reader)),
+                missing=stored_missing(Reader(reader)),
+                settled=stored_settled(Reader(reader)),
+                unsettled=stored_unsettled(Reader(reader)),
                 store_waiting=parts.flusher.store_waiting,
                 alarms=lambda: [each for log in parts.countings[Topic.ALARM_INPUTS].logs for each in log.to_be_told()],
+                problems=sources.problems,
+                unreadable=lambda: parts.unreadable.counts,
             )
         )
         start_http_server(settings.worker.metrics_port, addr=settings.worker.metrics_host, registry=registry)
     return parts
+
+
+def _end_without_a_word(seconds: float) -> None:
+    """Let the system end this process after so much reckoning, unless this is called again.
+
+    Native code that hangs lets no thread of Python run, the watchdog's no more than others. By time that the process
+    has reckoned, so that one that was stopped is not taken for one that hung.
+    """
+    signal.setitimer(signal.ITIMER_PROF, seconds * _RECKONING)
+
+
+def _ends(settings: Settings) -> Ends:
+    return Ends(settings.worker.data / f"{settings.worker.name}.ends.json")
+
+
+def started(settings: Settings) -> Parts:
+    """Build a worker; where that fails, the end is counted like any other."""
+    with _ends(settings).while_starting():
+        return build(settings)
 
 
 def _standing(parts: Parts, settings: Settings) -> Callable[[], Standing]:
@@ -213,9 +310,11 @@ def _standing(parts: Parts, settings: Settings) -> Callable[[], Standing]:
                 (each.name.topic, each.name.partition): each.next_offset
                 for topic in topics.SOURCES
                 for each in parts.countings[topic].logs
+                if each.name.partition not in parts.countings[topic].blocked
             },
             kept={(tp.topic, tp.partition): at for tp, at in list(parts.offsets.start.items())},
             end=log_ends(),
+            rehearsals=sum(each.rehearsals for each in parts.countings.values()),
         )
 
     return standing
@@ -235,11 +334,11 @@ def run(settings: Settings) -> None:
     """Run a worker until it is told to stop."""
     uvloop.install()
     gc.set_threshold(_FEWER_COLLECTIONS)
-    worker = faust.Worker(build(settings).app, loglevel=settings.log.level, redirect_stdouts=False)
+    worker = faust.Worker(started(settings).app, loglevel=settings.log.level, redirect_stdouts=False)
     worker.execute_from_commandline()
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  # Faust's command looks for `app` in this module
     if name == "app":
-        return build(load_settings()).app
+        return started(load_settings()).app
     raise AttributeError(name)

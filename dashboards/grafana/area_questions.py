@@ -1,7 +1,7 @@
 """The SQL of the dashboard for areas; `${area}` is what the reader chose."""
 
 from dashboards.grafana.names import among, literal, titled
-from dashboards.grafana.spans import BUCKET, END, today
+from dashboards.grafana.spans import BUCKET, END, day_of, today
 from streams.alarm_words import KIND_NAMES
 from streams.site import Kind, Site
 
@@ -14,12 +14,13 @@ def _places(site: Site) -> str:
 
 
 def areas_now(site: Site) -> str:
-    """List the chosen areas: inside, capacity, share in per cent, and the newest event that moved each."""
+    """List the chosen areas: inside and by how much it may be off, capacity, share in per cent, the newest event."""
     return f"""
 SELECT
     {_places(site)} AS "区域 / Area",
     {titled("kind", KIND_NAMES)} AS "类别 / Kind",
     if(as_of IS NULL, NULL, inside) AS "场内 / Inside",
+    nullIf(lost, 0) AS "不完整 ± / Incomplete ±",
     capacity AS "核定容量 / Capacity",
     if(as_of IS NULL, NULL, inside * 100 / nullIf(capacity, 0)) AS "占比 / Share",
     as_of AS "最新事件 / Newest event"
@@ -71,7 +72,7 @@ SELECT
     error AS "平均误差 / Mean error",
     covered * 100 AS "区间命中 / Within interval"
 FROM gatepulse.forecast_errors
-WHERE {_AREA} AND toDate(at, '{site.time_zone}') = {today(site.time_zone)}
+WHERE {_AREA} AND {day_of("at", site)} = {today(site)}
 ORDER BY area, kind, lead
 """
 

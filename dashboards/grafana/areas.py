@@ -5,9 +5,10 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from dashboards.grafana import area_questions as ask
 from dashboards.grafana.around import AREAS_UID, chosen, framed, vitals, with_alarms, with_panels
 from dashboards.grafana.panels import COUNT, Figure, Look, PanelBuilder, bars, cell, lines, rows
-from dashboards.grafana.theme import CAPACITY_STEPS, thresholds
+from dashboards.grafana.theme import CAPACITY_STEPS, COLOURS, thresholds
 from streams.site import KINDS, Kind, Site
 
+_YELLOW = {"mode": "fixed", "fixedColor": COLOURS["yellow"]}
 _NOUNS = {"person": ("人数", "Persons"), "vehicle": ("车辆", "Vehicles")}
 
 
@@ -21,15 +22,16 @@ def areas(site: Site) -> Dashboard:
     board.with_variable(chosen("area", "区域 / Area", site.areas))
     kinds = [kind for kind in KINDS if any(kind in area.kinds for area in site.areas)]
     over_time = [panel for kind in kinds for panel in (_fullest(site, kind), _over_time(site, kind))]
-    panels = [*vitals(), _now(site), _errors(site), *over_time, _corrections(site)]
+    panels = [*vitals(site), _now(site), _errors(site), *over_time, _corrections(site)]
     return with_alarms(with_panels(board, panels), site)
 
 
 def _now(site: Site) -> PanelBuilder:
     figure = Figure(
         "各区域现在 / Areas now",
-        "场内为负表示计数漂移；从未收到事件的区域为空。 "
-        "Below zero it is drift; an area that was never heard from is empty.",
+        "场内为负表示计数漂移；从未收到事件的区域为空；不完整：自上次人工清点以来丢失的记录。 "
+        "Below zero it is drift; an area without any event is empty. Incomplete: records lost since it was "
+        "last counted by hand.",
         COUNT, 14, 11,
     )  # fmt: skip
     steps = thresholds(CAPACITY_STEPS, calm="text").build().to_json()
@@ -37,7 +39,8 @@ def _now(site: Site) -> PanelBuilder:
         cell("unit", "percent"), cell("decimals", 1), cell("thresholds", steps),
         cell("custom.cellOptions", {"type": "color-text"}),
     ]  # fmt: skip
-    return rows(figure, ask.areas_now(site), **{"占比 / Share": share})
+    incomplete = [cell("custom.cellOptions", {"type": "color-text"}), cell("color", _YELLOW)]
+    return rows(figure, ask.areas_now(site), **{"占比 / Share": share, "不完整 ± / Incomplete ±": incomplete})
 
 
 def _errors(site: Site) -> PanelBuilder:

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, Dashboa
 from dashboards.grafana.clickhouse import STORE, ClickHouseQuery, Ready
 from dashboards.grafana.names import both
 from dashboards.grafana.panels import COUNT, Figure, Look, PanelBuilder, number
-from dashboards.grafana.questions import AS_OF, DATA_AGE, MISSING, OPEN_ALARMS, alarm_marks
+from dashboards.grafana.questions import AS_OF, DATA_AGE, MISSING, OPEN_ALARMS, alarm_marks, lost
 from dashboards.grafana.theme import AGE_STEPS, ANY, COLOURS, thresholds
 from streams.alarm_words import LEVEL_NAMES
 from streams.site import Area, Category, Entrance, Kind, Site
@@ -75,35 +75,43 @@ def chosen(name: str, label: str, things: Sequence[Entrance | Area | Category]) 
     return variable.current(VariableOption(selected=True, text=["All"], value=["$__all"]))
 
 
-def vitals() -> list[PanelBuilder]:
+def vitals(site: Site) -> list[PanelBuilder]:
     """Return the first row of a dashboard with counts: how old and how complete they are, and the open alarms."""
     as_of = Figure(
         "数据截至 / As of",
         "此刻之前收到的事件全部计入本页数字。 Everything received before this moment is in the figures of this page.",
-        "time:MM-DD HH:mm:ss", 6, 3,
+        "time:MM-DD HH:mm:ss", 5, 3,
     )  # fmt: skip
     age = Figure(
         "数据延迟 / Data age",
         "距数据截至时刻的秒数；超过 5 秒为黄色，超过 30 秒为红色，此时数字不可用于决策。 "
         "Seconds since then; from 5 s on the figures are stale, from 30 s on do not act on them.",
-        "s", 6, 3, decimals=1,
+        "s", 4, 3, decimals=1,
     )  # fmt: skip
     missing = Figure(
         "已知缺失事件 / Known missing events",
         "设备已编号而未收到的事件；数字因此偏少。 Events that devices have numbered and that have not come.",
+        COUNT, 5, 3,
+    )  # fmt: skip
+    incomplete = Figure(
+        "不完整：丢失记录 / Incomplete: records lost",
+        "操作员已确认丢失、永远不会计入的记录：今日的数字最多少这么多；场内自上次人工清点以来可能偏差这么多。 "
+        "Records whose loss was accepted: today's figures lack up to so many, and inside may be off by so many since "
+        "areas were last counted by hand.",
         COUNT, 6, 3,
     )  # fmt: skip
     alarms = Figure(
         "未解除报警 / Open alarms",
         "全场未解除的报警数；报警判断停止时为空。 "
         "Alarms that have not cleared, of the whole site; empty when nobody judges alarms.",
-        COUNT, 6, 3,
+        COUNT, 4, 3,
     )  # fmt: skip
     watched = Look(limits=thresholds(ANY, calm="good"))
     return [
         number(as_of, AS_OF, Look(limits=thresholds((), calm="text"))),
         number(age, DATA_AGE, Look(limits=thresholds(AGE_STEPS, calm="good"))),
         number(missing, MISSING, watched),
+        number(incomplete, lost(site), watched),
         number(alarms, OPEN_ALARMS, watched),
     ]
 

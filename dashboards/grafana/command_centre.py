@@ -22,7 +22,7 @@ def command_centre(site: Site) -> Dashboard:
         about="单日进场、场内实时、流量排行和报警。 Entries today, inside now, ranking by flow, alarms.",
         site=site, refresh="5s", hours=2,
     )  # fmt: skip
-    panels = [*vitals(), *_day(site), _ranking(site), _flow(site), _areas(site), _alarms(site), _forecasts(site)]
+    panels = [*vitals(site), *_day(site), _ranking(site), _flow(site), _areas(site), _alarms(site), _forecasts(site)]
     return with_alarms(with_panels(board, panels), site)
 
 

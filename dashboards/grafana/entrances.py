@@ -35,7 +35,7 @@ def entrances(site: Site) -> Dashboard:
     today = [passages(site, "person", "in", 8), passages(site, "person", "out", 8), _refused()]
     flows = [flow(site, "person", "in"), flow(site, "person", "out")]
     who = [categories(site, "person"), by_category(site, "person"), _reasons()]
-    panels = [*vitals(), *today, *flows, *who, totals(site, "person", 8), _queues(site), devices(site, 8)]
+    panels = [*vitals(site), *today, *flows, *who, totals(site, "person", 8), _queues(site), devices(site, 8)]
     return with_alarms(with_panels(board, panels), site)
 
 

@@ -22,7 +22,7 @@ def passages_today(site: Site, kind: Kind, direction: str) -> str:
     return f"""
 SELECT if({HEARD}, sum(passages), NULL) AS total
 FROM gatepulse.entrance_totals
-WHERE {_chosen(kind)} AND direction = {literal(direction)} AND day = {today(site.time_zone)}
+WHERE {_chosen(kind)} AND direction = {literal(direction)} AND day = {today(site)}
 """
 
 
@@ -65,7 +65,7 @@ SELECT
     sumIf(passages, direction = 'in') AS "今日进 / In today",
     sumIf(passages, direction = 'out') AS "今日出 / Out today"
 FROM gatepulse.entrance_totals
-WHERE {_chosen(kind)} AND day = {today(site.time_zone)}
+WHERE {_chosen(kind)} AND day = {today(site)}
 GROUP BY entrance
 ORDER BY sum(passages) DESC, entrance
 """
@@ -76,7 +76,7 @@ def categories_today(site: Site, kind: Kind) -> str:
     return f"""
 SELECT {_categories(site, kind)} AS type, sum(passages) AS passages
 FROM gatepulse.entrance_totals
-WHERE {_chosen(kind)} AND direction = 'in' AND day = {today(site.time_zone)}
+WHERE {_chosen(kind)} AND direction = 'in' AND day = {today(site)}
 GROUP BY type
 ORDER BY passages DESC, type
 """

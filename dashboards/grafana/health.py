@@ -59,9 +59,10 @@ def _now() -> Iterator[PanelBuilder]:
 
 def _events() -> Iterator[PanelBuilder]:
     fates = {"received": "收到 / received", "counted": "计入 / counted", "duplicate": "重复 / duplicate"}
-    fates |= {"late": "迟到 / late", "rejected": "拒收 / rejected"}
+    fates |= {"late": "迟到 / late", "rejected": "拒收 / rejected", "conflicts": "冲突 / conflicts"}
     yield _graph(
-        "事件速率 / Events", "收到 = 计入 + 重复 + 迟到 + 拒收。 received = counted + duplicate + late + rejected.",
+        "事件速率 / Events",
+        "收到 = 计入 + 重复 + 迟到 + 拒收 + 冲突。 received = counted + duplicate + late + rejected + conflicts.",
         _PER_SECOND,
         [Metric(f"sum(rate(gatepulse_events_{fate}_total{_RATE}))", legend) for fate, legend in fates.items()],
     )  # fmt: skip

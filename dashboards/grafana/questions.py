@@ -48,7 +48,7 @@ def entered_today(site: Site, kind: Kind, figure: str = "entries") -> str:
     return f"""
 SELECT if({HEARD}, sum({figure}), NULL) AS total
 FROM gatepulse.site_today
-WHERE kind = {literal(kind)} AND day = {today(site.time_zone)}
+WHERE kind = {literal(kind)} AND day = {today(site)}
 """
 
 
@@ -58,6 +58,18 @@ def inside_now(kind: Kind) -> str:
 SELECT if(countIf(as_of IS NOT NULL) = 0, NULL, sum(inside)) AS inside
 FROM gatepulse.occupancy
 WHERE kind = {literal(kind)}
+"""
+
+
+def lost(site: Site) -> str:
+    """Ask how many records the figures lack for good: those of the day, and those of who is inside now.
+
+    An area that was counted by hand since lacks nothing; of each kind the area that lacks most says how much.
+    """
+    return f"""
+SELECT
+    (SELECT sum(lost) FROM gatepulse.site_today WHERE day = {today(site)}) AS "今日 / Today",
+    (SELECT sum(most) FROM (SELECT max(lost) AS most FROM gatepulse.occupancy GROUP BY kind)) AS "场内 / Inside"
 """
 
 

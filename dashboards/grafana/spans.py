@@ -4,7 +4,15 @@ The range that is chosen in Grafana is cut off where the data end, so that a lag
 whole buckets are shown. "Today" is the site's day at the range's end: choose a past range and its day is shown.
 """
 
+import datetime as dt
+from functools import lru_cache
 from typing import Final
+from zoneinfo import ZoneInfo
+
+from streams.kernels.calendar import DAY_MS, SiteDays
+from streams.site import Site
+
+_YEARS: Final = (2020, 2050)
 
 COMPLETE_TO: Final = (
     "(SELECT minOrNull(complete_to) FROM gatepulse.progress WHERE topic != 'alarm.inputs'"
@@ -43,6 +51,31 @@ PER_MINUTE: Final = "* 60 / $__interval_s"
 """Makes a bucket's sum a rate, per minute."""
 
 
-def today(zone: str) -> str:
-    """Return the site's calendar day at the end of the data."""
-    return f"toDate({END}, '{zone}')"
+def today(site: Site) -> str:
+    """Return the site's day at the end of the data."""
+    return day_of(END, site)
+
+
+def day_of(moment: str, site: Site) -> str:
+    """Return the site's day of a moment: the date that its clock shows, less what a day begins after midnight."""
+    repeated = _repeated(site.time_zone, site.day_starts)
+    if not site.day_starts and not repeated:
+        return f"toDate({moment}, '{site.time_zone}')"
+    seconds = f"toUnixTimestamp({moment})"
+    shown = f"{seconds} + timezoneOffset(toTimeZone({moment}, '{site.time_zone}')) - {60 * site.day_starts}"
+    begun = f" + arrayExists(each -> {seconds} >= each.1 AND {seconds} < each.2, {list(repeated)})" if repeated else ""
+    return f"(toDate(toDateTime({shown}, 'UTC')){begun})"
+
+
+@lru_cache(maxsize=16)
+def _repeated(zone: str, day_starts: int) -> tuple[tuple[int, int], ...]:
+    """Return when (s) the clock shows a time from before a day's start once more: the day has begun all the same."""
+    days, found = SiteDays(ZoneInfo(zone), day_starts), []
+    for number in range((_YEARS[1] - _YEARS[0]) * 366):
+        day = dt.date(_YEARS[0], 1, 1) + dt.timedelta(number)
+        begin, end = days.bounds(day)
+        if end - begin > DAY_MS:
+            start = dt.datetime.combine(day, dt.time()) + dt.timedelta(minutes=day_starts)
+            again = [ms // 1000 for ms in range(begin, begin + 4 * 3_600_000, 60_000) if days.shows(ms) < start]
+            found += [(again[0], again[-1] + 60)] if again else []
+    return tuple(found)

@@ -23,7 +23,7 @@ def vehicles(site: Site) -> Dashboard:
     today = [passages(site, "vehicle", "in", 8), passages(site, "vehicle", "out", 8), inside(site, "vehicle", 8, 4)]
     flows = [flow(site, "vehicle", "in"), flow(site, "vehicle", "out")]
     who = [categories(site, "vehicle"), by_category(site, "vehicle"), _parks(site)]
-    panels = [*vitals(), *today, *flows, *who, totals(site, "vehicle", 12), devices(site, 12)]
+    panels = [*vitals(site), *today, *flows, *who, totals(site, "vehicle", 12), devices(site, 12)]
     return with_alarms(with_panels(board, panels), site)
 
 

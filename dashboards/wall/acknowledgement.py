@@ -35,8 +35,10 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Refused(Exception):
     """An alarm is not acknowledged: `status` for HTTP, `said` to the operator, with what to do next."""
 
+    quotes_events = True  # names of operators, and whatever was sent: for who asked, and for no log
+
     def __init__(self, status: int, said: Said, *, retry_after_s: int | None = None) -> None:
-        """Speak English to logs; the page shows both languages."""
+        """Say it; the page shows both languages."""
         super().__init__(said.en)
         self.status = status
         self.said = said

@@ -25,6 +25,7 @@ def site_card(
         "id": site.id,
         "title": site.title,
         "time_zone": site.time_zone,
+        "day_starts": f"{site.day_starts // 60:02}:{site.day_starts % 60:02}" if site.day_starts else "",
         "language": options.language,
         "page": page,
         "speed": options.clock.speed,

@@ -82,7 +82,7 @@ class Desk:
         check_seen(asked, changes)
         command = Command(uuid.uuid4().hex, "ack", asked.episode, asked.actor, self._site_now())
         await self._sending.command(command)
-        log.info("wall_acknowledged", episode=asked.episode, change=asked.change, actor=asked.actor)
+        log.info("wall_acknowledged", episode=asked.episode, change=asked.change)
 
 
 async def closed(_: Request) -> Response:
@@ -92,7 +92,7 @@ async def closed(_: Request) -> Response:
 
 def refusal(refused: Refused) -> Response:
     """Say why not, in both languages."""
-    log.info("wall_acknowledgement_refused", status=refused.status, reason=str(refused))
+    log.info("wall_acknowledgement_refused", status=refused.status)
     headers = {} if refused.retry_after_s is None else {"Retry-After": str(refused.retry_after_s)}
     return Response(msgspec.json.encode(refused.said), refused.status, headers, media_type="application/json")
 

@@ -22,12 +22,16 @@ LEVELS: tuple[tuple[int, Level], ...] = ((100, "red"), (90, "orange"), (80, "yel
 
 
 class Today(msgspec.Struct, frozen=True):
-    """Passages over the site's boundary on its calendar day; `distinct` counts credentials, `unidentified` has none."""
+    """Passages over the site's boundary on its calendar day; `distinct` counts credentials, `unidentified` has none.
+
+    `lost` records of the day will never be counted: they may be any of these, or none of them.
+    """
 
     entries: int | None = None
     exits: int | None = None
     distinct: int | None = None
     unidentified: int | None = None
+    lost: int = 0
 
 
 class Ahead(msgspec.Struct, frozen=True):
@@ -46,6 +50,7 @@ class AreaNow(msgspec.Struct, frozen=True):
     """Who is inside an area now. `share` is per cent of `capacity`; `unheard` counts areas missing from a sum.
 
     `ahead` is None where no further level is expected within two hours, or nobody has foreseen any lately.
+    `lost` records since it was last counted by hand: `inside` may be off by so many.
     """
 
     id: str
@@ -56,6 +61,7 @@ class AreaNow(msgspec.Struct, frozen=True):
     level: Level = "calm"
     unheard: int = 0
     ahead: Ahead | None = None
+    lost: int = 0
 
 
 class FlowNow(msgspec.Struct, frozen=True):
@@ -119,6 +125,14 @@ class Worst(msgspec.Struct, frozen=True):
     missing: int
 
 
+class Notice(msgspec.Struct, frozen=True):
+    """A reason why figures are not what they should be, in finished words; `size` says how much it is about."""
+
+    kind: str
+    said: Said
+    size: int
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """How complete the figures are; of their `logs`, `logs_behind` are older than the limit for stale data."""
 
@@ -130,6 +144,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int | None
     logs: int
     logs_behind: int
+    notices: Sequence[Notice] = ()
 
 
 class AlarmNow(msgspec.Struct, frozen=True, kw_only=True):

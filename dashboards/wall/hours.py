@@ -1,11 +1,10 @@
 """Hours as people at the site read them off its clock: opening, and the quiet hour; pure. Next: `snapshot.py`."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from streams.site import Opening
-
-_MINUTE = timedelta(minutes=1)
+from streams.kernels.calendar import SiteDays
+from streams.site import Site
 
 
 def local(ms: int, zone: str) -> datetime:
@@ -18,24 +17,15 @@ def milliseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
-def midnight(day: date, zone: str) -> datetime:
-    """Return when a calendar day begins in `zone`."""
-    return datetime.combine(day, time(), tzinfo=ZoneInfo(zone))
-
-
-def opened_at(opening: Opening, ms: int, zone: str) -> int | None:
+def opened_at(site: Site, ms: int) -> int | None:
     """Return since when the site has been open at `ms`, None while it is closed."""
-    day = local(ms, zone).date()
-    hours = opening.on(day)
-    if hours is None:
-        return None
-    opens, closes = (milliseconds(midnight(day, zone) + minute * _MINUTE) for minute in hours)
-    return opens if opens <= ms < closes else None
+    hours = site.hours(site.days.day(ms))
+    return hours[0] if hours is not None and hours[0] <= ms < hours[1] else None
 
 
 def next_quiet(ms: int, zone: str, hour: int) -> int:
-    """Return when the site's clock next shows `hour`:00; always later than `ms`."""
-    quiet = local(ms, zone).replace(hour=hour, minute=0, second=0, microsecond=0)
-    if milliseconds(quiet) <= ms:
-        quiet += timedelta(days=1)
-    return milliseconds(quiet)
+    """Return when the clock next shows `hour`:00, or skips it; always later than `ms`."""
+    days = SiteDays(ZoneInfo(zone))
+    today = days.day(ms)
+    shown = (days.moment(today + timedelta(ahead), 60 * hour) for ahead in range(4))  # a date may be skipped, too
+    return next(each for each in shown if each > ms)

@@ -22,6 +22,8 @@ from dashboards.wall.reading import (
     GateRow,
     InsideRow,
     LogRow,
+    LossRow,
+    ProblemRow,
     QueueRow,
     Reading,
     Span,
@@ -29,6 +31,7 @@ from dashboards.wall.reading import (
     Stretch,
     TodayRow,
     TrendReading,
+    lost_on,
     span_of,
 )
 from dashboards.wall.scopes import Scope, areas_of, crossings, scopes_of
@@ -37,7 +40,7 @@ from streams.site import Site
 
 log = structlog.get_logger(__name__)
 
-OPTIONAL = ("alarm_episodes", "entrance_queues", "forecasts")
+OPTIONAL = ("alarm_episodes", "entrance_queues", "forecasts", "losses", "source_problems", "unsettled")
 """Views that a store with an older schema does not have; the wall does without."""
 
 ACKNOWLEDGEABLE = 50
@@ -61,13 +64,13 @@ FROM gatepulse.progress
 """
 
 TODAY = """
-SELECT kind, entries, exits, distinct_entered, unidentified
+SELECT kind, entries, exits, distinct_entered, unidentified{lost}
 FROM gatepulse.site_today
 WHERE day = toDate(%(day)s)
 """
 
 AREAS = """
-SELECT area, kind, if(as_of IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull(as_of))), inside, capacity
+SELECT area, kind, if(as_of IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull(as_of))), inside, capacity{lost}
 FROM gatepulse.occupancy
 """
 
@@ -124,6 +127,18 @@ FORECASTS = """
 SELECT area, kind, level, toUnixTimestamp64Milli(at), minutes, earliest, latest
 FROM gatepulse.forecasts
 """
+
+PROBLEMS = "SELECT topic, partition, problem FROM gatepulse.source_problems ORDER BY since"
+
+LOSSES = """
+SELECT
+    kind, toInt64(records), from_day, to_day, toUnixTimestamp64Milli(site_from), toUnixTimestamp64Milli(site_to),
+    toUnixTimestamp64Milli(accepted_at)
+FROM gatepulse.losses
+WHERE records > 0
+"""
+
+UNSETTLED = "SELECT toInt64(sum(events)) FROM gatepulse.unsettled"
 
 QUEUES = """
 SELECT entrance, toUnixTimestamp64Milli(at) AS since, lanes, wait, wait_low, wait_high
@@ -211,19 +226,27 @@ class Rounds:
         logs = [LogRow(*row) for row in self._ask(PROGRESS, {})]
         span = span_of(logs, self._clock, real_ms, self._site, flow_minutes=self._flow_minutes)
         params = _params(span)
+        today, areas = (sql.format(lost=", lost" if "losses" in views else "") for sql in (TODAY, AREAS))
         return Reading(
             real_ms=real_ms,
             span=span,
             logs=logs,
-            today=[TodayRow(*row) for row in self._ask(TODAY, params)],
-            areas=[AreaRow(*row) for row in self._ask(AREAS, {})],
+            today=[TodayRow(*row) for row in self._ask(today, params)],
+            areas=[AreaRow(*row) for row in self._ask(areas, {})],
             totals=[GateRow(*row) for row in self._ask(TOTALS, params)],
             flows=[FlowRow(*row) for row in self._ask(FLOWS, params)],
             devices=[DeviceRow(*row) for row in self._ask(DEVICES, {})],
             episodes=self._episodes() if "alarm_episodes" in views else None,
             queues=[QueueRow(*row) for row in self._ask(QUEUES, params)] if "entrance_queues" in views else (),
             forecasts=[ForecastRow(*row) for row in self._ask(FORECASTS, {})] if "forecasts" in views else (),
+            problems=[ProblemRow(*row) for row in self._ask(PROBLEMS, {})] if "source_problems" in views else (),
+            lost=lost_on(span.day, self.losses()),
+            unsettled=sum(row[0] for row in self._ask(UNSETTLED, {})) if "unsettled" in views else 0,
         )
+
+    def losses(self) -> Sequence[LossRow]:
+        """Ask for every loss of which the size is known."""
+        return [LossRow(*row) for row in self._ask(LOSSES, {})] if "losses" in self._present() else ()
 
     def read_trend(self, span: Span) -> Sequence[TrendReading]:
         """Ask for the day so far, and for the day before."""

@@ -3,12 +3,11 @@
 Times are integer milliseconds since 1970-01-01 UTC. Read next: `snapshot.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from dashboards.wall.hours import local, midnight, milliseconds
 from dashboards.wall.scopes import Scope
 from streams.clock import SiteClock
 from streams.contract import Topic
@@ -18,9 +17,8 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 STEP = 5 * MINUTE
 """The width of one step of a trend."""
-MARGIN = 60
-"""Minutes before opening and after closing that a trend shows."""
-DAY_MINUTES = 24 * 60
+MARGIN = HOUR
+"""How long before opening and after closing a trend shows."""
 BEFORE_MINUTES = 5
 """So many minutes before the newest full one are what its flow is compared with."""
 
@@ -39,24 +37,59 @@ class LogRow(NamedTuple):
         return f"/{Topic.ALARM_INPUTS.value}/" in self.log
 
 
+class ProblemRow(NamedTuple):
+    """What stands in the way of a source topic; partition -1: of all its partitions."""
+
+    topic: str
+    partition: int
+    problem: str
+
+
 class TodayRow(NamedTuple):
-    """One kind of `site_today`."""
+    """One kind of `site_today`; `lost`: records that will never be counted, and may belong to the day."""
 
     kind: str
     entries: int
     exits: int
     distinct: int
     unidentified: int
+    lost: int = 0
 
 
 class AreaRow(NamedTuple):
-    """One area and kind of `occupancy`; `as_of` is None while nothing was heard."""
+    """One area and kind of `occupancy`; `as_of` is None without any event; `lost` since it was last counted."""
 
     area: str
     kind: str
     as_of: int | None
     inside: int
     capacity: int | None
+    lost: int = 0
+
+
+class LossRow(NamedTuple):
+    """One loss: `kind` is "" where it may be of any. Days, `begin` and `end` (ms) are the site's, the rest is real."""
+
+    kind: str
+    records: int
+    from_day: date
+    to_day: date
+    begin: int
+    end: int
+    accepted_at: int
+
+    def of(self, kind: str) -> bool:
+        """Whether figures of this kind may lack it."""
+        return self.kind in ("", kind)
+
+    def may_be_of(self, day: date) -> bool:
+        """Whether records of it may belong to a day."""
+        return self.from_day <= day <= self.to_day
+
+
+def lost_on(day: date, losses: Iterable[LossRow]) -> int:
+    """Add up the records that will never be counted, and may belong to a day."""
+    return sum(each.records for each in losses if each.may_be_of(day))
 
 
 class GateRow(NamedTuple):
@@ -176,7 +209,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What to ask for: the site's calendar day, and full minutes, which end at `end`.
+    """What to ask for: the site's day, and full minutes, which end at `end`.
 
     `trend` is the part of the day that a trend shows, the part to come included; `before` is the same of the day
     before. Both begin and end with a step.
@@ -195,7 +228,8 @@ class Span:
 class Reading:
     """All rows of one round; `real_ms` is when it began.
 
-    `episodes` is None where the store has no such view: then nothing is known of alarms.
+    `episodes` is None where the store has no such view: then nothing is known of alarms. `unsettled`: events that may
+    be counted through two logs still. `lost`: records that the day's figures lack for good.
     """
 
     real_ms: int
@@ -209,6 +243,9 @@ class Reading:
     episodes: Sequence[EpisodeRow] | None = None
     queues: Sequence[QueueRow] = ()
     forecasts: Sequence[ForecastRow] = ()
+    problems: Sequence[ProblemRow] = ()
+    lost: int = 0
+    unsettled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +291,7 @@ def span_of(logs: Sequence[LogRow], clock: SiteClock, real_ms: int, site: Site, 
 def span_at(site_ms: int, site: Site, *, flow_minutes: int) -> Span:
     """Return the spans of figures that are complete to a site time."""
     end = site_ms - site_ms % MINUTE
-    day = local(site_ms, site.time_zone).date()
+    day = site.days.day(site_ms)
     return Span(
         day=day,
         minute_start=end - MINUTE,
@@ -268,8 +305,7 @@ def span_at(site_ms: int, site: Site, *, flow_minutes: int) -> Span:
 
 def _shown(day: date, site: Site) -> Stretch:
     """Return an hour before the site opens to an hour after it closes; of a day on which it is closed, all of it."""
-    begins = midnight(day, site.time_zone)
-    opens, closes = site.opening.on(day) or (0, DAY_MINUTES)
-    first, last = max(0, opens - MARGIN), min(DAY_MINUTES, closes + MARGIN)
-    start, end = (milliseconds(begins + timedelta(minutes=minute)) for minute in (first, last))
+    begin, end = site.days.bounds(day)
+    opens, closes = site.hours(day) or (begin, end)
+    start, end = max(begin, opens - MARGIN), min(end, closes + MARGIN)
     return Stretch(start - start % STEP, end + -end % STEP)

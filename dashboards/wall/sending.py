@@ -14,6 +14,7 @@ import structlog
 from dashboards.wall.acknowledgement import Refused
 from streams.alarm_words import Said
 from streams.kernels.alarms.inputs import Command
+from streams.logs import said_of
 
 log = structlog.get_logger(__name__)
 
@@ -83,4 +84,4 @@ class Sending:
         self._one_at_a_time.release()
         error = None if answer.cancelled() else answer.exception()
         if error is not None:
-            log.error("wall_acknowledgement_not_sent", error=str(error))
+            log.error("wall_acknowledgement_not_sent", error=said_of(error), kind=type(error).__name__)

@@ -3,7 +3,7 @@
 Read `trend.py` for the two hours behind it, `feed.py` for who calls this.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from dashboards.wall.figures import (
     Health,
     Level,
     Limits,
+    Notice,
     Snapshot,
     Today,
     Worst,
@@ -27,8 +28,11 @@ from dashboards.wall.outlook import next_levels
 from dashboards.wall.ranking import entrances_of, rank
 from dashboards.wall.reading import BEFORE_MINUTES, AreaRow, Reading, TodayRow, complete_to, live_logs
 from dashboards.wall.scopes import Scope, crossings, scopes_of, site_kinds
+from streams.alarm_words import Said
 from streams.clock import SiteClock
 from streams.contract import Kind
+from streams.kernels.takeup import Problem
+from streams.problem_words import WORDS
 from streams.site import Site
 
 WORST = 5
@@ -39,7 +43,7 @@ def take(reading: Reading, site: Site, clock: SiteClock, *, limits: Limits) -> S
     """Draw the snapshot of one reading, as of its own moment; a reading without rows draws a wall of unknowns."""
     stored = complete_to(reading.logs)
     as_of = None if stored is None else clock.now(stored)
-    opened = None if as_of is None else opened_at(site.opening, as_of, site.time_zone)
+    opened = None if as_of is None else opened_at(site, as_of)
     quiet_from = None if as_of is None else _quiet_from(as_of - limits.silent_after_ms, opened)
     entrances = rank(entrances_of(reading, site, quiet_from=quiet_from))
     areas = [_area(row) for row in sorted(reading.areas, key=_place(site))]
@@ -101,8 +105,10 @@ def _heard(entrances: Sequence[EntranceNow], kind: Kind) -> bool:
 
 def _today(rows: Sequence[TodayRow], kind: Kind, *, heard: bool) -> Today:
     for row in rows:
+        if row.kind == kind and (heard or any((row.entries, row.exits, row.distinct, row.unidentified))):
+            return Today(row.entries, row.exits, row.distinct, row.unidentified, row.lost)
         if row.kind == kind:
-            return Today(row.entries, row.exits, row.distinct, row.unidentified)
+            return Today(lost=row.lost)
     return Today(0, 0, 0, 0) if heard else Today()
 
 
@@ -127,7 +133,7 @@ def _place(site: Site) -> Callable[[AreaRow], tuple[str, int, str]]:
 def _area(row: AreaRow) -> AreaNow:
     kind: Kind = "person" if row.kind == "person" else "vehicle"
     inside = None if row.as_of is None else row.inside
-    return _with_share(AreaNow(row.area, kind, inside, row.capacity))
+    return _with_share(AreaNow(row.area, kind, inside, row.capacity, lost=row.lost))
 
 
 def _with_share(area: AreaNow) -> AreaNow:
@@ -151,7 +157,8 @@ def _whole(areas: Sequence[AreaNow], kind: Kind, capacity: int | None) -> AreaNo
     if capacity is None and rows and len(capacities) == len(rows):
         capacity = sum(capacities)
     inside = sum(heard) if heard else None
-    return _with_share(AreaNow("", kind, inside, capacity, unheard=len(rows) - len(heard)))
+    lost = max((area.lost for area in rows), default=0)  # what one area lacks the others lack, unless they were counted
+    return _with_share(AreaNow("", kind, inside, capacity, unheard=len(rows) - len(heard), lost=lost))
 
 
 def _health(reading: Reading, entrances: Sequence[EntranceNow], *, stale_after_ms: int) -> Health:
@@ -167,4 +174,17 @@ def _health(reading: Reading, entrances: Sequence[EntranceNow], *, stale_after_m
         rejected=sum(row.rejected for row in logs) if logs else None,
         logs=len(of_figures),
         logs_behind=sum(reading.real_ms - row.complete_to > stale_after_ms for row in of_figures),
+        notices=list(_notices(reading)),
     )
+
+
+def _notices(reading: Reading) -> Iterator[Notice]:
+    """Say what is wrong with the figures, the worst first: the wall has room for one."""
+    for topic, partition, problem in reading.problems:
+        words, where = WORDS[Problem(problem)], topic if partition < 0 else f"{topic}/{partition}"
+        yield Notice("source", Said(f"{words.zh}（{where}）", f"{words.en} ({where})"), 1)
+    if n := reading.lost:
+        yield Notice("lost", Said(f"不完整：丢失 {n:,} 条记录", f"incomplete: {n:,} records were lost"), n)
+    if n := reading.unsettled:
+        said = Said(f"{n:,} 条可能重复计入，正在更正", f"{n:,} passages may be counted twice, being corrected")
+        yield Notice("unsettled", said, n)

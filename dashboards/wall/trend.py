@@ -10,10 +10,10 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from dashboards.wall.hours import local
 from dashboards.wall.reading import MINUTE, STEP, InsideRow, StepRow, Stretch, TrendReading
 from dashboards.wall.scopes import crossings
 from streams.contract import Kind
+from streams.kernels.calendar import DAY_MINUTES
 from streams.site import Site
 
 Counts = Sequence[int | None]
@@ -68,7 +68,7 @@ def draw(reading: TrendReading, site: Site) -> Trend:
         entered={name: course(row for row in into if row.category == name) for name in categories},
         departed=course(row for row in reading.steps if row.way == "out"),
         inside=inside,
-        behind=_yesterday(reading) or _plan(reading, site),
+        behind=_yesterday(reading, site) or _plan(reading, site),
     )
 
 
@@ -88,13 +88,35 @@ def _inside(rows: Iterable[InsideRow], steps: Iterable[int]) -> Counts:
     return [sum(areas.values()) if areas else None for areas in now]
 
 
-def _yesterday(reading: TrendReading) -> Behind | None:
-    """Return the day before, if anybody entered then."""
+def _yesterday(reading: TrendReading, site: Site) -> Behind | None:
+    """Return the day before, if anybody entered then; what the clock showed then stands at what it shows today."""
     into = _passages(row for row in reading.before if row.way == "in")
     if not into:
         return None
     steps = _steps(reading.span.before)
-    return Behind("yesterday", [into.get(step, 0) for step in steps], _inside(reading.inside_before, steps))
+    entered, inside = [into.get(step, 0) for step in steps], _inside(reading.inside_before, steps)
+    before, today = (_clock(stretch, site) for stretch in (reading.span.before, reading.span.trend))
+    if before == today:
+        return Behind("yesterday", entered, inside)
+    return Behind("yesterday", [_mean(entered, before, shown) for shown in today], _upto(inside, before, today))
+
+
+def _clock(stretch: Stretch, site: Site) -> Sequence[int]:
+    """Return what the clock shows in each step: minutes of the day."""
+    shown = [site.days.shows(step) for step in _steps(stretch)]
+    return [(each.hour * 60 + each.minute - site.day_starts) % DAY_MINUTES for each in shown]
+
+
+def _mean(values: Sequence[int], clock: Sequence[int], shown: int) -> float:
+    """Return what passed when the clock showed this: the mean if it did so twice, 0 if it never did."""
+    some = [value for value, each in zip(values, clock, strict=True) if each == shown]
+    return sum(some) / len(some) if some else 0
+
+
+def _upto(inside: Counts, clock: Sequence[int], today: Sequence[int]) -> Counts:
+    """Return who was inside when the clock showed what it shows today, or last before that."""
+    known = dict(zip(clock, inside, strict=True))
+    return [known.get(max((each for each in known if each <= shown), default=-1)) for shown in today]
 
 
 def _plan(reading: TrendReading, site: Site) -> Behind | None:
@@ -102,11 +124,10 @@ def _plan(reading: TrendReading, site: Site) -> Behind | None:
     into = [site.entrance(name).plan for name, way in crossings(reading.scope, site).into if way == "in"]
     if not any(plan.expected for plan in into):
         return None
-    by_minute = np.sum([plan.course() for plan in into], axis=0)
-    minutes = STEP // MINUTE
-    starts = [local(step, site.time_zone) for step in _steps(reading.span.trend)]
-    firsts = [start.hour * 60 + start.minute for start in starts]
-    return Behind("plan", [round(float(by_minute[first : first + minutes].sum()), 1) for first in firsts], [])
+    day = reading.span.day
+    by_minute = np.sum([plan.course() for plan in into], axis=0)[site.days.clock(day)]
+    firsts = [(step - site.days.begin(day)) // MINUTE for step in _steps(reading.span.trend)]
+    return Behind("plan", [round(float(by_minute[first : first + STEP // MINUTE].sum()), 1) for first in firsts], [])
 
 
 def _steps(stretch: Stretch) -> range:

@@ -24,6 +24,10 @@ _FAULT: Final = Said(
     "派人到现场查看设备、电源和网络；现场解决不了的远程指导，重大故障用责任区备件更换。",
     "Look at device, power and network on the spot; else ask for remote guidance; major faults: the zone's spare part.",
 )
+_SOURCE: Final = Said(
+    "通知平台值班工程师：运行 gatepulse logs show 查看原因和处理办法；在此之前不要依据相关数字调度。",
+    "Call the platform's engineer: `gatepulse logs show` says why and what to do; do not steer by these figures.",
+)
 
 _TODO: Final[dict[str, dict[Level, Said]]] = {
     "entrance-overload": {
@@ -57,6 +61,15 @@ _TODO: Final[dict[str, dict[Level, Said]]] = {
         "orange": Said(
             "核对告警所列入口的进出计数，现场清点后录入更正。",
             "Check the counts of the gate named here; count on the spot and enter a correction.",
+        ),
+    },
+    "source": {"orange": _SOURCE, "red": _SOURCE},
+    "unprocessable": {
+        "orange": Said(
+            "平台无法处理该分区的个别事件，其余照常计数：查视图 rejections（reason 为 unprocessable），"
+            "将位置与哈希报平台工程师。",
+            "The platform fails on single events of this partition; all others count: see the view rejections (reason "
+            "unprocessable), and give the engineer their positions and hashes.",
         ),
     },
     "refusals": {"yellow": _ESCORT, "orange": _ESCORT, "red": _ESCORT},

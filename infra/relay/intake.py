@@ -29,6 +29,7 @@ from infra.relay.numbers import Numbers
 from infra.relay.options import RelayOptions
 from infra.relay.outbox import Outbox
 from infra.relay.platform import PlatformBox
+from streams.logs import said_of
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +85,7 @@ class Intake:
         try:
             webhook = read_webhook(await request.body())
         except WebhookError as error:
-            log.warning("a request that is no webhook", reason=str(error))
+            log.warning("a request that is no webhook", reason=said_of(error))
             return PlainTextResponse(f"{error}\n", 400)
         self.take(request.path_params["route"], webhook.alerts)
         self.wake()

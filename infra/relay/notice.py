@@ -26,9 +26,13 @@ _MOST_TEXT: Final = 200  # characters of a label that reaches a message
 class WebhookError(ValueError):
     """A request is not a webhook of Alertmanager's; the message says what was expected."""
 
+    quotes_events = True
+
 
 class AlertError(ValueError):
     """A label of an alert does not fit: its name, its value, and what was expected."""
+
+    quotes_events = True  # for the chat that would have got the alarm, and for no log
 
     def __init__(self, name: str, value: str, expected: str) -> None:
         super().__init__(f"label {name} = {value[:_MOST_TEXT]!r}: expected {expected}; see infra/alerting/rules")

@@ -8,12 +8,13 @@ what differs then is what readers are shown, and counts. A row that changes all 
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from streams.audit.interval import Interval, Part
 from streams.audit.views import VIEWS, View, parameters
+from streams.kernels.calendar import days_named
 from streams.site import Site
 
 TOLD: Final = 10
@@ -30,6 +31,13 @@ _STRANGERS: Final = (
     " AND window_start >= toStartOfMinute(toDateTime(intDiv(%(start)s, 1000), 'UTC'))"
     " AND window_start < toDateTime(intDiv(%(end)s, 1000), 'UTC') ORDER BY entrance"
 )
+_LOST: Final = (
+    "SELECT log, kind, toString(from_day), toString(to_day), toInt64(sum(records)) FROM gatepulse.losses"
+    " WHERE records > 0 AND site_to >= fromUnixTimestamp64Milli(%(start)s, 'UTC')"
+    " AND site_from < fromUnixTimestamp64Milli(%(end)s, 'UTC')"
+    " GROUP BY log, kind, from_day, to_day ORDER BY from_day, to_day, log"
+)
+_UNSETTLED: Final = "SELECT toInt64(sum(events)) FROM gatepulse.unsettled"
 _DIFFERS: Final = "published IS DISTINCT FROM recomputed"
 _UNHEARD: Final = "distinct_entered of site_today is not recomputed: it needs pseudonyms, which no view shows"
 
@@ -60,13 +68,36 @@ class ViewResult:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """Records of a log that will never be counted; `kind` is "" of corrections, the days are the site's."""
+
+    log: str
+    kind: str
+    from_day: str
+    to_day: str
+    records: int
+
+    @property
+    def days(self) -> str:
+        """Name them."""
+        return days_named(self.from_day, self.to_day)
+
+
+@dataclass(frozen=True)
 class Result:
-    """What an audit found; `differences` are the first of each view."""
+    """What an audit found; `differences` are the first of each view.
+
+    lost: what neither side of the comparison has, as its loss was accepted.
+
+    unsettled: events of any time that may be counted through two logs still; they are being taken back.
+    """
 
     interval: Interval
     views: Mapping[str, ViewResult]
     differences: tuple[Difference, ...]
     notes: tuple[str, ...]
+    unsettled: int = 0
+    lost: tuple[Lost, ...] = ()
 
     @property
     def compared(self) -> int:
@@ -80,8 +111,8 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing differs."""
-        return not self.different
+        """Whether nothing differs, and every event counts once."""
+        return not self.different and not self.unsettled
 
 
 @dataclass(frozen=True)
@@ -116,7 +147,7 @@ class Auditor:
         """Compare every view over an interval of event time."""
         views, notes = self._auditable(interval)
         asked = [(view, part, self._ask(view, part)) for view in views for part in view.parts(interval)]
-        if any(differing for _, _, (_, differing) in asked):
+        if any(differing for _, _, (_, differing) in asked) or self._unsettled():
             self._wait_for_flushes()
         compared, found = dict.fromkeys((view.name for view in views), 0), []
         for view, part, (rows, differing) in asked:
@@ -125,7 +156,16 @@ class Auditor:
                 found.append((view, part, still))
         different = {view.name: sum(len(rows) for each, _, rows in found if each is view) for view in views}
         results = {name: ViewResult(rows, different[name]) for name, rows in compared.items()}
-        return Result(interval, results, tuple(self._tell(found)), tuple(notes))
+        lost = tuple(self._lost(interval))
+        notes += [f"incomplete: {each.log} lost {each.records:,} records of {each.days}" for each in lost[:TOLD]]
+        if len(lost) > TOLD:
+            notes.append(f"incomplete: and {len(lost) - TOLD} more; `gatepulse logs show` lists all")
+        return Result(interval, results, tuple(self._tell(found)), tuple(notes), self._unsettled(), lost)
+
+    def _lost(self, interval: Interval) -> Iterator[Lost]:
+        """Return what may belong to the interval, by log and days: neither passages nor counts have it."""
+        for row in self.reader.query(_LOST, {"start": interval.start, "end": interval.end}):
+            yield Lost(*row)
 
     def _auditable(self, interval: Interval) -> tuple[list[View], list[str]]:
         """Leave out what the profile cannot explain: nobody remembers where an entrance led that it no longer has."""
@@ -144,12 +184,19 @@ class Auditor:
         return int(rows), set(differing)
 
     def _wait_for_flushes(self) -> None:
-        """Return after the pause, when every live log has been stored further, or the patience is at an end."""
+        """Return after the pause, when every live log has been stored further and every event is settled.
+
+        Not later than when the patience is at an end.
+        """
         before, waited = set(live_logs(self.reader)), self.pause
         self.sleep(self.pause)
-        while waited < self.patience and before & set(live_logs(self.reader)):
+        while waited < self.patience and (before & set(live_logs(self.reader)) or self._unsettled()):
             self.sleep(_GLANCE)
             waited += _GLANCE
+
+    def _unsettled(self) -> int:
+        [(events,)] = self.reader.query(_UNSETTLED)
+        return int(events)
 
     def _tell(self, found: Sequence[tuple[View, Part, set[int]]]) -> list[Difference]:
         told: dict[str, list[Difference]] = {}

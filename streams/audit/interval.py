@@ -1,10 +1,13 @@
 """The part of event time that is audited: whole windows and whole site days only. Next: `views.py`."""
 
+import contextlib
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
+
+from streams.kernels.calendar import SiteDays
 
 TEN_SECONDS_MS: Final = 10_000
 MINUTE_MS: Final = 60_000
@@ -27,11 +30,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Interval:
-    """Event time [start, end) in milliseconds since 1970 UTC, and the time zone whose days are meant."""
+    """Event time [start, end) in milliseconds since 1970 UTC, and the time zone whose days are meant.
+
+    `day_starts`: minutes after midnight at which they begin.
+    """
 
     start: int
     end: int
     zone: ZoneInfo
+    day_starts: int = 0
 
     def __post_init__(self) -> None:
         """Refuse an interval that holds no whole window."""
@@ -49,12 +56,12 @@ class Interval:
 
     def days(self) -> Iterator[Part]:
         """Yield the whole days of the site, however long the clock changes make them."""
-        day = day_at(self.start, self.zone)
-        while (end := start_of(day + dt.timedelta(1), self.zone)) <= self.end:
-            start = start_of(day, self.zone)
-            if start >= self.start:
+        days = SiteDays(self.zone, self.day_starts)
+        start, end = days.bounds(day := days.day(self.start))
+        while end <= self.end:
+            if self.start <= start < end:
                 yield Part(start, end, day)
-            day += dt.timedelta(1)
+            start, end = days.bounds(day := day + dt.timedelta(1))
 
     def told(self) -> str:
         """Say it as people of the site would."""
@@ -65,8 +72,13 @@ class Interval:
         return dt.datetime.fromtimestamp(ms / 1000, self.zone).isoformat()
 
 
-def moment(text: str, zone: ZoneInfo) -> int:
-    """Read an ISO time as milliseconds since 1970 UTC; it is the site's time unless it says otherwise."""
+def moment(text: str, zone: ZoneInfo, day_starts: int = 0) -> int:
+    """Read an ISO time as milliseconds since 1970 UTC; it is the site's time unless it says otherwise.
+
+    A date alone is when that day of the site begins.
+    """
+    with contextlib.suppress(ValueError):
+        return start_of(dt.date.fromisoformat(text), zone, day_starts)
     try:
         time = dt.datetime.fromisoformat(text)
     except ValueError:
@@ -74,14 +86,11 @@ def moment(text: str, zone: ZoneInfo) -> int:
     return round((time if time.tzinfo else time.replace(tzinfo=zone)).timestamp() * 1000)
 
 
-def day_at(ms: int, zone: ZoneInfo) -> dt.date:
+def day_at(ms: int, zone: ZoneInfo, day_starts: int = 0) -> dt.date:
     """Tell which day it is on the site."""
-    return dt.datetime.fromtimestamp(ms / 1000, zone).date()
+    return SiteDays(zone, day_starts).day(ms)
 
 
-def start_of(day: dt.date, zone: ZoneInfo) -> int:
-    """Return the first moment of a day of the site.
-
-    A midnight that the clocks skip begins when they do, one that they repeat begins the first time: fold is 0.
-    """
-    return round(dt.datetime.combine(day, dt.time(), zone).timestamp() * 1000)
+def start_of(day: dt.date, zone: ZoneInfo, day_starts: int = 0) -> int:
+    """Return the first moment of a day of the site."""
+    return SiteDays(zone, day_starts).begin(day)

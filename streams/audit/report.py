@@ -1,6 +1,7 @@
 """How an audit is written down: an object for programs, a table for people. Next: `watch.py`."""
 
 import json
+from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
@@ -23,14 +24,29 @@ def to_json(result: Result) -> str:
                 for each in result.differences
             ],
             "notes": result.notes,
+            "unsettled": result.unsettled,
+            "lost": [asdict(each) for each in result.lost],
         }
     )
 
 
 def sentence(result: Result) -> str:
     """Say it in one line."""
+    return _judged(result) + _without(result)
+
+
+def _without(result: Result) -> str:
+    """Say what the judgement is without."""
+    records = sum(each.records for each in result.lost)
+    return f" INCOMPLETE: {records:,} records are lost for good." if records else ""
+
+
+def _judged(result: Result) -> str:
     if not result.compared:
         return f"NOTHING TO COMPARE: {result.interval.told()} holds no passages and no counts."
+    if result.unsettled:
+        told = f"{result.unsettled:,} events came through several logs and may be counted twice until then"
+        return f"NOT SETTLED YET: {result.interval.told()}, {told}."
     word = "EQUAL" if result.ok else "DIFFERENT"
     rest = f", {result.different:,} differ from the passages." if result.different else "."
     return f"{word}: {result.interval.told()}, {len(result.views)} views, {result.compared:,} rows compared{rest}"

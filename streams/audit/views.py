@@ -1,5 +1,7 @@
 """How each public view is recomputed from the raw passages: one query that yields both values of every key.
 
+Of the passages themselves, that each identity is there once.
+
 Only public views are asked, so whoever may look may also audit. What is late beyond the horizon or in quarantine is in
 neither side: not in `passages`, and in no count. `distinct_entered` needs the pseudonyms, which no view shows: it is
 not recomputed. Next: `compare.py`.
@@ -200,7 +202,14 @@ _OCCUPANCY: Final = _both(
     " GROUP BY area, kind HAVING value != 0",
 )
 
+_ONCE: Final = _both(
+    "device",
+    f"SELECT device, count() AS value FROM {_PASSAGES} GROUP BY device",  # noqa: S608 - our names
+    f"SELECT device, uniqExact(epoch, seq) AS value FROM {_PASSAGES} GROUP BY device",  # noqa: S608 - our names
+)
+
 VIEWS: Final[tuple[View, ...]] = (
+    View("passages", ("device",), _ONCE, _tens),
     _counts("entrance_counts_10s", _CELL, "passages", _TEN, _tens, only=_PASSED),
     _counts("entrance_counts_1m", _CELL, "passages", _MINUTE, _minutes, only=_PASSED),
     _counts("entrance_outcomes_1m", f"{_CELL} outcome", "events", _MINUTE, _minutes),

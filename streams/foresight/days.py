@@ -1,47 +1,64 @@
-"""A site's calendar days, and what a forecaster learns from the ones that are over; pure."""
+"""A site's days, and what a forecaster learns from the ones that are over; pure."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from streams.foresight.areas import MINUTE_MS, AreaKind, flows
 from streams.kernels.forecast import Forecaster
-from streams.kernels.paths import Profile
+from streams.kernels.paths import Profile, by_clock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from streams.foresight.areas import Courses
     from streams.kernels.forecast import Forecast
-    from streams.kernels.paths import Floats
+    from streams.kernels.paths import Floats, Minutes
     from streams.site import Site
 
 Day: TypeAlias = "tuple[Floats, Floats, Floats]"
-"""Entered, departed and inside (at its end) in each of 1440 minutes after midnight."""
+"""Entered, departed and inside (at its end) in each minute of a day, or of a part of one."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """A past day of an area: when it began (ms), its minutes, and what the clock showed in each."""
+
+    begin: int
+    day: Day
+    clock: Minutes
+
+    @cached_property
+    def by_clock(self) -> Day:
+        """The day as a profile has it: 1440 minutes, however many there were."""
+        entered, departed, inside = (by_clock(each, self.clock) for each in self.day)
+        return entered, departed, inside
 
 
 def day_of(site: Site, passed: Courses, *, minutes: int) -> dict[AreaKind, Day]:
-    """Return a past day of every area; at midnight it was empty, and fewer than nobody (drift) is nobody."""
+    """Return a past day of every area; when it began it was empty, and fewer than nobody (drift) is nobody."""
     return {
         area: (entered, departed, np.maximum(np.cumsum(entered - departed), 0.0))
         for area, (entered, departed) in flows(site, passed, minutes=minutes).items()
     }
 
 
-def learnt(capacity: int, past: Sequence[tuple[int, Day]]) -> Forecaster:
-    """Return a forecaster that has gone through past days (midnight in ms, and the day), each with those before it."""
+def learnt(capacity: int, past: Sequence[Past]) -> Forecaster:
+    """Return a forecaster that has gone through past days, each with those before it."""
     forecaster = Forecaster(capacity, midnight=0)
-    for number, (midnight, day) in enumerate(past):
-        forecaster.begin_day(midnight // MINUTE_MS, profile_of([each for _, each in past[:number]]))
-        observe(forecaster, midnight, *day)
+    for number, each in enumerate(past):
+        forecaster.begin_day(each.begin // MINUTE_MS, profile_of(past[:number]), clock=each.clock)
+        observe(forecaster, each.begin, *each.day)
     return forecaster
 
 
-def profile_of(days: Sequence[Day]) -> Profile | None:
+def profile_of(past: Sequence[Past]) -> Profile | None:
     """Return the mean of some days, None without any."""
-    return Profile.of_days(days) if days else None
+    return Profile.of_days([each.by_clock for each in past]) if past else None
 
 
 def observe(forecaster: Forecaster, start: int, entered: Floats, departed: Floats, inside: Floats) -> Forecast | None:

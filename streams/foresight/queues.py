@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from streams.kernels import advice
+from streams.kernels.paths import UNCHANGED
 from streams.kernels.queueing import PERSONS_A_MINUTE, SATURATED, VEHICLES_A_MINUTE, Estimate, estimate
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from streams.kernels.paths import Floats
+    from streams.kernels.paths import Floats, Minutes
     from streams.site import Entrance
 
 AHEAD: Final = 45
@@ -82,19 +83,22 @@ def planned_lanes(gate: Entrance) -> int:
     return len(gate.lanes) if gate.plan.open_lanes is None else gate.plan.open_lanes
 
 
-def queue_now(gate: Entrance, passed: Floats, *, heard: int, opened: Floats, opens: int) -> QueueNow:
-    """Return the queue after the minutes since midnight in which `passed` came in.
+def queue_now(
+    gate: Entrance, passed: Floats, *, heard: int, opened: Floats, opens: int, clock: Minutes = UNCHANGED
+) -> QueueNow:
+    """Return the queue after the day's first minutes, in which `passed` came in.
 
     `heard`: lanes that somebody passed lately; a lane that nobody needs is silent, so where lanes have time to spare
     those that are planned count as open, too. `opened`: lanes that were open in each of the minutes, as said then; the
-    last one is said now. `opens`: minute after midnight; who comes before it waits.
+    last one is said now. `opens`: minute of the day; who comes before it waits. `clock`: which minute of the plan each
+    minute of the day is.
     """
     rate = gate.plan.lane_rate or rated(gate)
     working = bool(heard) and passed[-1] >= SATURATED * heard * rate
     lanes = min(heard if working else max(heard, planned_lanes(gate)), len(gate.lanes))
     minute = len(passed)
     opened = np.where(np.arange(minute) < opens, 0.0, [*opened[:-1], lanes])
-    expected = gate.plan.course()
+    expected = gate.plan.course()[clock]
     before, ahead = expected[:minute], np.concatenate([expected[minute:], np.zeros(AHEAD)])[:AHEAD]
     error = _plan_error(passed, before, spare=passed < SATURATED * opened * rate)
 

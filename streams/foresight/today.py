@@ -15,30 +15,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from streams.foresight.areas import Courses
-    from streams.kernels.paths import Floats
+    from streams.kernels.paths import Floats, Minutes
     from streams.site import Site
 
 
 @dataclass
 class Today:
-    """One calendar day of a site so far: `minutes` of it, from `midnight` (ms) on."""
+    """One day of a site so far: `minutes` of it, from `begin` (ms) on; `clock`: what is shown in each minute of it."""
 
     site: Site
     date: dt.date
-    midnight: int
+    begin: int
+    clock: Minutes
     passed: dict[str, Floats]
     opened: dict[str, Floats]
     minutes: int = 0
 
     @classmethod
-    def begun(cls, site: Site, date: dt.date, midnight: int, lanes: Iterable[tuple[int, str, int]]) -> Today:
+    def begun(cls, site: Site, date: dt.date, begin: int, lanes: Iterable[tuple[int, str, int]]) -> Today:
         """Begin a day; `lanes`: (end of a minute in ms, entrance, open lanes) where that was said already, in order."""
         opened = {gate.id: [float(planned_lanes(gate))] for gate in site.entrances}
         for end, entrance, count in lanes:
-            course, minutes = opened.get(entrance, []), (end - midnight) // MINUTE_MS
+            course, minutes = opened.get(entrance, []), (end - begin) // MINUTE_MS
             course += [course[-1]] * (minutes - len(course)) if course else []
             course[-1:] = [float(count)]
-        return cls(site, date, midnight, {}, {name: np.array(course) for name, course in opened.items()})
+        clock, opened_at = site.days.clock(date), {name: np.array(course) for name, course in opened.items()}
+        return cls(site, date, begin, clock, {}, opened_at)
 
     def extend(self, passed: Courses, minutes: int) -> None:
         """Take in what passed in the next minutes."""
@@ -49,15 +51,16 @@ class Today:
 
     def queues(self, heard: Mapping[str, int]) -> list[QueueNow]:
         """Return the queue at every entrance, if the site opens today; `heard`: lanes that were passed lately."""
-        hours = self.site.opening.on(self.date)
+        hours = self.site.hours(self.date)
         if hours is None or not self.minutes:
             return []
+        opens = (hours[0] - self.site.days.begin(self.date)) // MINUTE_MS
         found = []
         for gate in self.site.entrances:
             opened = self.opened[gate.id]
             opened = np.concatenate([opened, np.full(max(self.minutes - len(opened), 0), opened[-1])])[: self.minutes]
             queue = queue_now(
-                gate, self.passed[gate.id], heard=heard.get(gate.id, 0), opened=opened, opens=hours[0]
+                gate, self.passed[gate.id], heard=heard.get(gate.id, 0), opened=opened, opens=opens, clock=self.clock
             )  # fmt: skip
             opened[-1] = queue.lanes
             self.opened[gate.id] = opened

@@ -6,22 +6,20 @@ import asyncio
 import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo
 
 import structlog
 
 from sinks.sink import StoreError
-from streams.audit.interval import day_at, start_of
 from streams.foresight.areas import MINUTE_MS, capacities
-from streams.foresight.days import day_of, learnt, observe, profile_of, since_midnight
+from streams.foresight.days import Past, day_of, learnt, observe, profile_of, since_midnight
 from streams.foresight.rows import advice_block, forecast_blocks, queue_block
 from streams.foresight.standing import follow
 from streams.foresight.today import Today
 from streams.kernels.advice import advise
-from streams.kernels.paths import MINUTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from zoneinfo import ZoneInfo
 
     from sinks.rows import Block
     from sinks.sink import Sink
@@ -84,12 +82,12 @@ class Foresight:
 
     def _take_in(self, end: int) -> list[Block]:
         """Read all that is needed, then reckon with it: a store that fails in between leaves nothing half done."""
-        zone = ZoneInfo(self.stored.site.time_zone)
-        date = day_at(end - 1, zone)
+        days = self.stored.site.days
+        date = days.day(end - 1)
         today = self.today
         if today is None or date != today.date:
-            today = self._begin_day(date, zone)
-        start = max(self.seen, today.midnight)
+            today = self._begin_day(date)
+        start = max(self.seen, today.begin)
         passed, inside = self.stored.passages(start, end), self.stored.inside(end)
         heard, standing = self.stored.heard(end - _HEARD_WITHIN), self.stored.advice()
 
@@ -97,7 +95,7 @@ class Foresight:
         forecasts = self._observe(passed, inside, start, end)
         today.extend(passed, (end - start) // MINUTE_MS)
         queues = today.queues(heard)
-        return [*forecast_blocks(forecasts, end), queue_block(queues, end), _advice(queues, standing, end, zone)]
+        return [*forecast_blocks(forecasts, end), queue_block(queues, end), advice_of(queues, standing, end, days.zone)]
 
     def _observe(
         self, passed: Courses, inside: Mapping[AreaKind, int], start: int, end: int
@@ -111,26 +109,31 @@ class Foresight:
                 forecasts[area] = self.forecasters[area].capacity, forecast
         return forecasts
 
-    def _begin_day(self, date: dt.date, zone: ZoneInfo) -> Today:
+    def _begin_day(self, date: dt.date) -> Today:
         """Go on with another day's profile; a process that has just begun learns from the days before first."""
-        site, midnight = self.stored.site, start_of(date, zone)
-        lanes = self.stored.lanes(midnight, midnight + MINUTES * MINUTE_MS)
-        past = [
-            (begun, day_of(site, self.stored.passages(begun, begun + MINUTES * MINUTE_MS), minutes=MINUTES))
-            for begun in (start_of(day, zone) for day in self.stored.days(date, back=_BACK, most=_PAST_DAYS))
-        ]
+        site, (begin, end) = self.stored.site, self.stored.site.days.bounds(date)
+        today = Today.begun(site, date, begin, self.stored.lanes(begin, end))
+        past = [self._past(day) for day in self.stored.days(date, back=_BACK, most=_PAST_DAYS)]
         for area, capacity in capacities(site).items():
-            days = [(begun, day[area]) for begun, day in past]
+            days = [each[area] for each in past]
             if area not in self.forecasters:
                 self.forecasters[area] = learnt(capacity, days)
-            self.forecasters[area].begin_day(midnight // MINUTE_MS, profile_of([day for _, day in days]))
+            self.forecasters[area].begin_day(begin // MINUTE_MS, profile_of(days), clock=today.clock)
         log.info("a day begins", date=str(date), learnt_from=len(past))
-        return Today.begun(site, date, midnight, lanes)
+        return today
+
+    def _past(self, date: dt.date) -> dict[AreaKind, Past]:
+        """Read a day that is over."""
+        site, (begin, end) = self.stored.site, self.stored.site.days.bounds(date)
+        clock = site.days.clock(date)
+        areas = day_of(site, self.stored.passages(begin, end), minutes=len(clock))
+        return {area: Past(begin, day, clock) for area, day in areas.items()}
 
 
-def _advice(queues: Sequence[QueueNow], standing: Sequence[Given], end: int, zone: ZoneInfo) -> Block:
+def advice_of(queues: Sequence[QueueNow], standing: Sequence[Given], end: int, zone: ZoneInfo) -> Block:
     """Give advice, and follow what stands already: it is kept in the store, where it is accepted or declined."""
     waits = {each.gate.id: each.usual.wait for each in queues}
-    minute = dt.datetime.fromtimestamp(end / 1000, zone).strftime("%Y%m%d%H%M")
+    local = dt.datetime.fromtimestamp(end / 1000, zone)
+    minute = local.strftime("%Y%m%d%H%M") + "-2" * local.fold  # what the clock shows for the second time
     advised = advise(each.for_advice() for each in queues)
     return advice_block(follow(standing, advised, waits, at=end, minute=minute), end)

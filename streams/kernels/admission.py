@@ -13,13 +13,39 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from streams.kernels.batch import SUSPECT_TIME, Batch, Ints, Position, Rejection
-from streams.kernels.identity import Ranges, first_of_each
+from streams.kernels.batch import (
+    NUMBER_TOO_OLD,
+    SUSPECT_TIME,
+    TOO_MANY_DEVICES,
+    Batch,
+    Ints,
+    Position,
+    Rejection,
+)
+from streams.kernels.identity import Ranges, first_of_each, water_level
 from streams.kernels.names import Names
+from streams.kernels.place import MOST_DEVICES, MOST_RANGES
 from streams.kernels.times import TimeRules
 
 _TIME_BITS: Final = 43
 """Bits that any time in milliseconds fits into until 2248; with them 2^20 devices in one batch."""
+
+
+EPOCHS: Final = 8
+"""Epochs of all devices together that a log remembers, for each device that it may remember: counters that begin anew
+every day take years for them."""
+RANGES: Final = 16
+"""Ranges of all devices together that a log remembers, for each device that it may remember."""
+
+
+def epochs_of(most: int) -> int:
+    """Return how many epochs a log remembers with so many devices: EPOCHS of each, two where there are very many."""
+    return min(EPOCHS * most, max(EPOCHS * MOST_DEVICES, 2 * most))
+
+
+def ranges_of(most: int) -> int:
+    """Return how many ranges a log remembers with so many devices: RANGES of each, four where there are very many."""
+    return min(RANGES * most, max(RANGES * MOST_DEVICES, 4 * most))
 
 
 class Fate(IntEnum):
@@ -29,11 +55,12 @@ class Fate(IntEnum):
     COUNTED = 1
     LATE = 2
     SUSPECT = 3
+    REFUSED = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The fate of each event of a batch (numbers of `Fate`), and a rejection for each that is not believed."""
+    """The fate of each event of a batch (numbers of `Fate`), and a rejection of each not believed and each refused."""
 
     fate: Ints
     suspects: list[Rejection]
@@ -106,7 +133,9 @@ class Device:
 class Devices:
     """Every device that a log has mentioned, by number of its name and epoch, and which of them have changed.
 
-    `missing` counts the events known to be missing, by entrance; of `changed_entrances` a device has changed.
+    `missing` counts the events known to be missing, by entrance; of `changed_entrances` a device has changed. `ranges`
+    counts the ranges of all; `grown` have more since holes were closed last, and `closed`
+    have closed ones.
     """
 
     names: Names = field(default_factory=Names)
@@ -114,15 +143,106 @@ class Devices:
     changed: set[tuple[int, int]] = field(default_factory=set)
     missing: Counter[str] = field(init=False)
     changed_entrances: set[str] = field(default_factory=set)
+    ranges: int = field(init=False, default=0)
+    grown: set[tuple[int, int]] = field(init=False, default_factory=set)
+    closed: set[tuple[int, int]] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
-        """Count what is missing."""
+        """Count what is missing, and ranges."""
         self.missing = Counter()
-        for device in self.known.values():
+        for key, device in self.known.items():
             self.missing[device.entrance] += device.ranges.missing
+            self._note_ranges(key, device.ranges, before=0)
 
-    def admit(self, batch: Batch, *, rules: TimeRules) -> Admitted:
-        """Receive a batch."""
+    def admit(self, batch: Batch, *, rules: TimeRules, most: int = MOST_DEVICES) -> Admitted:
+        """Receive a batch; refuse events of new devices beyond `most`, and of new counters beyond `epochs_of` these.
+
+        Numbers of which nobody knows any more whether they have come are refused, too.
+        """
+        refused = self._beyond(batch, most) + self._too_old(batch)
+        if not refused:
+            return self._admit(batch, rules)
+        kept = np.setdiff1d(np.arange(len(batch)), [row for row, _, _ in refused])
+        admitted = self._admit(batch.select(kept), rules)
+        fate = np.full(len(batch), Fate.REFUSED.value)
+        fate[kept] = admitted.fate
+        rejections = [
+            Rejection.of(batch.raw[row], _position(batch, row), reason=reason, detail=detail)
+            for row, reason, detail in refused
+        ]
+        return Admitted(fate, sorted([*admitted.suspects, *rejections], key=_place))
+
+    def close_holes(self, *, most_ranges: int = MOST_RANGES, most: int = MOST_DEVICES) -> None:
+        """Close the lowest holes of those with the most, until there are no more ranges than a log remembers.
+
+        These are `most_ranges` of each, and `ranges_of` so many devices of all together.
+
+        It decides what becomes of events that come later: so it is for the caller to do this at places that the log
+        alone determines.
+        """
+        for key in [key for key in self.grown if len(self.known[key].ranges) > most_ranges]:
+            self._close(key, most_ranges)
+        self.grown.clear()
+        if self.ranges <= ranges_of(most):
+            return
+        sizes = np.array([len(device.ranges) for device in self.known.values()], dtype=np.int64)
+        level = water_level(sizes, ranges_of(most))
+        for key in [key for key, size in zip(self.known, sizes.tolist(), strict=True) if size > level]:
+            self._close(key, level)
+
+    def _close(self, key: tuple[int, int], most: int) -> None:
+        ranges = self.known[key].ranges
+        before = len(ranges)
+        ranges.close(most)
+        self._note_ranges(key, ranges, before=before)
+        self.changed.add(key)
+
+    def _note_ranges(self, key: tuple[int, int], ranges: Ranges, *, before: int) -> None:
+        self.ranges += len(ranges) - before
+        if len(ranges) > max(before, 1):
+            self.grown.add(key)
+        if ranges.floor:
+            self.closed.add(key)
+
+    def _too_old(self, batch: Batch) -> list[tuple[int, str, str]]:
+        """List the events with numbers in the part of a counter in which holes are closed: row, reason, detail."""
+        if not self.closed:
+            return []
+        floors = {
+            (self.names.listed[number], epoch): self.known[number, epoch].ranges.floor for number, epoch in self.closed
+        }
+        detail = (
+            "seq: {} is too old to tell whether it has come, so many others of this device and epoch are missing; "
+            "expected above {}"
+        )
+        return [
+            (row, NUMBER_TOO_OLD, detail.format(seq, floor))
+            for row, (device, epoch, seq) in enumerate(
+                zip(batch.device, batch.epoch.tolist(), batch.seq.tolist(), strict=True)
+            )
+            if seq <= (floor := floors.get((device, epoch), 0))
+        ]
+
+    def _beyond(self, batch: Batch, most: int) -> list[tuple[int, str, str]]:
+        """List the events of devices and counters beyond the limits, in the order of the log: row, reason, detail."""
+        new = len(batch) if len(self.names) + len(batch) <= most else len(set(batch.device))
+        if len(self.names) + new <= most and len(self.known) + len(batch) <= epochs_of(most):
+            return []
+        names = set(self.names.listed)
+        counters = {(self.names.listed[number], epoch) for number, epoch in self.known}
+        detail = f"device: a log remembers {most} devices and {epochs_of(most)} epochs of them; this would be one more"
+        beyond = []
+        for row, counter in enumerate(zip(batch.device, batch.epoch.tolist(), strict=True)):
+            if counter in counters:
+                continue
+            if len(counters) >= epochs_of(most) or (counter[0] not in names and len(names) >= most):
+                beyond.append((row, TOO_MANY_DEVICES, detail))
+            else:
+                counters.add(counter)
+                names.add(counter[0])
+        return beyond
+
+    def _admit(self, batch: Batch, rules: TimeRules) -> Admitted:
         rows, stretches = _stretches(batch, self.names.numbers(batch.device), rules)
         together: list[bool] = []
         believed: list[int] = []
@@ -132,7 +252,7 @@ class Devices:
             device = self.known.get(key)
             if device is None:
                 device = self.known[key] = Device(entrance=batch.entrance[some.last])
-            entrance, missing = device.entrance, device.ranges.missing
+            entrance, missing, ranges = device.entrance, device.ranges.missing, len(device.ranges.low)
             if some.high > device.ranges.last:
                 device.entrance = batch.entrance[some.last]
             received = device.receive_together(some, rules=rules)
@@ -141,6 +261,8 @@ class Devices:
                 device, batch, sorted(rows[some.start : some.end].tolist()), rules, believed, doubts
             ):
                 self.changed.add(key)
+                if len(device.ranges.low) != ranges:
+                    self._note_ranges(key, device.ranges, before=ranges)
                 self.missing[entrance] -= missing
                 self.missing[device.entrance] += device.ranges.missing
                 self.changed_entrances |= {entrance, device.entrance}
@@ -194,6 +316,14 @@ def _one_by_one(
     return len(believed) + len(doubts) > before
 
 
+def _position(batch: Batch, row: int) -> Position:
+    return Position(int(batch.offset[row]), int(batch.line[row]), int(batch.arrived[row]))
+
+
+def _place(rejection: Rejection) -> tuple[int, int]:
+    return rejection.position.offset, rejection.position.line
+
+
 def _admitted(batch: Batch, believed: list[int], doubts: dict[int, str], rules: TimeRules) -> Admitted:
     fate = np.full(len(batch), Fate.DUPLICATE.value)
     fate[believed] = Fate.COUNTED.value
@@ -202,7 +332,7 @@ def _admitted(batch: Batch, believed: list[int], doubts: dict[int, str], rules: 
     suspects = [
         Rejection.of(
             batch.raw[row],
-            Position(int(batch.offset[row]), int(batch.line[row]), int(batch.arrived[row])),
+            _position(batch, row),
             reason=SUSPECT_TIME,
             detail=doubt,
         )

@@ -16,7 +16,16 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 SUSPECT_TIME: Final = "suspect-time"
-"""The one reason for a rejection that only the kernels can tell: an event's time is not believed, see `times`."""
+"""A reason for a rejection that only the kernels can tell: an event's time is not believed, see `times`."""
+TOO_MANY_DEVICES: Final = "too-many-devices"
+"""The reason of an event of a device, or of a counter of one, beyond those that a log remembers, see `admission`."""
+TOO_MANY_CORRECTIONS: Final = "too-many-corrections"
+"""The reason of a correction beyond those that a log remembers, see `corrections`."""
+NUMBER_TOO_OLD: Final = "number-too-old"
+"""The reason of an event whose number is so far below others of its device that nobody knows any more whether it has
+come, see `identity`."""
+UNPROCESSABLE: Final = "unprocessable"
+"""The reason of a line on which our own code fails, see `streams.isolation`."""
 _FIRST_BYTES: Final = 256
 
 
@@ -55,6 +64,10 @@ class Lines:
     def of_offset(self, first: int) -> int:
         """Count those of the records at or behind an offset."""
         return int(self.count[self.record >= first].sum())
+
+    def records(self, first: int) -> int:
+        """Count the records at or behind an offset."""
+        return int(np.count_nonzero(self.record >= first))
 
 
 @dataclass(frozen=True, slots=True)

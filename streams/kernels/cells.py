@@ -5,10 +5,15 @@ so its value depends on the log alone: not on the order in which windows fill, n
 checkpoint or a crash happened to fall. An event that is hours late opens a cell of its own window in the segment in
 which it arrives; readers add the segments up. Hence no watermark is needed, the horizon beyond which an event is late
 (`times`) costs nothing, and the state holds the cells of one segment only.
+
+Whoever sends times and names without sense can open as many cells as events. So a segment is counted in stretches of
+so many events; once one has ended with too many cells, what comes next in the segment is counted in another part of
+it, with cells of its own.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -17,6 +22,8 @@ from streams.kernels.batch import Ints
 
 SEGMENT_BITS: Final = 14
 """A segment is 2^14 = 16,384 offsets: at 44 events/s on four partitions about 25 minutes of cells in the state."""
+
+_PART: Final = 40
 
 # A cell's key packs window (29 bits and more), entrance (14), category (10), direction (1), outcome (2).
 _ENTRANCE: Final = 13
@@ -34,6 +41,24 @@ def segment_of(offset: int) -> int:
 def end_of(segment: int) -> int:
     """Tell the first offset behind a segment."""
     return (segment + 1) << SEGMENT_BITS
+
+
+def part_of(segment: int, part: int) -> int:
+    """Return the number of a part of a segment; that of the first is the segment's."""
+    return part << _PART | segment
+
+
+def stretches_in(offsets: Ints, stretch: int, *, begun: int) -> list[tuple[int, int]]:
+    """Cut rising offsets where a segment ends, and each `stretch` events within one: [start, end) of each part.
+
+    begun: how many events of the first stretch came before.
+    """
+    parts = []
+    for start, end in segments_in(offsets):
+        cuts = [start, *range(start + stretch - begun, end, stretch), end]
+        parts += list(pairwise(cuts))
+        begun = 0
+    return parts
 
 
 def segments_in(offsets: Ints) -> list[tuple[int, int]]:

@@ -5,12 +5,16 @@ replaces. So a passage that arrives late still lands before or behind it as it h
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from sinks.rows import Block
-from streams.kernels.batch import SUSPECT_TIME, Lines, Position, Rejection
+from streams.kernels.batch import SUSPECT_TIME, TOO_MANY_CORRECTIONS, Lines, Position, Rejection
 from streams.kernels.log import LogName, Tally, check_no_hole
 from streams.kernels.snapshot import FORMAT, Plain, check, tally_in, tally_out
 from streams.kernels.times import TimeRules
+
+MOST_CORRECTIONS: Final = 100_000
+"""Corrections that a log takes, each with an id that it remembers for ever: a hundred a day for more than two years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,10 @@ class CorrectionBatch:
 class CorrectionLog:
     """One log of corrections; the same life as a PassageLog."""
 
-    def __init__(self, name: LogName, times: TimeRules, *, next_offset: int) -> None:
-        self.name, self.times = name, times
+    def __init__(self, name: LogName, times: TimeRules, *, next_offset: int, most: int = MOST_CORRECTIONS) -> None:
+        self.name, self.times, self.most = name, times, most
         self.next_offset = next_offset
-        self.tally = Tally()
+        self.tally = Tally(first=next_offset)
         self.seen: set[str] = set()
         self._fresh: list[Change] = []
         self._rejections: list[Rejection] = []
@@ -62,6 +66,9 @@ class CorrectionLog:
             doubt = self.times.doubt(change.ts, change.position.arrived, before=None, after=None)
             if change.id in self.seen:
                 duplicates += 1
+            elif len(self.seen) >= self.most:
+                detail = f"id: a log takes {self.most} corrections; this would be one more"
+                rejections.append(Rejection.of(raw, change.position, reason=TOO_MANY_CORRECTIONS, detail=detail))
             elif doubt is None:
                 self.seen.add(change.id)
                 self._fresh.append(change)
@@ -69,6 +76,7 @@ class CorrectionLog:
                 rejections.append(Rejection.of(raw, change.position, reason=SUSPECT_TIME, detail=doubt))
         self._rejections += rejections
         self.tally = self.tally.plus(
+            records=batch.lines.records(self.next_offset),
             received=batch.lines.of_offset(self.next_offset),
             counted=len(self._fresh) - fresh,
             duplicate=duplicates,
@@ -78,6 +86,10 @@ class CorrectionLog:
 
     def _is_new(self, position: Position) -> bool:
         return position.offset >= self.next_offset
+
+    def skip_to(self, offset: int) -> None:
+        """Pass over the offsets before this one."""
+        self.next_offset = offset
 
     def take(self) -> list[Block]:
         """Return the rows of the corrections since the last time."""

@@ -74,7 +74,7 @@ class Counted:
         return self.by(in_window(self.keys, self.parts.window // (MINUTE_MS // WINDOW_MS)))
 
     def by_day(self, days: SiteDays) -> "Counted":
-        """Add up cells of a minute by the site's calendar day; days begin on full minutes everywhere."""
+        """Add up cells of a minute by the site's day; days begin on full minutes everywhere."""
         return self.by(in_window(self.keys, days.of(self.parts.window * MINUTE_MS)))
 
     def passed(self) -> "Counted":

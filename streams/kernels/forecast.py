@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from streams.kernels.calibration import LEADS, Calibration, Due, due
-from streams.kernels.paths import HORIZON, MINUTES, Path, Profile, Recent, look_ahead
+from streams.kernels.paths import HORIZON, UNCHANGED, Path, Profile, Recent, look_ahead
 
 if TYPE_CHECKING:
-    from streams.kernels.paths import Floats
+    from streams.kernels.paths import Floats, Minutes
 
 LEVELS: Final = (0.8, 0.9, 1.0)
 """Shares of the approved capacity: yellow, orange, red (LB/T 034-2014 practice)."""
@@ -88,15 +88,18 @@ class Forecaster:
     """The state of one area's forecasts.
 
     `capacity` is in persons (or vehicles); a minute is a number of minutes since any moment that stays the same, such
-    as 1970 UTC; the day begins at minute `midnight`, from which a profile counts.
+    as 1970 UTC; the day begins at minute `midnight`. `clock`: which minute of the profile each minute of the day is;
+    left out where the clock does not change.
     """
 
-    def __init__(self, capacity: int, *, midnight: int, profile: Profile | None = None) -> None:
+    def __init__(
+        self, capacity: int, *, midnight: int, profile: Profile | None = None, clock: Minutes = UNCHANGED
+    ) -> None:
         if capacity <= 0:
             raise CapacityError(
                 f"capacity: {capacity}; expected a number above 0: give it in the site profile, or leave the area out"
             )
-        self.capacity, self.midnight, self.profile = capacity, midnight, profile
+        self.capacity, self.midnight, self.profile, self.clock = capacity, midnight, profile, clock
         self.minute: int | None = None
         self.inside = 0.0
         self.recent = Recent()
@@ -110,10 +113,10 @@ class Forecaster:
         """How it is forecast."""
         return "flows" if self.profile is None else "profile"
 
-    def begin_day(self, midnight: int, profile: Profile | None) -> None:
+    def begin_day(self, midnight: int, profile: Profile | None, *, clock: Minutes = UNCHANGED) -> None:
         """Go on with another day's profile; the errors of the day begin anew, the intervals keep what they learnt."""
         before = self.method
-        self.midnight, self.profile = midnight, profile
+        self.midnight, self.profile, self.clock = midnight, profile, clock
         if self.method != before:
             self.calibration = Calibration.usual(self.method)
         self.calibration.begin_day()
@@ -139,8 +142,11 @@ class Forecaster:
         """Return how many the profile lets enter, and how many of those inside it lets depart."""
         if self.profile is None:
             return 0.0, 0.0
-        at = np.array([min(max(minute - self.midnight, 0), MINUTES - 1)])
+        at = self.clock[[self._of_day(minute)]]
         return float(self.profile.entered[at[0]]), float(self.profile.leaving(at)[0]) * max(self.inside, 0.0)
+
+    def _of_day(self, minute: int) -> int:
+        return min(max(minute - self.midnight, 0), len(self.clock) - 1)
 
     def _check(self, minute: int, inside: int, elapsed: int) -> None:
         """Compare what was forecast for this minute, and for the levels that are reached in it."""
@@ -164,8 +170,7 @@ class Forecaster:
                 self.foreseen.append(Foreseen(LEVELS[level], lead, None if said == NEVER else said))
 
     def _look_ahead(self, minute: int) -> Forecast:
-        of_day = min(max(minute - self.midnight, 0), MINUTES - 1)
-        path = look_ahead(self.inside, self.recent, self.profile, of_day)
+        path = look_ahead(self.inside, self.recent, self.profile, self._of_day(minute), clock=self.clock)
         lower, upper = self.calibration.interval(path)
         crossings = tuple(self._crossing(level, path, lower, upper) for level in LEVELS)
         minutes = [NEVER if each.minutes is None else each.minutes for each in crossings]

@@ -9,10 +9,10 @@ import numpy as np
 
 from streams.kernels.calibration import Calibration, Due
 from streams.kernels.forecast import Forecaster, Foreseen
-from streams.kernels.paths import Recent
+from streams.kernels.paths import UNCHANGED, Recent
 
 if TYPE_CHECKING:
-    from streams.kernels.paths import Profile
+    from streams.kernels.paths import Minutes, Profile
 
 FORMAT: Final = 1
 _LEARNT: Final = ("below", "above", "checked", "covered", "error")
@@ -42,13 +42,13 @@ def freeze(state: Forecaster) -> dict[str, Any]:
     }
 
 
-def thaw(plain: dict[str, Any], *, profile: Profile | None) -> Forecaster:
-    """Take a forecaster up where `freeze` left it, with the profile that it had. Raises ForecastSnapshotError."""
+def thaw(plain: dict[str, Any], *, profile: Profile | None, clock: Minutes = UNCHANGED) -> Forecaster:
+    """Take a forecaster up where `freeze` left it, with its profile and clock. Raises ForecastSnapshotError."""
     if plain.get("format") != FORMAT:
         raise ForecastSnapshotError(
             f"format: {plain.get('format')!r}; expected {FORMAT}: drop the snapshot, the forecasts begin anew"
         )
-    state = Forecaster(plain["capacity"], midnight=plain["midnight"], profile=profile)
+    state = Forecaster(plain["capacity"], midnight=plain["midnight"], profile=profile, clock=clock)
     if plain["method"] != state.method:
         raise ForecastSnapshotError(
             f"method: {plain['method']!r}; expected {state.method!r}: give the profile that the forecaster had, "

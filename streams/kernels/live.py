@@ -31,6 +31,9 @@ _MOST_LATE_SECONDS: Final = 15
 _LONGEST_GAP_SECONDS: Final = 4
 _LEARNT_IN: Final = 4
 """While events keep coming, a lag is believed by a second more in so many seconds; a gap teaches no more than this."""
+MOST_UNPUBLISHED: Final = 1 << 17
+"""Cells that wait to be published to the alarms, at most; beyond them the oldest are dropped. A worker that reads a
+backlog has a third of these between two publications."""
 _FEVER: Final = 37.3  # °C, the usual limit at entrances in China
 
 _PASSED = OUTCOMES.index("passed")
@@ -121,6 +124,13 @@ class Seconds:
         self.changed.clear()
         return keys, [self.counts[key] for key in keys.tolist()]
 
+    def keep_newest(self, most: int) -> None:
+        """Drop all but so many of the highest keys, even unpublished ones."""
+        keys = np.fromiter(self.counts, np.int64, len(self.counts))
+        lowest = int(np.partition(keys, -most)[-most])
+        self.counts = Counter({key: n for key, n in self.counts.items() if key >= lowest})
+        self.changed &= self.counts.keys()
+
     def forget(self, first: int) -> None:
         """Forget the keys below one, except those that were not taken yet."""
         self.counts = Counter({key: n for key, n in self.counts.items() if key >= first or key in self.changed})
@@ -147,6 +157,8 @@ class Live:
         self.cells.add((base | measure)[news & (measure >= 0)])
         if unwell is not None:
             self.cells.add((base | Measure.UNWELL.value)[news & unwell])
+        if len(self.cells.counts) > MOST_UNPUBLISHED:
+            self.cells.keep_newest(MOST_UNPUBLISHED // 2)
         self._count_lanes(batch, live, news)
 
     def _news(self, batch: Batch, site: Ints, rules: LiveRules) -> Bools:

@@ -9,15 +9,40 @@ from streams.kernels.batch import Rejection
 
 @dataclass(frozen=True, slots=True)
 class LogName:
-    """A partition of a topic in one incarnation of a cluster: offsets compare within it and nowhere else."""
+    """A partition of a topic, in one incarnation of both cluster and topic: offsets compare within it and nowhere else.
+
+    incarnation: the id that the brokers gave to the topic when it was created; "" where they give none, and for logs
+    that were begun before ids were looked at. first: the offset at which counting began. A log is a function of its
+    records from there on, so a log that is begun at the same offset again writes the same rows again. copy: how often
+    the brokers have come back with other records under the same offsets, as from an older copy of their disks.
+    """
 
     cluster: str
     topic: str
     partition: int
+    incarnation: str = ""
+    first: int = 0
+    copy: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> "LogName":
+        """Undo `str`. Raises ValueError."""
+        cluster, topic, rest = text.rsplit("/", 2)
+        partition, _, begin = rest.partition("@")
+        begin, _, copy = begin.partition("~")
+        incarnation, _, first = begin.partition("+")
+        return cls(cluster, topic, int(partition), incarnation, int(first or 0), int(copy or 0))
+
+    @property
+    def suffix(self) -> str:
+        """What tells the log from others of the same partition: "" or `@incarnation+first~copy`, 0 left out."""
+        first, copy = f"+{self.first}" if self.first else "", f"~{self.copy}" if self.copy else ""
+        begin = f"{self.incarnation}{first}{copy}"
+        return f"@{begin}" if begin else ""
 
     def __str__(self) -> str:
         """Write the name as the store knows it."""
-        return f"{self.cluster}/{self.topic}/{self.partition}"
+        return f"{self.cluster}/{self.topic}/{self.partition}{self.suffix}"
 
 
 class HoleError(RuntimeError):
@@ -45,6 +70,8 @@ def check_no_hole(log: LogName, expected: int, got: int) -> None:
 class Tally:
     """What became of every line: received = counted + duplicate + late + rejected, always.
 
+    `first` is the offset at which the log began, `records` how many were applied since.
+
     `received` is counted where lines come in and the others where their fate is decided, so that a line that is lost
     in between is noticed. A value that is replaced, once per batch: whoever reads it meanwhile, such as the thread
     that answers Prometheus, sees one moment.
@@ -55,6 +82,8 @@ class Tally:
     duplicate: int = 0
     late: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
+    first: int = field(default=0, compare=False)
+    records: int = field(default=0, compare=False)
 
     @property
     def unaccounted(self) -> int:
@@ -62,7 +91,14 @@ class Tally:
         return self.received - self.counted - self.duplicate - self.late - sum(self.rejected.values())
 
     def plus(
-        self, *, received: int, counted: int, duplicate: int, late: int = 0, rejections: Sequence[Rejection] = ()
+        self,
+        *,
+        received: int,
+        counted: int,
+        duplicate: int,
+        late: int = 0,
+        rejections: Sequence[Rejection] = (),
+        records: int = 0,
     ) -> "Tally":
         """Add what became of a batch."""
         return Tally(
@@ -71,4 +107,6 @@ class Tally:
             duplicate=self.duplicate + duplicate,
             late=self.late + late,
             rejected=Counter(self.rejected) + Counter(each.reason for each in rejections),
+            first=self.first,
+            records=self.records + records,
         )

@@ -27,7 +27,7 @@ class Names(dict[str, int]):
         """Give a new name the next number."""
         number = len(self.listed)
         if number >= self.limit:
-            raise TooManyNamesError(f"{name!r} would be name number {number + 1} of at most {self.limit}")
+            raise TooManyNamesError(f"one more name would be number {number + 1} of at most {self.limit}")
         self.listed.append(name)
         self[name] = number
         return number

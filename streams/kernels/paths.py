@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+Minutes: TypeAlias = npt.NDArray[np.int64]
 
 HORIZON: Final = 120
 """Minutes that a forecast looks ahead."""
 MINUTES: Final = 1440
 """Minutes of a profile's day."""
+UNCHANGED: Final[Minutes] = np.arange(MINUTES)
+"""A day in which the clock shows each minute once, one after the other."""
 
 _AHEAD: Final = np.arange(1, HORIZON + 1, dtype=np.float64)
 _DAMPING: Final = 0.995
@@ -40,7 +43,10 @@ class ProfileError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """Persons entered, departed (per minute) and inside (at its end) in each minute after midnight on a usual day."""
+    """Persons entered, departed (per minute) and inside (at its end) in each minute of a usual day, by the clock.
+
+    The first minute is the one in which the site's day begins.
+    """
 
     entered: Floats
     departed: Floats
@@ -66,10 +72,22 @@ class Profile:
         cls(*mean)
         return cls(*(np.convolve(each, np.full(_SMOOTHED, 1 / _SMOOTHED), "same") for each in mean))
 
-    def leaving(self, minutes: npt.NDArray[np.int64]) -> Floats:
-        """Return the share of those inside that leaves in each of these minutes after midnight."""
+    def leaving(self, minutes: Minutes) -> Floats:
+        """Return the share of those inside that leaves in each of these minutes of the day."""
         share: Floats = self.departed[minutes] / np.maximum(self.inside[minutes], 20.0)
         return np.minimum(share, 0.2)
+
+
+def by_clock(course: Floats, clock: Minutes) -> Floats:
+    """Lay a real day's minutes out by what the clock showed in each: 1440 of them, as a profile has.
+
+    Of a minute that came twice it is the mean; one that the clock skipped is between those around it.
+    """
+    times = np.bincount(clock, minlength=MINUTES)
+    shown = np.flatnonzero(times)
+    mean = np.bincount(clock, weights=course, minlength=MINUTES)[shown] / times[shown]
+    laid_out: Floats = np.interp(np.arange(MINUTES), shown, mean)
+    return laid_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +128,14 @@ class Path:
     moved: Floats
 
 
-def look_ahead(inside: float, recent: Recent, profile: Profile | None, minute: int) -> Path:
+def look_ahead(
+    inside: float, recent: Recent, profile: Profile | None, minute: int, *, clock: Minutes = UNCHANGED
+) -> Path:
     """Trust the flows for the next minutes, and the profile (if there is one) for the time after them."""
     flows = by_flows(inside, recent)
     if profile is None:
         return flows
-    usual = by_profile(inside, recent, profile, minute)
+    usual = by_profile(inside, recent, profile, minute, clock=clock)
     trust = np.exp(-_AHEAD / _TRUST)
     return Path(
         trust * flows.inside + (1 - trust) * usual.inside,
@@ -130,9 +150,12 @@ def by_flows(inside: float, recent: Recent) -> Path:
     return _walk(inside, entered, np.full(HORIZON, leaving))
 
 
-def by_profile(inside: float, recent: Recent, profile: Profile, minute: int) -> Path:
-    """Follow the profile from `minute` after midnight on, scaled to how today's last minutes compare with it."""
-    ahead = np.minimum(minute + np.arange(1, HORIZON + 1), MINUTES - 1)
+def by_profile(inside: float, recent: Recent, profile: Profile, minute: int, *, clock: Minutes = UNCHANGED) -> Path:
+    """Follow the profile after a `minute` of the day, scaled to how today's last minutes compare with it.
+
+    `clock`: which minute of the profile each minute of the day is. The day's last one stands for all behind it.
+    """
+    ahead = clock[np.minimum(minute + np.arange(1, HORIZON + 1), len(clock) - 1)]
     more = (recent.entered_15 + _FEW_ENTERED) / (recent.entered_usual_15 + _FEW_ENTERED)
     faster = (recent.departed_20 + _FEW_DEPARTED) / (recent.departed_usual_20 + _FEW_DEPARTED)
     return _walk(inside, more * profile.entered[ahead], faster * profile.leaving(ahead))

@@ -1,21 +1,30 @@
-"""Rows of single facts: passages, credentials, devices, rejections; the counts' rows are made in `segment`."""
+"""Rows of single facts: deliveries, credentials, devices, rejections; the counts' rows are made in `segment`."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 
-from sinks.rows import Block, Coded
-from streams.kernels.batch import DIRECTIONS, OUTCOMES, Batch, Rejection
+from sinks.rows import Block, Coded, Column
+from streams.kernels.admission import Fate
+from streams.kernels.batch import DIRECTIONS, OUTCOMES, Batch, Ints, Rejection
+from streams.kernels.counted import Named
 from streams.kernels.identity import Ranges
 from streams.kernels.log import LogName
+from streams.kernels.place import Gate
+from streams.kernels.segment import Log
 
 _AS_THEY_ARE = (
-    "device", "epoch", "seq", "ts", "entrance", "category", "reason", "temperature", "health", "credential", "offset",
-    "line",
+    "device", "epoch", "seq", "ts", "reason", "temperature", "health", "credential", "offset", "line", "arrived",
 )  # fmt: skip
+_UNKNOWN: Final = Gate("", "")
+STANDS: Final = ""
+"""What stands in `settled` until a delivery is found to be one of several."""
+FATES: Final = tuple(fate.name.lower() for fate in Fate)
+"""What a log makes of a delivery, by number of `Fate`, as the store has it."""
 
 
 class Heard(Protocol):
@@ -27,20 +36,71 @@ class Heard(Protocol):
     last_seen: int
 
 
-def passage_rows(log: str, kind: str, batches: Sequence[Batch]) -> Block:
-    """Raw passages, each accepted event once."""
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Events that a log counted, or that were late; all have the same fate."""
 
-    def joined(name: str) -> Any:  # noqa: ANN401  # a list or an array, as the column is
-        columns = [getattr(batch, name) for batch in batches]
-        if isinstance(columns[0], list):
-            return list(chain.from_iterable(columns))
-        return np.concatenate(columns)
+    events: Named
+    fate: Fate
 
-    n = sum(map(len, batches))
-    columns = {name: joined(name) for name in _AS_THEY_ARE}
-    columns["direction"] = Coded(joined("direction"), DIRECTIONS)
-    columns["outcome"] = Coded(joined("outcome"), OUTCOMES)
-    return Block("passages", {**columns, "kind": Coded.same(kind, n), "log": Coded.same(log, n)})
+
+def delivery_rows(log: Log, gates: Mapping[str, Gate], delivered: Sequence[Delivered]) -> Block:
+    """List events that were counted or late, each once, and where their entrances lead."""
+    batches = [each.events.batch for each in delivered]
+    fate = np.repeat([each.fate.value for each in delivered], list(map(len, batches)))
+    entrance = np.concatenate([each.events.entrance for each in delivered])
+    ways = [gates.get(name, _UNKNOWN) for name in log.entrances.listed]
+    columns = {
+        "entrance": Coded(entrance, log.entrances.listed),
+        "category": Coded(np.concatenate([each.events.category for each in delivered]), log.categories.listed),
+        "outer": Coded(entrance, [way.outer for way in ways]),
+        "inner": Coded(entrance, [way.inner for way in ways]),
+    }
+    return _deliveries(log, batches, fate, columns)
+
+
+def repeat_rows(log: Log, gates: Mapping[str, Gate], repeated: Sequence[tuple[Batch, Ints]]) -> list[Block]:
+    """List events that came again, or that were not believed, with their fates; and where those are that came again."""
+    batches = [batch for batch, _ in repeated]
+    fate = np.concatenate([fate for _, fate in repeated])
+    ways = [gates.get(name, _UNKNOWN) for name in _joined(batches, "entrance")]
+    columns = {
+        "entrance": _joined(batches, "entrance"),
+        "category": _joined(batches, "category"),
+        "outer": [way.outer for way in ways],
+        "inner": [way.inner for way in ways],
+    }
+    blocks = [_deliveries(log, batches, fate, columns)]
+    again = [batch.select(np.flatnonzero(fate == Fate.DUPLICATE.value)) for batch, fate in repeated]
+    if n := sum(map(len, again)):
+        places = {name: _joined(again, name) for name in ("offset", "line", "device", "epoch", "seq")}
+        blocks.append(Block("repeats", {**places, "log": Coded.same(str(log.name), n)}))
+    return blocks
+
+
+def _deliveries(log: Log, batches: Sequence[Batch], fate: Ints, columns: Mapping[str, Column]) -> Block:
+    n = len(fate)
+    return Block(
+        "deliveries",
+        {
+            **columns,
+            **{name: _joined(batches, name) for name in _AS_THEY_ARE},
+            "direction": Coded(_joined(batches, "direction"), DIRECTIONS),
+            "outcome": Coded(_joined(batches, "outcome"), OUTCOMES),
+            "kind": Coded.same(log.kind, n),
+            "log": Coded.same(str(log.name), n),
+            "fate": Coded(fate, FATES),
+            "settled": Coded.same(STANDS, n),
+            "seen": np.zeros(n, dtype=np.int64),
+        },
+    )
+
+
+def _joined(batches: Sequence[Batch], name: str) -> Any:  # noqa: ANN401  # a list or an array, as the column is
+    columns = [getattr(batch, name) for batch in batches]
+    if isinstance(columns[0], list):
+        return list(chain.from_iterable(columns))
+    return np.concatenate(columns)
 
 
 def entered_rows(kind: str, entered: Mapping[int, AbstractSet[str]]) -> Block:
@@ -60,6 +120,7 @@ def device_rows(log: str, names: Sequence[str], epochs: Sequence[int], devices: 
             "epoch": epochs,
             "entrance": [device.entrance for device in devices],
             "ranges": [list(zip(each.ranges.low, each.ranges.high, strict=True)) for each in devices],
+            "closed": [device.ranges.closed for device in devices],
             "last_seq": [device.ranges.last for device in devices],
             "last_ts": [device.last_ts for device in devices],
             "last_seen": [device.last_seen for device in devices],

@@ -9,11 +9,12 @@ import numpy as np
 
 from sinks.rows import Block, Coded, Column
 from streams.kernels.batch import DIRECTIONS, OUTCOMES, Ints
-from streams.kernels.cells import Cells, unpack
+from streams.kernels.calendar import SiteDays
+from streams.kernels.cells import Cells, part_of, unpack
 from streams.kernels.counted import MINUTE_MS, WINDOW_MS, Counted
 from streams.kernels.log import LogName
 from streams.kernels.names import Names
-from streams.kernels.place import OUTSIDE, Gate, Place
+from streams.kernels.place import OUTSIDE, Gate
 
 HOUR_MS = 3_600_000
 WINDOWS_AN_HOUR = HOUR_MS // WINDOW_MS
@@ -83,9 +84,11 @@ class Flows:
 
 @dataclass(slots=True)
 class Segment:
-    """Everything that one segment of a log has counted."""
+    """Everything that one part of a segment of a log has counted; `events` have come since its stretch began."""
 
     number: int = 0
+    part: int = 0
+    events: int = 0
     tens: Cells = field(default_factory=Cells)
     minutes: Cells = field(default_factory=Cells)
     days: Cells = field(default_factory=Cells)
@@ -95,16 +98,21 @@ class Segment:
     flows: Flows = field(default_factory=Flows)
     hours: Flows = field(default_factory=Flows)  # the same by hour: what is inside now is summed from these
 
-    def count(self, tens: Counted, place: Place, entrances: Names) -> None:
+    def __len__(self) -> int:
+        """Count the cells of which all others are added up."""
+        refusals = sum(len(cells.counts) for cells in self.refusals.values())
+        return len(self.tens.counts) + len(self.late.counts) + refusals
+
+    def count(self, tens: Counted, gates: Mapping[str, Gate], days: SiteDays, entrances: Names) -> None:
         """Count cells of 10 s."""
         self.tens.add(tens.keys, tens.times)
         minutes = tens.by_minute()
         self.minutes.add(minutes.keys, minutes.times)
-        days = minutes.by_day(place.days)
-        self.days.add(days.keys, days.times)
-        some = np.flatnonzero(days.anonymous)
-        self.anonymous.add(days.keys[some], days.anonymous[some])
-        self._let_through(tens.passed(), place.gates, entrances)
+        by_day = minutes.by_day(days)
+        self.days.add(by_day.keys, by_day.times)
+        some = np.flatnonzero(by_day.anonymous)
+        self.anonymous.add(by_day.keys[some], by_day.anonymous[some])
+        self._let_through(tens.passed(), gates, entrances)
 
     def _let_through(self, passed: Counted, gates: Mapping[str, Gate], entrances: Names) -> None:
         """Let those who passed into areas and out of others."""
@@ -135,7 +143,10 @@ class Segment:
         for number, cells in self.refusals.items():
             reason = log.reasons.listed[number]
             blocks += _rows("refusals_1m", cells, partial(_refusal_columns, log, reason=reason))
-        return [_stamped(block, log=str(log.name), segment=self.number, version=version) for block in blocks]
+        return [
+            _stamped(block, log=str(log.name), segment=part_of(self.number, self.part), version=version)
+            for block in blocks
+        ]
 
     def _day_columns(self, log: Log, keys: Ints) -> dict[str, Any]:
         columns = _cell_columns(log, keys)

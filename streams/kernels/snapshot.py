@@ -2,9 +2,11 @@
 
 from operator import itemgetter
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from streams.kernels import live
 from streams.kernels.admission import Device, Devices
+from streams.kernels.calendar import SiteDays
 from streams.kernels.cells import MOST_CATEGORIES, MOST_ENTRANCES, Cells
 from streams.kernels.identity import Ranges, Reference
 from streams.kernels.log import LogName, Tally
@@ -14,6 +16,8 @@ from streams.kernels.place import Place
 from streams.kernels.segment import Flow, Flows, Segment
 
 FORMAT: Final = 1
+FORMAT_OF_PARTS: Final = 2
+"""Of a log that is in another than the first part of its segment; otherwise the same."""
 
 Plain = dict[str, Any]
 _first = itemgetter(0)
@@ -25,39 +29,41 @@ class SnapshotError(ValueError):
 
 def check(plain: Plain, name: LogName) -> None:
     """Raise SnapshotError unless the snapshot is of this log and of our format."""
-    if plain.get("format") != FORMAT:
+    if plain.get("format") not in (FORMAT, FORMAT_OF_PARTS):
         raise SnapshotError(
-            f"snapshot of {name} has format {plain.get('format')!r}, this version reads {FORMAT}: "
-            "run the version of gatepulse that wrote it, or delete the changelog to count the log anew"
+            f"snapshot of {name} has format {plain.get('format')!r}, this version reads {FORMAT} and "
+            f"{FORMAT_OF_PARTS}: "
+            "run the version of gatepulse that wrote it, or follow 'The snapshots are lost' in docs/operations.md"
         )
     if plain["log"] != str(name):
-        raise SnapshotError(
-            f"snapshot of {plain['log']} found for {name}: set kafka.cluster back to the name it had, "
-            "or its events would be counted a second time under the new one"
-        )
+        raise SnapshotError(f"snapshot of {plain['log']} found for {name}: a log goes on from its own snapshots only")
 
 
 def tally_out(tally: Tally) -> Plain:
     """Write a tally."""
     figures = [tally.received, tally.counted, tally.duplicate, dict(sorted(tally.rejected.items()))]
-    return {"tally": figures, "late": tally.late}
+    return {"tally": figures, "late": tally.late, "first": tally.first, "records": tally.records}
 
 
 def tally_in(plain: Plain) -> Tally:
     """Read a tally."""
     received, counted, duplicate, rejected = plain["tally"]
-    return Tally(received, counted, duplicate, plain.get("late", 0), rejected)
+    first = plain.get("first", 0)  # a version that did not keep it began nearly all of its logs at 0
+    records = plain.get("records", plain["next"] - first)
+    return Tally(received, counted, duplicate, plain.get("late", 0), rejected, first, records)
 
 
 def freeze(log: PassageLog) -> Plain:
     """Write the state as of `next_offset`, sorted, so that equal states read alike; without rows not yet taken.
 
-    What was added to the format since its first version stands under keys of its own (`late`, `times`, `live`): a
-    version that does not know them reads the rest, and one that does not find them goes on without.
+    What was added to the format since its first version stands under keys of its own (`late`, `times`, `live`,
+    `site_days`, `closed`): a version that does not know them reads the rest, and one that does not find them goes on
+    without. A version that does not know parts of a segment would write over the first one: so there it is another
+    format.
     """
     devices = sorted(log.devices.known.items(), key=_first)
     return {
-        "format": FORMAT,
+        "format": FORMAT_OF_PARTS if log.segment.part else FORMAT,
         "log": str(log.name),
         "next": log.next_offset,
         **tally_out(log.tally),
@@ -71,7 +77,9 @@ def freeze(log: PassageLog) -> Plain:
         "last_ts": dict(sorted(log.last_ts.items())),
         "boundary": dict(sorted(log.boundary.items())),
         "segment": _segment_out(log.segment),
+        "closed": [[*key, device.ranges.floor, device.ranges.closed] for key, device in devices if device.ranges.floor],
         "live": live.freeze(log.live),
+        "site_days": log.days.rule,
     }
 
 
@@ -84,14 +92,27 @@ def thaw(plain: Plain, name: LogName, kind: str, place: Place) -> PassageLog:
     log.categories = Names(plain["categories"], limit=MOST_CATEGORIES)
     log.reasons = Names(plain["reasons"])
     devices, times = plain["devices"], plain.get("times")
-    known = dict(map(_device_in, devices, [None] * len(devices) if times is None else times))
+    closed = {(number, epoch): (floor, n) for number, epoch, floor, n in plain.get("closed", ())}
+    known = dict(
+        _device_in(each, of_it, closed.get((each[0], each[1]), (0, 0)))
+        for each, of_it in zip(devices, [None] * len(devices) if times is None else times, strict=True)
+    )
     log.devices = Devices(Names(plain["device_names"]), known)
     log.totals = _cells_in(plain["totals"])
     log.last_ts = dict(plain["last_ts"])
     log.boundary = dict(plain["boundary"])
     log.segment = _segment_in(plain["segment"])
     log.live = live.thaw(plain.get("live"))
+    _take_up_days(log, plain.get("site_days"))
     return log
+
+
+def _take_up_days(log: PassageLog, plain: list[Any] | None) -> None:
+    """Go on with the days by which the log was counted; a version before there was a choice knew midnight only."""
+    site = log.place.days
+    zone, starts = plain or (str(site.zone), 0)
+    if [zone, starts] != site.rule:
+        log.days = SiteDays(ZoneInfo(zone), starts)
 
 
 def _device_out(key: tuple[int, int], device: Device) -> list[Any]:
@@ -99,11 +120,13 @@ def _device_out(key: tuple[int, int], device: Device) -> list[Any]:
     return [*key, list(ranges.low), list(ranges.high), device.entrance, device.last_ts, device.last_seen]
 
 
-def _device_in(plain: list[Any], times: list[list[Reference]] | None) -> tuple[tuple[int, int], Device]:
+def _device_in(
+    plain: list[Any], times: list[list[Reference]] | None, closed: tuple[int, int]
+) -> tuple[tuple[int, int], Device]:
     number, epoch, low, high, entrance, last_ts, last_seen = plain
     unknown: list[Reference] = [None] * len(low)
     low_ts, high_ts = times or (unknown, unknown)
-    ranges = Ranges(list(low), list(high), list(low_ts), list(high_ts))
+    ranges = Ranges(list(low), list(high), list(low_ts), list(high_ts), *closed)
     return (number, epoch), Device(ranges, entrance, last_ts, last_seen)
 
 
@@ -119,6 +142,8 @@ def _cells_in(plain: list[list[int]]) -> Cells:
 def _segment_out(segment: Segment) -> Plain:
     return {
         "number": segment.number,
+        "part": segment.part,
+        "events": segment.events,
         "tens": _cells_out(segment.tens),
         "minutes": _cells_out(segment.minutes),
         "days": _cells_out(segment.days),
@@ -136,6 +161,8 @@ def _segment_in(plain: Plain) -> Segment:
     flows = Flows({(window, area): Flow(*flow) for window, area, *flow in plain["flows"]})
     return Segment(
         number=plain["number"],
+        part=plain.get("part", 0),
+        events=plain.get("events", 0),
         tens=_cells_in(plain["tens"]),
         minutes=_cells_in(plain["minutes"]),
         days=_cells_in(plain["days"]),

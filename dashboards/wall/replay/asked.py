@@ -39,7 +39,7 @@ def read_asked(given: Mapping[str, str], zone: str, *, now: int) -> Asked:
     unknown = sorted(set(given) - set(_NAMES))
     if unknown:
         raise _wrong(unknown[0], given[unknown[0]], Said(f"应为 {'、'.join(_NAMES)}", f"expected {', '.join(_NAMES)}"))
-    start, end = _time(given, "from", zone), _time(given, "to", zone)
+    start, end = _time(given, "from", zone), _time(given, "to", zone, latest=now)
     at = _time(given, "at", zone) if "at" in given else start
     _check_order(given, start, end, now=now, zone=zone)
     if not start <= at <= end + ROUNDED_MS:
@@ -79,8 +79,11 @@ def _check_order(given: Mapping[str, str], start: int, end: int, *, now: int, zo
         )
 
 
-def _time(given: Mapping[str, str], name: str, zone: str) -> int:
-    """Read a time as milliseconds; a plus sign that became a blank on the way is taken for one."""
+def _time(given: Mapping[str, str], name: str, zone: str, *, latest: int = 0) -> int:
+    """Read a time as milliseconds; a plus sign that became a blank on the way is taken for one.
+
+    A local time that the clock shows twice is the first one, or the second unless that is after `latest`.
+    """
     text = given.get(name, "").strip()
     if text.isascii() and text.isdigit() and len(text) <= 15:
         return int(text)
@@ -88,9 +91,14 @@ def _time(given: Mapping[str, str], name: str, zone: str) -> int:
         raise _wrong(name, text, _EXPECTED)
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-        return milliseconds(moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone)))
+        return milliseconds(moment) if moment.tzinfo else _local_time(moment, zone, latest)
     except (ValueError, OverflowError):
         raise _wrong(name, text, _EXPECTED) from None
+
+
+def _local_time(moment: datetime, zone: str, latest: int) -> int:
+    first, second = (milliseconds(moment.replace(tzinfo=ZoneInfo(zone), fold=fold)) for fold in (0, 1))
+    return second if first < second <= latest else first
 
 
 def _speed(text: str) -> float:

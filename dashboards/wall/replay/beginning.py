@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from dashboards.wall.hours import local
 from dashboards.wall.queries import ACKNOWLEDGEABLE, QUEUES_MS
 from dashboards.wall.reading import HOUR, MINUTE, complete_to
 from dashboards.wall.replay import questions
@@ -59,13 +58,13 @@ class Beginning:
         return logs
 
     def _grid(self, logs: Logs) -> Grid:
-        """Begin with the day that the wall showed, which is the one before if storage was behind at midnight."""
+        """Begin with the day that the wall showed, which is the one before if storage was behind when it began."""
         stored = complete_to(logs.rows(self.at.real))
         shown = self.at.site if stored is None else min(self.at.site, self.asking.clock.now(stored))
-        zone = self.asking.site.time_zone
-        day = local(max(shown, self.at.site - 24 * HOUR), zone).date()
+        site = self.asking.site
+        day = site.days.day(max(shown, self.at.site - 24 * HOUR))
         end = self.asking.end + AHEAD_MS
-        return Grid(grid_start(day, zone), end + -end % HOUR, *names_of(self.asking.site))
+        return Grid(grid_start(day, site), end + -end % HOUR, *names_of(site))
 
     def _setting(self, grid: Grid) -> Setting:
         end = moment_of(self.asking.end, self.asking.clock)
@@ -121,16 +120,17 @@ class Beginning:
         leaky = {device: last for device, _, missing, last in devices if missing}
         if not leaky:
             return []
+        received = self.asking.rows(questions.RANGES, devices=tuple(leaky))
         found = [
-            (device, epoch, after, events)
-            for device, epoch, ranges in self.asking.rows(questions.RANGES, devices=tuple(leaky))
-            for after, events in holes(ranges)
+            (device, epoch, after, events) for device, epoch, ranges, _ in received for after, events in holes(ranges)
         ]
+        closed = [Hole(leaky[device], device, n) for device, _, _, n in received if n]  # nobody knows where
         times = dict(self._times([(device, epoch, after) for device, epoch, after, _ in found]))
-        return sorted(
+        opened = [
             Hole(times.get((device, epoch, after), leaky[device]), device, events)
             for device, epoch, after, events in found
-        )
+        ]
+        return sorted(opened + closed)
 
     def _times(self, events: Sequence[tuple[str, int, int]]) -> Iterator[tuple[tuple[str, int, int], int]]:
         for first in range(0, len(events), EVENTS_AT_ONCE):

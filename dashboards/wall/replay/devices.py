@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dashboards.wall.reading import DeviceRow
+from streams.kernels.identity import MOST_MISSING
 
 
 class Received(NamedTuple):
@@ -20,6 +21,7 @@ class Received(NamedTuple):
     ranges: Sequence[tuple[int, int]]
     last_seq: int
     last_ts: int
+    closed: int = 0
 
 
 @dataclass(slots=True)
@@ -52,13 +54,15 @@ def _drawn(device: str, received: Sequence[Received]) -> DeviceRow:
     return DeviceRow(
         device,
         max(newest, key=lambda each: each.last_seq).entrance,
-        sum(lacking for epoch in epochs for _, lacking in holes(_ranges(received, epoch))),
+        sum(min(_missing([each for each in received if each.epoch == epoch]), MOST_MISSING) for epoch in epochs),
         max(each.last_ts for each in received),
     )
 
 
-def _ranges(received: Sequence[Received], epoch: int) -> list[tuple[int, int]]:
-    return [one for each in received if each.epoch == epoch for one in each.ranges]
+def _missing(received: Sequence[Received]) -> int:
+    """Count what is missing of one epoch, as the view does."""
+    open_holes = sum(n for _, n in holes([one for each in received for one in each.ranges]))
+    return open_holes + sum(each.closed for each in received)
 
 
 def holes(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

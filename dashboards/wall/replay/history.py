@@ -10,13 +10,13 @@ from typing import Final
 import numpy as np
 
 from dashboards.wall.queries import Rounds
-from dashboards.wall.reading import MINUTE, Reading, TrendReading
+from dashboards.wall.reading import MINUTE, LossRow, Reading, TrendReading
 from dashboards.wall.replay import questions
 from dashboards.wall.replay.asking import Asking, Store, alarms, queues
 from dashboards.wall.replay.beginning import Beginning
 from dashboards.wall.replay.devices import Received
 from dashboards.wall.replay.logs import Progress
-from dashboards.wall.replay.past import Chunk, midnights
+from dashboards.wall.replay.past import Chunk
 from dashboards.wall.replay.timeline import Ints, Known, Moment, Passages, moment_of
 from streams.clock import SiteClock
 from streams.site import Site
@@ -46,22 +46,32 @@ class History:
         self._asking = Asking(store, site, clock, end, known, flow_minutes)
         self._chunk_ms = chunk_ms
         self._rounds = Rounds(store.query, site, clock, flow_minutes=flow_minutes)
+        self._losses = self._rounds.losses()
         self._loaded = moment_of(begin, clock)
         self._past = Beginning(self._asking, self._loaded).past()
 
     def reading(self, site_ms: int) -> Reading:
-        """Return the rows of the wall at a moment of the site's clock."""
+        """Return the rows of the wall at a moment of the site's clock.
+
+        What was counted twice and settled since is not in it, so that nothing is said of it.
+        """
         moment = self._reach(site_ms)
         span = self._past.span(moment)
         if span.day not in self._past.firsts:
             self._past.firsts = {span.day: self._firsts(span.day)}
-        return self._past.reading(span, moment)
+        return self._past.reading(span, moment, self._known(moment))
 
     def trend(self, site_ms: int) -> Sequence[TrendReading]:
         """Return the rows of the trends at a moment; the days before are as they are known today."""
         moment = self._reach(site_ms)
         span = self._past.span(moment)
         return self._past.trend(span, moment, self._rounds.read_before(span))
+
+    def _known(self, moment: Moment) -> Sequence[LossRow]:
+        """Return the losses that were accepted by then, or that had happened as is known today."""
+        if self._asking.known == "then":
+            return [each for each in self._losses if each.accepted_at <= moment.real]
+        return [each for each in self._losses if each.begin <= moment.site]
 
     def _reach(self, site_ms: int) -> Moment:
         """Load what is needed to show a moment."""
@@ -92,7 +102,7 @@ class History:
         if self._asking.known == "then":
             rows = self._asking.rows(questions.FIRSTS_KNOWN, day=day.isoformat())
         else:
-            start, end = midnights(day, self._asking.site.time_zone)
+            start, end = self._asking.site.days.bounds(day)
             boundary = [entrance.id for entrance in self._asking.site.entrances if entrance.boundary]
             rows = self._asking.rows(questions.FIRSTS, start=start, end=end, boundary=boundary)
         for kind, axis in rows:

@@ -6,11 +6,10 @@ are no forecasts, since only the newest are kept. In a corrected replay a device
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 
-from dashboards.wall.hours import midnight, milliseconds
 from dashboards.wall.queries import ACKNOWLEDGEABLE, QUEUES_MS, Day
 from dashboards.wall.reading import (
     MINUTE,
@@ -19,12 +18,14 @@ from dashboards.wall.reading import (
     EpisodeRow,
     InsideRow,
     LogRow,
+    LossRow,
     QueueRow,
     Reading,
     Span,
     Stretch,
     TodayRow,
     TrendReading,
+    lost_on,
     span_of,
 )
 from dashboards.wall.replay.counts import Counts
@@ -106,21 +107,25 @@ class Past:
         logs = self._logs(moment)
         return span_of(logs, setting.clock, moment.real, setting.site, flow_minutes=setting.flow_minutes)
 
-    def reading(self, span: Span, moment: Moment) -> Reading:
-        """Return the rows as of the moment that `span` was asked for; its day must be in `firsts`."""
+    def reading(self, span: Span, moment: Moment, losses: Sequence[LossRow]) -> Reading:
+        """Return the rows as of the moment that `span` was asked for; its day must be in `firsts`.
+
+        `losses`: what was known to be lost for good.
+        """
         axis = moment.on(self.setting.known)
-        start, end = midnights(span.day, self.setting.site.time_zone)
+        start, end = self.setting.site.days.bounds(span.day)
         return Reading(
             real_ms=moment.real,
             span=span,
             logs=self._logs(moment),
-            today=self._today(span.day, start, end, axis),
-            areas=[self._area(place, axis) for place in range(len(self.counts.slots))],
+            today=self._today(span.day, start, end, axis, losses),
+            areas=[self._area(place, axis, losses) for place in range(len(self.counts.slots))],
             totals=self.counts.totals(start, end),
             flows=self.counts.flows(span),
             devices=self.devices.rows(axis),
             episodes=self._shown(),
             queues=[row for row in self._queues.values() if row.at > span.end - QUEUES_MS],
+            lost=lost_on(span.day, losses),
         )
 
     def trend(self, span: Span, moment: Moment, behind: Mapping[Scope, Day]) -> list[TrendReading]:
@@ -154,7 +159,7 @@ class Past:
             return self.logs.rows(moment.real)
         return made_up(moment, int(np.searchsorted(self.setting.rejected, moment.real, side="right")))
 
-    def _today(self, day: date, start: int, end: int, axis: int) -> list[TodayRow]:
+    def _today(self, day: date, start: int, end: int, axis: int, losses: Sequence[LossRow]) -> list[TodayRow]:
         entrances = {each.id: each for each in self.setting.site.entrances}
         passages = {(kind, way): 0 for kind in ("person", "vehicle") for way in ("in", "out")}
         for gate in self.counts.totals(start, end):
@@ -167,7 +172,8 @@ class Past:
         for kind in ("person", "vehicle"):
             known = firsts.get(kind)
             distinct = 0 if known is None else int(np.searchsorted(known, axis, side="right"))
-            row = TodayRow(kind, passages[kind, "in"], passages[kind, "out"], distinct, unidentified.get(kind, 0))
+            lost = lost_on(day, (each for each in losses if each.kind == kind))
+            row = TodayRow(kind, passages[kind, "in"], passages[kind, "out"], distinct, unidentified.get(kind, 0), lost)
             if any(row[1:]):
                 rows.append(row)
         return rows
@@ -181,13 +187,18 @@ class Past:
 
         return course(counts.flow(place), counts.grid.start, happened, before)
 
-    def _area(self, place: int, axis: int) -> AreaRow:
+    def _area(self, place: int, axis: int, losses: Sequence[LossRow]) -> AreaRow:
         slot = self.counts.slots[place]
         earlier, newest = self.setting.earlier, self.counts.newest_of(place)
         if not newest and earlier.heard(slot, self.counts.signs[place], axis=axis):
             newest = earlier.newest[slot]
         inside = int(self._course(place, axis)[-1])
-        return AreaRow(*slot, newest or None, inside, self.setting.capacities.get(slot))
+        counted = [
+            each.window + WINDOW for each in self._corrections(slot) if each.absolute is not None and each.axis <= axis
+        ]
+        since = max(counted, default=0)
+        lost = sum(each.records for each in losses if each.of(slot[1]) and each.end >= since)
+        return AreaRow(*slot, newest or None, inside, self.setting.capacities.get(slot), lost)
 
     def _corrections(self, slot: Slot) -> list[Correction]:
         return [each for each in self.setting.corrections if (each.area, each.kind) == slot]
@@ -225,12 +236,7 @@ class Past:
         return [row for row in kept if row.state != "cleared"]
 
 
-def midnights(day: date, zone: str) -> tuple[int, int]:
-    """Return when a calendar day begins and ends at the site."""
-    return milliseconds(midnight(day, zone)), milliseconds(midnight(day + timedelta(days=1), zone))
-
-
-def grid_start(day: date, zone: str) -> int:
+def grid_start(day: date, site: Site) -> int:
     """Return where a grid must begin: an hour before the day does, on a full hour of UTC."""
-    start = midnights(day, zone)[0] - 60 * MINUTE
+    start = site.days.begin(day) - 60 * MINUTE
     return start - start % (60 * MINUTE)

@@ -129,7 +129,7 @@ ORDER BY axis
 RECEIVED = f"""
 SELECT
     toUnixTimestamp64Milli(known_at) AS axis, device, epoch, log, version, entrance, ranges, last_seq,
-    toUnixTimestamp64Milli(last_ts)
+    toUnixTimestamp64Milli(last_ts), closed
 FROM gatepulse.devices_known
 WHERE known_at > {moment("since")} AND known_at <= {moment("upto")}
 ORDER BY axis, version
@@ -138,7 +138,7 @@ ORDER BY axis, version
 RECEIVED_BY = f"""
 SELECT
     toUnixTimestamp64Milli(known_at) AS axis, device, epoch, log, version, entrance, ranges, last_seq,
-    toUnixTimestamp64Milli(last_ts)
+    toUnixTimestamp64Milli(last_ts), closed
 FROM gatepulse.devices_known
 WHERE (device, epoch, log, version) IN
 (
@@ -169,10 +169,10 @@ ORDER BY axis
 DEVICES = "SELECT device, entrance, missing, toUnixTimestamp64Milli(last_ts) FROM gatepulse.completeness"
 
 RANGES = """
-SELECT device, epoch, groupArrayArray(newest)
+SELECT device, epoch, groupArrayArray(newest), sum(newest_closed)
 FROM
 (
-    SELECT device, epoch, log, argMax(ranges, version) AS newest
+    SELECT device, epoch, log, argMax(ranges, version) AS newest, argMax(closed, version) AS newest_closed
     FROM gatepulse.devices_known
     WHERE device IN %(devices)s
     GROUP BY device, epoch, log

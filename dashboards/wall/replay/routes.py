@@ -148,6 +148,6 @@ class Replays:
 
 
 def _refusal(refused: Refused) -> Response:
-    log.info("wall_replay_refused", status=refused.status, reason=str(refused))
+    log.info("wall_replay_refused", status=refused.status)
     headers = {} if refused.retry_after_s is None else {"Retry-After": str(refused.retry_after_s)}
     return Response(msgspec.json.encode(refused.said), refused.status, headers, media_type="application/json")

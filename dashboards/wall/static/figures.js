@@ -2,7 +2,7 @@
 
 import { count, filled, known, share } from "./format.js";
 import { make, shape, write } from "./dom.js";
-import { Tile, showNumber, showText } from "./tile.js";
+import { Tile, newMark, showMark, showNumber, showText } from "./tile.js";
 
 const STEADY = 0.1; // a flow that differs less than this from the minutes before is steady
 
@@ -12,12 +12,17 @@ export class Entered extends Tile {
     this.main = this.figure("main", "entries");
     this.second = this.figure("second", spec.kind === "vehicle" ? "inside" : "distinct");
     this.label = make("small", "");
+    this.lost = newMark();
+    this.lostInside = newMark();
     this.note = make("small", "");
+    this.since = make("small", "");
     this.exits = make("small", "note");
-    this.heading.append(this.exits);
+    this.heading.append(this.since, this.exits);
     const line = make("p", "line");
-    line.append(this.second, this.label, this.note);
-    this.element.append(this.main, line);
+    line.append(this.second, this.lostInside, this.label, this.note);
+    const marked = make("div", "marked");
+    marked.append(this.main, this.lost);
+    this.element.append(marked, line);
   }
 
   show(view) {
@@ -25,8 +30,12 @@ export class Entered extends Tile {
     const today = snapshot.today[this.spec.kind] ?? {};
     const vehicles = this.spec.kind === "vehicle";
     this.showTitle(vehicles ? words.vehicles_today : words.persons_today, view);
+    this.since.hidden = !view.site.day_starts; // midnight need not be said
+    write(this.since, words.since(view.site.day_starts));
     showNumber(this.main, count(today.entries));
+    showMark(this.lost, "−", today.lost, words);
     write(this.second, count(vehicles ? snapshot.inside.vehicle?.inside : today.distinct));
+    showMark(this.lostInside, "±", vehicles && snapshot.inside.vehicle?.lost, words);
     write(this.label, vehicles ? words.inside_short : words.distinct);
     write(this.note, today.unidentified ? words.unidentified(count(today.unidentified)) : "");
     write(this.exits, words.exits(count(today.exits)));
@@ -42,12 +51,15 @@ export class Inside extends Tile {
     this.share = this.figure("share", "share");
     this.capacity = make("small", "");
     this.main = this.figure("main", "inside");
+    this.lost = newMark();
     this.soon = this.figure("soon", "ahead");
     const dial = make("div", "dial");
     const reading = make("div", "reading");
     reading.append(this.share, this.capacity);
     dial.append(this.ring, reading);
-    this.element.append(this.main, dial, this.soon);
+    const marked = make("div", "marked");
+    marked.append(this.main, this.lost);
+    this.element.append(marked, dial, this.soon);
   }
 
   show(view) {
@@ -57,6 +69,7 @@ export class Inside extends Tile {
     write(this.partial, known(now.inside) && now.unheard ? words.areas_unheard(now.unheard) : "");
     write(this.capacity, known(now.capacity) ? words.of_capacity(count(now.capacity)) : words.no_capacity);
     showNumber(this.main, count(now.inside));
+    showMark(this.lost, "±", now.lost, words);
     write(this.share, share(now.share));
     showText(this.soon, ahead(now, words) || placesLeft(now, words));
     this.element.dataset.level = now.level ?? "calm";

@@ -12,7 +12,7 @@ export function showHealth(now, snapshot, site, words, language) {
   write(byId("speed"), words.speed(site.speed));
   write(byId("age"), ageText(now, site.replay, words));
   byId("age-pill").dataset.state = now.fresh === "ok" ? "good" : now.fresh === "old" ? "bad" : "unknown";
-  showCompleteness(health, words);
+  showCompleteness(health, words, language);
   showVitals(snapshot, format, site, words, language);
 }
 
@@ -22,7 +22,13 @@ function ageText(now, replay, words) {
   return (replay ? words.replay_age : words.age)(age(now.age_ms, words));
 }
 
-function showCompleteness(health, words) {
+function showCompleteness(health, words, language) {
+  const [notice] = health.notices ?? [];
+  if (notice) {
+    byId("complete-pill").dataset.state = "bad";
+    write(byId("complete"), notice.said[language]);
+    return;
+  }
   const never = health.lanes - health.heard - health.silent;
   const good = health.missing === 0 && never === 0 && health.logs_behind === 0 && health.rejected === 0;
   byId("complete-pill").dataset.state = !known(health.missing) ? "unknown" : good ? "good" : "warn";

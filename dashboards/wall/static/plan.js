@@ -3,13 +3,15 @@
 import { count, filled, known, share } from "./format.js";
 import { fit, make, write } from "./dom.js";
 import { aheadShort, placesLeft } from "./figures.js";
-import { Tile, showNumber, showText } from "./tile.js";
+import { Tile, newMark, showMark, showNumber, showText } from "./tile.js";
 
 const PARTS = ["name", "inside", "share", "soon"];
 
 export class Plan extends Tile {
   constructor(spec) {
     super(spec);
+    this.lost = newMark();
+    this.heading.append(this.lost);
     this.cells = make("div", "cells");
     this.element.append(this.cells);
   }
@@ -18,6 +20,7 @@ export class Plan extends Tile {
     const { snapshot, site, words } = view;
     const areas = snapshot.areas.filter((area) => !this.spec.kind || area.kind === this.spec.kind);
     this.showTitle(words.areas, view);
+    showMark(this.lost, "±", Math.max(0, ...areas.map((area) => area.lost)), words);
     fit(this.cells, areas.length, newCell);
     const frame = frameOf(areas.map((area) => site.areas[area.id]?.place).filter(Boolean));
     areas.forEach((area, number) => showCell(this.cells.children[number], area, frame, view));
@@ -50,7 +53,7 @@ function showCell(cell, area, frame, { site, words, language }) {
   cell.style.setProperty("--heat", `${filled(area.share)}%`);
   showText(name, title?.[language] ?? area.id);
   const left = placesLeft(area, words);
-  showNumber(inside, left || count(area.inside));
+  showNumber(inside, (area.lost && known(area.inside) ? "≈" : "") + (left || count(area.inside))); // how far off, the heading says
   write(percentage, known(area.share) ? share(area.share) : "");
   showText(soon, aheadShort(area, words) || (left && words.parked(count(area.inside))));
 }

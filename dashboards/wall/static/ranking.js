@@ -3,7 +3,7 @@
 import { count, known, shortAge, waiting } from "./format.js";
 import { fit, make, rem, write } from "./dom.js";
 import { changeOf } from "./figures.js";
-import { Tile } from "./tile.js";
+import { Tile, newMark, showMark } from "./tile.js";
 
 const GROUPS = ["person", "vehicle", "inner"];
 const DWELL_MS = 12_000;
@@ -18,7 +18,8 @@ export class Ranking extends Tile {
     super(spec);
     this.group = make("b", "group");
     this.dots = make("span", "pages");
-    this.heading.append(this.group, this.dots);
+    this.lost = newMark();
+    this.heading.append(this.group, this.lost, this.dots);
     this.head = make("div", "row head");
     this.head.append(...PARTS.map((part) => make("span", part)));
     this.rows = make("div", "rows");
@@ -38,6 +39,7 @@ export class Ranking extends Tile {
     const peak = Math.max(1, ...entrances.filter((row) => row.group === page.group).map((row) => row.flow_in + row.flow_out));
     this.showTitle(words.ranking, view);
     write(this.group, page.of ? `${words[page.group]} ${page.first + 1}–${page.first + page.rows.length} / ${page.of}` : "");
+    showMark(this.lost, "−", view.snapshot.today[page.rows[0]?.kind]?.lost, words);
     write(this.dots, pages.length > 1 ? pages.map((_, place) => (place === this.#page ? "●" : "○")).join(" ") : "");
     const titles = ["", words.entrance, words.minute_in, words.minute_out, words.flow(site.flow_minutes), words.change,
       words.today_in, words.today_out, words.lanes, words.wait, words.age_of];

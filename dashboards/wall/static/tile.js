@@ -4,6 +4,7 @@
 // `view` is all that can be shown: { snapshot, trends, site, words, language, format, site_ms }.
 
 import { make, write } from "./dom.js";
+import { count } from "./format.js";
 
 export class Tile {
   constructor(spec) {
@@ -40,6 +41,22 @@ export class Tile {
   }
 }
 
+// The mark beside a figure that lacks records for good: "incomplete", and how many. "−": so many may be missing from it;
+// "±": it may be off by so many. Hidden while nothing is.
+export function newMark() {
+  const mark = make("span", "lost");
+  mark.append(make("small", "word"), make("b", "size"));
+  mark.hidden = true;
+  return mark;
+}
+
+export function showMark(mark, sign, lost, words) {
+  mark.hidden = !lost;
+  write(mark.firstChild, lost ? words.lost : "");
+  write(mark.lastChild, lost ? sign + count(lost) : "");
+  mark.style.setProperty("--letters", Math.max(7, mark.lastChild.textContent.length));
+}
+
 // A number in large letters that shrink as it grows, so that it never leaves its tile.
 export function showNumber(output, text) {
   write(output, text);
@@ -52,7 +69,7 @@ export function showText(element, text) {
   element.style.setProperty("--letters", Math.max(10, widthOf(text)));
 }
 
-// How many Latin letters or digits are as wide; a Chinese character is as wide as two.
+// How many Latin letters or digits are as wide; a Chinese character is as wide as two, and so is its font's "≈".
 function widthOf(text) {
-  return [...text].reduce((sum, letter) => sum + (letter > "\u2e80" ? 1.9 : 1.05), 0);
+  return [...text].reduce((sum, letter) => sum + (letter > "\u2e80" || letter === "≈" ? 1.9 : 1.05), 0);
 }

@@ -3,7 +3,7 @@
 
 import { known } from "./format.js";
 import { fit, make, rem, shape, write } from "./dom.js";
-import { Tile } from "./tile.js";
+import { Tile, newMark, showMark } from "./tile.js";
 
 const MINUTE = 60_000;
 const LEVELS = [["yellow", 0.8], ["orange", 0.9], ["red", 1]];
@@ -16,7 +16,8 @@ export class Trend extends Tile {
   constructor(spec) {
     super(spec);
     this.keys = make("span", "keys");
-    this.heading.append(this.keys);
+    this.lost = newMark();
+    this.heading.append(this.lost, this.keys);
     this.chart = shape("svg", "chart", { role: "img" });
     this.element.append(this.chart);
   }
@@ -25,6 +26,8 @@ export class Trend extends Tile {
     const { trends, snapshot, site, words, language } = view;
     const { kind, area } = this.spec;
     this.showTitle(words.trend, view);
+    const today = snapshot.today[kind]?.lost;
+    showMark(this.lost, today ? "−" : "±", today || this.occupancy(snapshot).lost, words);
     const trend = trends?.find((each) => each.kind === kind && each.area === area);
     const { clientWidth: width, clientHeight: height } = this.chart;
     if (!trend) this.#clear();

@@ -1,13 +1,21 @@
 """How full the areas of a site are, as the store says, and through which gates they leak; read `log` next."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from streams.kernels.alarms.inputs import LogFlow, Reading
 from streams.kernels.alarms.rules import AlarmPlace, Gate
+from streams.kernels.batch import Ints
+from streams.kernels.takeup import OF_TIME
+
+_SECOND: Final = 1000
+MOST_COMING: Final = 1_000
+"""Readings of moments that are not judged yet."""
+_MOST_MISSING: Final = 1 << 52
+"""Of one log and entrance: so any number of logs add up. Workers of before this limit told numbers without one."""
 
 
 class Figure(NamedTuple):
@@ -21,7 +29,8 @@ class Figure(NamedTuple):
 class Areas:
     """What the store says is inside: the newest `reading` as of a moment, and in `coming` those after it, in order.
 
-    figures: percent of capacities, and how many fewer than nobody are inside, which is drift; by rule, subject, kind.
+    figures: percent of capacities; how many fewer than nobody are inside, which is drift; for how many seconds a source
+    has had a problem. By rule, subject, kind.
     """
 
     def __init__(self, place: AlarmPlace) -> None:
@@ -36,8 +45,11 @@ class Areas:
         self.figures = {} if reading is None else dict(self._figures(reading))
 
     def hear(self, readings: Sequence[Reading]) -> None:
-        """Take in what was read; it counts from its own moment on."""
-        self.coming = sorted([*self.coming, *readings], key=lambda each: each.at)
+        """Take in what was read; it counts from its own moment on.
+
+        While the logs do not get on, the oldest of what was read is forgotten: it is unknown then.
+        """
+        self.coming = sorted([*self.coming, *readings], key=lambda each: each.at)[-MOST_COMING:]
 
     def go_on(self, at: int) -> None:
         """Go on to a moment (ms of site time)."""
@@ -58,6 +70,9 @@ class Areas:
         for kind, capacity in self.place.capacity.items():
             if kind in total:
                 yield self._figure("area-capacity", self.place.site, kind, "", 100.0 * (total[kind] / capacity))
+        for problem in reading.problems:
+            rule = "source-time" if problem.problem in OF_TIME else "source-unread"
+            yield self._figure(rule, problem.subject, "", "", (reading.at - problem.since) / _SECOND)
 
     def _figure(
         self, name: str, subject: str, kind: str, zone: str, value: float
@@ -67,7 +82,10 @@ class Areas:
 
 
 class Leaks:
-    """Events that are known to be missing: `missing` by log and entrance, `by_gate` added up over the logs."""
+    """Events that are known to be missing, as each log has told it: `missing` by log and entrance, `by_gate` added up.
+
+    It is what counts as long as the store was not asked: a device that came through two logs is complete in neither.
+    """
 
     def __init__(self, gates: Sequence[Gate]) -> None:
         self.gates = gates
@@ -75,17 +93,21 @@ class Leaks:
 
     def take_up(self, missing: dict[str, dict[str, int]]) -> None:
         """Go on from what was known."""
-        self.missing = missing
+        self.missing = {log: {name: min(n, _MOST_MISSING) for name, n in by.items()} for log, by in missing.items()}
         self._add_up()
 
     def hear(self, flow: LogFlow) -> None:
         """Take in what the newest version of a log says."""
         if flow.missing != self.missing.get(flow.log):
-            self.missing[flow.log] = flow.missing
+            self.missing[flow.log] = {entrance: min(n, _MOST_MISSING) for entrance, n in flow.missing.items()}
             self._add_up()
 
     def _add_up(self) -> None:
         sums: Counter[str] = Counter()
         for missing in self.missing.values():
             sums.update(missing)
-        self.by_gate = np.array([sums[gate.id] for gate in self.gates], dtype=np.int64)
+        self.by_gate = self.at_gates(sums)
+
+    def at_gates(self, by_entrance: Mapping[str, int]) -> Ints:
+        """Return figures by entrance as one figure a gate."""
+        return np.array([by_entrance.get(gate.id, 0) for gate in self.gates], dtype=np.int64)

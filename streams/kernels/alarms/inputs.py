@@ -46,11 +46,27 @@ class Inside:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceProblem:
+    """What stands in the way of a partition, or of a whole topic, `since` when; see `kernels.takeup.Problem`."""
+
+    subject: str
+    problem: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """Occupancies read from the store; `at` is when."""
+    """Figures and problems of sources, read from the store; `at` is when.
+
+    missing: events known to be missing, over all logs, and conflicts: numbers that came again with other content within
+    an hour, both by entrance, where there are any; None: a version that did not ask has written it.
+    """
 
     at: int
     inside: list[Inside]
+    missing: dict[str, int] | None = None
+    conflicts: dict[str, int] | None = None
+    problems: list[SourceProblem] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +83,9 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class AlarmInput:
-    """One line of the topic."""
+    """One line of the topic; unprocessable: lines that were set aside so far, by log, where there are any."""
 
     flows: list[LogFlow] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
+    unprocessable: dict[str, int] = field(default_factory=dict)

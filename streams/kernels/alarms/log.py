@@ -5,7 +5,7 @@ is behind all others by more than PATIENCE_SECONDS (its worker is being started 
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -13,9 +13,11 @@ import numpy as np
 from sinks.rows import Block
 from streams.kernels.alarms.areas import Areas, Leaks
 from streams.kernels.alarms.episodes import Alarm, Episode, episode_rows
-from streams.kernels.alarms.inputs import AlarmInput, Command, LogFlow
+from streams.kernels.alarms.inputs import AlarmInput, Command, LogFlow, Reading
 from streams.kernels.alarms.recent import SPAN, Recent
 from streams.kernels.alarms.rules import LEAST_REFUSED, OVERLOAD, AlarmPlace
+from streams.kernels.alarms.set_aside import LATELY_SECONDS, SetAside
+from streams.kernels.alarms.set_aside import RULE as SET_ASIDE
 from streams.kernels.alarms.silence import Silence
 from streams.kernels.batch import Bools, Ints, Rejection
 from streams.kernels.live import Measure
@@ -26,6 +28,8 @@ TOLD_SECONDS: Final = 300
 """Real seconds for which Prometheus is told that an episode was cleared."""
 READING_SECONDS: Final = 30
 """Real seconds after which an occupancy that was read from the store is not believed any more."""
+CLOCK_SECONDS: Final = 60
+"""Real seconds by which the clocks of workers and brokers may differ and be believed, as for `broker-clock`."""
 HICCUP_SECONDS: Final = 10
 """Real seconds for which a broker or a worker may be away without a silence of the site: matters at high speed only."""
 _KEPT: Final = 50
@@ -36,7 +40,8 @@ _REFUSAL_SECONDS: Final = 300
 _OPEN_LANE_SECONDS: Final = 300
 _AT_ONCE: Final = SPAN - _REFUSAL_SECONDS
 """Seconds that are added up together: what the first of them looks back on is still kept at the last one."""
-_OF_AREAS: Final = ("area-capacity", "drift")
+_READ: Final = ("area-capacity", "drift", "source-unread", "source-time")
+"""Rules about what is read from the store."""
 _EVENTS: Final = (Measure.PASSED_IN, Measure.PASSED_OUT, Measure.DENIED)
 
 
@@ -57,15 +62,17 @@ class AlarmLog:
     name: LogName
     place: AlarmPlace
     next_offset: int
-    tally: Tally = field(default_factory=Tally)
     clocks: dict[str, tuple[int, int]] = field(default_factory=dict)  # by log: version, complete to (ms)
     now: int = 0  # the newest moment that was judged, ms of site time
     alarms: dict[tuple[str, str, str], Alarm] = field(default_factory=dict)
     episodes: dict[str, Episode] = field(default_factory=dict)
     was_open: bool = False
 
+    tally: Tally = field(init=False)
+
     def __post_init__(self) -> None:
         """Begin without having heard anything."""
+        self.tally = Tally(first=self.next_offset)
         self.recent = Recent([gate.id for gate in self.place.gates])
         self.silence = Silence(self.place.gates)
         self._changed: list[Episode] = []
@@ -75,6 +82,7 @@ class AlarmLog:
         self._parts = {(part.rule, part.subject): number for number, part in enumerate(self.silence.parts)}
         self.leaks = Leaks(self.place.gates)
         self.areas = Areas(self.place)
+        self.set_aside = SetAside()
         self._judged: set[tuple[str, str, str]] = set()
         self._no_gate: Bools = np.zeros(len(self.place.gates), dtype=np.bool_)
         self._no_part: Bools = np.zeros(len(self.silence.parts), dtype=np.bool_)
@@ -90,9 +98,17 @@ class AlarmLog:
         unfit = [each for each in batch.rejections if each.position.offset >= self.next_offset]
         self._rejections += unfit
         self.tally = self.tally.plus(
-            received=len(fresh) + len(unfit), counted=len(fresh), duplicate=0, rejections=unfit
+            received=len(fresh) + len(unfit),
+            counted=len(fresh),
+            duplicate=0,
+            rejections=unfit,
+            records=max(0, batch.after - max(self.next_offset, batch.first)),
         )
         self.next_offset = max(self.next_offset, batch.after)
+
+    def skip_to(self, offset: int) -> None:
+        """Pass over the offsets before this one."""
+        self.next_offset = offset
 
     def take(self) -> list[Block]:
         """Return the rows of the episodes that have changed, a row a change."""
@@ -121,18 +137,36 @@ class AlarmLog:
         """Take in what was said; `arrived` at a moment of site time, and nothing can be complete beyond that."""
         for flow in said.flows:
             self._hear_flow(flow, flow.complete_to if arrived is None else min(flow.complete_to, arrived))
-        self.areas.hear(said.readings)
+        self.areas.hear([self._as_of(each, arrived) for each in said.readings])
+        self.set_aside.hear(said.unprocessable)
         self._judge()
         for command in said.commands:
             self._command(command)
 
+    def _as_of(self, reading: Reading, arrived: int | None) -> Reading:
+        """Return a reading as of now if its clock contradicts the brokers': it would wait, or be too old, for ever."""
+        most = CLOCK_SECONDS * _SECOND * self.place.clock.speed
+        now = max(self.now, self.complete_to)
+        if arrived is None or not now or abs(reading.at - arrived) <= most:
+            return reading
+        problems = [replace(each, since=each.since - reading.at + now) for each in reading.problems]
+        return replace(reading, at=now, problems=problems)
+
     def _hear_flow(self, flow: LogFlow, complete_to: int) -> None:
+        self._end_logs_before(flow.log)
         version, known = self.clocks.get(flow.log, (0, 0))
         self.clocks[flow.log] = (max(version, flow.version), max(known, complete_to))
         if flow.version >= version:
             self.leaks.hear(flow)
         self.recent.hear(flow)
         self.silence.hear(flow)
+
+    def _end_logs_before(self, name: str) -> None:
+        """Wait no longer for the logs of a partition that was made anew: nothing comes in them any more."""
+        if name not in self.clocks:
+            place = name.partition("@")[0]
+            for ended in [each for each in self.clocks if each.partition("@")[0] == place]:
+                del self.clocks[ended]
 
     def _command(self, command: Command) -> None:
         episode = self.episodes.get(command.episode)
@@ -193,6 +227,8 @@ class AlarmLog:
         self._judge_silence(at, parts, is_open=is_open)
         self._judge_areas(at)
         self._judge_missing(at)
+        self._judge_conflicts(at)
+        self._judge_set_aside(at)
         self._withdraw(at)
 
     def _unknown(self, at: int) -> tuple[Bools, Bools]:
@@ -215,7 +251,7 @@ class AlarmLog:
     def _withdraw(self, at: int) -> None:
         """Clear what nobody judges any more: its subject is no longer in the profile."""
         for key in self.alarms.keys() - self._judged:
-            if self.areas.reading is not None or key[0] not in _OF_AREAS:
+            if self.areas.reading is not None or key[0] not in _READ:
                 self._note(self.alarms.pop(key).withdraw(at))
 
     # -- the rules -----------------------------------------------------------------------------------------------------
@@ -261,18 +297,45 @@ class AlarmLog:
         self.areas.go_on(at)
         if self.areas.reading is None:
             return
-        known = at - self.areas.reading.at <= READING_SECONDS * _SECOND * self.place.clock.speed
+        known = self._is_known(at)
         for key, figure in self.areas.figures.items():
             if figure.asks or key in self.alarms:
                 rule, subject, kind = key
                 self._step(rule, subject, at, figure.value if known else None, kind=kind, zone=figure.zone)
 
+    def _is_known(self, at: int) -> bool:
+        """Whether what the store said last is believed at a moment."""
+        newest = self.areas.reading
+        return newest is not None and at - newest.at <= READING_SECONDS * _SECOND * self.place.clock.speed
+
     def _judge_missing(self, at: int) -> None:
         """Name the entrances from which passages are missing: there the occupancy leaks."""
-        missing = self.leaks.by_gate
-        for number in self._worth_a_look(missing > 0, ("drift-entrance",)):
+        newest = self.areas.reading
+        if newest is None or newest.missing is None:
+            self._judge_gates("drift-entrance", at, self.leaks.by_gate, known=True)
+        else:
+            self._judge_gates("drift-entrance", at, self.leaks.at_gates(newest.missing), known=self._is_known(at))
+
+    def _judge_conflicts(self, at: int) -> None:
+        """Name the entrances from which numbers came again with other content."""
+        newest = self.areas.reading
+        found = newest.conflicts if newest is not None else None
+        known = found is not None and self._is_known(at)
+        self._judge_gates("conflicts", at, self.leaks.at_gates(found or {}), known=known)
+
+    def _judge_gates(self, rule: str, at: int, figures: Ints, *, known: bool) -> None:
+        for number in self._worth_a_look(figures > 0, (rule,)):
             gate = self.place.gates[number]
-            self._step("drift-entrance", gate.id, at, float(missing[number]), zone=gate.zone)
+            self._step(rule, gate.id, at, float(figures[number]) if known else None, zone=gate.zone)
+
+    def _judge_set_aside(self, at: int) -> None:
+        """Name the partitions with lines on which the platform itself fails."""
+        lately = round(LATELY_SECONDS * _SECOND * self.place.clock.speed)
+        for subject, lines in self.set_aside.at(at, lately=lately).items():
+            self._step(SET_ASIDE, subject, at, float(lines), zone="")
+        for rule, subject, kind in list(self.alarms):
+            if rule == SET_ASIDE and (rule, subject, kind) not in self._judged:
+                self._step(SET_ASIDE, subject, at, 0.0, zone="")
 
     def _worth_a_look(self, asks: Bools, rules: Collection[str]) -> list[int]:
         """List the gates that may exceed a limit of these rules, and those with an alarm of them."""

@@ -15,6 +15,8 @@ SPAN: Final = 600
 """Seconds that are kept behind the newest one that was entered."""
 TOLD_AGAIN: Final = 120
 """Seconds for which a worker that was started again may tell what is known."""
+MOST_KNOWN: Final = 1_000_000
+"""Cells, over all logs, whose published counts are remembered; an older one counts twice if it is published again."""
 _NONE: Final[Ints] = np.zeros(0, dtype=np.int64)
 
 
@@ -72,8 +74,17 @@ class Recent:
         for key, n in zip(told.keys.tolist(), told.counts.tolist(), strict=True):
             before.append(known.get(key, 0))
             known[key] = max(n, before[-1])
+        self.forget_known(MOST_KNOWN)
         more = told.counts - np.array(before, dtype=np.int64)
         self._add(Counts(told.keys, more).where(more > 0))
+
+    def forget_known(self, most: int) -> None:
+        """Keep the published counts of at most so many cells; if there are more, of half as many, the newest."""
+        if sum(map(len, self.known.values())) <= most:
+            return
+        seconds = sorted(key // self.width for known in self.known.values() for key in known)
+        oldest = self.key(seconds[-(most // 2)])
+        self.known = {log: {key: n for key, n in known.items() if key >= oldest} for log, known in self.known.items()}
 
     def enter(self, second: int) -> None:
         """Go on to a second: it and all before it count."""

@@ -44,6 +44,14 @@ _ALL: Final = (
     _rule("drift", "persons", {"orange": 5, "red": 50}, dead_band=4, on=_MINUTE, off=5 * _MINUTE),
     # Passages that are known, from a device's numbering, not to have come: by so many occupancies may be wrong.
     _rule("drift-entrance", "events", {"yellow": 10, "orange": 100}, dead_band=5, on=5 * _MINUTE, off=_MINUTE),
+    # Seconds for which a topic, or a partition of it, is not read: what comes there is in no figure.
+    _rule("source-unread", "s", {"orange": 5, "red": 30}, dead_band=0, on=0, off=0),
+    # Seconds for which arrival times are known to be wrong: events may be rejected as suspect, or believed wrongly.
+    _rule("source-time", "s", {"orange": 5}, dead_band=0, on=0, off=0),
+    # Numbers that came again with other content in the last hour: two devices of one name, or one that is wrong.
+    _rule("conflicts", "events", {"yellow": 1, "orange": 20}, dead_band=0, on=0, off=_MINUTE, at_limit=True),
+    # Lines on which the platform itself fails, and which are in no count, within the last hour; see `set_aside`.
+    _rule("unprocessable", "lines", {"orange": 1}, dead_band=0, on=0, off=0, at_limit=True),
     # Of all who tried in the last 5 min, if 20 at least were refused.
     _rule("refusals", "%", {"yellow": 10, "orange": 25}, dead_band=3, on=30 * _SECOND, off=5 * _MINUTE),
     # Persons with abnormal health or a fever in the last 5 min: the zone's team leads them away.

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from streams.kernels.alarms.episodes import Alarm, Episode
-from streams.kernels.alarms.inputs import Inside, Reading
+from streams.kernels.alarms.inputs import Inside, Reading, SourceProblem
 from streams.kernels.alarms.limits import Latch
 from streams.kernels.alarms.log import AlarmLog
 from streams.kernels.alarms.recent import SPAN, Counts, Recent
@@ -31,7 +31,8 @@ def freeze(log: AlarmLog) -> Plain:
         "next": log.next_offset,
         **tally_out(log.tally),
         "clocks": [[name, *clock] for name, clock in sorted(log.clocks.items())],
-        "missing": log.leaks.missing,
+        "missing": dict(log.leaks.missing),  # it is written later, and more may have been heard by then
+        "set_aside": [[name, *each] for name, each in sorted(log.set_aside.logs.items())],
         "now": log.now,
         "was_open": log.was_open,
         "reading": asdict(log.areas.reading) if log.areas.reading else None,
@@ -58,6 +59,7 @@ def thaw(plain: Plain, name: LogName, place: AlarmPlace) -> AlarmLog:
     log.clocks = {each: (version, complete_to) for each, version, complete_to in plain["clocks"]}
     log.now, log.was_open = plain["now"], plain["was_open"]
     log.leaks.take_up(plain["missing"])
+    log.set_aside.logs = {each: (total, before, at) for each, total, before, at in plain.get("set_aside", ())}
     log.areas.take_up(_reading_in(plain["reading"]) if plain["reading"] else None)
     log.areas.coming = [_reading_in(each) for each in plain["readings"]]
     log.episodes = {each["episode"]: Episode(**each) for each in plain["episodes"]}
@@ -94,7 +96,9 @@ def _alarm_in(plain: Plain, log: AlarmLog) -> Alarm:
 
 
 def _reading_in(plain: Plain) -> Reading:
-    return Reading(plain["at"], [Inside(**each) for each in plain["inside"]])
+    inside = [Inside(**each) for each in plain["inside"]]
+    problems = [SourceProblem(**each) for each in plain.get("problems", ())]
+    return Reading(plain["at"], inside, plain.get("missing"), plain.get("conflicts"), problems)
 
 
 def _counts_out(counts: Counts) -> list[bytes]:

@@ -1,0 +1,143 @@
+"""Which numbers came through more than one log, and which of these are new since then; read `settlement` next.
+
+Ranges are sorted, disjoint and inclusive, as in `identity`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+Range = tuple[int, int]
+
+MOST_PIECES: Final = 16
+"""Pieces of one device in one question: what lies between near ones is looked at again, which changes nothing."""
+
+
+class Piece(NamedTuple):
+    """Numbers of a device in an epoch, from `low` to `high`."""
+
+    device: str
+    epoch: int
+    low: int
+    high: int
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has."""
+        return self.high - self.low + 1
+
+
+def overlap_of(logs: Iterable[Sequence[Range]]) -> int:
+    """Count the numbers that came through more than one log, once for each log beyond the first."""
+    ranges = list(logs)
+    return sum(map(_size, ranges)) - _size(union(ranges))
+
+
+def union(logs: Iterable[Sequence[Range]]) -> list[Range]:
+    """Put ranges together."""
+    together: list[Range] = []
+    for low, high in sorted(each for ranges in logs for each in ranges):
+        if together and low <= together[-1][1] + 1:
+            together[-1] = together[-1][0], max(together[-1][1], high)
+        else:
+            together.append((low, high))
+    return together
+
+
+def common(some: Sequence[Range], others: Sequence[Range]) -> list[Range]:
+    """Return what is in both."""
+    found: list[Range] = []
+    left = right = 0
+    while left < len(some) and right < len(others):
+        low, high = max(some[left][0], others[right][0]), min(some[left][1], others[right][1])
+        if low <= high:
+            found.append((low, high))
+        if some[left][1] < others[right][1]:
+            left += 1
+        else:
+            right += 1
+    return found
+
+
+def without(some: Sequence[Range], others: Sequence[Range]) -> list[Range]:
+    """Return what is in the first and not in the second."""
+    rest: list[Range] = []
+    right = 0
+    for first, high in some:
+        low = first
+        while right < len(others) and others[right][1] < low:
+            right += 1
+        at = right
+        while at < len(others) and others[at][0] <= high:
+            if others[at][0] > low:
+                rest.append((low, others[at][0] - 1))
+            low = max(low, others[at][1] + 1)
+            at += 1
+        if low <= high:
+            rest.append((low, high))
+    return rest
+
+
+def unsettled(now: Mapping[str, Sequence[Range]], then: Mapping[str, Sequence[Range]]) -> list[Range]:
+    """Return the numbers that are in more than one log `now`, and were not in one of these `then`."""
+    found: list[list[Range]] = []
+    for log, ranges in now.items():
+        new = without(ranges, then.get(log, ()))
+        if new:
+            others = union(each for name, each in now.items() if name != log)
+            found.append(common(new, others))
+    return union(found)
+
+
+def joined(ranges: Sequence[Range], *, most: int = MOST_PIECES) -> list[Range]:
+    """Return at most so many ranges that hold all of these; the smallest gaps are closed."""
+    if len(ranges) <= most:
+        return list(ranges)
+    gaps = sorted(range(1, len(ranges)), key=lambda at: ranges[at - 1][1] - ranges[at][0])[: most - 1]
+    starts = [0, *sorted(gaps), len(ranges)]
+    return [(ranges[a][0], ranges[b - 1][1]) for a, b in pairwise(starts)]
+
+
+def pieces(device: str, epoch: int, ranges: Sequence[Range], *, size: int) -> Iterator[Piece]:
+    """Cut ranges into pieces of at most `size` numbers."""
+    for low, high in joined(ranges):
+        for start in range(low, high + 1, size):
+            yield Piece(device, epoch, start, min(high, start + size - 1))
+
+
+@dataclass(frozen=True)
+class Box:
+    """Numbers from `low` to `high` of all these devices and epochs: a question that costs a store little."""
+
+    devices: frozenset[tuple[str, int]]
+    low: int
+    high: int
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has."""
+        return len(self.devices) * (self.high - self.low + 1)
+
+    def with_piece(self, piece: Piece) -> "Box":
+        """Return the box that holds a piece, too."""
+        devices = self.devices | {(piece.device, piece.epoch)}
+        return Box(devices, min(self.low, piece.low), max(self.high, piece.high))
+
+
+def boxes(some: Iterable[Piece], *, size: int) -> Iterator[Box]:
+    """Put pieces of at most `size` numbers into few boxes of that size; what is in one besides is looked at again."""
+    box: Box | None = None
+    for piece in sorted(some, key=lambda each: (each.low, each.high, each.device, each.epoch)):
+        more = Box(frozenset([(piece.device, piece.epoch)]), piece.low, piece.high)
+        wider = more if box is None else box.with_piece(piece)
+        if box is not None and wider.size > size:
+            yield box
+            wider = more
+        box = wider
+    if box is not None:
+        yield box
+
+
+def _size(ranges: Sequence[Range]) -> int:
+    return sum(high - low + 1 for low, high in ranges)

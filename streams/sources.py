@@ -1,0 +1,272 @@
+"""Watches the source topics of the whole group: which partitions there are, and what stands in the way of reading them.
+
+`SourceWatch` looks every few seconds on a thread of its own, writes what it sees to the store, gives new partitions a
+place for their snapshots, makes topics anew that only workers write, and ends the process where only a new take-up can
+be right.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import structlog
+
+from sinks.sink import StoreError
+from streams.brokers import Brokers, BrokersError, Place, TopicState
+from streams.contract import Topic
+from streams.counting import Counting, Start
+from streams.ends import EndProcess, SourceChangedError
+from streams.kernels.log import LogName
+from streams.kernels.takeup import Problem, same_topic, skip
+from streams.notes import Notes, PartitionNote, ProblemNote
+from streams.takeup import TakeUp, described
+from streams.topics import SOURCES, changelog, output_topics
+
+log = structlog.get_logger()
+
+TICK_SECONDS: Final = 1.5
+_SETTINGS_TICKS: Final = 20
+_WATCHED: Final = (*SOURCES, Topic.ALARM_INPUTS)
+_WHOLE_TOPIC: Final = -1
+_FIRST_REJOIN: Final = 3
+"""Polls after which the group is rejoined while partitions are read by no worker; then after _BACKOFF times as many."""
+_BACKOFF: Final = 4
+
+ProblemKey = tuple[str, int, Problem]
+
+
+@dataclass
+class SourceWatch:
+    """Looks at the source topics. `take_up` is asked again about partitions that are blocked."""
+
+    brokers: Brokers
+    notes: Notes
+    countings: Mapping[str, Counting[Any]]
+    take_up: TakeUp
+    recheck: TakeUp
+    end: EndProcess
+    rejoin: Callable[[], object] = lambda: None
+    clock: Callable[[], float] = time.time
+    _looks: int = 0
+    _settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    _noted: Mapping[tuple[str, int, str], PartitionNote] | None = None
+    _places: frozenset[tuple[str, int, str]] = frozenset()
+    _problems: Mapping[ProblemKey, ProblemNote] = field(default_factory=dict)
+    _reads: Mapping[Place, str] = field(default_factory=dict)
+    _matched: Mapping[str, int] = field(default_factory=dict)
+    _missing: Sequence[str] = ()
+    _unread: frozenset[Place] = frozenset()
+    _polls_unread: int = 0
+    _rejoin_at: int = 0
+
+    def start(self) -> threading.Thread:
+        """Look for ever, on a thread of its own."""
+        thread = threading.Thread(target=self._run, name="sources", daemon=True)
+        thread.start()
+        return thread
+
+    def _run(self) -> None:
+        pause = threading.Event()  # time.sleep fails under libfaketime, with which clocks are tested
+        while True:
+            try:
+                self.look()
+            except BrokersError as error:
+                log.warning("the source topics cannot be looked at", reason=str(error))
+            except StoreError as error:
+                log.warning("what was seen of the source topics cannot be noted", reason=error.reason)
+            except Exception as error:  # noqa: BLE001  # without it nobody would notice what is not read
+                self.end(error)
+            pause.wait(TICK_SECONDS)
+
+    def look(self) -> None:
+        """Look once. Raises BrokersError and StoreError."""
+        held = self._held()
+        states = self.brokers.look(_WATCHED)
+        if self._looks % _SETTINGS_TICKS == 0:
+            self._settings = self.brokers.settings(described(states))
+        self._looks += 1
+        self._check_held(held, states)
+        self._recreate_output_topics()
+        self._match_changelogs(states)
+        self._note_partitions(states)
+        self._note_readers()
+        self._rejoin_for_unread(held)
+        self._note_problems(states)
+        self._check_blocked()
+
+    # -- what needs a new take-up --------------------------------------------------------------------------------------
+
+    def _held(self) -> dict[Place, int]:
+        """Return the next offsets of the logs that are read: before the brokers are asked where their logs end."""
+        return {
+            (topic, each.name.partition): each.next_offset
+            for topic, counting in self.countings.items()
+            for each in counting.logs
+            if each.name.partition not in counting.blocked
+        }
+
+    def _check_held(self, held: Mapping[Place, int], states: Mapping[str, TopicState]) -> None:
+        for (topic, partition), next_offset in held.items():
+            state = states.get(topic)
+            if state is None or partition not in state.end:
+                continue  # the group notices it, too
+            if state.incarnation != self.take_up.incarnations.get((topic, partition), state.incarnation):
+                raise SourceChangedError(f"{topic}: the topic was made anew; its new log is read from the beginning")
+            if next_offset > state.end[partition]:
+                raise SourceChangedError(
+                    f"{topic} {partition}: counted up to offset {next_offset}, and the brokers' log ends at "
+                    f"{state.end[partition]}; looking again what they have"
+                )
+
+    def _check_blocked(self) -> None:
+        """Take partitions up again once nothing stands in their way."""
+        blocked = {
+            (topic, number): each
+            for topic, counting in self.countings.items()
+            for number, each in counting.blocked.items()
+        }
+        gaps = [each for each in blocked.values() if each.problem is Problem.OFFSET_GAP]
+        assigned = self.take_up.assigned  # what is being taken up now may not be what was blocked
+        others = [
+            assigned[place]
+            for place, each in blocked.items()
+            if place in assigned and each.problem not in (Problem.OFFSET_GAP, Problem.SNAPSHOTS_APART)
+        ]  # snapshots that get their partition are assigned anew, and their topic with them
+        accepted = self.notes.accepted() if gaps else ()
+        if any(skip(accepted, str(each.log), each.first, each.after) is not None for each in gaps) or any(
+            isinstance(verdict, Start) for verdict in (self.recheck.decide(others) if others else ())
+        ):
+            raise SourceChangedError("nothing stands in the way of a partition any more; it is read on")
+
+    # -- what is prepared and noted ------------------------------------------------------------------------------------
+
+    def _rejoin_for_unread(self, held: Mapping[Place, int]) -> None:
+        """Let the group assign its partitions again while nobody has ever read one of them.
+
+        A member that returned within its session gets its partitions back without a rebalance. If it leads the group,
+        aiokafka does not tell it so, and then no member watches for added partitions.
+        """
+        self._unread -= held.keys()
+        if not (self._unread and held):
+            return
+        self._polls_unread += 1
+        if self._polls_unread == self._rejoin_at:
+            self._rejoin_at *= _BACKOFF  # another worker may only be slow to start
+            blocked = {(each.topic, each.partition) for each in self.notes.problems()}
+            self._unread = self._never_read(self._unread - blocked)
+            if self._unread:
+                log.warning("partitions are read by no worker; rejoining the group", partitions=sorted(self._unread))
+                self.rejoin()
+
+    def _never_read(self, places: Iterable[Place]) -> frozenset[Place]:
+        progress = self.notes.progress()
+        return frozenset(place for place in places if not any(row["worker"] for row in progress.get(place, ())))
+
+    def _recreate_output_topics(self) -> None:
+        """Create again the topics that only workers write and somebody has deleted: else no flush would end."""
+        missing = self.brokers.missing(output_topics(self.brokers.kafka))
+        if missing and self.brokers.kafka.create_topics:
+            for plan in self.brokers.create(missing):
+                log.warning("a deleted topic was created again", topic=plan.name)
+            missing, self._matched = [], {}  # it may have fewer partitions than its topic
+        self._missing = tuple(plan.name for plan in missing)
+
+    def _match_changelogs(self, states: Mapping[str, TopicState]) -> None:
+        wanted = {changelog(self.brokers.kafka, Topic(topic)): len(state.end) for topic, state in states.items()}
+        if wanted != self._matched:
+            for plan in self.brokers.match_changelogs():
+                log.warning("partitions added", topic=plan.name, partitions=plan.partitions)
+            self._matched = wanted
+
+    def _note_partitions(self, states: Mapping[str, TopicState]) -> None:
+        if self._noted is None:
+            self._noted = {(each.topic, each.partition, each.incarnation): each for each in self.notes.partitions()}
+        now = round(self.clock() * 1000)
+        seen = {
+            (topic, number, state.incarnation): self._partition(topic, number, state, now)
+            for topic, state in states.items()
+            for number in state.end
+        }
+        gone = {key: replace(each, present=False) for key, each in self._noted.items() if key not in seen}
+        fresh = {key: each for key, each in (seen | gone).items() if each != self._noted.get(key)}
+        self.notes.note_partitions([fresh[key] for key in sorted(fresh)])
+        self._noted = {**self._noted, **fresh}
+        places = frozenset(key for key in seen if key[0] in SOURCES)
+        if places != self._places:
+            self._note_unread([seen[key] for key in sorted(places)])
+            self._places = places
+
+    def _partition(self, topic: str, number: int, state: TopicState, now: int) -> PartitionNote:
+        before = (self._noted or {}).get((topic, number, state.incarnation))
+        since = now if before is None else before.since
+        return PartitionNote(topic, number, state.incarnation, state.begin[number], state.end[number], True, since)
+
+    def _note_readers(self) -> None:
+        reads = {
+            (topic, each.name.partition): str(each.name)
+            for topic, counting in self.countings.items()
+            for each in counting.logs
+        }
+        if reads != self._reads:
+            self.notes.note_readers({place: name for place, name in reads.items() if self._reads.get(place) != name})
+            self._reads = reads
+
+    def _note_unread(self, partitions: Sequence[PartitionNote]) -> None:
+        """Let figures be as old as the partitions of which nothing is stored yet."""
+        progress = self.notes.progress()
+        bases = {each: LogName(self.notes.cluster, each.topic, each.partition, each.incarnation) for each in partitions}
+        unread = [
+            each
+            for each, base in bases.items()
+            if not any(
+                row["cluster"] == base.cluster and same_topic(LogName.parse(row["log"]), base)
+                for row in progress.get((each.topic, each.partition), ())
+            )
+        ]
+        self.notes.note_unread(unread, [str(bases[each]) for each in unread])
+        self._unread = self._never_read((each.topic, each.partition) for each in partitions)
+        self._polls_unread, self._rejoin_at = 0, _FIRST_REJOIN
+
+    def _note_problems(self, states: Mapping[str, TopicState]) -> None:
+        known = {(each.topic, each.partition, each.problem): each for each in self.notes.problems()}
+        now = round(self.clock() * 1000)
+        found = {(each.topic, each.partition, each.problem): each for each in self._found(states, now)}
+        mine = {
+            (topic, number)
+            for topic, counting in self.countings.items()
+            for number in (*counting.blocked, *(each.name.partition for each in counting.logs))
+        }
+        over = [
+            each
+            for key, each in known.items()
+            if key not in found and (each.partition == _WHOLE_TOPIC or (each.topic, each.partition) in mine)
+        ]
+        fresh = [each for key, each in found.items() if key not in known]
+        changed = [
+            replace(each, since=known[key].since)
+            for key, each in found.items()
+            if key in known and replace(each, since=known[key].since) != known[key]
+        ]
+        self.notes.note_problems([*fresh, *changed], resolved=False)
+        self.notes.note_problems(over, resolved=True)
+        self._problems = found
+
+    def problems(self) -> list[ProblemKey]:
+        """Return what stands in the way as of the last look; any thread may ask."""
+        return sorted(self._problems)
+
+    def _found(self, states: Mapping[str, TopicState], now: int) -> Iterator[ProblemNote]:
+        for missing in dict.fromkeys((*(topic for topic in _WATCHED if topic not in states), *self._missing)):
+            yield ProblemNote(missing, _WHOLE_TOPIC, Problem.TOPIC_MISSING, "", 0, 0, now)
+        for topic, config in self._settings.items():
+            if config.get("message.timestamp.type", "LogAppendTime") != "LogAppendTime":
+                yield ProblemNote(topic, _WHOLE_TOPIC, Problem.PRODUCER_TIME, "", 0, 0, now)
+        for topic, counting in self.countings.items():
+            for number, each in counting.blocked.items():
+                yield ProblemNote(topic, number, each.problem, str(each.log), each.first, each.after, now)
+            for number, name, after in counting.unreadable():
+                yield ProblemNote(topic, number, Problem.SNAPSHOT_UNREADABLE, str(name), 0, after, now)
+            for number, name in counting.clock_errors():
+                yield ProblemNote(topic, number, Problem.BROKER_CLOCK, str(name), 0, 0, now)

@@ -1,0 +1,257 @@
+"""Gathers what is known of the partitions of an assignment, and has `kernels.takeup` decide how each is read on.
+
+Blocking calls to brokers and store: for a thread. Read `agents` next.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import structlog
+
+from sinks.sink import StoreError
+from streams.brokers import Place, TopicState
+from streams.checkpoint import snapshot_of
+from streams.counting import Row, Start
+from streams.ends import SourceChangedError
+from streams.kernels.log import LogName
+from streams.kernels.snapshot import Plain
+from streams.kernels.takeup import (
+    AcceptedLoss,
+    Begin,
+    Blocked,
+    Facts,
+    Problem,
+    Resume,
+    Snapshot,
+    same_topic,
+    take_up,
+    take_up_auxiliary,
+)
+from streams.notes import Loss, Notes, PartitionNote
+from streams.topics import SOURCES
+
+log = structlog.get_logger()
+_NOBODY: Final = "gatepulse"
+_REPLACED: Final = "the topic was made anew before these were read"
+
+
+class Surroundings(Protocol):
+    """What a take-up asks of the brokers; see brokers.Brokers."""
+
+    def look(self, topics: Sequence[str]) -> Mapping[str, TopicState]: ...  # noqa: D102
+    def settings(self, topics: Sequence[str]) -> Mapping[str, Mapping[str, str]]: ...  # noqa: D102
+    def committed(self) -> Mapping[Place, int]: ...  # noqa: D102
+    def record_at(self, place: Place, offset: int) -> tuple[int, int] | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """A partition that was assigned: its newest snapshot, None without one; `apart`: it may be with another worker.
+
+    unreadable: up to which offset a newer snapshot had counted that cannot be loaded; 0 if there is none.
+    """
+
+    topic: str
+    partition: int
+    snapshot: Plain | None = None
+    apart: bool = False
+    unreadable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the store knows: rows of progress by partition, losses that were accepted, partitions as they once were."""
+
+    progress: Mapping[Place, Sequence[Row]]
+    accepted: Sequence[AcceptedLoss] = ()
+    partitions: Sequence[PartitionNote] = ()
+
+
+Verdict = Start | Blocked
+
+
+@dataclass
+class TakeUp:
+    """Decides for the partitions of one cluster; `unread`: what was lost with topics that were made anew.
+
+    checked: whether the store answered the last time. A worker that begins without it must decide again before it
+    writes: the store may have come back from an older copy.
+    """
+
+    brokers: Surroundings
+    notes: Notes | None
+    cluster: str
+    incarnations: dict[Place, str] = field(default_factory=dict)
+    assigned: dict[Place, Assigned] = field(default_factory=dict)
+    checked: bool = True
+    clock: Callable[[], float] = time.time
+
+    def decide(self, assigned: Sequence[Assigned]) -> list[Verdict]:
+        """Return for each partition how it is read on, or why it is not. Raises BrokersError."""
+        topics = sorted({each.topic for each in assigned})
+        self.assigned = {(each.topic, each.partition): each for each in assigned}
+        states, settings = (
+            self.brokers.look(topics),
+            self.brokers.settings([each for each in topics if each in SOURCES]),
+        )
+        stored = self._stored()
+        self.checked = stored is not None or self.notes is None
+        committed = self._committed(assigned, states)
+        verdicts: list[Verdict] = []
+        for each in assigned:
+            state = states.get(each.topic)
+            if state is None or each.partition not in state.end:
+                verdicts.append(Blocked(Problem.TOPIC_MISSING, self._base(each, "")))
+                continue
+            self.incarnations[each.topic, each.partition] = state.incarnation
+            if "compact" in settings.get(each.topic, {}).get("cleanup.policy", ""):
+                verdicts.append(Blocked(Problem.COMPACTED, self._base(each, state.incarnation)))
+            else:
+                facts = self._facts(each, state, stored, committed.get((each.topic, each.partition), 0))
+                verdicts.append(self._verdict(each, facts, stored))
+        return verdicts
+
+    def check_store(self) -> None:
+        """See that the store has what snapshots say it has, if it did not answer when they were taken up.
+
+        Raises StoreError while it does not answer, and SourceChangedError if rows are missing.
+        """
+        if self.checked or self.notes is None:
+            return
+        stored = {row["log"]: row["next_offset"] for rows in self.notes.progress().values() for row in rows}
+        for each in self.assigned.values():
+            snapshot = None if each.snapshot is None or each.topic not in SOURCES else snapshot_of(each.snapshot)
+            if snapshot is not None and stored.get(str(snapshot.log), snapshot.log.first) < snapshot.next:
+                raise SourceChangedError(f"{snapshot.log}: the store has less of it than its snapshot says")
+            copy = 0 if snapshot is None else snapshot.log.copy
+            if any(
+                (log.topic, log.partition) == (each.topic, each.partition) and log.copy > copy
+                for log in map(LogName.parse, stored)
+            ):
+                raise SourceChangedError(f"{each.topic} {each.partition}: the store knows of a later log")
+        self.checked = True
+
+    def _stored(self) -> Stored | None:
+        if self.notes is None:
+            return Stored({})
+        try:
+            return Stored(self.notes.progress(), self.notes.accepted(), self.notes.partitions())
+        except StoreError as error:
+            log.warning("the store does not say what it has", reason=error.reason)
+            return None
+
+    def _committed(self, assigned: Sequence[Assigned], states: Mapping[str, TopicState]) -> Mapping[Place, int]:
+        """Ask for the group's offsets only where they matter."""
+        lost = [each for each in assigned if each.snapshot is None and each.topic in states]
+        if any(states[each.topic].begin.get(each.partition, 0) > 0 for each in lost):
+            return self.brokers.committed()
+        return {}
+
+    def _base(self, each: Assigned, incarnation: str) -> LogName:
+        return LogName(self.cluster, each.topic, each.partition, incarnation)
+
+    def _facts(self, each: Assigned, state: TopicState, stored: Stored | None, committed: int) -> Facts:
+        place, base = (each.topic, each.partition), self._base(each, state.incarnation)
+        snapshot = None if each.snapshot is None else snapshot_of(each.snapshot)
+        rows = None if stored is None else stored.progress.get(place, ())
+        begin, end = state.begin[each.partition], state.end[each.partition]
+        return Facts(
+            base=base,
+            begin=begin,
+            end=end,
+            snapshot=snapshot,
+            arrived=self._arrived(place, snapshot, begin, end),
+            # A row without a record says that a partition was seen, not that anything was counted.
+            stored=None if rows is None else {row["log"]: row["next_offset"] for row in rows if row["next_offset"]},
+            committed=committed,
+            differ=() if rows is None else self._differ(rows, base, begin, end),
+            accepted=() if stored is None else stored.accepted,
+        )
+
+    def _differ(self, rows: Sequence[Row], base: LogName, begin: int, end: int) -> list[str]:
+        """Return the logs that are stored of which the brokers have fewer records, or another one before the next."""
+        place = base.topic, base.partition
+        logs = [(LogName.parse(row["log"]), row) for row in rows if row["next_offset"]]
+        own = [(log, row) for log, row in logs if same_topic(log, base)]
+        copy = max((log.copy for log, _ in own), default=0)
+        return [
+            row["log"]
+            for log, row in own
+            if log.copy == copy and self._is_other(place, row["next_offset"], row["tail"], begin=begin, end=end)
+        ]
+
+    def _is_other(self, place: Place, after: int, tail: int, *, begin: int, end: int) -> bool:
+        """Tell whether the record before an offset is not the one that arrived at `tail` (ms; 0: not known)."""
+        if after > end:
+            return True
+        if not tail or after <= begin:
+            return False
+        found = self.brokers.record_at(place, after - 1)
+        return found is not None and found[0] == after - 1 and found[1] != tail
+
+    def _arrived(self, place: Place, snapshot: Snapshot | None, begin: int, end: int) -> int:
+        """Return the time of the record before a snapshot's next offset; 0 if there is none any more."""
+        if snapshot is None or not snapshot.arrived or not begin < snapshot.next <= end:
+            return 0
+        found = self.brokers.record_at(place, snapshot.next - 1)
+        return found[1] if found is not None and found[0] == snapshot.next - 1 else 0
+
+    def _verdict(self, each: Assigned, facts: Facts, stored: Stored | None) -> Verdict:
+        if each.apart:
+            return Blocked(Problem.SNAPSHOTS_APART, facts.base)
+        decision = (take_up if each.topic in SOURCES else take_up_auxiliary)(facts)
+        if isinstance(decision, Blocked):
+            return decision
+        accepted = [] if stored is None else [one for one in stored.accepted if one.log == _name(decision)]
+        if isinstance(decision, Resume):
+            name, at, era, plain = decision.snapshot.log, decision.at, decision.snapshot.era, each.snapshot
+        else:
+            name, at, era = decision.log, decision.log.first, decision.era
+            plain = None if each.topic in SOURCES else _renamed(each.snapshot, decision)
+            self._begun(decision, facts, stored)
+        ended = self._ended(name, stored)
+        unreadable = min(each.unreadable, facts.end)  # what it says of itself may be garbage, too
+        return Start(name, at, plain, era=era, accepted=accepted, ended=ended, unreadable=unreadable)
+
+    def _ended(self, name: LogName, stored: Stored | None) -> Sequence[Row]:
+        rows = () if stored is None else stored.progress.get((name.topic, name.partition), ())
+        return [row for row in rows if row["cluster"] == self.cluster and row["log"] != str(name)]
+
+    def _begun(self, begin: Begin, facts: Facts, stored: Stored | None) -> None:
+        """Say that a log is begun, and note what was never read of a topic that was there before."""
+        before = facts.snapshot
+        if before is None:
+            return
+        log.warning("log begun anew", log=str(begin.log), before=str(before.log), before_next=before.next)
+        if stored is None or self.notes is None or same_topic(before.log, facts.base) or begin.log.topic not in SOURCES:
+            return
+        ends = [
+            note.end
+            for note in stored.partitions
+            if (note.topic, note.partition, note.incarnation)
+            == (before.log.topic, before.log.partition, before.log.incarnation)
+        ]
+        unread = max(ends, default=0) - before.next
+        if unread > 0:
+            now = round(self.clock() * 1000)
+            loss = Loss(
+                begin.log.topic, begin.log.partition, str(before.log), "topic-replaced", before.next, max(ends), unread,
+                before.arrived or now, now, now, _NOBODY, _REPLACED,
+            )  # fmt: skip
+            self.notes.note_losses([loss])
+
+
+def described(states: Mapping[str, TopicState]) -> list[str]:
+    """List the source topics that brokers describe; those that give no ids may not know how topics are set."""
+    return [topic for topic, state in states.items() if topic in SOURCES and state.incarnation]
+
+
+def _name(decision: Resume | Begin) -> str:
+    return str(decision.snapshot.log if isinstance(decision, Resume) else decision.log)
+
+
+def _renamed(plain: Plain | None, begin: Begin) -> Plain | None:
+    """Let the state of a log go on as that of another one: nothing is counted from it."""
+    return None if plain is None else {**plain, "log": str(begin.log), "next": begin.log.first}
