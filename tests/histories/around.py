@@ -1,0 +1,149 @@
+"""What a worker asks brokers and store besides reading and writing: the product's `Brokers` and `Notes`, in memory."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from faust.types import TP
+
+from sinks.sink import StoreUnavailable
+from streams.brokers import BrokersError, Place, TopicState
+from streams.contract import Topic
+from streams.kernels.takeup import AcceptedLoss, Problem
+from streams.notes import Loss, PartitionNote, ProblemNote
+from streams.settings import Kafka
+from streams.topics import SOURCES, TopicPlan
+from tests.histories.plant import CLUSTER, Plant, changelog
+
+GROUP: Final = "g"
+
+
+class Brokers:
+    """See streams.brokers.Brokers."""
+
+    def __init__(self, plant: Plant) -> None:
+        self.plant = plant
+        self.kafka = Kafka(group=GROUP)
+
+    def look(self, topics: Sequence[str]) -> Mapping[str, TopicState]:
+        """Return the topics that are there."""
+        self._reach()
+        there = self.plant.broker.topics
+        return {
+            name: TopicState(
+                there[name].id,
+                {number: each.begin for number, each in enumerate(there[name].partitions)},
+                {number: each.end for number, each in enumerate(there[name].partitions)},
+            )
+            for name in map(str, topics)
+            if name in there
+        }
+
+    def settings(self, topics: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Say that all is as it should be."""
+        self._reach()
+        return {str(name): {"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"} for name in topics}
+
+    def committed(self) -> Mapping[Place, int]:
+        """Return the group's offsets."""
+        self._reach()
+        return {(tp.topic, tp.partition): at for tp, at in self.plant.broker.committed.items()}
+
+    def missing(self, wanted: Sequence[TopicPlan]) -> list[TopicPlan]:
+        """Return those that are not there."""
+        self._reach()
+        return [plan for plan in wanted if plan.name not in self.plant.broker.topics]
+
+    def create(self, wanted: Sequence[TopicPlan]) -> list[TopicPlan]:
+        """Create topics."""
+        self._reach()
+        for plan in wanted:
+            self.plant.broker.create(plan.name, [0] * plan.partitions)
+        return [*wanted]
+
+    def match_changelogs(self) -> list[TopicPlan]:
+        """Give the changelogs as many partitions as their topics have."""
+        self._reach()
+        broker, changed = self.plant.broker, []
+        for name in (*map(str, SOURCES), Topic.ALARM_INPUTS.value):
+            count = len(broker.topics[name].partitions)
+            if broker.add_partitions(changelog(name), count):
+                changed.append(TopicPlan(changelog(name), count, {}))
+        return changed
+
+    def record_at(self, place: Place, offset: int) -> tuple[int, int] | None:
+        """Return offset and time of the first record at or behind an offset."""
+        self._reach()
+        log = self.plant.broker.partition(TP(*place))
+        found = [each for each in log.records if each.offset >= offset] if log else []
+        return (found[0].offset, found[0].timestamp) if found else None
+
+    def _reach(self) -> None:
+        if self.plant.broker_server.away_until > self.plant.loop.time():
+            raise BrokersError("the brokers are away in this history")
+
+
+class Notes:
+    """See streams.notes.Notes."""
+
+    def __init__(self, plant: Plant, worker: str) -> None:
+        self.plant, self.cluster, self.worker = plant, CLUSTER, worker
+
+    def progress(self) -> Mapping[Place, Sequence[Mapping[str, Any]]]:
+        """Return the stored rows of progress."""
+        self._reach()
+        found: dict[Place, list[Mapping[str, Any]]] = defaultdict(list)
+        for row in self.plant.store.table("log_progress"):
+            found[row["topic"], row["partition"]].append(row)
+        return found
+
+    def accepted(self) -> Sequence[AcceptedLoss]:
+        """Return every loss that was accepted."""
+        self._reach()
+        return [AcceptedLoss(each.log, each.first, each.after) for each in self.plant.store.losses.values()]
+
+    def partitions(self) -> Sequence[PartitionNote]:
+        """Return every partition of every incarnation that was ever seen."""
+        self._reach()
+        return list(self.plant.store.partitions.values())
+
+    def problems(self) -> Sequence[ProblemNote]:
+        """Return what stands in the way now."""
+        self._reach()
+        return list(self.plant.store.problems.values())
+
+    def note_partitions(self, notes: Sequence[PartitionNote]) -> None:
+        """Note partitions as they are now."""
+        self._reach()
+        self.plant.store.partitions |= {(each.topic, each.partition, each.incarnation): each for each in notes}
+
+    def note_readers(self, logs: Mapping[Place, str]) -> None:
+        """Note which log of each partition is read: nothing here looks at that."""
+        self._reach()
+        del logs
+
+    def note_problems(self, notes: Sequence[ProblemNote], *, resolved: bool) -> None:
+        """Note what stands in the way, or no longer does."""
+        self._reach()
+        for each in notes:
+            key: tuple[str, int, Problem] = (each.topic, each.partition, each.problem)
+            if resolved:
+                self.plant.store.problems.pop(key, None)
+            else:
+                self.plant.store.problems[key] = each
+
+    def note_losses(self, losses: Sequence[Loss]) -> None:
+        """Note losses; each once."""
+        self._reach()
+        self.plant.store.losses |= {each.id: each for each in losses}
+
+    def note_unread(self, notes: Sequence[PartitionNote], logs: Sequence[str]) -> None:
+        """Note that nothing of these partitions is stored yet."""
+        self._reach()
+        for note, log in zip(notes, logs, strict=True):
+            self.plant.store.begin(log, asdict(note), CLUSTER)
+
+    def _reach(self) -> None:
+        if self.plant.store_server.away_until > self.plant.loop.time():
+            raise StoreUnavailable("notes", "the store is away in this history.", "Wait.")

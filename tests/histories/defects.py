@@ -1,0 +1,140 @@
+"""Defects to be planted in the product: each is a mistake that somebody could make, and that histories must find."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+from unittest import mock
+
+import faust
+import numpy as np
+
+from sinks import sink
+from sinks.rows import CLAIM, Block
+from streams import checkpoint, counting, settling, takeup
+from streams.agents import KafkaOutlet
+from streams.counting import Counting, Flusher
+from streams.kernels import passages, segment, settlement, snapshot
+from streams.kernels import takeup as takeup_kernel
+from streams.kernels.batch import Batch, Ints
+from streams.kernels.cells import SEGMENT_BITS
+from streams.kernels.identity import Ranges
+
+Planting = Callable[[], Any]
+
+
+def _pass_over_all(self: Counting[Any], held: Any, first: int) -> None:
+    del self
+    if first > held.log.next_offset:
+        held.log.skip_to(first)
+
+
+def _go_on(facts: takeup_kernel.Facts, *, take_up: Any = takeup_kernel.take_up) -> takeup_kernel.Decision:
+    if facts.snapshot is None or not takeup_kernel.same_topic(facts.snapshot.log, facts.base):
+        decision: takeup_kernel.Decision = take_up(facts)
+        return decision
+    return takeup_kernel.Resume(facts.snapshot, max(facts.snapshot.next, facts.begin))
+
+
+async def _keep_first(self: Flusher, *, snapshot: bool) -> None:
+    taken = {each: each.take(snapshot=snapshot) for each in self.countings}
+    for each, some in taken.items():
+        await each.keep(some)
+    await self._store([each for some in taken.values() for each in some])
+    await asyncio.gather(*map(counting._reject, taken, taken.values()))
+    for each, some in taken.items():
+        await each.outlet.announce([one.log for one in some if one.news])
+
+
+async def _release_what_is_applied(self: Counting[Any], taken: Sequence[counting.Taken]) -> None:
+    due = {each.log.name.partition: each.snapshot for each in taken if each.snapshot is not None}
+    await self.outlet.keep(due)
+    for partition in due:
+        held = self._held.get(partition)
+        if held is not None:
+            self.outlet.release(partition, held.log.next_offset)
+
+
+def _claim_first(
+    blocks: Sequence[Block], *, merged: Callable[[Sequence[Block]], list[Block]] = sink.merged
+) -> list[Block]:
+    return sorted(merged(blocks), key=lambda block: block.table != CLAIM)
+
+
+def _thaw_without_times(plain: Mapping[str, Any], *rest: Any, thaw: Any = snapshot.thaw) -> Any:
+    return thaw({name: value for name, value in plain.items() if name != "times"}, *rest)
+
+
+def _take_without_version(self: segment.Segment, log: Any, version: int, *, take: Any = segment.Segment.take) -> Any:
+    del version
+    return take(self, log, 0)
+
+
+def _one_too_far(self: Counting[Any], *rest: Any, assign: Any = Counting.assign) -> Any:
+    return {partition: at + 1 if at else 0 for partition, at in assign(self, *rest).items()}
+
+
+def _whole_batch(self: Batch, first: int) -> Batch:
+    del first
+    return self
+
+
+def _by_number_alone(some: settlement.Columns, *, decide: Any = settlement.decide) -> settlement.Decided:
+    decided: settlement.Decided = decide({**some, "content": [0] * len(some["seq"])})
+    return decided
+
+
+async def _say_first(self: settling.Settling, work: settling.Work, *, settle: Any = settling.Settling._settle) -> int:
+    await self.sink.write(work.done)
+    settled: int = await settle(self, work)
+    return settled
+
+
+def _nothing_same(order: Ints, *columns: Any) -> Any:
+    del columns
+    return np.zeros(len(order), dtype=np.bool_)
+
+
+async def _park_nothing(self: Flusher, refusals: Sequence[Any], taken: Sequence[Any]) -> None:
+    """Pass over what is refused."""
+
+
+async def _no_rejections(self: KafkaOutlet, log: Any, rejections: Any) -> None:
+    """Tell nobody."""
+
+
+PLANTED: Final[Mapping[str, Planting]] = {
+    "a snapshot before its rows": lambda: mock.patch.object(Flusher, "_flush", _keep_first),
+    "a commit past the head": lambda: mock.patch.object(Counting, "keep", _release_what_is_applied),
+    "an offset not compared with the one before": lambda: mock.patch.object(Counting, "_pass_over", _pass_over_all),
+    "the brokers' first and last offsets not looked at": lambda: mock.patch.object(takeup, "take_up", _go_on),
+    "a topic that was made anew taken for the old one": lambda: mock.patch.object(
+        takeup_kernel, "same_topic", return_value=True
+    ),
+    "what the store has not looked at": lambda: mock.patch.object(takeup.TakeUp, "_stored", return_value=None),
+    "records counted again below the next offset": lambda: mock.patch.object(Batch, "from_offset", _whole_batch),
+    "a number not looked up": lambda: mock.patch.object(Ranges, "received", return_value=False),
+    "a stale snapshot wins": lambda: mock.patch.object(
+        checkpoint.SnapshotTable, "apply_changelog_batch", faust.Table.apply_changelog_batch
+    ),
+    "a claim before its rows": lambda: mock.patch.object(sink, "merged", _claim_first),
+    "a segment's end off by one": lambda: mock.patch.object(
+        passages, "segment_of", lambda offset: (offset + 1) >> SEGMENT_BITS
+    ),
+    "a row without its version": lambda: mock.patch.object(segment.Segment, "take", _take_without_version),
+    "a start one offset too far": lambda: mock.patch.object(Counting, "assign", _one_too_far),
+    "a snapshot without the times of neighbours": lambda: mock.patch.object(snapshot, "thaw", _thaw_without_times),
+    "a duplicate by its number alone": lambda: mock.patch.object(settling, "decide", _by_number_alone),
+    "settled before it is taken back": lambda: mock.patch.object(settling.Settling, "_settle", _say_first),
+    "an identity not recognised through another log": lambda: mock.patch.object(settlement, "_same", _nothing_same),
+    "a refused table forgotten": lambda: mock.patch.object(Flusher, "_park", _park_nothing),
+    "a rejection told to nobody": lambda: mock.patch.object(KafkaOutlet, "reject", _no_rejections),
+}
+"""By the words that say what is wrong."""
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """Plant a defect for a time."""
+    with PLANTED[name]():
+        yield

@@ -1,0 +1,1 @@
+"""What takes long: `make nightly`. Read `operations`, then `recorder`, which knows the truth."""
