@@ -39,6 +39,15 @@ _CUT_OFF = """() => {
     return cut;
 }"""
 
+_OVERLAPS = """([one, other]) => {
+    const seen = (selector, tile) => [...tile.querySelectorAll(selector)]
+        .map((box) => [box, box.getBoundingClientRect()]).filter(([, { width, height }]) => width && height);
+    const before = (a, b) => a.right <= b.left + 1 || a.bottom <= b.top + 1;
+    const apart = (a, b) => before(a, b) || before(b, a);
+    return [...document.querySelectorAll(".tile")].flatMap((tile) => seen(one, tile).flatMap(([box, place]) =>
+        seen(other, tile).some(([, next]) => !apart(place, next)) ? [box.textContent] : []));
+}"""
+
 # Height in pixels of the ink of a capital letter or a digit, as this element's font has it: [name, text, height].
 _LETTERS = """(selectors) => {
     const context = document.createElement("canvas").getContext("2d");
@@ -109,6 +118,12 @@ def cut_off(page: Page, seconds: float = 5.0) -> list[str]:
     while (found := page.evaluate(_CUT_OFF)) and time.monotonic() < deadline:
         time.sleep(0.1)
     return [str(text) for text in found]
+
+
+def overlaps(page: Page, one: str, other: str) -> list[str]:
+    """Return the texts of boxes that lie over boxes that they should lie beside, in the same tile."""
+    found: list[str] = page.evaluate(_OVERLAPS, [one, other])
+    return found
 
 
 def letters(page: Page, *selectors: str) -> list[tuple[str, str, float]]:

@@ -80,6 +80,48 @@ def test_known_missing_events_show_at_their_entrance_and_in_the_total(page: Page
         assert "North 1 N1-L01: 37" in figure(page, "health-missing")
 
 
+def test_what_may_be_counted_twice_is_said_beside_the_clock(page: Page) -> None:
+    with wall(HandSource(lambda real_ms: replace(reading(real_ms), unsettled=5)), OPTIONS) as running:
+        look(page, running.url)
+        assert figure(page, "complete") == "5 passages may be counted twice, being corrected"
+        assert page.locator("#complete-pill").get_attribute("data-state") == "bad"
+
+
+MARK = ".tile.{tile} .marked .lost"
+
+
+@pytest.mark.parametrize(("language", "word"), [("zh", "不完整"), ("en", "incomplete")])
+def test_figures_that_lack_records_say_so_beside_the_number_until_they_no_longer_do(
+    page: Page, language: str, word: str
+) -> None:
+    lost = {"today": 1_200, "hall": 1_200}
+
+    def draw(real_ms: int) -> Reading:
+        whole = reading(real_ms)
+        today = [row._replace(lost=lost["today"] if row.kind == "person" else 0) for row in whole.today]
+        areas = [row._replace(lost=lost["hall"] if row.area == "hall" else 0) for row in whole.areas]
+        return replace(whole, today=today, areas=areas, lost=lost["today"])
+
+    with wall(HandSource(draw), OPTIONS) as running:
+        look(page, f"{running.url}?lang={language}")
+        entered, inside = (page.locator(MARK.format(tile=tile)).first for tile in ("entered", "inside"))
+        expect(entered).to_have_text(f"{word}−1,200")
+        expect(inside).to_have_text(f"{word}±1,200")
+        assert (figure(page, "person.entries"), figure(page, "person.inside")) == ("900", "600")
+        expect(page.locator(".tile.plan h2 .lost")).to_have_text(f"{word}±1,200")
+        expect(page.locator(".tile.trend h2 .lost")).to_have_text(f"{word}−1,200")
+        expect(page.locator(".cell[data-area='hall'] .inside")).to_have_text("≈120")
+        expect(page.locator(".cell[data-area='venue'] .inside")).to_have_text("480")
+        expect(page.locator(".tile.entered .lost:visible")).to_have_count(1)  # no vehicle is lost
+        lost["today"] = 0  # the next day: who is inside is as uncertain as before
+        expect(entered).to_be_hidden()
+        expect(inside).to_be_visible()
+        expect(page.locator(".tile.trend h2 .lost")).to_have_text(f"{word}±1,200")
+        lost["hall"] = 0  # counted by hand
+        expect(inside).to_be_hidden()
+        expect(page.locator(".lost:visible")).to_have_count(0)
+
+
 def test_what_was_never_heard_is_a_dash_and_not_a_zero(page: Page) -> None:
     def draw(real_ms: int) -> Reading:
         return Reading(real_ms, reading(real_ms).span)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dashboards.wall.figures import FlowNow, Today, Wait
-from dashboards.wall.reading import AreaRow, DeviceRow, FlowRow, Reading, TodayRow
+from dashboards.wall.reading import AreaRow, DeviceRow, FlowRow, ProblemRow, Reading, TodayRow
 from dashboards.wall.snapshot import aged, level
 from streams.clock import SiteClock
 from tests.dashboards.place import CLOCK, LIMITS, NOON, SITE, ZONE, at, gate, log, queue, reading, snapshot, span
@@ -139,6 +139,39 @@ def test_missing_events_show_at_their_entrance_and_in_the_total() -> None:
 def test_missing_events_of_a_device_that_no_entrance_has_still_count() -> None:
     picture = snapshot(reading(devices=[DeviceRow("old-7", "gone", 4, NOON)]))
     assert picture.health.missing == 4
+
+
+def test_a_figure_with_a_hole_keeps_its_number_and_says_how_large_the_hole_is() -> None:
+    areas = [AreaRow("venue", "person", NOON, 5, 1000, 0), AreaRow("hall", "person", NOON, 5, 200, 1_200)]
+    picture = snapshot(reading(today=[TodayRow("person", 900, 300, 700, 5, 1_200)], areas=areas))
+    assert (picture.today["person"].entries, picture.today["person"].lost, picture.today["vehicle"].lost) == (
+        900,
+        1_200,
+        0,
+    )
+    assert [(area.id, area.inside, area.lost) for area in picture.areas] == [("venue", 5, 0), ("hall", 5, 1_200)]
+    assert (picture.inside["person"].inside, picture.inside["person"].lost) == (10, 1_200)  # the same records
+
+
+def test_a_day_of_which_only_a_loss_is_known_has_unknown_figures_and_not_zero() -> None:
+    picture = snapshot(reading(today=[TodayRow("person", 0, 0, 0, 0, 9)], totals=[], devices=[]))
+    assert (picture.today["person"].entries, picture.today["person"].lost) == (None, 9)
+
+
+def test_what_is_not_read_and_what_is_lost_is_said_in_words_the_worst_first() -> None:
+    rows = [ProblemRow("turnstile.passages", 3, "records-deleted"), ProblemRow("corrections", -1, "topic-missing")]
+    notices = snapshot(reading(unsettled=1, lost=1200, problems=rows)).health.notices
+    assert [each.kind for each in notices] == ["source", "source", "lost", "unsettled"]
+    assert notices[0].said.en == "records deleted unread (turnstile.passages/3)"
+    assert notices[1].said.zh == "主题不存在（corrections）"
+    assert notices[2].said.en == "incomplete: 1,200 records were lost"
+
+
+def test_what_may_be_counted_twice_is_said_until_it_is_settled() -> None:
+    (notice,) = snapshot(reading(unsettled=1230)).health.notices
+    assert (notice.kind, notice.size) == ("unsettled", 1230)
+    assert notice.said.en == "1,230 passages may be counted twice, being corrected"
+    assert snapshot(reading()).health.notices == []
 
 
 def test_lanes_are_heard_silent_or_never_heard() -> None:

@@ -44,6 +44,7 @@ DAY = at("08:00:00") // 86_400_000
 HOUR = 3_600_000
 PERSONS, VEHICLES = "live/turnstile.passages/0", "live/vehicle.passages/0"
 ALARMS = "live/alarm.inputs/0"
+_NUMBERS = ("first_offset", "records", "lost", "tail", "closed")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ class Store:
 
     def write(self, table: str, *rows: dict[str, Any]) -> None:
         """Store rows; columns that they leave out are NULL."""
-        columns = {name: [row.get(name) for row in rows] for name in TABLES[table].columns}
+        columns = {
+            name: [row.get(name, 0 if name in _NUMBERS else None) for row in rows] for name in TABLES[table].columns
+        }
         with ThreadPoolExecutor(1) as thread:  # see the browser's fixture
             thread.submit(lambda: asyncio.run(self._write(Block(table, columns)))).result()
 

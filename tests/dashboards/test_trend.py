@@ -99,3 +99,76 @@ def test_a_day_on_which_the_clocks_change_has_as_many_steps_as_it_has_hours() ->
     site = replace(SITE, time_zone="Europe/Berlin", opening=replace(SITE.opening, week=(None,) * 7))
     longer = span_in(site, "2026-10-25 12:00")
     assert (longer.trend.end - longer.trend.start) // STEP == 25 * 12
+
+
+def full(site: Site, moment: str, **rows: Any) -> Trend:
+    """Draw a trend of one of a site's days as of a local time."""
+    return draw(TrendReading(span_in(site, moment), PERSONS, **rows), site)
+
+
+def ms(site: Site, moment: str, fold: int = 0) -> int:
+    return milliseconds(datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(site.time_zone), fold=fold))
+
+
+NIGHT = replace(
+    SITE, time_zone="Europe/Berlin", day_starts=240, opening=replace(SITE.opening, week=((1020, 1560),) * 7)
+)
+"""Open from five in the afternoon until two; its days begin at four."""
+ALL_DAY = replace(SITE, time_zone="Europe/Berlin", opening=replace(SITE.opening, week=(None,) * 7))
+
+
+@pytest.mark.parametrize("moment", ["2026-11-07 18:00", "2026-11-08 01:30", "2026-11-08 03:59"])
+def test_the_day_of_a_site_that_is_open_past_midnight_goes_on_until_it_ends(moment: str) -> None:
+    span = span_in(NIGHT, moment)
+    assert span.day.isoformat() == "2026-11-07"
+    assert (span.trend.start, span.trend.end) == (ms(NIGHT, "2026-11-07 16:00"), ms(NIGHT, "2026-11-08 03:00"))
+    assert (span.before.start, span.before.end) == (ms(NIGHT, "2026-11-06 16:00"), ms(NIGHT, "2026-11-07 03:00"))
+    assert span_in(NIGHT, "2026-11-08 04:00").day.isoformat() == "2026-11-08"
+
+
+def test_its_plan_goes_on_past_midnight() -> None:
+    plan = EntrancePlan(expected=((17 * 60, 600.0), (24 * 60 + 30, 60.0), (26 * 60, 0.0)), day_starts=240)
+    gates = tuple(replace(gate, plan=plan) if gate.id == "N1" else gate for gate in NIGHT.entrances)
+    trend = full(replace(NIGHT, entrances=gates), "2026-11-08 01:00")
+    assert trend.behind is not None
+    per_step = dict(
+        zip(range(trend.start_ms, trend.start_ms + trend.steps * STEP, STEP), trend.behind.entered, strict=True)
+    )
+    times = ["07 16:55", "07 17:00", "08 00:25", "08 00:30", "08 01:55", "08 02:00"]
+    assert [per_step[ms(NIGHT, f"2026-11-{time}")] for time in times] == [0, 50, 50, 5, 5, 0]
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "expected"),
+    [
+        (
+            "2026-10-25",
+            "2026-10-24 02:30",
+            [("2026-10-25 02:30", 0), ("2026-10-25 02:30", 1)],
+        ),  # two o'clock comes twice
+        ("2026-10-25", "2026-10-24 10:00", [("2026-10-25 10:00", 0)]),
+        ("2026-10-26", "2026-10-25 10:00", [("2026-10-26 10:00", 0)]),
+        ("2027-03-28", "2027-03-27 10:00", [("2027-03-28 10:00", 0)]),
+        ("2027-03-29", "2027-03-28 10:00", [("2027-03-29 10:00", 0)]),
+    ],
+)
+def test_yesterday_stands_where_the_clock_showed_the_same(day: str, hour: str, expected: list[tuple[str, int]]) -> None:
+    before = ms(ALL_DAY, hour)
+    rows = {"before": [StepRow(before, "in", "visitor", 7)], "inside_before": [InsideRow("venue", before, 300)]}
+    trend = full(ALL_DAY, f"{day} 23:00", **rows)
+    assert trend.behind is not None
+    assert len(trend.behind.entered) == len(trend.behind.inside) == trend.steps
+    places = [place for place, passages in enumerate(trend.behind.entered) if passages]
+    assert [trend.start_ms + place * STEP for place in places] == [ms(ALL_DAY, *each) for each in expected]
+    first = trend.behind.inside.index(300)
+    assert trend.start_ms + first * STEP == ms(ALL_DAY, *expected[0])
+
+
+def test_an_hour_that_came_twice_yesterday_is_their_mean() -> None:
+    twice = [
+        StepRow(ms(ALL_DAY, "2026-10-25 02:30", fold), "in", "visitor", count) for fold, count in ((0, 10), (1, 5))
+    ]
+    trend = full(ALL_DAY, "2026-10-26 12:00", before=twice)
+    assert trend.behind is not None
+    assert trend.behind.entered[30] == 7.5
+    assert sum(trend.behind.entered) == 7.5

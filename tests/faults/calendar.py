@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from streams.audit.compare import Auditor
+from streams.audit.interval import Interval
 from tests.faults.by_hand import Passage, by_hand
 from tests.faults.catalogue import Layout, fault
 from tests.faults.trial import Trial
@@ -17,6 +19,8 @@ from tests.faults.trial import Trial
 _ANY_TIME: Final = {"TIME__HORIZON_SECONDS": str(100 * 366 * 86_400)}
 """These passages are years old: they are to be counted all the same, and not as late."""
 _BERLIN: Final = _ANY_TIME | {"SITE": str(Path(__file__).with_name("berlin.toml"))}
+_BERLIN_NIGHTS: Final = _ANY_TIME | {"SITE": str(Path(__file__).with_name("berlin-nights.toml"))}
+_FOUR: Final = dt.timedelta(hours=4)
 _STEP: Final = dt.timedelta(milliseconds=1)
 
 _MOMENTS: Final = (
@@ -27,6 +31,7 @@ _MOMENTS: Final = (
     (2026, 6, 30, 24),
 )  # fmt: skip
 """Local hours, 24 being the midnight behind a day; around each some passages happen."""
+_MIDNIGHT: Final = 24
 
 
 @fault("T17", layout=Layout(settings=_BERLIN))
@@ -41,14 +46,35 @@ def shanghai_nights(trial: Trial) -> None:
     _around_nights(trial, (("N1-L01", "N1"), ("E1-L01", "E1")))
 
 
-def _around_nights(trial: Trial, devices: Sequence[tuple[str, str]]) -> None:
+@fault("O11", layout=Layout(settings=_BERLIN_NIGHTS))
+def berlin_evenings(trial: Trial) -> None:
+    """The same moments and four o'clock after each night, where a day begins at four; counted, then audited."""
+    fours = tuple((year, month, day, hour + 4) for year, month, day, hour in _MOMENTS if hour == _MIDNIGHT)
+    _around_nights(trial, (("N1-L01", "N1"), ("N1-L02", "N1")), later=_FOUR, moments=(*_MOMENTS, *fours))
+    reader, days = trial.plant.reader(), trial.plant.site.days
+    try:
+        long, short = (days.begin(dt.date(2025, 10, 25)), days.begin(dt.date(2026, 3, 30)))
+        result = Auditor(reader, trial.plant.site).audit(Interval(long, short, days.zone, days.starts))
+    finally:
+        reader.close()
+    trial.expect("counts equal the passages", result.ok and result.compared > 0, f"{result.different} rows differ")
+
+
+def _around_nights(
+    trial: Trial,
+    devices: Sequence[tuple[str, str]],
+    *,
+    later: dt.timedelta = dt.timedelta(0),
+    moments: Sequence[tuple[int, int, int, int]] = _MOMENTS,
+) -> None:
     zone = ZoneInfo(trial.plant.site.time_zone)
-    moments = sorted({each for local in _MOMENTS for each in _around(*local, zone)})
-    passages = [Passage(_ms(each), device, entrance) for each in moments for device, entrance in devices]
+    times = sorted({each for local in moments for each in _around(*local, zone)})
+    passages = [Passage(_ms(each), device, entrance) for each in times for device, entrance in devices]
     with by_hand(trial) as hand:
         hand.give(passages)
     trial.counted_so_far()
-    expected = Counter((each.astimezone(zone).date(), entrance) for each in moments for _, entrance in devices)
+    dates = [(each.astimezone(zone).replace(tzinfo=None) - later).date() for each in times]
+    expected = Counter((date, entrance) for date in dates for _, entrance in devices)
     _expect_days(trial, expected)
     entries: Counter[dt.date] = Counter()
     for (day, _), passed in expected.items():

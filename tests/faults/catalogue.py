@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
 Play = Callable[["Trial"], None]
 
+
+@dataclass(frozen=True)
+class Program:
+    """A scenario with plants and a truth of its own: arguments of Python, whose exit code is the verdict."""
+
+    full: tuple[str, ...]
+    quick: tuple[str, ...]
+
+
 THEMES: Final = (
     "undisturbed",
     "crashes",
@@ -41,6 +50,7 @@ THEMES: Final = (
     "recovery",
     "versions",
     "sameness",
+    "operations",
 )
 """The modules that have scenarios, in the order in which they are read."""
 
@@ -52,9 +62,9 @@ class Layout:
     `settings` are the workers', without GATEPULSE_ ("WORKER__FLUSH_SECONDS": "1"). Where a proxy is asked for, the
     workers reach broker or store through it; everybody else goes past it. `speed` lets the site's clock run so fast,
     from `start_at` (site time of the peak day) on; without it site time is real time. `worker` is a file of this folder
-    that is run instead of the worker; `clock_of_workers` lets the scenario set their host clock. `small_disks` puts
-    folders of the plant on disks of their own, of so many MB. Several `brokers` keep copies of each other's data; there
-    is no proxy before them.
+    that is run instead of the worker; `clock_of_workers` lets the scenario set their host clock, which is so many
+    seconds ahead when they start (`workers_ahead`). `small_disks` puts folders of the plant on disks of their own, of
+    so many MB. Several `brokers` keep copies of each other's data; there is no proxy before them.
     """
 
     workers: int = 1
@@ -66,6 +76,7 @@ class Layout:
     start_at: dt.time = dt.time(9, 30)
     worker: str = ""
     clock_of_workers: bool = False
+    workers_ahead: int = 0
     small_disks: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     broker_settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -87,18 +98,14 @@ class Fault:
     """
 
     id: str
+    name: str
     what: str
-    play: Play
+    play: Play | Program
     layout: Layout
     limits: Limits
     runs: int
     quick_runs: int
     in_suite: bool
-
-    @property
-    def name(self) -> str:
-        """Its name in words."""
-        return self.play.__name__.replace("_", " ")
 
 
 _faults: dict[str, Fault] = {}
@@ -116,15 +123,32 @@ def fault(
     """Enter a scenario in the catalogue; the first line of its docstring says what is done."""
 
     def enter(play: Play) -> Play:
-        if id_ in _faults and _faults[id_].play.__code__ != play.__code__:
-            raise ValueError(f"{id_} is in the catalogue already: give each scenario an id of its own")
         what = (inspect.getdoc(play) or "").partition("\n")[0]
         if not what:
             raise ValueError(f"{id_}: say in the first line of its docstring what is done to the plant")
-        _faults[id_] = Fault(id_, what, play, layout or Layout(), limits or Limits(), runs, quick_runs, in_suite)
+        name = play.__name__.replace("_", " ")
+        _enter(Fault(id_, name, what, play, layout or Layout(), limits or Limits(), runs, quick_runs, in_suite))
         return play
 
     return enter
+
+
+def _enter(fault: Fault) -> None:
+    known = _faults.get(fault.id, fault)
+    if (known.name, known.what) != (fault.name, fault.what):
+        raise ValueError(f"{fault.id} is in the catalogue already: give each scenario an id of its own")
+    _faults[fault.id] = fault
+
+
+def by_program(id_: str, name: str, what: str, *full: str, quick: tuple[str, ...] = ()) -> None:
+    """Enter a scenario that is a program: arguments of Python, `quick` those of the small size if it has one."""
+    program = Program(full, quick or full)
+    _enter(Fault(id_, name, what, program, Layout(), Limits(), runs=1, quick_runs=1, in_suite=False))
+
+
+def by_tests(id_: str, name: str, what: str, *selected: str) -> None:
+    """Enter a scenario that tests of the suite play: they are run, and all of them must pass."""
+    by_program(id_, name, what, "-m", "pytest", "-q", "-p", "no:cacheprovider", *selected)
 
 
 def catalogue() -> dict[str, Fault]:

@@ -14,7 +14,7 @@ from streams.kernels.times import TimeRules
 from streams.settings import load_settings
 from streams.worker import run
 
-ADDED = frozenset({"late", "times"})
+ADDED = frozenset({"late", "times", "site_days", "closed", "part", "events"})
 """Keys of a snapshot, or of the segment in it, that the first version did not have."""
 
 freeze, thaw = passage_kernel.freeze, passage_kernel.thaw

@@ -24,7 +24,18 @@ _OCCUPANCY = ("occupancy", "occupancy_history")
 _TWICE = """
 SELECT
     (SELECT sum(events) FROM gatepulse.entrance_outcomes_1m) AS counted,
-    (SELECT count() FROM gatepulse.passages) AS identities
+    (SELECT uniqExact(device, epoch, seq) FROM gatepulse.passages) AS identities
+"""
+_ACCOUNTS = """
+SELECT
+    topic,
+    partition,
+    toInt64(max(next_offset)),
+    min(received = counted + duplicate + late + rejected + conflicts AND next_offset >= first_offset + records)
+FROM gatepulse.progress
+WHERE topic != 'alarm.inputs'
+    AND cluster IN (SELECT argMax(cluster, complete_to) FROM gatepulse.progress)
+GROUP BY topic, partition
 """
 _SHOWN = 3
 _MOST_WORDS = 160
@@ -67,6 +78,7 @@ def judge(trial: Trial, limits: Limits) -> Judgement:
         lag,
         *_counts(verdict, figures),
         _identity(trial),
+        _offsets(trial),
         *_recovery(trial, recovery, limits),
         Check("memory", memory <= limits.memory, f"{memory} MB in a worker, at most {limits.memory} expected"),
     ]
@@ -116,6 +128,24 @@ def _identity(trial: Trial) -> Check:
     if watch.broken:
         return Check("P3 identity", holds=False, text=f"{len(watch.broken)} times, first {watch.broken[0]}")
     return Check("P3 identity", True if watch.scrapes else None, f"{watch.scrapes} scrapes")
+
+
+def _offsets(trial: Trial) -> Check:
+    """P3: each partition is stored up to the broker's own end, and its lines and records are accounted for."""
+    position, reader = trial.plant.watch.position, trial.plant.reader()
+    try:
+        rows = reader.query(_ACCOUNTS)
+    finally:
+        reader.close()
+    ends = {} if position is None else position.ends
+    wrong = [
+        f"{topic}-{partition}: stored to {upto}, the broker's end is {ends.get((topic, partition))}, {fits}"
+        for topic, partition, upto, fits in rows
+        if (topic, partition) in ends and (upto != ends[topic, partition] or not fits)
+    ]
+    return Check(
+        "P3 offsets", None if position is None else not wrong, "; ".join(wrong[:_SHOWN]) or f"{len(ends)} logs"
+    )
 
 
 def recovered(trial: Trial) -> float | None:

@@ -58,6 +58,8 @@ class Plant:
         self.store_proxy = Proxy(self._store_port)
         self.disks = {name: Disk(path / name, megabytes) for name, megabytes in layout.small_disks.items()}
         self.host_clock = HostClock(path / "host-clock")
+        if layout.clock_of_workers:
+            self.host_clock.set(layout.workers_ahead)
 
     def __enter__(self) -> Self:
         """Start everything; workers may still be taking up their partitions when this returns."""

@@ -11,6 +11,7 @@ import json
 import secrets
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -22,22 +23,24 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Final, cast
 
 from rich.console import Console
 from rich.live import Live
 
 from streams.logs import kafka_writes_into
 from tests.faults import table
-from tests.faults.catalogue import Fault, catalogue
+from tests.faults.catalogue import Fault, Play, Program, catalogue
 from tests.faults.oracle import judge
-from tests.faults.outcome import Check, Outcome, Word, together
+from tests.faults.outcome import Check, Figures, Outcome, Word, together
 from tests.faults.plant import Plant
 from tests.faults.trial import Trial
 
 Say = Callable[[str], None]
 _WRONG_USAGE: Final = 2
 _WIDE: Final = 200
+_MINUTES: Final = 60.0
+_ROOT: Final = Path(__file__).resolve().parents[2]
 _EXITS: Final = "exit code: 0 all PASSED, 1 one FAILED or UNKNOWN, 2 wrong usage"
 
 
@@ -51,6 +54,9 @@ def run_fault(
     say: Say = lambda _: None,
 ) -> Outcome:
     """Run a scenario, as often as it wants to be run, and judge it; its files are kept unless it passed."""
+    if isinstance(fault.play, Program):
+        arguments = fault.play.quick if quick else fault.play.full
+        return _run_program(fault, arguments, seed=seed, quick=quick, minutes=minutes, say=say)
     runs = fault.quick_runs if quick else fault.runs
     outcomes = []
     for run in range(runs):
@@ -88,10 +94,35 @@ def _run_once(
     return outcome
 
 
+def _run_program(
+    fault: Fault, arguments: Sequence[str], *, seed: int, quick: bool, minutes: float | None, say: Say
+) -> Outcome:
+    """Run a scenario that is a program; its last line says what came of it, its output is kept unless it passed."""
+    place = Path(tempfile.mkdtemp(prefix=f"gatepulse-{fault.id}-"))
+    words = [each.format(seed=seed, minutes=minutes or _MINUTES) for each in arguments]
+    say("python " + " ".join(words))
+    begun = time.monotonic()
+    with (place / "said.log").open("wb") as said:
+        code = subprocess.run(
+            [sys.executable, *words], cwd=_ROOT, stdout=said, stderr=subprocess.STDOUT, check=False
+        ).returncode
+    lines = [each for each in (place / "said.log").read_text(errors="replace").splitlines() if each.strip()]
+    note = lines[-1].strip(" =") if lines else "nothing was said"
+    outcome = Outcome(
+        fault.id, fault.what, seed, quick, Figures(seconds=time.monotonic() - begun),
+        (Check("the program's own verdict", code == 0, f"exit code {code}"),), (note,), str(place), fault.name,
+        dt.datetime.now(dt.UTC).date(),
+    )  # fmt: skip
+    if code == 0:
+        shutil.rmtree(place, ignore_errors=True)
+        outcome = replace(outcome, place="")
+    return outcome
+
+
 def _play(fault: Fault, trial: Trial, outcome: Outcome) -> Outcome:
     """Play the scenario; what it could not do or expect counts against it."""
     try:
-        fault.play(trial)
+        cast("Play", fault.play)(trial)
         judgement = judge(trial, fault.limits)
     except AssertionError as error:
         return _broken(outcome, error, holds=False)
@@ -156,7 +187,7 @@ def _parser(known: Iterable[Fault]) -> argparse.ArgumentParser:
     )
     parser.add_argument("ids", nargs="*", metavar="T01", help="scenarios; all if left out")
     parser.add_argument("--quick", action="store_true", help="their small sizes")
-    parser.add_argument("--minutes", type=float, metavar="N", help="how long T28 goes on, instead of 8 h")
+    parser.add_argument("--minutes", type=float, metavar="N", help="how long T28 (8 h) and O13 (1 h) go on")
     parser.add_argument(
         "--seed", type=int, metavar="N", default=secrets.randbelow(10**6), help="to have the same moments again"
     )

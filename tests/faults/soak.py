@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass, field
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -91,7 +90,8 @@ def _audited(trial: Trial) -> Result:
     reader = trial.plant.reader()
     try:
         end = complete_to(reader, trial.plant.clock)
-        return Auditor(reader, trial.plant.site).audit(usual(end, ZoneInfo(trial.plant.site.time_zone)))
+        days = trial.plant.site.days
+        return Auditor(reader, trial.plant.site).audit(usual(end, days.zone, days.starts))
     finally:
         reader.close()
 

@@ -19,6 +19,7 @@ from streams.consumer import CoalescingConsumer, Offsets
 from streams.counting import Counting
 from streams.ends import EndProcess
 from streams.settings import load_settings
+from streams.takeup import TakeUp
 from streams.worker import run
 
 
@@ -42,18 +43,19 @@ def take_up_as_faust_does(
     app: faust.App,
     countings: Sequence[tuple[Counting[Any], SnapshotTable]],
     offsets: Offsets,
+    take_up: TakeUp,
     *,
     end: EndProcess,
 ) -> None:
     """Restore every log from its snapshot whenever Faust has recovered its tables, and leave the flow alone."""
 
-    async def take_up(*_: object, **__: object) -> None:
+    async def restore(*_: object, **__: object) -> None:
         try:
-            offsets.restart(await _starts(typing.cast("faust.App", _OnlyAsking(app)), countings))
+            offsets.restart(await _starts(typing.cast("faust.App", _OnlyAsking(app)), countings, take_up))
         except Exception as error:  # noqa: BLE001  # as in the worker
             end(error)
 
-    app.on_rebalance_complete.connect(take_up, weak=False)
+    app.on_rebalance_complete.connect(restore, weak=False)
 
 
 if __name__ == "__main__":

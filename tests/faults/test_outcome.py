@@ -75,7 +75,7 @@ def test_an_event_that_is_in_no_account_violates_the_identity() -> None:
         "gatepulse_events_late_total": [(here, 1.0)],
         "gatepulse_events_rejected_total": [(here | {"reason": "not-json"}, 1.0), (here | {"reason": "late"}, 1.0)],
     }
-    told = "turnstile.passages-0: 10 received, 5 counted + 1 duplicate + 1 late + 2 rejected"
+    told = "turnstile.passages-0: 10 received, 5 counted + 1 duplicate + 1 late + 2 rejected + 0 conflicts"
     assert [*violations(samples)] == [told]
 
 
@@ -133,24 +133,23 @@ def tampered(trial: Trial) -> None:
         trial.wait(2)
     trial.until(lambda: trial.caught_up, "lag 0")
     client = trial.plant.owner()
-    columns = "kind, device, epoch, seq, ts, entrance, direction, outcome, category, reason, health"
     client.execute(
-        f"INSERT INTO gatepulse_store.passages ({columns}) "
-        f"SELECT {columns.replace('seq', 'seq + 1000000')} FROM gatepulse_store.passages FINAL LIMIT 3"
+        "INSERT INTO gatepulse_store.deliveries SELECT * REPLACE (seq + 1000000 AS seq) "
+        "FROM gatepulse_store.deliveries FINAL WHERE fate = 'counted' LIMIT 3"
     )
     client.execute(
         "INSERT INTO gatepulse_store.counts_1m SELECT * REPLACE (passages + 5 AS passages, version + 1 AS version) "
         "FROM gatepulse_store.counts_1m FINAL LIMIT 1"
     )
-    two = client.execute("SELECT device, epoch, seq FROM gatepulse_store.passages FINAL WHERE seq < 1000000 LIMIT 2")
+    two = client.execute("SELECT device, epoch, seq FROM gatepulse_store.deliveries FINAL WHERE seq < 1000000 LIMIT 2")
     # named one by one: what a subquery finds may differ from part to part
-    client.execute(f"DELETE FROM gatepulse_store.passages WHERE (device, epoch, seq) IN ({', '.join(map(str, two))})")
+    client.execute(f"DELETE FROM gatepulse_store.deliveries WHERE (device, epoch, seq) IN ({', '.join(map(str, two))})")
     client.disconnect()
 
 
 @needs_kafka
 def test_the_oracle_sees_what_was_tampered_with() -> None:
-    fault = Fault("T99", "tampered", tampered, Layout(), Limits(), runs=1, quick_runs=1, in_suite=False)
+    fault = Fault("T99", "tampered", "tampered", tampered, Layout(), Limits(), runs=1, quick_runs=1, in_suite=False)
     found = run_fault(fault, seed=1, quick=True)
     assert found.word is Word.FAILED, found
     assert (found.figures.lost, found.figures.phantom) == (2, 3), found

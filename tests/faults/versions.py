@@ -12,25 +12,25 @@ from tests.faults.first_version import ADDED
 from tests.faults.plant import GROUP, PARTITIONS, worker_command
 from tests.faults.trial import Trial
 
-_FIRST = "first_version.py"
+FIRST = "first_version.py"
 _TURNSTILES = f"{GROUP}-{Topic.TURNSTILES.value}.snapshots-changelog"
 
 
-@fault("T32", layout=Layout(worker=_FIRST))
+@fault("T32", layout=Layout(worker=FIRST))
 def old_and_new(trial: Trial) -> None:
     """A worker of the first version counts, then one of today, then the first again, each on the other's snapshots."""
     seconds = trial.size(full=60.0, quick=4.0)
     with trial.load(distortion="duplicates=5%,disorder=2s"):
         trial.wait(seconds)
-        for file, version in (("", "today's"), (_FIRST, "the first")):
+        for file, version in (("", "today's"), (FIRST, "the first")):
             with trial.fault(f"{version} version takes over"):
-                _expect(trial, _FIRST if not file else "")
+                _expect(trial, FIRST if not file else "")
                 trial.plant.worker.stop(30.0)
                 trial.plant.worker.argv = worker_command(file)
                 trial.plant.worker.start()
                 trial.counted_so_far()
             trial.wait(seconds)
-        _expect(trial, _FIRST)
+        _expect(trial, FIRST)
 
 
 def _expect(trial: Trial, file: str) -> None:

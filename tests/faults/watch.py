@@ -16,7 +16,7 @@ from tests.faults.lag import Group, Position
 
 _EVERY: Final = 1.0
 _LOOK_EVERY: Final = 0.5
-_PARTS: Final = ("counted", "duplicate", "late", "rejected")
+_PARTS: Final = ("counted", "duplicate", "late", "rejected", "conflicts")
 
 Samples = Mapping[str, Sequence[tuple[Mapping[str, str], float]]]
 
@@ -37,7 +37,7 @@ def scrape(port: int, *, seconds: float = 2.0) -> Samples:
 
 
 def violations(samples: Samples) -> Iterator[str]:
-    """Yield the logs in which received is not counted + duplicate + late + rejected."""
+    """Yield the logs in which received is not counted + duplicate + late + rejected + conflicts."""
     sums: dict[tuple[str, str], dict[str, float]] = {}
     for what in ("received", *_PARTS):
         for labels, value in samples.get(f"gatepulse_events_{what}_total", []):

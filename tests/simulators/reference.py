@@ -30,6 +30,7 @@ def fill(client: Client, ledger: Ledger, site: Site) -> None:
     _fill_passages(client, ledger)
     names = {
         "zone": site.time_zone,
+        "starts": 60 * site.day_starts,
         "late": LATE,
         "suspect": SUSPECT,
         "entrances": [entrance.id for entrance in site.entrances],
@@ -52,7 +53,7 @@ def _fill_passages(client: Client, ledger: Ledger) -> None:
     lists["temperature"] = [None if value != value else value for value in lists["temperature"]]  # noqa: PLR0124 - nan
     size = len(ledger)
     lists |= {"log": [LOG] * size, "offset": list(range(size)), "line": [0] * size}
-    statement = f"INSERT INTO gatepulse_store.passages ({', '.join(lists)}) VALUES"
+    statement = f"INSERT INTO gatepulse_store.deliveries ({', '.join(lists)}) VALUES"
     client.execute(statement, list(lists.values()), columnar=True)
 
 

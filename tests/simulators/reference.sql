@@ -14,7 +14,7 @@ FROM
     FROM
     (
         SELECT *, seq - row_number() OVER (PARTITION BY log, device, epoch ORDER BY seq) AS shift
-        FROM gatepulse_store.passages FINAL
+        FROM gatepulse_store.deliveries FINAL
     )
     GROUP BY log, device, epoch, shift
 ) AS island
@@ -23,21 +23,21 @@ GROUP BY log, device, epoch;
 INSERT INTO gatepulse_store.late_day
     (log, segment, day, kind, entrance, direction, outcome, category, passages, version)
 SELECT
-    log, intDiv(offset, 16384) AS segment, toDate(ts, %(zone)s) AS local_day,
+    log, intDiv(offset, 16384) AS segment, toDate(toDateTime(toUnixTimestamp(ts) + timezoneOffset(toTimeZone(ts, %(zone)s)) - %(starts)s, 'UTC')) AS local_day,
     kind, entrance, direction, outcome, category, count(), max(offset) + 1
-FROM gatepulse_store.passages FINAL
+FROM gatepulse_store.deliveries FINAL
 WHERE epoch = %(late)s
 GROUP BY log, segment, local_day, kind, entrance, direction, outcome, category;
 
 -- What follows is counted from the rest.
-ALTER TABLE gatepulse_store.passages DELETE WHERE epoch IN (%(late)s, %(suspect)s) SETTINGS mutations_sync = 2;
+ALTER TABLE gatepulse_store.deliveries DELETE WHERE epoch IN (%(late)s, %(suspect)s) SETTINGS mutations_sync = 2;
 
 INSERT INTO gatepulse_store.counts_10s
     (log, segment, window_start, kind, entrance, direction, outcome, category, passages, version)
 SELECT
     log, intDiv(offset, 16384) AS segment, toStartOfInterval(ts, INTERVAL 10 SECOND) AS start,
     kind, entrance, direction, outcome, category, count(), max(offset) + 1
-FROM gatepulse_store.passages FINAL
+FROM gatepulse_store.deliveries FINAL
 GROUP BY log, segment, start, kind, entrance, direction, outcome, category;
 
 INSERT INTO gatepulse_store.counts_1m
@@ -45,16 +45,16 @@ INSERT INTO gatepulse_store.counts_1m
 SELECT
     log, intDiv(offset, 16384) AS segment, toStartOfMinute(ts) AS start,
     kind, entrance, direction, outcome, category, count(), max(offset) + 1
-FROM gatepulse_store.passages FINAL
+FROM gatepulse_store.deliveries FINAL
 GROUP BY log, segment, start, kind, entrance, direction, outcome, category;
 
 INSERT INTO gatepulse_store.counts_day
     (log, segment, day, kind, entrance, direction, outcome, category, boundary, passages, anonymous, version)
 SELECT
-    log, intDiv(offset, 16384) AS segment, toDate(ts, %(zone)s) AS local_day,
+    log, intDiv(offset, 16384) AS segment, toDate(toDateTime(toUnixTimestamp(ts) + timezoneOffset(toTimeZone(ts, %(zone)s)) - %(starts)s, 'UTC')) AS local_day,
     kind, entrance, direction, outcome, category, has(%(boundary)s, entrance) AS boundary,
     count(), countIf(credential = ''), max(offset) + 1
-FROM gatepulse_store.passages FINAL
+FROM gatepulse_store.deliveries FINAL
 GROUP BY log, segment, local_day, kind, entrance, direction, outcome, category, boundary;
 
 INSERT INTO gatepulse_store.refusals_1m
@@ -62,7 +62,7 @@ INSERT INTO gatepulse_store.refusals_1m
 SELECT
     log, intDiv(offset, 16384) AS segment, toStartOfMinute(ts) AS start,
     kind, entrance, category, reason, count(), max(offset) + 1
-FROM gatepulse_store.passages FINAL
+FROM gatepulse_store.deliveries FINAL
 WHERE outcome = 'denied'
 GROUP BY log, segment, start, kind, entrance, category, reason;
 
@@ -72,7 +72,7 @@ INSERT INTO gatepulse_store.area_flows_10s
 SELECT
     log, intDiv(offset, 16384) AS segment, toStartOfInterval(ts, INTERVAL 10 SECOND) AS start,
     side.1 AS area, kind, countIf(direction = side.2), countIf(direction != side.2), max(ts), max(offset) + 1
-FROM gatepulse_store.passages FINAL
+FROM gatepulse_store.deliveries FINAL
 ARRAY JOIN [
     (transform(toString(entrance), %(entrances)s, %(inner)s), 'in'),
     (transform(toString(entrance), %(entrances)s, %(outer)s), 'out')
@@ -89,6 +89,6 @@ FROM gatepulse_store.area_flows_10s AS f FINAL
 GROUP BY log, segment, start, area, kind;
 
 INSERT INTO gatepulse_store.entered (day, kind, credential)
-SELECT DISTINCT toDate(ts, %(zone)s), kind, credential
-FROM gatepulse_store.passages FINAL
+SELECT DISTINCT toDate(toDateTime(toUnixTimestamp(ts) + timezoneOffset(toTimeZone(ts, %(zone)s)) - %(starts)s, 'UTC')), kind, credential
+FROM gatepulse_store.deliveries FINAL
 WHERE outcome = 'passed' AND direction = 'in' AND credential != '' AND has(%(boundary)s, entrance);

@@ -29,6 +29,7 @@ from tests.simulators.small_site import MIDNIGHT, SITE, columns, passage
 
 LIMITS = Limits(suspect_ms=60_000, horizon_ms=600_000)
 MINUTE = 60_000
+COUNTED = "counted"
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,11 @@ def by_a_worker(sent: Sequence[Delivery], cuts: set[int], clock: SiteClock) -> d
     identities = {(row["device"], row["epoch"], row["seq"]): named(make_line(row)) for row, _ in events(sent)}
     counted = set()
     for block in log.take():
-        if block.table == "passages":
-            keys = zip(*(block.columns[name] for name in ("device", "epoch", "seq")), strict=True)
-            counted |= {identities[device, int(epoch), int(seq)] for device, epoch, seq in keys}
+        if block.table == "deliveries":
+            rows = zip(*(block.columns[name] for name in ("device", "epoch", "seq", "fate")), strict=True)
+            counted |= {
+                identities[device, int(epoch), int(seq)] for device, epoch, seq, fate in rows if fate == "counted"
+            }
     suspect = {name for reason, name in refused if reason == "suspect-time"}
     outside = {name for reason, name in refused if reason == "time-out-of-range"}
     late = set(identities.values()) - counted - suspect - outside

@@ -1,6 +1,7 @@
 """Three computations agree: numpy over the ledger, SQL over raw passages, and the views; and no change goes unseen."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from simulators.ledger import LedgerWriter, read_ledger
 from simulators.verify import verify
 from sinks import schema
 from sinks.clickhouse import Reader, StoreAddress
+from streams.site import Site
 from tests.simulators.reference import LATE, SUSPECT, fill
-from tests.simulators.small_site import MIDNIGHT, REAL_TIME, SITE, at, columns, correction, passage
+from tests.simulators.small_site import MIDNIGHT, REAL_TIME, SITE, at, columns, correction, passage, small_site
 
 SIZE = 3000
 LANES = ("N1-L01", "N1-L02", "H1-L01", "P1-L01")
@@ -82,13 +84,19 @@ def owner(clickhouse: EmbeddedClickHouse) -> Iterator[Client]:
 
 
 @pytest.fixture
-def reader(owner: Client, clickhouse: EmbeddedClickHouse, ledger: Path) -> Iterator[Reader]:
+def site() -> Site:
+    """Return the small site; some tests have it elsewhere."""
+    return SITE
+
+
+@pytest.fixture
+def reader(owner: Client, clickhouse: EmbeddedClickHouse, ledger: Path, site: Site) -> Iterator[Reader]:
     """Yield a reader of a store that was filled from the ledger by SQL."""
     tables = owner.execute("SELECT name FROM system.tables WHERE database = 'gatepulse_store' AND engine LIKE '%Tree'")
     for (table,) in tables:
         if table != "schema_migrations":
             owner.execute(f"TRUNCATE TABLE gatepulse_store.{table}")
-    fill(owner, read_ledger(ledger), SITE)
+    fill(owner, read_ledger(ledger), site)
     where = clickhouse.address
     reader = Reader(StoreAddress(where.host, where.port, where.reader.user, where.reader.password))
     yield reader
@@ -104,6 +112,20 @@ def test_what_sql_counts_is_what_numpy_counts(ledger: Path, reader: Reader) -> N
     assert all(view.compared for view in verdict.views.values())
 
 
+@pytest.mark.parametrize(
+    "site",
+    [
+        replace(small_site(zone), day_starts=starts)
+        for zone, starts in (("Asia/Shanghai", 240), ("Asia/Kathmandu", 0), ("America/New_York", 720))
+    ],
+    ids=lambda site: f"{site.time_zone} {site.day_starts}",
+)
+def test_so_it_is_where_days_begin_at_other_moments(ledger: Path, reader: Reader, site: Site) -> None:
+    verdict = verify(ledger, reader, site)
+    assert {name: view.different for name, view in verdict.views.items() if view.different} == {}
+    assert verdict.ok
+
+
 def removed(table: str, where: str) -> str:
     return f"ALTER TABLE gatepulse_store.{table} DELETE WHERE {where} SETTINGS mutations_sync = 2"
 
@@ -116,14 +138,14 @@ def changed(table: str, change: str, rest: str) -> str:
 NEWER = "version + 1 AS version"
 ONE = "ORDER BY ALL LIMIT 1"
 PLANTED = {
-    "a lost passage": (removed("passages", "seq = 7"), {"passages"}),
-    "a phantom": (changed("passages", "99999 AS seq", ONE), {"passages"}),
+    "a lost passage": (removed("deliveries", "seq = 7"), {"passages"}),
+    "a phantom": (changed("deliveries", "99999 AS seq", ONE), {"passages"}),
     "a passage a millisecond later": (
-        changed("passages", "ts + INTERVAL 1 MILLISECOND AS ts", "WHERE seq = 7"),
+        changed("deliveries", "ts + INTERVAL 1 MILLISECOND AS ts", "WHERE seq = 7"),
         {"passages"},
     ),
     "another temperature": (
-        changed("passages", "ifNull(temperature, 36.) + 1 AS temperature", "WHERE seq = 7"),
+        changed("deliveries", "ifNull(temperature, 36.) + 1 AS temperature", "WHERE seq = 7"),
         {"passages"},
     ),
     "a window counted twice over": (

@@ -20,12 +20,12 @@ GATES = {**PLACE.gates, "P1": Gate("outside", "park")}
 
 
 def rows_of(
-    events: Sequence[Event], kind: str = "person", *, zone: ZoneInfo = SHANGHAI, partition: int = 0
+    events: Sequence[Event], kind: str = "person", *, zone: ZoneInfo = SHANGHAI, day_starts: int = 0, partition: int = 0
 ) -> list[Block]:
     """Return what a worker stores of a log of these events, each a second after it happened."""
     numbered = [replace(event, offset=offset) for offset, event in enumerate(events)]
     one = batch(numbered, first=0, after=len(events))
-    place = replace(PLACE, gates=GATES, days=SiteDays(zone))
+    place = replace(PLACE, gates=GATES, days=SiteDays(zone, day_starts))
     log = PassageLog(LogName("demo", f"{kind}.passages", partition), kind, place, next_offset=0)
     log.apply(replace(one, arrived=one.ts + 1000))
     return log.take()

@@ -17,7 +17,8 @@ _USUAL: dict[str, Any] = {
     "health": "normal", "credential": "c1", "log": "demo-1/turnstile.passages/0", "offset": 7, "line": 0,
     "segment": 0, "window_start": NOON, "passages": 1, "version": 1, "day": TODAY, "boundary": 1, "anonymous": 0,
     "refusals": 1, "area": "hall", "entered": 0, "departed": 0, "last_ts": NOON + 123, "ranges": [(1, 1)],
-    "last_seq": 1, "last_seen": NOON + 999, "id": "correction-1", "delta": None, "absolute": None, "actor": "duty",
+    "closed": 0, "last_seq": 1, "last_seen": NOON + 999, "id": "correction-1", "delta": None, "absolute": None,
+    "actor": "duty",
     "topic": "turnstile.passages", "partition": 0, "at": NOON, "detail": "", "sha256": "00ff", "cluster": "demo-1",
     "next_offset": 8, "received": 8, "counted": 8, "duplicate": 0, "late": 0, "rejected": 0, "complete_to": NOON + 1000,
     "worker": "w1", "capacity": 500, "loaded_at": NOON, "table": "passages", "rows": 1, "resolved": 0,
@@ -29,7 +30,11 @@ _USUAL: dict[str, Any] = {
     "wait_high": 4.0, "to_clear": None, "to_clear_low": None, "to_clear_high": None, "plan_error": None,
     "advice": "N3-202510191200", "since": NOON, "lanes_before": 6, "lanes_after": 9, "wait_before": 24.0,
     "wait_after": 11.0, "zh": "N3 增开 3 条通道", "en": "open 3 lanes at N3", "needed_at": NOON, "wait_measured": None,
-    "over_at": None, "decision": "accepted", "decided_at": NOON,
+    "over_at": None, "decision": "accepted", "decided_at": NOON, "arrived": NOON + 200, "fate": "counted",
+    "outer": "outside", "inner": "hall", "settled": "", "seen": 0, "verdict": "repeat", "first_entrance": "north",
+    "first_log": "demo-1/turnstile.passages/1", "first_line": 0, "stands": 1, "conflicts": 0,
+    "conflicts_in_repeat": 0, "who": 17, "entries": 0, "overlap": 1, "first_offset": 0, "records": 8, "lost": 0,
+    "tail": NOON,
 }  # fmt: skip
 
 _OWN: dict[str, dict[str, Any]] = {"forecasts": {"level": 80}}

@@ -13,7 +13,7 @@ import pytest
 from clickhouse_driver import Client
 from rich.console import Console
 
-from sinks.clickhouse import Reader
+from sinks.clickhouse import Reader, StoreAddress
 from sinks.rows import Block
 from streams.audit.compare import TOLD, Auditor, Difference, Result
 from streams.audit.interval import DAY_MS, Interval, IntervalError, moment, start_of
@@ -22,6 +22,8 @@ from streams.audit.views import VIEWS
 from streams.site import Site
 from tests.simulators.small_site import SITE, small_site
 from tests.sinks.counted import DAY, MIDNIGHT, SHANGHAI, rows_of
+from tests.sinks.deliveries import Delivery, logs_of, settle
+from tests.sinks.deliveries import stored as stored_of
 from tests.sinks.samples import block
 from tests.sinks.stores import Server
 from tests.streams.kernels.events import Event
@@ -96,7 +98,10 @@ def audit(reader: Reader, start: str = "", end: str = "", *, site: Site = SITE, 
     """Audit the day, or a part of it, without waiting."""
     zone = ZoneInfo(site.time_zone)
     interval = Interval(
-        moment(start or f"{DAY}", zone), moment(end or f"{DAY + dt.timedelta(1)}", zone), zone
+        moment(start or f"{DAY}", zone, site.day_starts),
+        moment(end or f"{DAY + dt.timedelta(1)}", zone, site.day_starts),
+        zone,
+        site.day_starts,
     )  # fmt: skip
     return Auditor(reader, site, patience=3.0, sleep=pauses or Pauses()).audit(interval)
 
@@ -201,10 +206,10 @@ def test_a_wrong_count_is_found_and_named(reader: Reader, client: Client, plante
 @pytest.mark.usefixtures("stored")
 def test_a_lost_passage_is_missed_in_every_view_that_counted_it(reader: Reader, client: Client) -> None:
     [(device, seq)] = client.execute(
-        "SELECT device, seq FROM gatepulse_store.passages WHERE entrance = 'H1' AND outcome = 'passed'"
+        "SELECT device, seq FROM gatepulse_store.deliveries WHERE entrance = 'H1' AND outcome = 'passed'"
         f" AND ts > '{DAY} 04:00:00' AND ts < '{DAY} 12:00:00' {ONE}"
     )
-    client.execute(removed("passages", f"device = '{device}' AND seq = {seq}"))
+    client.execute(removed("deliveries", f"device = '{device}' AND seq = {seq}"))
     # it went from one area to another, so two histories lack it; the hall's gate leads nowhere outside
     assert different(audit(reader)) == LOST | {"occupancy_history": 2}
 
@@ -228,7 +233,7 @@ def test_a_difference_says_which_row_and_both_values(server: Server, reader: Rea
         "view": "entrance_counts_10s", "window_start": "2025-11-18 16:00:00", **window, "published": 5, "recomputed": 3,
     }  # fmt: skip
     assert sentence(result) == (
-        "DIFFERENT: 2025-11-19T00:00:00+08:00 – 2025-11-20T00:00:00+08:00, 8 views, 8 rows compared, "
+        "DIFFERENT: 2025-11-19T00:00:00+08:00 – 2025-11-20T00:00:00+08:00, 9 views, 9 rows compared, "
         "2 differ from the passages."
     )
     drawn = io.StringIO()
@@ -251,8 +256,8 @@ ONE_MORE = Event(seq=2, ts=MIDNIGHT + 2)
 
 def in_flight(server: Server, rows: Sequence[Block]) -> list[Block]:
     """Store the passages of a flush; return what it would write next."""
-    server.write(*(each for each in rows if each.table == "passages"))
-    return [each for each in rows if each.table != "passages"]
+    server.write(*(each for each in rows if each.table == "deliveries"))
+    return [each for each in rows if each.table != "deliveries"]
 
 
 def progress(*, received: int, seconds: float = 0, cluster: str = "demo") -> Block:
@@ -335,22 +340,34 @@ def test_the_first_moment_is_in_and_the_last_is_out(server: Server, reader: Read
     assert result.views["site_today"].compared == 1
 
 
-@pytest.mark.parametrize(("day", "hours"), [(dt.date(2025, 3, 30), 23), (dt.date(2025, 10, 26), 25)])
+@pytest.mark.parametrize(
+    ("zone", "day_starts", "day", "half_hours"),
+    [
+        ("Europe/Berlin", 0, dt.date(2025, 3, 30), 46),
+        ("Europe/Berlin", 0, dt.date(2025, 10, 26), 50),
+        ("Europe/Berlin", 240, dt.date(2025, 10, 25), 50),
+        ("Europe/Berlin", 150, dt.date(2025, 10, 26), 50),
+        ("Asia/Kathmandu", 240, dt.date(2025, 10, 26), 48),
+        ("Australia/Lord_Howe", 0, dt.date(2025, 4, 6), 49),
+        ("Africa/Cairo", 0, dt.date(2025, 4, 25), 46),
+        ("Asia/Beirut", 60, dt.date(2025, 3, 30), 48),
+    ],
+)
 def test_a_day_on_which_the_clocks_change_is_a_whole_day(
-    server: Server, reader: Reader, client: Client, day: dt.date, hours: int
+    server: Server, reader: Reader, client: Client, zone: str, day_starts: int, day: dt.date, half_hours: int
 ) -> None:
-    berlin = ZoneInfo("Europe/Berlin")
-    site, first = small_site("Europe/Berlin"), start_of(day, berlin)
-    every_half_hour = [Event(seq=n + 1, ts=first + n * 1_800_000) for n in range(-4, 2 * hours + 4)]
+    here = ZoneInfo(zone)
+    site, first = replace(small_site(zone), day_starts=day_starts), start_of(day, here, day_starts)
+    every_half_hour = [Event(seq=n + 1, ts=first + n * 1_800_000) for n in range(-4, half_hours + 4)]
     numbered = [replace(each, seq=n) for n, each in enumerate(every_half_hour, start=1)]
-    server.write(*rows_of(numbered, zone=berlin))
+    server.write(*rows_of(numbered, zone=here, day_starts=day_starts))
     result = audit(reader, f"{day}", f"{day + dt.timedelta(1)}", site=site)
     assert result.ok
-    assert result.views["entrance_counts_10s"].compared == 2 * hours
+    assert result.views["entrance_counts_10s"].compared == half_hours
     assert result.views["entrance_totals"].compared == 1
     client.execute(changed("counts_day", "passages + 1 AS passages", f"WHERE day = '{day}'"))
     [wrong, _] = audit(reader, f"{day}", f"{day + dt.timedelta(1)}", site=site).differences
-    assert (wrong.view, wrong.published, wrong.recomputed) == ("entrance_totals", 2 * hours + 1, 2 * hours)
+    assert (wrong.view, wrong.published, wrong.recomputed) == ("entrance_totals", half_hours + 1, half_hours)
 
 
 def test_what_was_inside_before_the_interval_is_taken_as_it_is_shown(
@@ -413,3 +430,49 @@ def test_a_time_is_the_sites_unless_it_says_otherwise() -> None:
     assert moment("2025-11-19", SHANGHAI) == moment("2025-11-18T16:00+00:00", SHANGHAI)
     with pytest.raises(IntervalError, match=r"'noon' is not a time; expected one like 2026-11-05"):
         moment("noon", SHANGHAI)
+
+
+def test_what_came_through_two_logs_is_not_settled_yet_and_equal_after(
+    server: Server, reader: Reader, address: StoreAddress
+) -> None:
+    events = [Event(seq=n, ts=MIDNIGHT + n * 60_000) for n in range(1, 11)]
+    deliveries = [
+        Delivery(event, partition, event.ts + partition) for event in events for partition in (0, 1)
+    ]  # fmt: skip
+    server.write(*stored_of(logs_of(deliveries)))
+    result = audit(reader)
+    assert (result.ok, result.unsettled) == (False, 10)
+    assert different(result) == {"passages": 1}
+    assert sentence(result).startswith("NOT SETTLED YET: 2025-11-19T00:00:00+08:00")
+    assert json.loads(to_json(result))["unsettled"] == 10
+    settle(address)
+    result = audit(reader)
+    assert (result.ok, result.unsettled) == (True, 0)
+
+
+def test_what_is_lost_for_good_is_named_by_log_and_day_and_makes_nothing_different(
+    stored: Server, reader: Reader, client: Client
+) -> None:
+    del stored
+    noon = dt.datetime.combine(DAY, dt.time(4), dt.UTC)  # in Shanghai
+    rows = [("a", "turnstile.passages", "t/1", 1_200, noon), ("b", "turnstile.passages", "t/1", 30, noon),
+            ("c", "vehicle.passages", "v/0", 8, noon), ("d", "vehicle.passages", "v/0", 5, noon - dt.timedelta(2)),
+            ("e", "vehicle.passages", "v/0", 0, noon)]  # fmt: skip
+    client.execute(
+        "INSERT INTO gatepulse_store.losses (id, topic, log, records, site_from, site_to, from_day, to_day) VALUES",
+        [(*row, row[-1], row[-1].date(), row[-1].date()) for row in rows],
+    )
+    try:
+        result = audit(reader)
+        assert (result.ok, result.different) == (True, 0)
+        assert [(each.log, each.kind, each.days, each.records) for each in result.lost] == [
+            ("t/1", "person", f"{DAY}", 1_230),
+            ("v/0", "vehicle", f"{DAY}", 8),
+        ]
+        assert f"incomplete: t/1 lost 1,230 records of {DAY}" in result.notes
+        assert sentence(result).startswith("EQUAL: ")
+        assert sentence(result).endswith(" INCOMPLETE: 1,238 records are lost for good.")
+        assert [each["records"] for each in json.loads(to_json(result))["lost"]] == [1_230, 8]
+    finally:
+        client.execute("TRUNCATE TABLE gatepulse_store.losses")
+    assert "INCOMPLETE" not in sentence(audit(reader))

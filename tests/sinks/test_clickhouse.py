@@ -60,9 +60,9 @@ def nowhere() -> StoreAddress:
 
 def passages(first: int, count: int) -> Block:
     """Return that many passages with consecutive numbers."""
-    one = block("passages", {})
+    one = block("deliveries", {})
     columns = {name: list(values) * count for name, values in one.columns.items()}
-    return Block("passages", columns | {"seq": np.arange(first, first + count)})
+    return Block("deliveries", columns | {"seq": np.arange(first, first + count)})
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_writes_under_way_when_the_server_is_killed_end_after_its_restart(own_se
     with connect(address) as client:
         found = client.execute("SELECT count(), uniqExact(seq), min(seq), max(seq) FROM gatepulse.passages")
     assert found == [(writes * size, writes * size, 1, writes * size)]
-    assert {table for table, _, _ in retries.seen} == {"passages"}
+    assert {table for table, _, _ in retries.seen} == {"deliveries"}
     assert [attempt for _, _, attempt in retries.seen][:2] == [1, 2]
 
 
@@ -170,33 +170,33 @@ def test_progress_is_written_after_the_rows_that_it_speaks_of(address: StoreAddr
 
     async def write() -> None:
         sink = Noting(address)
-        await sink.write([block(table, {}) for table in ("log_progress", "devices", "passages")])
+        await sink.write([block(table, {}) for table in ("log_progress", "devices", "deliveries")])
         await sink.close()
 
     asyncio.run(write())
-    assert written == ["passages", "devices", "log_progress"]
+    assert written == ["deliveries", "devices", "log_progress"]
 
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
         ({"seq": "seven"}, "column seq takes UInt64, which is whole numbers from 0 to 1844.*, not this text"),
-        ({"seq": -1}, "column seq takes UInt64, .*, not the int -1"),
-        ({"seq": None}, "column seq takes UInt64, .*, not the NoneType None"),
-        ({"device": 7}, "column device takes String, not the int 7"),
-        ({"kind": None}, r"column kind takes LowCardinality\(String\), not the NoneType None"),
-        ({"ts": 1.5}, "column ts takes DateTime64.*, not the float 1.5"),
+        ({"seq": -1}, "column seq takes UInt64, .*, not this int"),
+        ({"seq": None}, "column seq takes UInt64, .*, not this NoneType"),
+        ({"device": 7}, "column device takes String, not this int"),
+        ({"kind": None}, r"column kind takes LowCardinality\(String\), not this NoneType"),
+        ({"ts": 1.5}, "column ts takes DateTime64.*, not this float"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_refused_at_once(
     address: StoreAddress, wrong: dict[str, object], words: str
 ) -> None:
-    with pytest.raises(StoreRefused, match=f"passages: {words}"):
-        Server(address).write(block("passages", wrong))
+    with pytest.raises(StoreRefused, match=f"deliveries: {words}"):
+        Server(address).write(block("deliveries", wrong))
 
 
 def test_a_day_that_no_date_can_hold_is_refused(address: StoreAddress) -> None:
-    with pytest.raises(StoreRefused, match="column day takes Date, which is .* from 0 to 65535, not the int 65536"):
+    with pytest.raises(StoreRefused, match="column day takes Date, which is .* from 0 to 65535, not this int"):
         Server(address).write(block("entered", {"day": 65_536}))
 
 

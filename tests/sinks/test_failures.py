@@ -56,3 +56,22 @@ def test_an_error_stays_whole_between_processes() -> None:
     assert (type(error), error.table, error.reason, error.advice) == (
         StoreRefused, "devices", "no such column.", "Apply the schema.",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (469, "DB::Exception: Constraint c is violated at row 1. Column values: credential = 'canary'"),
+        (53, "DB::Exception: Type mismatch in VALUES section: expected UInt64, got 'canary'"),
+        (27, "DB::Exception: Cannot parse input: expected ( before: canary"),
+        (72, "DB::Exception: Cannot parse number canary"),
+    ],
+)
+def test_what_the_server_quotes_of_a_row_is_not_repeated(code: int, words: str) -> None:
+    error = failure("passages", driver.ServerException(words, code))
+    assert "canary" not in str(error)
+    assert f"error {code} of the server" in str(error)
+
+
+def test_what_the_driver_quotes_of_a_row_is_not_repeated() -> None:
+    assert "canary" not in str(failure("passages", ValueError("canary")))

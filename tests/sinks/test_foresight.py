@@ -1,7 +1,8 @@
 """Foresight on a real store: what it reads, what it writes, and that a process which ends loses nothing."""
 
 import asyncio
-from dataclasses import dataclass, field
+import datetime as dt
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from streams.site import Site
 from tests.sinks.samples import block, flows
 from tests.sinks.stores import Server
 from tests.streams.foresight.plans import AN_HOUR_AND_A_HALF, site
+from tests.streams.places import BERLIN_LONG, BERLIN_SHORT
 
 MINUTE = 60_000
 MIDNIGHT = 1_636_041_600_000
@@ -30,7 +32,9 @@ class Entry:
     version: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
 
-    def minutes(self, start: int, passages: list[int], *, direction: str = "in", lanes: int = 6) -> None:
+    def minutes(
+        self, start: int, passages: list[int], *, direction: str = "in", lanes: int = 6, day: dt.date | None = None
+    ) -> None:
         """Let as many through in each minute from `start` (ms) on, and claim that all of it is stored."""
         self.version += 1
         end = start + len(passages) * MINUTE
@@ -42,8 +46,9 @@ class Entry:
         moved = "entered" if direction == "in" else "departed"
         moves = [{"window_start": row["window_start"], "area": "venue", moved: row["passages"], "last_ts": end,
                   "version": self.version, "segment": self.version} for row in rows]  # fmt: skip
+        number = (start + 8 * 60 * MINUTE) // DAY_MS if day is None else (day - dt.date(1970, 1, 1)).days
         days = [
-            {"day": (start + 8 * 60 * MINUTE) // DAY_MS, "entrance": "N3", "direction": direction,
+            {"day": number, "entrance": "N3", "direction": direction,
              "passages": sum(passages), "version": self.version, "segment": self.version}
         ]  # fmt: skip
         self.server.write(
@@ -138,6 +143,43 @@ def test_past_days_become_the_profile(entry: Entry, address: StoreAddress, reade
     assert {row for (row,) in asked(reader, "DISTINCT method FROM gatepulse.forecasts WHERE area = 'venue'")} == {
         "profile"
     }
+
+
+@pytest.mark.parametrize(("day", "minutes"), [(BERLIN_LONG, 1500), (BERLIN_SHORT, 1380)])
+def test_the_day_before_a_clock_change_and_the_day_after_are_whole_days(
+    entry: Entry, address: StoreAddress, reader: Reader, day: dt.date, minutes: int
+) -> None:
+    """Two a minute come and go in the last hour of each day: no other day has them."""
+    place = replace(site(), time_zone="Europe/Berlin")
+    for date in (day - dt.timedelta(1), day):
+        end = place.days.bounds(date)[1]
+        for number, direction in enumerate(("in", "out")):
+            start = end - (60 - 30 * number) * MINUTE
+            entry.minutes(start, [2] * 30, direction=direction, day=date)
+    after = day + dt.timedelta(1)
+    begin = place.days.begin(after)
+    entry.minutes(begin + 10 * MINUTE, [1] * 5, day=after)
+
+    process = foresee(address, reader, place)
+
+    profile = process.forecasters["venue", "person"].profile
+    assert profile is not None
+    assert profile.entered[1400] == pytest.approx(2)  # 23:20
+    assert (profile.entered[:1370].max(), profile.departed[1430]) == (0, pytest.approx(2))
+    assert process.today is not None
+    assert process.today.begin == begin
+    assert len(place.days.clock(day)) == minutes
+
+
+def test_the_last_minutes_of_a_long_day_are_reckoned_with(entry: Entry, address: StoreAddress, reader: Reader) -> None:
+    place = replace(site(AN_HOUR_AND_A_HALF), time_zone="Europe/Berlin")
+    end = place.days.bounds(BERLIN_LONG)[1]
+    entry.minutes(end - 60 * MINUTE, [2] * 55, day=BERLIN_LONG)
+    foresee(address, reader, place)
+    entry.minutes(end - 5 * MINUTE, [2] * 5, day=BERLIN_LONG)
+    foresee(address, reader, place)
+    assert asked(reader, "toUnixTimestamp64Milli(max(at)) FROM gatepulse.forecasts") == [(end,)]
+    assert asked(reader, "toUnixTimestamp64Milli(max(at)) FROM gatepulse.entrance_queues") == [(end,)]
 
 
 def test_a_minute_is_not_believed_to_be_empty_while_nothing_is_heard(

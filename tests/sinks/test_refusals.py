@@ -97,21 +97,21 @@ def test_a_refused_table_keeps_no_other_from_being_stored_but_the_claim(
     altered(change)
     rejected = block("rejections", {}, {"offset": 8})
     with pytest.raises(RowsRefused, match=f"rejections: .*{words}") as refused:
-        Server(address).write(block(CLAIM, {}), rejected, block("passages", {}))
+        Server(address).write(block(CLAIM, {}), rejected, block("deliveries", {}))
     (refusal,) = refused.value.refusals
     assert refusal.block == rejected
-    assert len(Server(address).rows("passages")) == 1
+    assert len(Server(address).rows("deliveries")) == 1
     assert Server(address).rows(CLAIM) == []
 
 
 def test_the_store_in_memory_refuses_in_the_same_way() -> None:
     store = MemorySink()
     store.refuses = {"entered": "no.", "rejections": "never."}
-    blocks = [block(table, {}) for table in (CLAIM, "rejections", "passages", "entered")]
+    blocks = [block(table, {}) for table in (CLAIM, "rejections", "deliveries", "entered")]
     with pytest.raises(RowsRefused, match=r"entered: no. \(so are the rows of 1 more tables\) Take") as refused:
         asyncio.run(store.write(blocks))
     assert [refusal.error.table for refusal in refused.value.refusals] == ["entered", "rejections"]
-    assert len(store.rows("passages")) == 1
+    assert len(store.rows("deliveries")) == 1
     assert store.rows("entered") == store.rows("rejections") == store.rows(CLAIM) == []
 
 
@@ -119,9 +119,9 @@ def test_a_block_that_fits_no_table_is_refused_before_anything_is_stored() -> No
     store = Memory()
     wrong = block("entered", {})
     with pytest.raises(StoreRefused, match="columns missing") as refused:
-        store.write(block("passages", {}), type(wrong)("entered", {"day": [1]}))
+        store.write(block("deliveries", {}), type(wrong)("entered", {"day": [1]}))
     assert not isinstance(refused.value, RowsRefused)
-    assert store.rows("passages") == []
+    assert store.rows("deliveries") == []
 
 
 def test_a_refusal_stays_whole_between_processes() -> None:

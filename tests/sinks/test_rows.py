@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from clickhouse_driver import Client
 
+from sinks.columns import types_of
 from sinks.rows import DAYS, MILLISECONDS, TABLES, WINDOWS, Coded
 
 NOTED = ("passages", "entered", "corrections", "devices", "log_progress", "parked_batches", "alarm_changes")
@@ -15,7 +16,8 @@ _OURS = "database = 'gatepulse_store' AND {} != 'schema_migrations'"
 def test_the_server_has_exactly_our_tables(client: Client) -> None:
     found = client.execute(f"SELECT name FROM system.tables WHERE {_OURS.format('name')} AND engine LIKE '%MergeTree'")
     own = {name for (name,) in found if name.endswith("_known")}  # the server itself writes these: see 011
-    assert {name for (name,) in found} - own == {*TABLES, "progress"}  # not written since 008
+    facts = {"source_partitions", "source_readers", "source_problems", "losses"}  # stamped by the store: see 013
+    assert {name for (name,) in found} - own - facts == {*TABLES, "progress"}  # not written since 008
     assert own == {f"{name}_known" for name in NOTED}
 
 
@@ -66,3 +68,11 @@ def test_columns_of_time_have_the_types_that_the_sink_converts_to(client: Client
     assert times == MILLISECONDS
     assert windows == WINDOWS
     assert days == DAYS
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_files_of_the_schema_say_what_types_the_columns_have(client: Client, table: str) -> None:
+    found = client.execute(
+        f"SELECT name, type FROM system.columns WHERE {_OURS.format('table')} AND table = %(table)s", {"table": table}
+    )
+    assert dict(types_of(table)) == {name: kind for name, kind in found if name in TABLES[table].columns}

@@ -74,3 +74,41 @@ def test_a_file_of_a_newer_version_is_shown_and_left_alone(client: Client, monke
     monkeypatch.setattr(schema, "migrations", lambda: older)
     assert schema.apply(client) == []
     assert schema.show(client)[-1] == schema.Status(newest.number, newest.name, "", newest.sha256)
+
+
+_PASSAGE = (
+    "INSERT INTO gatepulse_store.passages (kind, device, seq, ts, entrance, direction, outcome, category, log, offset)"
+    " SELECT 'person', 'lane-1', number, toDateTime64('2025-10-19 12:00:00', 3, 'UTC') + number, 'north', 'in',"
+    " 'passed', 'visitor', {}, number FROM numbers({}, {})"
+)
+_DEVICE = (
+    "INSERT INTO gatepulse_store.devices (log, device, entrance, ranges, last_seq, version)"
+    " VALUES ({}, 'lane-1', 'north', [({}, {})], {}, 1)"
+)
+
+
+def test_the_passages_that_are_there_become_deliveries_and_what_came_twice_before_stays(
+    bare: StoreAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, shown = (
+        "SELECT count(), min(known_at) FROM gatepulse.passages_known",
+        "SELECT seq FROM gatepulse.passages ORDER BY 1",
+    )
+    with connect(bare) as client:
+        everything = schema.migrations()
+        monkeypatch.setattr(schema, "migrations", lambda: [each for each in everything if each.number < 12])
+        schema.apply(client)
+        client.execute(_PASSAGE.format("'a'", 1, 20))
+        client.execute(_PASSAGE.format("'b'", 16, 10))
+        client.execute(_DEVICE.format("'a'", 1, 20, 20))
+        client.execute(_DEVICE.format("'b'", 16, 25, 25))
+        before = [client.execute(sql) for sql in (known, shown)]
+        monkeypatch.setattr(schema, "migrations", lambda: everything)
+        schema.apply(client)
+        assert [client.execute(sql) for sql in (known, shown)] == before
+        assert client.execute("SELECT * FROM gatepulse.unsettled") == []
+        assert client.execute("SELECT repeated, logs FROM gatepulse.completeness") == [(5, 2)]
+        client.execute(_PASSAGE.format("'a'", 26, 5))  # by a worker of the version before
+        client.execute(_DEVICE.format("'c'", 20, 22, 22))
+        assert len(client.execute(shown)) == 30
+        assert client.execute("SELECT device, events, logs FROM gatepulse.unsettled") == [("lane-1", 3, 3)]

@@ -10,6 +10,7 @@ from clickhouse_driver import Client
 from sinks.clickhouse import Reader
 from sinks.rows import TABLES
 from sinks.sink import StoreRefused
+from streams.kernels.identity import MOST_MISSING
 from tests.sinks.samples import NOON, TODAY, block
 from tests.sinks.stores import Server
 
@@ -22,17 +23,18 @@ VIEWS = {
     "entrance_outcomes_1m": "window_start kind entrance direction outcome category events",
     "entrance_totals": "day kind entrance direction category passages",
     "entrance_refusals_1m": "window_start kind entrance category reason refusals",
-    "site_today": "day kind entries exits distinct_entered unidentified",
+    "site_today": "day kind entries exits distinct_entered unidentified lost",
     "alarm_changes": "episode change changed_at what rule subject kind zone level state value limit unit actor detail",
     "alarm_episodes": "episode rule subject level state raised_at acknowledged_at cleared_at value limit actor "
     "kind zone unit what change changed_at detail",
-    "occupancy": "area kind as_of inside capacity",
+    "occupancy": "area kind as_of inside capacity lost",
     "occupancy_history": "area kind window_start inside",
-    "completeness": "device entrance last_seq missing last_ts last_seen logs",
+    "completeness": "device entrance last_seq missing last_ts last_seen logs repeated",
     "corrections": "id area kind ts delta absolute actor reason",
     "rejections": "at topic partition offset line reason detail sha256",
     "parked": "id log table rows reason at",
-    "progress": "log cluster topic partition next_offset received counted duplicate rejected complete_to worker late",
+    "progress": "log cluster topic partition next_offset received counted duplicate rejected complete_to worker late "
+    "conflicts first_offset records lost",
     "late_passages": "day kind entrance direction outcome category events",
     "forecasts": "area kind level at capacity inside minutes earliest latest method",
     "forecast_errors": "area kind lead at checked error covered",
@@ -46,11 +48,20 @@ VIEWS = {
     "corrections_known": "id area kind ts delta absolute known_at",
     "alarm_changes_known": "episode change changed_at what rule subject kind zone level state value limit unit actor "
     "raised_at cleared_at known_at",
-    "devices_known": "log device epoch version entrance ranges last_seq last_ts known_at",
+    "devices_known": "log device epoch version entrance ranges last_seq last_ts known_at closed",
     "progress_known": "log cluster next_offset complete_to rejected known_at",
     "parked_known": "id log complete_to known_at resolved_at",
     "area_flows_1h": "window_start area kind entered departed last_ts",
     "area_flows_10s": "window_start area kind entered departed last_ts",
+    "source_partitions": "cluster topic partition incarnation log_begin log_end present since noted_at log worker",
+    "source_problems": "topic partition problem log first after since worker cluster",
+    "losses": "id topic partition log problem first after records from_ts to_ts accepted_at actor reason cluster kind "
+    "site_from site_to from_day to_day",
+    "unsettled": "device epoch events logs",
+    "conflicts": "device epoch seq entrance first_entrance at log topic partition offset line first_log first_offset "
+    "first_line",
+    "settled": "log cluster topic partition back conflicts conflicts_in_repeat",
+    "device_conflicts": "device conflicts last_at",
     "replay_span": "first_ts last_ts known_since",
 }
 ASKED = {"first_entries": "(since='2025-10-19', until='2025-10-20', gates=['north'])"}
@@ -173,16 +184,16 @@ def test_today_counts_the_boundary_only_and_each_credential_once(server: Server,
     # person    9 + 4 = 13    5       a, b       2 + 1
     # vehicle   1             0       none       0
     assert sorted_rows(reader, "*", "site_today") == [
-        (DAY - dt.timedelta(1), "person", 0, 0, 1, 0),
-        (DAY, "person", 13, 5, 2, 3),
-        (DAY, "vehicle", 1, 0, 0, 0),
+        (DAY - dt.timedelta(1), "person", 0, 0, 1, 0, 0),
+        (DAY, "person", 13, 5, 2, 3, 0),
+        (DAY, "vehicle", 1, 0, 0, 0, 0),
     ]
 
 
 def test_a_passage_is_shown_once_even_across_months(server: Server, reader: Reader) -> None:
     month = 31 * 86_400_000
-    server.write(block("passages", {"seq": 1}, {"seq": 1}, {"seq": 2}))
-    server.write(block("passages", {"seq": 1, "ts": NOON + month}, {"seq": 2, "epoch": 1}))  # a corrected clock
+    server.write(block("deliveries", {"seq": 1}, {"seq": 1}, {"seq": 2}))
+    server.write(block("deliveries", {"seq": 1, "ts": NOON + month}, {"seq": 2, "epoch": 1}))  # a corrected clock
     assert sorted_rows(reader, "device, epoch, seq", "passages") == [
         ("lane-1", 0, 1),
         ("lane-1", 0, 2),
@@ -218,7 +229,7 @@ def test_progress_tells_what_was_late_and_nothing_of_it_to_those_who_wrote_befor
 
 
 def test_whether_a_passage_was_identified_is_shown_and_not_by_what(server: Server, reader: Reader) -> None:
-    server.write(block("passages", {"seq": 1, "credential": "anna"}, {"seq": 2, "credential": ""}))
+    server.write(block("deliveries", {"seq": 1, "credential": "anna"}, {"seq": 2, "credential": ""}))
     assert sorted_rows(reader, "seq, identified", "passages") == [(1, 1), (2, 0)]
 
 
@@ -235,13 +246,21 @@ def test_completeness_is_the_union_of_ranges_over_logs_and_epochs(server: Server
             {"device": "inside", "log": A, "ranges": [(1, 100)], "last_seq": 100},
             {"device": "inside", "log": B, "ranges": [(10, 20), (30, 40)], "last_seq": 40},
             {"device": "nothing", "ranges": [], "last_seq": 0},
+            {"device": "closed", "log": A, "ranges": [(3, 50), (60, 70)], "closed": 7, "last_seq": 70},
+            {"device": "closed", "log": B, "ranges": [(1, 20)], "closed": 5, "last_seq": 20},
+            {"device": "closed", "log": B, "epoch": 1, "ranges": [(1, 4)], "closed": 1, "last_seq": 4},
+            {"device": "huge", "log": A, "ranges": [(1, 2**63 - 1)], "closed": 2**63 - 9, "last_seq": 2**63 - 1},
+            {"device": "huge", "log": B, "ranges": [(1, 2**63 - 1)], "closed": 2**63 - 9, "last_seq": 2**63 - 1},
         ),
     )
     server.write(block("devices", {"device": "whole", "ranges": [(1, 5)], "last_seq": 5, "version": 0}))  # older
     # two logs  A 1-5 9-12, B 4-7 11-20: union 1-7 9-20     8 is missing
     # epochs    0: 1-3 6 (4, 5 missing), 2: 2 (1 missing)   3 missing, 2 is the last of the newest epoch
+    # closed    A 3-50 60-70, B 1-20: union 1-50 60-70       9 are missing, 7 + 5 that are closed, 1 of epoch 1
     assert sorted_rows(reader, "device, entrance, last_seq, missing, logs", "completeness") == [
+        ("closed", "north", 4, 22, 1),
         ("epochs", "south", 2, 3, 1),
+        ("huge", "north", 2**63 - 1, MOST_MISSING, 2),
         ("inside", "north", 100, 0, 2),
         ("late start", "north", 9, 3, 1),
         ("nothing", "north", 0, 0, 1),
@@ -255,7 +274,19 @@ def test_completeness_is_the_union_of_ranges_over_logs_and_epochs(server: Server
 def test_the_largest_sequence_numbers_do_not_overflow(server: Server, reader: Reader) -> None:
     last = 2**63
     server.write(block("devices", {"ranges": [(1, 1), (last, last)], "last_seq": last}))
-    assert sorted_rows(reader, "last_seq, missing", "completeness") == [(last, last - 2)]
+    assert sorted_rows(reader, "last_seq, missing", "completeness") == [(last, min(last - 2, MOST_MISSING))]
+
+
+def test_what_devices_lack_that_number_by_a_clock_adds_up(server: Server, reader: Reader) -> None:
+    numbers = {f"clock-{n}": 2**63 - 1 - n for n in range(40)}
+    rows = [
+        {"device": name, "epoch": epoch, "ranges": [(seq, seq)], "last_seq": seq}
+        for name, seq in numbers.items()
+        for epoch in (0, 1, 2**63 - 1)
+    ]
+    server.write(block("devices", *rows))
+    [(missing, exact)] = reader.query("SELECT sum(missing), sum(toInt128(missing)) FROM gatepulse.completeness")
+    assert missing == exact == 40 * 3 * MOST_MISSING
 
 
 def test_progress_and_rejections_show_the_newest_of_each(server: Server, reader: Reader) -> None:

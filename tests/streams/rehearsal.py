@@ -12,13 +12,14 @@ from sinks.rows import TABLES, Block
 from streams.checkpoint import pack, unpack
 from streams.clock import SiteClock
 from streams.contract import Topic
-from streams.counting import Counting, Flusher, Trade
+from streams.counting import Counting, Flusher, Start, Trade
 from streams.kernels import corrections as correction_kernels
 from streams.kernels import snapshot
 from streams.kernels.batch import Rejection
 from streams.kernels.corrections import CorrectionLog
 from streams.kernels.log import LogName
 from streams.kernels.passages import PassageLog
+from streams.kernels.place import Place
 from streams.kernels.snapshot import Plain
 from streams.metrics import Timings
 from tests.streams.kernels.events import PLACE, TIMES
@@ -127,17 +128,30 @@ class Sink:
         """Do nothing."""
 
 
+def start_of(counting: Counting[Any], partition: int, value: bytes | None, *, first: int = 0) -> Start:
+    """Return how a partition is read on from a snapshot, or from its first record where there is none."""
+    if value is None:
+        return Start(counting.base_log(partition), first)
+    plain = unpack(value)
+    return Start(LogName.parse(plain["log"]), plain["next"], plain)
+
+
 class Worker:
     """Countings of turnstiles and corrections with one flusher, taken up from what the world has kept."""
 
-    def __init__(self, world: World, *, most_waiting: int = 1000) -> None:
+    def __init__(self, world: World, *, most_waiting: int = 1000, place: Place = PLACE) -> None:
         self.world = world
-        self.outlets = {topic: Outlet(world, topic) for topic in _TRADES}
+        self.outlets = {topic: Outlet(world, topic) for topic in TRADES}
         self.countings: dict[str, Counting[Any]] = {
             topic: Counting(
-                trade(), topic=topic, cluster=CLUSTER, worker="w", outlet=self.outlets[topic], most_waiting=most_waiting
+                trade(place),
+                topic=topic,
+                cluster=CLUSTER,
+                worker="w",
+                outlet=self.outlets[topic],
+                most_waiting=most_waiting,
             )
-            for topic, trade in _TRADES.items()
+            for topic, trade in TRADES.items()
         }
         self.sink = Sink(world)
         self.timings = Timings()
@@ -152,8 +166,7 @@ class Worker:
         for topic, counting in self.countings.items():
             partitions = [partition for name, partition in self.world.frames if name == topic]
             kept = {partition: self.world.kept.get((topic, partition)) for partition in partitions}
-            snapshots = {partition: unpack(value) if value else None for partition, value in kept.items()}
-            begun = counting.assign(snapshots, dict.fromkeys(partitions, 0))
+            begun = counting.assign([start_of(counting, partition, value) for partition, value in kept.items()])
             self.next |= {(topic, partition): offset for partition, offset in begun.items()}
 
     async def read(self, *, most: int) -> bool:
@@ -200,17 +213,18 @@ def _whole(world: World) -> Worker:
     return worker
 
 
-def _passages() -> Trade[PassageLog]:
+def _passages(place: Place) -> Trade[PassageLog]:
     return Trade(
         read=persons().read,
-        begin=lambda name, first: PassageLog(name, "person", PLACE, next_offset=first),
+        begin=lambda name, first: PassageLog(name, "person", place, next_offset=first),
         freeze=snapshot.freeze,
-        thaw=lambda plain, name: snapshot.thaw(plain, name, "person", PLACE),
+        thaw=lambda plain, name: snapshot.thaw(plain, name, "person", place),
         times=lambda batch: batch.ts,
+        caught_up=PassageLog.change_days,
     )
 
 
-def _corrections() -> Trade[CorrectionLog]:
+def _corrections(_: Place) -> Trade[CorrectionLog]:
     return Trade(
         read=corrections().read,
         begin=lambda name, first: CorrectionLog(name, TIMES, next_offset=first),
@@ -220,4 +234,4 @@ def _corrections() -> Trade[CorrectionLog]:
     )
 
 
-_TRADES: dict[str, Callable[[], Trade[Any]]] = {Topic.TURNSTILES: _passages, Topic.CORRECTIONS: _corrections}
+TRADES: dict[str, Callable[[Place], Trade[Any]]] = {Topic.TURNSTILES: _passages, Topic.CORRECTIONS: _corrections}

@@ -2,7 +2,9 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -21,17 +23,21 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.broker import EmbeddedBroker
 from streams.consumer import (
     LARGEST_JOIN,
     LONGEST_FETCH_MS,
+    AskingFetcher,
     CoalescingConsumer,
     CoalescingThread,
     CoalescingTransport,
     JoinedValue,
     Offsets,
+    TrackingProducer,
     coalesce,
     leave_bare,
 )
+from tests.infra.processes import running
 
 SOURCE, CHANGELOG, OTHER = TP("source", 0), TP("changelog", 0), TP("other", 0)
 
@@ -256,12 +262,39 @@ def test_only_topics_that_ask_for_it_are_joined(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_log_is_caught_up_when_the_broker_has_nothing_at_or_behind_its_next_offset() -> None:
     async def story(consumer: Offline, _: Offsets) -> None:
-        consumer._thread._consumer = SimpleNamespace(highwater=lambda _: 12, last_poll_timestamp=lambda _: 99)
+        fetcher = SimpleNamespace(asked={SOURCE: 99})
+        consumer._thread._consumer = SimpleNamespace(highwater=lambda _: 12, _fetcher=fetcher)
         assert [consumer.caught_up_at(SOURCE, offset) for offset in (11, 12, 13)] == [None, 99, 99]
         consumer._thread._consumer = SimpleNamespace(highwater=lambda _: None)
         assert consumer.caught_up_at(SOURCE, 0) is None
 
     with_consumer(story)
+
+
+def test_a_broker_had_nothing_when_it_was_asked_not_when_its_answer_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is stopped while an answer waits would otherwise claim to know what came meanwhile."""
+    state, now = SimpleNamespace(timestamp=None), [1.0]
+
+    async def answered(*_: Any) -> bool:
+        now[0] = 91.0
+        state.timestamp = 91_000
+        return True
+
+    async def failed(*_: Any) -> bool:
+        return False
+
+    async def fetched() -> dict[TP, int]:
+        asking = object.__new__(AskingFetcher)
+        asking.asked = {}
+        request = SimpleNamespace(topics=[(SOURCE.topic, [(SOURCE.partition, 0, 0)])])
+        for how in (answered, failed):
+            monkeypatch.setattr(fetcher.Fetcher, "_proc_fetch_request", how)
+            await asking._proc_fetch_request(SimpleNamespace(state_value=lambda _: state), 0, request)
+            now[0] += 10
+        return asking.asked
+
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    assert asyncio.run(fetched()) == {SOURCE: 1000}
 
 
 def test_a_broker_may_not_hold_back_an_empty_answer_for_long() -> None:
@@ -313,7 +346,7 @@ RELIED_ON: list[tuple[Any, str, str]] = [
     (driver.Transport, "__init__", "(self, *args, **kwargs)"),
     (fetcher.PartitionRecords, "_consumer_record", "(self, tp, record)"),
     (AIOKafkaConsumer, "highwater", "(self, partition)"),
-    (AIOKafkaConsumer, "last_poll_timestamp", "(self, partition)"),
+    (fetcher.Fetcher, "_proc_fetch_request", "(self, assignment, node_id, request)"),
     (faust.Table, "apply_changelog_batch", "(self, batch)"),
     (faust.Table, "send_changelog", "(self, partition, key, value, key_serializer, value_serializer)"),
 ]
@@ -347,9 +380,13 @@ def test_our_consumer_and_thread_are_the_ones_in_use() -> None:
 
 
 def test_what_we_override_is_there_to_be_overridden() -> None:
-    for ours, theirs in ((CoalescingThread, driver.AIOKafkaConsumerThread), (CoalescingConsumer, driver.Consumer)):
+    pairs = (
+        (CoalescingThread, driver.AIOKafkaConsumerThread), (CoalescingConsumer, driver.Consumer),
+        (TrackingProducer, driver.Producer),
+    )  # fmt: skip
+    for ours, theirs in pairs:
         own = {name for name, value in vars(ours).items() if inspect.isfunction(value)}
-        new = {"caught_up_at", "_is_joined", "_is_changelog"}
+        new = {"caught_up_at", "rejoin", "_is_joined", "_is_changelog"}
         assert {name for name in own - new if not hasattr(theirs, name)} == set(), f"{theirs}: see streams/consumer.py"
 
 
@@ -361,14 +398,14 @@ def test_aiokafka_makes_its_records_by_a_name_that_we_replace() -> None:
 _CHECKSUM, _ATTRIBUTES, _CONTROL = 17, 21, 0x20  # of a batch: two places, and a bit
 
 
-def batch_of(first: int, *values: bytes | None, control: bool = False) -> bytes:
-    """Build a batch as a broker has it, whose records arrived a millisecond after each other."""
+def batch_of(first: int, *values: bytes | None, control: bool = False, producer: int = -1, key: bytes = b"k") -> bytes:
+    """Build a batch as a broker has it, its records a millisecond apart; of a transaction if a producer is named."""
     builder = DefaultRecordBatchBuilder(
-        magic=2, compression_type=0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=-1,
-        batch_size=1 << 20,
+        magic=2, compression_type=0, is_transactional=int(producer >= 0), producer_id=producer, producer_epoch=-1,
+        base_sequence=-1, batch_size=1 << 20,
     )  # fmt: skip
     for number, value in enumerate(values):
-        builder.append(number, timestamp=1000 + first + number, key=b"k", value=value, headers=[])
+        builder.append(number, timestamp=1000 + first + number, key=key, value=value, headers=[])
     built = bytearray(builder.build())
     built[:8] = first.to_bytes(8)
     built[_ATTRIBUTES + 1] |= _CONTROL if control else 0
@@ -376,9 +413,22 @@ def batch_of(first: int, *values: bytes | None, control: bool = False) -> bytes:
     return bytes(built)
 
 
-def fetched(data: bytes, *, of: TP = SOURCE, asked: int = 0, crcs: bool = True, committed: bool = False) -> Any:
+def abort_of(offset: int, *, producer: int) -> bytes:
+    """Build the control batch that ends an aborted transaction."""
+    return batch_of(offset, b"\0" * 6, control=True, producer=producer, key=b"\0\0\0\0")
+
+
+def fetched(
+    data: bytes,
+    *,
+    of: TP = SOURCE,
+    asked: int = 0,
+    crcs: bool = True,
+    committed: bool = False,
+    aborted: Sequence[tuple[int, int]] = (),
+) -> Any:
     level = fetcher.READ_COMMITTED if committed else fetcher.READ_UNCOMMITTED
-    return fetcher.PartitionRecords(of, MemoryRecords(data), [], asked, None, None, crcs, level)
+    return fetcher.PartitionRecords(of, MemoryRecords(data), aborted, asked, None, None, crcs, level)
 
 
 @pytest.fixture
@@ -424,6 +474,29 @@ def test_a_batch_that_was_damaged_on_the_way_is_refused() -> None:
 
 
 @pytest.mark.usefixtures("bare")
-def test_who_reads_what_is_committed_only_leaves_that_to_aiokafka() -> None:
-    found = list(fetched(batch_of(0, b"a", b"b"), committed=True))
-    assert [[record.value for record in some] for some in found] == [[b"a"], [b"b"]]
+def test_records_of_aborted_transactions_are_left_out_as_aiokafka_leaves_them_out() -> None:
+    data = batch_of(0, b"a", producer=7) + abort_of(1, producer=7) + batch_of(2, b"c", producer=7) + batch_of(3, b"d")
+    aborted = [(7, 0)]
+    ours = [record.offset for some in fetched(data, committed=True, aborted=aborted) for record in some]
+    assert ours == [record.offset for record in fetched(data, of=OTHER, committed=True, aborted=aborted)] == [2, 3]
+
+
+# -- the producer ------------------------------------------------------------------------------------------------------
+
+
+def test_a_topic_that_comes_later_does_not_make_the_producer_forget_those_that_it_writes(tmp_path: Path) -> None:
+    async def known(bootstrap: str) -> set[str]:
+        app = faust.App("test", broker=f"kafka://{bootstrap}", store="memory://", autodiscover=False)
+        written = ["totals", "rejected"]
+        app.transport = CoalescingTransport(app, joined_topics=frozenset(), offsets=Offsets(), output_topics=written)
+        producer = cast("Any", app.transport.create_producer())
+        await producer.start()
+        client = producer._ensure_producer().client
+        client.add_topic("later")  # as it does for one that its first look at all topics did not find
+        for _ in range(2):
+            await client.force_metadata_update()
+        await producer.stop()
+        return {topic for topic in (*written, "later") if client.cluster.partitions_for_topic(topic)}
+
+    with running(EmbeddedBroker(tmp_path, topics={"totals": 1, "rejected": 1, "later": 1})) as broker:
+        assert asyncio.run(known(broker.bootstrap)) == {"totals", "rejected", "later"}

@@ -1,20 +1,27 @@
 """Rows, then snapshots, then the commit: and no crash between any two of them is seen in the tables."""
 
 import asyncio
+import contextlib
 import itertools
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sinks.rows import TABLES
 from streams.checkpoint import unpack
+from streams.codec import Records
 from streams.contract import Topic
+from streams.counting import clock_error
+from streams.kernels.calendar import SiteDays
 from streams.kernels.log import HoleError
-from tests.streams.kernels.events import NINE
+from tests.streams.kernels.events import NINE, PLACE
 from tests.streams.lines import ARRIVED, correction, line, records
-from tests.streams.rehearsal import CLUSTER, CrashError, Worker, World, work
+from tests.streams.rehearsal import CLUSTER, CrashError, Worker, World, start_of, work
 
 TURNSTILES, CORRECTIONS = Topic.TURNSTILES.value, Topic.CORRECTIONS.value
 LOG = f"{CLUSTER}/{TURNSTILES}/0"
@@ -91,7 +98,7 @@ def test_between_checkpoints_rows_are_stored_and_nothing_is_released() -> None:
 
     run(story)
     assert world.steps == ["write", "write more", "announce"]
-    assert len(rows(world, "passages")) == 1
+    assert len(rows(world, "deliveries")) == 1
     assert world.kept == {}
 
 
@@ -169,7 +176,7 @@ def test_what_is_counted_while_rows_are_written_belongs_to_the_next_checkpoint()
 
     run(story)
     assert unpack(world.kept[TURNSTILES, 0])["next"] == world.released[TURNSTILES, 0] == 1
-    assert len(rows(world, "passages")) == 1
+    assert len(rows(world, "deliveries")) == 1
 
 
 def test_rejected_lines_are_published_before_the_snapshot_that_forgets_them() -> None:
@@ -226,7 +233,8 @@ def test_the_day_is_counted_as_it_was() -> None:
         (7, 5, 1, 1),
         (5, 2, 1, 2),
     ]
-    assert len(rows(world, "passages")) == 11
+    fates = Counter(each["fate"] for each in rows(world, "deliveries"))
+    assert fates == {"counted": 11, "duplicate": 6, "late": 1, "suspect": 1}
     assert sum(each["passages"] for each in rows(world, "counts_10s")) == 11
     assert len(rows(world, "rejections")) == 5
     assert [each["passages"] for each in rows(world, "late_day")] == [1]
@@ -278,8 +286,9 @@ def test_a_log_is_taken_up_where_its_snapshot_ends_and_a_new_one_at_the_earliest
     world = quiet(line(), line(seq=2))
     work(world)
     counting = Worker(world).countings[TURNSTILES]
-    snapshots = {0: unpack(world.kept[TURNSTILES, 0]), 3: None}
-    assert counting.assign(snapshots, {0: 0, 3: 700}) == {0: 2, 3: 700}
+    starts = [start_of(counting, 0, world.kept[TURNSTILES, 0]), start_of(counting, 3, None, first=700)]
+    assert counting.assign(starts) == {0: 2, 3: 700}
+    assert counting.unreadable() == []
     assert [str(log.name) for log in counting.logs] == [LOG, f"{CLUSTER}/{TURNSTILES}/3"]
 
 
@@ -298,7 +307,7 @@ def test_nothing_is_kept_or_released_when_partitions_were_assigned_anew_while_ro
 
     run(story)
     assert (world.kept, world.released) == ({}, {})
-    assert len(rows(world, "passages")) == 1  # harmless: the same rows will be written again
+    assert len(rows(world, "deliveries")) == 1  # harmless: the same rows will be written again
 
 
 def test_nothing_is_released_when_partitions_were_assigned_anew_while_snapshots_were_kept() -> None:
@@ -316,7 +325,7 @@ def test_nothing_is_released_when_partitions_were_assigned_anew_while_snapshots_
 
     run(story)
     assert world.released[TURNSTILES, 0] == 1
-    assert len(rows(world, "passages")) == 1
+    assert len(rows(world, "deliveries")) == 1
 
 
 def test_records_of_an_older_assignment_are_passed_over() -> None:
@@ -425,6 +434,7 @@ def test_a_log_that_is_caught_up_is_complete_up_to_that_moment() -> None:
     assert row == {
         "log": LOG, "cluster": CLUSTER, "topic": TURNSTILES, "partition": 0, "next_offset": 1, "received": 1,
         "counted": 1, "duplicate": 0, "late": 0, "rejected": 0, "complete_to": ARRIVED + 60_000, "worker": "w",
+        "first_offset": 0, "records": 1, "lost": 0, "tail": ARRIVED,
     }  # fmt: skip
 
 
@@ -543,3 +553,60 @@ def test_a_worker_alone_and_two_in_turn_store_the_same() -> None:
 
         asyncio.run(in_turn())
         assert world.tables() == whole.tables()
+
+
+# -- days that begin at another time -----------------------------------------------------------------------------------
+
+
+def test_a_change_of_the_days_counts_no_event_in_two_of_them_whenever_a_worker_ends() -> None:
+    """Passages at half past two: of this date, or of the one before once days begin at four."""
+    half_past_two = NINE - 6 * 3_600_000 - 1_800_000
+    later = replace(PLACE, days=SiteDays(PLACE.days.zone, 240))
+    frames = [line(seq=i + 1, ts=half_past_two + i * 4000, credential=f"c{i}") for i in range(8)]
+
+    async def half(world: World) -> None:
+        worker = Worker(world)
+        for _ in range(4):
+            await worker.read(most=1)
+            await worker.flusher.flush(snapshot=True)
+
+    async def rest(world: World) -> None:
+        worker, flushes = Worker(world, place=later), 0
+        while await worker.read(most=2):
+            flushes += 1
+            world.caught_up = NINE if worker.next[TURNSTILES, 0] == 8 else None
+            await worker.flusher.flush(snapshot=flushes % 2 == 0)
+        world.caught_up = NINE
+        await worker.flusher.flush(snapshot=True)
+        await worker.apply(TURNSTILES, 0, line(seq=9, ts=half_past_two + 60_000), first=8)
+        await worker.flusher.flush(snapshot=True)
+
+    for crash in range(14):
+        world = quiet(*frames)
+        world.crash_at = 8 + crash
+        with contextlib.suppress(CrashError):
+            asyncio.run(half(world))
+            world.crash_at = len(world.steps) + crash
+        with contextlib.suppress(CrashError):
+            asyncio.run(rest(world))
+        world.crash_at = None
+        asyncio.run(rest(world))
+        counted = {row["day"]: row["passages"] for row in rows(world, "counts_day")}
+        assert sum(counted.values()) == 9
+        assert counted[min(counted)] >= 1  # what came once the change had taken effect
+        assert len(counted) == 2
+
+
+def arrived(*times: int, first: int = 7) -> Records:
+    places = np.arange(first, first + len(times))
+    return Records(b"\n" * (len(times) - 1), places, np.array(times), np.ones(len(times), np.int64))
+
+
+def test_a_clock_that_differs_is_known_from_the_records_that_prove_it_until_others_prove_that_it_is_right() -> None:
+    now, hour = 10**12, 3_600_000
+    assert clock_error(0, (-1, 0), arrived(now + hour), now=now) == hour
+    assert clock_error(0, (7, now), arrived(now - hour), now=now) == -hour
+    assert clock_error(0, (6, now), arrived(now - hour), now=now) == 0  # it may have waited as long
+    for known in (-hour, hour):
+        assert clock_error(known, (6, now), arrived(now - 2 * hour), now=now) == known
+        assert abs(clock_error(known, (6, now), arrived(now - 300), now=now)) <= 300

@@ -4,10 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from aiokafka.errors import KafkaConnectionError
 from prometheus_client import CollectorRegistry, generate_latest
 
 from sinks.sink import StoreRefused
-from streams.ends import Ends, EndsCollector, LostSnapshotError, StalledError, reason_of
+from streams.ends import Ends, EndsCollector, SourceChangedError, StalledError, StartError, reason_of
 from streams.kernels.log import HoleError, LogName
 
 LOG = LogName("here", "turnstile.passages", 3)
@@ -17,11 +19,11 @@ def test_every_end_of_ours_has_its_name_and_all_others_are_errors() -> None:
     ends = [
         HoleError(LOG, 10, 12),
         StalledError("no progress"),
-        LostSnapshotError("gone"),
+        SourceChangedError("gone"),
         StoreRefused("counts_1m", "no such column.", "Apply the schema."),
         KeyError("device"),
     ]
-    assert [reason_of(end) for end in ends] == ["hole", "stalled", "lost-snapshot", "refused", "error"]
+    assert [reason_of(end) for end in ends] == ["hole", "stalled", "source-changed", "refused", "error"]
 
 
 def test_ends_add_up_over_processes(tmp_path: Path) -> None:
@@ -79,3 +81,30 @@ def test_a_full_disk_does_not_keep_it_alive(tmp_path: Path) -> None:
     blocked.touch()
     argv = [sys.executable, "-c", END, str(blocked / "worker-1.ends.json")]
     assert subprocess.run(argv, capture_output=True, check=False).returncode == 70
+
+
+def test_an_end_while_a_worker_starts_is_counted_and_said_in_a_sentence(tmp_path: Path) -> None:
+    ends = Ends(tmp_path / "data" / "worker-1.ends.json")
+    with pytest.raises(StartError, match="the brokers do not answer"), ends.while_starting():
+        raise KafkaConnectionError
+    with pytest.raises(StoreRefused), ends.while_starting():
+        raise StoreRefused("site_areas", "there is no such table.", "Apply the schema.")
+    assert ends.counts() == {"start": 2}
+
+
+START = """
+import sys
+from pathlib import Path
+from streams.settings import Kafka, Settings, Worker
+from streams.worker import run
+worker = Worker(data=Path(sys.argv[1]), metrics_port=0)
+run(Settings(site=sys.argv[2], kafka=Kafka(brokers="127.0.0.1:1"), worker=worker))
+"""
+
+
+@pytest.mark.parametrize("site", ["no-such-site", "expo"])
+def test_a_worker_that_cannot_start_counts_it(tmp_path: Path, site: str) -> None:
+    argv = [sys.executable, "-c", START, str(tmp_path), site]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert Ends(tmp_path / "worker-1.ends.json").counts() == {"start": 1}

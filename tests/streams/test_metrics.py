@@ -15,7 +15,7 @@ from streams.agents import entrance_totals
 from streams.kernels.log import LogName
 from streams.kernels.passages import PassageLog
 from streams.kernels.venue import Venue
-from streams.metrics import Histogram, Occupancy, Timings, WorkerCollector
+from streams.metrics import Histogram, Occupancy, Settled, Timings, WorkerCollector
 from tests.streams.kernels.events import NINE, PLACE
 from tests.streams.lines import line, persons, records
 
@@ -28,6 +28,9 @@ CONTRACT = {
     "gatepulse_events_duplicate_total": LOG_LABELS,
     "gatepulse_events_late_total": LOG_LABELS,
     "gatepulse_events_rejected_total": LOG_LABELS | {"reason"},
+    "gatepulse_events_conflicts_total": LOG_LABELS,
+    "gatepulse_events_superseded_total": LOG_LABELS | {"content"},
+    "gatepulse_unsettled_events": set(),
     "gatepulse_passages_total": ENTRANCE | {"direction", "kind"},
     "gatepulse_occupancy": {"area", "kind"},
     "gatepulse_capacity": {"area", "kind"},
@@ -60,6 +63,9 @@ class Scraped:
         self.venue, self.timings = Venue(), Timings()
         self.occupancy = Occupancy({("venue", "person"): -3, ("hall", "person"): 12}, {("hall", "person"): 8000})
         self.parked = {"passages": 0, "counts_10s": 2}
+        self.settled: dict[str, Settled] = {}
+        self.unsettled: int | None = 0
+        self.missing: dict[str, int] | None = {"N1": 4}
         self.registry = CollectorRegistry()
         self.registry.register(
             WorkerCollector(
@@ -69,6 +75,9 @@ class Scraped:
                 timings=self.timings,
                 parked=lambda: self.parked,
                 store_waiting=lambda: 2.5,
+                settled=lambda: self.settled,
+                unsettled=lambda: self.unsettled,
+                missing=lambda: self.missing,
             )
         )
         self.count(0, line(), line(), b"bad", line(seq=5, outcome="denied"), line(seq=2, credential="c-secret"))
@@ -175,7 +184,7 @@ def test_a_line_of_which_nothing_became_raises_the_alarm(scraped: Scraped) -> No
 
 def test_entrances_have_their_passages_holes_and_newest_event(scraped: Scraped) -> None:
     assert scraped.value("gatepulse_passages_total", entrance="N1", direction="in", kind="person") == 2
-    assert scraped.value("gatepulse_missing_events", entrance="N1") == 1 + 3  # of N1-L01 and N1-L02
+    assert scraped.value("gatepulse_missing_events", entrance="N1") == 4  # over all logs
     assert scraped.value("gatepulse_missing_events", entrance="H1") == 0
     assert scraped.value("gatepulse_entrance_last_event_timestamp_seconds", entrance="H1") == NINE / 1000 + 1.5
 
@@ -270,6 +279,28 @@ def test_a_scrape_may_come_while_the_worker_counts_and_sees_one_moment_of_each_l
     assert set(violated) == {0.0}
 
 
+def test_conflicts_are_no_duplicates_and_what_is_taken_back_is_said_apart() -> None:
+    scraped = Scraped()
+    scraped.count(0, line(), line(direction="out"))
+    before = scraped.value("gatepulse_events_duplicate_total", topic="turnstile.passages", partition="0")
+    scraped.settled = {"test/turnstile.passages/0": Settled(conflicts_in_repeat=1, back=3, conflicts=1)}
+    log = {"topic": "turnstile.passages", "partition": "0"}
+    assert scraped.value("gatepulse_events_duplicate_total", **log) == before - 1
+    assert scraped.value("gatepulse_events_conflicts_total", **log) == 1
+    assert [scraped.value("gatepulse_events_superseded_total", content=each, **log) for each in ("same", "other")] == [
+        2,
+        1,
+    ]
+    assert _unaccounted(scraped.samples()) == [0, 0]
+
+
+def test_missing_events_are_those_that_no_log_has_and_absent_while_the_store_is_away() -> None:
+    scraped = Scraped()
+    assert scraped.value("gatepulse_missing_events", entrance="N1") == 4
+    scraped.missing = None
+    assert "gatepulse_missing_events" not in scraped.samples()
+
+
 def _unaccounted(samples: dict[str, list[tuple[dict[str, str], float]]]) -> list[float]:
     """Work out of one scrape what the alarm should say, for each log."""
 
@@ -277,5 +308,5 @@ def _unaccounted(samples: dict[str, list[tuple[dict[str, str], float]]]) -> list
         given = samples[f"gatepulse_events_{what}_total"]
         return sum(value for labels, value in given if labels["partition"] == partition)
 
-    parts = ("counted", "duplicate", "late", "rejected")
+    parts = ("counted", "duplicate", "late", "rejected", "conflicts")
     return [total("received", each) - sum(total(part, each) for part in parts) for each in "01"]

@@ -133,7 +133,7 @@ def test_rows_are_parked_and_noted_before_the_claim_and_the_snapshot() -> None:
         "announce", "keep", "release", "keep", "release",
     ]  # fmt: skip
     assert rows(world, "counts_10s") == rows(world, "rejections") == []
-    assert len(rows(world, "passages")) == len(rows(world, CLAIM)) == 1
+    assert len(rows(world, "deliveries")) == len(rows(world, CLAIM)) == 1
 
 
 def test_the_note_names_the_logs_whose_rows_they_are_and_the_moment_before_their_oldest_record() -> None:
@@ -161,7 +161,7 @@ def test_the_moment_is_that_of_the_records_since_the_last_flush() -> None:
     assert [note["complete_to"] for note in rows(world, "parked_batches")] == [ARRIVED + 2 - 1]
 
 
-@pytest.mark.parametrize("table", ["passages", "counts_10s", "counts_day", "devices", "entered", "rejections"])
+@pytest.mark.parametrize("table", ["deliveries", "counts_10s", "counts_day", "devices", "entered", "rejections"])
 def test_what_is_parked_can_be_stored_at_any_later_time(table: str) -> None:
     whole = day()
     asyncio.run(worker_of(whole).work())

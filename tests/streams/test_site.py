@@ -82,6 +82,82 @@ def test_opening_hours_have_exceptions_by_weekday() -> None:
     assert opening.on(dt.date(2021, 11, 7)) is None
 
 
+def starting(at: str, hours: str = "08:00-18:00") -> str:
+    """Return the small profile with days that begin at another time, and other hours."""
+    return SMALL.replace('daily = "08:00-18:00"', f'daily = "{hours}"').replace(
+        "[opening]", f'day_starts = "{at}"\n[opening]'
+    )
+
+
+@pytest.mark.parametrize(
+    ("at", "hours", "read"),
+    [
+        ("04:00", "17:00-02:00", (17 * 60, 26 * 60)),
+        ("04:00", "17:00-04:00", (17 * 60, 28 * 60)),
+        ("04:00", "17:00-24:00", (17 * 60, 24 * 60)),
+        ("04:00", "04:00-04:00", (4 * 60, 28 * 60)),
+        ("04:00", "00:30-03:00", (24 * 60 + 30, 27 * 60)),  # after midnight, as the day has not ended
+        ("12:00", "12:00-11:45", (12 * 60, 35 * 60 + 45)),
+        ("00:00", "00:00-24:00", (0, 24 * 60)),
+    ],
+)
+def test_a_day_that_begins_later_may_be_open_past_midnight(at: str, hours: str, read: tuple[int, int]) -> None:
+    site = parse_site(starting(at, hours), source="small.toml")
+    assert site.opening.on(dt.date(2021, 11, 6)) == read
+    assert site.day_starts == int(at[:2]) * 60
+
+
+def test_hours_of_a_day_are_moments_of_the_sites_clock() -> None:
+    site = parse_site(starting("04:00", "17:00-02:00"), source="small.toml")
+    opens, closes = site.hours(dt.date(2021, 11, 6)) or (0, 0)
+    assert [dt.datetime.fromtimestamp(ms / 1000, site.days.zone).isoformat() for ms in (opens, closes)] == [
+        "2021-11-06T17:00:00+08:00",
+        "2021-11-07T02:00:00+08:00",
+    ]
+    assert site.hours(dt.date(2021, 11, 7)) is None
+
+
+@pytest.mark.parametrize(
+    ("at", "hours", "said"),
+    [
+        ("04:10", "08:00-18:00", "4: day_starts: expected a quarter of an hour from '00:00' to '12:00', found '04:10'"),
+        ("12:15", "12:15-18:00", "4: day_starts: expected a quarter of an hour from '00:00' to '12:00', found '12:15'"),
+        ("4:00", "08:00-18:00", "4: day_starts: expected a quarter of an hour from '00:00' to '12:00', found '4:00'"),
+        ("01:00", "17:00-02:00", "6: opening.daily: expected opening hours like '07:00-20:00' (until 01:00 at most"),
+        ("04:00", "03:00-09:00", "6: opening.daily: expected opening hours like '07:00-20:00' (until 04:00 at most"),
+        ("04:00", "08:00-08:00", "6: opening.daily: expected opening hours like '07:00-20:00' (until 04:00 at most"),
+        ("00:00", "17:00-02:00", "6: opening.daily: expected opening hours like '07:00-20:00' (until 24:00 at most"),
+    ],
+)
+def test_a_day_and_its_hours_must_fit(at: str, hours: str, said: str) -> None:
+    assert any(line.startswith(f"small.toml:{said}") for line in mistakes(starting(at, hours))), mistakes(
+        starting(at, hours)
+    )
+
+
+def test_hours_past_midnight_say_what_they_need() -> None:
+    (found,) = mistakes(SMALL.replace("08:00-18:00", "17:00-02:00"))
+    assert found.endswith(
+        "(until 24:00 at most, when the day ends), or 'closed', found '17:00-02:00'; "
+        "a day that ends after midnight needs day_starts"
+    )
+
+
+def test_a_plan_goes_on_past_midnight_until_the_day_ends() -> None:
+    plan = 'expected = { "22:00" = 600, "00:30" = 60, "02:00" = 0 }\n'
+    site = parse_site(starting("04:00", "17:00-02:00") + plan, source="small.toml")
+    course = site.entrance("N1").plan.course() * 60
+    assert len(course) == 1440
+    assert course[[18 * 60 - 1, 18 * 60, 20 * 60 + 29, 20 * 60 + 30, 22 * 60 - 1, 22 * 60]].tolist() == [
+        0,
+        600,
+        600,
+        60,
+        60,
+        0,
+    ]
+
+
 def test_an_unknown_area_is_named_with_its_line_and_key() -> None:
     found = mistakes(SMALL.replace('inner = "venue"', 'inner = "hall9"'))
     assert "small.toml:32: entrance[0].inner: 'hall9' is not an area; areas are outside, venue" in found
@@ -198,3 +274,13 @@ def test_the_expo_has_the_numbers_of_its_documents() -> None:
     assert len(roads) == 6
     assert (len(site.categories), len(site.grids), len(site.units)) == (6, 3, 10)
     assert "N3-L07" in site.entrance("N3").lanes
+
+
+def test_a_profile_has_no_more_lanes_areas_and_categories_than_a_log_can_remember() -> None:
+    lanes = "".join(ANOTHER_ENTRANCE.replace("N2", f"M{n}") + "lanes = 999\n" for n in range(21))
+    assert [each for each in mistakes(SMALL + lanes) if "20982 lanes; a profile has 20480 at most" in each]
+    category = '[[category]]\nid = "c{}"\ntitle = {{ zh = "客", en = "Visitor" }}\ncolour = "#22c55e"\n'
+    many = "".join(category.format(n) for n in range(64))
+    [mistake] = mistakes(SMALL + many)
+    assert mistake.endswith("there are 65 of these; a profile has 64 at most: make it several sites")
+    assert len(parse_site(SMALL + many[: many.rindex("[[")], source="small.toml").categories) == 64

@@ -1,6 +1,7 @@
 """A worker that has work and does not get on is noticed; one that waits, recovers or has nothing to do is not."""
 
 import asyncio
+import re
 import subprocess
 import sys
 import threading
@@ -11,8 +12,9 @@ from typing import Any, cast
 import faust
 
 from infra.broker import PROTOCOL, EmbeddedBroker
+from streams.counting import Counting
 from streams.ends import StalledError
-from streams.watchdog import LogEnds, Standing, Watch, keep_watch
+from streams.watchdog import LogEnds, Standing, Watch, keep_watch, waiting_at
 from streams.worker import recovered
 from tests.infra.processes import running
 
@@ -45,21 +47,42 @@ def test_one_record_counted_is_enough_to_begin_anew() -> None:
 
 
 def test_of_two_partitions_one_standing_still_is_enough() -> None:
-    looks = [
+    polls = [
         Standing(0, None, storing=False, counted={LOG: 10, OTHER: at}, kept={}, end={LOG: 15, OTHER: 99})
         for at in range(5)
     ]
-    assert verdicts(*looks)[-1] == "turnstile.passages/0: records wait at offset 10, and none is counted"
+    assert verdicts(*polls)[-1] == "turnstile.passages/0: records wait at offset 10, and none is counted"
 
 
 def test_counting_without_checkpoints_is_noticed() -> None:
-    looks = [replace(IDLE, counted={LOG: 10 + n}, end={LOG: 50}) for n in range(1, 6)]
-    assert verdicts(*looks)[-1] == "turnstile.passages/0: counted, and no checkpoint since offset 10"
+    polls = [replace(IDLE, counted={LOG: 10 + n}, end={LOG: 50}) for n in range(1, 6)]
+    assert verdicts(*polls)[-1] == "turnstile.passages/0: counted, and no checkpoint since offset 10"
 
 
 def test_waiting_for_the_store_is_nobodys_fault_here() -> None:
     waiting = replace(IDLE, counted={LOG: 12}, end={LOG: 15}, storing=True)
     assert verdicts(*[waiting] * 20) == [None] * 20
+
+
+def test_a_write_during_a_look_does_not_make_a_stall_forgotten() -> None:
+    """Writes are short and come all the time: half of all polls may fall into one."""
+    behind = replace(IDLE, end={LOG: 15})
+    writing = replace(behind, storing=True)
+    polls = [behind, behind, writing, behind, writing, writing, behind]
+    trouble = "turnstile.passages/0: records wait at offset 10, and none is counted"
+    assert verdicts(*polls) == [None] * 6 + [trouble]
+
+
+def test_what_gets_on_during_a_write_has_got_on() -> None:
+    behind = replace(IDLE, end={LOG: 15})
+    further = replace(behind, counted={LOG: 12}, kept={LOG: 12})
+    polls = [behind, behind, behind, replace(further, storing=True), further, further]
+    assert verdicts(*polls) == [None] * 6
+
+
+def test_a_worker_that_looks_for_the_lines_it_fails_on_gets_on() -> None:
+    polls = [replace(IDLE, end={LOG: 15}, rehearsals=n) for n in range(1, 20)]
+    assert verdicts(*polls) == [None] * 19
 
 
 def test_a_broker_that_does_not_answer_is_waited_for() -> None:
@@ -83,8 +106,8 @@ def test_an_event_loop_that_does_not_turn_is_noticed_whatever_else_is_unknown() 
 def test_a_start_may_take_four_times_as_long_and_not_longer() -> None:
     watch = Watch(PATIENCE)
     starting = replace(IDLE, turns=0, recovering=(0, 0))
-    looks = [watch.look(starting) for _ in range(4 * PATIENCE + 1)]
-    assert looks == [None] * 4 * PATIENCE + ["it does not get to work after its start"]
+    polls = [watch.look(starting) for _ in range(4 * PATIENCE + 1)]
+    assert polls == [None] * 4 * PATIENCE + ["it does not get to work after its start"]
 
 
 def test_a_process_that_was_stopped_is_not_taken_for_one_that_hung() -> None:
@@ -153,3 +176,21 @@ def test_looking_at_a_worker_that_has_not_started_yet_makes_nothing_of_it_in_the
         assert await asyncio.to_thread(recovered, app) == 7
 
     asyncio.run(told())
+
+
+def test_where_our_tasks_wait_is_named_without_values() -> None:
+    async def theirs() -> None:
+        await asyncio.sleep(60)
+
+    async def look() -> list[str]:
+        counting = object.__new__(Counting)
+        counting._room = asyncio.Event()
+        tasks = [asyncio.create_task(each) for each in (counting.apply(0, None, generation=0), theirs())]  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        found = waiting_at(asyncio.get_running_loop())
+        for each in tasks:
+            each.cancel()
+        return found
+
+    (place,) = asyncio.run(look())
+    assert re.fullmatch(r"counting\.py:\d+ > locks\.py:\d+", place)

@@ -18,4 +18,4 @@ def test_live_passages_are_measured_with_their_bytes_on_disk_and_a_round_of_the_
     passed = measure(Pass("live", 2, 1, 20, 60, 2_000, rate=1_000))
     assert passed.behind is not None
     assert passed.wall is not None
-    assert passed.disk["passages"] > 2_000  # bytes
+    assert passed.disk["deliveries"] > 2_000  # bytes

@@ -97,6 +97,7 @@ def test_every_dashboard_with_counts_says_first_how_old_and_how_complete_they_ar
         "数据截至 / As of",
         "数据延迟 / Data age",
         "已知缺失事件 / Known missing events",
+        "不完整：丢失记录 / Incomplete: records lost",
         "未解除报警 / Open alarms",
     ]
     assert first["数据延迟 / Data age"]["fieldConfig"]["defaults"]["unit"] == "s"

@@ -7,16 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from clickhouse_driver import Client
 
 from dashboards.grafana import area_questions as areas
 from dashboards.grafana import gate_questions as gates
 from dashboards.grafana import questions
 from dashboards.grafana.names import both, subjects
+from dashboards.grafana.spans import day_of
+from sinks.clickhouse import Reader
 from streams.site import Kind
 from tests.dashboards.grafana.conftest import Ask
 from tests.dashboards.grafana.day import END, MINUTE, START, STOP, Passages
 from tests.simulators.small_site import MIDNIGHT, SITE
+from tests.streams.places import ODD_DAYS, expo
 
+REPEATED = [("Europe/Berlin", dt.date(2026, 10, 25), "02:30"), ("America/New_York", dt.date(2026, 11, 1), "01:15")]
+"""Days that begin at a time that the clock shows twice."""
 DAY = 86_400_000
 SHANGHAI = 8 * 3_600_000
 Chosen = np.ndarray[Any, np.dtype[np.bool_]]
@@ -60,6 +66,24 @@ def test_a_past_range_shows_the_day_in_which_it_ends(ask: Ask) -> None:
     assert ask(sql, end=midnight - 1000) == [(0,)]
 
 
+@pytest.mark.parametrize(("zone", "day", "starts"), [*ODD_DAYS, *REPEATED])
+def test_today_is_the_sites_day_on_odd_days_too(reader: Reader, zone: str, day: dt.date, starts: str) -> None:
+    """Every quarter of an hour, from the day before to the day after."""
+    site = expo(zone, starts)
+    begin, end = site.days.bounds(day)
+    sql = f"""
+SELECT toUnixTimestamp(at), toInt32({day_of("at", site)}), toInt32({day_of("fine", site)})
+FROM (
+    SELECT fromUnixTimestamp({begin // 1000 - 90_000} + 60 * number) AS at, toDateTime64(at, 3, 'UTC') AS fine
+    FROM numbers({(end - begin) // MINUTE + 3000})
+)
+"""
+    found = reader.query(sql)
+    expected = site.days.of(np.array([second for second, *_ in found], np.int64) * 1000).tolist()
+    assert [day for _, day, _ in found] == [day for _, _, day in found] == expected
+    assert len(set(expected)) >= 3
+
+
 def inside(passages: Passages, area: str, before: int) -> int:
     """Count who is inside an area: entered less departed, and the correction."""
     came = {"venue": [("N1", "in"), ("H1", "out")], "hall": [("H1", "in")], "park": [("P1", "in")]}[area]
@@ -75,6 +99,28 @@ def inside(passages: Passages, area: str, before: int) -> int:
 
 
 FOR_EVER = 1 << 60
+
+
+def test_what_figures_lack_for_good_is_that_of_the_day_and_of_the_area_that_lacks_most(owner: Client, ask: Ask) -> None:
+    assert ask(questions.lost(SITE)) == [(0, 0)]
+    today, noon = (END + SHANGHAI) // DAY, dt.datetime.fromtimestamp(MIDNIGHT / 1000, dt.UTC) + dt.timedelta(hours=12)
+    day = dt.date(1970, 1, 1) + dt.timedelta(today)
+    rows = [
+        ("a", "turnstile.passages", 40, day, noon), ("b", "vehicle.passages", 2, day, noon),
+        ("c", "turnstile.passages", 500, day - dt.timedelta(1), noon - dt.timedelta(1)),
+    ]  # fmt: skip
+    owner.execute(
+        "INSERT INTO gatepulse_store.losses (id, topic, records, from_day, to_day, site_to) VALUES",
+        [(name, topic, records, of, of, at) for name, topic, records, of, at in rows],
+    )
+    try:
+        assert ask(questions.lost(SITE)) == [(42, 542)]
+        column = "不完整 ± / Incomplete ±"
+        found = {row[0]: row[3] for row in ask(areas.areas_now(SITE))}
+        assert column in areas.areas_now(SITE)
+        assert found[name("venue")] == 540
+    finally:
+        owner.execute("TRUNCATE TABLE gatepulse_store.losses")
 
 
 def test_inside_now_is_the_sum_over_the_areas(passages: Passages, ask: Ask) -> None:
@@ -159,11 +205,11 @@ def test_inside_over_time_is_the_value_at_the_end_of_each_bucket(passages: Passa
 
 
 def test_areas_now_name_each_area_with_its_share(passages: Passages, ask: Ask) -> None:
-    rows = {row[0]: row[1:5] for row in ask(areas.areas_now(SITE))}
+    rows = {row[0]: row[1:6] for row in ask(areas.areas_now(SITE))}
     hall = inside(passages, "hall", FOR_EVER)
     park = inside(passages, "park", FOR_EVER)
-    assert rows[name("hall")] == ("人员 / persons", hall, None, None)
-    assert rows[name("park")] == ("车辆 / vehicles", park, 50, park * 2)
+    assert rows[name("hall")] == ("人员 / persons", hall, None, None, None)
+    assert rows[name("park")] == ("车辆 / vehicles", park, None, 50, park * 2)
     assert ask(areas.areas_now(SITE), area=["hall"])[0][0] == name("hall")
 
 

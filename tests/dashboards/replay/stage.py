@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -22,14 +21,15 @@ from sinks import schema
 from sinks.clickhouse import ClickHouseSink, Reader, StoreAddress, connect
 from sinks.rows import TABLES, Block
 from streams.clock import SiteClock, real_now
-from streams.kernels.calendar import SiteDays
 from streams.kernels.log import LogName
 from streams.kernels.passages import PassageLog
 from streams.kernels.place import Gate, Place
 from streams.kernels.rows import rejection_rows
+from streams.kernels.takeup import Problem
 from streams.kernels.times import TimeRules
-from streams.site import Opening
-from tests.dashboards.place import LIMITS, ZONE, at
+from streams.notes import Loss, Notes, SiteTime
+from streams.site import Opening, Site
+from tests.dashboards.place import LIMITS, at
 from tests.dashboards.place import SITE as SMALL
 from tests.streams.kernels.events import HORIZON, SUSPECT, Event, batch
 
@@ -71,6 +71,7 @@ class Stage:
     owner: StoreAddress
     reader: StoreAddress
     clock: SiteClock = field(init=False)
+    site: Site = field(init=False)
     logs: dict[str, PassageLog] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,19 +81,20 @@ class Stage:
         self.asked = Reader(self.reader)
         self.clear()
 
-    def clear(self) -> None:
-        """Forget everything, and begin at twenty past midnight."""
+    def clear(self, site: Site = SITE, *, begin: int = TWENTY_PAST) -> None:
+        """Forget everything, and begin at twenty past midnight, or at another time of a site."""
+        self.site = site
         rows = self.client.execute(
             "SELECT name FROM system.tables WHERE database = 'gatepulse_store' AND engine LIKE '%MergeTree' "
             "AND name != 'schema_migrations'"
         )
         for (name,) in rows:
             self.client.execute(f"TRUNCATE TABLE gatepulse_store.{name}")
-        self.clock = SiteClock(TWENTY_PAST, real_now(), 1.0)
-        gates = {gate.id: Gate(gate.outer, gate.inner) for gate in SITE.entrances}
-        place = Place(gates, SiteDays(ZoneInfo(ZONE)), TimeRules(self.clock, SUSPECT, HORIZON))
+        self.clock = SiteClock(begin, real_now(), 1.0)
+        gates = {gate.id: Gate(gate.outer, gate.inner) for gate in self.site.entrances}
+        place = Place(gates, self.site.days, TimeRules(self.clock, SUSPECT, HORIZON))
         self.logs = {name: PassageLog(log, KINDS[name], place, next_offset=0) for name, log in LOGS.items()}
-        areas = [(area.id, kind, area.capacity.get(kind)) for area in SITE.areas for kind in area.kinds]
+        areas = [(area.id, kind, area.capacity.get(kind)) for area in self.site.areas for kind in area.kinds]
         columns = dict(zip(("area", "kind", "capacity"), zip(*areas, strict=True), strict=True))
         self.write([Block("site_areas", columns | {"loaded_at": (real_now(),) * len(areas)})])
 
@@ -134,20 +136,30 @@ class Stage:
         time.sleep(0.002)
         return stored
 
+    def lose(self, *, records: int, until: int, accepted_at: int) -> None:
+        """Accept that records of a log were lost, the last of which arrived at `until`; all times are real (ms)."""
+        log = LOGS["a"]
+        loss = Loss(
+            log.topic, log.partition, str(log), Problem.RECORDS_DELETED, 0, records, records, until, until, accepted_at,
+            "a", "b",
+        )  # fmt: skip
+        with Notes(self.owner, "live", "test", SiteTime(self.site.days, self.clock)) as notes:
+            notes.note_losses([loss])
+
     def live(self, real_ms: int) -> Snapshot:
         """Read the live wall, as it is at this moment."""
-        return take(self._rounds().read(real_ms), SITE, self.clock, limits=LIMITS)
+        return take(self._rounds().read(real_ms), self.site, self.clock, limits=LIMITS)
 
     def live_trends(self, real_ms: int) -> list[Trend]:
         """Read the live wall's trends."""
         rounds = self._rounds()
-        return [_of_the_day(draw(each, SITE)) for each in rounds.read_trend(rounds.read(real_ms).span)]
+        return [_of_the_day(draw(each, self.site)) for each in rounds.read_trend(rounds.read(real_ms).span)]
 
     def history(self, real_ms: int, known: Known, *, end: int | None = None, chunk_ms: int = CHUNK_MS) -> History:
         """Begin a replay at a real time."""
         begin = self.clock.now(real_ms)
         last = begin if end is None else self.clock.now(end)
-        return History(self.asked, SITE, self.clock, begin=begin, end=last, known=known, chunk_ms=chunk_ms)
+        return History(self.asked, self.site, self.clock, begin=begin, end=last, known=known, chunk_ms=chunk_ms)
 
     def replayed(self, real_ms: int, known: Known) -> Snapshot:
         """Seek to a real time and draw what a replay shows."""
@@ -155,14 +167,14 @@ class Stage:
 
     def drawn(self, history: History, real_ms: int) -> Snapshot:
         """Draw what a replay shows at a real time."""
-        return take(history.reading(self.clock.now(real_ms)), SITE, self.clock, limits=LIMITS)
+        return take(history.reading(self.clock.now(real_ms)), self.site, self.clock, limits=LIMITS)
 
     def trends(self, history: History, real_ms: int) -> list[Trend]:
         """Draw a replay's trends at a real time."""
-        return [_of_the_day(draw(each, SITE)) for each in history.trend(self.clock.now(real_ms))]
+        return [_of_the_day(draw(each, self.site)) for each in history.trend(self.clock.now(real_ms))]
 
     def _rounds(self) -> Rounds:
-        return Rounds(self.asked.query, SITE, self.clock, flow_minutes=5)
+        return Rounds(self.asked.query, self.site, self.clock, flow_minutes=5)
 
 
 def _of_the_day(trend: Trend) -> Trend:
@@ -180,7 +192,8 @@ def _progress(log: PassageLog, complete_to: int) -> Block:
         "log": str(name), "cluster": name.cluster, "topic": name.topic, "partition": name.partition,
         "next_offset": log.next_offset, "received": tally.received, "counted": tally.counted,
         "duplicate": tally.duplicate, "late": tally.late, "rejected": sum(tally.rejected.values()),
-        "complete_to": complete_to, "worker": "w",
+        "complete_to": complete_to, "worker": "w", "first_offset": tally.first, "records": tally.records,
+        "lost": 0, "tail": 0,
     }  # fmt: skip
     return Block("log_progress", {column: [value] for column, value in row.items()})
 

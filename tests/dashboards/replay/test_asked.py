@@ -5,6 +5,7 @@ import pytest
 from dashboards.wall.acknowledgement import Refused
 from dashboards.wall.replay.asked import Asked, check_recorded, read_asked
 from tests.dashboards.place import ZONE, at
+from tests.streams.places import BERLIN_LONG, expo, ms
 
 NOW = at("12:00:00")
 MORNING = {"from": "2026-11-07T09:00", "to": "2026-11-07T10:00"}
@@ -18,6 +19,15 @@ MORNING = {"from": "2026-11-07T09:00", "to": "2026-11-07T10:00"}
 def test_a_time_is_that_of_the_site_unless_it_says_otherwise(start: str) -> None:
     asked = read_asked({**MORNING, "from": start}, ZONE, now=NOW)
     assert asked == Asked(at("09:00:00"), at("10:00:00"), at("09:00:00"), 1.0, "then")
+
+
+def test_a_replay_of_an_hour_that_comes_twice_begins_in_the_first_and_ends_in_the_second() -> None:
+    first, second = (ms(expo("Europe/Berlin"), BERLIN_LONG, "02:30", fold=fold) for fold in (0, 1))
+    asked = {"from": "2026-10-25T02:30", "to": "2026-10-25T02:30"}
+    found = read_asked(asked, "Europe/Berlin", now=second + 60_000)
+    assert (found.start, found.end, found.end - found.start) == (first, second, 3_600_000)
+    earlier = read_asked(asked | {"from": "2026-10-25T02:00"}, "Europe/Berlin", now=second - 60_000)
+    assert earlier.end == first  # the second is still to come
 
 
 def test_all_can_be_chosen() -> None:

@@ -1,5 +1,8 @@
 """What a replay shows of a late delivery, a correction, a restart, midnight, an outage: on a real store."""
 
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,9 +11,13 @@ from dashboards.wall.figures import Snapshot
 from dashboards.wall.reading import Reading
 from sinks import schema
 from sinks.rows import TABLES, Block
+from streams.kernels.place import Gate
+from streams.site import Site
 from tests.dashboards.place import at, gate
-from tests.dashboards.replay.stage import TWENTY_PAST, Corrected, Delivery, Stage
-from tests.streams.kernels.events import Event
+from tests.dashboards.replay.stage import SITE, TWENTY_PAST, Corrected, Delivery, Stage
+from tests.sinks.deliveries import settle
+from tests.streams.kernels.events import PLACE, Event
+from tests.streams.places import BERLIN_LONG, BERLIN_SHORT, ms
 
 MINUTE = 60_000
 QUARTER_PAST = TWENTY_PAST - 5 * MINUTE
@@ -55,7 +62,7 @@ def test_a_late_delivery_is_shown_when_it_came_and_corrected_when_it_happened(st
 
 def test_what_comes_again_changes_nothing_not_even_when_it_was_known(stage: Stage) -> None:
     first = stage.flush([Delivery("a", (entry(1, TWENTY_PAST - MINUTE),))])
-    stage.client.execute("INSERT INTO gatepulse_store.passages SELECT * FROM gatepulse_store.passages")
+    stage.client.execute("INSERT INTO gatepulse_store.deliveries SELECT * FROM gatepulse_store.deliveries")
     stage.client.execute("INSERT INTO gatepulse_store.devices SELECT * FROM gatepulse_store.devices")
     stage.client.execute("INSERT INTO gatepulse_store.log_progress SELECT * FROM gatepulse_store.log_progress")
     again = stage.flush()
@@ -114,6 +121,46 @@ def test_the_day_begins_anew_at_the_sites_midnight_and_those_inside_stay(stage: 
     assert [[row.entries for row in reading.today] for reading in (before, after, late)] == [[1], [], [1]]
     assert [sum(row.inside for row in reading.areas) for reading in (before, after, late)] == [1, 1, 2]
     assert [row.hour for row in late.flows] == [2]  # 23:50 is within the hour
+
+
+FOUR = replace(SITE, day_starts=240)
+BERLIN = replace(SITE, time_zone="Europe/Berlin")
+"""Open day and night, as the stage is."""
+
+
+@pytest.mark.parametrize(
+    ("site", "begin", "days"),
+    [
+        (FOUR, (dt.date(2026, 11, 7), "04:00"), ("2026-11-06", "2026-11-07")),
+        (BERLIN, (BERLIN_LONG + dt.timedelta(1), "00:00"), ("2026-10-25", "2026-10-26")),
+        (BERLIN, (BERLIN_SHORT + dt.timedelta(1), "00:00"), ("2027-03-28", "2027-03-29")),
+        (replace(SITE, time_zone="Asia/Kathmandu"), (BERLIN_LONG, "00:00"), ("2026-10-24", "2026-10-25")),
+        (replace(SITE, time_zone="Africa/Cairo"), (dt.date(2026, 4, 24), "01:00"), ("2026-04-23", "2026-04-24")),
+    ],
+)
+def test_both_walls_begin_the_day_when_the_site_does(
+    stage: Stage, site: Site, begin: tuple[dt.date, str], days: tuple[str, str]
+) -> None:
+    """Two come 23 hours ago and one before the day ends, then one after it has begun; the clock says 20 past."""
+    start = ms(site, *begin)
+    stage.clear(site, begin=start + 20 * MINUTE)
+    early, last, first = start - 23 * 60 * MINUTE, start - 10_000, start + 5 * MINUTE
+    stage.flush([Delivery("a", (entry(1, early), entry(2, early + 1000), entry(3, last), entry(4, first)))])
+    before, after = corrected(stage, start - 1000, start + 10 * MINUTE)
+    assert (before.span.day.isoformat(), after.span.day.isoformat()) == days
+    assert [[row.entries for row in reading.today] for reading in (before, after)] == [[3], [1]]
+    assert [[(row.entries, row.distinct) for row in reading.today] for reading in (before, after)] == [
+        [(3, 3)],
+        [(1, 1)],
+    ]
+    moment = stage.flush([Delivery("a", (entry(5, first + MINUTE),))])
+    live, trends = stage.live(moment), stage.live_trends(moment)
+    whole = stage.history(moment, "then")
+    assert persons(live) == (2, 2, 5)
+    assert live.day == days[1]
+    assert stage.drawn(whole, moment) == live
+    assert stage.trends(whole, moment) == trends
+    assert trends[0].start_ms == start
 
 
 def test_an_outage_of_storage_is_shown_as_the_staleness_it_was(stage: Stage) -> None:
@@ -192,14 +239,46 @@ def test_a_store_of_an_earlier_version_is_replayed_by_event_time(stage: Stage, m
     for name in schema.DATABASES:
         stage.client.execute(f"DROP DATABASE {name} SYNC")
     _apply(stage, everything[:10], monkeypatch)
-    stage.clear()
-    stage.flush([Delivery("a", (entry(1, QUARTER_PAST), entry(3, QUARTER_PAST + MINUTE)))])
+    with monkeypatch.context() as before:
+        _write_as_before(stage, before)
+        stage.clear()
+        stage.flush([Delivery("a", (entry(1, QUARTER_PAST), entry(3, QUARTER_PAST + MINUTE)))])
     _apply(stage, everything, monkeypatch)
     found = corrected(stage, QUARTER_PAST - 1, QUARTER_PAST, QUARTER_PAST + MINUTE)
     assert [[row.entries for row in reading.today] for reading in found] == [[], [1], [2]]
     assert [sum(row.missing for row in reading.devices) for reading in found] == [0, 0, 1]
     moment = stage.flush([Delivery("a", (entry(4, TWENTY_PAST),))])
     assert stage.replayed(moment, "then") == stage.live(moment)
+
+
+def test_what_was_taken_back_is_in_no_replay(stage: Stage) -> None:
+    whole = tuple(entry(n, QUARTER_PAST + n * 1000) for n in range(1, 6))
+    stage.flush([Delivery("a", whole)])
+    stage.flush([Delivery("b", whole[3:])])
+    gates = {gate.id: Gate(gate.outer, gate.inner) for gate in SITE.entrances}
+    settle(stage.owner, place=replace(PLACE, gates=gates))
+    moment = stage.flush([Delivery("a", (entry(6, TWENTY_PAST),))])
+    assert persons(stage.live(moment)) == (6, 6, 6)
+    assert stage.replayed(moment, "then") == stage.live(moment)
+    assert [row.entries for row in corrected(stage, QUARTER_PAST, TWENTY_PAST)[-1].today] == [6]
+
+
+def _write_as_before(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let workers write the tables and columns that they wrote before deliveries were kept."""
+    since = {"log_progress": ("first_offset", "records", "lost", "tail"), "devices": ("closed",)}
+    older = dict(TABLES)
+    for name, more in since.items():
+        columns = tuple(each for each in TABLES[name].columns if each not in more)
+        older[name] = replace(TABLES[name], columns=columns)
+    for module in ("sinks.clickhouse", "sinks.sink"):
+        monkeypatch.setattr(f"{module}.TABLES", older)
+    write = stage.write
+
+    def written(blocks: Sequence[Block]) -> None:
+        named = [("passages" if each.table == "deliveries" else each.table, each.columns) for each in blocks]
+        write([Block(table, {name: held[name] for name in older[table].columns}) for table, held in named])
+
+    monkeypatch.setattr(stage, "write", written)
 
 
 def _apply(stage: Stage, files: list[schema.Migration], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from tests.dashboards.replay.stage import SITE, TWENTY_PAST, Corrected, Delivery
 from tests.streams.kernels.events import Event
 
 MINUTE = 60_000
+HALF_HOUR = 30 * MINUTE
 FEW = settings(
     max_examples=12,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -78,8 +80,10 @@ def test_then_shows_at_every_moment_what_the_wall_showed(
         seen.append((moment, stage.live(moment)))
     whole = stage.history(seen[0][0], "then", end=seen[-1][0], chunk_ms=60)
     for moment, live in seen:
-        assert stage.replayed(moment, "then") == live  # seeking
-        assert stage.drawn(whole, moment) == live  # going on from the first moment
+        notices = [each for each in live.health.notices if each.kind != "unsettled"]  # it is settled by now
+        shown = msgspec.structs.replace(live, health=msgspec.structs.replace(live.health, notices=notices))
+        assert stage.replayed(moment, "then") == shown  # seeking
+        assert stage.drawn(whole, moment) == shown  # going on from the first moment
     assert stage.trends(whole, seen[-1][0]) == stage.live_trends(seen[-1][0])
 
 
@@ -115,3 +119,41 @@ def _believable(some: tuple[Event, ...]) -> list[Event]:
     """Give events times that agree with their numbers: what is not believed has no passage that could be replayed."""
     start = TWENTY_PAST - 100 * MINUTE
     return [replace(each, ts=start + each.epoch * 30 * MINUTE + each.seq * 2 * MINUTE) for each in some]
+
+
+def test_a_loss_is_said_from_the_moment_on_at_which_it_was_accepted(stage: Stage) -> None:
+    stage.clear()
+    before = stage.flush([Delivery("a", (Event(seq=1, device="N1-L01", ts=TWENTY_PAST - MINUTE, entrance="N1"),))])
+    accepted = before + 1
+    stage.lose(records=1_200, until=before, accepted_at=accepted)
+    after = stage.flush()
+    assert stage.replayed(before, "then").health.notices == []
+    for shown in (stage.live(after), stage.replayed(after, "then"), stage.replayed(before, "corrected")):
+        assert [(each.kind, each.size) for each in shown.health.notices] == [("lost", 1_200)]
+        assert (shown.today["person"].lost, shown.inside["person"].lost) == (1_200, 1_200)
+    unspoiled = stage.replayed(before, "then")
+    assert (unspoiled.today["person"].lost, unspoiled.inside["person"].lost) == (0, 0)
+
+
+def test_a_figure_lacks_nothing_before_the_loss_happened_even_as_corrected_later(stage: Stage) -> None:
+    stage.clear()
+    before = stage.flush([Delivery("a", (Event(seq=1, device="N1-L01", ts=TWENTY_PAST - MINUTE, entrance="N1"),))])
+    stage.lose(records=5, until=before + 2, accepted_at=before + 3)
+    assert stage.replayed(before, "corrected").today["person"].lost == 0
+    assert stage.replayed(before + 3, "corrected").today["person"].lost == 5
+
+
+def test_an_area_that_was_counted_by_hand_since_is_certain_again_live_and_in_a_replay(stage: Stage) -> None:
+    stage.clear()
+    begin = stage.flush([Delivery("a", (Event(seq=1, device="N1-L01", ts=TWENTY_PAST - MINUTE, entrance="N1"),))])
+    stage.lose(records=7, until=begin - HALF_HOUR, accepted_at=begin)  # ten to midnight: yesterday
+    uncertain = stage.flush()
+    stage.flush(corrections=[Corrected("c", TWENTY_PAST - MINUTE, absolute=3)])
+    counted = stage.flush()
+    for shown, venue in (
+        (stage.replayed(uncertain, "then"), 7), (stage.replayed(counted, "then"), 0), (stage.live(counted), 0),
+    ):  # fmt: skip
+        lost = {area.id: area.lost for area in shown.areas if area.kind == "person"}
+        assert lost == {"venue": venue, "hall": 7}
+        assert (shown.today["person"].lost, shown.inside["person"].lost) == (0, 7)
+        assert shown.health.notices == []

@@ -40,3 +40,12 @@ def test_a_correction_that_came_before_is_a_duplicate_whatever_its_time() -> Non
     assert counting.tally == Tally(received=3, counted=1, duplicate=1, rejected={"not-json": 1})
     counting.apply(corrections().read(records(b"bad", correction(id="c-9"), first=2)))  # the first has been counted
     assert counting.tally == Tally(received=4, counted=2, duplicate=1, rejected={"not-json": 1})
+
+
+def test_no_more_are_taken_than_a_log_remembers_and_those_that_were_may_come_again() -> None:
+    counting = CorrectionLog(LogName("test", "corrections", 0), TIMES, next_offset=0, most=2)
+    lines = [correction(id=each) for each in ("c-1", "c-2", "c-3", "c-1")]
+    counting.apply(corrections().read(records(*lines)))
+    assert counting.tally == Tally(received=4, counted=2, duplicate=1, rejected={"too-many-corrections": 1})
+    (rejected,) = counting.take_rejections()
+    assert (rejected.position.offset, rejected.detail) == (2, "id: a log takes 2 corrections; this would be one more")

@@ -7,6 +7,7 @@ from typing import Any
 
 from streams.kernels import corrections
 from streams.kernels.admission import Fate
+from streams.kernels.calendar import SiteDays
 from streams.kernels.log import LogName, Tally
 from streams.kernels.passages import PassageLog
 from streams.kernels.snapshot import freeze, thaw
@@ -22,9 +23,12 @@ DAY = 86_400_000
 
 def as_first(plain: dict[str, Any]) -> dict[str, Any]:
     """Leave out what the first version did not know."""
-    old = {name: value for name, value in plain.items() if name not in {"late", "times", "live"}}
+    added = {"late", "times", "live", "first", "records", "site_days", "closed"}
+    old = {name: value for name, value in plain.items() if name not in added}
     if "segment" in old:
-        old["segment"] = {name: value for name, value in old["segment"].items() if name != "late"}
+        old["segment"] = {
+            name: value for name, value in old["segment"].items() if name not in {"late", "part", "events"}
+        }
     return json.loads(json.dumps(old))  # type: ignore[no-any-return]
 
 
@@ -71,3 +75,22 @@ def test_times_and_the_late_account_are_kept() -> None:
     assert again.segment.late == type(counting.segment.late)(counting.segment.late.counts)
     again.apply(batch([Event(2, 2, ts=NINE + DAY, arrived=NINE + DAY)], first=2, after=3))  # contradicts number 3
     assert again.tally.rejected == {"suspect-time": 1}
+
+
+def test_a_log_goes_on_with_its_days_until_it_is_told_to_change() -> None:
+    """Half past three in the morning: this date's, and the one's before for a site whose days begin at four."""
+    early = NINE - 5 * 3_600_000 - 1_800_000
+    later = replace(PLACE, days=SiteDays(PLACE.days.zone, 240))
+    before = log()
+    before.apply(batch([Event(0, 1, ts=early)], first=0, after=1))
+
+    counting = thaw(json.loads(json.dumps(freeze(before))), LOG, "person", later)
+    counting.apply(batch([Event(1, 2, ts=early + 1000)], first=1, after=2))
+    counting.change_days()
+    counting = thaw(json.loads(json.dumps(freeze(counting))), LOG, "person", PLACE)
+    counting.apply(batch([Event(2, 3, ts=early + 2000)], first=2, after=3))
+
+    blocks = {block.table: block.columns for block in counting.take()}
+    day = PLACE.days.number(early)
+    assert [list(blocks["counts_day"][name]) for name in ("day", "passages")] == [[day - 1], [1]]
+    assert (counting.days, counting.place.days) == (later.days, PLACE.days)

@@ -215,3 +215,15 @@ def test_whatever_is_told_in_any_order_and_however_often_counts_as_if_it_were_co
         one_by_one.entered = now + ahead
         for measure in (IN, OUT):
             assert sums(counts, span, before=before, measure=measure) == one_by_one.last(measure, span, before)
+
+
+def test_of_what_was_told_only_so_many_cells_are_remembered_and_the_newest_stay() -> None:
+    counts = recent()
+    for second in range(1, 11):
+        counts.hear(flow((NOON + second, "N1", IN, second), log=f"log {second % 2}"))
+    counts.forget_known(10)
+    assert sum(map(len, counts.known.values())) == 10
+    counts.forget_known(6)
+    assert sorted(n for known in counts.known.values() for n in known.values()) == [8, 9, 10]
+    counts.enter(NOON + 10)
+    assert sums(counts) == [55, 0]

@@ -1,0 +1,150 @@
+"""Figures say how many records they lack for good: by day and kind, and by area since it was last counted by hand."""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+import pytest
+from clickhouse_driver import Client
+
+from sinks.clickhouse import Reader, StoreAddress
+from streams.clock import SiteClock
+from streams.kernels.calendar import SiteDays
+from streams.notes import Loss, Notes, SiteTime
+from tests.sinks.samples import NOON, TODAY, block
+from tests.sinks.stores import Server
+from tests.sinks.test_occupancy import correction
+from tests.sinks.test_views import DAY, sorted_rows
+
+HOUR = 3_600_000
+UTC_DAYS = SiteDays(ZoneInfo("UTC"))
+UTC = SiteTime(UTC_DAYS, SiteClock())
+SHANGHAI = SiteDays(ZoneInfo("Asia/Shanghai"), 240)
+TURNSTILES, VEHICLES, CORRECTIONS = "turnstile.passages", "vehicle.passages", "corrections"
+LOSS = Loss(
+    TURNSTILES, 1, "demo-1/turnstile.passages/1", "records-deleted", first=0, after=1_200, records=1_200,
+    from_ts=NOON - HOUR, to_ts=NOON, accepted_at=NOON + HOUR, actor="duty", reason="the disk was full",
+)  # fmt: skip
+
+
+def loss(records: int, *, hours: float = 0.0, topic: str = TURNSTILES) -> Loss:
+    """Return a loss of records of which the last arrived so many hours after noon."""
+    end = NOON + round(hours * HOUR)
+    return replace(LOSS, topic=topic, log=f"{topic}/{hours}/{records}", records=records, from_ts=end - 1000, to_ts=end)
+
+
+def note(address: StoreAddress, *losses: Loss, time: SiteTime = UTC) -> None:
+    with Notes(address, "demo-1", "operator", time) as notes:
+        notes.note_losses(losses)
+
+
+@pytest.fixture(autouse=True)
+def none_lost(client: Client) -> Iterator[None]:
+    """Begin and end without losses."""
+    client.execute("TRUNCATE TABLE gatepulse_store.losses")
+    yield
+    client.execute("TRUNCATE TABLE gatepulse_store.losses")
+
+
+def today(reader: Reader) -> list[tuple[object, ...]]:
+    return sorted_rows(reader, "day, kind, entries, lost", "site_today")
+
+
+def inside(reader: Reader) -> dict[str, int]:
+    """Return by how many each area may be off."""
+    return dict(sorted_rows(reader, "concat(area, ' ', kind), lost", "occupancy"))
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [
+        # 11:00 to 12:00 UTC
+        (UTC, (DAY, DAY)),
+        # 19:00 to 20:00 in Shanghai, where a day begins at 04:00: ten hours later it is 05:00 to 06:00 of the next one
+        (SiteTime(SHANGHAI, SiteClock()), (DAY, DAY)),
+        (SiteTime(SHANGHAI, SiteClock(10 * HOUR)), (DAY + dt.timedelta(1), DAY + dt.timedelta(1))),
+        # 03:30 to 04:30: the night before, and the day
+        (SiteTime(SHANGHAI, SiteClock(8 * HOUR + HOUR // 2)), (DAY, DAY + dt.timedelta(1))),
+        # a demonstration in which that hour is a day and a quarter
+        (SiteTime(UTC_DAYS, SiteClock(NOON - HOUR, NOON - HOUR, speed=30.0)), (DAY, DAY + dt.timedelta(1))),
+    ],
+)
+def test_a_loss_concerns_the_sites_own_days(
+    address: StoreAddress, reader: Reader, time: SiteTime, expected: tuple[dt.date, dt.date]
+) -> None:
+    note(address, LOSS, time=time)
+    assert sorted_rows(reader, "kind, from_day, to_day", "losses") == [("person", *expected)]
+    begin, end = (time.clock.now(ms) for ms in (LOSS.from_ts, LOSS.to_ts))
+    [found] = sorted_rows(reader, "toUnixTimestamp64Milli(site_from), toUnixTimestamp64Milli(site_to)", "losses")
+    assert found == (begin, end)
+    assert [row[0] for row in today(reader)] == sorted(set(expected))
+
+
+def test_a_clock_that_went_back_between_the_ends_of_a_loss_makes_no_days_out_of_order(
+    address: StoreAddress, reader: Reader
+) -> None:
+    note(address, replace(LOSS, from_ts=NOON, to_ts=NOON - 48 * HOUR))
+    assert today(reader) == [(DAY, "person", 0, 1_200)]
+
+
+def test_a_day_says_what_it_lacks_of_each_kind_even_if_nothing_was_counted(
+    address: StoreAddress, server: Server, reader: Reader
+) -> None:
+    server.write(block("counts_day", {"passages": 9}, {"passages": 7, "day": TODAY - 1}))
+    assert [row[-1] for row in today(reader)] == [0, 0]
+    over_midnight = replace(loss(40, hours=13), from_ts=NOON + 11 * HOUR)
+    note(address, loss(1_200), loss(300, hours=1), loss(8, topic=VEHICLES), over_midnight)
+    note(address, loss(1_200))  # accepted once more
+    note(address, loss(0, hours=2), loss(5, topic=CORRECTIONS))  # how many, nobody knows; and no passages
+    assert today(reader) == [
+        (DAY - dt.timedelta(1), "person", 7, 0),
+        (DAY, "person", 9, 1_540),
+        (DAY, "vehicle", 0, 8),
+        (DAY + dt.timedelta(1), "person", 0, 40),
+    ]
+
+
+def test_who_is_inside_is_uncertain_until_an_area_is_counted_by_hand(
+    address: StoreAddress, server: Server, reader: Reader
+) -> None:
+    server.write(
+        block("site_areas", {"area": "hall"}, {"area": "yard"}, {"area": "yard", "kind": "vehicle"}),
+        block(
+            "corrections",
+            correction(-HOUR / 1000, "a", absolute=50),  # before the loss
+            correction(60, "b", delta=3),
+        ),
+    )
+    note(address, loss(1_200), loss(8, topic=VEHICLES), loss(1, hours=1, topic=CORRECTIONS))
+    assert inside(reader) == {"hall person": 1_201, "yard person": 1_201, "yard vehicle": 9}
+    server.write(block("corrections", correction(70, "c", absolute=60)))
+    assert inside(reader) == {"hall person": 1, "yard person": 1_201, "yard vehicle": 9}
+    server.write(
+        block("corrections", correction(2 * HOUR / 1000, "d", absolute=60), correction(0, "e", absolute=1, area="yard"))
+    )
+    assert inside(reader) == {"hall person": 0, "yard person": 1, "yard vehicle": 9}
+
+
+def test_a_count_by_hand_at_the_end_of_whose_window_the_loss_still_went_on_says_nothing_of_it(
+    address: StoreAddress, server: Server, reader: Reader
+) -> None:
+    server.write(block("corrections", correction(0, "a", absolute=50)))
+    note(address, loss(4, hours=10 / 3600))  # the window ends at 12:00:10
+    assert inside(reader) == {"hall person": 4}
+
+
+def test_a_loss_that_an_older_version_noted_has_a_kind_and_the_days_of_utc(client: Client, reader: Reader) -> None:
+    client.execute(
+        "INSERT INTO gatepulse_store.losses (id, topic, records, from_ts, to_ts) VALUES",
+        [
+            (
+                "old",
+                VEHICLES,
+                3,
+                dt.datetime(2025, 10, 19, 12, tzinfo=dt.UTC),
+                dt.datetime(2025, 10, 19, 13, tzinfo=dt.UTC),
+            )
+        ],
+    )
+    assert today(reader) == [(DAY, "vehicle", 0, 3)]
