@@ -182,7 +182,7 @@ class Demo:
         kafka, begun = self.venue.kafka, time.monotonic()
         lag = ConsumerLag(kafka.brokers, GROUP, [topic.value for topic in SOURCES], **kafka.client)
         try:
-            while lag():
+            while lag() != 0:
                 self.venue.supervisor.check()
                 if time.monotonic() - begun > (_DRAIN_AFTER_CTRL_C if self.stop.is_set() else _DRAIN_SECONDS):
                     return False

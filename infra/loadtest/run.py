@@ -154,7 +154,7 @@ def _drained(chain: Chain, stop: threading.Event) -> bool:
     begun = time.monotonic()
     lag = ConsumerLag(chain.kafka.brokers, chain.kafka.group, chains.SOURCE_TOPICS, **chain.kafka.client)
     try:
-        while lag():
+        while lag() != 0:
             chain.check()
             if stop.wait(_GLANCE) or time.monotonic() - begun > _DRAIN_SECONDS:
                 return False

@@ -1,6 +1,8 @@
 """What a simulator sends arrives in a real broker, and its ledger says so."""
 
 import datetime as dt
+import os
+import signal
 import threading
 from collections import Counter
 from pathlib import Path
@@ -9,7 +11,7 @@ import msgspec
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from infra.broker import PROTOCOL
+from infra.broker import PROTOCOL, EmbeddedBroker
 from simulators.corrections import OccupancyCorrection, send_correction
 from simulators.distortion import Distortion
 from simulators.expo import PEAK_DAY
@@ -99,6 +101,24 @@ def test_lag_counts_messages_that_nobody_has_committed(broker: str) -> None:
     consumer.close()
     lag.close()
     producer.close()
+
+
+def test_the_lag_is_unknown_while_the_broker_does_not_answer_and_known_once_it_does(tmp_path: Path) -> None:
+    broker = EmbeddedBroker(tmp_path, topics={"lag.topic": 1})
+    broker.start()
+    broker.wait_ready(30.0)
+    pid = broker.pid or 0
+    lag = ConsumerLag(broker.bootstrap, "lag-test", ["lag.topic"], api_version=PROTOCOL, request_timeout_ms=1_000)
+    try:
+        assert lag() == 0
+        os.kill(pid, signal.SIGSTOP)
+        assert lag() is None
+        os.kill(pid, signal.SIGCONT)
+        assert lag() == 0
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        lag.close()
+        broker.stop()
 
 
 def test_a_backlog_shrinks_with_what_workers_commit() -> None:
