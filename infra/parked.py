@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 parked_app = typer.Typer(no_args_is_help=True, help="Rows that the store has refused, kept in Kafka.")
 
 _FAILED = 1
+_MOST_FOREIGN = 10
 _err = Console(stderr=True, highlight=False)
 
 
@@ -37,6 +38,13 @@ def parked_list(
     """List what is parked, why, and what to do about it."""
     with _topic(load_settings()) as topic:
         heads = topic.heads()
+        foreign = topic.foreign
+    if foreign:
+        places = ", ".join(f"{partition}/{offset}" for partition, offset in foreign[:_MOST_FOREIGN])
+        _err.print(
+            f"{len(foreign)} records of `parked` are no batches and were passed over (partition/offset: {places}); "
+            "no worker writes such: see who else may write to the topic"
+        )
     if as_json:
         typer.echo(json.dumps({"parked": [_described(head) for head in heads]}, ensure_ascii=False))
     else:

@@ -27,8 +27,8 @@ class ConsumerLag:
     def __init__(self, bootstrap: str, group: str, topics: Sequence[str], **kafka: Any) -> None:  # noqa: ANN401 - settings of kafka-python
         self._topics = tuple(topics)
         self._settings = {
-            "bootstrap_servers": bootstrap, "client_id": "gatepulse-lag", "group_id": group, "enable_auto_commit": False,
-            "request_timeout_ms": _ANSWER_MS, **kafka,
+            "bootstrap_servers": bootstrap, "client_id": "gatepulse-lag", "group_id": group,
+            "enable_auto_commit": False, "request_timeout_ms": _ANSWER_MS, **kafka,
         }  # fmt: skip
         self._connected: KafkaConsumer | None = None
 

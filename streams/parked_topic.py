@@ -13,7 +13,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from sinks.sink import Sink, StoreRefused
 from streams.contract import Topic
-from streams.parking import LARGEST_PARKED, Parked, header, notes, rows_of
+from streams.parking import LARGEST_PARKED, NotParkedError, Parked, header, notes, rows_of
 
 _POLL_MS: Final = 500
 _SILENT_SECONDS: Final = 60.0
@@ -31,7 +31,10 @@ class UnknownBatchError(ValueError):
 
 
 class ParkedTopic:
-    """Reads and deletes parked batches. Of records with one name the newest counts."""
+    """Reads and deletes parked batches. Of records with one name the newest counts.
+
+    `foreign`: partition and offset of the records that `heads` found to be no batches; they are passed over.
+    """
 
     def __init__(self, brokers: Sequence[str], **client: Any) -> None:  # noqa: ANN401 - settings of kafka-python
         self._settings = {"bootstrap_servers": list(brokers), "client_id": "gatepulse-parked", **client}
@@ -48,6 +51,7 @@ class ParkedTopic:
         self._partitions = [TopicPartition(Topic.PARKED.value, number) for number in sorted(numbers)]
         self._consumer.assign(self._partitions)
         self._newest: dict[str, tuple[int, int]] = {}
+        self.foreign: list[tuple[int, int]] = []
 
     def close(self) -> None:
         """Close the connection."""
@@ -56,12 +60,16 @@ class ParkedTopic:
     def heads(self) -> list[Parked]:
         """Read the whole topic; return what waits there, the oldest first."""
         found: dict[str, tuple[Parked, tuple[int, int]]] = {}
+        self.foreign = []
         for records in self._records():
             for record in records:
-                name = record.key.decode()
-                found.pop(name, None)
-                if record.value is not None:
-                    found[name] = header(record.value), (record.partition, record.offset)
+                name, place = (record.key or b"").decode(errors="replace"), (record.partition, record.offset)
+                if record.value is None:
+                    found.pop(name, None)
+                elif (head := _head_of(record.value, name)) is not None:
+                    found[name] = head, place
+                else:
+                    self.foreign.append(place)
         self._newest = {name: place for name, (_, place) in found.items()}
         return sorted((head for head, _ in found.values()), key=lambda head: (head.at, head.id))
 
@@ -98,12 +106,21 @@ class ParkedTopic:
                 raise ParkedTopicError(f"the brokers have sent nothing of `parked` for {_SILENT_SECONDS:g} s")
 
 
+def _head_of(value: bytes, name: str) -> Parked | None:
+    """Return the head of a batch under its own name, None for anything else."""
+    try:
+        head = header(value)
+    except NotParkedError:
+        return None
+    return head if head.id == name else None
+
+
 @dataclass
 class Retried:
-    """What became of the batches: `refused` with the store's reason."""
+    """What became of the batches: `refused` with the store's reason, or why their rows cannot be read."""
 
     stored: list[Parked] = field(default_factory=list)
-    refused: list[tuple[Parked, StoreRefused]] = field(default_factory=list)
+    refused: list[tuple[Parked, StoreRefused | NotParkedError]] = field(default_factory=list)
 
 
 OnProgress = Callable[[int], None]
@@ -136,11 +153,11 @@ async def _store(sink: Sink, values: Sequence[bytes], outcome: Retried) -> None:
     """Store batches in one write, and one by one if some table refuses."""
     try:
         await sink.write([rows_of(value) for value in values])
-    except StoreRefused:
+    except (StoreRefused, NotParkedError):
         for value in values:
             try:
                 await sink.write([rows_of(value)])
-            except StoreRefused as error:
+            except (StoreRefused, NotParkedError) as error:
                 outcome.refused.append((header(value), error))
             else:
                 outcome.stored.append(header(value))

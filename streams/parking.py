@@ -25,6 +25,10 @@ _encode = msgspec.msgpack.Encoder().encode
 _NAME_LENGTH: Final = 16
 
 
+class NotParkedError(ValueError):
+    """A record of the topic is no parked batch, or its rows cannot be read."""
+
+
 class Parked(Struct, frozen=True):
     """One parked batch: what a record says of itself before its rows.
 
@@ -66,17 +70,27 @@ def park(refusal: Refusal, *, logs: Mapping[str, int], worker: str, at: int) -> 
 
 
 def header(value: bytes) -> Parked:
-    """Read what a record says of itself."""
-    (size,) = _HEADER.unpack_from(value)
-    return msgspec.msgpack.decode(memoryview(value)[_HEADER.size : _HEADER.size + size], type=Parked)
+    """Read what a record says of itself. Raises NotParkedError."""
+    return _parts(value)[0]
 
 
 def rows_of(value: bytes) -> Block:
-    """Read the rows of a record."""
-    (size,) = _HEADER.unpack_from(value)
-    head = header(value)
-    columns = msgspec.msgpack.decode(zlib.decompress(memoryview(value)[_HEADER.size + size :]))
-    return Block(head.table, dict(zip(head.columns, map(_as_they_were, columns), strict=True)))
+    """Read the rows of a record. Raises NotParkedError."""
+    head, payload = _parts(value)
+    try:
+        columns = msgspec.msgpack.decode(zlib.decompress(payload), type=list[list[Any]])
+        return Block(head.table, dict(zip(head.columns, map(_as_they_were, columns), strict=True)))
+    except (zlib.error, msgspec.MsgspecError, ValueError) as error:
+        raise NotParkedError(f"the rows of batch {head.id} cannot be read") from error
+
+
+def _parts(value: bytes) -> tuple[Parked, memoryview]:
+    try:
+        (size,) = _HEADER.unpack_from(value)
+        rest = memoryview(value)[_HEADER.size :]
+        return msgspec.msgpack.decode(rest[:size], type=Parked), rest[size:]
+    except (struct.error, msgspec.MsgspecError, ValueError) as error:
+        raise NotParkedError("the record does not begin as a parked batch does") from error
 
 
 def notes(parked: Sequence[Parked], *, resolved: bool) -> Block:

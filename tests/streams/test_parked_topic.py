@@ -112,9 +112,32 @@ def test_what_is_still_refused_stays_and_the_rest_is_stored(plant: Plant) -> Non
     outcome = plant.retry(sink)
     assert [head.id for head in outcome.stored] == [good.id]
     ((head, error),) = outcome.refused
+    assert isinstance(error, StoreRefused)
     assert (head.id, error.reason) == (bad.id, "never.")
     assert plant.names() == [bad.id]
     assert [row[0] for row in sink.rows("parked_batches")] == [good.id]
+
+
+def test_what_is_no_batch_is_passed_over_and_named(plant: Plant) -> None:
+    (good,) = plant.park(entered("c1"))
+    (spoilt, value), (other, _) = (
+        park(Refusal(entered(each), StoreRefused("entered", "no.", "Act.")), logs={LOG: NOON}, worker="w", at=NOON)[0]
+        for each in ("c2", "c3")
+    )
+    producer = KafkaProducer(bootstrap_servers=plant.bootstrap)
+    garbage = [(b"", b"x"), (b"\xff", b"\xff" * 9), (b"k", b"\0\0\0\1{"), (other.id.encode(), value)]
+    sent = [producer.send(Topic.PARKED.value, key=key, value=each, partition=0) for key, each in garbage]
+    producer.send(Topic.PARKED.value, key=spoilt.id.encode(), value=value[:-9])
+    producer.close()
+    assert sorted(plant.names()) == sorted([good.id, spoilt.id])
+    foreign = [(0, each.get().offset) for each in sent]
+    assert plant.topic.foreign[-len(foreign) :] == foreign
+    outcome = plant.retry(sink := MemorySink())
+    assert [row[-1] for row in sink.rows("entered")] == ["c1"]
+    assert [(head.id, str(error)) for head, error in outcome.refused] == [
+        (spoilt.id, f"the rows of batch {spoilt.id} cannot be read")
+    ]
+    plant.topic.forget([spoilt.id])
 
 
 def test_a_crash_before_the_record_is_deleted_is_made_good_by_trying_again(plant: Plant) -> None:
