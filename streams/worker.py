@@ -27,7 +27,7 @@ from streams.app import Parts, create_app
 from streams.brokers import Brokers
 from streams.contract import Topic
 from streams.ends import Ends, EndsCollector
-from streams.logs import configure_logging
+from streams.logs import configure_logging, said_of
 from streams.metrics import Occupancy, Settled, WorkerCollector
 from streams.notes import Notes, SiteTime
 from streams.settings import Settings, load_settings
@@ -330,11 +330,28 @@ def recovered(app: faust.App) -> int:
     return sum(list(recovery.active_offsets.values())) if recovery else 0
 
 
+class StoppableWorker(faust.Worker):
+    """A worker whose exit code is 0 if it was stopped by a signal, whatever fails on the way down.
+
+    Faust's client of the broker may raise then, and Faust says nothing of it. It changes no figure: what is not in a
+    checkpoint is counted again.
+    """
+
+    def stop_and_shutdown(self) -> None:
+        """Stop all services. Raises what they raise, unless a signal asked for it."""
+        try:
+            super().stop_and_shutdown()
+        except Exception as error:
+            if self._signal_stop_time is None:
+                raise
+            log.warning("an error while stopping", reason=said_of(error), kind=type(error).__name__, exc_info=error)
+
+
 def run(settings: Settings) -> None:
     """Run a worker until it is told to stop."""
     uvloop.install()
     gc.set_threshold(_FEWER_COLLECTIONS)
-    worker = faust.Worker(started(settings).app, loglevel=settings.log.level, redirect_stdouts=False)
+    worker = StoppableWorker(started(settings).app, loglevel=settings.log.level, redirect_stdouts=False)
     worker.execute_from_commandline()
 
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from dataclasses import replace
 
 import pytest
 
@@ -12,12 +13,16 @@ from tests.faults.table import line
 from tests.infra.processes import needs_kafka
 
 FAULTS = catalogue()
+PATIENCE_SECONDS = 300.0
+"""How soon a worker has caught up is for `python -m tests.faults`; a machine with other work may be slow, or make one
+so slow that its watchdog gives it up."""
 SEED = int(os.environ.get("FAULTS_SEED") or secrets.randbelow(10**6))
 
 
 @needs_kafka
-@pytest.mark.timeout(600)  # several plants each, on a machine that may have other work
+@pytest.mark.timeout(1200)  # several plants each, on a machine that may have other work
 @pytest.mark.parametrize("name", [name for name, each in FAULTS.items() if each.in_suite])
 def test_every_count_equals_the_ledger_whatever_goes_wrong(name: str) -> None:
-    outcome = run_fault(FAULTS[name], seed=seed_of(FAULTS[name], SEED), quick=True)
+    fault = replace(FAULTS[name], limits=replace(FAULTS[name].limits, recovery=PATIENCE_SECONDS))
+    outcome = run_fault(fault, seed=seed_of(fault, SEED), quick=True)
     assert outcome.word is Word.PASSED, f"FAULTS_SEED={SEED}\n{line(outcome)}\nlogs: {outcome.place}/logs"

@@ -17,6 +17,7 @@ from streams.contract import Topic
 from streams.settings import Kafka
 from tests.faults.catalogue import Layout
 from tests.faults.failing_worker import FATAL, HANGING, HUNGRY, NATIVE, POISONOUS, SLOW, SPOILING
+from tests.faults.kept import last_words
 from tests.faults.plant import GROUP, PARTITIONS, Plant
 from tests.faults.test_set_aside import TURNSTILES, ask, event, found_in, passages, send, until
 
@@ -118,7 +119,7 @@ def test_who_is_stopped_in_the_middle_of_a_slow_batch_suspects_nothing(plant: Pl
     until(True, lambda: len(json.loads(at_work.read_text() or "{}")) > 0)
     plant.worker.signal(signal.SIGTERM)
     code = plant.worker.stop(60.0)
-    assert code == 0, described(code or 0)
+    assert code == 0, f"{described(code or 0)}: {last_words(plant.worker.log_path)}"
     assert file.read_text() == before
     assert json.loads(at_work.read_text()) == {}
     plant.worker.start()
