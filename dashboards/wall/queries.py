@@ -226,7 +226,8 @@ class Rounds:
         logs = [LogRow(*row) for row in self._ask(PROGRESS, {})]
         span = span_of(logs, self._clock, real_ms, self._site, flow_minutes=self._flow_minutes)
         params = _params(span)
-        today, areas = (sql.format(lost=", lost" if "losses" in views else "") for sql in (TODAY, AREAS))
+        losses = self.losses()
+        today, areas = (sql.format(lost=", lost" if losses else "") for sql in (TODAY, AREAS))
         return Reading(
             real_ms=real_ms,
             span=span,
@@ -240,7 +241,7 @@ class Rounds:
             queues=[QueueRow(*row) for row in self._ask(QUEUES, params)] if "entrance_queues" in views else (),
             forecasts=[ForecastRow(*row) for row in self._ask(FORECASTS, {})] if "forecasts" in views else (),
             problems=[ProblemRow(*row) for row in self._ask(PROBLEMS, {})] if "source_problems" in views else (),
-            lost=lost_on(span.day, self.losses()),
+            lost=lost_on(span.day, losses),
             unsettled=sum(row[0] for row in self._ask(UNSETTLED, {})) if "unsettled" in views else 0,
         )
 
