@@ -12,8 +12,8 @@ from streams.kernels.batch import Ints
 from streams.kernels.takeup import OF_TIME
 
 _SECOND: Final = 1000
-MOST_COMING: Final = 1_000
-"""Readings of moments that are not judged yet."""
+MOST_COMING: Final = 60
+"""Readings of moments that are not judged yet: a minute of them, which is longer than any is believed."""
 _MOST_MISSING: Final = 1 << 52
 """Of one log and entrance: so any number of logs add up. Workers of before this limit told numbers without one."""
 

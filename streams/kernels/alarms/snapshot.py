@@ -35,15 +35,17 @@ def freeze(log: AlarmLog) -> Plain:
         "set_aside": [[name, *each] for name, each in sorted(log.set_aside.logs.items())],
         "now": log.now,
         "was_open": log.was_open,
-        "reading": asdict(log.areas.reading) if log.areas.reading else None,
-        "readings": [asdict(each) for each in log.areas.coming],
+        "reading": _reading_out(log.areas.reading, recent) if log.areas.reading else None,
+        "readings": [_reading_out(each, recent) for each in log.areas.coming],
         "alarms": [_alarm_out(alarm) for _, alarm in sorted(log.alarms.items())],
         "episodes": [asdict(each) for each in log.episodes.values()],
         "entrances": list(recent.entrances),
         "entered": recent.entered,
-        "kept": _counts_out(recent.kept()),
-        "known": {name: _counts_out(_sorted(known)) for name, known in sorted(recent.known.items())},
-        "coming": _counts_out(recent.coming),
+        "steps": {
+            "kept": _counts_out(recent.kept()),
+            "known": {name: _counts_out(_sorted(known)) for name, known in sorted(recent.known.items())},
+            "coming": _counts_out(recent.coming),
+        },
         "heard": [[*key, *each] for key, each in sorted(silence.heard.items())],
         "lanes": list(silence.numbers),
         "usual": [getattr(silence, name).tolist() for name in _USUAL],
@@ -60,8 +62,8 @@ def thaw(plain: Plain, name: LogName, place: AlarmPlace) -> AlarmLog:
     log.now, log.was_open = plain["now"], plain["was_open"]
     log.leaks.take_up(plain["missing"])
     log.set_aside.logs = {each: (total, before, at) for each, total, before, at in plain.get("set_aside", ())}
-    log.areas.take_up(_reading_in(plain["reading"]) if plain["reading"] else None)
-    log.areas.coming = [_reading_in(each) for each in plain["readings"]]
+    log.areas.take_up(_reading_in(plain["reading"], plain["entrances"]) if plain["reading"] else None)
+    log.areas.coming = [_reading_in(each, plain["entrances"]) for each in plain["readings"]]
     log.episodes = {each["episode"]: Episode(**each) for each in plain["episodes"]}
     for alarm in (_alarm_in(each, log) for each in plain["alarms"] if each["rule"] in place.rules):
         log.alarms[alarm.rule.name, alarm.subject, alarm.kind] = alarm
@@ -95,14 +97,35 @@ def _alarm_in(plain: Plain, log: AlarmLog) -> Alarm:
     )  # fmt: skip
 
 
-def _reading_in(plain: Plain) -> Reading:
-    inside = [Inside(**each) for each in plain["inside"]]
+def _reading_out(reading: Reading, recent: Recent) -> Plain:
+    """Write a reading, its entrances by their numbers; those that the profile does not have are of no use."""
+
+    def by_number(figures: Mapping[str, int]) -> list[list[int]]:
+        return [[recent.numbers[name], n] for name, n in figures.items() if name in recent.numbers]
+
+    return {
+        "at": reading.at,
+        "inside": [[each.area, each.kind, each.inside, each.capacity] for each in reading.inside],
+        "missing": None if reading.missing is None else by_number(reading.missing),
+        "conflicts": None if reading.conflicts is None else by_number(reading.conflicts),
+        "problems": [asdict(each) for each in reading.problems],
+    }
+
+
+def _reading_in(plain: Plain, entrances: Sequence[str]) -> Reading:
+    def by_name(figures: dict[str, int] | list[list[int]] | None) -> dict[str, int] | None:
+        if figures is None or isinstance(figures, dict):  # older versions wrote names
+            return figures
+        return {entrances[number]: n for number, n in figures}
+
+    inside = [Inside(**each) if isinstance(each, dict) else Inside(*each) for each in plain["inside"]]
     problems = [SourceProblem(**each) for each in plain.get("problems", ())]
-    return Reading(plain["at"], inside, plain.get("missing"), plain.get("conflicts"), problems)
+    return Reading(plain["at"], inside, by_name(plain.get("missing")), by_name(plain.get("conflicts")), problems)
 
 
 def _counts_out(counts: Counts) -> list[bytes]:
-    return [counts.keys.astype(_KEYS).tobytes(), counts.counts.astype(_COUNTS).tobytes()]
+    """Write counts, and the steps from key to key: neighbours differ little, and what repeats takes little room."""
+    return [np.diff(counts.keys, prepend=0).astype(_KEYS).tobytes(), counts.counts.astype(_COUNTS).tobytes()]
 
 
 def _sorted(known: Mapping[int, int]) -> Counts:
@@ -112,21 +135,36 @@ def _sorted(known: Mapping[int, int]) -> Counts:
     return Counts(keys[order], counts[order])
 
 
+def _columns(plain: Plain) -> Plain:
+    """Return the counts as they are written now, whichever version wrote them."""
+    if "steps" in plain:
+        columns: Plain = plain["steps"]
+        return columns
+    if "kept" not in plain:
+        return _of_cells(plain)
+
+    def steps(keys_and_counts: list[bytes]) -> list[bytes]:
+        keys, counts = keys_and_counts
+        return [np.diff(np.frombuffer(keys, dtype=_KEYS), prepend=0).astype(_KEYS).tobytes(), counts]
+
+    known = {name: steps(each) for name, each in plain["known"].items()}
+    return {"kept": steps(plain["kept"]), "coming": steps(plain["coming"]), "known": known}
+
+
 def _recent_in(plain: Plain, log: AlarmLog) -> None:
     recent, names = log.recent, plain["entrances"]
-    if "kept" not in plain:
-        plain = {**plain, **_in_columns(plain)}
-    kept, coming = (_counts_in(plain[name], names, recent) for name in ("kept", "coming"))
+    columns = _columns(plain)
+    kept, coming = (_counts_in(columns[name], names, recent) for name in ("kept", "coming"))
     recent.take_up(plain["entered"], kept)
     recent.coming = coming
-    for name, told in plain["known"].items():
+    for name, told in columns["known"].items():
         known = _counts_in(told, names, recent)
         recent.known[name] = dict(zip(known.keys.tolist(), known.counts.tolist(), strict=True))
 
 
 def _counts_in(plain: list[bytes], names: list[str], recent: Recent) -> Counts:
     """Read counts at a site with entrances of these names, some of which may no longer be there."""
-    keys = np.frombuffer(plain[0], dtype=_KEYS).astype(np.int64)
+    keys = np.frombuffer(plain[0], dtype=_KEYS).astype(np.int64).cumsum()
     counts = Counts(keys, np.frombuffer(plain[1], dtype=_COUNTS).astype(np.int64))
     if names == list(recent.entrances) or not len(keys):
         return counts
@@ -135,7 +173,7 @@ def _counts_in(plain: list[bytes], names: list[str], recent: Recent) -> Counts:
     return Counts(rows * len(recent.entrances) + number, counts.counts).where(number >= 0)
 
 
-def _in_columns(plain: Plain) -> Plain:
+def _of_cells(plain: Plain) -> Plain:
     """Return what a version before columns has kept as it is kept now; its `ring`: measure, entrance, second % SPAN."""
     names, entered = plain["entrances"], plain["entered"]
     numbers = {name: number for number, name in enumerate(names)}

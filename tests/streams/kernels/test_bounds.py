@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +13,13 @@ from streams.checkpoint import pack
 from streams.contract import LONGEST_REASON
 from streams.kernels import corrections
 from streams.kernels.admission import EPOCHS, Device, Devices, epochs_of, ranges_of
+from streams.kernels.alarms import snapshot as alarm_snapshot
+from streams.kernels.alarms.areas import MOST_COMING
+from streams.kernels.alarms.episodes import Alarm, Episode
+from streams.kernels.alarms.inputs import Inside, Reading
+from streams.kernels.alarms.log import PATIENCE_SECONDS, AlarmLog
+from streams.kernels.alarms.recent import MOST_KNOWN, SPAN, TOLD_AGAIN, Counts
+from streams.kernels.alarms.rules import RULES, AlarmPlace, Gate
 from streams.kernels.cells import Cells
 from streams.kernels.cells import pack as pack_key
 from streams.kernels.corrections import MOST_CORRECTIONS, CorrectionLog
@@ -36,6 +43,7 @@ from streams.topics import LARGEST_SNAPSHOT
 from tests.streams.kernels.events import HORIZON, LOG, NINE, PLACE, Event, batch
 
 LETTERS: Final = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-", np.uint8)
+PARTITIONS: Final = 16
 ROOM: Final = 1 << 20
 """Bytes for what a record has besides, and for what a later version may add."""
 SMALL = replace(PLACE, most_devices=3)
@@ -200,6 +208,63 @@ def test_so_does_that_of_corrections() -> None:
     log = CorrectionLog(LogName("test", "corrections", 0), PLACE.times, next_offset=0)
     log.seen = set(drawn_names(np.random.default_rng(1), MOST_CORRECTIONS))
     assert len(pack(corrections.freeze(log))) < LARGEST_SNAPSHOT - ROOM
+
+
+def fullest_alarms() -> AlarmLog:
+    """Return the alarms of the largest site: each lane and gate in alarm, and all that is remembered at its limit."""
+    draw = np.random.default_rng(1)
+    entrances, lanes, areas = (drawn_names(draw, most) for most in (MOST_GATES, MOST_LANES, MOST_AREAS))
+    of_gate = MOST_LANES // MOST_GATES
+    gates = [
+        Gate(name, "person", name, areas[n % MOST_AREAS], lanes[n * of_gate : (n + 1) * of_gate])
+        for n, name in enumerate(entrances)
+    ]
+    place = AlarmPlace("site", gates, {"person": 10**6}, RULES, lambda _: True, PARTITIONS, 1000)
+    log = AlarmLog(LogName("test", "alarm.inputs", 0), place, next_offset=1 << 14)
+    logs = [str(LogName("c" * 22, "turnstile.passages", n, "t" * 22)) for n in range(PARTITIONS)]
+    now = NINE // 1000
+
+    def figures(most: int) -> dict[str, int]:
+        return dict(zip(entrances, draw.integers(1, most, MOST_GATES).tolist(), strict=True))
+
+    recent = log.recent
+    recent.entered = now
+    recent.sums = np.cumsum(draw.integers(1, 100, recent.sums.shape), axis=0)
+    for name in logs:
+        keys = recent.key(now - TOLD_AGAIN) + draw.choice(
+            TOLD_AGAIN * recent.width, MOST_KNOWN // PARTITIONS, replace=False
+        )
+        recent.known[name] = dict(zip(keys.tolist(), draw.integers(1, 100, len(keys)).tolist(), strict=True))
+    keys = recent.key(now + 1) + np.arange(PATIENCE_SECONDS * 2 * recent.width)
+    recent.coming = Counts(keys, draw.integers(1, 100, len(keys)))
+    for n, (lane, times, events) in enumerate(
+        zip(lanes, moments(draw, MOST_LANES, 2), draw.integers(0, 10**6, MOST_LANES).tolist(), strict=True)
+    ):
+        for name in (logs[n % PARTITIONS], logs[(n + 1) % PARTITIONS]):
+            log.silence.hear_of(name, lane, times[0], events, entered=times[1])
+    usual, parts = log.silence, len(log.silence.parts)
+    usual.rate, usual.rest_rate = draw.random(parts), draw.random(parts)
+    usual.seen, usual.rest_then, usual.revived = (draw.integers(0, NINE, parts) for _ in range(3))
+    usual.marks = [draw.integers(0, 10**9, parts) for _ in range(10)]
+    log.leaks.take_up({name: figures(10**9) for name in logs})
+    inside = [Inside(area, kind, 123_456, 10**6) for area in areas for kind in ("person", "vehicle")]
+    log.areas.coming = [Reading(NINE + n * 1000, inside, figures(10**6), figures(10**6)) for n in range(MOST_COMING)]
+    of_gates = ("entrance-overload", "refusals", "health", "silence-entrance", "drift-entrance", "conflicts")
+    for rule, subject in [("silence-lane", each) for each in lanes] + list(product(of_gates, entrances)):
+        at = moments(draw, 1)[0]
+        episode = Episode(
+            f"{rule}:{subject}:{at}", rule, subject, "", subject, "warning", "raised", "raised", 1, draw.random(), 1.0,
+            "persons a minute and lane", at, at,
+        )  # fmt: skip
+        log.episodes[episode.episode] = episode
+        log.alarms[rule, subject, ""] = Alarm(RULES[rule], subject, "", subject, episode=episode)
+    return log
+
+
+def test_so_does_that_of_the_alarms_of_the_largest_site() -> None:
+    log = fullest_alarms()
+    assert len(log.recent.kept()) > 0.99 * SPAN * log.recent.width
+    assert len(pack(alarm_snapshot.freeze(log))) < LARGEST_SNAPSHOT - ROOM
 
 
 def test_unpublished_cells_are_bounded_and_the_newest_stay() -> None:
