@@ -111,6 +111,15 @@ class Brokers:
 
         Raises BrokersError.
         """
+        return self._read(place, offset)[0]
+
+    def has_nothing(self, place: Place, first: int, after: int) -> bool:
+        """Tell whether it is proven that no record has an offset in [first, after). Raises BrokersError."""
+        found, read_to = self._read(place, first)
+        return (read_to if found is None else found[0]) >= after
+
+    def _read(self, place: Place, offset: int) -> tuple[tuple[int, int] | None, int]:
+        """Read from an offset on: offset and time of the first record, None if none came, and up to where was read."""
         where = TopicPartition(*place)
         with self._errors():
             self._consumer = self._consumer or KafkaConsumer(
@@ -120,7 +129,8 @@ class Brokers:
             self._consumer.assign([where])
             self._consumer.seek(where, offset)
             records = self._consumer.poll(timeout_ms=_RECORD_MS, max_records=1).get(where, [])
-        return (records[0].offset, records[0].timestamp) if records else None
+            read_to = self._consumer.position(where)
+        return (records[0].offset, records[0].timestamp) if records else None, read_to
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -203,6 +203,7 @@ class Counting(Generic[L]):
         self.generation += 1
         held = {start.log.partition: self._started(start) for start in starts}
         for each in held.values():
+            self._pass_over_accepted(each)
             each.begun_at, each.suspect = each.log.next_offset, self._suspect(each)
         self._held, self.blocked = held, dict(blocked or {})  # whole: other threads look at them
         self._make_room()
@@ -336,6 +337,12 @@ class Counting(Generic[L]):
             raise HoleError(log.name, log.next_offset, first)
         log.skip_to(first)
         held.lost += lost
+
+    def _pass_over_accepted(self, held: _Held[L]) -> None:
+        """Pass over what is known to be lost at the next offset: behind it there may be no record yet."""
+        for each in sorted(held.accepted, key=lambda loss: loss.first):
+            if each.log == str(held.log.name) and each.first <= held.log.next_offset < each.after:
+                self._pass_over(held, each.after)
 
     def take(self, *, snapshot: bool) -> list[Taken]:
         """Return what changed in every log; with `snapshot`, their states too where they have moved on."""

@@ -121,10 +121,20 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be settled: pieces to look at, and what may be said to be settled after that."""
+    """What is to be settled: pieces to look at, and what may be said to be settled after that.
 
-    pieces: list[Piece]
-    done: list[Block]
+    claims: by log, up to which offset everything was stored when the work was found. A batch that is parked later
+    takes nothing of that back.
+    """
+
+    pieces: list[Piece] = field(default_factory=list)
+    done: list[Block] = field(default_factory=list)
+    claims: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, more: "Work") -> "Work":
+        """Do both."""
+        ends = {name: max(self.claims.get(name, 0), more.claims.get(name, 0)) for name in {*self.claims, *more.claims}}
+        return Work([*self.pieces, *more.pieces], [*self.done, *more.done], ends)
 
 
 @dataclass
@@ -189,13 +199,8 @@ class Settling:
         if time.monotonic() - self._looked >= AGAIN_SECONDS:
             await self._look_again()
             self._looked = time.monotonic()
-        claims = await self._claims()
-        again = await self._repeats(claims)
-        overlaps = await self._overlaps()
-        work = [each for each in (again, overlaps) if each.pieces or each.done]
-        if not work:
-            return 0
-        return await self._settle(Work([p for w in work for p in w.pieces], [b for w in work for b in w.done]))
+        work = await self._repeats(await self._claims()) + await self._overlaps()
+        return await self._settle(work) if work.pieces or work.done else 0
 
     # -- what there is to do -------------------------------------------------------------------------------------------
 
@@ -206,13 +211,13 @@ class Settling:
         """Find devices of which more came through several logs than is settled, all of which is stored."""
         found = await self._ask(_DEVICES)
         if not found:
-            return Work([], [])
+            return Work()
         before = await self._ask(_SETTLED)
         claims = await self._claims()  # after the devices: what these say is claimed by now, or will be
         then: dict[tuple[str, int], dict[str, list[Range]]] = {}
         for device, epoch, name, ranges in before:
             then.setdefault((device, epoch), {})[name] = ranges
-        work = Work([], [])
+        work = Work(claims=claims)
         for (device, epoch), rows in itertools.groupby(found, key=lambda row: (row[0], row[1])):
             logs = {name: (ranges, version) for _, _, name, ranges, version in rows}
             if any(version > claims.get(name, -1) for name, (_, version) in logs.items()):
@@ -246,10 +251,10 @@ class Settling:
 
     async def _repeats(self, claims: Mapping[str, int]) -> Work:
         """Find the numbers that came again through one log since it was looked last."""
-        done = dict(await self._ask(_COMPARED))
-        spans = {name: (done.get(name, 0), end) for name, end in claims.items() if end > done.get(name, 0)}
+        compared = dict(await self._ask(_COMPARED))
+        spans = {name: (compared.get(name, 0), end) for name, end in claims.items() if end > compared.get(name, 0)}
         if not spans:
-            return Work([], [])
+            return Work()
         where, params = _within(spans)
         found = await self._ask(
             f"SELECT log, offset, device, epoch, seq FROM gatepulse_store.repeats FINAL WHERE {where}"  # noqa: S608 - our names
@@ -257,7 +262,7 @@ class Settling:
             params,
         )
         if not found:
-            return Work([], [])
+            return Work()
         ends = {row[0]: spans[row[0]][1] for row in found}
         if len(found) == MOST_REPEATS:  # there may be more of the last record, and behind it
             ends[found[-1][0]] = found[-1][1]
@@ -266,15 +271,16 @@ class Settling:
             if offset < ends[name]:
                 numbers.setdefault((device, epoch), []).append((seq, seq))
         some = [p for key, each in numbers.items() for p in pieces(*key, union([each]), size=CHUNK)]
-        return Work(some, [Block("settled_repeats", {"log": list(ends), "next_offset": list(ends.values())})])
+        done = Block("settled_repeats", {"log": list(ends), "next_offset": list(ends.values())})
+        return Work(some, [done], claims)
 
     # -- doing it ------------------------------------------------------------------------------------------------------
 
     async def _settle(self, work: Work) -> int:
-        claims, touched = await self._claims(), _Round()
+        touched = _Round()
         for box in boxes(work.pieces, size=CHUNK):
             where, params = _inside(box)
-            some = await asyncio.to_thread(self._deliveries, where, params, claims)
+            some = await asyncio.to_thread(self._deliveries, where, params, work.claims)
             decided = await asyncio.to_thread(decide, some)
             touched.note(some, decided)
             if blocks := verdict_rows(some, decided, self.place):

@@ -19,8 +19,9 @@ from streams.contract import Topic
 from streams.counting import Counting, Start
 from streams.ends import EndProcess, SourceChangedError
 from streams.kernels.log import LogName
-from streams.kernels.takeup import Problem, same_topic, skip
+from streams.kernels.takeup import Blocked, Problem, same_topic, skip
 from streams.notes import Notes, PartitionNote, ProblemNote
+from streams.problem_words import advice
 from streams.takeup import TakeUp, described
 from streams.topics import SOURCES, changelog, output_topics
 
@@ -57,6 +58,7 @@ class SourceWatch:
     _reads: Mapping[Place, str] = field(default_factory=dict)
     _matched: Mapping[str, int] = field(default_factory=dict)
     _missing: Sequence[str] = ()
+    _waiting: Mapping[Place, tuple[int, int]] = field(default_factory=dict)
     _unread: frozenset[Place] = frozenset()
     _polls_unread: int = 0
     _rejoin_at: int = 0
@@ -88,6 +90,7 @@ class SourceWatch:
             self._settings = self.brokers.settings(described(states))
         self._looks += 1
         self._check_held(held, states)
+        self._block_at_gaps(held, states)
         self._recreate_output_topics()
         self._match_changelogs(states)
         self._note_partitions(states)
@@ -119,6 +122,23 @@ class SourceWatch:
                     f"{topic} {partition}: counted up to offset {next_offset}, and the brokers' log ends at "
                     f"{state.end[partition]}; looking again what they have"
                 )
+
+    def _block_at_gaps(self, held: Mapping[Place, int], states: Mapping[str, TopicState]) -> None:
+        """Block partitions that wait at offsets without a record: the end of a transaction, with nothing behind it."""
+        before, self._waiting = self._waiting, {
+            (topic, partition): (at, states[topic].end[partition])
+            for (topic, partition), at in held.items()
+            if topic in SOURCES and topic in states and at < states[topic].end.get(partition, 0)
+        }  # fmt: skip
+        for (topic, partition), (at, end) in self._waiting.items():
+            if before.get((topic, partition)) != (at, end) or not self.brokers.has_nothing((topic, partition), at, end):
+                continue
+            counting = self.countings[topic]
+            one = counting.log_of(partition)
+            if one is not None and one.next_offset == at:
+                blocked = Blocked(Problem.OFFSET_GAP, one.name, at, end)
+                counting.block(blocked)
+                log.error("partition is not read", log=str(one.name), problem=blocked.problem, advice=advice(blocked))
 
     def _check_blocked(self) -> None:
         """Take partitions up again once nothing stands in their way."""
@@ -241,7 +261,12 @@ class SourceWatch:
         over = [
             each
             for key, each in known.items()
-            if key not in found and (each.partition == _WHOLE_TOPIC or (each.topic, each.partition) in mine)
+            if key not in found
+            and (
+                each.partition == _WHOLE_TOPIC
+                or (each.topic, each.partition) in mine
+                or (each.topic in states and each.partition not in states[each.topic].end)  # it is gone for good
+            )
         ]
         fresh = [each for key, each in found.items() if key not in known]
         changed = [

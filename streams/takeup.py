@@ -4,7 +4,7 @@ Blocking calls to brokers and store: for a thread. Read `agents` next.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -74,10 +74,11 @@ Verdict = Start | Blocked
 
 @dataclass
 class TakeUp:
-    """Decides for the partitions of one cluster; `unread`: what was lost with topics that were made anew.
+    """Decides for the partitions of one cluster, and notes what was lost with topics that were made anew.
 
-    checked: whether the store answered the last time. A worker that begins without it must decide again before it
-    writes: the store may have come back from an older copy.
+    taken_up: the logs that are read; states: what the brokers had then. checked: whether the store answered the last
+    time. A worker that begins without it must decide again before it writes: the store may have come back from an
+    older copy.
     """
 
     brokers: Surroundings
@@ -85,6 +86,8 @@ class TakeUp:
     cluster: str
     incarnations: dict[Place, str] = field(default_factory=dict)
     assigned: dict[Place, Assigned] = field(default_factory=dict)
+    taken_up: dict[Place, str] = field(default_factory=dict)
+    states: Mapping[str, TopicState] = field(default_factory=dict)
     checked: bool = True
     clock: Callable[[], float] = time.time
 
@@ -96,6 +99,7 @@ class TakeUp:
             self.brokers.look(topics),
             self.brokers.settings([each for each in topics if each in SOURCES]),
         )
+        self.states, self.taken_up = states, {}
         stored = self._stored()
         self.checked = stored is not None or self.notes is None
         committed = self._committed(assigned, states)
@@ -116,11 +120,12 @@ class TakeUp:
     def check_store(self) -> None:
         """See that the store has what snapshots say it has, if it did not answer when they were taken up.
 
-        Raises StoreError while it does not answer, and SourceChangedError if rows are missing.
+        Raises StoreError while it does not answer, and SourceChangedError if rows are missing, or logs were not known.
         """
         if self.checked or self.notes is None:
             return
-        stored = {row["log"]: row["next_offset"] for rows in self.notes.progress().values() for row in rows}
+        progress = self.notes.progress()
+        stored = {row["log"]: row["next_offset"] for rows in progress.values() for row in rows}
         for each in self.assigned.values():
             snapshot = None if each.snapshot is None or each.topic not in SOURCES else snapshot_of(each.snapshot)
             if snapshot is not None and stored.get(str(snapshot.log), snapshot.log.first) < snapshot.next:
@@ -131,6 +136,9 @@ class TakeUp:
                 for log in map(LogName.parse, stored)
             ):
                 raise SourceChangedError(f"{each.topic} {each.partition}: the store knows of a later log")
+        for place, name in self.taken_up.items():
+            if self._ended(place, name, progress):  # nobody would say any more up to when these are complete
+                raise SourceChangedError(f"{name}: the store knows of logs that ended before it")
         self.checked = True
 
     def _stored(self) -> Stored | None:
@@ -211,36 +219,69 @@ class TakeUp:
             name, at, era = decision.log, decision.log.first, decision.era
             plain = None if each.topic in SOURCES else _renamed(each.snapshot, decision)
             self._begun(decision, facts, stored)
-        ended = self._ended(name, stored)
+        place = name.topic, name.partition
+        self.taken_up[place] = str(name)
+        ended = () if stored is None else self._ended(place, str(name), stored.progress)
         unreadable = min(each.unreadable, facts.end)  # what it says of itself may be garbage, too
         return Start(name, at, plain, era=era, accepted=accepted, ended=ended, unreadable=unreadable)
 
-    def _ended(self, name: LogName, stored: Stored | None) -> Sequence[Row]:
-        rows = () if stored is None else stored.progress.get((name.topic, name.partition), ())
-        return [row for row in rows if row["cluster"] == self.cluster and row["log"] != str(name)]
+    def _ended(self, place: Place, name: str, progress: Mapping[Place, Sequence[Row]]) -> Sequence[Row]:
+        """Return the other logs of a partition; with partition 0 those of partitions that its topic no longer has."""
+        topic, partition = place
+        places = [place, *(self._vanished(topic, progress) if partition == 0 else ())]
+        rows = (row for each in places for row in progress.get(each, ()))
+        return [row for row in rows if row["cluster"] == self.cluster and row["log"] != name]
+
+    def _vanished(self, topic: str, progress: Mapping[Place, Sequence[Row]]) -> Sequence[Place]:
+        present = self.states[topic].end
+        return sorted(each for each in progress if each[0] == topic and each[1] not in present)
 
     def _begun(self, begin: Begin, facts: Facts, stored: Stored | None) -> None:
         """Say that a log is begun, and note what was never read of a topic that was there before."""
-        before = facts.snapshot
-        if before is None:
+        before, (topic, partition) = facts.snapshot, (begin.log.topic, begin.log.partition)
+        known = [LogName.parse(name) for name in facts.stored or ()]
+        if before is not None:
+            log.warning("log begun anew", log=str(begin.log), before=str(before.log), before_next=before.next)
+            known.append(before.log)
+        if stored is None or self.notes is None or topic not in SOURCES:
             return
-        log.warning("log begun anew", log=str(begin.log), before=str(before.log), before_next=before.next)
-        if stored is None or self.notes is None or same_topic(before.log, facts.base) or begin.log.topic not in SOURCES:
+        if any(same_topic(each, facts.base) for each in known):
             return
-        ends = [
-            note.end
+        places = [(topic, partition), *(self._vanished(topic, stored.progress) if partition == 0 else ())]
+        losses = [loss for place in places for loss in self._unread(place, facts, stored)]
+        if losses:
+            self.notes.note_losses(losses)
+
+    def _unread(self, place: Place, facts: Facts, stored: Stored) -> Iterator[Loss]:
+        """Tell what was never read of a partition of a topic before it was made anew."""
+        incarnations = [
+            note
             for note in stored.partitions
-            if (note.topic, note.partition, note.incarnation)
-            == (before.log.topic, before.log.partition, before.log.incarnation)
+            if (note.topic, note.partition) == place and note.incarnation not in ("", facts.base.incarnation)
         ]
-        unread = max(ends, default=0) - before.next
-        if unread > 0:
+        if not incarnations:
+            return
+        newest = max(incarnations, key=lambda note: note.since)
+        logs = [
+            Snapshot(LogName.parse(row["log"]), row["next_offset"], arrived=row["tail"])
+            for row in stored.progress.get(place, ())
+            if row["cluster"] == self.cluster
+        ]
+        if facts.snapshot is not None:
+            logs.append(facts.snapshot)
+        own = [
+            each
+            for each in logs
+            if (each.log.topic, each.log.partition) == place and each.log.incarnation in ("", newest.incarnation)
+        ]
+        nothing = Snapshot(LogName(self.cluster, *place, newest.incarnation, newest.begin), newest.begin)
+        counted = max(own, key=lambda each: (each.log.copy, each.next), default=nothing)
+        if newest.end > counted.next:
             now = round(self.clock() * 1000)
-            loss = Loss(
-                begin.log.topic, begin.log.partition, str(before.log), "topic-replaced", before.next, max(ends), unread,
-                before.arrived or now, now, now, _NOBODY, _REPLACED,
+            yield Loss(
+                *place, str(counted.log), "topic-replaced", counted.next, newest.end, newest.end - counted.next,
+                counted.arrived or now, now, now, _NOBODY, _REPLACED,
             )  # fmt: skip
-            self.notes.note_losses([loss])
 
 
 def described(states: Mapping[str, TopicState]) -> list[str]:

@@ -128,8 +128,10 @@ def take_up(facts: Facts) -> Decision:
 def take_up_auxiliary(facts: Facts) -> Resume | Begin:
     """Decide the same for a topic that nothing is counted from: a log is begun where it cannot be gone on with."""
     snapshot = facts.snapshot
-    if snapshot is None or not same_topic(snapshot.log, facts.base) or _is_replaced(facts, snapshot):
+    if snapshot is None or not same_topic(snapshot.log, facts.base):
         return _begin(facts)
+    if _is_replaced(facts, snapshot):
+        return _begin(facts, more=1)
     return Resume(snapshot, max(snapshot.next, facts.begin))
 
 
@@ -203,9 +205,10 @@ def _without_snapshot(facts: Facts) -> Begin | Blocked:
         return _begin(facts)
     if facts.stored is None:
         return Blocked(Problem.STORE_UNKNOWN, facts.base, 0, facts.begin)
-    stored = [n for name, n in facts.stored.items() if same_topic(LogName.parse(name), facts.base)]
+    base, logs = replace(facts.base, copy=copy), [(LogName.parse(name), n) for name, n in facts.stored.items()]
+    stored = [n for log, n in logs if same_topic(log, facts.base) and log.copy == copy]  # others gave offsets to others
     if not stored and not facts.committed and facts.snapshot is None:
         return _begin(facts)  # nobody has read the topic before
     known = bool(stored or facts.snapshot)
     problem = Problem.RECORDS_DELETED if known else Problem.STATE_LOST
-    return _begin_behind(facts, facts.base, max(stored, default=0), problem)
+    return _begin_behind(facts, base, max(stored, default=0), problem)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from confluent_kafka import Producer
 from kafka import TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError
 
 from streams import topics
@@ -172,6 +172,12 @@ class Desk:
         admin = self.admin()
         admin.delete_topics(list(names))
         self.until(lambda: not topics.describe(admin, list(names)), f"end of {names}")
+        admin.close()
+
+    def create_topic(self, name: str, *, partitions: int) -> None:
+        """Create a topic with so many partitions, as somebody does by hand."""
+        admin = self.admin()
+        admin.create_topics([NewTopic(name, partitions, 1, topic_configs={"message.timestamp.type": "LogAppendTime"})])
         admin.close()
 
     def topics(self) -> set[str]:

@@ -171,10 +171,15 @@ def test_a_transaction_stops_one_partition_and_is_named_before_an_aborted_passag
     assert "a producer writes in transactions" in advice
     desk.follow(advice, actor="duty", reason="the gateway was set right")
     desk.until_total("W1", 10)
-    desk.send("O10-2", range(1, 6), entrance="W1", partition=3)
-    desk.until(lambda: (TURNSTILES, 3, "offset-gap") in desk.problems(), "the gap behind the commit")
+    ends = len(desk.plant.worker.ends)
+    desk.until(lambda: (TURNSTILES, 3, "offset-gap") in desk.problems(), "the end of the commit, nothing behind it")
+    desk.until(lambda: desk.wall()["stale"], "a wall that is not fresh")
     desk.follow(desk.advice(TURNSTILES, 3), actor="duty", reason="the gateway was set right")
+    desk.until(lambda: not desk.problems() and not desk.wall()["stale"], "a fresh wall")
+    assert len(desk.plant.worker.ends) == ends + 1  # to take up what was accepted
+    desk.send("O10-2", range(1, 6), entrance="W1", partition=3)
     desk.until_total("W1", 15)
+    assert not desk.problems()
 
 
 def test_a_topic_that_is_compacted_is_not_read_and_one_with_the_senders_times_is_named(desk: Desk) -> None:
@@ -219,3 +224,16 @@ def test_brokers_that_come_back_from_an_older_copy_are_noticed_and_each_event_co
     assert desk.total("E1") == 30
     desk.follow(desk.advice(TURNSTILES, 0), actor="duty", reason="restored from a backup")
     desk.until_total("E1", 55, 90)
+
+
+def test_a_topic_that_is_made_anew_with_fewer_partitions_is_counted_on_and_the_wall_is_fresh(desk: Desk) -> None:
+    desk.send("O01-7", range(1, 5), entrance="E2", partition=3)
+    desk.until_total("E2", 4)
+    desk.delete_topics([TURNSTILES])
+    desk.create_topic(TURNSTILES, partitions=2)
+    desk.renew()
+    desk.until(lambda: desk.wall()["stale"], "a wall that is not fresh")
+    desk.until(lambda: not desk.problems() and not desk.wall()["stale"], "a fresh wall", 120)
+    desk.send("O01-7", range(5, 8), entrance="E2", partition=1)
+    desk.until_total("E2", 7)
+    assert not desk.wall()["stale"]

@@ -79,6 +79,12 @@ class Brokers:
         found = [each for each in log.records if each.offset >= offset] if log else []
         return (found[0].offset, found[0].timestamp) if found else None
 
+    def has_nothing(self, place: Place, first: int, after: int) -> bool:
+        """Tell whether no record has an offset in [first, after)."""
+        self._reach()
+        log = self.plant.broker.partition(TP(*place))
+        return log is not None and log.end >= after and not any(first <= each.offset < after for each in log.records)
+
     def _reach(self) -> None:
         if self.plant.broker_server.away_until > self.plant.loop.time():
             raise BrokersError("the brokers are away in this history")

@@ -1,5 +1,6 @@
 """An event counts once, through however many logs it comes; what differs is named."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from sinks.clickhouse import Reader, StoreAddress
 from sinks.rows import TABLES, Block
 from streams.kernels.identity import MOST_MISSING
 from streams.kernels.passages import PassageLog
+from streams.settling import Settling, Work
 from tests.sinks.deliveries import SITE, Delivery, logs_of, settle, shown, stored, truth
 from tests.sinks.samples import block
 from tests.sinks.stores import Server
@@ -142,6 +144,23 @@ def test_what_is_parked_is_waited_for(server: Server, reader: Reader, address: S
     server.write(*stored(logs_of(deliveries)), block("parked_batches", {"log": "demo/turnstile.passages/2"}))
     assert settle(address) == 0
     server.write(block("parked_batches", {"log": "demo/turnstile.passages/2", "resolved": 1, "version": 2}))
+    assert settle(address) == 5
+    assert shown(reader) == truth(deliveries)
+
+
+def test_what_is_parked_once_the_work_was_found_is_settled_all_the_same(
+    server: Server, reader: Reader, address: StoreAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliveries = [*lane(1, 20, partition=0), *lane(16, 20, partition=2, after=60_000)]
+    server.write(*stored(logs_of(deliveries)))
+    find = Settling._overlaps  # the moment between finding and settling is right behind it
+
+    async def found_then_parked(settling: Settling) -> Work:
+        work = await find(settling)
+        await asyncio.to_thread(server.write, block("parked_batches", {"log": "demo/turnstile.passages/2"}))
+        return work
+
+    monkeypatch.setattr(Settling, "_overlaps", found_then_parked)
     assert settle(address) == 5
     assert shown(reader) == truth(deliveries)
 

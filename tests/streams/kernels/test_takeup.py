@@ -155,6 +155,13 @@ def test_without_a_snapshot_what_nobody_counted_is_lost() -> None:
     assert take_up(accepted) == Begin(replace(NOW, first=40), 0)
 
 
+def test_without_a_snapshot_offsets_of_an_older_copy_say_nothing_of_those_of_the_newest() -> None:
+    again = replace(NOW, copy=1)
+    known = facts(None, begin=300, end=500, stored={str(NOW): 500, str(again): 100})
+    assert take_up(known) == Blocked(Problem.RECORDS_DELETED, again, 100, 300)
+    assert take_up(replace(known, accepted=lost(again, 100, 300))) == Begin(replace(again, first=300), 0)
+
+
 def test_a_topic_that_nobody_has_read_before_is_read_from_what_it_has() -> None:
     assert take_up(facts(None, begin=40, stored={})) == Begin(replace(NOW, first=40), 0)
 
@@ -163,8 +170,8 @@ def test_a_topic_that_nobody_has_read_before_is_read_from_what_it_has() -> None:
     ("known", "decision"),
     [
         (facts(begin=120), Resume(KEPT, 120)),
-        (facts(end=90, arrived=0), Begin(NOW, 3)),
-        (facts(arrived=1), Begin(NOW, 3)),
+        (facts(end=90, arrived=0), Begin(replace(NOW, copy=1), 3)),
+        (facts(arrived=1), Begin(replace(NOW, copy=1), 3)),
         (facts(Snapshot(BEFORE, 100)), Begin(NOW, 1)),
         (facts(None, begin=50, stored={}, committed=99), Begin(replace(NOW, first=50), 0)),
     ],
