@@ -271,7 +271,10 @@ class CoalescingConsumer(driver.Consumer):
         rest = {
             tp
             for tp in self.assignment()
-            if tp not in targets and self._committed_offset[tp] is None and not self._is_changelog(tp)
+            if tp not in targets
+            and self._committed_offset[tp] is None
+            and not self._is_changelog(tp)
+            and not self._is_joined(tp)  # it is not read; the brokers may not even have it
         }
         if rest:
             targets |= await self.earliest_offsets(*rest)

@@ -95,7 +95,7 @@ class SourceWatch:
         self._match_changelogs(states)
         self._note_partitions(states)
         self._note_readers()
-        self._rejoin_for_unread(held)
+        self._rejoin_for_others(held, states)
         self._note_problems(states)
         self._check_blocked()
 
@@ -162,22 +162,31 @@ class SourceWatch:
 
     # -- what is prepared and noted ------------------------------------------------------------------------------------
 
-    def _rejoin_for_unread(self, held: Mapping[Place, int]) -> None:
-        """Let the group assign its partitions again while nobody has ever read one of them.
+    def _rejoin_for_others(self, held: Mapping[Place, int], states: Mapping[str, TopicState]) -> None:
+        """Let the group assign its partitions again while nobody has ever read one of them, or while one is not there.
 
         A member that returned within its session gets its partitions back without a rebalance. If it leads the group,
-        aiokafka does not tell it so, and then no member watches for added partitions.
+        aiokafka does not tell it so, and then no member watches for partitions that were added or are gone.
         """
         self._unread -= held.keys()
-        if not (self._unread and held):
+        gone = {
+            (topic, number)
+            for topic, counting in self.countings.items()
+            for number, each in counting.blocked.items()
+            if each.problem is Problem.TOPIC_MISSING and topic in states and number not in states[topic].end
+        }
+        if not (gone or (self._unread and held)):
             return
         self._polls_unread += 1
         if self._polls_unread == self._rejoin_at:
             self._rejoin_at *= _BACKOFF  # another worker may only be slow to start
             blocked = {(each.topic, each.partition) for each in self.notes.problems()}
             self._unread = self._never_read(self._unread - blocked)
-            if self._unread:
-                log.warning("partitions are read by no worker; rejoining the group", partitions=sorted(self._unread))
+            if gone or self._unread:
+                log.warning(
+                    "partitions are read by no worker or are gone; rejoining the group",
+                    unread=sorted(self._unread), gone=sorted(gone),
+                )  # fmt: skip
                 self.rejoin()
 
     def _never_read(self, places: Iterable[Place]) -> frozenset[Place]:
