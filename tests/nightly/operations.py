@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError as ProducerError
+from confluent_kafka import KafkaException, Producer
 from kafka.admin import NewPartitions
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -62,6 +63,7 @@ class Sender:
     partitions: int = 4
     _numbers: Counter[str] = field(default_factory=Counter)
     _lately: deque[bytes] = field(default_factory=lambda: deque(maxlen=20_000))
+    _played: bool = False
 
     def __post_init__(self) -> None:
         """Begin to send."""
@@ -85,6 +87,7 @@ class Sender:
         self._over.set()
         self._go.set()
         self._thread.join()
+        assert self._played, "the sender has failed"
         assert self._producer.flush(60) == 0
 
     @contextmanager
@@ -110,6 +113,7 @@ class Sender:
                 self._send_one()
             self._producer.poll(0)
             time.sleep(max(0.0, due - time.monotonic()))
+        self._played = True
 
     def _send_one(self) -> None:
         gate = self.random.choice(_GATES)
@@ -135,6 +139,10 @@ class Sender:
             try:
                 self._producer.produce(TURNSTILES, value=value, **where)
             except BufferError:
+                self._producer.poll(0.1)
+            except KafkaException as error:
+                if error.args[0].code() != ProducerError._UNKNOWN_PARTITION:  # it was added a moment ago
+                    raise
                 self._producer.poll(0.1)
             else:
                 return
