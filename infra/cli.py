@@ -53,6 +53,7 @@ app.command()(relay)
 _WRONG_USAGE = 2
 _FAILED = 1
 _OURS = {"infra", "streams", "sinks", "simulators", "dashboards"}
+_CLIENTS = {"kafka", "aiokafka"}
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 _err = Console(stderr=True, highlight=False)
 
@@ -74,6 +75,12 @@ def _one_sentence() -> Iterator[None]:
     except Exception as error:  # noqa: BLE001  # whatever nobody expected is said without values of events
         if type(error).__module__.split(".")[0] in _OURS and not getattr(error, "quotes_events", False):
             _stop(str(error), _WRONG_USAGE if isinstance(error, ValueError) else _FAILED)
+        if type(error).__module__.split(".")[0] in _CLIENTS:
+            name = type(error).__name__
+            _stop(
+                f"the brokers do not answer ({name}): see whether they run, and whether kafka.brokers names them",
+                _FAILED,
+            )
         if isinstance(error, OSError) and error.errno in _NO_PLACE:
             where = error.filename or "the disk that is written to"
             _stop(f"{where}: {error.strerror}. Make room there, or choose another place.", _FAILED)

@@ -27,7 +27,7 @@ from streams.apart import apart
 from streams.checkpoint import SnapshotTable, snapshot_of, snapshot_table
 from streams.codec import CorrectionCodec, PassageCodec
 from streams.consequences import rehearsal
-from streams.consumer import CoalescingTransport, Offsets
+from streams.consumer import CoalescingTransport, Offsets, matching_assignor
 from streams.contract import KIND_OF_TOPIC, Topic
 from streams.counting import Counting, CutOffError, Flusher, Trade
 from streams.ends import EndProcess, is_unexpected
@@ -46,7 +46,7 @@ from streams.site import Site
 from streams.site_views import alarm_place_of, place_of, times_of, vocabulary_of
 from streams.suspects import AtWork, Suspects
 from streams.takeup import TakeUp
-from streams.topics import LARGEST_SNAPSHOT, SOURCES, output_topics
+from streams.topics import LARGEST_SNAPSHOT, SOURCES, changelog, output_topics
 from streams.unreadable import Unreadable
 
 log = structlog.get_logger()
@@ -247,6 +247,7 @@ def _faust_app(settings: Settings) -> faust.App:
         topic_partitions=kafka.partitions,
         topic_allow_declare=False,  # Faust would keep one copy of each; see topics.py
         topic_disable_leader=True,
+        PartitionAssignor=matching_assignor({changelog(kafka, topic): topic.value for topic in map(Topic, _COUNTED)}),
         table_standby_replicas=0,
         stream_wait_empty=False,
         # While the store is away a topic holds this many joined messages of LARGEST_JOIN, one poll, one fetch for each

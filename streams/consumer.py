@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 import faust
 import numpy as np
@@ -21,6 +21,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.structs import ConsumerRecord
+from faust.assignor.partition_assignor import PartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -292,6 +293,40 @@ class CoalescingConsumer(driver.Consumer):
     def caught_up_at(self, tp: TP, next_offset: int) -> int | None:
         """See CoalescingThread.caught_up_at."""
         return self._thread.caught_up_at(tp, next_offset)
+
+
+class MatchingAssignor(PartitionAssignor):
+    """Gives a partition of the snapshots to the worker that has the same partition of their topic.
+
+    Faust keeps only topics of equally many partitions together. A topic that was made anew may have fewer than that of
+    its snapshots, which cannot shrink.
+    """
+
+    changelogs: ClassVar[Mapping[str, str]] = {}
+    """The topics of snapshots, and whose they are."""
+
+    @classmethod
+    def _get_copartitioned_groups(cls, topics: set[str], cluster: Any, subscriptions: Any) -> Any:  # noqa: ANN401  # Faust's signature
+        return super()._get_copartitioned_groups(topics, _Matching(cluster, cls.changelogs), subscriptions)
+
+
+@dataclass(frozen=True)
+class _Matching:
+    """What is known of a cluster, but of snapshots only as many partitions as their topic has."""
+
+    cluster: Any
+    changelogs: Mapping[str, str]
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        found, of = self.cluster.partitions_for_topic(topic), self.changelogs.get(topic)
+        needed = self.cluster.partitions_for_topic(of) if of is not None else None
+        partitions: set[int] | None = needed if found and needed and needed <= found else found
+        return partitions
+
+
+def matching_assignor(changelogs: Mapping[str, str]) -> type[MatchingAssignor]:
+    """Return the assignor of an application with these topics of snapshots, by which topic's they are."""
+    return type("MatchingAssignor", (MatchingAssignor,), {"changelogs": dict(changelogs)})
 
 
 class TrackingProducer(driver.Producer):

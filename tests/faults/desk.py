@@ -116,6 +116,14 @@ class Desk:
         rows = self.ask("SELECT topic, partition, problem FROM gatepulse.source_problems")
         return {(topic, partition, problem) for topic, partition, problem in rows}
 
+    def readers(self, topic: str) -> set[str]:
+        """Return the workers that read a topic's present partitions."""
+        sql = (
+            "SELECT DISTINCT p.worker FROM gatepulse.progress AS p INNER JOIN gatepulse.source_partitions AS s"
+            " ON s.log = p.log WHERE s.topic = %(topic)s AND s.present = 1"
+        )
+        return {worker for (worker,) in self.ask(sql, {"topic": topic})}
+
     def alarms(self, rule: str) -> set[str]:
         """Return the subjects of the open alarms of a rule."""
         sql = "SELECT subject FROM gatepulse.alarm_episodes WHERE rule = %(rule)s AND cleared_at IS NULL"

@@ -237,3 +237,10 @@ def test_a_topic_that_is_made_anew_with_fewer_partitions_is_counted_on_and_the_w
     desk.send("O01-7", range(5, 8), entrance="E2", partition=1)
     desk.until_total("E2", 7)
     assert not desk.wall()["stale"]
+    # Its snapshots' topic has more partitions than it has now: two workers have to share both alike.
+    desk.plant.add_worker()
+    desk.until(lambda: len(desk.readers(TURNSTILES)) == 2, "a second worker that reads")
+    for partition in (0, 1):
+        desk.send("O01-8", range(partition * 5 + 1, partition * 5 + 6), entrance="E3", partition=partition)
+    desk.until_total("E3", 10)
+    desk.until(lambda: not desk.problems() and not desk.wall()["stale"], "a fresh wall", 120)

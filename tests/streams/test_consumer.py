@@ -17,6 +17,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import ConsumerRecord
+from faust.assignor.partition_assignor import PartitionAssignor
 from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -36,6 +37,7 @@ from streams.consumer import (
     TrackingProducer,
     coalesce,
     leave_bare,
+    matching_assignor,
 )
 from tests.infra.processes import running
 
@@ -325,6 +327,23 @@ def test_nothing_is_committed_while_the_group_is_joined(monkeypatch: pytest.Monk
     with_consumer(story)
 
 
+@pytest.mark.parametrize(
+    ("of_topic", "of_snapshots", "together"), [(4, 4, True), (2, 4, True), (4, 2, False), (0, 4, False)]
+)
+def test_snapshots_are_assigned_with_their_topic_once_they_have_as_many_partitions(
+    of_topic: int, of_snapshots: int, *, together: bool
+) -> None:
+    class Cluster:
+        def partitions_for_topic(self, topic: str) -> set[int] | None:
+            return set(range({"source": of_topic, "kept": of_snapshots}[topic])) or None
+
+    assignor = matching_assignor({"kept": "source"})
+    groups = assignor._get_copartitioned_groups({"source", "kept"}, Cluster(), {"w": ["source", "kept"]})
+    found = {count: [sorted(each) for each in topics] for count, topics in groups.items()}
+    apart = {n: [[name]] for n, name in ((of_topic, "source"), (of_snapshots, "kept")) if n}
+    assert found == ({of_topic: [["kept", "source"]]} if together else apart)
+
+
 # -- what we rely on ---------------------------------------------------------------------------------------------------
 
 RELIED_ON: list[tuple[Any, str, str]] = [
@@ -347,6 +366,7 @@ RELIED_ON: list[tuple[Any, str, str]] = [
     (fetcher.PartitionRecords, "_consumer_record", "(self, tp, record)"),
     (AIOKafkaConsumer, "highwater", "(self, partition)"),
     (fetcher.Fetcher, "_proc_fetch_request", "(self, assignment, node_id, request)"),
+    (PartitionAssignor, "_get_copartitioned_groups", "(topics, cluster, subscriptions)"),
     (faust.Table, "apply_changelog_batch", "(self, batch)"),
     (faust.Table, "send_changelog", "(self, partition, key, value, key_serializer, value_serializer)"),
 ]
