@@ -1,6 +1,6 @@
 """The state of all alarms as plain lists, numbers and bytes, and back; see kernels.snapshot."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Final
 
@@ -17,6 +17,8 @@ from streams.kernels.live import Measure
 from streams.kernels.log import LogName
 from streams.kernels.snapshot import FORMAT, Plain, check, tally_in, tally_out
 
+FEW_ENTRANCES: Final = 256
+"""Up to so many, a state is written as versions take it up that know neither steps nor numbers of entrances."""
 _USUAL: Final = ("rate", "rest_rate", "blamed", "revived", "seen", "rest_then")
 _KEYS: Final = np.dtype("<i8")
 _COUNTS: Final = np.dtype("<i4")
@@ -25,6 +27,13 @@ _COUNTS: Final = np.dtype("<i4")
 def freeze(log: AlarmLog) -> Plain:
     """Write the state as of `next_offset`."""
     recent, silence = log.recent, log.silence
+    large = len(recent.entrances) > FEW_ENTRANCES
+    reading_out = _reading_out if large else _reading_by_names
+    columns = {
+        "kept": _counts_out(recent.kept()),
+        "known": {name: _counts_out(_sorted(known)) for name, known in sorted(recent.known.items())},
+        "coming": _counts_out(recent.coming),
+    }
     return {
         "format": FORMAT,
         "log": str(log.name),
@@ -35,17 +44,13 @@ def freeze(log: AlarmLog) -> Plain:
         "set_aside": [[name, *each] for name, each in sorted(log.set_aside.logs.items())],
         "now": log.now,
         "was_open": log.was_open,
-        "reading": _reading_out(log.areas.reading, recent) if log.areas.reading else None,
-        "readings": [_reading_out(each, recent) for each in log.areas.coming],
+        "reading": reading_out(log.areas.reading, recent) if log.areas.reading else None,
+        "readings": [reading_out(each, recent) for each in log.areas.coming],
         "alarms": [_alarm_out(alarm) for _, alarm in sorted(log.alarms.items())],
         "episodes": [asdict(each) for each in log.episodes.values()],
         "entrances": list(recent.entrances),
         "entered": recent.entered,
-        "steps": {
-            "kept": _counts_out(recent.kept()),
-            "known": {name: _counts_out(_sorted(known)) for name, known in sorted(recent.known.items())},
-            "coming": _counts_out(recent.coming),
-        },
+        **({"steps": _in_steps(columns)} if large else columns),
         "heard": [[*key, *each] for key, each in sorted(silence.heard.items())],
         "lanes": list(silence.numbers),
         "usual": [getattr(silence, name).tolist() for name in _USUAL],
@@ -112,6 +117,10 @@ def _reading_out(reading: Reading, recent: Recent) -> Plain:
     }
 
 
+def _reading_by_names(reading: Reading, _: Recent) -> Plain:
+    return asdict(reading)
+
+
 def _reading_in(plain: Plain, entrances: Sequence[str]) -> Reading:
     def by_name(figures: dict[str, int] | list[list[int]] | None) -> dict[str, int] | None:
         if figures is None or isinstance(figures, dict):  # older versions wrote names
@@ -124,8 +133,7 @@ def _reading_in(plain: Plain, entrances: Sequence[str]) -> Reading:
 
 
 def _counts_out(counts: Counts) -> list[bytes]:
-    """Write counts, and the steps from key to key: neighbours differ little, and what repeats takes little room."""
-    return [np.diff(counts.keys, prepend=0).astype(_KEYS).tobytes(), counts.counts.astype(_COUNTS).tobytes()]
+    return [counts.keys.astype(_KEYS).tobytes(), counts.counts.astype(_COUNTS).tobytes()]
 
 
 def _sorted(known: Mapping[int, int]) -> Counts:
@@ -135,20 +143,27 @@ def _sorted(known: Mapping[int, int]) -> Counts:
     return Counts(keys[order], counts[order])
 
 
-def _columns(plain: Plain) -> Plain:
-    """Return the counts as they are written now, whichever version wrote them."""
-    if "steps" in plain:
-        columns: Plain = plain["steps"]
-        return columns
-    if "kept" not in plain:
-        return _of_cells(plain)
+def _with_keys(columns: Plain, change: Callable[[Ints], Ints]) -> Plain:
+    """Return counts in columns with their keys changed."""
 
-    def steps(keys_and_counts: list[bytes]) -> list[bytes]:
+    def changed(keys_and_counts: list[bytes]) -> list[bytes]:
         keys, counts = keys_and_counts
-        return [np.diff(np.frombuffer(keys, dtype=_KEYS), prepend=0).astype(_KEYS).tobytes(), counts]
+        return [change(np.frombuffer(keys, dtype=_KEYS)).astype(_KEYS).tobytes(), counts]
 
-    known = {name: steps(each) for name, each in plain["known"].items()}
-    return {"kept": steps(plain["kept"]), "coming": steps(plain["coming"]), "known": known}
+    known = {name: changed(each) for name, each in columns["known"].items()}
+    return {"kept": changed(columns["kept"]), "coming": changed(columns["coming"]), "known": known}
+
+
+def _in_steps(columns: Plain) -> Plain:
+    """Write steps from key to key instead of keys: neighbours differ little, and what repeats takes little room."""
+    return _with_keys(columns, lambda keys: np.diff(keys, prepend=0))
+
+
+def _columns(plain: Plain) -> Plain:
+    """Return the counts in columns, however they were written."""
+    if "steps" in plain:
+        return _with_keys(plain["steps"], np.cumsum)
+    return plain if "kept" in plain else _of_cells(plain)
 
 
 def _recent_in(plain: Plain, log: AlarmLog) -> None:
@@ -164,7 +179,7 @@ def _recent_in(plain: Plain, log: AlarmLog) -> None:
 
 def _counts_in(plain: list[bytes], names: list[str], recent: Recent) -> Counts:
     """Read counts at a site with entrances of these names, some of which may no longer be there."""
-    keys = np.frombuffer(plain[0], dtype=_KEYS).astype(np.int64).cumsum()
+    keys = np.frombuffer(plain[0], dtype=_KEYS).astype(np.int64)
     counts = Counts(keys, np.frombuffer(plain[1], dtype=_COUNTS).astype(np.int64))
     if names == list(recent.entrances) or not len(keys):
         return counts

@@ -1,7 +1,7 @@
-"""The state of all alarms is taken up as it was kept, by this version and by those before columns and before steps."""
+"""The state of all alarms is taken up as it was kept: of a small site, of a large one, and as before columns."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.checkpoint import pack, unpack
+from streams.kernels.alarms import snapshot
 from streams.kernels.alarms.inputs import Inside, LogFlow, Reading, SourceProblem
 from streams.kernels.alarms.log import AlarmLog
 from streams.kernels.alarms.recent import SPAN
@@ -17,7 +18,7 @@ from streams.kernels.alarms.snapshot import freeze, thaw
 from streams.kernels.live import Measure
 from tests.streams.kernels.alarms.feed import DENIED, IN, NAME, OUT, TEN, Events, Feed, gate
 
-Older = Callable[[AlarmLog], dict[str, Any]]
+Other = Callable[[AlarmLog], dict[str, Any]]
 GATES = [gate("N1"), gate("N2"), gate("N3")]
 cells = st.lists(
     st.tuples(
@@ -48,34 +49,19 @@ def as_before_columns(log: AlarmLog) -> dict[str, Any]:
     coming = [
         [*parts(key), n] for key, n in zip(recent.coming.keys.tolist(), recent.coming.counts.tolist(), strict=True)
     ]
-    plain = before_numbers(log)
-    del plain["steps"]
+    plain = freeze(log)
+    del plain["kept"]
     return {**plain, "ring": ring.tobytes(), "known": known, "coming": coming}
 
 
-def as_before_steps(log: AlarmLog) -> dict[str, Any]:
-    """Write a state as the version before steps did: the keys of columns as they are."""
-
-    def keys(of: list[bytes]) -> list[bytes]:
-        return [np.frombuffer(of[0], dtype="<i8").cumsum().astype("<i8").tobytes(), of[1]]
-
-    plain = before_numbers(log)
-    steps = plain.pop("steps")
-    known = {name: keys(each) for name, each in steps["known"].items()}
-    return {**plain, "kept": keys(steps["kept"]), "coming": keys(steps["coming"]), "known": known}
+def as_of_a_large_site(log: AlarmLog) -> dict[str, Any]:
+    """Write a state as that of a site with many entrances."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snapshot, "FEW_ENTRANCES", 0)
+        return freeze(log)
 
 
-def before_numbers(log: AlarmLog) -> dict[str, Any]:
-    """Write readings as both of these versions did: every field and entrance by its name."""
-    areas = log.areas
-    return {
-        **freeze(log),
-        "reading": asdict(areas.reading) if areas.reading else None,
-        "readings": [asdict(each) for each in areas.coming],
-    }
-
-
-OLDER = [as_before_columns, as_before_steps]
+OTHERS = [as_before_columns, as_of_a_large_site]
 
 
 def read(second: int, **more: Any) -> Reading:
@@ -95,28 +81,29 @@ def figures(log: AlarmLog) -> list[list[int]]:
     return [log.recent.last(measure, span, before=ago).tolist() for measure in Measure for span, ago in spans]
 
 
-@pytest.mark.parametrize("older", OLDER)
-def test_an_older_state_is_taken_up_with_the_same_sums_and_goes_on_the_same(older: Older) -> None:
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_state_written_otherwise_is_taken_up_with_the_same_sums_and_goes_on_the_same(other: Other) -> None:
     feed = Feed(GATES)
     feed.play(busy, start=TEN, end=TEN + 700)
     feed.tell(LogFlow("log", "person", 9, 0, [(TEN + 705, "N2", IN, 3), (TEN + 706, "N3", OUT, 2)], []))
     feed.tell(readings=[read(600), read(701), read(702, missing=None, conflicts=None)])
-    old = thaw(unpack(pack(older(feed.alarms))), NAME, feed.place)
+    old = thaw(unpack(pack(other(feed.alarms))), NAME, feed.place)
     assert freeze(old) == freeze(feed.alarms)
     assert figures(old) == figures(feed.alarms) != figures(Feed(GATES).alarms)
     seconds = old.recent.coming.keys // old.recent.width
     assert seconds.tolist() == [TEN + 699, TEN + 699, TEN + 705, TEN + 706]  # the last one is not complete yet
 
 
-@pytest.mark.parametrize("older", OLDER)
-def test_what_an_older_state_knew_adds_nothing_when_it_is_told_again(older: Older) -> None:
+@pytest.mark.parametrize("other", OTHERS)
+def test_what_such_a_state_knew_adds_nothing_when_it_is_told_again(other: Other) -> None:
     feed = Feed(GATES)
     feed.play(busy, start=TEN, end=TEN + 300)
     again = [(TEN + 299, "N1", IN, 1), (TEN + 299, "N1", OUT, 1)]
     before = freeze(feed.alarms)
-    feed.alarms = thaw(older(feed.alarms), NAME, feed.place)
+    feed.alarms = thaw(other(feed.alarms), NAME, feed.place)
     feed.tell(LogFlow("log", "person", 9, 0, [*again], []))
-    assert freeze(feed.alarms)["steps"] == before["steps"]
+    after = freeze(feed.alarms)
+    assert [after[name] for name in ("kept", "coming", "known")] == [before[n] for n in ("kept", "coming", "known")]
 
 
 @given(cells, st.integers(0, 90))
@@ -129,7 +116,7 @@ def test_a_state_that_was_kept_is_the_state_that_is_taken_up(
         LogFlow("log", "person", 1, 0, [(TEN + second, name, measure, n) for second, name, measure, n in told], [])
     )
     feed.alarms.recent.enter(TEN + entered)
-    for plain in (freeze(feed.alarms), *(older(feed.alarms) for older in OLDER)):
+    for plain in (freeze(feed.alarms), *(other(feed.alarms) for other in OTHERS)):
         again = thaw(unpack(pack(plain)), NAME, feed.place)
         assert freeze(again) == freeze(feed.alarms)
         assert figures(again) == figures(feed.alarms)
@@ -139,9 +126,9 @@ def test_when_the_profile_has_other_entrances_each_keeps_its_own_counts() -> Non
     feed = Feed(GATES)
     feed.play(busy, start=TEN, end=TEN + 300)
     feed.tell(LogFlow("log", "person", 9, 0, [(TEN + 400, "N1", IN, 3), (TEN + 400, "N3", OUT, 2)], []))
-    other = Feed([gate("N0"), gate("N3"), gate("N2")])
-    for plain in (freeze(feed.alarms), *(older(feed.alarms) for older in OLDER)):
-        again = thaw(plain, NAME, other.place).recent
+    changed = Feed([gate("N0"), gate("N3"), gate("N2")]).place
+    for plain in (freeze(feed.alarms), *(other(feed.alarms) for other in OTHERS)):
+        again = thaw(plain, NAME, changed).recent
         for measure in Measure:
             _, second, third = feed.alarms.recent.last(measure, 300).tolist()
             assert again.last(measure, 300).tolist() == [0, third, second]
@@ -155,9 +142,9 @@ def test_a_reading_is_taken_up_as_it_was_kept_without_entrances_that_are_gone() 
     feed.alarms.areas.coming = [read(2), read(3, missing=None)]
     again = thaw(unpack(pack(freeze(feed.alarms))), NAME, feed.place).areas
     assert (again.reading, again.coming) == (read(1), [read(2), read(3, missing=None)])
-    other = Feed([gate("N1")])
-    for older in (freeze, *OLDER):
-        fewer = thaw(unpack(pack(older(feed.alarms))), NAME, other.place)
+    smaller = Feed([gate("N1")]).place
+    for written in (freeze, *OTHERS):
+        fewer = thaw(unpack(pack(written(feed.alarms))), NAME, smaller)
         assert fewer.leaks.at_gates(fewer.areas.reading.missing or {}).tolist() == [3]  # type: ignore[union-attr]  # there is one
 
 
