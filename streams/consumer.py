@@ -298,12 +298,25 @@ class CoalescingConsumer(driver.Consumer):
 class MatchingAssignor(PartitionAssignor):
     """Gives a partition of the snapshots to the worker that has the same partition of their topic.
 
-    Faust keeps only topics of equally many partitions together. A topic that was made anew may have fewer than that of
-    its snapshots, which cannot shrink.
+    Faust keeps only topics of equally many partitions together, and gives members what they had before. A topic that
+    was made anew may have fewer partitions than it had, and than that of its snapshots, which cannot shrink.
     """
 
     changelogs: ClassVar[Mapping[str, str]] = {}
     """The topics of snapshots, and whose they are."""
+
+    def _perform_assignment(self, cluster: Any, member_metadata: Any) -> Any:  # noqa: ANN401  # Faust's signature
+        self._known = _Matching(cluster, self.changelogs)
+        return super()._perform_assignment(cluster, member_metadata)
+
+    def _get_client_metadata(self, metadata: Any) -> Any:  # type: ignore[override]  # noqa: ANN401  # Faust's signature
+        """Read what a member had, without partitions that are not there any more."""
+        found = super()._get_client_metadata(metadata)
+        for had in (found.assignment.actives, found.assignment.standbys):
+            for topic, partitions in had.items():
+                there = self._known.partitions_for_topic(topic) or ()
+                had[topic] = [partition for partition in partitions if partition in there]
+        return found
 
     @classmethod
     def _get_copartitioned_groups(cls, topics: set[str], cluster: Any, subscriptions: Any) -> Any:  # noqa: ANN401  # Faust's signature

@@ -22,7 +22,7 @@ from streams.kernels.batch import Ints, Rejection
 from streams.kernels.log import HoleError, LogName, Tally
 from streams.kernels.rows import rejection_rows
 from streams.kernels.snapshot import Plain
-from streams.kernels.takeup import AcceptedLoss, Blocked, skip
+from streams.kernels.takeup import AcceptedLoss, Blocked, Problem, skip
 from streams.metrics import Timings
 from streams.parking import Parked, notes, park
 from streams.suspects import Stretch
@@ -339,8 +339,12 @@ class Counting(Generic[L]):
         held.lost += lost
 
     def _pass_over_accepted(self, held: _Held[L]) -> None:
-        """Pass over what is known to be lost at the next offset: behind it there may be no record yet."""
-        for each in sorted(held.accepted, key=lambda loss: loss.first):
+        """Pass over offsets that are known to have no record: there may be none behind them yet.
+
+        Records that were gone may be back, so what was accepted of them is passed over only where a later one comes.
+        """
+        gaps = [each for each in held.accepted if each.problem == Problem.OFFSET_GAP]
+        for each in sorted(gaps, key=lambda loss: loss.first):
             if each.log == str(held.log.name) and each.first <= held.log.next_offset < each.after:
                 self._pass_over(held, each.after)
 

@@ -124,7 +124,8 @@ class Notes:
 
     def accepted(self) -> Sequence[AcceptedLoss]:
         """Return every loss that was accepted."""
-        return [AcceptedLoss(*row) for row in self._reader.query("SELECT log, first, after FROM gatepulse.losses")]
+        rows = self._reader.query("SELECT log, first, after, problem FROM gatepulse.losses")
+        return [AcceptedLoss(*row) for row in rows]
 
     def partitions(self) -> Sequence[PartitionNote]:
         """Return every partition of every incarnation that was ever seen."""

@@ -7,7 +7,7 @@ be right.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -34,6 +34,10 @@ _WHOLE_TOPIC: Final = -1
 _FIRST_REJOIN: Final = 3
 """Polls after which the group is rejoined while partitions are read by no worker; then after _BACKOFF times as many."""
 _BACKOFF: Final = 4
+_GONE_MS: Final = 300_000
+"""So long a partition that its topic no longer has may still be assigned to somebody."""
+_ENDED_LOOKS: Final = 20
+"""Looks after which whoever has read partitions that are gone has ended."""
 
 ProblemKey = tuple[str, int, Problem]
 
@@ -58,6 +62,8 @@ class SourceWatch:
     _reads: Mapping[Place, str] = field(default_factory=dict)
     _matched: Mapping[str, int] = field(default_factory=dict)
     _missing: Sequence[str] = ()
+    _absent: Collection[Place] = ()
+    _gone: frozenset[Place] = frozenset()
     _waiting: Mapping[Place, tuple[int, int]] = field(default_factory=dict)
     _unread: frozenset[Place] = frozenset()
     _polls_unread: int = 0
@@ -90,6 +96,7 @@ class SourceWatch:
             self._settings = self.brokers.settings(described(states))
         self._looks += 1
         self._check_held(held, states)
+        self._look_for_absent(held, states)
         self._block_at_gaps(held, states)
         self._recreate_output_topics()
         self._match_changelogs(states)
@@ -98,6 +105,8 @@ class SourceWatch:
         self._rejoin_for_others(held, states)
         self._note_problems(states)
         self._check_blocked()
+        if self._looks == _ENDED_LOOKS:
+            self.take_up.note_vanished()
 
     # -- what needs a new take-up --------------------------------------------------------------------------------------
 
@@ -113,8 +122,12 @@ class SourceWatch:
     def _check_held(self, held: Mapping[Place, int], states: Mapping[str, TopicState]) -> None:
         for (topic, partition), next_offset in held.items():
             state = states.get(topic)
-            if state is None or partition not in state.end:
+            if state is None:
                 continue  # the group notices it, too
+            if partition not in state.end:
+                if (topic, partition) in self._absent:
+                    raise SourceChangedError(f"{topic} {partition}: the topic no longer has this partition")
+                continue  # an answer from the moment at which the topic was made
             if state.incarnation != self.take_up.incarnations.get((topic, partition), state.incarnation):
                 raise SourceChangedError(f"{topic}: the topic was made anew; its new log is read from the beginning")
             if next_offset > state.end[partition]:
@@ -122,6 +135,10 @@ class SourceWatch:
                     f"{topic} {partition}: counted up to offset {next_offset}, and the brokers' log ends at "
                     f"{state.end[partition]}; looking again what they have"
                 )
+
+    def _look_for_absent(self, held: Mapping[Place, int], states: Mapping[str, TopicState]) -> None:
+        """Remember which partitions are read that their topics do not have at this look."""
+        self._absent = {place for place in held if place[0] in states and place[1] not in states[place[0]].end}
 
     def _block_at_gaps(self, held: Mapping[Place, int], states: Mapping[str, TopicState]) -> None:
         """Block partitions that wait at offsets without a record: the end of a transaction, with nothing behind it."""
@@ -169,12 +186,7 @@ class SourceWatch:
         aiokafka does not tell it so, and then no member watches for partitions that were added or are gone.
         """
         self._unread -= held.keys()
-        gone = {
-            (topic, number)
-            for topic, counting in self.countings.items()
-            for number, each in counting.blocked.items()
-            if each.problem is Problem.TOPIC_MISSING and topic in states and number not in states[topic].end
-        }
+        gone = {place for place in self._gone if place[0] in states and place[1] not in states[place[0]].end}
         if not (gone or (self._unread and held)):
             return
         self._polls_unread += 1
@@ -267,6 +279,14 @@ class SourceWatch:
             for topic, counting in self.countings.items()
             for number in (*counting.blocked, *(each.name.partition for each in counting.logs))
         }
+        absent = {
+            key: each
+            for key, each in known.items()
+            if each.topic in states and each.partition not in (_WHOLE_TOPIC, *states[each.topic].end)
+        }
+        held = {key for key, each in absent.items() if each.problem is Problem.TOPIC_MISSING}  # by some worker, perhaps
+        self._gone = frozenset((topic, partition) for topic, partition, _ in held)
+        ended = {key for key, each in absent.items() if key not in held or now - each.since > _GONE_MS}
         over = [
             each
             for key, each in known.items()
@@ -274,7 +294,7 @@ class SourceWatch:
             and (
                 each.partition == _WHOLE_TOPIC
                 or (each.topic, each.partition) in mine
-                or (each.topic in states and each.partition not in states[each.topic].end)  # it is gone for good
+                or key in {*self._problems, *ended}
             )
         ]
         fresh = [each for key, each in found.items() if key not in known]

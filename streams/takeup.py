@@ -76,9 +76,9 @@ Verdict = Start | Blocked
 class TakeUp:
     """Decides for the partitions of one cluster, and notes what was lost with topics that were made anew.
 
-    taken_up: the logs that are read; states: what the brokers had then. checked: whether the store answered the last
-    time. A worker that begins without it must decide again before it writes: the store may have come back from an
-    older copy.
+    taken_up: the logs that are read; states: what the brokers had then; vanished: next offsets of logs of partitions
+    that topics no longer have, for which this worker speaks. checked: whether the store answered the last time. A
+    worker that begins without it must decide again before it writes: the store may have come back from an older copy.
     """
 
     brokers: Surroundings
@@ -87,6 +87,7 @@ class TakeUp:
     incarnations: dict[Place, str] = field(default_factory=dict)
     assigned: dict[Place, Assigned] = field(default_factory=dict)
     taken_up: dict[Place, str] = field(default_factory=dict)
+    vanished: dict[str, int] = field(default_factory=dict)
     states: Mapping[str, TopicState] = field(default_factory=dict)
     checked: bool = True
     clock: Callable[[], float] = time.time
@@ -99,7 +100,7 @@ class TakeUp:
             self.brokers.look(topics),
             self.brokers.settings([each for each in topics if each in SOURCES]),
         )
-        self.states, self.taken_up = states, {}
+        self.states, self.taken_up, self.vanished = states, {}, {}
         stored = self._stored()
         self.checked = stored is not None or self.notes is None
         committed = self._committed(assigned, states)
@@ -225,12 +226,33 @@ class TakeUp:
         unreadable = min(each.unreadable, facts.end)  # what it says of itself may be garbage, too
         return Start(name, at, plain, era=era, accepted=accepted, ended=ended, unreadable=unreadable)
 
+    def note_vanished(self) -> None:
+        """Note what was unread of partitions that topics no longer have; to be called once their readers have ended.
+
+        Raises StoreError, and SourceChangedError where one of their logs went on after it was taken for ended.
+        """
+        stored = self._stored()
+        if stored is None or self.notes is None:
+            return
+        for rows in stored.progress.values():
+            for row in rows:
+                if row["next_offset"] > self.vanished.get(row["log"], row["next_offset"]):
+                    raise SourceChangedError(f"{row['log']}: it went on after its partition was gone")
+        places = [
+            (place, state.incarnation)
+            for topic, state in self.states.items()
+            if topic in SOURCES and (topic, 0) in self.taken_up
+            for place in self._vanished(topic, stored.progress)
+        ]
+        self._note([loss for place, now in places for loss in self._unread(place, now, None, stored)], stored)
+
     def _ended(self, place: Place, name: str, progress: Mapping[Place, Sequence[Row]]) -> Sequence[Row]:
         """Return the other logs of a partition; with partition 0 those of partitions that its topic no longer has."""
         topic, partition = place
-        places = [place, *(self._vanished(topic, progress) if partition == 0 else ())]
-        rows = (row for each in places for row in progress.get(each, ()))
-        return [row for row in rows if row["cluster"] == self.cluster and row["log"] != name]
+        others = [row for row in progress.get(place, ()) if row["log"] != name]
+        gone = [row for each in self._vanished(topic, progress) for row in progress[each]] if partition == 0 else []
+        self.vanished |= {row["log"]: row["next_offset"] for row in gone}
+        return [row for row in [*others, *gone] if row["cluster"] == self.cluster]
 
     def _vanished(self, topic: str, progress: Mapping[Place, Sequence[Row]]) -> Sequence[Place]:
         present = self.states[topic].end
@@ -238,26 +260,28 @@ class TakeUp:
 
     def _begun(self, begin: Begin, facts: Facts, stored: Stored | None) -> None:
         """Say that a log is begun, and note what was never read of a topic that was there before."""
-        before, (topic, partition) = facts.snapshot, (begin.log.topic, begin.log.partition)
-        known = [LogName.parse(name) for name in facts.stored or ()]
+        before, known = facts.snapshot, [LogName.parse(name) for name in facts.stored or ()]
         if before is not None:
             log.warning("log begun anew", log=str(begin.log), before=str(before.log), before_next=before.next)
             known.append(before.log)
-        if stored is None or self.notes is None or topic not in SOURCES:
+        if stored is None or begin.log.topic not in SOURCES or any(same_topic(each, facts.base) for each in known):
             return
-        if any(same_topic(each, facts.base) for each in known):
-            return
-        places = [(topic, partition), *(self._vanished(topic, stored.progress) if partition == 0 else ())]
-        losses = [loss for place in places for loss in self._unread(place, facts, stored)]
-        if losses:
-            self.notes.note_losses(losses)
+        place = begin.log.topic, begin.log.partition
+        self._note(list(self._unread(place, facts.base.incarnation, before, stored)), stored)
 
-    def _unread(self, place: Place, facts: Facts, stored: Stored) -> Iterator[Loss]:
-        """Tell what was never read of a partition of a topic before it was made anew."""
+    def _note(self, losses: Sequence[Loss], stored: Stored) -> None:
+        """Note losses that are not noted yet: they keep the times at which they were."""
+        noted = {(each.log, each.first, each.after) for each in stored.accepted}
+        fresh = [each for each in losses if (each.log, each.first, each.after) not in noted]
+        if fresh and self.notes is not None:
+            self.notes.note_losses(fresh)
+
+    def _unread(self, place: Place, now_is: str, snapshot: Snapshot | None, stored: Stored) -> Iterator[Loss]:
+        """Tell what was never read of a partition before its topic was made anew, in the incarnation `now_is`."""
         incarnations = [
             note
             for note in stored.partitions
-            if (note.topic, note.partition) == place and note.incarnation not in ("", facts.base.incarnation)
+            if (note.topic, note.partition) == place and note.incarnation not in ("", now_is)
         ]
         if not incarnations:
             return
@@ -267,8 +291,8 @@ class TakeUp:
             for row in stored.progress.get(place, ())
             if row["cluster"] == self.cluster
         ]
-        if facts.snapshot is not None:
-            logs.append(facts.snapshot)
+        if snapshot is not None:
+            logs.append(snapshot)
         own = [
             each
             for each in logs

@@ -52,11 +52,12 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedLoss:
-    """Offsets of a log, [first, after), whose records an operator has accepted to be lost."""
+    """Offsets of a log, [first, after), whose records an operator has accepted to be lost, for a Problem if known."""
 
     log: str
     first: int
     after: int
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,9 @@ class Notes:
     def accepted(self) -> Sequence[AcceptedLoss]:
         """Return every loss that was accepted."""
         self._reach()
-        return [AcceptedLoss(each.log, each.first, each.after) for each in self.plant.store.losses.values()]
+        return [
+            AcceptedLoss(each.log, each.first, each.after, each.problem) for each in self.plant.store.losses.values()
+        ]
 
     def partitions(self) -> Sequence[PartitionNote]:
         """Return every partition of every incarnation that was ever seen."""

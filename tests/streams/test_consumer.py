@@ -12,11 +12,13 @@ import faust
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import ConsumerRecord
+from faust.assignor.client_assignment import ClientAssignment, ClientMetadata
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers import aiokafka as driver
@@ -344,6 +346,26 @@ def test_snapshots_are_assigned_with_their_topic_once_they_have_as_many_partitio
     assert found == ({of_topic: [["kept", "source"]]} if together else apart)
 
 
+@pytest.mark.parametrize("now", [2, 3, 4, 6])
+@pytest.mark.parametrize("before", [{"a": [0, 1], "b": [2, 3]}, {"a": [], "b": [2, 3]}, {"a": [0, 1, 2, 3], "b": []}])
+def test_members_share_what_a_topic_has_whatever_they_had_of_it(before: dict[str, list[int]], now: int) -> None:
+    class Cluster:
+        def partitions_for_topic(self, topic: str) -> set[int]:
+            return set(range({"source": now, "kept": max(4, now)}[topic]))
+
+    app = faust.App("assigned", broker="kafka://127.0.0.1:9", store="memory://", web_enabled=False)
+    members = {}
+    for name, partitions in before.items():
+        had = ClientAssignment(actives=dict.fromkeys(("source", "kept"), partitions), standbys={})
+        data = ClientMetadata(assignment=had, url=f"http://{name}", changelog_distribution={}).dumps()
+        members[name] = ConsumerProtocolMemberMetadata(0, ["source", "kept"], data)
+    assigned = matching_assignor({"kept": "source"})(app).assign(Cluster(), members)
+    shares = {name: {topic: sorted(parts) for topic, parts in each.assignment} for name, each in assigned.items()}
+    assert all(each["source"] == each["kept"] for each in shares.values())
+    assert sorted(n for each in shares.values() for n in each["source"]) == list(range(now))
+    assert all(len(each["source"]) in (now // 2, (now + 1) // 2) for each in shares.values())
+
+
 # -- what we rely on ---------------------------------------------------------------------------------------------------
 
 RELIED_ON: list[tuple[Any, str, str]] = [
@@ -367,6 +389,8 @@ RELIED_ON: list[tuple[Any, str, str]] = [
     (AIOKafkaConsumer, "highwater", "(self, partition)"),
     (fetcher.Fetcher, "_proc_fetch_request", "(self, assignment, node_id, request)"),
     (PartitionAssignor, "_get_copartitioned_groups", "(topics, cluster, subscriptions)"),
+    (PartitionAssignor, "_perform_assignment", "(self, cluster, member_metadata)"),
+    (PartitionAssignor, "_get_client_metadata", "(metadata)"),
     (faust.Table, "apply_changelog_batch", "(self, batch)"),
     (faust.Table, "send_changelog", "(self, partition, key, value, key_serializer, value_serializer)"),
 ]

@@ -72,9 +72,14 @@ class Notes:
             found[T, int(str(row["partition"]))].append(row)
         return found
 
+    def set_next(self, partition: int, incarnation: str, next_offset: int) -> None:
+        """Let a log go on."""
+        (row,) = (row for row in self._rows if row["log"] == str(log_of(partition, incarnation)))
+        row["next_offset"] = next_offset
+
     def accepted(self) -> Sequence[AcceptedLoss]:
-        """Have no loss that was accepted."""
-        return ()
+        """Return the losses that were noted."""
+        return [AcceptedLoss(each.log, each.first, each.after, each.problem) for each in self.losses]
 
     def partitions(self) -> Sequence[PartitionNote]:
         """Return partitions as they were, incarnations in the order of their names."""
@@ -128,11 +133,25 @@ def test_what_was_unread_of_a_topic_that_was_made_anew_is_lost_with_and_without_
         {(0, "id1"): 50, (3, "id1"): 70, (2, "id1"): 60},
         {(0, "id1"): 100, (2, "id1"): 60, (3, "id1"): 75, (3, "id0"): 900, (0, "id2"): 4},
     )
-    taken_up(Brokers("id2", 4), notes, Assigned(T, 0, snapshot(0, "id1", 50) if kept else None))
-    assert [(each.log, each.first, each.after, each.records) for each in notes.losses] == [
-        (str(log_of(0, "id1")), 50, 100, 50),
-        (str(log_of(3, "id1")), 70, 75, 5),
-    ]
+    take_up, _ = taken_up(Brokers("id2", 4), notes, Assigned(T, 0, snapshot(0, "id1", 50) if kept else None))
+    lost = (str(log_of(0, "id1")), 50, 100, 50)
+    assert [(each.log, each.first, each.after, each.records) for each in notes.losses] == [lost]
+    take_up.note_vanished()  # by now their readers have ended
+    gone = (str(log_of(3, "id1")), 70, 75, 5)
+    assert [(each.log, each.first, each.after, each.records) for each in notes.losses] == [lost, gone]
+    take_up.note_vanished()
+    assert len(notes.losses) == 2
+
+
+def test_a_log_of_a_partition_that_is_gone_and_went_on_is_taken_for_ended_once_more() -> None:
+    notes = Notes({(0, "id1"): 50, (3, "id1"): 70}, {(0, "id1"): 50, (3, "id1"): 75})
+    take_up, _ = taken_up(Brokers("id2", 4), notes, Assigned(T, 0, snapshot(0, "id1", 50)))
+    notes.set_next(3, "id1", 75)  # a flush of its reader was still under way
+    with pytest.raises(SourceChangedError, match="went on after"):
+        take_up.note_vanished()
+    again, _ = taken_up(Brokers("id2", 4), notes, Assigned(T, 0, snapshot(0, "id2", 0)))
+    again.note_vanished()
+    assert notes.losses == []
 
 
 def test_a_log_that_goes_on_has_lost_nothing_and_one_of_a_version_without_ids_neither() -> None:

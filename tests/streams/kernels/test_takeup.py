@@ -207,7 +207,7 @@ def histories(draw: st.DrawFn) -> tuple[Facts, set[int], set[int]]:
     counted_to = draw(st.integers(0, end))
     kept = draw(st.none() | st.integers(0, end))
     snapshot = None if kept is None else Snapshot(NOW, kept)
-    accepted = [AcceptedLoss(str(NOW), *sorted(each)) for each in draw(st.lists(st.tuples(OFFSETS, OFFSETS)))]
+    accepted = [AcceptedLoss(str(NOW), min(each), max(each)) for each in draw(st.lists(st.tuples(OFFSETS, OFFSETS)))]
     known = Facts(NOW, begin, end, snapshot, stored={str(NOW): counted_to}, committed=1, accepted=accepted)
     return known, set(range(counted_to)), {n for each in accepted for n in range(each.first, each.after)}
 
@@ -233,7 +233,7 @@ def test_no_record_is_passed_over_that_was_neither_counted_nor_accepted(
 def test_a_stretch_is_lost_if_every_offset_of_it_was_accepted(
     ranges: list[tuple[int, int]], first: int, length: int
 ) -> None:
-    accepted = [AcceptedLoss("log", *sorted(each)) for each in ranges]
+    accepted = [AcceptedLoss("log", min(each), max(each)) for each in ranges]
     every = {n for each in accepted for n in range(each.first, each.after)}
     wanted = set(range(first, first + length))
     assert skip(accepted, "log", first, first + length) == (length if wanted <= every else None)
