@@ -16,9 +16,10 @@ from sinks.rows import TABLES
 from streams.checkpoint import unpack
 from streams.codec import Records
 from streams.contract import Topic
-from streams.counting import clock_error
+from streams.counting import Start, clock_error
 from streams.kernels.calendar import SiteDays
 from streams.kernels.log import HoleError
+from streams.kernels.takeup import AcceptedLoss
 from tests.streams.kernels.events import NINE, PLACE
 from tests.streams.lines import ARRIVED, correction, line, records
 from tests.streams.rehearsal import CLUSTER, CrashError, Worker, World, start_of, work
@@ -72,6 +73,17 @@ def rows(world: World, table: str) -> list[dict[str, Any]]:
 
 
 # -- the order ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("problem", "at"), [("offset-gap", 5), ("records-deleted", 2), ("log-replaced", 2)])
+def test_at_the_start_only_offsets_that_never_had_a_record_are_passed_over(problem: str, at: int) -> None:
+    """Records that were gone when their loss was accepted may be back: they are read."""
+    counting = Worker(quiet(line(), line(seq=2))).countings[TURNSTILES]
+    name = counting.base_log(0)
+    gap = AcceptedLoss(str(name), 2, 5, problem)
+    assert counting.assign([Start(name, 2, accepted=[gap])]) == {0: at}
+    (log,) = counting.logs
+    assert log.next_offset == at
 
 
 def test_rows_come_before_the_snapshot_and_the_snapshot_before_the_release() -> None:
