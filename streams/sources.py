@@ -64,6 +64,7 @@ class SourceWatch:
     _missing: Sequence[str] = ()
     _absent: Collection[Place] = ()
     _gone: frozenset[Place] = frozenset()
+    _vanished_noted: bool = False
     _waiting: Mapping[Place, tuple[int, int]] = field(default_factory=dict)
     _unread: frozenset[Place] = frozenset()
     _polls_unread: int = 0
@@ -105,8 +106,8 @@ class SourceWatch:
         self._rejoin_for_others(held, states)
         self._note_problems(states)
         self._check_blocked()
-        if self._looks == _ENDED_LOOKS:
-            self.take_up.note_vanished()
+        if self._looks >= _ENDED_LOOKS and not self._vanished_noted:
+            self._vanished_noted = self.take_up.note_vanished()
 
     # -- what needs a new take-up --------------------------------------------------------------------------------------
 

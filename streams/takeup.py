@@ -226,14 +226,15 @@ class TakeUp:
         unreadable = min(each.unreadable, facts.end)  # what it says of itself may be garbage, too
         return Start(name, at, plain, era=era, accepted=accepted, ended=ended, unreadable=unreadable)
 
-    def note_vanished(self) -> None:
+    def note_vanished(self) -> bool:
         """Note what was unread of partitions that topics no longer have; to be called once their readers have ended.
 
-        Raises StoreError, and SourceChangedError where one of their logs went on after it was taken for ended.
+        Returns whether the store said what it has. Raises StoreError, and SourceChangedError where one of their logs
+        went on after it was taken for ended.
         """
         stored = self._stored()
-        if stored is None or self.notes is None:
-            return
+        if stored is None:
+            return False
         for rows in stored.progress.values():
             for row in rows:
                 if row["next_offset"] > self.vanished.get(row["log"], row["next_offset"]):
@@ -245,6 +246,7 @@ class TakeUp:
             for place in self._vanished(topic, stored.progress)
         ]
         self._note([loss for place, now in places for loss in self._unread(place, now, None, stored)], stored)
+        return True
 
     def _ended(self, place: Place, name: str, progress: Mapping[Place, Sequence[Row]]) -> Sequence[Row]:
         """Return the other logs of a partition; with partition 0 those of partitions that its topic no longer has."""

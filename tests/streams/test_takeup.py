@@ -136,11 +136,13 @@ def test_what_was_unread_of_a_topic_that_was_made_anew_is_lost_with_and_without_
     take_up, _ = taken_up(Brokers("id2", 4), notes, Assigned(T, 0, snapshot(0, "id1", 50) if kept else None))
     lost = (str(log_of(0, "id1")), 50, 100, 50)
     assert [(each.log, each.first, each.after, each.records) for each in notes.losses] == [lost]
-    take_up.note_vanished()  # by now their readers have ended
+    assert take_up.note_vanished()  # by now their readers have ended
     gone = (str(log_of(3, "id1")), 70, 75, 5)
     assert [(each.log, each.first, each.after, each.records) for each in notes.losses] == [lost, gone]
-    take_up.note_vanished()
+    assert take_up.note_vanished()
     assert len(notes.losses) == 2
+    notes.away = True
+    assert not take_up.note_vanished()
 
 
 def test_a_log_of_a_partition_that_is_gone_and_went_on_is_taken_for_ended_once_more() -> None:
