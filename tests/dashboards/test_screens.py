@@ -8,7 +8,7 @@ from dashboards.wall.options import WallOptions
 from dashboards.wall.reading import Reading
 from streams.site import Site, parse_site
 from tests.dashboards.place import PROFILE, reading
-from tests.dashboards.sources import HandSource, wall
+from tests.dashboards.sources import HandSource, until, wall
 from tests.dashboards.test_page import figure, look
 
 OPTIONS = WallOptions(period_s=0.2, trend_period_s=0.5, language="en")
@@ -99,7 +99,7 @@ def test_a_very_wide_display_has_the_layout_that_is_made_for_it(page: Page) -> N
         look(page, running.url)
         page.set_viewport_size({"width": 3840, "height": 1080})
         expect(page.locator(".tile.ranking")).to_be_visible()
-        assert shown(page) == ["ranking", "entered"]
+        until(lambda: shown(page) == ["ranking", "entered"])  # it is drawn anew a moment after its size has changed
 
 
 def test_an_area_that_is_too_full_takes_the_colour_of_its_level(page: Page) -> None:
