@@ -241,4 +241,4 @@ def test_a_topic_that_is_made_anew_with_fewer_partitions_is_counted_on_by_all_wo
         desk.send(f"O01-{partitions}-{partition}", range(1, 6), entrance="E3", partition=partition)
     desk.until_total("E3", before + 5 * partitions, 150)
     desk.until(lambda: not desk.problems() and not desk.wall()["stale"], "a fresh wall", 150)
-    assert len(desk.readers(TURNSTILES)) == 2
+    desk.until(lambda: len(desk.readers(TURNSTILES)) == 2, "two workers that read", 120)
