@@ -215,7 +215,7 @@ def tell_alarms(app: faust.App, teller: Teller, *, end: EndProcess) -> None:
 
 
 def settle(app: faust.App, settling: Settling, judges: Callable[[], bool], *, end: EndProcess) -> None:
-    """Attach the task that takes back what was counted through several logs; it restates the totals of entrances."""
+    """Attach the task that retracts what was counted through several logs; it restates the totals of entrances."""
     topic = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, value_serializer="raw")
 
     async def announce(totals: Sequence[EntranceTotals]) -> None:

@@ -119,7 +119,7 @@ class Teller:
             yield AlarmInput(flows=flows, unprocessable=unprocessable)
 
     def _unprocessable(self) -> dict[str, int]:
-        """Count the lines that were set aside, by log; what of a log cannot be told counts as one more."""
+        """Count the lines that were set aside, by log; what of a log cannot be published counts as one more."""
         found = {str(each.name): each.tally.rejected.get(UNPROCESSABLE, 0) for each in self.logs()}
         return {name: n + self._unable[name] for name, n in found.items() if n + self._unable[name]}
 
@@ -129,7 +129,7 @@ class Teller:
                 flow = flow_of(passages, self.clock.now(complete_to) if complete_to else 0)
             except Exception:  # counting goes on, and alarms do not wait for this log for long
                 if not self._unable[str(passages.name)]:
-                    log.exception("alarms cannot be told of a log", log=str(passages.name))
+                    log.exception("alarm inputs of a log cannot be published", log=str(passages.name))
                 self._unable[str(passages.name)] = 1
                 continue
             if len(flow.columns) or flow.lanes or complete_to:

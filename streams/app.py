@@ -119,7 +119,7 @@ def create_app(
     """Build a worker: agents for persons, vehicles, corrections, alarms and the venue.
 
     `end` is for what nobody expected; `take_up` decides where partitions are read on; `first_record` asks the brokers;
-    `inside` and `facts` ask the store, and may raise its errors; `settling` takes back what was counted twice, in the
+    `inside` and `facts` ask the store, and may raise its errors; `settling` retracts what was counted twice, in the
     worker that judges alarms.
     """
     app, offsets, times = _faust_app(settings), Offsets(), times_of(settings)

@@ -121,7 +121,7 @@ def snapshot_table(
 ) -> SnapshotTable:
     """Create a table of snapshots in an app whose tables are SnapshotTables; Faust keeps bytes as they are.
 
-    `check` raises for a snapshot that cannot be loaded; `on_unreadable` is told of each.
+    `check` raises for a snapshot that cannot be loaded; `on_unreadable` is called for each.
     """
     table = app.Table(
         name,

@@ -1,6 +1,6 @@
 """Everything that follows from counting some records, made and thrown away: to see whether it can be made at all.
 
-It is what `isolation` rehearses: state and snapshot, rows in the store's own form, totals, what alarms are told. Next:
+It is what `isolation` rehearses: state and snapshot, rows in the store's own form, totals, alarm inputs. Next:
 `counting`.
 """
 

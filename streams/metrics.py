@@ -97,7 +97,7 @@ class Settled:
     """What was settled of a partition's events.
 
     conflicts_in_repeat: of what its log called duplicates, those of other content. back: of what it had counted, or
-    called late, what is taken back, as it had arrived through another log before; conflicts: those of other content.
+    called late, what is retracted, as it had arrived through another log before; conflicts: those of other content.
     """
 
     conflicts_in_repeat: int = 0
@@ -129,7 +129,7 @@ class WorkerCollector(Collector):
     ) -> None:
         """Ask these at every scrape.
 
-        `parked` by table, empty while the store cannot be asked; `store_waiting` in s; `alarms` to be told of;
+        `parked` by table, empty while the store cannot be asked; `store_waiting` in s; `alarms` to export;
         `problems` of sources: topic, partition (-1: all of them), and what. `missing` by entrance, over all logs:
         without it each log's own; `settled` by log, `unsettled` events of all logs. `unreadable` records by topic.
         """
@@ -198,7 +198,7 @@ class WorkerCollector(Collector):
     def _settlement(self, settled: Iterable[tuple[list[str], Settled]]) -> Iterator[Metric]:
         back = CounterMetricFamily(
             "gatepulse_events_superseded",
-            "events counted in the partition and taken back: they had arrived through another log before",
+            "events counted in the partition and retracted: they had arrived through another log before",
             labels=["content", "topic", "partition"],
         )
         for labels, found in settled:

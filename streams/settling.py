@@ -27,8 +27,8 @@ from streams.kernels.settlement import (
     Decided,
     decide,
     log_of,
+    retraction_rows,
     segments_of,
-    taken_back,
     unentered_rows,
     verdict_rows,
 )
@@ -39,7 +39,7 @@ log = structlog.get_logger()
 TICK_SECONDS: Final = 2.0
 RESTATE_SECONDS: Final = 10.0
 AGAIN_SECONDS: Final = 60.0
-"""After so long it is looked again whether somebody whose entry was taken back has come in by another."""
+"""After so long it is looked again whether somebody whose entry was retracted has come in by another."""
 CHUNK: Final = 100_000
 """Numbers of which all deliveries are in memory at once: some 100 MB."""
 ROUND: Final = 1_000_000
@@ -139,7 +139,7 @@ class Work:
 
 @dataclass
 class _Round:
-    """What a round has touched: logs, and the segments in which something is taken back."""
+    """What a round has touched: logs, and the segments in which something is retracted."""
 
     logs: set[str] = field(default_factory=set)
     segments: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -167,7 +167,7 @@ class Settling:
     async def run(self, judges: Callable[[], bool], announce: Announce) -> None:
         """Settle for ever while this worker is the one that judges; a store that cannot be asked is asked again.
 
-        `announce` is told what is taken back of the totals of entrances, again and again, as these are.
+        `announce` publishes what is retracted of the totals of entrances, again and again, as these are.
         """
         while True:
             await asyncio.sleep(TICK_SECONDS)
@@ -184,7 +184,7 @@ class Settling:
                 log.warning("what was counted twice cannot be settled now", reason=str(error))
 
     async def totals(self) -> list[EntranceTotals]:
-        """Return what is taken back of the totals of every log and entrance: numbers below 0."""
+        """Return what is retracted of the totals of every log and entrance: numbers below 0."""
         rows = await self._ask(_TOTALS)
         said = []
         for (name, kind, entrance), some in itertools.groupby(rows, key=lambda row: row[:3]):
@@ -289,7 +289,7 @@ class Settling:
                 await self._ask(_marks(where), params)
             if decided.other:
                 await self._entries(where, params)
-        await self._take_back(touched)
+        await self._retract(touched)
         await self.sink.write(work.done)
         return touched.back
 
@@ -305,8 +305,8 @@ class Settling:
             for name, values in some.items()
         }
 
-    async def _take_back(self, touched: _Round) -> None:
-        """Write the rows of every segment in which something is taken back, then each log's sums."""
+    async def _retract(self, touched: _Round) -> None:
+        """Write the rows of every segment in which something is retracted, then each log's sums."""
         if touched.segments:
             spans = {
                 name: (low << SEGMENT_BITS, (high + 1) << SEGMENT_BITS)
@@ -321,7 +321,7 @@ class Settling:
             )
             found = await asyncio.to_thread(self.reader.columns, sql, params)
             cells = {name.removeprefix("c_"): values for name, values in found.items()}
-            await self.sink.write(await asyncio.to_thread(taken_back, cells))
+            await self.sink.write(await asyncio.to_thread(retraction_rows, cells))
         rows = await self._ask(_BY_LOG, {"logs": sorted(touched.logs)}) if touched.logs else []
         if rows:
             names = TABLES["verdicts_by_log"].columns
@@ -330,7 +330,7 @@ class Settling:
             )
 
     async def _entries(self, where: str, params: Mapping[str, Any]) -> None:
-        """Look after those who are among the day's visitors by an entry that was taken back."""
+        """Look after those who are among the day's visitors by an entry that was retracted."""
         found = await self._ask(
             f"SELECT DISTINCT cityHash64(credential) FROM gatepulse_store.deliveries FINAL WHERE ({where})"  # noqa: S608 - our names
             f" AND settled = 'conflict' AND {_ENTRIES}",
@@ -339,7 +339,7 @@ class Settling:
         await self._count_entries([who for (who,) in found])
 
     async def _look_again(self) -> None:
-        """Look whether those whose entries were all taken back have come in since."""
+        """Look whether those whose entries were all retracted have come in since."""
         found = await self._ask("SELECT DISTINCT who FROM gatepulse_store.unentered FINAL WHERE entries = 0")
         await self._count_entries([who for (who,) in found])
 

@@ -1,6 +1,6 @@
 """Watches the source topics of the whole group: which partitions there are, and what stands in the way of reading them.
 
-`SourceWatch` looks every few seconds on a thread of its own, writes what it sees to the store, gives new partitions a
+`SourceWatch` polls every few seconds on a thread of its own, writes what it sees to the store, gives new partitions a
 place for their snapshots, makes topics anew that only workers write, and ends the process where only a new take-up can
 be right.
 """
@@ -166,7 +166,7 @@ class SourceWatch:
             for number, each in counting.blocked.items()
         }
         gaps = [each for each in blocked.values() if each.problem is Problem.OFFSET_GAP]
-        assigned = self.take_up.assigned  # what is being taken up now may not be what was blocked
+        assigned = self.take_up.assigned  # what is being assigned now may not be what was blocked
         others = [
             assigned[place]
             for place, each in blocked.items()

@@ -230,7 +230,7 @@ class TakeUp:
         """Note what was unread of partitions that topics no longer have; to be called once their readers have ended.
 
         Returns whether the store said what it has. Raises StoreError, and SourceChangedError where one of their logs
-        went on after it was taken for ended.
+        went on after it was believed to have ended.
         """
         stored = self._stored()
         if stored is None:

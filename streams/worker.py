@@ -272,7 +272,7 @@ def _end_without_a_word(seconds: float) -> None:
     """Let the system end this process after so much reckoning, unless this is called again.
 
     Native code that hangs lets no thread of Python run, the watchdog's no more than others. By time that the process
-    has reckoned, so that one that was stopped is not taken for one that hung.
+    has reckoned, so that one that was stopped is not mistaken for one that hung.
     """
     signal.setitimer(signal.ITIMER_PROF, seconds * _RECKONING)
 

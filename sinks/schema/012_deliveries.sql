@@ -97,7 +97,7 @@ CREATE TABLE IF NOT EXISTS gatepulse_store.conflicts
 ENGINE = ReplacingMergeTree(seen)
 ORDER BY (log, offset, line);
 
--- The sums of `verdicts` by log: of its counted and late deliveries, how many were taken back; conflicts among these, and
+-- The sums of `verdicts` by log: of its counted and late deliveries, how many were retracted; conflicts among these, and
 -- among its repeats.
 CREATE TABLE IF NOT EXISTS gatepulse_store.verdicts_by_log
 (
@@ -133,7 +133,7 @@ CREATE TABLE IF NOT EXISTS gatepulse_store.settled_repeats
 ENGINE = ReplacingMergeTree(next_offset)
 ORDER BY log;
 
--- Credentials (as a hash) that are in `entered` by a delivery that was taken back: by how many others they came in on that
+-- Credentials (as a hash) that are in `entered` by a delivery that was retracted: by how many others they came in on that
 -- day. version: how many deliveries were looked at.
 CREATE TABLE IF NOT EXISTS gatepulse_store.unentered
 (
@@ -191,7 +191,7 @@ FROM
 )
 ARRAY JOIN by_log.1 AS log, by_log.2 AS ranges;
 
--- When a delivery became known. One that was taken back is left out of every replay: its newest row says that it is gone.
+-- When a delivery became known. One that was retracted is left out of every replay: its newest row says that it is gone.
 ALTER TABLE gatepulse_store.passages_known ADD COLUMN IF NOT EXISTS gone UInt8 DEFAULT 0 AFTER known_at;
 
 ALTER TABLE gatepulse_store.passages_known
@@ -227,7 +227,7 @@ SELECT
 FROM gatepulse_store.deliveries FINAL
 WHERE fate = 'counted' AND settled = '';
 
--- What is taken back stands in the tables of counts as rows of the log `settled/<log>`, in the segment of the delivery,
+-- What is retracted stands in the tables of counts as rows of the log `settled/<log>`, in the segment of the delivery,
 -- with numbers below 0: as UInt64 they wrap, and so do sums. A sum below 0, of which no row of the log itself is stored
 -- any more, is no row.
 CREATE OR REPLACE VIEW gatepulse.entrance_counts_10s SQL SECURITY DEFINER AS
@@ -341,7 +341,7 @@ SELECT
 FROM gatepulse_store.verdicts_by_log AS s FINAL
 INNER JOIN (SELECT log, cluster, topic, partition FROM gatepulse_store.log_progress FINAL) AS p ON p.log = s.log;
 
--- As in 004; a window of which everything was taken back is none.
+-- As in 004; a window of which everything was retracted is none.
 CREATE OR REPLACE VIEW gatepulse.occupancy_history SQL SECURITY DEFINER AS
 SELECT
     area,

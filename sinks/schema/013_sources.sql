@@ -133,7 +133,7 @@ LEFT JOIN
 ) AS r ON r.cluster = p.cluster AND r.topic = p.topic AND r.partition = p.partition;
 
 -- received = counted + duplicate + late + rejected + conflicts, and next_offset = first_offset + records, where no record
--- is lost. What was taken back is a duplicate or a conflict. A log is complete up to the moment before its oldest parked
+-- is lost. What was retracted is a duplicate or a conflict. A log is complete up to the moment before its oldest parked
 -- batch, however far it is stored otherwise.
 -- lost: offsets of a log that were passed over since an operator accepted that their records are lost.
 CREATE OR REPLACE VIEW gatepulse.progress SQL SECURITY DEFINER AS

@@ -89,7 +89,7 @@ class Result:
 
     lost: what neither side of the comparison has, as its loss was accepted.
 
-    unsettled: events of any time that may be counted through two logs still; they are being taken back.
+    unsettled: events of any time that may be counted through two logs still; they are being retracted.
     """
 
     interval: Interval

@@ -45,8 +45,8 @@ def _judged(result: Result) -> str:
     if not result.compared:
         return f"NOTHING TO COMPARE: {result.interval.told()} holds no passages and no counts."
     if result.unsettled:
-        told = f"{result.unsettled:,} events came through several logs and may be counted twice until then"
-        return f"NOT SETTLED YET: {result.interval.told()}, {told}."
+        warning = f"{result.unsettled:,} events came through several logs and may be counted twice until then"
+        return f"NOT SETTLED YET: {result.interval.told()}, {warning}."
     word = "EQUAL" if result.ok else "DIFFERENT"
     rest = f", {result.different:,} differ from the passages." if result.different else "."
     return f"{word}: {result.interval.told()}, {len(result.views)} views, {result.compared:,} rows compared{rest}"

@@ -1,7 +1,7 @@
-"""Which of several deliveries of an event counts, and what is taken back for the others; read `overlaps` first.
+"""Which of several deliveries of an event counts, and what is retracted for the others; read `overlaps` first.
 
 The delivery that arrived first counts; at one time the one that stands first by log, offset and line. Every other
-one that its log had counted is taken back. What was taken back is never put in again, and the more deliveries are
+one that its log had counted is retracted. What was retracted is never put in again, and the more deliveries are
 known, the earlier the one that counts can be: so whoever looks at fewer of them, or twice, decides nothing that is
 undone later. A delivery is a `repeat` of the one that counts if all it says is the same, else a `conflict` with it.
 """
@@ -42,11 +42,11 @@ CELL: Final = (
     "log", "segment", "window", "day", "kind", "entrance", "direction", "outcome", "category", "reason", "outer",
     "inner", "fate",
 )  # fmt: skip
-"""What deliveries that were taken back are counted by; `window` is of 10 s, in ms. Their numbers: events, anonymous."""
+"""What deliveries that were retracted are counted by; `window` is of 10 s, in ms. Their numbers: events, anonymous."""
 
 
 def log_of(log: str) -> str:
-    """Name the log under which a log's deliveries are taken back."""
+    """Name the log under which a log's deliveries are retracted."""
     return f"{_LOG}{log}"
 
 
@@ -55,7 +55,7 @@ class Decided:
     """Deliveries by row: which are to be written down as what, and the one that counts for each.
 
     rows: those with news; verdict: 1 repeat, 2 conflict; first: the row of the delivery that counts; seen: how many
-    deliveries of the identity there are. back: all that are taken back, news or not; other: some of them are conflicts.
+    deliveries of the identity there are. back: all that are retracted, news or not; other: some of them are conflicts.
     """
 
     rows: Ints
@@ -74,7 +74,7 @@ def decide(some: Columns) -> Decided:
         return Decided(none, none, none, none, none, other=False)
     fate, settled = _codes(some["fate"], FATES), _codes(some["settled"], _SETTLED)
     counts = np.isin(fate, _COUNTS)
-    # What counts: one that its log had counted, and of these one that was not taken back; a suspect one is a measure of
+    # What counts: one that its log had counted, and of these one that was not retracted; a suspect one is a measure of
     # its repeats only where nothing counts.
     rank = np.select([counts & (settled == 0), counts, fate == Fate.SUSPECT.value], [0, 1, 2], 3)
     device, log = _sorted_codes(some["device"]), _sorted_codes(some["log"])
@@ -107,7 +107,7 @@ def _same(order: Ints, *columns: Any) -> Bools:  # noqa: ANN401  # arrays of int
 
 
 def verdict_rows(some: Columns, decided: Decided, place: Place) -> list[Block]:
-    """Write down what is taken back, with the cell that it is in, and what is in conflict."""
+    """Write down what is retracted, with the cell that it is in, and what is in conflict."""
     rows = decided.rows
     if not len(rows):
         return []
@@ -134,19 +134,19 @@ def verdict_rows(some: Columns, decided: Decided, place: Place) -> list[Block]:
         },
     )
     known = np.array([each == CONFLICT for each in _taken(some["settled"], rows)], dtype=np.bool_)
-    told = np.flatnonzero((decided.verdict == _CONFLICT) | known)
-    if not len(told):
+    named = np.flatnonzero((decided.verdict == _CONFLICT) | known)
+    if not len(named):
         return [verdicts]
-    first = decided.first[told]
+    first = decided.first[named]
     conflicts = Block(
         "conflicts",
         {
-            **{name: _taken(values, told) for name, values in at.items()},
-            "entrance": _taken(cell["entrance"], told),
-            "at": np.asarray(some["arrived"])[rows[told]],
+            **{name: _taken(values, named) for name, values in at.items()},
+            "entrance": _taken(cell["entrance"], named),
+            "at": np.asarray(some["arrived"])[rows[named]],
             **{f"first_{name}": _taken(some[name], first) for name in ("entrance", "log", "offset", "line")},
-            "stands": (decided.verdict[told] == _CONFLICT).astype(np.int64),
-            "seen": decided.seen[told],
+            "stands": (decided.verdict[named] == _CONFLICT).astype(np.int64),
+            "seen": decided.seen[named],
         },
     )
     return [verdicts, conflicts]
@@ -157,7 +157,7 @@ def _way(place: Place, entrance: str, outer: str, inner: str) -> Gate:
     return Gate(outer, inner) if outer or inner else place.gates.get(entrance, Gate("", ""))
 
 
-def taken_back(cells: Columns) -> list[Block]:
+def retraction_rows(cells: Columns) -> list[Block]:
     """Return rows that take deliveries back in every table of counts: absolute, and with numbers below 0.
 
     cells: the columns of `CELL`, each cell of a log and segment whole and once, with `events` and `anonymous`.
@@ -252,7 +252,7 @@ def _summed(cells: Columns, table: str, keys: Sequence[str], *values: str, besid
 
 
 def unentered_rows(entries: Columns, place: Place) -> list[Block]:
-    """Say by how many entries a credential is on the site on each day on which an entry of it was taken back.
+    """Say by how many entries a credential is on the site on each day on which an entry of it was retracted.
 
     entries: `kind`, `who`, `ts` and `settled` of entries over the site's boundary, all of each `who`.
     """

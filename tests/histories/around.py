@@ -127,7 +127,7 @@ class Notes:
         self.plant.store.partitions |= {(each.topic, each.partition, each.incarnation): each for each in notes}
 
     def note_readers(self, logs: Mapping[Place, str]) -> None:
-        """Note which log of each partition is read: nothing here looks at that."""
+        """Note which log of each partition is read: nothing here reads that."""
         self._reach()
         del logs
 

@@ -90,7 +90,7 @@ class Answer:
 class Member:
     """A member of the group, by its static name; `process` tells a restarted one from the one before."""
 
-    heard: float
+    last_heartbeat: float
     process: object
 
 
@@ -155,7 +155,7 @@ class Broker:
 
         A static member that is back within its session takes its partitions up without a rebalance.
         """
-        gone = [each for each, member in self.members.items() if now - member.heard > SESSION_SECONDS]
+        gone = [each for each, member in self.members.items() if now - member.last_heartbeat > SESSION_SECONDS]
         for each in gone:
             del self.members[each]
         known = name in self.members

@@ -37,17 +37,17 @@ def _go_on(facts: takeup_kernel.Facts, *, take_up: Any = takeup_kernel.take_up) 
 
 
 async def _keep_first(self: Flusher, *, snapshot: bool) -> None:
-    taken = {each: each.take(snapshot=snapshot) for each in self.countings}
-    for each, some in taken.items():
+    drained = {each: each.take(snapshot=snapshot) for each in self.countings}
+    for each, some in drained.items():
         await each.keep(some)
-    await self._store([each for some in taken.values() for each in some])
-    await asyncio.gather(*map(counting._reject, taken, taken.values()))
-    for each, some in taken.items():
+    await self._store([each for some in drained.values() for each in some])
+    await asyncio.gather(*map(counting._reject, drained, drained.values()))
+    for each, some in drained.items():
         await each.outlet.announce([one.log for one in some if one.news])
 
 
-async def _release_what_is_applied(self: Counting[Any], taken: Sequence[counting.Taken]) -> None:
-    due = {each.log.name.partition: each.snapshot for each in taken if each.snapshot is not None}
+async def _release_what_is_applied(self: Counting[Any], drained: Sequence[counting.Taken]) -> None:
+    due = {each.log.name.partition: each.snapshot for each in drained if each.snapshot is not None}
     await self.outlet.keep(due)
     for partition in due:
         held = self._held.get(partition)
@@ -95,7 +95,7 @@ def _nothing_same(order: Ints, *columns: Any) -> Any:
     return np.zeros(len(order), dtype=np.bool_)
 
 
-async def _park_nothing(self: Flusher, refusals: Sequence[Any], taken: Sequence[Any]) -> None:
+async def _park_nothing(self: Flusher, refusals: Sequence[Any], drained: Sequence[Any]) -> None:
     """Pass over what is refused."""
 
 
@@ -108,7 +108,7 @@ PLANTED: Final[Mapping[str, Planting]] = {
     "a commit past the head": lambda: mock.patch.object(Counting, "keep", _release_what_is_applied),
     "an offset not compared with the one before": lambda: mock.patch.object(Counting, "_pass_over", _pass_over_all),
     "the brokers' first and last offsets not looked at": lambda: mock.patch.object(takeup, "take_up", _go_on),
-    "a topic that was made anew taken for the old one": lambda: mock.patch.object(
+    "a topic that was made anew mistaken for the old one": lambda: mock.patch.object(
         takeup_kernel, "same_topic", return_value=True
     ),
     "what the store has not looked at": lambda: mock.patch.object(takeup.TakeUp, "_stored", return_value=None),
@@ -125,10 +125,10 @@ PLANTED: Final[Mapping[str, Planting]] = {
     "a start one offset too far": lambda: mock.patch.object(Counting, "assign", _one_too_far),
     "a snapshot without the times of neighbours": lambda: mock.patch.object(snapshot, "thaw", _thaw_without_times),
     "a duplicate by its number alone": lambda: mock.patch.object(settling, "decide", _by_number_alone),
-    "settled before it is taken back": lambda: mock.patch.object(settling.Settling, "_settle", _say_first),
+    "settled before it is retracted": lambda: mock.patch.object(settling.Settling, "_settle", _say_first),
     "an identity not recognised through another log": lambda: mock.patch.object(settlement, "_same", _nothing_same),
     "a refused table forgotten": lambda: mock.patch.object(Flusher, "_park", _park_nothing),
-    "a rejection told to nobody": lambda: mock.patch.object(KafkaOutlet, "reject", _no_rejections),
+    "a rejection that is not published": lambda: mock.patch.object(KafkaOutlet, "reject", _no_rejections),
 }
 """By the words that say what is wrong."""
 

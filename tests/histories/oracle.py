@@ -130,7 +130,7 @@ def _is_torn(progress: Mapping[str, Row], row: Row) -> bool:
 
 
 def _over_all_logs(plant: Plant) -> list[str]:
-    """Compare sums over all logs with one delivery of each identity: what came through several logs is taken back."""
+    """Compare sums over all logs with one delivery of each identity: what came through several logs is retracted."""
     deliveries: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in plant.store.table("deliveries"):
         deliveries[tuple(row[name] for name in _IDENTITY)].append(row)
@@ -219,17 +219,17 @@ def _corrections(truth: Truth) -> list[tuple[Any, ...]]:
 
 
 def _rejected(plant: Plant, current: Mapping[tuple[str, int], str]) -> list[str]:
-    """Compare what was told of rejected lines."""
+    """Compare the rejections that were published."""
     records = plant.broker.topics[Topic.REJECTED].partitions[0].records
-    told = [msgspec.json.decode(each.value) for each in records if each.value]
-    found = {(each["topic"], each["partition"], each["offset"], each["line"], each["reason"]) for each in told}
+    published = [msgspec.json.decode(each.value) for each in records if each.value]
+    found = {(each["topic"], each["partition"], each["offset"], each["line"], each["reason"]) for each in published}
     wanted = {
         (*place, each.offset, each.line, each.fate)
         for place, name in current.items()
         for each in plant.truth(name).judged
         if each.fate not in {"counted", "duplicate", "late"}
     }
-    return [f"rejected {each}: is told nobody" for each in sorted(wanted - found, key=str)]
+    return [f"rejected {each}: is not published" for each in sorted(wanted - found, key=str)]
 
 
 def _alarms(plant: Plant) -> list[str]:

@@ -18,7 +18,7 @@ _RETRY_SECONDS = 0.2
 
 
 class Store(MemorySink):
-    """The server: inserts of one table are done whole or not at all. `on_insert` looks at each before it is done.
+    """The server: inserts of one table are done whole or not at all. `on_insert` is called with each before it is done.
 
     partitions, problems, losses: what was noted of the source topics.
     """

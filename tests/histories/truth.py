@@ -1,6 +1,6 @@
 """What a log must have been counted to, one line after the other with dictionaries: not as the product does it.
 
-Nothing here looks at bytes: whoever sent a line knows what it says.
+Nothing here reads bytes: whoever sent a line knows what it says.
 """
 
 import datetime as dt

@@ -95,7 +95,7 @@ View = dict[tuple[Any, ...], int]
 
 def truth(deliveries: Iterable[Delivery], *, place: Place = SITE) -> dict[str, View]:
     """Count each identity once, event by event."""
-    told: dict[str, Counter[tuple[Any, ...]]] = {name: Counter() for name in VIEWS}
+    views: dict[str, Counter[tuple[Any, ...]]] = {name: Counter() for name in VIEWS}
     inside: Counter[tuple[str, str]] = Counter()
     days = SiteDays(place.days.zone)
     who: set[tuple[int, str]] = set()
@@ -104,29 +104,29 @@ def truth(deliveries: Iterable[Delivery], *, place: Place = SITE) -> dict[str, V
         day = int(days.of(np.array([event.ts]))[0])
         cell = (event.entrance, event.direction, event.category)
         if event.ts < each.arrived - HORIZON:
-            told["late_passages"][day, *cell, event.outcome] += 1
+            views["late_passages"][day, *cell, event.outcome] += 1
             continue
-        told["passages"][event.device, event.epoch, event.seq, event.ts, event.entrance] += 1
-        told["entrance_outcomes_1m"][event.ts // 60_000 * 60, *cell, event.outcome] += 1
+        views["passages"][event.device, event.epoch, event.seq, event.ts, event.entrance] += 1
+        views["entrance_outcomes_1m"][event.ts // 60_000 * 60, *cell, event.outcome] += 1
         if event.outcome == "denied":
-            told["entrance_refusals_1m"][event.ts // 60_000 * 60, event.entrance, event.category, event.reason] += 1
+            views["entrance_refusals_1m"][event.ts // 60_000 * 60, event.entrance, event.category, event.reason] += 1
         if event.outcome != "passed":
             continue
-        told["entrance_counts_10s"][event.ts // 10_000 * 10, *cell] += 1
-        told["entrance_totals"][day, *cell] += 1
+        views["entrance_counts_10s"][event.ts // 10_000 * 10, *cell] += 1
+        views["entrance_totals"][day, *cell] += 1
         gate = place.gates[event.entrance]
         into, out = (gate.inner, gate.outer) if event.direction == "in" else (gate.outer, gate.inner)
         inside[into, "person"] += 1
         inside[out, "person"] -= 1
         if gate.outer == "outside":
-            told["site_today"][day, "entries" if event.direction == "in" else "exits"] += 1
+            views["site_today"][day, "entries" if event.direction == "in" else "exits"] += 1
             if event.direction == "in" and not event.credential:
-                told["site_today"][day, "unidentified"] += 1
+                views["site_today"][day, "unidentified"] += 1
             if event.direction == "in" and event.credential and (day, event.credential) not in who:
                 who.add((day, event.credential))
-                told["site_today"][day, "distinct"] += 1
-    told["occupancy"] = Counter({area: n for area, n in inside.items() if n and area[0] != "outside"})
-    return {name: dict(view) for name, view in told.items()}
+                views["site_today"][day, "distinct"] += 1
+    views["occupancy"] = Counter({area: n for area, n in inside.items() if n and area[0] != "outside"})
+    return {name: dict(view) for name, view in views.items()}
 
 
 _CELL = "entrance, direction, category"

@@ -57,9 +57,9 @@ def blocks_of(day: Day, site: Site) -> Iterator[Block]:
             )
         )
         yield from log.take()
-        told = {"received": log.tally.received, "counted": log.tally.counted, "next_offset": log.next_offset}
+        tally = {"received": log.tally.received, "counted": log.tally.counted, "next_offset": log.next_offset}
         row = {"log": str(log.name), "cluster": "test", "topic": topic, "complete_to": int(day.ts.max()) + 1000}
-        yield block("log_progress", row | told | {"duplicate": 0, "late": 0, "rejected": 0})
+        yield block("log_progress", row | tally | {"duplicate": 0, "late": 0, "rejected": 0})
     yield area_rows(site, loaded_at=0)
 
 

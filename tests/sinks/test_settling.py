@@ -113,7 +113,7 @@ def test_a_number_that_comes_again_with_other_content_is_a_conflict_and_the_firs
     assert shown(reader) == truth(deliveries)
 
 
-def test_a_visitor_whose_only_entry_was_taken_back_is_none_of_the_days_visitors(
+def test_a_visitor_whose_only_entry_was_retracted_is_none_of_the_days_visitors(
     server: Server, reader: Reader, address: StoreAddress
 ) -> None:
     first, again = lane(1, 1, partition=0), lane(1, 1, partition=1, after=60_000)
@@ -183,7 +183,7 @@ def as_before(logs: dict[int, PassageLog]) -> Block:
     return Block("passages", {name: rows.columns[name] for name in TABLES["passages"].columns})
 
 
-def test_numbers_that_a_log_only_claims_are_not_taken_back_and_what_came_twice_is(
+def test_numbers_that_a_log_only_claims_are_not_retracted_and_what_came_twice_is(
     server: Server, reader: Reader, address: StoreAddress
 ) -> None:
     # A device that numbers its events by a clock leaves a hole at each; both logs have closed nearly all of them.

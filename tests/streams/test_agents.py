@@ -93,15 +93,15 @@ def test_what_we_send_counts_as_sent_when_the_broker_has_it_and_not_before(
     asyncio.run(story())
 
 
-def test_what_is_taken_back_of_the_totals_is_published_once_the_broker_has_it() -> None:
-    taken_back = EntranceTotals("log", 3, "N1", "person", [Total("in", "visitor", -3)], missing=0, last_ts=None)
+def test_what_is_retracted_of_the_totals_is_published_once_the_broker_has_it() -> None:
+    retracted = EntranceTotals("log", 3, "N1", "person", [Total("in", "visitor", -3)], missing=0, last_ts=None)
     said: list[str] = []
 
     class Twice:
         """Takes three passages back, and says when the broker has that."""
 
         async def run(self, _: object, announce: Callable[[list[EntranceTotals]], Awaitable[None]]) -> None:
-            await announce([taken_back, taken_back])
+            await announce([retracted, retracted])
             said.append("published")
 
     async def story() -> None:

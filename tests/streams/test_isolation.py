@@ -34,7 +34,7 @@ def trade(topic: str = TURNSTILES) -> Trade[Any]:
 
 
 def spoilt(where: str, poison: Callable[[int], bool], sound: Trade[Any]) -> Trade[Any]:
-    """Plant a defect: events with some numbers make a step raise, as long as they are in what the step looks at."""
+    """Plant a defect: events with some numbers make a step raise, as long as they are in what the step reads."""
 
     def check(numbers: Collection[int]) -> None:
         bad = [number for number in numbers if poison(number)]
@@ -126,17 +126,17 @@ def test_what_is_said_of_a_line_that_is_set_aside_has_no_value_of_it() -> None:
 
 
 def test_a_record_of_nothing_but_such_lines_is_set_aside_in_a_bounded_number_of_looks() -> None:
-    looks = []
+    tried = []
 
     def rehearse(piece: Piece) -> None:
-        looks.append(piece)
+        tried.append(piece)
         if piece.records.value.strip():
             raise DefectError
 
     [record] = frames_of([5000])
     piece = isolate(records(record), rehearse)
     assert len(piece.rejections) == 5000
-    assert len(looks) < 40 * MOST_ALONE
+    assert len(tried) < 40 * MOST_ALONE
 
 
 def test_a_failure_that_does_not_come_twice_costs_no_event() -> None:
@@ -150,15 +150,15 @@ def test_a_failure_that_does_not_come_twice_costs_no_event() -> None:
 
 
 def test_lines_for_which_a_state_has_no_room_are_set_aside_together_and_quickly() -> None:
-    looks = []
+    tried = []
 
     def rehearse(piece: Piece) -> None:
-        looks.append(piece)
+        tried.append(piece)
         if piece.records.value.strip():
             raise StateFullError
 
     assert len(isolate(records(*frames_of([20, 0, 20])), rehearse).rejections) == 40
-    assert len(looks) == 3
+    assert len(tried) == 3
 
 
 @pytest.mark.parametrize("error", [MemoryError(), HoleError(NAME, 1, 2)])

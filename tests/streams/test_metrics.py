@@ -279,7 +279,7 @@ def test_a_scrape_may_come_while_the_worker_counts_and_sees_one_moment_of_each_l
     assert set(violated) == {0.0}
 
 
-def test_conflicts_are_no_duplicates_and_what_is_taken_back_is_said_apart() -> None:
+def test_conflicts_are_no_duplicates_and_what_is_retracted_is_said_apart() -> None:
     scraped = Scraped()
     scraped.count(0, line(), line(direction="out"))
     before = scraped.value("gatepulse_events_duplicate_total", topic="turnstile.passages", partition="0")

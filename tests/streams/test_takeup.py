@@ -1,4 +1,4 @@
-"""What is known of logs that ended is neither forgotten nor taken for the present; the decisions are in `kernels`."""
+"""What is known of logs that ended is neither forgotten nor mistaken for the present; `kernels` has the decisions."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

@@ -80,7 +80,7 @@ def _check_order(given: Mapping[str, str], start: int, end: int, *, now: int, zo
 
 
 def _time(given: Mapping[str, str], name: str, zone: str, *, latest: int = 0) -> int:
-    """Read a time as milliseconds; a plus sign that became a blank on the way is taken for one.
+    """Read a time as milliseconds; a plus sign that became a blank on the way is read as one.
 
     A local time that the clock shows twice is the first one, or the second unless that is after `latest`.
     """

@@ -15,7 +15,7 @@ _SECOND: Final = 1000
 MOST_COMING: Final = 60
 """Readings of moments that are not judged yet: a minute of them, which is longer than any is believed."""
 _MOST_MISSING: Final = 1 << 52
-"""Of one log and entrance: so any number of logs add up. Workers of before this limit told numbers without one."""
+"""Of one log and entrance: so any number of logs add up. Workers of before this limit published numbers without one."""
 
 
 class Figure(NamedTuple):
@@ -82,7 +82,7 @@ class Areas:
 
 
 class Leaks:
-    """Events that are known to be missing, as each log has told it: `missing` by log and entrance, `by_gate` added up.
+    """Events that are known to be missing, as published by each log: `missing` by log and entrance, `by_gate` in sum.
 
     It is what counts as long as the store was not asked: a device that came through two logs is complete in neither.
     """

@@ -138,7 +138,7 @@ class AlarmLog:
         for flow in said.flows:
             self._hear_flow(flow, flow.complete_to if arrived is None else min(flow.complete_to, arrived))
         self.areas.hear([self._as_of(each, arrived) for each in said.readings])
-        self.set_aside.hear(said.unprocessable)
+        self.set_aside.count(said.unprocessable)
         self._judge()
         for command in said.commands:
             self._command(command)

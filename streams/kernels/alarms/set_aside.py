@@ -19,9 +19,9 @@ class SetAside:
 
     logs: dict[str, tuple[int, int, int]] = field(default_factory=dict)
 
-    def hear(self, told: Mapping[str, int]) -> None:
+    def count(self, totals: Mapping[str, int]) -> None:
         """Take in what logs say; absolute, so what was known already changes nothing."""
-        for log, total in told.items():
+        for log, total in totals.items():
             known, before, _ = self.logs.get(log, (0, 0, 0))
             if total > known:
                 self.logs[log] = (total, before, 0)

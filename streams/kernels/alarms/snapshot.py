@@ -172,8 +172,8 @@ def _recent_in(plain: Plain, log: AlarmLog) -> None:
     kept, coming = (_counts_in(columns[name], names, recent) for name in ("kept", "coming"))
     recent.take_up(plain["entered"], kept)
     recent.coming = coming
-    for name, told in columns["known"].items():
-        known = _counts_in(told, names, recent)
+    for name, written in columns["known"].items():
+        known = _counts_in(written, names, recent)
         recent.known[name] = dict(zip(known.keys.tolist(), known.counts.tolist(), strict=True))
 
 

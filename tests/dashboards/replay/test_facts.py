@@ -251,7 +251,7 @@ def test_a_store_of_an_earlier_version_is_replayed_by_event_time(stage: Stage, m
     assert stage.replayed(moment, "then") == stage.live(moment)
 
 
-def test_what_was_taken_back_is_in_no_replay(stage: Stage) -> None:
+def test_what_was_retracted_is_in_no_replay(stage: Stage) -> None:
     whole = tuple(entry(n, QUARTER_PAST + n * 1000) for n in range(1, 6))
     stage.flush([Delivery("a", whole)])
     stage.flush([Delivery("b", whole[3:])])

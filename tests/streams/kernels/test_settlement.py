@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sinks.memory import MemorySink
 from sinks.rows import TABLES, Block
-from streams.kernels.settlement import CELL, DELIVERY, decide, taken_back, verdict_rows
+from streams.kernels.settlement import CELL, DELIVERY, decide, retraction_rows, verdict_rows
 from tests.sinks.deliveries import SITE, Delivery, counts_once, logs_of, truth
 from tests.streams.kernels.events import HORIZON, NINE, Event
 
@@ -96,7 +96,7 @@ class Store:
         whole = [
             dict(zip(CELL, key, strict=True)) | {"events": n, "anonymous": nobody} for key, (n, nobody) in cells.items()
         ]
-        self.write(*taken_back(self.columns(whole, (*CELL, "events", "anonymous"))))
+        self.write(*retraction_rows(self.columns(whole, (*CELL, "events", "anonymous"))))
 
     def sums(self, name: str) -> dict[tuple[Any, ...], int]:
         """Add a table of counts up over all logs."""
@@ -170,7 +170,7 @@ def test_any_assignment_order_and_crash_ends_in_each_event_once(
     assert {name: store.table(name) for name in TABLES} == before
 
 
-def test_what_was_taken_back_is_never_put_in_again() -> None:
+def test_what_was_retracted_is_never_put_in_again() -> None:
     store = Store()
     first, second, third = (Delivery(Event(seq=1), n, NINE + 1000 * n) for n in range(3))
     for known in ([second, third], [first, second, third], [second, third]):
