@@ -24,6 +24,7 @@ from streams.agents import (
 )
 from streams.alarms import Facts, Teller, read_inputs
 from streams.apart import apart
+from streams.brokers import BrokersError
 from streams.checkpoint import SnapshotTable, snapshot_of, snapshot_table
 from streams.codec import CorrectionCodec, PassageCodec
 from streams.consequences import rehearsal
@@ -35,6 +36,7 @@ from streams.kernels import corrections, snapshot
 from streams.kernels.alarms import snapshot as alarm_snapshot
 from streams.kernels.alarms.log import AlarmLog
 from streams.kernels.corrections import CorrectionLog
+from streams.kernels.log import LogName
 from streams.kernels.passages import PassageLog
 from streams.kernels.snapshot import Plain
 from streams.kernels.times import TimeRules
@@ -45,7 +47,7 @@ from streams.settling import Settling
 from streams.site import Site
 from streams.site_views import alarm_place_of, place_of, times_of, vocabulary_of
 from streams.suspects import AtWork, Suspects
-from streams.takeup import TakeUp
+from streams.takeup import TakeUp, check_topics
 from streams.topics import LARGEST_SNAPSHOT, SOURCES, changelog, output_topics
 from streams.unreadable import Unreadable
 
@@ -173,7 +175,12 @@ def create_app(
     if settling is not None:
         settle(app, settling, teller.judges, end=end)
     flusher = Flusher(
-        list(by_topic.values()), sink=sink, clock=times.clock, timings=timings, check_store=partial(_checked, take_up)
+        list(by_topic.values()),
+        sink=sink,
+        clock=times.clock,
+        timings=timings,
+        check_store=partial(_checked, take_up),
+        check_topics=partial(_checked_topics, take_up),
     )
     _flush_in_background(app, settings, flusher, end=end)
     return Parts(app, by_topic, venue, timings, flusher, offsets, end, unreadable)
@@ -209,6 +216,16 @@ async def _checked(take_up: TakeUp) -> None:
             await asyncio.to_thread(take_up.check_store)
         except StoreError as error:
             log.warning("the store does not say what it has", reason=error.reason)
+            await asyncio.sleep(_ASK_AGAIN_SECONDS)
+
+
+async def _checked_topics(take_up: TakeUp, logs: Sequence[LogName]) -> None:
+    """Return once the brokers have said that the topics are those of the logs. Raises SourceChangedError."""
+    while True:
+        try:
+            return await asyncio.to_thread(check_topics, take_up.brokers, logs)
+        except BrokersError as error:
+            log.warning("the brokers do not say which topics they have", reason=str(error))
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
 
 

@@ -1,11 +1,12 @@
 """What the brokers have of the topics that are counted: incarnations, partitions, first and last offsets, settings.
 
-Asked over connections of its own, so that it is known while a worker joins its group or hangs; for one thread.
+Asked over connections of its own, so that it is known while a worker joins its group or hangs; one thread at a time.
 """
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
@@ -49,6 +50,7 @@ class Brokers:
     kafka: Kafka
     _admin: Any = None
     _consumer: Any = None
+    _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self, topics: Sequence[str]) -> Mapping[str, TopicState]:
         """Return the topics that are there. Raises BrokersError."""
@@ -68,6 +70,12 @@ class Brokers:
             )
             for name, each in known.items()
         }
+
+    def incarnations(self, topics: Sequence[str]) -> Mapping[str, str]:
+        """Return the ids of the topics that are there, "" where brokers give none. Raises BrokersError."""
+        with self._asked() as admin:
+            found = admin.describe_topics(list(topics))
+        return {each["name"]: _incarnation(each.get("topic_id")) for each in found if each["error_code"] == 0}
 
     def settings(self, topics: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         """Return how topics that are there are set; nothing where brokers do not say, as some cannot."""
@@ -155,11 +163,12 @@ class Brokers:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except KafkaError as error:
-            self.close()
-            raise BrokersError(f"the brokers at {self.kafka.brokers} do not answer: {error!r}") from error
+        with self._turn:
+            try:
+                yield
+            except KafkaError as error:
+                self.close()
+                raise BrokersError(f"the brokers at {self.kafka.brokers} do not answer: {error!r}") from error
 
 
 def _incarnation(topic_id: object) -> str:

@@ -105,6 +105,11 @@ class Taken:
     news: bool
     complete_before: int
 
+    @property
+    def has_records(self) -> bool:
+        """Whether records were applied since the last time."""
+        return self.complete_before > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -479,7 +484,7 @@ class CutOffError(RuntimeError):
     """A flush was cut off with rows in its hands that nobody else has: the process must end, and count them again."""
 
 
-async def _nothing() -> None:
+async def _nothing(*_: object) -> None:
     """Check nothing."""
 
 
@@ -498,9 +503,14 @@ class Flusher:
         clock: SiteClock,
         timings: Timings,
         check_store: Callable[[], Awaitable[None]] = _nothing,
+        check_topics: Callable[[Sequence[LogName]], Awaitable[None]] = _nothing,
     ) -> None:
-        """Write to a sink; `check_store` returns once what is written may follow on what the store has."""
-        self.countings, self.check_store = countings, check_store
+        """Write to a sink.
+
+        `check_store` returns once what is written may follow on what the store has, `check_topics` once what was read
+        is known to be of the logs that it is counted in.
+        """
+        self.countings, self.check_store, self.check_topics = countings, check_store, check_topics
         self.sink, self.clock, self.timings = sink, clock, timings
         self.waiting_for_store_since: float | None = None
         self._flushing = asyncio.Lock()
@@ -521,6 +531,7 @@ class Flusher:
     async def _flush(self, *, snapshot: bool) -> None:
         started = time.perf_counter()
         taken = {counting: counting.take(snapshot=snapshot) for counting in self.countings}
+        await self.check_topics([each.log.name for some in taken.values() for each in some if each.has_records])
         await asyncio.gather(*map(_reject, taken, taken.values()))
         await self._store([each for some in taken.values() for each in some])
         for counting, some in taken.items():

@@ -37,7 +37,7 @@ _BACKOFF: Final = 4
 _GONE_MS: Final = 300_000
 """So long a partition that its topic no longer has may still be assigned to somebody."""
 _ENDED_LOOKS: Final = 20
-"""Looks after which whoever has read partitions that are gone has ended."""
+"""Looks after which whoever has read other logs of the partitions has ended."""
 
 ProblemKey = tuple[str, int, Problem]
 
@@ -64,7 +64,7 @@ class SourceWatch:
     _missing: Sequence[str] = ()
     _absent: Collection[Place] = ()
     _gone: frozenset[Place] = frozenset()
-    _vanished_noted: bool = False
+    _ended_checked: bool = False
     _waiting: Mapping[Place, tuple[int, int]] = field(default_factory=dict)
     _unread: frozenset[Place] = frozenset()
     _polls_unread: int = 0
@@ -106,8 +106,8 @@ class SourceWatch:
         self._rejoin_for_others(held, states)
         self._note_problems(states)
         self._check_blocked()
-        if self._looks >= _ENDED_LOOKS and not self._vanished_noted:
-            self._vanished_noted = self.take_up.note_vanished()
+        if self._looks >= _ENDED_LOOKS and not self._ended_checked:
+            self._ended_checked = self.take_up.check_ended()
 
     # -- what needs a new take-up --------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ Blocking calls to brokers and store: for a thread. Read `agents` next.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -41,6 +41,7 @@ class Surroundings(Protocol):
     """What a take-up asks of the brokers; see brokers.Brokers."""
 
     def look(self, topics: Sequence[str]) -> Mapping[str, TopicState]: ...  # noqa: D102
+    def incarnations(self, topics: Sequence[str]) -> Mapping[str, str]: ...  # noqa: D102
     def settings(self, topics: Sequence[str]) -> Mapping[str, Mapping[str, str]]: ...  # noqa: D102
     def committed(self) -> Mapping[Place, int]: ...  # noqa: D102
     def record_at(self, place: Place, offset: int) -> tuple[int, int] | None: ...  # noqa: D102
@@ -76,9 +77,10 @@ Verdict = Start | Blocked
 class TakeUp:
     """Decides for the partitions of one cluster, and notes what was lost with topics that were made anew.
 
-    taken_up: the logs that are read; states: what the brokers had then; vanished: next offsets of logs of partitions
-    that topics no longer have, for which this worker speaks. checked: whether the store answered the last time. A
-    worker that begins without it must decide again before it writes: the store may have come back from an older copy.
+    taken_up: the logs that are read; states: what the brokers had then; ended: next offsets of the logs before these,
+    and of partitions that topics no longer have, for which this worker speaks. checked: whether the store answered the
+    last time. A worker that begins without it must decide again before it writes: the store may have come back from an
+    older copy.
     """
 
     brokers: Surroundings
@@ -87,7 +89,7 @@ class TakeUp:
     incarnations: dict[Place, str] = field(default_factory=dict)
     assigned: dict[Place, Assigned] = field(default_factory=dict)
     taken_up: dict[Place, str] = field(default_factory=dict)
-    vanished: dict[str, int] = field(default_factory=dict)
+    ended: dict[str, int] = field(default_factory=dict)
     states: Mapping[str, TopicState] = field(default_factory=dict)
     checked: bool = True
     clock: Callable[[], float] = time.time
@@ -100,7 +102,7 @@ class TakeUp:
             self.brokers.look(topics),
             self.brokers.settings([each for each in topics if each in SOURCES]),
         )
-        self.states, self.taken_up, self.vanished = states, {}, {}
+        self.states, self.taken_up, self.ended = states, {}, {}
         stored = self._stored()
         self.checked = stored is not None or self.notes is None
         committed = self._committed(assigned, states)
@@ -226,19 +228,19 @@ class TakeUp:
         unreadable = min(each.unreadable, facts.end)  # what it says of itself may be garbage, too
         return Start(name, at, plain, era=era, accepted=accepted, ended=ended, unreadable=unreadable)
 
-    def note_vanished(self) -> bool:
-        """Note what was unread of partitions that topics no longer have; to be called once their readers have ended.
+    def check_ended(self) -> bool:
+        """See that logs have ended, and note what was unread of partitions that topics no longer have.
 
-        Returns whether the store said what it has. Raises StoreError, and SourceChangedError where one of their logs
-        went on after it was believed to have ended.
+        To be called once whoever read them before has ended, too. Returns whether the store said what it has. Raises
+        StoreError, and SourceChangedError where a log went on: this worker says up to when an older row is complete.
         """
         stored = self._stored()
         if stored is None:
             return False
         for rows in stored.progress.values():
             for row in rows:
-                if row["next_offset"] > self.vanished.get(row["log"], row["next_offset"]):
-                    raise SourceChangedError(f"{row['log']}: it went on after its partition was gone")
+                if row["next_offset"] > self.ended.get(row["log"], row["next_offset"]):
+                    raise SourceChangedError(f"{row['log']}: it went on after another log had begun")
         places = [
             (place, state.incarnation)
             for topic, state in self.states.items()
@@ -253,8 +255,9 @@ class TakeUp:
         topic, partition = place
         others = [row for row in progress.get(place, ()) if row["log"] != name]
         gone = [row for each in self._vanished(topic, progress) for row in progress[each]] if partition == 0 else []
-        self.vanished |= {row["log"]: row["next_offset"] for row in gone}
-        return [row for row in [*others, *gone] if row["cluster"] == self.cluster]
+        ended = [row for row in [*others, *gone] if row["cluster"] == self.cluster]
+        self.ended |= {row["log"]: row["next_offset"] for row in ended}
+        return ended
 
     def _vanished(self, topic: str, progress: Mapping[Place, Sequence[Row]]) -> Sequence[Place]:
         present = self.states[topic].end
@@ -308,6 +311,19 @@ class TakeUp:
                 *place, str(counted.log), "topic-replaced", counted.next, newest.end, newest.end - counted.next,
                 counted.arrived or now, now, now, _NOBODY, _REPLACED,
             )  # fmt: skip
+
+
+def check_topics(brokers: Surroundings, logs: Iterable[LogName]) -> None:
+    """See that what was read until now is of these logs, and not of topics that were made anew under their names.
+
+    Clients read on by name: where a log was empty, or the new one is long enough, no offset tells the two apart.
+    Raises BrokersError, and SourceChangedError where a topic was made anew.
+    """
+    known = {log.topic: log.incarnation for log in logs if log.incarnation and log.topic in SOURCES}
+    found = brokers.incarnations(sorted(known)) if known else {}
+    for topic, incarnation in found.items():
+        if incarnation != known[topic]:
+            raise SourceChangedError(f"{topic}: the topic was made anew; its new log is read from the beginning")
 
 
 def described(states: Mapping[str, TopicState]) -> list[str]:

@@ -226,12 +226,22 @@ def test_brokers_that_come_back_from_an_older_copy_are_noticed_and_each_event_co
     desk.until_total("E1", 55, 90)
 
 
-def test_a_topic_that_is_made_anew_with_fewer_partitions_is_counted_on_and_the_wall_is_fresh(desk: Desk) -> None:
-    desk.send("O01-7", range(1, 5), entrance="E2", partition=3)
-    desk.until_total("E2", 4)
+@pytest.mark.parametrize("partitions", [3, 2])
+def test_a_topic_that_is_made_anew_with_fewer_partitions_is_counted_on_by_all_workers(
+    desk: Desk, partitions: int
+) -> None:
+    if len(desk.plant.workers) == 1:
+        desk.plant.add_worker()
+    desk.until(lambda: len(desk.readers(TURNSTILES)) == 2, "two workers that read", 120)
+    before, counted = desk.total("E3"), desk.total("E2")
+    desk.send(f"O01-{partitions}", range(1, 11), entrance="E2", partition=partitions)  # the last partition of before
+    desk.until_total("E2", counted + 10)
     desk.delete_topics([TURNSTILES])
-    desk.create_topic(TURNSTILES, partitions=2)
+    desk.create_topic(TURNSTILES, partitions=partitions)
     desk.renew()
-    desk.send("O01-7", range(5, 8), entrance="E2", partition=1)
-    desk.until_total("E2", 7, 150)
+    for partition in range(partitions):
+        desk.send(f"O01-{partitions}-{partition}", range(1, 6), entrance="E3", partition=partition)
+    desk.until_total("E3", before + 5 * partitions, 150)
     desk.until(lambda: not desk.problems() and not desk.wall()["stale"], "a fresh wall", 150)
+    desk.until(lambda: len(desk.readers(TURNSTILES)) == 2, "two workers that read", 120)
+    assert desk.total("E3") == before + 5 * partitions

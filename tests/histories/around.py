@@ -40,6 +40,12 @@ class Brokers:
             if name in there
         }
 
+    def incarnations(self, topics: Sequence[str]) -> Mapping[str, str]:
+        """Return the ids of the topics that are there."""
+        self._reach()
+        there = self.plant.broker.topics
+        return {str(name): there[name].id for name in topics if name in there}
+
     def settings(self, topics: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         """Say that all is as it should be."""
         self._reach()

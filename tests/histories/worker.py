@@ -16,7 +16,7 @@ from sinks.sink import StoreError
 from streams import agents, alarms, counting, settling
 from streams.agents import KafkaOutlet, count_topic, settle, take_up_on_assignment, tell_alarms
 from streams.alarms import Teller
-from streams.app import _checked, _flush_in_background, _noting, trade_of
+from streams.app import _checked, _checked_topics, _flush_in_background, _noting, trade_of
 from streams.brokers import BrokersError
 from streams.checkpoint import SnapshotTable, age, key_of
 from streams.clock import SiteClock
@@ -328,7 +328,7 @@ class Worker(Process):
         sink = StoreSink(plant.store, plant.store_server, plant.network)
         self.flusher = Flusher(
             list(self.countings.values()), sink=sink, clock=TIMES.clock, timings=Timings(),
-            check_store=partial(_checked, take_up),
+            check_store=partial(_checked, take_up), check_topics=partial(_checked_topics, take_up),
         )  # fmt: skip
         settings = SimpleNamespace(
             worker=SimpleNamespace(flush_seconds=FLUSH_SECONDS, checkpoint_seconds=CHECKPOINT_SECONDS)

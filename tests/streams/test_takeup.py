@@ -14,7 +14,7 @@ from streams.kernels.log import LogName
 from streams.kernels.snapshot import Plain
 from streams.kernels.takeup import AcceptedLoss
 from streams.notes import Loss, PartitionNote
-from streams.takeup import Assigned, TakeUp
+from streams.takeup import Assigned, TakeUp, check_topics
 
 T = "turnstile.passages"
 
@@ -28,6 +28,10 @@ class Brokers:
     def look(self, topics: Sequence[str]) -> Mapping[str, TopicState]:
         """Return the one topic under any name."""
         return dict.fromkeys(topics, self.state)
+
+    def incarnations(self, topics: Sequence[str]) -> Mapping[str, str]:
+        """Return the id of the one topic under any name."""
+        return dict.fromkeys(topics, self.state.incarnation)
 
     def settings(self, topics: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         """Say nothing of how topics are set."""
@@ -136,13 +140,13 @@ def test_what_was_unread_of_a_topic_that_was_made_anew_is_lost_with_and_without_
     take_up, _ = taken_up(Brokers("id2", 4), notes, Assigned(T, 0, snapshot(0, "id1", 50) if kept else None))
     lost = (str(log_of(0, "id1")), 50, 100, 50)
     assert [(each.log, each.first, each.after, each.records) for each in notes.losses] == [lost]
-    assert take_up.note_vanished()  # by now their readers have ended
+    assert take_up.check_ended()  # by now their readers have ended
     gone = (str(log_of(3, "id1")), 70, 75, 5)
     assert [(each.log, each.first, each.after, each.records) for each in notes.losses] == [lost, gone]
-    assert take_up.note_vanished()
+    assert take_up.check_ended()
     assert len(notes.losses) == 2
     notes.away = True
-    assert not take_up.note_vanished()
+    assert not take_up.check_ended()
 
 
 def test_a_log_of_a_partition_that_is_gone_and_went_on_is_taken_for_ended_once_more() -> None:
@@ -150,9 +154,9 @@ def test_a_log_of_a_partition_that_is_gone_and_went_on_is_taken_for_ended_once_m
     take_up, _ = taken_up(Brokers("id2", 4), notes, Assigned(T, 0, snapshot(0, "id1", 50)))
     notes.set_next(3, "id1", 75)  # a flush of its reader was still under way
     with pytest.raises(SourceChangedError, match="went on after"):
-        take_up.note_vanished()
+        take_up.check_ended()
     again, _ = taken_up(Brokers("id2", 4), notes, Assigned(T, 0, snapshot(0, "id2", 0)))
-    again.note_vanished()
+    again.check_ended()
     assert notes.losses == []
 
 
@@ -184,3 +188,11 @@ def test_a_store_that_comes_back_and_knows_nothing_else_changes_nothing() -> Non
     notes.away = False
     take_up.check_store()
     assert take_up.checked
+
+
+def test_what_was_read_is_of_the_logs_that_it_is_counted_in() -> None:
+    brokers = Brokers("id2", 4)
+    check_topics(brokers, [log_of(0, "id2"), log_of(1, "id2")])
+    check_topics(brokers, [log_of(0, ""), LogName("c", "alarm.inputs", 0, "id1")])
+    with pytest.raises(SourceChangedError, match="the topic was made anew"):
+        check_topics(brokers, [log_of(0, "id1")])
