@@ -234,13 +234,13 @@ def test_a_topic_that_is_made_anew_with_fewer_partitions_is_counted_on_by_all_wo
         desk.plant.add_worker()
     desk.until(lambda: len(desk.readers(TURNSTILES)) == 2, "two workers that read", 120)
     before, counted = desk.total("E3"), desk.total("E2")
-    desk.send(f"O01-{partitions}", range(1, 11), entrance="E2", partition=partitions)  # the last partition of before
+    desk.send(f"fewer-{partitions}", range(1, 11), entrance="E2", partition=partitions)  # the last partition of before
     desk.until_total("E2", counted + 10)
     desk.delete_topics([TURNSTILES])
     desk.create_topic(TURNSTILES, partitions=partitions)
     desk.renew()
     for partition in range(partitions):
-        desk.send(f"O01-{partitions}-{partition}", range(1, 6), entrance="E3", partition=partition)
+        desk.send(f"fewer-{partitions}-{partition}", range(1, 6), entrance="E3", partition=partition)
     desk.until_total("E3", before + 5 * partitions, 150)
     desk.until(lambda: not desk.problems() and not desk.wall()["stale"], "a fresh wall", 150)
     desk.until(lambda: len(desk.readers(TURNSTILES)) == 2, "two workers that read", 120)
