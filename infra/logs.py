@@ -46,6 +46,7 @@ def show(as_json: Json = False) -> None:
                 f"lost: {loss['topic']} {loss['partition']}, offsets {loss['first']} to {loss['after'] - 1} "
                 f"({loss['records']} records, {loss['problem']}), of {days_named(loss['from_day'], loss['to_day'])}, "
                 f"accepted by {loss['actor']}: {loss['reason']}"
+                + (f"; {loss['recovered']} more were counted after all" if loss["recovered"] else "")
             )
         for each in said:
             _err.print(each, markup=False, soft_wrap=True)

@@ -29,11 +29,10 @@ from streams.kernels.cells import unpack as unpack_cells
 from streams.kernels.log import HoleError, LogName
 from streams.kernels.passages import PassageLog
 from streams.kernels.snapshot import Plain
-from streams.kernels.takeup import AcceptedLoss, Blocked, Problem
+from streams.kernels.takeup import AcceptedLoss, Blocked, missing_records
 from streams.kernels.venue import EntranceTotals, Total, Venue
-from streams.problem_words import advice
 from streams.settling import Settling
-from streams.takeup import Assigned, TakeUp, Verdict
+from streams.takeup import Assigned, Surroundings, TakeUp, Verdict
 from streams.topics import SOURCES
 from streams.unreadable import Unreadable
 
@@ -148,13 +147,7 @@ def entrance_totals(log: PassageLog, *, everything: bool = False) -> list[Entran
     ]
 
 
-FirstRecord = Callable[[tuple[str, int], int], tuple[int, int] | None]
-"""Asks the brokers for offset and time (ms) of the first record of a partition at or behind an offset."""
-
-
-def count_topic(
-    app: faust.App, counting: Counting[Any], *, end: EndProcess, first_record: FirstRecord = lambda *_: None
-) -> None:
+def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess, brokers: Surroundings) -> None:
     """Attach an agent that hands the joined messages of a source topic to its counting.
 
     Where offsets are missing that the brokers do not have either, the partition is read no further; where they have
@@ -172,7 +165,7 @@ def count_topic(
                     try:
                         await counting.apply(message.partition, value.records, generation=generation)
                     except HoleError as hole:
-                        await _settle(counting, hole, first_record)
+                        await _settle(counting, hole, brokers)
                         await counting.apply(message.partition, value.records, generation=generation)
             except Exception as error:  # noqa: BLE001  # whatever it is, going on would lose the event
                 end(error)
@@ -180,15 +173,17 @@ def count_topic(
     app.agent(topic, name=f"count.{counting.topic}", concurrency=1)(count)
 
 
-async def _settle(counting: Counting[Any], hole: HoleError, first_record: FirstRecord) -> None:
+async def _settle(counting: Counting[Any], hole: HoleError, brokers: Surroundings) -> None:
     """Block a partition, or pass over what is missing where nothing is counted; raise where the brokers have it."""
-    found = await asyncio.to_thread(first_record, (hole.log.topic, hole.log.partition), hole.expected)
+    place, generation = (hole.log.topic, hole.log.partition), counting.generation
+    found = await asyncio.to_thread(brokers.record_at, place, hole.expected)
     if found is None or found[0] != hole.got:
         raise hole
     if counting.topic in SOURCES:
-        blocked = Blocked(Problem.OFFSET_GAP, hole.log, hole.expected, hole.got)
-        counting.block(blocked)
-        log.error("partition is not read", log=str(hole.log), problem=blocked.problem, advice=advice(blocked))
+        state = (await asyncio.to_thread(brokers.look, [hole.log.topic])).get(hole.log.topic)
+        begin = 0 if state is None else state.begin.get(hole.log.partition, 0)
+        if generation == counting.generation:
+            counting.block(missing_records(hole.log, hole.expected, hole.got, begin=begin))
     else:
         counting.accept(hole.log.partition, AcceptedLoss(str(hole.log), hole.expected, hole.got))
         log.warning("records are missing", log=str(hole.log), first=hole.expected, after=hole.got)
@@ -284,8 +279,6 @@ async def _starts(
         begun = counting.assign([each for each in own if isinstance(each, Start)], blocked)
         starts |= {TP(counting.topic, partition): at for partition, at in begun.items()}
         log.info("logs taken up", topic=counting.topic, offsets=begun)
-        for each in blocked.values():
-            log.error("partition is not read", log=str(each.log), problem=each.problem, advice=advice(each))
     return starts
 
 

@@ -14,7 +14,6 @@ import structlog
 
 from sinks.sink import Sink, StoreError
 from streams.agents import (
-    FirstRecord,
     KafkaOutlet,
     count_topic,
     settle,
@@ -113,14 +112,13 @@ def create_app(
     cluster: str,
     end: EndProcess,
     take_up: TakeUp,
-    first_record: FirstRecord = lambda *_: None,
     inside: Callable[[], Occupancy] = lambda: Occupancy({}, {}),
     facts: Callable[[], Facts | None] = lambda: None,
     settling: Settling | None = None,
 ) -> Parts:
     """Build a worker: agents for persons, vehicles, corrections, alarms and the venue.
 
-    `end` is for what nobody expected; `take_up` decides where partitions are read on; `first_record` asks the brokers;
+    `end` is for what nobody expected; `take_up` decides where partitions are read on;
     `inside` and `facts` ask the store, and may raise its errors; `settling` retracts what was counted twice, in the
     worker that judges alarms.
     """
@@ -136,7 +134,7 @@ def create_app(
     )  # fmt: skip
     timings, venue = Timings(), Venue()
     countings: dict[str, tuple[Counting[Any], SnapshotTable]] = {}
-    end = _noting(suspects, lambda: [counting for counting, _ in countings.values()], end)
+    noted_end = _noting(suspects, lambda: [counting for counting, _ in countings.values()], end)
     for topic, partitions in _COUNTED.items():
         trade = trade_of(topic, site, times, partitions=settings.kafka.partitions)
         table = snapshot_table(
@@ -157,10 +155,10 @@ def create_app(
             suspects=known,
             at_work=at_work.begin,
         )
-        count_topic(app, counting, end=end, first_record=first_record)
+        count_topic(app, counting, end=noted_end, brokers=take_up.brokers)
         countings[topic] = (counting, table)
     watch_venue(app, venue, unreadable)
-    take_up_on_assignment(app, list(countings.values()), offsets, take_up, end=end)
+    take_up_on_assignment(app, list(countings.values()), offsets, take_up, end=noted_end)
     by_topic = {topic: counting for topic, (counting, _) in countings.items()}
     passages, alarms = [by_topic[topic] for topic in KIND_OF_TOPIC], by_topic[Topic.ALARM_INPUTS]
     teller = Teller(
@@ -171,7 +169,7 @@ def create_app(
         facts=facts,
         logs=lambda: [log for counting in by_topic.values() for log in counting.logs],
     )
-    tell_alarms(app, teller, end=end)
+    tell_alarms(app, teller, end=noted_end)
     if settling is not None:
         settle(app, settling, teller.judges, end=end)
     flusher = Flusher(
@@ -182,8 +180,8 @@ def create_app(
         check_store=partial(_checked, take_up),
         check_topics=partial(_checked_topics, take_up),
     )
-    _flush_in_background(app, settings, flusher, end=end)
-    return Parts(app, by_topic, venue, timings, flusher, offsets, end, unreadable)
+    _flush_in_background(app, settings, flusher, end=noted_end)
+    return Parts(app, by_topic, venue, timings, flusher, offsets, noted_end, unreadable)
 
 
 def _take_up_alone(trade: Trade[Any], plain: Plain) -> None:

@@ -137,7 +137,7 @@ class Brokers:
             self._consumer.assign([where])
             self._consumer.seek(where, offset)
             records = self._consumer.poll(timeout_ms=_RECORD_MS, max_records=1).get(where, [])
-            read_to = self._consumer.position(where)
+            read_to = self._consumer.position(where, timeout_ms=_RECORD_MS) or offset
         return (records[0].offset, records[0].timestamp) if records else None, read_to
 
     def close(self) -> None:

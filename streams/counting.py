@@ -25,6 +25,7 @@ from streams.kernels.snapshot import Plain
 from streams.kernels.takeup import AcceptedLoss, Blocked, Problem, skip
 from streams.metrics import Timings
 from streams.parking import Parked, notes, park
+from streams.problem_words import advice
 from streams.suspects import Stretch
 
 log = structlog.get_logger()
@@ -210,7 +211,9 @@ class Counting(Generic[L]):
         for each in held.values():
             self._pass_over_accepted(each)
             each.begun_at, each.suspect = each.log.next_offset, self._suspect(each)
-        self._held, self.blocked = held, dict(blocked or {})  # whole: other threads look at them
+        self._held, self.blocked = held, {}  # whole: other threads look at them
+        for one in (blocked or {}).values():
+            self.block(one)
         self._make_room()
         return {partition: each.log.next_offset for partition, each in held.items()}
 
@@ -235,7 +238,8 @@ class Counting(Generic[L]):
 
     def block(self, blocked: Blocked) -> None:
         """Read a partition no further; what was applied of it is still stored."""
-        self.blocked = {**self.blocked, blocked.log.partition: blocked}
+        self.blocked = {**self.blocked, blocked.log.partition: blocked}  # whole: other threads look at it
+        log.error("partition is not read", log=str(blocked.log), problem=blocked.problem, advice=advice(blocked))
 
     def accept(self, partition: int, loss: AcceptedLoss) -> None:
         """Let a log pass over records that are lost."""

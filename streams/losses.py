@@ -38,10 +38,7 @@ def accept(notes: Notes, brokers: Brokers, wanted: Acceptance, *, now: int) -> L
         if not 0 < len(value) <= _LONGEST:
             raise AcceptLossError(f"--{name}: {len(value)} characters; expected 1 to {_LONGEST}")
     problem = _problem(notes.problems(), wanted)
-    first, after = problem.first, problem.after
-    if problem.problem in (Problem.RECORDS_DELETED, Problem.STATE_LOST):
-        state = brokers.look([wanted.topic]).get(wanted.topic)
-        after = max(after, state.begin.get(wanted.partition, 0) if state else 0)  # more may be gone by now
+    first, after = _still_lost(notes, brokers, problem)
     loss = Loss(
         topic=wanted.topic,
         partition=wanted.partition,
@@ -83,6 +80,23 @@ def _problem(problems: Sequence[ProblemNote], wanted: Acceptance) -> ProblemNote
     raise AcceptLossError(
         f"{wanted.topic} {wanted.partition}: nothing stands in the way of this partition; those with a loss: {there}"
     )
+
+
+def _still_lost(notes: Notes, brokers: Brokers, problem: ProblemNote) -> tuple[int, int]:
+    """Return [first, after): what of it the brokers lack by now, without what was accepted before."""
+    first, after = problem.first, problem.after
+    if problem.problem in (Problem.RECORDS_DELETED, Problem.STATE_LOST):
+        state = brokers.look([problem.topic]).get(problem.topic)
+        after = after if state is None else state.begin.get(problem.partition, after)
+        if after <= first:
+            raise AcceptLossError(
+                f"{problem.topic} {problem.partition}: the brokers have these records again, so nothing is lost; "
+                "the partition is read on by itself within seconds"
+            )
+    for each in sorted(notes.accepted(), key=lambda loss: loss.first):
+        if each.log == problem.log and each.first <= first < each.after < after:
+            first = each.after
+    return first, after
 
 
 def _gone_by(brokers: Brokers, wanted: Acceptance, after: int, now: int) -> int:

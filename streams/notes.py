@@ -59,6 +59,14 @@ class ProblemNote:
     after: int
     since: int
 
+    @property
+    def key(self) -> "ProblemKey":
+        """Name the problem, as long as it lasts."""
+        return self.topic, self.partition, self.problem
+
+
+ProblemKey = tuple[str, int, Problem]
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:
@@ -146,13 +154,14 @@ class Notes:
             " FROM gatepulse.source_problems WHERE cluster = %(cluster)s",
             {"cluster": self.cluster},
         )
-        return [ProblemNote(row[0], row[1], Problem(row[2]), *row[3:]) for row in rows]
+        # A worker of another version may know others.
+        return [ProblemNote(row[0], row[1], Problem(row[2]), *row[3:]) for row in rows if row[2] in frozenset(Problem)]
 
     def losses(self) -> Sequence[Row]:
         """Return every loss, the newest first."""
         names = (
             "topic", "partition", "log", "problem", "first", "after", "records", "actor", "reason", "accepted_at",
-            "kind", "from_day", "to_day",
+            "kind", "from_day", "to_day", "recovered",
         )  # fmt: skip
         rows = self._reader.query(
             f"SELECT {', '.join(names)} FROM gatepulse.losses WHERE cluster = %(cluster)s"  # noqa: S608  # ours

@@ -86,6 +86,12 @@ WORDS: Final[dict[Problem, Words]] = {
 """Every problem, once."""
 
 
+def names_of(problem: str) -> tuple[str, str]:
+    """Return what a problem is called in Chinese and English; one that only another version knows by its own name."""
+    words = WORDS.get(Problem(problem)) if problem in frozenset(Problem) else None
+    return (problem, problem) if words is None else (words.zh, words.en)
+
+
 def advice(blocked: Blocked) -> str:
     """Say what to do about a partition that is not read."""
     return WORDS[blocked.problem].advice.format(place=f"{blocked.log.topic} {blocked.log.partition}")

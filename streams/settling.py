@@ -217,15 +217,17 @@ class Settling:
         then: dict[tuple[str, int], dict[str, list[Range]]] = {}
         for device, epoch, name, ranges in before:
             then.setdefault((device, epoch), {})[name] = ranges
-        work = Work(claims=claims)
+        work, numbers = Work(claims=claims), 0
         for (device, epoch), rows in itertools.groupby(found, key=lambda row: (row[0], row[1])):
             logs = {name: (ranges, version) for _, _, name, ranges, version in rows}
             if any(version > claims.get(name, -1) for name, (_, version) in logs.items()):
                 continue
-            if sum(piece.size for piece in work.pieces) > ROUND:
+            if numbers > ROUND:
                 break
             now = {name: ranges for name, (ranges, _) in logs.items()}
-            work.pieces.extend(await self._pieces(device, epoch, unsettled(now, then.get((device, epoch), {}))))
+            some = await self._pieces(device, epoch, unsettled(now, then.get((device, epoch), {})))
+            numbers += sum(piece.size for piece in some)
+            work.pieces.extend(some)
             work.done.append(_settled_device(device, epoch, now))
         return work
 
@@ -379,11 +381,10 @@ def _settled_device(device: str, epoch: int, now: Mapping[str, Sequence[Range]])
 
 def _marks(where: str) -> str:
     """Return the statement that marks deliveries as what was decided about them."""
-    columns = TABLES["deliveries"].columns
-    same = ", ".join(f"d.{name}" for name in columns if name not in ("settled", "seen"))
+    same = [name for name in TABLES["deliveries"].columns if name not in ("settled", "seen")]
     return f"""
-INSERT INTO gatepulse_store.deliveries ({", ".join(columns[:-3])}, arrived, settled, seen)
-SELECT {same}, v.verdict, v.seen
+INSERT INTO gatepulse_store.deliveries ({", ".join(same)}, settled, seen)
+SELECT {", ".join(f"d.{name}" for name in same)}, v.verdict, v.seen
 FROM (SELECT * FROM gatepulse_store.deliveries FINAL WHERE {where}) AS d
 INNER JOIN (SELECT log, offset, line, verdict, seen FROM gatepulse_store.verdicts FINAL WHERE {where}) AS v
     ON v.log = d.log AND v.offset = d.offset AND v.line = d.line

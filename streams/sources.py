@@ -19,32 +19,27 @@ from streams.contract import Topic
 from streams.counting import Counting, Start
 from streams.ends import EndProcess, SourceChangedError
 from streams.kernels.log import LogName
-from streams.kernels.takeup import Blocked, Problem, same_topic, skip
-from streams.notes import Notes, PartitionNote, ProblemNote
-from streams.problem_words import advice
-from streams.takeup import TakeUp, described
+from streams.kernels.takeup import Blocked, Problem, missing_records, same_topic, skip
+from streams.notes import Notes, PartitionNote, ProblemKey, ProblemNote
+from streams.takeup import TakenUp, TakeUp, described
 from streams.topics import SOURCES, changelog, output_topics
+from streams.unassigned import Unassigned
 
 log = structlog.get_logger()
 
 TICK_SECONDS: Final = 1.5
-_SETTINGS_TICKS: Final = 20
+_SETTINGS_POLLS: Final = 20
 _WATCHED: Final = (*SOURCES, Topic.ALARM_INPUTS)
 _WHOLE_TOPIC: Final = -1
-_FIRST_REJOIN: Final = 3
-"""Polls after which the group is rejoined while partitions are read by no worker; then after _BACKOFF times as many."""
-_BACKOFF: Final = 4
 _GONE_MS: Final = 300_000
 """So long a partition that its topic no longer has may still be assigned to somebody."""
-_ENDED_LOOKS: Final = 20
-"""Looks after which whoever has read other logs of the partitions has ended."""
-
-ProblemKey = tuple[str, int, Problem]
+_ENDED_POLLS: Final = 20
+"""Polls after a take-up by which whoever has read other logs of the partitions has ended."""
 
 
 @dataclass
 class SourceWatch:
-    """Looks at the source topics. `take_up` is asked again about partitions that are blocked."""
+    """Polls the brokers for the source topics. `recheck` decides again about partitions that are blocked."""
 
     brokers: Brokers
     notes: Notes
@@ -54,7 +49,7 @@ class SourceWatch:
     end: EndProcess
     rejoin: Callable[[], object] = lambda: None
     clock: Callable[[], float] = time.time
-    _looks: int = 0
+    _polls: int = 0
     _settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     _noted: Mapping[tuple[str, int, str], PartitionNote] | None = None
     _places: frozenset[tuple[str, int, str]] = frozenset()
@@ -63,15 +58,13 @@ class SourceWatch:
     _matched: Mapping[str, int] = field(default_factory=dict)
     _missing: Sequence[str] = ()
     _absent: Collection[Place] = ()
-    _gone: frozenset[Place] = frozenset()
-    _ended_checked: bool = False
+    _ended_of: TakenUp | None = None
+    _ended_due: int = 0
     _waiting: Mapping[Place, tuple[int, int]] = field(default_factory=dict)
-    _unread: frozenset[Place] = frozenset()
-    _polls_unread: int = 0
-    _rejoin_at: int = 0
+    _unassigned: Unassigned = field(default_factory=Unassigned)
 
     def start(self) -> threading.Thread:
-        """Look for ever, on a thread of its own."""
+        """Poll for ever, on a thread of its own."""
         thread = threading.Thread(target=self._run, name="sources", daemon=True)
         thread.start()
         return thread
@@ -80,38 +73,36 @@ class SourceWatch:
         pause = threading.Event()  # time.sleep fails under libfaketime, with which clocks are tested
         while True:
             try:
-                self.look()
+                self.poll()
             except BrokersError as error:
-                log.warning("the source topics cannot be looked at", reason=str(error))
+                log.warning("the brokers cannot be asked for the source topics", reason=str(error))
             except StoreError as error:
-                log.warning("what was seen of the source topics cannot be noted", reason=error.reason)
+                log.warning("the state of the source topics cannot be stored", reason=error.reason)
             except Exception as error:  # noqa: BLE001  # without it nobody would notice what is not read
                 self.end(error)
             pause.wait(TICK_SECONDS)
 
-    def look(self) -> None:
-        """Look once. Raises BrokersError and StoreError."""
-        held = self._held()
+    def poll(self) -> None:
+        """Compare once what is read with what the brokers have. Raises BrokersError and StoreError."""
+        held = self._next_offsets()
         states = self.brokers.look(_WATCHED)
-        if self._looks % _SETTINGS_TICKS == 0:
-            self._settings = self.brokers.settings(described(states))
-        self._looks += 1
+        if self._polls % _SETTINGS_POLLS == 0:
+            self._settings = self.brokers.settings(described(states)) or self._settings
+        self._polls += 1
         self._check_held(held, states)
         self._look_for_absent(held, states)
         self._block_at_gaps(held, states)
-        self._recreate_output_topics()
-        self._match_changelogs(states)
+        self._prepare_topics(states)
         self._note_partitions(states)
         self._note_readers()
-        self._rejoin_for_others(held, states)
         self._note_problems(states)
+        self._rebalance(held)
         self._check_blocked()
-        if self._looks >= _ENDED_LOOKS and not self._ended_checked:
-            self._ended_checked = self.take_up.check_ended()
+        self._check_ended()
 
     # -- what needs a new take-up --------------------------------------------------------------------------------------
 
-    def _held(self) -> dict[Place, int]:
+    def _next_offsets(self) -> dict[Place, int]:
         """Return the next offsets of the logs that are read: before the brokers are asked where their logs end."""
         return {
             (topic, each.name.partition): each.next_offset
@@ -129,7 +120,8 @@ class SourceWatch:
                 if (topic, partition) in self._absent:
                     raise SourceChangedError(f"{topic} {partition}: the topic no longer has this partition")
                 continue  # an answer from the moment at which the topic was made
-            if state.incarnation != self.take_up.incarnations.get((topic, partition), state.incarnation):
+            known = self.take_up.newest.states.get(topic, state)
+            if state.incarnation != known.incarnation:
                 raise SourceChangedError(f"{topic}: the topic was made anew; its new log is read from the beginning")
             if next_offset > state.end[partition]:
                 raise SourceChangedError(
@@ -138,7 +130,7 @@ class SourceWatch:
                 )
 
     def _look_for_absent(self, held: Mapping[Place, int], states: Mapping[str, TopicState]) -> None:
-        """Remember which partitions are read that their topics do not have at this look."""
+        """Remember which partitions are read that their topics do not have at this poll."""
         self._absent = {place for place in held if place[0] in states and place[1] not in states[place[0]].end}
 
     def _block_at_gaps(self, held: Mapping[Place, int], states: Mapping[str, TopicState]) -> None:
@@ -154,9 +146,7 @@ class SourceWatch:
             counting = self.countings[topic]
             one = counting.log_of(partition)
             if one is not None and one.next_offset == at:
-                blocked = Blocked(Problem.OFFSET_GAP, one.name, at, end)
-                counting.block(blocked)
-                log.error("partition is not read", log=str(one.name), problem=blocked.problem, advice=advice(blocked))
+                counting.block(missing_records(one.name, at, end, begin=states[topic].begin[partition]))
 
     def _check_blocked(self) -> None:
         """Take partitions up again once nothing stands in their way."""
@@ -166,58 +156,69 @@ class SourceWatch:
             for number, each in counting.blocked.items()
         }
         gaps = [each for each in blocked.values() if each.problem is Problem.OFFSET_GAP]
-        assigned = self.take_up.assigned  # what is being assigned now may not be what was blocked
+        assigned = self.take_up.newest.assigned  # what is being assigned now may not be what was blocked
         others = [
             assigned[place]
             for place, each in blocked.items()
             if place in assigned and each.problem not in (Problem.OFFSET_GAP, Problem.SNAPSHOTS_APART)
         ]  # snapshots that get their partition are assigned anew, and their topic with them
         accepted = self.notes.accepted() if gaps else ()
+        verdicts = self.recheck.decide(others) if others else ()
         if any(skip(accepted, str(each.log), each.first, each.after) is not None for each in gaps) or any(
-            isinstance(verdict, Start) for verdict in (self.recheck.decide(others) if others else ())
+            isinstance(verdict, Start) for verdict in verdicts
         ):
             raise SourceChangedError("nothing stands in the way of a partition any more; it is read on")
+        for verdict in verdicts:
+            if isinstance(verdict, Blocked) and blocked.get((verdict.log.topic, verdict.log.partition)) != verdict:
+                self.countings[verdict.log.topic].block(verdict)  # for another reason, or of more records, than before
 
     # -- what is prepared and noted ------------------------------------------------------------------------------------
 
-    def _rejoin_for_others(self, held: Mapping[Place, int], states: Mapping[str, TopicState]) -> None:
-        """Let the group assign its partitions again while nobody has ever read one of them, or while one is not there.
-
-        A member that returned within its session gets its partitions back without a rebalance. If it leads the group,
-        aiokafka does not tell it so, and then no member watches for partitions that were added or are gone.
-        """
-        self._unread -= held.keys()
-        gone = {place for place in self._gone if place[0] in states and place[1] not in states[place[0]].end}
-        if not (gone or (self._unread and held)):
+    def _rebalance(self, held: Mapping[Place, int]) -> None:
+        """Let the group assign its partitions again where its assignment is known to be wrong."""
+        wrong = self._unassigned
+        if not wrong.poll(held.keys()):
             return
-        self._polls_unread += 1
-        if self._polls_unread == self._rejoin_at:
-            self._rejoin_at *= _BACKOFF  # another worker may only be slow to start
-            blocked = {(each.topic, each.partition) for each in self.notes.problems()}
-            self._unread = self._never_read(self._unread - blocked)
-            if gone or self._unread:
-                log.warning(
-                    "partitions are read by no worker or are gone; rejoining the group",
-                    unread=sorted(self._unread), gone=sorted(gone),
-                )  # fmt: skip
-                self.rejoin()
+        blocked = {(each.topic, each.partition) for each in self.notes.problems()}
+        wrong.unread = self._never_read(wrong.unread - blocked)
+        if wrong.gone or wrong.unread:
+            log.warning(
+                "partitions are read by no worker or are gone; rejoining the group",
+                unread=sorted(wrong.unread), gone=sorted(wrong.gone),
+            )  # fmt: skip
+            self.rejoin()
 
     def _never_read(self, places: Iterable[Place]) -> frozenset[Place]:
         progress = self.notes.progress()
         return frozenset(place for place in places if not any(row["worker"] for row in progress.get(place, ())))
 
+    def _check_ended(self) -> None:
+        """Check the logs that ended before a take-up, once for each, and so long after it that nobody reads them."""
+        if self.take_up.newest is not self._ended_of:
+            self._ended_of, self._ended_due = self.take_up.newest, self._polls + _ENDED_POLLS
+        if 0 < self._ended_due <= self._polls and self.take_up.check_ended():
+            self._ended_due = 0
+
+    def _prepare_topics(self, states: Mapping[str, TopicState]) -> None:
+        """Create topics and partitions that workers write. Brokers may refuse it, which must stop nothing else."""
+        try:
+            self._recreate_output_topics()
+            self._match_changelogs(states)
+        except BrokersError as error:
+            log.warning("topics that workers write cannot be created", reason=str(error))
+
     def _recreate_output_topics(self) -> None:
         """Create again the topics that only workers write and somebody has deleted: else no flush would end."""
         missing = self.brokers.missing(output_topics(self.brokers.kafka))
+        self._missing = tuple(plan.name for plan in missing)
         if missing and self.brokers.kafka.create_topics:
             for plan in self.brokers.create(missing):
                 log.warning("a deleted topic was created again", topic=plan.name)
-            missing, self._matched = [], {}  # it may have fewer partitions than its topic
-        self._missing = tuple(plan.name for plan in missing)
+            self._missing, self._matched = (), {}  # it may have fewer partitions than its topic
 
     def _match_changelogs(self, states: Mapping[str, TopicState]) -> None:
         wanted = {changelog(self.brokers.kafka, Topic(topic)): len(state.end) for topic, state in states.items()}
-        if wanted != self._matched:
+        if wanted != self._matched and self.brokers.kafka.create_topics:
             for plan in self.brokers.match_changelogs():
                 log.warning("partitions added", topic=plan.name, partitions=plan.partitions)
             self._matched = wanted
@@ -258,7 +259,10 @@ class SourceWatch:
     def _note_unread(self, partitions: Sequence[PartitionNote]) -> None:
         """Let figures be as old as the partitions of which nothing is stored yet."""
         progress = self.notes.progress()
-        bases = {each: LogName(self.notes.cluster, each.topic, each.partition, each.incarnation) for each in partitions}
+        bases = {
+            each: LogName(self.notes.cluster, each.topic, each.partition, each.incarnation, each.begin)
+            for each in partitions
+        }
         unread = [
             each
             for each, base in bases.items()
@@ -268,48 +272,39 @@ class SourceWatch:
             )
         ]
         self.notes.note_unread(unread, [str(bases[each]) for each in unread])
-        self._unread = self._never_read((each.topic, each.partition) for each in partitions)
-        self._polls_unread, self._rejoin_at = 0, _FIRST_REJOIN
+        self._unassigned.begin(self._never_read((each.topic, each.partition) for each in partitions))
 
     def _note_problems(self, states: Mapping[str, TopicState]) -> None:
-        known = {(each.topic, each.partition, each.problem): each for each in self.notes.problems()}
         now = round(self.clock() * 1000)
-        found = {(each.topic, each.partition, each.problem): each for each in self._found(states, now)}
-        mine = {
-            (topic, number)
-            for topic, counting in self.countings.items()
-            for number in (*counting.blocked, *(each.name.partition for each in counting.logs))
+        known = {each.key: each for each in self.notes.problems()}
+        found = {
+            each.key: replace(each, since=known[each.key].since) if each.key in known else each
+            for each in self._found(states, now)
         }
-        absent = {
-            key: each
-            for key, each in known.items()
-            if each.topic in states and each.partition not in (_WHOLE_TOPIC, *states[each.topic].end)
-        }
-        held = {key for key, each in absent.items() if each.problem is Problem.TOPIC_MISSING}  # by some worker, perhaps
-        self._gone = frozenset((topic, partition) for topic, partition, _ in held)
-        ended = {key for key, each in absent.items() if key not in held or now - each.since > _GONE_MS}
-        over = [
+        self.notes.note_problems([each for key, each in found.items() if known.get(key) != each], resolved=False)
+        absent = [
             each
-            for key, each in known.items()
-            if key not in found
-            and (
-                each.partition == _WHOLE_TOPIC
-                or (each.topic, each.partition) in mine
-                or key in {*self._problems, *ended}
-            )
+            for each in known.values()
+            if each.topic in states and each.partition not in (_WHOLE_TOPIC, *states[each.topic].end)
         ]
-        fresh = [each for key, each in found.items() if key not in known]
-        changed = [
-            replace(each, since=known[key].since)
-            for key, each in found.items()
-            if key in known and replace(each, since=known[key].since) != known[key]
-        ]
-        self.notes.note_problems([*fresh, *changed], resolved=False)
-        self.notes.note_problems(over, resolved=True)
+        assigned = [each for each in absent if each.problem is Problem.TOPIC_MISSING]  # to some worker, perhaps
+        self._unassigned.gone = frozenset((each.topic, each.partition) for each in assigned)
+        vanished = {each.key for each in absent if each not in assigned or now - each.since > _GONE_MS}
+        mine = {key for key in known if key in self._problems or self._is_mine(key)}
+        over = (mine | vanished) - found.keys()
+        self.notes.note_problems([known[key] for key in sorted(over)], resolved=True)
         self._problems = found
 
+    def _is_mine(self, key: ProblemKey) -> bool:
+        """Tell whether it is this worker that sees when a problem is over."""
+        topic, partition, _ = key
+        counting = self.countings.get(topic)
+        return partition == _WHOLE_TOPIC or (
+            counting is not None and (partition in counting.blocked or counting.log_of(partition) is not None)
+        )
+
     def problems(self) -> list[ProblemKey]:
-        """Return what stands in the way as of the last look; any thread may ask."""
+        """Return what stands in the way as of the last poll; any thread may ask."""
         return sorted(self._problems)
 
     def _found(self, states: Mapping[str, TopicState], now: int) -> Iterator[ProblemNote]:

@@ -73,37 +73,41 @@ class Stored:
 Verdict = Start | Blocked
 
 
+@dataclass(frozen=True, slots=True)
+class TakenUp:
+    """One assignment as it was taken up.
+
+    states: what the brokers had then. logs: those that are read. ended: next offsets of the logs before these, and of
+    partitions that topics no longer have, whose completeness this worker publishes.
+    """
+
+    assigned: Mapping[Place, Assigned] = field(default_factory=dict)
+    states: Mapping[str, TopicState] = field(default_factory=dict)
+    logs: dict[Place, str] = field(default_factory=dict)
+    ended: dict[str, int] = field(default_factory=dict)
+
+
 @dataclass
 class TakeUp:
     """Decides for the partitions of one cluster, and notes what was lost with topics that were made anew.
 
-    taken_up: the logs that are read; states: what the brokers had then; ended: next offsets of the logs before these,
-    and of partitions that topics no longer have, for which this worker speaks. checked: whether the store answered the
-    last time. A worker that begins without it must decide again before it writes: the store may have come back from an
-    older copy.
+    newest: what was decided last; whole, as other threads read it. checked: whether the store answered then. A worker
+    that begins without it must decide again before it writes: the store may have come back from an older copy.
     """
 
     brokers: Surroundings
     notes: Notes | None
     cluster: str
-    incarnations: dict[Place, str] = field(default_factory=dict)
-    assigned: dict[Place, Assigned] = field(default_factory=dict)
-    taken_up: dict[Place, str] = field(default_factory=dict)
-    ended: dict[str, int] = field(default_factory=dict)
-    states: Mapping[str, TopicState] = field(default_factory=dict)
+    newest: TakenUp = field(default_factory=TakenUp)
     checked: bool = True
     clock: Callable[[], float] = time.time
 
     def decide(self, assigned: Sequence[Assigned]) -> list[Verdict]:
         """Return for each partition how it is read on, or why it is not. Raises BrokersError."""
         topics = sorted({each.topic for each in assigned})
-        self.assigned = {(each.topic, each.partition): each for each in assigned}
-        states, settings = (
-            self.brokers.look(topics),
-            self.brokers.settings([each for each in topics if each in SOURCES]),
-        )
-        self.states, self.taken_up, self.ended = states, {}, {}
-        stored = self._stored()
+        states = self.brokers.look(topics)
+        settings, stored = self.brokers.settings(described(states)), self._stored()
+        taken_up = TakenUp({(each.topic, each.partition): each for each in assigned}, states)
         self.checked = stored is not None or self.notes is None
         committed = self._committed(assigned, states)
         verdicts: list[Verdict] = []
@@ -112,12 +116,12 @@ class TakeUp:
             if state is None or each.partition not in state.end:
                 verdicts.append(Blocked(Problem.TOPIC_MISSING, self._base(each, "")))
                 continue
-            self.incarnations[each.topic, each.partition] = state.incarnation
             if "compact" in settings.get(each.topic, {}).get("cleanup.policy", ""):
                 verdicts.append(Blocked(Problem.COMPACTED, self._base(each, state.incarnation)))
             else:
                 facts = self._facts(each, state, stored, committed.get((each.topic, each.partition), 0))
-                verdicts.append(self._verdict(each, facts, stored))
+                verdicts.append(self._verdict(each, facts, stored, taken_up))
+        self.newest = taken_up
         return verdicts
 
     def check_store(self) -> None:
@@ -129,7 +133,7 @@ class TakeUp:
             return
         progress = self.notes.progress()
         stored = {row["log"]: row["next_offset"] for rows in progress.values() for row in rows}
-        for each in self.assigned.values():
+        for each in self.newest.assigned.values():
             snapshot = None if each.snapshot is None or each.topic not in SOURCES else snapshot_of(each.snapshot)
             if snapshot is not None and stored.get(str(snapshot.log), snapshot.log.first) < snapshot.next:
                 raise SourceChangedError(f"{snapshot.log}: the store has less of it than its snapshot says")
@@ -139,8 +143,8 @@ class TakeUp:
                 for log in map(LogName.parse, stored)
             ):
                 raise SourceChangedError(f"{each.topic} {each.partition}: the store knows of a later log")
-        for place, name in self.taken_up.items():
-            if self._ended(place, name, progress):  # nobody would say any more up to when these are complete
+        for place, name in self.newest.logs.items():
+            if self._ended(place, name, progress, self.newest):  # nobody would publish up to when these are complete
                 raise SourceChangedError(f"{name}: the store knows of logs that ended before it")
         self.checked = True
 
@@ -209,7 +213,7 @@ class TakeUp:
         found = self.brokers.record_at(place, snapshot.next - 1)
         return found[1] if found is not None and found[0] == snapshot.next - 1 else 0
 
-    def _verdict(self, each: Assigned, facts: Facts, stored: Stored | None) -> Verdict:
+    def _verdict(self, each: Assigned, facts: Facts, stored: Stored | None, taken_up: TakenUp) -> Verdict:
         if each.apart:
             return Blocked(Problem.SNAPSHOTS_APART, facts.base)
         decision = (take_up if each.topic in SOURCES else take_up_auxiliary)(facts)
@@ -223,8 +227,9 @@ class TakeUp:
             plain = None if each.topic in SOURCES else _renamed(each.snapshot, decision)
             self._begun(decision, facts, stored)
         place = name.topic, name.partition
-        self.taken_up[place] = str(name)
-        ended = () if stored is None else self._ended(place, str(name), stored.progress)
+        ended = () if stored is None else self._ended(place, str(name), stored.progress, taken_up)
+        taken_up.logs[place] = str(name)
+        taken_up.ended.update({row["log"]: row["next_offset"] for row in ended})
         unreadable = min(each.unreadable, facts.end)  # what it says of itself may be garbage, too
         return Start(name, at, plain, era=era, accepted=accepted, ended=ended, unreadable=unreadable)
 
@@ -234,34 +239,34 @@ class TakeUp:
         To be called once whoever read them before has ended, too. Returns whether the store said what it has. Raises
         StoreError, and SourceChangedError where a log went on: this worker says up to when an older row is complete.
         """
-        stored = self._stored()
+        stored, newest = self._stored(), self.newest
         if stored is None:
             return False
-        for rows in stored.progress.values():
-            for row in rows:
-                if row["next_offset"] > self.ended.get(row["log"], row["next_offset"]):
+        for place, name in newest.logs.items():
+            for row in self._ended(place, name, stored.progress, newest):
+                if row["next_offset"] > newest.ended.get(row["log"], -1):
                     raise SourceChangedError(f"{row['log']}: it went on after another log had begun")
-        places = [
+        vanished = [
             (place, state.incarnation)
-            for topic, state in self.states.items()
-            if topic in SOURCES and (topic, 0) in self.taken_up
-            for place in self._vanished(topic, stored.progress)
+            for topic, state in newest.states.items()
+            if topic in SOURCES and (topic, 0) in newest.logs
+            for place in _vanished(state, topic, stored.progress)
         ]
-        self._note([loss for place, now in places for loss in self._unread(place, now, None, stored)], stored)
+        self._note([loss for place, now in vanished for loss in self._unread(place, now, None, stored)], stored)
         return True
 
-    def _ended(self, place: Place, name: str, progress: Mapping[Place, Sequence[Row]]) -> Sequence[Row]:
+    def _ended(
+        self, place: Place, name: str, progress: Mapping[Place, Sequence[Row]], taken_up: TakenUp
+    ) -> Sequence[Row]:
         """Return the other logs of a partition; with partition 0 those of partitions that its topic no longer has."""
         topic, partition = place
         others = [row for row in progress.get(place, ()) if row["log"] != name]
-        gone = [row for each in self._vanished(topic, progress) for row in progress[each]] if partition == 0 else []
-        ended = [row for row in [*others, *gone] if row["cluster"] == self.cluster]
-        self.ended |= {row["log"]: row["next_offset"] for row in ended}
-        return ended
-
-    def _vanished(self, topic: str, progress: Mapping[Place, Sequence[Row]]) -> Sequence[Place]:
-        present = self.states[topic].end
-        return sorted(each for each in progress if each[0] == topic and each[1] not in present)
+        gone = _vanished(taken_up.states[topic], topic, progress) if partition == 0 else ()
+        return [
+            row
+            for row in [*others, *(row for each in gone for row in progress[each])]
+            if row["cluster"] == self.cluster
+        ]
 
     def _begun(self, begin: Begin, facts: Facts, stored: Stored | None) -> None:
         """Say that a log is begun, and note what was never read of a topic that was there before."""
@@ -324,6 +329,10 @@ def check_topics(brokers: Surroundings, logs: Iterable[LogName]) -> None:
     for topic, incarnation in found.items():
         if incarnation != known[topic]:
             raise SourceChangedError(f"{topic}: the topic was made anew; its new log is read from the beginning")
+
+
+def _vanished(state: TopicState, topic: str, progress: Mapping[Place, Sequence[Row]]) -> Sequence[Place]:
+    return sorted(each for each in progress if each[0] == topic and each[1] not in state.end)
 
 
 def described(states: Mapping[str, TopicState]) -> list[str]:

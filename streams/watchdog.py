@@ -14,20 +14,16 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import structlog
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
+from streams.brokers import Brokers, BrokersError, Place
 from streams.ends import EndProcess, StalledError
 from streams.logs import said_of
+from streams.topics import SOURCES
 
 log = structlog.get_logger()
 
-Place = tuple[str, int]
-"""Topic and partition."""
-
 TICK_SECONDS: Final = 1.0
 _OURS: Final = Path(__file__).parent
-_ANSWER_MS: Final = 5_000
 _STARTS: Final = "it does not get to work after its start"
 _LONGEST_START: Final = 4
 """Patiences: over a slow line the questions at a start take tens of seconds."""
@@ -101,29 +97,13 @@ def _standing_still(before: Standing, now: Standing) -> set[str]:
     return behind | unkept
 
 
-class LogEnds:
-    """Asks the broker, over a connection of its own, where source topics end."""
-
-    def __init__(self, brokers: str, topics: tuple[str, ...], **kafka: Any) -> None:  # noqa: ANN401  # settings of kafka-python
-        self._topics = topics
-        self._settings = {"bootstrap_servers": brokers.split(","), "client_id": "gatepulse-watchdog", **kafka}
-        self._consumer: KafkaConsumer | None = None
-
-    def __call__(self) -> Mapping[Place, int] | None:
-        """Return the offsets behind the last records; None when the broker does not answer."""
-        try:
-            consumer = self._consumer = self._consumer or KafkaConsumer(**self._settings)
-            known = [(topic, consumer.partitions_for_topic(topic) or ()) for topic in self._topics]
-            partitions = [TopicPartition(topic, number) for topic, numbers in known for number in numbers]
-            found = consumer.end_offsets(partitions, timeout_ms=_ANSWER_MS)
-        except KafkaError:
-            return None
-        return {(each.topic, each.partition): offset for each, offset in found.items()}
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        if self._consumer:
-            self._consumer.close()
+def log_ends(brokers: Brokers) -> Mapping[Place, int] | None:
+    """Return the offsets behind the last records that a worker may read; None when the brokers do not answer."""
+    try:
+        states = brokers.look(SOURCES)
+    except BrokersError:
+        return None
+    return {(topic, number): at for topic, state in states.items() for number, at in state.end.items()}
 
 
 def nothing() -> None:

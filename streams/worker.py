@@ -36,7 +36,7 @@ from streams.site import Site, load_site
 from streams.site_views import place_of, times_of
 from streams.sources import SourceWatch
 from streams.takeup import TakeUp
-from streams.watchdog import TICK_SECONDS, LogEnds, Standing, keep_watch, waiting_at
+from streams.watchdog import TICK_SECONDS, Standing, keep_watch, log_ends, waiting_at
 
 log = structlog.get_logger()
 _locks: list[IO[str]] = []  # open for as long as this process lives
@@ -224,20 +224,20 @@ def build(settings: Settings) -> Parts:
     take_up = TakeUp(Brokers(settings.kafka), notes, cluster)
     parts = create_app(
         settings, site, sink, cluster=cluster, end=ends.end, take_up=take_up, inside=inside, facts=facts,
-        settling=settling, first_record=Brokers(settings.kafka).record_at,
+        settling=settling,
     )  # fmt: skip
 
     async def write_areas() -> None:
         try:
             await sink.write([area_rows(site, loaded_at=int(time.time() * 1000))])
         except Exception as error:  # noqa: BLE001  # Faust would end without a word that anybody counts
-            parts.end(error)
+            ends.end(error)
 
     parts.app.task(write_areas)
     brokers = Brokers(settings.kafka)
     sources = SourceWatch(
-        brokers, notes, parts.countings, take_up, TakeUp(brokers, notes, cluster), parts.end,
-        rejoin=lambda: cast("Any", parts.app.consumer).rejoin(),
+        brokers, notes, parts.countings, take_up, TakeUp(brokers, notes, cluster), ends.end,
+        rejoin=partial(_rejoin, parts.app),
     )  # fmt: skip
     sources.start()
     stall = settings.worker.stall_seconds
@@ -268,6 +268,12 @@ def build(settings: Settings) -> Parts:
     return parts
 
 
+def _rejoin(app: faust.App) -> None:
+    """Let the group rebalance; not before its first assignment, when there is no consumer yet that could."""
+    if app.rebalancing_count:
+        cast("Any", app.consumer).rejoin()
+
+
 def _end_without_a_word(seconds: float) -> None:
     """Let the system end this process after so much reckoning, unless this is called again.
 
@@ -290,7 +296,7 @@ def started(settings: Settings) -> Parts:
 def _standing(parts: Parts, settings: Settings) -> Callable[[], Standing]:
     """Return what gathers the watchdog's facts, on the watchdog's thread."""
     app, turns = parts.app, 0
-    log_ends = LogEnds(settings.kafka.brokers, tuple(map(str, topics.SOURCES)), **settings.kafka.client)
+    brokers = Brokers(settings.kafka)
 
     async def turn() -> None:
         nonlocal turns
@@ -313,7 +319,7 @@ def _standing(parts: Parts, settings: Settings) -> Callable[[], Standing]:
                 if each.name.partition not in parts.countings[topic].blocked
             },
             kept={(tp.topic, tp.partition): at for tp, at in list(parts.offsets.start.items())},
-            end=log_ends(),
+            end=log_ends(brokers),
             rehearsals=sum(each.rehearsals for each in parts.countings.values()),
         )
 

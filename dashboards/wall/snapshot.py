@@ -31,8 +31,7 @@ from dashboards.wall.scopes import Scope, crossings, scopes_of, site_kinds
 from streams.alarm_words import Said
 from streams.clock import SiteClock
 from streams.contract import Kind
-from streams.kernels.takeup import Problem
-from streams.problem_words import WORDS
+from streams.problem_words import names_of
 from streams.site import Site
 
 WORST = 5
@@ -181,8 +180,8 @@ def _health(reading: Reading, entrances: Sequence[EntranceNow], *, stale_after_m
 def _notices(reading: Reading) -> Iterator[Notice]:
     """Say what is wrong with the figures, the worst first: the wall has room for one."""
     for topic, partition, problem in reading.problems:
-        words, where = WORDS[Problem(problem)], topic if partition < 0 else f"{topic}/{partition}"
-        yield Notice("source", Said(f"{words.zh}（{where}）", f"{words.en} ({where})"), 1)
+        (zh, en), where = names_of(problem), topic if partition < 0 else f"{topic}/{partition}"
+        yield Notice("source", Said(f"{zh}（{where}）", f"{en} ({where})"), 1)
     if n := reading.lost:
         yield Notice("lost", Said(f"不完整：丢失 {n:,} 条记录", f"incomplete: {n:,} records were lost"), n)
     if n := reading.unsettled:

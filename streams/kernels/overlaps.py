@@ -12,6 +12,8 @@ Range = tuple[int, int]
 
 MOST_PIECES: Final = 16
 """Pieces of one device in one question: what lies between near ones is looked at again, which changes nothing."""
+MOST_DEVICES: Final = 400
+"""Devices in one question: it names each twice, by up to 256 bytes, and ClickHouse parses 256 KiB of a query."""
 
 
 class Piece(NamedTuple):
@@ -119,24 +121,23 @@ class Box:
         """How many numbers it has."""
         return len(self.devices) * (self.high - self.low + 1)
 
-    def with_piece(self, piece: Piece) -> "Box":
-        """Return the box that holds a piece, too."""
-        devices = self.devices | {(piece.device, piece.epoch)}
-        return Box(devices, min(self.low, piece.low), max(self.high, piece.high))
 
-
-def boxes(some: Iterable[Piece], *, size: int) -> Iterator[Box]:
+def boxes(some: Iterable[Piece], *, size: int, most_devices: int = MOST_DEVICES) -> Iterator[Box]:
     """Put pieces of at most `size` numbers into few boxes of that size; what is in one besides is looked at again."""
-    box: Box | None = None
+    devices: set[tuple[str, int]] = set()
+    low = high = 0
     for piece in sorted(some, key=lambda each: (each.low, each.high, each.device, each.epoch)):
-        more = Box(frozenset([(piece.device, piece.epoch)]), piece.low, piece.high)
-        wider = more if box is None else box.with_piece(piece)
-        if box is not None and wider.size > size:
-            yield box
-            wider = more
-        box = wider
-    if box is not None:
-        yield box
+        device = (piece.device, piece.epoch)
+        n, top = len(devices) + (device not in devices), max(high, piece.high)
+        if devices and (n > most_devices or n * (top - low + 1) > size):
+            yield Box(frozenset(devices), low, high)
+            devices = set()
+        if not devices:
+            low, top = piece.low, piece.high  # the lowest of those that come: they are sorted
+        devices.add(device)
+        high = top
+    if devices:
+        yield Box(frozenset(devices), low, high)
 
 
 def _size(ranges: Sequence[Range]) -> int:

@@ -148,6 +148,11 @@ def same_topic(log: LogName, base: LogName) -> bool:
     return log.cluster == base.cluster
 
 
+def missing_records(log: LogName, first: int, after: int, *, begin: int) -> Blocked:
+    """Say why the offsets [first, after) have no record: deleted if the brokers' log begins behind `first`."""
+    return Blocked(Problem.RECORDS_DELETED if begin > first else Problem.OFFSET_GAP, log, first, after)
+
+
 def skip(accepted: Sequence[AcceptedLoss], log: str, first: int, after: int) -> int | None:
     """Return how many offsets are in [first, after) if all of them were accepted to be lost; None otherwise."""
     at = first

@@ -305,7 +305,7 @@ class Worker(Process):
                 outlet=KafkaOutlet(like_faust, topic, table, self.offsets), most_waiting=MOST_WAITING,
                 rehearsal=rehearsal(plant.trades[topic]), suspects=known,
             )  # fmt: skip
-            count_topic(like_faust, of_topic, end=end, first_record=brokers.record_at)
+            count_topic(like_faust, of_topic, end=end, brokers=brokers)
             pairs[topic] = (of_topic, table)
         self.tables = {topic: cast("Shelf", table) for topic, (_, table) in pairs.items()}
         self.countings = {topic: each for topic, (each, _) in pairs.items()}
@@ -438,7 +438,7 @@ class Worker(Process):
         """Look at the source topics every few seconds, as the product's thread does."""
         while True:
             try:
-                self.sources.look()
+                self.sources.poll()
             except (BrokersError, StoreError):
                 pass
             except Exception as error:  # noqa: BLE001  # as the thread does

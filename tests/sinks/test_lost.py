@@ -1,7 +1,8 @@
 """Figures say how many records they lack for good: by day and kind, and by area since it was last counted by hand."""
 
 import datetime as dt
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -9,9 +10,11 @@ import pytest
 from clickhouse_driver import Client
 
 from sinks.clickhouse import Reader, StoreAddress
+from sinks.rows import Block
 from streams.clock import SiteClock
 from streams.kernels.calendar import SiteDays
-from streams.notes import Loss, Notes, SiteTime
+from streams.kernels.takeup import Problem
+from streams.notes import Loss, Notes, PartitionNote, ProblemNote, SiteTime
 from tests.sinks.samples import NOON, TODAY, block
 from tests.sinks.stores import Server
 from tests.sinks.test_occupancy import correction
@@ -148,3 +151,67 @@ def test_a_loss_that_an_older_version_noted_has_a_kind_and_the_days_of_utc(clien
         ],
     )
     assert today(reader) == [(DAY, "vehicle", 0, 3)]
+
+
+def progress(log: str, first: int, after: int, *, partition: int = 1) -> Block:
+    return block(
+        "log_progress",
+        {"log": log, "partition": partition, "first_offset": first, "next_offset": after, "records": after - first},
+    )
+
+
+@pytest.mark.parametrize(
+    ("logs", "recovered"),
+    [
+        ([], 0),
+        ([("@id", 0, 300)], 0),  # the log that ended where the loss begins
+        ([("@id", 0, 300), ("@id+1500", 1500, 9000)], 0),  # and the one that begins behind it
+        ([("@id", 0, 9000)], 1200),  # the brokers have the records again, and all was counted anew
+        ([("@id+400", 400, 9000), ("@id+1500", 1500, 9000)], 1100),
+        ([("@id", 0, 700)], 400),
+        ([("@id~1", 0, 9000), ("@other", 0, 9000)], 0),  # other records under the same offsets
+    ],
+)
+def test_what_is_counted_after_all_is_lost_no_more(
+    address: StoreAddress, server: Server, reader: Reader, logs: Sequence[tuple[str, int, int]], recovered: int
+) -> None:
+    one = "demo-1/turnstile.passages/1"
+    server.write(*(progress(f"{one}{suffix}", first, after) for suffix, first, after in logs))
+    server.write(progress("demo-1/turnstile.passages/2@id", 0, 9000, partition=2))
+    note(address, replace(LOSS, log=f"{one}@id", first=300, after=1500))
+    assert sorted_rows(reader, "records, recovered", "losses") == [(1200 - recovered, recovered)]
+    assert [row[-1] for row in today(reader)] == ([1200 - recovered] if recovered < 1200 else [])
+    assert sum(inside(reader).values()) == 0  # no area is known
+
+
+def test_an_offset_gap_is_never_recovered_by_the_log_that_passes_over_it(
+    address: StoreAddress, server: Server, reader: Reader
+) -> None:
+    server.write(progress("demo-1/turnstile.passages/1@id", 0, 9000))
+    note(address, replace(LOSS, log="demo-1/turnstile.passages/1@id", problem="offset-gap"))
+    assert sorted_rows(reader, "records, recovered", "losses") == [(1200, 0)]
+
+
+def test_problems_of_brokers_that_were_replaced_are_over(address: StoreAddress, client: Client, reader: Reader) -> None:
+    problem = ProblemNote(TURNSTILES, 1, Problem.RECORDS_DELETED, "log", 0, 9, NOON)
+    with Notes(address, "old", "worker-1", UTC) as old, Notes(address, "new", "worker-1", UTC) as new:
+        old.note_problems([problem], resolved=False)
+        assert sorted_rows(reader, "cluster", "source_problems") == [("old",)]
+        time.sleep(0.01)  # the store's clock tells which was the last
+        new.note_partitions([PartitionNote(TURNSTILES, 0, "id", 0, 0, True, NOON)])
+        assert sorted_rows(reader, "cluster", "source_problems") == []
+        time.sleep(0.01)
+        new.note_problems([replace(problem, problem=Problem.TOPIC_MISSING, partition=-1)], resolved=False)
+        assert sorted_rows(reader, "cluster, problem", "source_problems") == [("new", "topic-missing")]
+    for table in ("source_problems", "source_partitions"):
+        client.execute(f"TRUNCATE TABLE gatepulse_store.{table}")
+
+
+def test_a_problem_that_only_another_version_knows_ends_nobody(address: StoreAddress, client: Client) -> None:
+    client.execute(
+        "INSERT INTO gatepulse_store.source_problems (cluster, topic, partition, problem) VALUES",
+        [("demo-1", TURNSTILES, 0, "too-beautiful"), ("demo-1", TURNSTILES, 1, "compacted")],
+    )
+    with Notes(address, "demo-1", "worker-1", UTC) as notes:
+        assert [each.problem for each in notes.problems()] == [Problem.COMPACTED]
+    client.execute("TRUNCATE TABLE gatepulse_store.source_problems")

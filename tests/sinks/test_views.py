@@ -56,7 +56,7 @@ VIEWS = {
     "source_partitions": "cluster topic partition incarnation log_begin log_end present since noted_at log worker",
     "source_problems": "topic partition problem log first after since worker cluster",
     "losses": "id topic partition log problem first after records from_ts to_ts accepted_at actor reason cluster kind "
-    "site_from site_to from_day to_day",
+    "site_from site_to from_day to_day recovered",
     "unsettled": "device epoch events logs",
     "conflicts": "device epoch seq entrance first_entrance at log topic partition offset line first_log first_offset "
     "first_line",

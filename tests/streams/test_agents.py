@@ -13,10 +13,12 @@ from faust.types import TP
 from mode.utils.queues import FlowControlQueue
 
 from streams.agents import KafkaOutlet, count_topic, settle, take_up_on_assignment, watch_venue
+from streams.brokers import TopicState
 from streams.consumer import JoinedValue, Offsets
 from streams.contract import Topic
 from streams.kernels.batch import Position, Rejection
 from streams.kernels.log import HoleError, LogName
+from streams.kernels.takeup import Problem
 from streams.kernels.venue import EntranceTotals, Total, Venue
 from streams.takeup import Assigned, TakeUp, Verdict
 from streams.unreadable import Unreadable
@@ -26,6 +28,8 @@ from tests.streams.rehearsal import Worker, World, start_of
 TOPIC = Topic.TURNSTILES.value
 SOURCE = TP(TOPIC, 0)
 LOG = LogName("here", TOPIC, 0)
+NOTHING_LEFT = cast("Any", SimpleNamespace(record_at=lambda *_: None))
+"""Brokers that have no record at or behind an offset."""
 
 
 class Broker:
@@ -186,7 +190,7 @@ def test_whatever_goes_wrong_while_counting_ends_the_process() -> None:
 
     ended: list[BaseException] = []
     app = an_app()
-    count_topic(app, cast("Any", Broken()), end=ended.append)
+    count_topic(app, cast("Any", Broken()), end=ended.append, brokers=NOTHING_LEFT)
     run_agent(app, Fed(joined(0)))
     assert [type(each) for each in ended] == [MemoryError]
 
@@ -196,10 +200,27 @@ def test_a_hole_ends_the_process_before_anything_behind_it_is_counted() -> None:
     app, world = an_app(), World({(TOPIC, 0): [line(seq=n) for n in range(1, 5)]})
     counting = Worker(world).countings[TOPIC]
     counting.assign([start_of(counting, 0, None)])
-    count_topic(app, counting, end=ended.append)
+    count_topic(app, counting, end=ended.append, brokers=NOTHING_LEFT)
     run_agent(app, Fed(joined(2)))
     assert [type(each) for each in ended] == [HoleError]
     assert [log.next_offset for log in counting.logs] == [0]
+    assert counting.logs[0].tally.received == 0
+
+
+@pytest.mark.parametrize(("begin", "problem"), [(2, Problem.RECORDS_DELETED), (0, Problem.OFFSET_GAP)])
+def test_records_that_brokers_do_not_have_block_their_partition_under_the_right_name(
+    begin: int, problem: Problem
+) -> None:
+    ended: list[BaseException] = []
+    app, world = an_app(), World({(TOPIC, 0): [line(seq=n) for n in range(1, 5)]})
+    counting = Worker(world).countings[TOPIC]
+    counting.assign([start_of(counting, 0, None)])
+    state = TopicState("", {0: begin}, {0: 4})
+    brokers = SimpleNamespace(record_at=lambda *_: (2, 1000), look=lambda _: {TOPIC: state})
+    count_topic(app, counting, end=ended.append, brokers=cast("Any", brokers))
+    run_agent(app, Fed(joined(2)))
+    assert ended == []
+    assert {(each.problem, each.first, each.after) for each in counting.blocked.values()} == {(problem, 0, 2)}
     assert counting.logs[0].tally.received == 0
 
 

@@ -9,25 +9,27 @@ import pytest
 from streams.brokers import Place, TopicState
 from streams.counting import Row
 from streams.kernels.log import LogName
-from streams.kernels.takeup import Problem
-from streams.losses import Acceptance, accept
+from streams.kernels.takeup import AcceptedLoss, Problem
+from streams.losses import Acceptance, AcceptLossError, accept
 from streams.notes import Loss, ProblemNote
 
 TOPIC = "turnstile.passages"
 LOG = str(LogName("live", TOPIC, 1, "id"))
 COUNTED_TO, NOTICED, NOW = 1_000, 5_000, 90_000
+WANTED = Acceptance(TOPIC, 1, "duty", "the disk was full")
 
 
 @dataclass
 class Brokers:
-    """Brokers that have records from offset 30 on, the first of which arrived at `first`; None: they have none."""
+    """Brokers that have records from `begin` on, the first of which arrived at `first`; None: they have none."""
 
     first: int | None
     times: str = "LogAppendTime"
+    begin: int = 30
 
     def look(self, topics: Sequence[str]) -> Mapping[str, TopicState]:
         """Return the topic as it is."""
-        return {name: TopicState("id", {1: 30}, {1: 40}) for name in topics}
+        return {name: TopicState("id", {1: self.begin}, {1: 40}) for name in topics}
 
     def settings(self, topics: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         """Say whose times a topic has."""
@@ -35,8 +37,8 @@ class Brokers:
 
     def record_at(self, place: Place, offset: int) -> tuple[int, int] | None:
         """Return the first record that is still there."""
-        assert (place, offset) == ((TOPIC, 1), 30)
-        return None if self.first is None else (30, self.first)
+        assert (place, offset) == ((TOPIC, 1), self.begin)
+        return None if self.first is None else (self.begin, self.first)
 
 
 @dataclass
@@ -44,6 +46,10 @@ class Notes:
     """Notes of one partition whose records up to offset 20 were gone when somebody looked."""
 
     noted: list[Loss] = field(default_factory=list)
+
+    def accepted(self) -> Sequence[AcceptedLoss]:
+        """Return what was accepted before."""
+        return [AcceptedLoss(each.log, each.first, each.after, each.problem) for each in self.noted]
 
     def problems(self) -> Sequence[ProblemNote]:
         """Return the loss."""
@@ -70,8 +76,28 @@ class Notes:
 )
 def test_records_that_were_lost_arrived_before_the_first_that_is_still_there(brokers: Brokers, to_ts: int) -> None:
     notes = Notes()
-    wanted = Acceptance(TOPIC, 1, "duty", "the disk was full")
-    loss = accept(cast("Any", notes), cast("Any", brokers), wanted, now=NOW)
+    loss = accept(cast("Any", notes), cast("Any", brokers), WANTED, now=NOW)
     assert (loss.first, loss.after, loss.records) == (10, 30, 20)  # ten more were gone by the time it was accepted
     assert (loss.from_ts, loss.to_ts, loss.accepted_at) == (COUNTED_TO, to_ts, NOW)
     assert notes.noted == [loss]
+
+
+def accepted(notes: Notes, brokers: Brokers) -> tuple[int, int, int]:
+    loss = accept(cast("Any", notes), cast("Any", brokers), WANTED, now=NOW)
+    return loss.first, loss.after, loss.records
+
+
+def test_records_that_a_broker_has_again_are_not_lost() -> None:
+    """A broker that is killed soon after it deleted records may have them again."""
+    assert accepted(Notes(), Brokers(first=7_000, begin=15)) == (10, 15, 5)
+    notes = Notes()
+    with pytest.raises(AcceptLossError, match="have these records again, so nothing is lost"):
+        accepted(notes, Brokers(first=7_000, begin=10))
+    assert notes.noted == []
+
+
+def test_what_was_accepted_before_is_not_lost_once_more() -> None:
+    notes = Notes()
+    assert accepted(notes, Brokers(first=7_000, begin=30)) == (10, 30, 20)
+    assert accepted(notes, Brokers(first=7_000, begin=34)) == (30, 34, 4)
+    assert sum(each.records for each in notes.noted) == 24

@@ -55,7 +55,7 @@ class Notes:
         self.away = False
         self.losses: list[Loss] = []
         self._ends = ends or {}
-        self._rows = [
+        self._rows: list[dict[str, Any]] = [
             {
                 "log": str(log_of(*key)),
                 "cluster": "c",
@@ -75,6 +75,16 @@ class Notes:
         for row in self._rows:
             found[T, int(str(row["partition"]))].append(row)
         return found
+
+    def hide(self, partition: int, incarnation: str) -> dict[str, Any]:
+        """Know nothing of a log."""
+        (found,) = [row for row in self._rows if row["log"] == str(log_of(partition, incarnation))]
+        self._rows.remove(found)
+        return found
+
+    def show(self, row: dict[str, Any]) -> None:
+        """Know of it again."""
+        self._rows.append(row)
 
     def set_next(self, partition: int, incarnation: str, next_offset: int) -> None:
         """Let a log go on."""
@@ -158,6 +168,29 @@ def test_a_log_of_a_partition_that_is_gone_and_went_on_is_taken_for_ended_once_m
     again, _ = taken_up(Brokers("id2", 4), notes, Assigned(T, 0, snapshot(0, "id2", 0)))
     again.check_ended()
     assert notes.losses == []
+
+
+def test_each_assignment_has_ended_logs_of_its_own() -> None:
+    notes = Notes({(0, "id2"): 4, (0, "id1"): 50, (1, "id1"): 60})
+    brokers = Brokers("id2", 4, 4)
+    take_up, _ = taken_up(brokers, notes, Assigned(T, 0, snapshot(0, "id2", 4)))
+    take_up.check_ended()
+    take_up.decide([Assigned(T, 1, snapshot(1, "id2", 0))])
+    notes.set_next(0, "id1", 55)  # another worker's now
+    take_up.check_ended()
+    notes.set_next(1, "id1", 65)
+    with pytest.raises(SourceChangedError, match="went on after"):
+        take_up.check_ended()
+
+
+def test_a_log_of_which_nothing_was_stored_at_the_take_up_ended_too() -> None:
+    notes = Notes({(0, "id2"): 4, (0, "id1"): 50})
+    hidden = notes.hide(0, "id1")
+    take_up, _ = taken_up(Brokers("id2", 4), notes, Assigned(T, 0, snapshot(0, "id2", 4)))
+    take_up.check_ended()
+    notes.show(hidden)
+    with pytest.raises(SourceChangedError, match="went on after"):
+        take_up.check_ended()
 
 
 def test_a_log_that_goes_on_has_lost_nothing_and_one_of_a_version_without_ids_neither() -> None:

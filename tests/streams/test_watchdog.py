@@ -12,9 +12,12 @@ from typing import Any, cast
 import faust
 
 from infra.broker import PROTOCOL, EmbeddedBroker
+from streams.brokers import Brokers
 from streams.counting import Counting
 from streams.ends import StalledError
-from streams.watchdog import LogEnds, Standing, Watch, keep_watch, waiting_at
+from streams.settings import Kafka
+from streams.topics import SOURCES
+from streams.watchdog import Standing, Watch, keep_watch, log_ends, waiting_at
 from streams.worker import recovered
 from tests.infra.processes import running
 
@@ -146,15 +149,17 @@ def test_a_look_that_fails_is_not_the_last_one() -> None:
 
 
 def test_the_ends_of_the_logs_are_the_brokers(tmp_path: Path) -> None:
-    with running(EmbeddedBroker(tmp_path, topics={LOG[0]: 2})) as broker:
-        ends = LogEnds(broker.bootstrap, (LOG[0],), api_version=PROTOCOL)
-        assert ends() == {LOG: 0, OTHER: 0}
-        ends.close()
+    with running(EmbeddedBroker(tmp_path, topics=dict.fromkeys(SOURCES, 2))) as broker:
+        brokers = Brokers(Kafka(brokers=broker.bootstrap, api_version=".".join(map(str, PROTOCOL))))
+        assert log_ends(brokers) == {(topic, number): 0 for topic in SOURCES for number in (0, 1)}
+        brokers.close()
 
 
 AWAY = """
-from streams.watchdog import LogEnds
-print(LogEnds("127.0.0.1:9", ("turnstile.passages",), bootstrap_timeout_ms=200)())
+from streams.brokers import Brokers
+from streams.settings import Kafka
+from streams.watchdog import log_ends
+print(log_ends(Brokers(Kafka(brokers="127.0.0.1:9"))))
 """
 
 
