@@ -12,7 +12,6 @@ from typing import Any, Final, cast
 
 import faust
 import msgspec
-import numpy as np
 import structlog
 from faust.types import TP, StreamT
 
@@ -24,13 +23,13 @@ from streams.contract import Reason, Rejected, Topic
 from streams.counting import Counting, Start
 from streams.ends import EndProcess
 from streams.kernels.alarms.log import AlarmLog
-from streams.kernels.batch import DIRECTIONS, Rejection
-from streams.kernels.cells import unpack as unpack_cells
+from streams.kernels.batch import Rejection
 from streams.kernels.log import HoleError, LogName
 from streams.kernels.passages import PassageLog
 from streams.kernels.snapshot import Plain
 from streams.kernels.takeup import AcceptedLoss, Blocked, missing_records
-from streams.kernels.venue import EntranceTotals, Total, Venue
+from streams.kernels.totals import entrance_totals
+from streams.kernels.venue import EntranceTotals, Venue
 from streams.settling import Settling
 from streams.takeup import Assigned, Surroundings, TakeUp, Verdict
 from streams.topics import SOURCES
@@ -114,37 +113,6 @@ def _rejected(log: LogName, rejection: Rejection) -> bytes:
             first_bytes=rejection.first_bytes,
         )
     )
-
-
-def entrance_totals(log: PassageLog, *, everything: bool = False) -> list[EntranceTotals]:
-    """Write out what a log has counted since it began, at each entrance of which anything has changed, or at all."""
-    missing, changed = log.missing(), log.take_changed_entrances()
-    totals: dict[str, list[Total]] = {name: [] for name in sorted({*log.last_ts, *missing} if everything else changed)}
-    counted = [log.entrances[name] for name in totals if name in log.entrances]
-    cells = np.fromiter(log.totals.counts, dtype=np.int64, count=len(log.totals.counts))
-    cells = cells[np.isin(unpack_cells(cells).entrance, counted)]
-    keys = unpack_cells(cells)
-    parts = zip(
-        log.entrances.names(keys.entrance),
-        log.categories.names(keys.category),
-        keys.direction.tolist(),
-        log.totals.of(cells.tolist()),
-        strict=True,
-    )
-    for entrance, category, direction, passages in parts:
-        totals[entrance].append(Total(DIRECTIONS[direction], category, passages))
-    return [
-        EntranceTotals(
-            log=str(log.name),
-            version=log.next_offset,
-            entrance=entrance,
-            kind=log.kind,
-            totals=each,
-            missing=missing.get(entrance, 0),
-            last_ts=log.last_ts.get(entrance),
-        )
-        for entrance, each in totals.items()
-    ]
 
 
 def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess, brokers: Surroundings) -> None:

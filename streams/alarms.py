@@ -82,7 +82,7 @@ class Teller:
         clock: SiteClock,
         judges: Callable[[], bool],
         inside: Callable[[], Occupancy],
-        facts: Callable[[], Facts | None] = lambda: None,
+        facts: Callable[[], Facts] = lambda: Facts({}, {}),
         logs: Callable[[], Sequence[CountedLog]] = list,
     ) -> None:
         """Tell what `countings` count, and of all `logs` how many lines were set aside."""
@@ -148,8 +148,8 @@ class Teller:
         ]
         problems = [SourceProblem(where, what, self.clock.now(since)) for where, what, since in occupancy.problems]
         if inside or problems:
-            missing, conflicts = (None, None) if facts is None else (dict(facts.missing), dict(facts.conflicts))
-            await send(_encode(AlarmInput(readings=[Reading(at, inside, missing, conflicts, problems)])))
+            reading = Reading(at, inside, dict(facts.missing), dict(facts.conflicts), problems)
+            await send(_encode(AlarmInput(readings=[reading])))
 
 
 def _parts(flow: LogFlow) -> Iterator[LogFlow]:

@@ -24,7 +24,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def pack(plain: Plain) -> bytes:
-    """Write a snapshot as one record: its age (8 bytes), then the state, compressed."""
+    """Write a snapshot as one record: its version (8 bytes), then the state, compressed."""
     return _HEADER.pack(plain.get("era", 0) << _ERA | plain["next"]) + zlib.compress(_encode(plain), level=1)
 
 
@@ -39,44 +39,44 @@ def snapshot_of(plain: Plain) -> Snapshot:
     return Snapshot(LogName.parse(plain["log"]), plain["next"], plain.get("era", 0), plain.get("tail", 0))
 
 
-def age(value: bytes) -> int:
-    """Read the age alone: of two snapshots of one partition, the one with the higher age is the newer."""
-    age: int = _HEADER.unpack_from(value)[0]
-    return age
+def version(value: bytes) -> int:
+    """Read the version alone: of two snapshots of one partition, the one with the higher version is the newer."""
+    version: int = _HEADER.unpack_from(value)[0]
+    return version
 
 
 def next_offset(value: bytes) -> int:
-    """Read the next offset alone, as the age has it."""
-    return age(value) & ((1 << _ERA) - 1)
+    """Read the next offset alone, as the version has it."""
+    return version(value) & ((1 << _ERA) - 1)
 
 
 class SnapshotTable(faust.Table[bytes, bytes]):
     """A Faust table of snapshots: key = source partition, and of two the one that counted further stays.
 
     A worker that was thought dead may wake up and append an old snapshot behind a newer one. One that cannot be
-    loaded is not kept, whatever its age: an older one does, and without any the log is begun anew.
+    loaded is not kept, whatever its version: an older one does, and without any the log is begun anew.
     """
 
     def apply_changelog_batch(self, batch: Iterable[EventT[bytes]]) -> None:
         """Take records of the changelog in while the table recovers. Faust drops a batch on which this raises."""
-        newest = {key: age(value) for key, value in self.data.items()}
+        newest = {key: version(value) for key, value in self.data.items()}
         found: dict[Any, list[EventT[bytes]]] = {}
         for event in batch:
             key, value = event.message.key, event.message.value
-            if value is not None and _age_or_none(value) >= newest.get(key, 0):
+            if value is not None and _version_or_zero(value) >= newest.get(key, 0):
                 found.setdefault(key, []).append(event)
         readable = (self._newest_readable(events) for events in found.values())
         super().apply_changelog_batch([event for event in readable if event is not None])
 
     def _newest_readable(self, events: list[EventT[bytes]]) -> EventT[bytes] | None:
-        events.sort(key=lambda each: _age_or_none(each.message.value or b""))  # of two of one age the later stays last
+        events.sort(key=lambda each: _version_or_zero(each.message.value or b""))
         for event in reversed(events):
             key, value = event.message.key or b"", event.message.value or b""
             try:
                 check_key(key)
                 self.check(unpack(value))
             except Exception as error:  # noqa: BLE001  # garbage, or a state on which our own code fails
-                self.unreadable[key] = max(value, self.unreadable.get(key, b""), key=_age_or_none)
+                self.unreadable[key] = max(value, self.unreadable.get(key, b""), key=_version_or_zero)
                 self.on_unreadable(event.message.partition, error)
             else:
                 return event
@@ -92,13 +92,13 @@ class SnapshotTable(faust.Table[bytes, bytes]):
         """Return up to which offset a snapshot had counted that is newer than the one that is kept; 0 without one."""
         key = key_of(partition)
         lost, kept = self.unreadable.get(key), self.data.get(key)
-        if lost is None or (kept is not None and age(kept) > _age_or_none(lost)):
+        if lost is None or (kept is not None and version(kept) > _version_or_zero(lost)):
             return 0
         return max(1, next_offset(lost)) if len(lost) >= _HEADER.size else 1
 
 
-def _age_or_none(value: bytes) -> int:
-    return age(value) if len(value) >= _HEADER.size else 0
+def _version_or_zero(value: bytes) -> int:
+    return version(value) if len(value) >= _HEADER.size else 0
 
 
 def check_key(key: bytes) -> None:

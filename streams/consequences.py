@@ -12,7 +12,6 @@ import msgspec
 from sinks.columns import types_of
 from sinks.native import prove
 from sinks.sink import merged
-from streams.agents import entrance_totals
 from streams.alarms import flow_of
 from streams.checkpoint import pack, unpack
 from streams.counting import Trade
@@ -23,6 +22,7 @@ from streams.kernels.log import LogName
 from streams.kernels.passages import PassageLog
 from streams.kernels.rows import rejection_rows
 from streams.kernels.snapshot import Plain
+from streams.kernels.totals import entrance_totals
 from streams.kernels.venue import EntranceTotals
 from streams.topics import LARGEST_SNAPSHOT
 

@@ -200,10 +200,6 @@ class Counting(Generic[L]):
         held = self._held.get(partition)
         return None if held is None else held.log
 
-    def base_log(self, partition: int, *, incarnation: str = "") -> LogName:
-        """Name the log of a partition as it would be if it were begun at offset 0."""
-        return LogName(self.cluster, self.topic, partition, incarnation)
-
     def assign(self, starts: Sequence[Start], blocked: Mapping[int, Blocked] | None = None) -> dict[int, int]:
         """Read these partitions on and no others; return the offset at which each is to be read."""
         self.generation += 1

@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 
 from sinks.sink import StoreError, StoreRefused
 from streams.counting import CutOffError
+from streams.files import replace_json
 from streams.kernels.log import HoleError
 from streams.logs import said_of
 
@@ -86,10 +87,7 @@ class Ends:
         """Count an end."""
         counts = self.counts()
         counts[reason] += 1
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.file.with_name(f"{self.file.name}.{os.getpid()}")
-        fresh.write_text(json.dumps(dict(sorted(counts.items()))))
-        fresh.replace(self.file)
+        replace_json(self.file, counts)
 
     @contextmanager
     def while_starting(self) -> Iterator[None]:

@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from streams.files import replace_json
+
 Stretch = tuple[int, int]
 """First offset, and the one behind the last."""
 
@@ -37,10 +39,7 @@ class Suspects:
             begun, ended = known.get(log, (first, after))
             overlaps = begun <= after and first <= ended
             known[log] = (min(first, begun), max(after, ended)) if overlaps else (first, after)
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.file.with_name(f"{self.file.name}.{os.getpid()}")
-        fresh.write_text(json.dumps(dict(sorted(known.items()))))
-        fresh.replace(self.file)
+        replace_json(self.file, known)
 
 
 class AtWork:

@@ -103,12 +103,9 @@ def _heard(entrances: Sequence[EntranceNow], kind: Kind) -> bool:
 
 
 def _today(rows: Sequence[TodayRow], kind: Kind, *, heard: bool) -> Today:
-    for row in rows:
-        if row.kind == kind and (heard or any((row.entries, row.exits, row.distinct, row.unidentified))):
-            return Today(row.entries, row.exits, row.distinct, row.unidentified, row.lost)
-        if row.kind == kind:
-            return Today(lost=row.lost)
-    return Today(0, 0, 0, 0) if heard else Today()
+    row = next((each for each in rows if each.kind == kind), TodayRow(kind, 0, 0, 0, 0))
+    counts = (row.entries, row.exits, row.distinct, row.unidentified)
+    return Today(*counts, row.lost) if heard or any(counts) else Today(lost=row.lost)
 
 
 def _flow(reading: Reading, scope: Scope, site: Site, entrances: Sequence[EntranceNow]) -> FlowNow:

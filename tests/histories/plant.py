@@ -15,7 +15,7 @@ from faust.types import TP
 
 from sinks.rows import CLAIM, Block
 from sinks.sink import as_list
-from streams.checkpoint import age, unpack
+from streams.checkpoint import unpack, version
 from streams.contract import KIND_OF_TOPIC, Topic
 from streams.counting import Trade
 from streams.kernels.log import LogName
@@ -147,7 +147,7 @@ class Plant:
             plain = unpack(value)
             self._check_stored(plain["log"], plain["next"], "a snapshot", lost=plain["lost"])
             kept = TP(topic, partition or 0)
-            self.newest[kept] = max(value, self.newest.get(kept, value), key=age)
+            self.newest[kept] = max(value, self.newest.get(kept, value), key=version)
         self.broker.append(topic, key, value, partition)
 
     def commit(self, name: str, generation: int, offsets: Mapping[TP, int]) -> None:

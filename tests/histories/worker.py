@@ -18,7 +18,7 @@ from streams.agents import KafkaOutlet, count_topic, settle, take_up_on_assignme
 from streams.alarms import Teller
 from streams.app import _checked, _checked_topics, _flush_in_background, _noting, trade_of
 from streams.brokers import BrokersError
-from streams.checkpoint import SnapshotTable, age, key_of
+from streams.checkpoint import SnapshotTable, key_of, version
 from streams.clock import SiteClock
 from streams.codec import Records
 from streams.consequences import rehearsal
@@ -418,10 +418,10 @@ class Worker(Process):
                 events = [SimpleNamespace(message=each, key=each.key, value=each.value) for each in answer.records]
                 table.apply_changelog_batch(cast("Any", events))
                 self.recovered += 1
-                furthest = max([furthest, *(age(each.value) for each in answer.records if each.value)])
+                furthest = max([furthest, *(version(each.value) for each in answer.records if each.value)])
                 at, end = (answer.records[-1].offset + 1, answer.end) if answer.records else (1, 0)
             taken = table.data.get(key_of(partition))
-            if taken and age(taken) < furthest:
+            if taken and version(taken) < furthest:
                 error = ViolationError(f"{tp}: a snapshot was taken up, and one that counted further was read")
                 self.loop.later(0, fail, error)
 

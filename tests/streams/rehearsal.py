@@ -131,7 +131,7 @@ class Sink:
 def start_of(counting: Counting[Any], partition: int, value: bytes | None, *, first: int = 0) -> Start:
     """Return how a partition is read on from a snapshot, or from its first record where there is none."""
     if value is None:
-        return Start(counting.base_log(partition), first)
+        return Start(LogName(counting.cluster, counting.topic, partition), first)
     plain = unpack(value)
     return Start(LogName.parse(plain["log"]), plain["next"], plain)
 

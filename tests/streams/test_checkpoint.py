@@ -9,7 +9,7 @@ import faust
 import numpy as np
 import pytest
 
-from streams.checkpoint import SnapshotTable, age, key_of, pack, snapshot_table, unpack
+from streams.checkpoint import SnapshotTable, key_of, pack, snapshot_table, unpack, version
 from streams.kernels import corrections, snapshot
 from streams.kernels.batch import Batch
 from streams.kernels.cells import SEGMENT_BITS
@@ -44,7 +44,7 @@ def test_a_snapshot_comes_back_as_it_was_and_says_its_offset_first(events: int) 
     plain = snapshot.freeze(counted(events))
     value = pack(plain)
     assert unpack(value) == plain
-    assert age(value) == plain["next"] == events + 1
+    assert version(value) == plain["next"] == events + 1
     assert snapshot.freeze(snapshot.thaw(unpack(value), LOG, "person", PLACE)) == plain
 
 

@@ -18,7 +18,7 @@ from streams.codec import Records
 from streams.contract import Topic
 from streams.counting import Start, clock_error
 from streams.kernels.calendar import SiteDays
-from streams.kernels.log import HoleError
+from streams.kernels.log import HoleError, LogName
 from streams.kernels.takeup import AcceptedLoss
 from tests.streams.kernels.events import NINE, PLACE
 from tests.streams.lines import ARRIVED, correction, line, records
@@ -79,7 +79,7 @@ def rows(world: World, table: str) -> list[dict[str, Any]]:
 def test_at_the_start_only_offsets_that_never_had_a_record_are_passed_over(problem: str, at: int) -> None:
     """Records that were gone when their loss was accepted may be back: they are read."""
     counting = Worker(quiet(line(), line(seq=2))).countings[TURNSTILES]
-    name = counting.base_log(0)
+    name = LogName(counting.cluster, counting.topic, 0)
     gap = AcceptedLoss(str(name), 2, 5, problem)
     assert counting.assign([Start(name, 2, accepted=[gap])]) == {0: at}
     (log,) = counting.logs

@@ -11,9 +11,9 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams.agents import entrance_totals
 from streams.kernels.log import LogName
 from streams.kernels.passages import PassageLog
+from streams.kernels.totals import entrance_totals
 from streams.kernels.venue import Venue
 from streams.metrics import Histogram, Occupancy, Settled, Timings, WorkerCollector
 from tests.streams.kernels.events import NINE, PLACE

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.agents import RESTATE_SECONDS, KafkaOutlet, entrance_totals
+from streams.agents import RESTATE_SECONDS, KafkaOutlet
 from streams.consumer import Offsets
 from streams.kernels.snapshot import freeze, thaw
+from streams.kernels.totals import entrance_totals
 from streams.kernels.venue import EntranceTotals
 from tests.streams.kernels.events import HORIZON, LOG, NINE, PLACE, Event, batch, log
 

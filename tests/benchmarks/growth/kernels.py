@@ -16,7 +16,6 @@ from typing import Any, Final
 import msgspec
 
 from sinks.rows import Block
-from streams.agents import entrance_totals
 from streams.alarms import flow_of
 from streams.app import trade_of
 from streams.checkpoint import pack, unpack
@@ -27,6 +26,7 @@ from streams.kernels.alarms.inputs import AlarmInput
 from streams.kernels.log import LogName
 from streams.kernels.passages import PassageLog
 from streams.kernels.times import TimeRules
+from streams.kernels.totals import entrance_totals
 from streams.settings import Worker
 from tests.benchmarks.growth.cases import A_FLUSH, A_JOIN, PARTS, Case, Measured
 from tests.benchmarks.growth.places import site

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from sinks.memory import MemorySink
 from sinks.rows import TABLES, Block
-from streams.agents import entrance_totals
 from streams.kernels.batch import Batch, Lines
 from streams.kernels.cells import SEGMENT_BITS
 from streams.kernels.log import HoleError, LogName, Tally
 from streams.kernels.passages import PassageLog
 from streams.kernels.place import Place
 from streams.kernels.snapshot import SnapshotError, freeze, thaw
+from streams.kernels.totals import entrance_totals
 from streams.kernels.venue import Total
 from tests.streams.kernels.events import HORIZON, LOG, NINE, PLACE, Event, batch, log, rejection
 
