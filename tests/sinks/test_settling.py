@@ -90,6 +90,20 @@ def test_any_assignment_to_partitions_ends_in_the_same_figures(
     assert settle(address) == 0
 
 
+def test_more_devices_than_one_question_can_name_are_settled(
+    server: Server, reader: Reader, address: StoreAddress
+) -> None:
+    deliveries = [
+        Delivery(Event(seq=1, device=f"N1-{n:061}", ts=NINE + n), partition, NINE + 500 + n + 60_000 * partition)
+        for partition in (0, 1)
+        for n in range(2_200)
+    ]
+    server.write(*stored(logs_of(deliveries)))
+    assert settle(address) == 2_200
+    assert reader.query("SELECT sum(passages) FROM gatepulse.entrance_totals") == [(2_200,)]
+    assert reader.query("SELECT * FROM gatepulse.unsettled") == []
+
+
 def test_a_number_that_comes_again_with_other_content_is_a_conflict_and_the_first_counts(
     server: Server, reader: Reader, address: StoreAddress
 ) -> None:
