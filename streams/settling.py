@@ -8,9 +8,9 @@ that take it back, and only then that these devices are settled. Only what its l
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 import structlog
@@ -255,14 +255,16 @@ class Settling:
         """Find the numbers that came again through one log since it was looked last."""
         compared = dict(await self._ask(_COMPARED))
         spans = {name: (compared.get(name, 0), end) for name, end in claims.items() if end > compared.get(name, 0)}
-        if not spans:
-            return Work()
-        where, params = _within(spans)
-        found = await self._ask(
-            f"SELECT log, offset, device, epoch, seq FROM gatepulse_store.repeats FINAL WHERE {where}"  # noqa: S608 - our names
-            f" ORDER BY log, offset LIMIT {MOST_REPEATS}",
-            params,
-        )
+        found: list[tuple[Any, ...]] = []
+        for where, params in _within(spans):
+            most = MOST_REPEATS - len(found)
+            found += await self._ask(
+                f"SELECT log, offset, device, epoch, seq FROM gatepulse_store.repeats FINAL WHERE {where}"  # noqa: S608 - our names
+                f" ORDER BY log, offset LIMIT {most}",
+                params,
+            )
+            if len(found) == MOST_REPEATS:
+                break
         if not found:
             return Work()
         ends = {row[0]: spans[row[0]][1] for row in found}
@@ -309,12 +311,10 @@ class Settling:
 
     async def _retract(self, touched: _Round) -> None:
         """Write the rows of every segment in which something is retracted, then each log's sums."""
-        if touched.segments:
-            spans = {
-                name: (low << SEGMENT_BITS, (high + 1) << SEGMENT_BITS)
-                for name, (low, high) in touched.segments.items()
-            }
-            where, params = _within(spans)
+        spans = {
+            name: (low << SEGMENT_BITS, (high + 1) << SEGMENT_BITS) for name, (low, high) in touched.segments.items()
+        }
+        for where, params in _within(spans):
             columns = ", ".join(f"{_EXPRESSIONS.get(name, name)} AS c_{name}" for name in CELL)
             sql = (
                 f"SELECT {columns}, toInt64(count()) AS c_events, toInt64(sum(v.anonymous)) AS c_anonymous"  # noqa: S608 - our names
@@ -324,8 +324,8 @@ class Settling:
             found = await asyncio.to_thread(self.reader.columns, sql, params)
             cells = {name.removeprefix("c_"): values for name, values in found.items()}
             await self.sink.write(await asyncio.to_thread(retraction_rows, cells))
-        rows = await self._ask(_BY_LOG, {"logs": sorted(touched.logs)}) if touched.logs else []
-        if rows:
+        for logs in _batched(sorted(touched.logs)):
+            rows = await self._ask(_BY_LOG, {"logs": list(logs)})
             names = TABLES["verdicts_by_log"].columns
             await self.sink.write(
                 [Block("verdicts_by_log", dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))]
@@ -347,13 +347,13 @@ class Settling:
 
     async def _count_entries(self, who: Sequence[int]) -> None:
         gates = [name for name, gate in self.place.gates.items() if gate.boundary]
-        for start in range(0, len(who), _MOST_WHO):
+        for some in _batched(who):
             found = await asyncio.to_thread(
                 self.reader.columns,
                 "SELECT kind, cityHash64(credential) AS who, toUnixTimestamp64Milli(ts) AS ts, settled"  # noqa: S608 - our names
                 f" FROM gatepulse_store.deliveries FINAL WHERE {_ENTRIES} AND cityHash64(credential) IN %(who)s"
                 " AND (outer = 'outside' OR (outer = '' AND has(%(gates)s, toString(entrance))))",
-                {"who": list(who[start : start + _MOST_WHO]), "gates": gates},
+                {"who": list(some), "gates": gates},
             )
             if blocks := unentered_rows(found, self.place):
                 await self.sink.write(blocks)
@@ -362,7 +362,14 @@ class Settling:
         return await asyncio.to_thread(self.reader.query, sql, params)
 
 
-_MOST_WHO: Final = 1000
+T = TypeVar("T")
+_MOST_NAMED: Final = 500
+"""Logs or persons in one question: ClickHouse parses 256 KiB of it, and a log with its offsets takes up to 300."""
+
+
+def _batched(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), _MOST_NAMED):
+        yield items[start : start + _MOST_NAMED]
 
 
 def _settled_device(device: str, epoch: int, now: Mapping[str, Sequence[Range]]) -> Block:
@@ -398,10 +405,11 @@ def _inside(box: Box) -> tuple[str, dict[str, Any]]:
     return "(device IN %(devices)s AND epoch IN %(epochs)s AND seq BETWEEN %(low)s AND %(high)s)", params
 
 
-def _within(spans: Mapping[str, tuple[int, int]]) -> tuple[str, dict[str, Any]]:
-    """Return the condition for offsets [first, end) of logs, and its parameters."""
-    params: dict[str, Any] = {}
-    for n, (name, (first, end)) in enumerate(spans.items()):
-        params |= {f"log{n}": name, f"first{n}": first, f"end{n}": end}
-    terms = [f"(log = %(log{n})s AND offset >= %(first{n})s AND offset < %(end{n})s)" for n in range(len(spans))]
-    return f"({' OR '.join(terms)})", params
+def _within(spans: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield conditions for offsets [first, end) of logs, with their parameters; each names as many as a query can."""
+    for some in _batched(list(spans.items())):
+        params: dict[str, Any] = {}
+        for n, (name, (first, end)) in enumerate(some):
+            params |= {f"log{n}": name, f"first{n}": first, f"end{n}": end}
+        terms = [f"(log = %(log{n})s AND offset >= %(first{n})s AND offset < %(end{n})s)" for n in range(len(some))]
+        yield f"({' OR '.join(terms)})", params

@@ -177,14 +177,20 @@ class SourceWatch:
     def _rebalance(self, held: Mapping[Place, int]) -> None:
         """Let the group assign its partitions again where its assignment is known to be wrong."""
         wrong = self._unassigned
+        wrong.apart = frozenset(
+            (topic, partition)
+            for topic, counting in self.countings.items()
+            for partition, each in counting.blocked.items()
+            if each.problem is Problem.SNAPSHOTS_APART
+        )
         if not wrong.poll(held.keys()):
             return
         blocked = {(each.topic, each.partition) for each in self.notes.problems()}
         wrong.unread = self._never_read(wrong.unread - blocked)
-        if wrong.gone or wrong.unread:
+        if wrong.gone or wrong.apart or wrong.unread:
             log.warning(
-                "partitions are read by no worker or are gone; rejoining the group",
-                unread=sorted(wrong.unread), gone=sorted(wrong.gone),
+                "the group's assignment is not that of its topics; rejoining",
+                unread=sorted(wrong.unread), gone=sorted(wrong.gone), apart=sorted(wrong.apart),
             )  # fmt: skip
             self.rejoin()
 
@@ -218,7 +224,7 @@ class SourceWatch:
 
     def _match_changelogs(self, states: Mapping[str, TopicState]) -> None:
         wanted = {changelog(self.brokers.kafka, Topic(topic)): len(state.end) for topic, state in states.items()}
-        if wanted != self._matched and self.brokers.kafka.create_topics:
+        if wanted != self._matched:
             for plan in self.brokers.match_changelogs():
                 log.warning("partitions added", topic=plan.name, partitions=plan.partitions)
             self._matched = wanted

@@ -18,10 +18,14 @@ BACKOFF: Final = 4
 
 @dataclass
 class Unassigned:
-    """Partitions that no worker has ever read (`unread`), and assigned ones that their topic no longer has (`gone`)."""
+    """Partitions that no worker has ever read (`unread`), and assigned ones that cannot be read.
+
+    gone: their topic no longer has them. apart: their snapshots are with another worker, or with none.
+    """
 
     unread: frozenset[Place] = frozenset()
     gone: frozenset[Place] = frozenset()
+    apart: frozenset[Place] = frozenset()
     _polls: int = 0
     _next: int = FIRST_REBALANCE
 
@@ -35,7 +39,8 @@ class Unassigned:
         A worker without partitions leaves it to those that have some.
         """
         self.unread -= read
-        if not (self.gone or (self.unread and read)):
+        if not (self.gone or self.apart or (self.unread and read)):
+            self.begin(self.unread)
             return False
         self._polls += 1
         if self._polls < self._next:

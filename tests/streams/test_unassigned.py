@@ -1,5 +1,7 @@
 """When workers let their group rebalance: rarely, and only those that read something."""
 
+import pytest
+
 from streams.unassigned import BACKOFF, FIRST_REBALANCE, Unassigned
 
 OWN, OTHER = ("passages", 0), ("passages", 1)
@@ -27,8 +29,20 @@ def test_a_worker_without_partitions_leaves_it_to_others() -> None:
     assert rebalances(unassigned, 20, frozenset()) == []
 
 
-def test_a_worker_is_rid_of_a_partition_that_is_gone_though_it_reads_nothing_else() -> None:
-    assert rebalances(Unassigned(gone=frozenset({OTHER})), FIRST_REBALANCE, frozenset()) == [FIRST_REBALANCE]
+@pytest.mark.parametrize("what", ["gone", "apart"])
+def test_a_partition_that_cannot_be_read_is_assigned_anew_though_its_worker_reads_nothing_else(what: str) -> None:
+    wrong = Unassigned()
+    setattr(wrong, what, frozenset({OTHER}))
+    assert rebalances(wrong, FIRST_REBALANCE, frozenset()) == [FIRST_REBALANCE]
+
+
+def test_what_was_right_for_a_poll_begins_the_count_anew() -> None:
+    wrong = Unassigned(apart=frozenset({OTHER}))
+    assert rebalances(wrong, 10) == [FIRST_REBALANCE]
+    wrong.apart = frozenset()
+    assert rebalances(wrong, 1) == []
+    wrong.apart = frozenset({OTHER})
+    assert rebalances(wrong, 10) == [FIRST_REBALANCE]
 
 
 def test_other_partitions_begin_the_count_anew() -> None:
