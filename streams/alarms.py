@@ -66,9 +66,12 @@ def flow_of(passages: PassageLog, complete_to: int) -> LogFlow:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the store says of entrances: events missing over all logs, and conflicts of the last hour; 0 is left out."""
+    """What the store says of entrances: events missing over all logs, and conflicts of the last hour; 0 is left out.
 
-    missing: Mapping[str, int]
+    missing: None while it is not known.
+    """
+
+    missing: Mapping[str, int] | None
     conflicts: Mapping[str, int]
 
 
@@ -148,8 +151,8 @@ class Teller:
         ]
         problems = [SourceProblem(where, what, self.clock.now(since)) for where, what, since in occupancy.problems]
         if inside or problems:
-            reading = Reading(at, inside, dict(facts.missing), dict(facts.conflicts), problems)
-            await send(_encode(AlarmInput(readings=[reading])))
+            missing = None if facts.missing is None else dict(facts.missing)
+            await send(_encode(AlarmInput(readings=[Reading(at, inside, missing, dict(facts.conflicts), problems)])))
 
 
 def _parts(flow: LogFlow) -> Iterator[LogFlow]:

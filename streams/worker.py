@@ -74,7 +74,7 @@ T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
 
 
-_ASK_SECONDS = 1.0
+_ASK_SECONDS = 2.0
 _FRESH_SECONDS = 5.0
 _RECKONING = 2
 """Seconds of all cores for a second of the watchdog's patience."""
@@ -83,7 +83,7 @@ _FEWER_COLLECTIONS = 50_000
 
 
 class Stored(Generic[T]):
-    """Asks the store every second, on a thread of its own, from the first time on that somebody wants to know.
+    """Asks the store every two seconds, on a thread of its own, from the first time on that somebody wants to know.
 
     Whoever scrapes metrics does not wait for the store: alarms are among them.
     """
@@ -139,15 +139,15 @@ _CONFLICTS = (
 _FACTS_LOOK_BACK_MS = 3_600_000
 
 
-def read_facts(reader: Reader) -> Facts:
-    """Ask what is missing from entrances, and what was in conflict there in the last hour. Raises StoreError."""
-    missing = {entrance: n for entrance, n in reader.query(_MISSING) if n}
-    since = int(time.time() * 1000) - _FACTS_LOOK_BACK_MS
-    return Facts(missing, dict(reader.query(_CONFLICTS, {"since": since})))
+def read_facts(reader: Reader, missing: Callable[[], Mapping[str, int] | None]) -> Facts:
+    """Ask what was in conflict at entrances in the last hour, and say what is missing there. Raises StoreError."""
+    since, known = int(time.time() * 1000) - _FACTS_LOOK_BACK_MS, missing()
+    conflicts = dict(reader.query(_CONFLICTS, {"since": since}))
+    return Facts(None if known is None else {entrance: n for entrance, n in known.items() if n}, conflicts)
 
 
 def stored_missing(reader: Reader) -> Stored[Mapping[str, int] | None]:
-    """Ask for the metrics what is missing from each entrance, over all logs; None: not known."""
+    """Ask what is missing from each entrance, over all logs; None: not known."""
     return Stored(reader, _MISSING, dict, None)
 
 
@@ -215,7 +215,8 @@ def build(settings: Settings) -> Parts:
     if settings.kafka.create_topics:
         topics.apply(settings.kafka)
     ends = _ends(settings)
-    inside, facts = partial(read_occupancy, Reader(reader)), partial(read_facts, Reader(reader))
+    missing = stored_missing(Reader(reader))
+    inside, facts = partial(read_occupancy, Reader(reader)), partial(read_facts, Reader(reader), missing)
     settling = Settling(
         Reader(writer), ClickHouseSink(writer, on_retry=_note_retry), place_of(site, times_of(settings))
     )
@@ -255,7 +256,7 @@ def build(settings: Settings) -> Parts:
                 occupancy=stored_occupancy(Reader(reader)),
                 timings=parts.timings,
                 parked=stored_parking(Reader(reader)),
-                missing=stored_missing(Reader(reader)),
+                missing=missing,
                 settled=stored_settled(Reader(reader)),
                 unsettled=stored_unsettled(Reader(reader)),
                 store_waiting=parts.flusher.store_waiting,
