@@ -68,11 +68,11 @@ def flow_of(passages: PassageLog, complete_to: int) -> LogFlow:
 class Facts:
     """What the store says of entrances: events missing over all logs, and conflicts of the last hour; 0 is left out.
 
-    missing: None while it is not known.
+    None: not known.
     """
 
     missing: Mapping[str, int] | None
-    conflicts: Mapping[str, int]
+    conflicts: Mapping[str, int] | None
 
 
 class Teller:
@@ -142,7 +142,6 @@ class Teller:
         at = self.clock.now(int(time.time() * 1000))
         try:
             occupancy = await asyncio.to_thread(self.inside)
-            facts = await asyncio.to_thread(self.facts)
         except StoreError as error:
             log.warning("the store cannot be asked what is inside", reason=str(error))
             return
@@ -151,8 +150,9 @@ class Teller:
         ]
         problems = [SourceProblem(where, what, self.clock.now(since)) for where, what, since in occupancy.problems]
         if inside or problems:
-            missing = None if facts.missing is None else dict(facts.missing)
-            await send(_encode(AlarmInput(readings=[Reading(at, inside, missing, dict(facts.conflicts), problems)])))
+            facts = self.facts()
+            missing, conflicts = (None if each is None else dict(each) for each in (facts.missing, facts.conflicts))
+            await send(_encode(AlarmInput(readings=[Reading(at, inside, missing, conflicts, problems)])))
 
 
 def _parts(flow: LogFlow) -> Iterator[LogFlow]:

@@ -32,6 +32,30 @@ LEFT JOIN gatepulse.progress AS p ON p.log = s.log
 WHERE s.cluster = %(cluster)s AND s.present = 1
 ORDER BY s.topic, s.partition
 """
+# Offsets refer to a log without its "+first". Those of an offset gap have no record, though a log passes over them.
+_BASE: Final = "replaceRegexpOne({log}, '[+][0-9]+(~[0-9]+)?$', '\\\\1')"
+_RECOVER: Final = f"""
+INSERT INTO gatepulse_store.losses
+SELECT l.* REPLACE (l.records + l.recovered - c.counted AS records, c.counted AS recovered)
+FROM (SELECT * FROM gatepulse_store.losses FINAL WHERE records > 0) AS l
+INNER JOIN
+(
+    SELECT
+        lost.id AS id,
+        least(
+            any(lost.records + lost.recovered),
+            max(toUInt64(greatest(
+                toInt64(least(p.next_offset, lost.after)) - toInt64(greatest(p.first_offset, lost.first)), 0
+            )))
+        ) AS counted
+    FROM (SELECT * FROM gatepulse_store.losses FINAL WHERE records > 0 AND problem != 'offset-gap') AS lost
+    INNER JOIN (SELECT * FROM gatepulse_store.log_progress FINAL) AS p
+        ON p.topic = lost.topic AND p.partition = lost.partition
+        AND {_BASE.format(log="p.log")} = {_BASE.format(log="lost.log")}
+    GROUP BY lost.id
+) AS c ON c.id = l.id
+WHERE c.counted > l.recovered
+"""  # noqa: S608  # our names
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +193,10 @@ class Notes:
             {"cluster": self.cluster},
         )
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def note_recovered(self) -> None:
+        """Note of losses how many of their records were counted after all, by the largest of the logs that did."""
+        self._reader.query(_RECOVER)
 
     def overview(self) -> Sequence[Row]:
         """Return the partitions that the brokers have, with what is read of each; age_seconds by the store's clock."""

@@ -28,7 +28,7 @@ from streams.unassigned import Unassigned
 log = structlog.get_logger()
 
 TICK_SECONDS: Final = 1.5
-_SETTINGS_POLLS: Final = 20
+_RARE_POLLS: Final = 20
 _WATCHED: Final = (*SOURCES, Topic.ALARM_INPUTS)
 _WHOLE_TOPIC: Final = -1
 _GONE_MS: Final = 300_000
@@ -86,7 +86,7 @@ class SourceWatch:
         """Compare once what is read with what the brokers have. Raises BrokersError and StoreError."""
         held = self._next_offsets()
         states = self.brokers.look(_WATCHED)
-        if self._polls % _SETTINGS_POLLS == 0:
+        if self._polls % _RARE_POLLS == 0:
             self._settings = self.brokers.settings(described(states)) or self._settings
         self._polls += 1
         self._check_held(held, states)
@@ -99,6 +99,8 @@ class SourceWatch:
         self._rebalance(held)
         self._check_blocked()
         self._check_ended()
+        if self._polls % _RARE_POLLS == 0:
+            self.notes.note_recovered()
 
     # -- what needs a new take-up --------------------------------------------------------------------------------------
 

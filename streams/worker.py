@@ -134,16 +134,19 @@ def read_occupancy(reader: Reader) -> Occupancy:
 _MISSING = "SELECT entrance, toInt64(sum(missing)) FROM gatepulse.completeness GROUP BY entrance"
 _CONFLICTS = (
     "SELECT entrance, toInt64(count()) FROM gatepulse.conflicts"
-    " WHERE at >= fromUnixTimestamp64Milli(%(since)s, 'UTC') GROUP BY entrance"
+    " WHERE at >= now64(3) - INTERVAL 1 HOUR GROUP BY entrance"
 )
-_FACTS_LOOK_BACK_MS = 3_600_000
 
 
-def read_facts(reader: Reader, missing: Callable[[], Mapping[str, int] | None]) -> Facts:
-    """Ask what was in conflict at entrances in the last hour, and say what is missing there. Raises StoreError."""
-    since, known = int(time.time() * 1000) - _FACTS_LOOK_BACK_MS, missing()
-    conflicts = dict(reader.query(_CONFLICTS, {"since": since}))
-    return Facts(None if known is None else {entrance: n for entrance, n in known.items() if n}, conflicts)
+def stored_facts(reader: Reader, missing: Callable[[], Mapping[str, int] | None]) -> Callable[[], Facts]:
+    """Return what says what is missing from entrances, and asks what was in conflict there in the last hour."""
+    conflicts: Stored[Mapping[str, int] | None] = Stored(reader, _CONFLICTS, dict, None)
+
+    def facts() -> Facts:
+        known = missing()
+        return Facts(None if known is None else {entrance: n for entrance, n in known.items() if n}, conflicts())
+
+    return facts
 
 
 def stored_missing(reader: Reader) -> Stored[Mapping[str, int] | None]:
@@ -216,7 +219,7 @@ def build(settings: Settings) -> Parts:
         topics.apply(settings.kafka)
     ends = _ends(settings)
     missing = stored_missing(Reader(reader))
-    inside, facts = partial(read_occupancy, Reader(reader)), partial(read_facts, Reader(reader), missing)
+    inside, facts = partial(read_occupancy, Reader(reader)), stored_facts(Reader(reader), missing)
     settling = Settling(
         Reader(writer), ClickHouseSink(writer, on_retry=_note_retry), place_of(site, times_of(settings))
     )

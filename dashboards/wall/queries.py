@@ -4,6 +4,7 @@ Read next: `snapshot.py` for what is made of the rows, `feed.py` for when they a
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
@@ -138,6 +139,8 @@ FROM gatepulse.losses
 WHERE records > 0
 """
 
+_CAVEATS_MS = 2_000
+
 UNSETTLED = "SELECT toInt64(sum(events)) FROM gatepulse.unsettled"
 
 QUEUES = """
@@ -196,6 +199,15 @@ class Source(Protocol):
         """Let go of the connection."""
 
 
+@dataclass(frozen=True)
+class Caveats:
+    """What limits the figures: losses, what stands in the way of sources, and events that may be counted twice."""
+
+    losses: Sequence[LossRow]
+    problems: Sequence[ProblemRow]
+    unsettled: int
+
+
 class Rounds:
     """The two rounds of queries, asked through any `Ask`: trends through one of their own, as they take longer."""
 
@@ -219,6 +231,7 @@ class Rounds:
         self._scopes = scopes_of(site, "trend")
         self._before: Mapping[Scope, Day] = {}
         self._before_of: tuple[Stretch, int] | None = None
+        self._newest_caveats: tuple[int, Caveats | None] = (0, None)
 
     def read(self, real_ms: int) -> Reading:
         """Ask how far storage is first, and then only for what is stored up to there."""
@@ -226,7 +239,8 @@ class Rounds:
         logs = [LogRow(*row) for row in self._ask(PROGRESS, {})]
         span = span_of(logs, self._clock, real_ms, self._site, flow_minutes=self._flow_minutes)
         params = _params(span)
-        losses = self.losses()
+        caveats = self._caveats(real_ms)
+        losses = caveats.losses
         today, areas = (sql.format(lost=", lost" if losses else "") for sql in (TODAY, AREAS))
         return Reading(
             real_ms=real_ms,
@@ -240,10 +254,23 @@ class Rounds:
             episodes=self._episodes() if "alarm_episodes" in views else None,
             queues=[QueueRow(*row) for row in self._ask(QUEUES, params)] if "entrance_queues" in views else (),
             forecasts=[ForecastRow(*row) for row in self._ask(FORECASTS, {})] if "forecasts" in views else (),
-            problems=[ProblemRow(*row) for row in self._ask(PROBLEMS, {})] if "source_problems" in views else (),
+            problems=caveats.problems,
             lost=lost_on(span.day, losses),
-            unsettled=sum(row[0] for row in self._ask(UNSETTLED, {})) if "unsettled" in views else 0,
+            unsettled=caveats.unsettled,
         )
+
+    def _caveats(self, real_ms: int) -> Caveats:
+        """Ask every two seconds what limits the figures; their age does not depend on it."""
+        asked_at, newest = self._newest_caveats
+        if newest is None or not 0 <= real_ms - asked_at < _CAVEATS_MS:
+            views = self._present()
+            newest = Caveats(
+                losses=self.losses(),
+                problems=[ProblemRow(*row) for row in self._ask(PROBLEMS, {})] if "source_problems" in views else (),
+                unsettled=sum(row[0] for row in self._ask(UNSETTLED, {})) if "unsettled" in views else 0,
+            )
+            self._newest_caveats = real_ms, newest
+        return newest
 
     def losses(self) -> Sequence[LossRow]:
         """Ask for every loss of which the size is known."""

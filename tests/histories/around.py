@@ -132,6 +132,10 @@ class Notes:
         self._reach()
         self.plant.store.partitions |= {(each.topic, each.partition, each.incarnation): each for each in notes}
 
+    def note_recovered(self) -> None:
+        """Note nothing: records that were deleted never come back in a history."""
+        self._reach()
+
     def note_readers(self, logs: Mapping[Place, str]) -> None:
         """Note which log of each partition is read: nothing here reads that."""
         self._reach()

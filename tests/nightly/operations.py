@@ -34,7 +34,7 @@ from streams.contract import Topic
 from streams.kernels.log import LogName
 from streams.logs import kafka_writes_into
 from tests.faults.catalogue import Layout
-from tests.faults.desk import TURNSTILES, Desk
+from tests.faults.desk import TURNSTILES, Desk, NotSeenError
 from tests.faults.plant import Plant
 from tests.nightly.recorder import Recorder, figures
 
@@ -44,6 +44,7 @@ _AGAIN: Final = 0.05  # of the passages come again, through any partition
 _HOSTILE: Final = 0.01
 _MOST_PARTITIONS: Final = 8
 _QUIET_SECONDS: Final = 240.0
+_RECOVERED_SECONDS: Final = 60.0
 _GATES: Final = ("N1", "N2", "N3", "M1", "W1", "E1")
 _CATEGORIES: Final = ("visitor", "exhibitor", "staff")
 _HARM: Final = (
@@ -382,7 +383,8 @@ def run(minutes: float, seed: int, place: Path, console: Console) -> bool:
         seconds = time.monotonic() - begun
         desk.until(recorder.caught_up, "the recorder")
         operations.quiet()
-        time.sleep(3)
+        with suppress(NotSeenError):
+            desk.until(lambda: not differences(desk, recorder), "what the recorder has read", _RECOVERED_SECONDS)
         wrong = differences(desk, recorder)
         ((losses, records),) = desk.ask("SELECT count(), sum(records) FROM gatepulse.losses")
         recorder.close()

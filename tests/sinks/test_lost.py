@@ -153,6 +153,11 @@ def test_a_loss_that_an_older_version_noted_has_a_kind_and_the_days_of_utc(clien
     assert today(reader) == [(DAY, "vehicle", 0, 3)]
 
 
+def note_recovered(address: StoreAddress) -> None:
+    with Notes(address, "demo-1", "worker-1", UTC) as notes:
+        notes.note_recovered()
+
+
 def progress(log: str, first: int, after: int, *, partition: int = 1) -> Block:
     return block(
         "log_progress",
@@ -179,9 +184,23 @@ def test_what_is_counted_after_all_is_lost_no_more(
     server.write(*(progress(f"{one}{suffix}", first, after) for suffix, first, after in logs))
     server.write(progress("demo-1/turnstile.passages/2@id", 0, 9000, partition=2))
     note(address, replace(LOSS, log=f"{one}@id", first=300, after=1500))
-    assert sorted_rows(reader, "records, recovered", "losses") == [(1200 - recovered, recovered)]
+    for _ in range(2):
+        note_recovered(address)
+        assert sorted_rows(reader, "records, recovered", "losses") == [(1200 - recovered, recovered)]
     assert [row[-1] for row in today(reader)] == ([1200 - recovered] if recovered < 1200 else [])
     assert sum(inside(reader).values()) == 0  # no area is known
+
+
+def test_what_is_counted_bit_by_bit_is_recovered_bit_by_bit(
+    address: StoreAddress, server: Server, reader: Reader
+) -> None:
+    note(address, replace(LOSS, log="demo-1/turnstile.passages/1@id", first=300, after=1500), loss(7, topic=VEHICLES))
+    for after, recovered in ((200, 0), (400, 100), (1000, 700), (9000, 1200)):
+        server.write(progress("demo-1/turnstile.passages/1@id", 0, after))
+        note_recovered(address)
+        assert sorted_rows(reader, "kind, records, recovered, actor", "losses") == [
+            ("person", 1200 - recovered, recovered, "duty"), ("vehicle", 7, 0, "duty"),
+        ]  # fmt: skip
 
 
 def test_an_offset_gap_is_never_recovered_by_the_log_that_passes_over_it(
@@ -189,6 +208,7 @@ def test_an_offset_gap_is_never_recovered_by_the_log_that_passes_over_it(
 ) -> None:
     server.write(progress("demo-1/turnstile.passages/1@id", 0, 9000))
     note(address, replace(LOSS, log="demo-1/turnstile.passages/1@id", problem="offset-gap"))
+    note_recovered(address)
     assert sorted_rows(reader, "records, recovered", "losses") == [(1200, 0)]
 
 
