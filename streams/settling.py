@@ -36,7 +36,7 @@ from streams.kernels.venue import EntranceTotals, Total
 
 log = structlog.get_logger()
 
-TICK_SECONDS: Final = 2.0
+TICK_SECONDS: Final = 4.0
 RESTATE_SECONDS: Final = 10.0
 AGAIN_SECONDS: Final = 60.0
 """After so long it is looked again whether somebody whose entry was retracted has come in by another."""

@@ -74,8 +74,8 @@ T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
 
 
-_ASK_SECONDS = 2.0
-_FRESH_SECONDS = 5.0
+_ASK_SECONDS = 4.0
+_FRESH_SECONDS = 10.0
 _RECKONING = 2
 """Seconds of all cores for a second of the watchdog's patience."""
 _FEWER_COLLECTIONS = 50_000
@@ -83,7 +83,7 @@ _FEWER_COLLECTIONS = 50_000
 
 
 class Stored(Generic[T]):
-    """Asks the store every two seconds, on a thread of its own, from the first time on that somebody wants to know.
+    """Asks the store every four seconds, on a thread of its own, from the first time on that somebody wants to know.
 
     Whoever scrapes metrics does not wait for the store: alarms are among them.
     """
