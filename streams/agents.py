@@ -150,8 +150,7 @@ async def _settle(counting: Counting[Any], hole: HoleError, brokers: Surrounding
     if counting.topic in SOURCES:
         state = (await asyncio.to_thread(brokers.look, [hole.log.topic])).get(hole.log.topic)
         begin = 0 if state is None else state.begin.get(hole.log.partition, 0)
-        if generation == counting.generation:
-            counting.block(missing_records(hole.log, hole.expected, hole.got, begin=begin))
+        counting.block(missing_records(hole.log, hole.expected, hole.got, begin=begin), generation=generation)
     else:
         counting.accept(hole.log.partition, AcceptedLoss(str(hole.log), hole.expected, hole.got))
         log.warning("records are missing", log=str(hole.log), first=hole.expected, after=hole.got)

@@ -66,13 +66,10 @@ def flow_of(passages: PassageLog, complete_to: int) -> LogFlow:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the store says of entrances: events missing over all logs, and conflicts of the last hour; 0 is left out.
+    """What the store says of entrances: events missing over all logs, and conflicts of the last hour; 0 is left out."""
 
-    None: not known.
-    """
-
-    missing: Mapping[str, int] | None
-    conflicts: Mapping[str, int] | None
+    missing: Mapping[str, int]
+    conflicts: Mapping[str, int]
 
 
 class Teller:
@@ -85,7 +82,7 @@ class Teller:
         clock: SiteClock,
         judges: Callable[[], bool],
         inside: Callable[[], Occupancy],
-        facts: Callable[[], Facts] = lambda: Facts({}, {}),
+        facts: Callable[[], Facts | None] = lambda: Facts({}, {}),
         logs: Callable[[], Sequence[CountedLog]] = list,
     ) -> None:
         """Tell what `countings` count, and of all `logs` how many lines were set aside."""
@@ -145,14 +142,16 @@ class Teller:
         except StoreError as error:
             log.warning("the store cannot be asked what is inside", reason=str(error))
             return
+        facts = self.facts()
+        if facts is None:
+            return
         inside = [
             Inside(area, kind, n, occupancy.capacity.get((area, kind))) for (area, kind), n in occupancy.inside.items()
         ]
         problems = [SourceProblem(where, what, self.clock.now(since)) for where, what, since in occupancy.problems]
         if inside or problems:
-            facts = self.facts()
-            missing, conflicts = (None if each is None else dict(each) for each in (facts.missing, facts.conflicts))
-            await send(_encode(AlarmInput(readings=[Reading(at, inside, missing, conflicts, problems)])))
+            missing, conflicts = facts.missing, facts.conflicts
+            await send(_encode(AlarmInput(readings=[Reading(at, inside, dict(missing), dict(conflicts), problems)])))
 
 
 def _parts(flow: LogFlow) -> Iterator[LogFlow]:

@@ -113,7 +113,7 @@ def create_app(
     end: EndProcess,
     take_up: TakeUp,
     inside: Callable[[], Occupancy] = lambda: Occupancy({}, {}),
-    facts: Callable[[], Facts] = lambda: Facts({}, {}),
+    facts: Callable[[], Facts | None] = lambda: Facts({}, {}),
     settling: Settling | None = None,
 ) -> Parts:
     """Build a worker: agents for persons, vehicles, corrections, alarms and the venue.

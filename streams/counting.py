@@ -4,6 +4,7 @@ Read `agents` next, which connects this with Faust.
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -186,6 +187,7 @@ class Counting(Generic[L]):
         self._held: dict[int, _Held[L]] = {}
         self.blocked: dict[int, Blocked] = {}
         """Partitions of this worker that are not read, and why."""
+        self._turn = threading.Lock()
         self._room = asyncio.Event()
         self._room.set()
         self.full = asyncio.Event()  # set while reading waits for a flush
@@ -202,14 +204,15 @@ class Counting(Generic[L]):
 
     def assign(self, starts: Sequence[Start], blocked: Mapping[int, Blocked] | None = None) -> dict[int, int]:
         """Read these partitions on and no others; return the offset at which each is to be read."""
-        self.generation += 1
         held = {start.log.partition: self._started(start) for start in starts}
         for each in held.values():
             self._pass_over_accepted(each)
             each.begun_at, each.suspect = each.log.next_offset, self._suspect(each)
-        self._held, self.blocked = held, {}  # whole: other threads look at them
-        for one in (blocked or {}).values():
-            self.block(one)
+        with self._turn:
+            self.generation += 1
+            self._held, self.blocked = held, dict(blocked or {})  # whole: other threads look at them
+        for one in self.blocked.values():
+            _log_blocked(one)
         self._make_room()
         return {partition: each.log.next_offset for partition, each in held.items()}
 
@@ -232,10 +235,16 @@ class Counting(Generic[L]):
             log, start.era, lost, start.accepted, start.ended, tail, announced=False, unreadable=start.unreadable
         )
 
-    def block(self, blocked: Blocked) -> None:
-        """Read a partition no further; what was applied of it is still stored."""
-        self.blocked = {**self.blocked, blocked.log.partition: blocked}  # whole: other threads look at it
-        log.error("partition is not read", log=str(blocked.log), problem=blocked.problem, advice=advice(blocked))
+    def block(self, blocked: Blocked, *, generation: int) -> None:
+        """Read a partition no further, unless partitions were assigned anew since `generation`; any thread may call.
+
+        What was applied of it is still stored.
+        """
+        with self._turn:
+            if generation != self.generation:
+                return
+            self.blocked = {**self.blocked, blocked.log.partition: blocked}
+        _log_blocked(blocked)
 
     def accept(self, partition: int, loss: AcceptedLoss) -> None:
         """Let a log pass over records that are lost."""
@@ -461,6 +470,10 @@ class Counting(Generic[L]):
         }
         rows = [row, *({**ended, "complete_to": complete_to} for ended in held.ended)]
         return [Block("log_progress", {name: [each[name] for each in rows] for name in row})]
+
+
+def _log_blocked(blocked: Blocked) -> None:
+    log.error("partition is not read", log=str(blocked.log), problem=blocked.problem, advice=advice(blocked))
 
 
 def clock_error(known: int, caught_up: tuple[int, int], records: Records, *, now: int) -> int:

@@ -32,8 +32,8 @@ LEFT JOIN gatepulse.progress AS p ON p.log = s.log
 WHERE s.cluster = %(cluster)s AND s.present = 1
 ORDER BY s.topic, s.partition
 """
-# Offsets refer to a log without its "+first". Those of an offset gap have no record, though a log passes over them.
-_BASE: Final = "replaceRegexpOne({log}, '[+][0-9]+(~[0-9]+)?$', '\\\\1')"
+# Offsets refer to a log without its "+first". What a log passed over it did not count: a gap never has a record.
+_BASE: Final = "replaceRegexpOne({log}, '@?[+][0-9]+(~[0-9]+)?$', '\\\\1')"
 _RECOVER: Final = f"""
 INSERT INTO gatepulse_store.losses
 SELECT l.* REPLACE (l.records + l.recovered - c.counted AS records, c.counted AS recovered)
@@ -45,7 +45,9 @@ INNER JOIN
         least(
             any(lost.records + lost.recovered),
             max(toUInt64(greatest(
-                toInt64(least(p.next_offset, lost.after)) - toInt64(greatest(p.first_offset, lost.first)), 0
+                toInt64(least(p.next_offset, lost.after)) - toInt64(greatest(p.first_offset, lost.first))
+                    - toInt64(p.lost),
+                0
             )))
         ) AS counted
     FROM (SELECT * FROM gatepulse_store.losses FINAL WHERE records > 0 AND problem != 'offset-gap') AS lost

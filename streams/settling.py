@@ -326,6 +326,8 @@ class Settling:
             await self.sink.write(await asyncio.to_thread(retraction_rows, cells))
         for logs in _batched(sorted(touched.logs)):
             rows = await self._ask(_BY_LOG, {"logs": list(logs)})
+            if not rows:
+                continue  # all that was looked at were repeats
             names = TABLES["verdicts_by_log"].columns
             await self.sink.write(
                 [Block("verdicts_by_log", dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))]

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -21,7 +22,7 @@ from streams.ends import EndProcess, SourceChangedError
 from streams.kernels.log import LogName
 from streams.kernels.takeup import Blocked, Problem, missing_records, same_topic, skip
 from streams.notes import Notes, PartitionNote, ProblemKey, ProblemNote
-from streams.takeup import TakenUp, TakeUp, described
+from streams.takeup import Assigned, TakenUp, TakeUp, described
 from streams.topics import SOURCES, changelog, output_topics
 from streams.unassigned import Unassigned
 
@@ -99,7 +100,7 @@ class SourceWatch:
         self._note_readers()
         self._note_problems(states)
         self._rebalance(held)
-        self._check_blocked()
+        self._check_blocked(states)
         self._check_ended()
         if self._polls % _RARE_POLLS == 0:
             self.notes.note_recovered()
@@ -148,12 +149,14 @@ class SourceWatch:
             if before.get((topic, partition)) != (at, end) or not self.brokers.has_nothing((topic, partition), at, end):
                 continue
             counting = self.countings[topic]
-            one = counting.log_of(partition)
+            generation, one = counting.generation, counting.log_of(partition)
             if one is not None and one.next_offset == at:
-                counting.block(missing_records(one.name, at, end, begin=states[topic].begin[partition]))
+                blocked = missing_records(one.name, at, end, begin=states[topic].begin[partition])
+                counting.block(blocked, generation=generation)
 
-    def _check_blocked(self) -> None:
-        """Take partitions up again once nothing stands in their way."""
+    def _check_blocked(self, states: Mapping[str, TopicState]) -> None:
+        """Take partitions up again once nothing stands in their way, or something else does."""
+        generations = {topic: counting.generation for topic, counting in self.countings.items()}
         blocked = {
             (topic, number): each
             for topic, counting in self.countings.items()
@@ -162,10 +165,12 @@ class SourceWatch:
         gaps = [each for each in blocked.values() if each.problem is Problem.OFFSET_GAP]
         assigned = self.take_up.newest.assigned  # what is being assigned now may not be what was blocked
         others = [
-            assigned[place]
+            self._as_it_is(assigned[place])
             for place, each in blocked.items()
             if place in assigned and each.problem not in (Problem.OFFSET_GAP, Problem.SNAPSHOTS_APART)
         ]  # snapshots that get their partition are assigned anew, and their topic with them
+        if any(_is_other_gap(each, states.get(each.log.topic)) for each in gaps):
+            raise SourceChangedError("a gap is no longer what stands in the way of a partition; deciding anew")
         accepted = self.notes.accepted() if gaps else ()
         verdicts = self.recheck.decide(others) if others else ()
         if any(skip(accepted, str(each.log), each.first, each.after) is not None for each in gaps) or any(
@@ -173,20 +178,21 @@ class SourceWatch:
         ):
             raise SourceChangedError("nothing stands in the way of a partition any more; it is read on")
         for verdict in verdicts:
-            if isinstance(verdict, Blocked) and blocked.get((verdict.log.topic, verdict.log.partition)) != verdict:
-                self.countings[verdict.log.topic].block(verdict)  # for another reason, or of more records, than before
+            topic = verdict.log.topic
+            if isinstance(verdict, Blocked) and blocked.get((topic, verdict.log.partition)) != verdict:
+                # for another reason, or of more records, than before
+                self.countings[topic].block(verdict, generation=generations[topic])
+
+    def _as_it_is(self, assigned: Assigned) -> Assigned:
+        """Return a partition with how far it is counted by now: it may have been blocked while it was read."""
+        one = self.countings[assigned.topic].log_of(assigned.partition)
+        return assigned if one is None else replace(assigned, snapshot={"log": str(one.name), "next": one.next_offset})
 
     # -- what is prepared and noted ------------------------------------------------------------------------------------
 
     def _rebalance(self, held: Mapping[Place, int]) -> None:
         """Let the group assign its partitions again where its assignment is known to be wrong."""
         wrong = self._unassigned
-        wrong.apart = frozenset(
-            (topic, partition)
-            for topic, counting in self.countings.items()
-            for partition, each in counting.blocked.items()
-            if each.problem is Problem.SNAPSHOTS_APART
-        )
         if not wrong.poll(held.keys()):
             return
         blocked = {(each.topic, each.partition) for each in self.notes.problems()}
@@ -211,11 +217,11 @@ class SourceWatch:
 
     def _prepare_topics(self, states: Mapping[str, TopicState]) -> None:
         """Create topics and partitions that workers write. Brokers may refuse it, which must stop nothing else."""
-        try:
-            self._recreate_output_topics()
-            self._match_changelogs(states)
-        except BrokersError as error:
-            log.warning("topics that workers write cannot be created", reason=str(error))
+        for prepare in (self._recreate_output_topics, partial(self._match_changelogs, states)):
+            try:
+                prepare()
+            except BrokersError as error:
+                log.warning("topics that workers write cannot be created", reason=str(error))
 
     def _recreate_output_topics(self) -> None:
         """Create again the topics that only workers write and somebody has deleted: else no flush would end."""
@@ -303,6 +309,11 @@ class SourceWatch:
         mine = {key for key in known if key in self._problems or self._is_mine(key)}
         over = (mine | vanished) - found.keys()
         self.notes.note_problems([known[key] for key in sorted(over)], resolved=True)
+        self._unassigned.apart = frozenset(
+            (topic, partition)
+            for topic, partition, problem in (known.keys() | found.keys()) - over
+            if problem is Problem.SNAPSHOTS_APART
+        )
         self._problems = found
 
     def _is_mine(self, key: ProblemKey) -> bool:
@@ -330,3 +341,10 @@ class SourceWatch:
                 yield ProblemNote(topic, number, Problem.SNAPSHOT_UNREADABLE, str(name), 0, after, now)
             for number, name in counting.clock_errors():
                 yield ProblemNote(topic, number, Problem.BROKER_CLOCK, str(name), 0, 0, now)
+
+
+def _is_other_gap(gap: Blocked, state: TopicState | None) -> bool:
+    """Tell whether the topic of a gap was made anew, or the brokers' log begins behind where it begins."""
+    if state is None:
+        return False
+    return state.incarnation != gap.log.incarnation or state.begin.get(gap.log.partition, 0) > gap.first

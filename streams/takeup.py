@@ -91,16 +91,21 @@ class TakenUp:
 class TakeUp:
     """Decides for the partitions of one cluster, and notes what was lost with topics that were made anew.
 
-    newest: what was decided last; whole, as other threads read it. checked: whether the store answered then. A worker
-    that begins without it must decide again before it writes: the store may have come back from an older copy.
+    newest: what was decided last; whole, as other threads read it. A worker that begins while the store does not answer
+    must check before it writes: the store may have come back from an older copy.
     """
 
     brokers: Surroundings
     notes: Notes | None
     cluster: str
     newest: TakenUp = field(default_factory=TakenUp)
-    checked: bool = True
     clock: Callable[[], float] = time.time
+    _checked: TakenUp | None = None
+
+    @property
+    def checked(self) -> bool:
+        """Whether the store is known to have what the newest snapshots say it has."""
+        return self.notes is None or not self.newest.assigned or self._checked is self.newest
 
     def decide(self, assigned: Sequence[Assigned]) -> list[Verdict]:
         """Return for each partition how it is read on, or why it is not. Raises BrokersError."""
@@ -108,7 +113,6 @@ class TakeUp:
         states = self.brokers.look(topics)
         settings, stored = self.brokers.settings(described(states)), self._stored()
         taken_up = TakenUp({(each.topic, each.partition): each for each in assigned}, states)
-        self.checked = stored is not None or self.notes is None
         committed = self._committed(assigned, states)
         verdicts: list[Verdict] = []
         for each in assigned:
@@ -121,6 +125,8 @@ class TakeUp:
             else:
                 facts = self._facts(each, state, stored, committed.get((each.topic, each.partition), 0))
                 verdicts.append(self._verdict(each, facts, stored, taken_up))
+        if stored is not None:
+            self._checked = taken_up
         self.newest = taken_up
         return verdicts
 
@@ -129,11 +135,12 @@ class TakeUp:
 
         Raises StoreError while it does not answer, and SourceChangedError if rows are missing, or logs were not known.
         """
+        newest = self.newest
         if self.checked or self.notes is None:
             return
         progress = self.notes.progress()
         stored = {row["log"]: row["next_offset"] for rows in progress.values() for row in rows}
-        for each in self.newest.assigned.values():
+        for each in newest.assigned.values():
             snapshot = None if each.snapshot is None or each.topic not in SOURCES else snapshot_of(each.snapshot)
             if snapshot is not None and stored.get(str(snapshot.log), snapshot.log.first) < snapshot.next:
                 raise SourceChangedError(f"{snapshot.log}: the store has less of it than its snapshot says")
@@ -143,10 +150,10 @@ class TakeUp:
                 for log in map(LogName.parse, stored)
             ):
                 raise SourceChangedError(f"{each.topic} {each.partition}: the store knows of a later log")
-        for place, name in self.newest.logs.items():
-            if self._ended(place, name, progress, self.newest):  # nobody would publish up to when these are complete
+        for place, name in newest.logs.items():
+            if self._ended(place, name, progress, newest):  # nobody would publish up to when these are complete
                 raise SourceChangedError(f"{name}: the store knows of logs that ended before it")
-        self.checked = True
+        self._checked = newest
 
     def _stored(self) -> Stored | None:
         if self.notes is None:
@@ -244,7 +251,8 @@ class TakeUp:
             return False
         for place, name in newest.logs.items():
             for row in self._ended(place, name, stored.progress, newest):
-                if row["next_offset"] > newest.ended.get(row["log"], -1):
+                unknown = -1 if row["partition"] == place[1] else row["next_offset"]  # a partition may have been added
+                if row["next_offset"] > newest.ended.get(row["log"], unknown):
                     raise SourceChangedError(f"{row['log']}: it went on after another log had begun")
         vanished = [
             (place, state.incarnation)

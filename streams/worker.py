@@ -92,12 +92,14 @@ class Stored(Generic[T]):
         self.reader, self.sql, self.understood, self.nothing = reader, sql, understood, nothing
         self._newest: tuple[float, T] = (-math.inf, nothing)
         self._thread: threading.Thread | None = None
+        self._turn = threading.Lock()
 
     def __call__(self) -> T:
         """Return the newest answer; `nothing` while there is none that is fresh."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._ask_for_ever, name="metrics of the store", daemon=True)
-            self._thread.start()
+        with self._turn:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._ask_for_ever, name="metrics of the store", daemon=True)
+                self._thread.start()
         read_at, newest = self._newest
         return newest if time.monotonic() - read_at <= _FRESH_SECONDS else self.nothing
 
@@ -138,13 +140,15 @@ _CONFLICTS = (
 )
 
 
-def stored_facts(reader: Reader, missing: Callable[[], Mapping[str, int] | None]) -> Callable[[], Facts]:
-    """Return what says what is missing from entrances, and asks what was in conflict there in the last hour."""
+def stored_facts(reader: Reader, missing: Callable[[], Mapping[str, int] | None]) -> Callable[[], Facts | None]:
+    """Return what knows what is missing from entrances and in conflict there in the last hour; None: not known."""
     conflicts: Stored[Mapping[str, int] | None] = Stored(reader, _CONFLICTS, dict, None)
 
-    def facts() -> Facts:
-        known = missing()
-        return Facts(None if known is None else {entrance: n for entrance, n in known.items() if n}, conflicts())
+    def facts() -> Facts | None:
+        found, differ = missing(), conflicts()
+        if found is None or differ is None:
+            return None
+        return Facts({entrance: n for entrance, n in found.items() if n}, differ)
 
     return facts
 

@@ -201,11 +201,10 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Caveats:
-    """What limits the figures: losses, what stands in the way of sources, and events that may be counted twice."""
+    """What limits the figures for long: losses, and what stands in the way of sources."""
 
     losses: Sequence[LossRow]
     problems: Sequence[ProblemRow]
-    unsettled: int
 
 
 class Rounds:
@@ -256,7 +255,7 @@ class Rounds:
             forecasts=[ForecastRow(*row) for row in self._ask(FORECASTS, {})] if "forecasts" in views else (),
             problems=caveats.problems,
             lost=lost_on(span.day, losses),
-            unsettled=caveats.unsettled,
+            unsettled=sum(row[0] for row in self._ask(UNSETTLED, {})) if "unsettled" in views else 0,
         )
 
     def _caveats(self, real_ms: int) -> Caveats:
@@ -267,7 +266,6 @@ class Rounds:
             newest = Caveats(
                 losses=self.losses(),
                 problems=[ProblemRow(*row) for row in self._ask(PROBLEMS, {})] if "source_problems" in views else (),
-                unsettled=sum(row[0] for row in self._ask(UNSETTLED, {})) if "unsettled" in views else 0,
             )
             self._newest_caveats = real_ms, newest
         return newest

@@ -174,7 +174,7 @@ def progress(log: str, first: int, after: int, *, partition: int = 1) -> Block:
         ([("@id", 0, 9000)], 1200),  # the brokers have the records again, and all was counted anew
         ([("@id+400", 400, 9000), ("@id+1500", 1500, 9000)], 1100),
         ([("@id", 0, 700)], 400),
-        ([("@id~1", 0, 9000), ("@other", 0, 9000)], 0),  # other records under the same offsets
+        ([("@id~1", 0, 9000), ("@other", 0, 9000), ("", 0, 9000)], 0),  # other records under the same offsets
     ],
 )
 def test_what_is_counted_after_all_is_lost_no_more(
@@ -210,6 +210,24 @@ def test_an_offset_gap_is_never_recovered_by_the_log_that_passes_over_it(
     note(address, replace(LOSS, log="demo-1/turnstile.passages/1@id", problem="offset-gap"))
     note_recovered(address)
     assert sorted_rows(reader, "records, recovered", "losses") == [(1200, 0)]
+
+
+def test_what_a_log_passed_over_is_not_recovered(address: StoreAddress, server: Server, reader: Reader) -> None:
+    server.write(
+        block(
+            "log_progress",
+            {
+                "log": "demo-1/turnstile.passages/1@id",
+                "partition": 1,
+                "next_offset": 9000,
+                "records": 8000,
+                "lost": 1000,
+            },
+        )
+    )
+    note(address, replace(LOSS, log="demo-1/turnstile.passages/1@id", first=300, after=1500))
+    note_recovered(address)
+    assert sorted_rows(reader, "records, recovered", "losses") == [(1000, 200)]
 
 
 def test_problems_of_brokers_that_were_replaced_are_over(address: StoreAddress, client: Client, reader: Reader) -> None:

@@ -90,6 +90,16 @@ def test_any_assignment_to_partitions_ends_in_the_same_figures(
     assert settle(address) == 0
 
 
+def test_what_only_came_again_is_looked_at_once_and_changes_nothing(
+    server: Server, reader: Reader, address: StoreAddress
+) -> None:
+    deliveries = [*lane(1, 5, partition=0), *lane(3, 5, partition=0, after=60_000)]
+    server.write(*stored(logs_of(deliveries)))
+    assert settle(address) == 0
+    assert reader.query("SELECT sum(duplicate) FROM gatepulse.progress") == [(3,)]
+    assert shown(reader) == truth(deliveries)
+
+
 def test_more_devices_than_one_question_can_name_are_settled(
     server: Server, reader: Reader, address: StoreAddress
 ) -> None:

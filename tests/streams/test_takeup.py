@@ -223,6 +223,35 @@ def test_a_store_that_comes_back_and_knows_nothing_else_changes_nothing() -> Non
     assert take_up.checked
 
 
+def test_what_was_assigned_while_the_store_was_checked_is_checked_itself() -> None:
+    notes = Notes({(0, "id1"): 10})
+    notes.away = True
+    brokers = Brokers("id1", 20, 20)
+    take_up, _ = taken_up(brokers, notes, Assigned(T, 0, snapshot(0, "id1", 10)))
+    both = [Assigned(T, n, snapshot(n, "id1", 10)) for n in (0, 1)]  # of the second one the store has nothing
+    progress = notes.progress
+    notes.away = False
+
+    def assigned_meanwhile() -> Mapping[Place, Sequence[Row]]:
+        notes.away, notes.progress = True, progress  # type: ignore[method-assign]
+        take_up.decide(both)
+        notes.away = False
+        return progress()
+
+    notes.progress = assigned_meanwhile  # type: ignore[method-assign]
+    take_up.check_store()
+    assert not take_up.checked
+    with pytest.raises(SourceChangedError, match="the store has less of it"):
+        take_up.check_store()
+
+
+def test_a_partition_that_was_added_since_is_none_that_ended() -> None:
+    notes = Notes({(0, "id1"): 4})
+    take_up, _ = taken_up(Brokers("id1", 4), notes, Assigned(T, 0, snapshot(0, "id1", 4)))
+    notes.show({**notes.hide(0, "id1"), "log": str(log_of(1, "id1")), "partition": 1, "next_offset": 0})
+    take_up.check_ended()
+
+
 def test_what_was_read_is_of_the_logs_that_it_is_counted_in() -> None:
     brokers = Brokers("id2", 4)
     check_topics(brokers, [log_of(0, "id2"), log_of(1, "id2")])
