@@ -30,8 +30,6 @@ log = structlog.get_logger()
 
 TICK_SECONDS: Final = 1.5
 _RARE_POLLS: Final = 20
-_SOME_POLLS: Final = 4
-"""Polls after which the store is asked for problems that other workers have noted; own ones are noted at once."""
 _WATCHED: Final = (*SOURCES, Topic.ALARM_INPUTS)
 _WHOLE_TOPIC: Final = -1
 _GONE_MS: Final = 300_000
@@ -292,11 +290,11 @@ class SourceWatch:
 
     def _note_problems(self, states: Mapping[str, TopicState]) -> None:
         now = round(self.clock() * 1000)
-        seen = list(self._found(states, now))
-        if not seen and not self._problems and self._polls % _SOME_POLLS:
-            return  # what others have noted may be over, too, but there is time
         known = {each.key: each for each in self.notes.problems()}
-        found = {each.key: replace(each, since=known[each.key].since) if each.key in known else each for each in seen}
+        found = {
+            each.key: replace(each, since=known[each.key].since) if each.key in known else each
+            for each in self._found(states, now)
+        }
         self.notes.note_problems([each for key, each in found.items() if known.get(key) != each], resolved=False)
         absent = [
             each
