@@ -91,7 +91,7 @@ def _still_lost(notes: Notes, brokers: Brokers, problem: ProblemNote) -> tuple[i
         if after <= first:
             raise AcceptLossError(
                 f"{problem.topic} {problem.partition}: the brokers have these records again, so nothing is lost; "
-                "the partition is read on by itself within seconds"
+                "the workers resume the partition within seconds"
             )
     for each in sorted(notes.accepted(), key=lambda loss: loss.first):
         if each.log == problem.log and each.first <= first < each.after < after:

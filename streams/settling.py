@@ -366,7 +366,7 @@ class Settling:
 
 T = TypeVar("T")
 _MOST_NAMED: Final = 500
-"""Logs or persons in one question: ClickHouse parses 256 KiB of it, and a log with its offsets takes up to 300."""
+"""Logs or persons in one question: ClickHouse parses 256 KiB of it, and a log needs up to 300 bytes."""
 
 
 def _batched(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -22,7 +22,7 @@ from streams.ends import EndProcess, SourceChangedError
 from streams.kernels.log import LogName
 from streams.kernels.takeup import Blocked, Problem, missing_records, same_topic, skip
 from streams.notes import Notes, PartitionNote, ProblemKey, ProblemNote
-from streams.takeup import Assigned, TakenUp, TakeUp, described
+from streams.takeup import Assigned, Assignment, TakeUp, described
 from streams.topics import SOURCES, changelog, output_topics
 from streams.unassigned import Unassigned
 
@@ -59,7 +59,7 @@ class SourceWatch:
     _matched: Mapping[str, int] = field(default_factory=dict)
     _missing: Sequence[str] = ()
     _absent: Collection[Place] = ()
-    _ended_of: TakenUp | None = None
+    _ended_of: Assignment | None = None
     _ended_due: int = 0
     _waiting: Mapping[Place, tuple[int, int]] = field(default_factory=dict)
     _unassigned: Unassigned = field(default_factory=Unassigned)
@@ -76,7 +76,7 @@ class SourceWatch:
             try:
                 self.poll()
             except BrokersError as error:
-                log.warning("the brokers cannot be asked for the source topics", reason=str(error))
+                log.warning("the request for the state of the source topics failed", reason=str(error))
             except StoreError as error:
                 log.warning("the state of the source topics cannot be stored", reason=error.reason)
             except Exception as error:  # noqa: BLE001  # without it nobody would notice what is not read
@@ -163,7 +163,7 @@ class SourceWatch:
         gaps = [each for each in blocked.values() if each.problem is Problem.OFFSET_GAP]
         assigned = self.take_up.newest.assigned  # what is being assigned now may not be what was blocked
         others = [
-            self._as_it_is(assigned[place])
+            self._as_counted(assigned[place])
             for place, each in blocked.items()
             if place in assigned and each.problem not in (Problem.OFFSET_GAP, Problem.SNAPSHOTS_APART)
         ]  # snapshots that get their partition are assigned anew, and their topic with them
@@ -181,7 +181,7 @@ class SourceWatch:
                 # for another reason, or of more records, than before
                 self.countings[topic].block(verdict, generation=generations[topic])
 
-    def _as_it_is(self, assigned: Assigned) -> Assigned:
+    def _as_counted(self, assigned: Assigned) -> Assigned:
         """Return a partition with how far it is counted by now: it may have been blocked while it was read."""
         one = self.countings[assigned.topic].log_of(assigned.partition)
         return assigned if one is None else replace(assigned, snapshot={"log": str(one.name), "next": one.next_offset})
@@ -345,4 +345,5 @@ def _is_other_gap(gap: Blocked, state: TopicState | None) -> bool:
     """Tell whether the topic of a gap was made anew, or the brokers' log begins behind where it begins."""
     if state is None:
         return False
-    return state.incarnation != gap.log.incarnation or state.begin.get(gap.log.partition, 0) > gap.first
+    is_same = same_topic(gap.log, replace(gap.log, incarnation=state.incarnation))
+    return not is_same or state.begin.get(gap.log.partition, 0) > gap.first

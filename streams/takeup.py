@@ -74,8 +74,8 @@ Verdict = Start | Blocked
 
 
 @dataclass(frozen=True, slots=True)
-class TakenUp:
-    """One assignment as it was taken up.
+class Assignment:
+    """What one assignment was decided by.
 
     states: what the brokers had then. logs: those that are read. ended: next offsets of the logs before these, and of
     partitions that topics no longer have, whose completeness this worker publishes.
@@ -98,9 +98,9 @@ class TakeUp:
     brokers: Surroundings
     notes: Notes | None
     cluster: str
-    newest: TakenUp = field(default_factory=TakenUp)
+    newest: Assignment = field(default_factory=Assignment)
     clock: Callable[[], float] = time.time
-    _checked: TakenUp | None = None
+    _checked: Assignment | None = None
 
     @property
     def checked(self) -> bool:
@@ -112,7 +112,7 @@ class TakeUp:
         topics = sorted({each.topic for each in assigned})
         states = self.brokers.look(topics)
         settings, stored = self.brokers.settings(described(states)), self._stored()
-        taken_up = TakenUp({(each.topic, each.partition): each for each in assigned}, states)
+        assignment = Assignment({(each.topic, each.partition): each for each in assigned}, states)
         committed = self._committed(assigned, states)
         verdicts: list[Verdict] = []
         for each in assigned:
@@ -124,10 +124,10 @@ class TakeUp:
                 verdicts.append(Blocked(Problem.COMPACTED, self._base(each, state.incarnation)))
             else:
                 facts = self._facts(each, state, stored, committed.get((each.topic, each.partition), 0))
-                verdicts.append(self._verdict(each, facts, stored, taken_up))
+                verdicts.append(self._verdict(each, facts, stored, assignment))
         if stored is not None:
-            self._checked = taken_up
-        self.newest = taken_up
+            self._checked = assignment
+        self.newest = assignment
         return verdicts
 
     def check_store(self) -> None:
@@ -220,7 +220,7 @@ class TakeUp:
         found = self.brokers.record_at(place, snapshot.next - 1)
         return found[1] if found is not None and found[0] == snapshot.next - 1 else 0
 
-    def _verdict(self, each: Assigned, facts: Facts, stored: Stored | None, taken_up: TakenUp) -> Verdict:
+    def _verdict(self, each: Assigned, facts: Facts, stored: Stored | None, assignment: Assignment) -> Verdict:
         if each.apart:
             return Blocked(Problem.SNAPSHOTS_APART, facts.base)
         decision = (take_up if each.topic in SOURCES else take_up_auxiliary)(facts)
@@ -234,9 +234,9 @@ class TakeUp:
             plain = None if each.topic in SOURCES else _renamed(each.snapshot, decision)
             self._begun(decision, facts, stored)
         place = name.topic, name.partition
-        ended = () if stored is None else self._ended(place, str(name), stored.progress, taken_up)
-        taken_up.logs[place] = str(name)
-        taken_up.ended.update({row["log"]: row["next_offset"] for row in ended})
+        ended = () if stored is None else self._ended(place, str(name), stored.progress, assignment)
+        assignment.logs[place] = str(name)
+        assignment.ended.update({row["log"]: row["next_offset"] for row in ended})
         unreadable = min(each.unreadable, facts.end)  # what it says of itself may be garbage, too
         return Start(name, at, plain, era=era, accepted=accepted, ended=ended, unreadable=unreadable)
 
@@ -264,12 +264,12 @@ class TakeUp:
         return True
 
     def _ended(
-        self, place: Place, name: str, progress: Mapping[Place, Sequence[Row]], taken_up: TakenUp
+        self, place: Place, name: str, progress: Mapping[Place, Sequence[Row]], assignment: Assignment
     ) -> Sequence[Row]:
         """Return the other logs of a partition; with partition 0 those of partitions that its topic no longer has."""
         topic, partition = place
         others = [row for row in progress.get(place, ()) if row["log"] != name]
-        gone = _vanished(taken_up.states[topic], topic, progress) if partition == 0 else ()
+        gone = _vanished(assignment.states[topic], topic, progress) if partition == 0 else ()
         return [
             row
             for row in [*others, *(row for each in gone for row in progress[each])]

@@ -260,8 +260,8 @@ class Rounds:
 
     def _caveats(self, real_ms: int) -> Caveats:
         """Ask every two seconds what limits the figures; their age does not depend on it."""
-        asked_at, newest = self._newest_caveats
-        if newest is None or not 0 <= real_ms - asked_at < _CAVEATS_MS:
+        polled_at, newest = self._newest_caveats
+        if newest is None or not 0 <= real_ms - polled_at < _CAVEATS_MS:
             views = self._present()
             newest = Caveats(
                 losses=self.losses(),

@@ -57,7 +57,7 @@ def take(reading: Reading, site: Site, clock: SiteClock, *, limits: Limits) -> S
         newest_ms=max((row.last_ts for row in reading.devices), default=None),
         day=reading.span.day.isoformat(),
         open=opened is not None,
-        today={kind: _today(reading.today, kind, heard=_heard(entrances, kind)) for kind in kinds},
+        today={kind: _today(reading.today, kind, has_events=_heard(entrances, kind)) for kind in kinds},
         inside={kind: _with_ahead(whole, ahead.get((site.id, kind), ())) for kind, whole in wholes.items()},
         flows=[_flow(reading, scope, site, entrances) for scope in scopes_of(site, "flow")],
         areas=[_with_ahead(area, ahead.get((area.id, area.kind), ())) for area in areas],
@@ -102,10 +102,10 @@ def _heard(entrances: Sequence[EntranceNow], kind: Kind) -> bool:
     return any(row.kind == kind and row.today_in is not None for row in entrances)
 
 
-def _today(rows: Sequence[TodayRow], kind: Kind, *, heard: bool) -> Today:
+def _today(rows: Sequence[TodayRow], kind: Kind, *, has_events: bool) -> Today:
     row = next((each for each in rows if each.kind == kind), TodayRow(kind, 0, 0, 0, 0))
     counts = (row.entries, row.exits, row.distinct, row.unidentified)
-    return Today(*counts, row.lost) if heard or any(counts) else Today(lost=row.lost)
+    return Today(*counts, row.lost) if has_events or any(counts) else Today(lost=row.lost)
 
 
 def _flow(reading: Reading, scope: Scope, site: Site, entrances: Sequence[EntranceNow]) -> FlowNow:

@@ -13,7 +13,7 @@ from streams.kernels.log import LogName
 from streams.kernels.takeup import Blocked, Problem
 from streams.settings import Kafka
 from streams.sources import SourceWatch
-from streams.takeup import Assigned, TakenUp, Verdict
+from streams.takeup import Assigned, Assignment, Verdict
 
 T = "turnstile.passages"
 LOG = LogName("c", T, 1, "id")
@@ -47,7 +47,7 @@ def check(
 ) -> list[Blocked]:
     """Poll while a partition is blocked; return how it is blocked from then on, if that is another way."""
     counting = Counting(was, next_offset)
-    newest = TakenUp(assigned={(T, 1): Assigned(T, 1)})
+    newest = Assignment(assigned={(T, 1): Assigned(T, 1)})
 
     def decide(assigned: Sequence[Assigned]) -> list[Verdict]:
         snapshot = None if next_offset is None else {"log": str(LOG), "next": next_offset}
@@ -82,6 +82,7 @@ def test_a_partition_that_was_blocked_while_it_was_read_is_decided_about_as_far_
 def test_a_gap_lasts_until_it_is_accepted_or_its_topic_is_another() -> None:
     gap = Blocked(Problem.OFFSET_GAP, LOG, 10, 30)
     assert check(gap, gap, next_offset=10) == []
+    assert check(gap, gap, next_offset=10, state=TopicState("", {1: 0}, {1: 50})) == []  # brokers that give no ids
     for state in (TopicState("anew", {1: 0}, {1: 5}), TopicState("id", {1: 20}, {1: 50})):
         with pytest.raises(SourceChangedError, match="no longer what stands in the way"):
             check(gap, gap, next_offset=10, state=state)
