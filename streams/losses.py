@@ -59,10 +59,13 @@ def accept(notes: Notes, brokers: Brokers, wanted: Acceptance, *, now: int) -> L
 
 
 def await_reading(notes: Notes, loss: Loss, *, seconds: float) -> bool:
-    """Wait until the partition is read again; False if it is not by then."""
+    """Wait until the partition is read beyond the loss, wherever it is blocked next; False if it is not by then."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if not any((each.topic, each.partition) == (loss.topic, loss.partition) for each in notes.problems()):
+        if not any(
+            (each.topic, each.partition) == (loss.topic, loss.partition) and each.first < loss.after
+            for each in notes.problems()
+        ):
             return True
         time.sleep(0.5)
     return False

@@ -1,7 +1,7 @@
 """A loss that is accepted ends where the brokers' records begin again, as far as the brokers' own times say when."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
@@ -10,7 +10,7 @@ from streams.brokers import Place, TopicState
 from streams.counting import Row
 from streams.kernels.log import LogName
 from streams.kernels.takeup import AcceptedLoss, Problem
-from streams.losses import Acceptance, AcceptLossError, accept
+from streams.losses import Acceptance, AcceptLossError, accept, await_reading
 from streams.notes import Loss, ProblemNote
 
 TOPIC = "turnstile.passages"
@@ -101,3 +101,13 @@ def test_what_was_accepted_before_is_not_lost_once_more() -> None:
     assert accepted(notes, Brokers(first=7_000, begin=30)) == (10, 30, 20)
     assert accepted(notes, Brokers(first=7_000, begin=34)) == (30, 34, 4)
     assert sum(each.records for each in notes.noted) == 24
+
+
+def test_a_partition_that_is_blocked_again_behind_a_loss_was_read_beyond_it() -> None:
+    """A producer's next transaction may end before anybody sees that the partition was read."""
+    notes = Notes()
+    loss = accept(cast("Any", notes), cast("Any", Brokers(first=7_000)), WANTED, now=NOW)
+    assert not await_reading(cast("Any", notes), loss, seconds=0.01)
+    again = replace(notes.problems()[0], problem=Problem.OFFSET_GAP, first=loss.after, after=loss.after + 1)
+    notes.problems = lambda: [again]  # type: ignore[method-assign]
+    assert await_reading(cast("Any", notes), loss, seconds=5)
