@@ -16,25 +16,25 @@ test: $(VENV)/.installed-test
 	@sh infra/install-browser.sh
 	@sh infra/install-faketime.sh
 	@sh infra/install-prometheus.sh
-	@$(BIN)/python -m infra.kafka.install
+	@$(BIN)/python -m infra.servers.kafka.install
 	$(MAKE) check
 	$(BIN)/python -m pytest $(ARGS)
 
 faults: $(VENV)/.installed-test
 	@sh infra/install-browser.sh
 	@sh infra/install-faketime.sh
-	@$(BIN)/python -m infra.kafka.install
+	@$(BIN)/python -m infra.servers.kafka.install
 	@exec $(BIN)/python -m tests.faults $(ARGS)
 
 # An hour of random operations and 200,000 histories (--faults: every fault in full, too); `make nightly ARGS="--minutes 10"` a sixth of it.
 nightly: $(VENV)/.installed-test
 	@sh infra/install-browser.sh
 	@sh infra/install-faketime.sh
-	@$(BIN)/python -m infra.kafka.install
+	@$(BIN)/python -m infra.servers.kafka.install
 	@exec $(BIN)/python -m tests.nightly $(ARGS)
 
 bench: $(VENV)/.installed-test $(PEERS)/.installed
-	@$(BIN)/python -m infra.kafka.install
+	@$(BIN)/python -m infra.servers.kafka.install
 	@exec $(BIN)/python -m tests.benchmarks.peers --publish $(ARGS)
 
 check: $(VENV)/.installed-test
@@ -47,8 +47,8 @@ fmt: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-$(VENV)/.installed: pyproject.toml infra/check_python.py
-	@$(PYTHON) infra/check_python.py
+$(VENV)/.installed: pyproject.toml infra/doctor/check_python.py
+	@$(PYTHON) infra/doctor/check_python.py
 	@$(PYTHON) -m venv $(VENV)
 	@echo "Installing gatepulse into $(VENV) (once) ..." >&2
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable . 1>&2
@@ -59,7 +59,7 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@touch $@
 
 $(PEERS)/.installed: $(PEERS_LIST)
-	@$(PYTHON) infra/check_python.py
+	@$(PYTHON) infra/doctor/check_python.py
 	@$(PYTHON) -m venv $(PEERS)
 	@echo "Installing the peers into $(PEERS) (once) ..." >&2
 	@$(PEERS)/bin/python -m pip install --disable-pip-version-check --quiet --requirement $(PEERS_LIST) 1>&2

@@ -1,4 +1,4 @@
-"""The ClickHouse server as a store of rows (`ClickHouseSink`) and as a source of figures (`Reader`).
+"""The ClickHouse server as a store of rows (`ClickHouseSink`) and as a source of figures (`ClickHouseReader`).
 
 What its errors mean is in `failures.py`, its tables and views are in `schema/*.sql`.
 """
@@ -142,7 +142,7 @@ def _cut(client: Client) -> None:
             connected.shutdown(socket.SHUT_RDWR)
 
 
-class Reader:
+class ClickHouseReader:
     """Asks the server. Any thread may call; questions go one after the other, over one connection."""
 
     def __init__(self, address: StoreAddress, *, seconds: float = 30.0) -> None:

@@ -18,7 +18,7 @@ from clickhouse_driver.protocol import ClientPacketTypes
 from clickhouse_driver.varint import write_varint
 from clickhouse_driver.writer import write_binary_str
 
-from sinks.rows import Block, Coded, Column
+from sinks.rows import Block, Column, DictColumn
 from sinks.sink import as_list
 
 REVISION: Final = 54_450
@@ -157,18 +157,18 @@ def _write_text(out: Out, _: str, column: Column) -> None:
 
 def _write_few_texts(out: Out, _: str, column: Column) -> None:
     """Write each different text once, and where it stands among them for each row."""
-    coded = column if isinstance(column, Coded) else _coded(as_list(column))
-    different = len(coded.names)
+    codes, names = (column.codes, column.names) if isinstance(column, DictColumn) else _codes(as_list(column))
+    different = len(names)
     width = (different > 1 << 8) + (different > 1 << 16)  # places take 1, 2 or 4 bytes
     out.write(struct.pack("<3Q", 1, _DICTIONARY | width, different))
-    out.write_strings(list(coded.names), encoding="utf-8")
-    out.write(struct.pack("<Q", len(coded)))
-    out.write(coded.codes.astype("BHI"[width]).tobytes())
+    out.write_strings(list(names), encoding="utf-8")
+    out.write(struct.pack("<Q", len(codes)))
+    out.write(codes.astype("BHI"[width]).tobytes())
 
 
-def _coded(values: Sequence[str]) -> Coded:
+def _codes(values: Sequence[str]) -> tuple[np.ndarray[Any, Any], Sequence[str]]:
     places = {text: place for place, text in enumerate(dict.fromkeys(values))}
-    return Coded(np.fromiter(map(places.__getitem__, values), np.uint32, len(values)), list(places))
+    return np.fromiter(map(places.__getitem__, values), np.uint32, len(values)), list(places)
 
 
 def _write_ranges(out: Out, _: str, column: Column) -> None:

@@ -3,50 +3,34 @@
 The same tables are written in SQL in `schema/*.sql`; a test compares the two. Next: `sink.py`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 
-@dataclass(frozen=True)
-class Coded:
-    """A column of texts of which few are different: row i has `names[codes[i]]`."""
+@runtime_checkable
+class DictColumn(Protocol):
+    """A column of texts of which few are different: row i has `names[codes[i]]`; a frozen dataclass."""
 
-    codes: np.ndarray[Any, Any]
-    names: Sequence[str]
+    @property
+    def codes(self) -> np.ndarray[Any, Any]:
+        """A place in `names` for each row; whole numbers."""
 
-    def __post_init__(self) -> None:
-        """Refuse codes that name nothing."""
-        if len(self.codes) and not 0 <= self.codes.min() <= self.codes.max() < len(self.names):
-            found = f"{self.codes.min()} to {self.codes.max()}"
-            raise ValueError(f"codes are {found} and there are {len(self.names)} names: give each code its name")
-
-    @classmethod
-    def same(cls, name: str, rows: int) -> "Coded":
-        """Return a column that has one text in every row."""
-        return cls(np.zeros(rows, dtype=np.uint8), [name])
+    @property
+    def names(self) -> Sequence[str]:
+        """The different texts."""
 
     def __len__(self) -> int:
         """Count the rows."""
-        return len(self.codes)
-
-    def __getitem__(self, row: int) -> str:
-        """Return the text of a row."""
-        return self.names[int(self.codes[row])]
-
-    def __iter__(self) -> Iterator[str]:
-        """Go through the texts."""
-        return iter(self.tolist())
 
     def tolist(self) -> list[str]:
         """Return the texts themselves."""
-        return [self.names[code] for code in self.codes.tolist()]
 
 
-Column = Sequence[Any] | np.ndarray[Any, Any] | Coded
+Column = Sequence[Any] | np.ndarray[Any, Any] | DictColumn
 """The values of one column, one per row; None is NULL, and so is NaN in an array of floats."""
 
 MILLISECONDS = frozenset(
@@ -79,12 +63,16 @@ class Table:
     version: str | None
 
 
-@dataclass(frozen=True)
-class Block:
-    """Rows for one table, column by column: every column of the table, all of one length."""
+class Block(Protocol):
+    """Rows for one table, column by column: every column of the table, all of one length; a frozen dataclass."""
 
-    table: str
-    columns: Mapping[str, Column]
+    @property
+    def table(self) -> str:
+        """One of `TABLES`."""
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """A `Column` for each name."""
 
 
 def _table(name: str, columns: str, *, key: str, version: str | None = "version") -> Table:

@@ -3,14 +3,16 @@
 Next: `memory.py`, the smallest store there is, then `clickhouse.py`.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
-from sinks.rows import CLAIM, TABLES, Block, Coded, Column
+from sinks.rows import CLAIM, TABLES, Block, Column, DictColumn
+
+T = TypeVar("T")
 
 
 class StoreError(Exception):
@@ -64,6 +66,20 @@ class StoreUnavailable(StoreError):
 
 class SinkClosed(StoreError):
     """The sink was closed: these rows are not known to be stored, write them through a new sink."""
+
+
+class ColumnReader(Protocol):
+    """What answers questions to a store by column: see `clickhouse.ClickHouseReader`."""
+
+    def columns(self, sql: str, params: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """Return the values of each column by its name. Raises StoreError."""
+
+
+class StoreReader(ColumnReader, Protocol):
+    """What answers questions to a store by row, too."""
+
+    def query(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Return the rows of an answer. Raises StoreError."""
 
 
 class Sink(Protocol):
@@ -128,12 +144,12 @@ def _joined(blocks: list[Block]) -> Block:
     if len(blocks) == 1:
         return blocks[0]
     columns = {name: _appended([block.columns[name] for block in blocks]) for name in blocks[0].columns}
-    return Block(blocks[0].table, columns)
+    return _with(blocks[0], columns=columns)
 
 
 def _appended(parts: list[Column]) -> Column:
     """Append columns. Arrays of different types become a list: promoting int64 and uint64 to float would round."""
-    coded = [part for part in parts if isinstance(part, Coded)]
+    coded = [part for part in parts if isinstance(part, DictColumn)]
     if len(coded) == len(parts):
         return _united(coded)
     arrays = [part for part in parts if isinstance(part, np.ndarray)]
@@ -142,19 +158,25 @@ def _appended(parts: list[Column]) -> Column:
     return list(chain.from_iterable(map(as_list, parts)))
 
 
-def _united(parts: list[Coded]) -> Coded:
+def _united(parts: list[DictColumn]) -> DictColumn:
     """Append coded columns, whatever names each has."""
     names = list(dict.fromkeys(chain.from_iterable(part.names for part in parts)))
     place = {name: number for number, name in enumerate(names)}
     codes = [np.array([place[name] for name in part.names])[part.codes] for part in parts]
-    return Coded(np.concatenate(codes), names)
+    return _with(parts[0], codes=np.concatenate(codes), names=names)
+
+
+def _with(value: T, **changes: object) -> T:
+    """Return a copy of a frozen dataclass, whoever defined it."""
+    copy: T = replace(cast("Any", value), **changes)
+    return copy
 
 
 def as_list(column: Column) -> list[Any]:
     """Return a list of Python values, whatever the column was kept in, to be read only; None is NULL."""
     if isinstance(column, list):
         return column
-    if not isinstance(column, (np.ndarray, Coded)):
+    if not isinstance(column, (np.ndarray, DictColumn)):
         return list(column)
     values: list[Any] = column.tolist()
     if isinstance(column, np.ndarray) and column.dtype.kind == "f":

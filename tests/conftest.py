@@ -6,10 +6,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from infra.broker import EmbeddedBroker
-from infra.clickhouse import EmbeddedClickHouse
-from infra.kafka.install import install, missing
-from infra.kafka.server import KafkaServer
+from infra.servers.broker import EmbeddedBroker
+from infra.servers.clickhouse import EmbeddedClickHouse
+from infra.servers.kafka.install import install, missing
+from infra.servers.kafka.server import KafkaServer
 from tests.infra.processes import running
 
 # How long an example takes depends on what else the machine is doing.

@@ -46,7 +46,18 @@ PICTURES: Final = (
 
 def main() -> None:
     """Play the expo's morning and photograph the wall."""
-    argv = [sys.executable, "-P", "-m", "infra.cli", "demo", "--for", str(SECONDS), "--start-at", "10:15", "--json"]
+    argv = [
+        sys.executable,
+        "-P",
+        "-m",
+        "infra.cli.main",
+        "demo",
+        "--for",
+        str(SECONDS),
+        "--start-at",
+        "10:15",
+        "--json",
+    ]
     demo = subprocess.Popen([*argv, "--speed", "20"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert demo.stderr is not None
     for line in demo.stderr:

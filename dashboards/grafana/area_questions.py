@@ -2,8 +2,9 @@
 
 from dashboards.grafana.names import among, literal, titled
 from dashboards.grafana.spans import BUCKET, END, day_of, today
-from streams.alarm_words import KIND_NAMES
-from streams.site import Kind, Site
+from dashboards.messages.alarm_words import KIND_NAMES
+from streams.site.model import Site
+from streams.text import Kind
 
 _AREA = among("area", "area")
 _STEP = "INTERVAL $__interval_s SECOND"

@@ -3,10 +3,11 @@
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from dashboards.grafana import area_questions as ask
-from dashboards.grafana.around import AREAS_UID, chosen, framed, vitals, with_alarms, with_panels
+from dashboards.grafana.frame import AREAS_UID, chosen, framed, vitals, with_alarms, with_panels
 from dashboards.grafana.panels import COUNT, Figure, Look, PanelBuilder, bars, cell, lines, rows
 from dashboards.grafana.theme import CAPACITY_STEPS, COLOURS, thresholds
-from streams.site import KINDS, Kind, Site
+from streams.site.model import Site
+from streams.text import KINDS, Kind
 
 _YELLOW = {"mode": "fixed", "fixedColor": COLOURS["yellow"]}
 _NOUNS = {"person": ("人数", "Persons"), "vehicle": ("车辆", "Vehicles")}

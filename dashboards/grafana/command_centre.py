@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from dashboards.grafana import questions as ask
-from dashboards.grafana.around import WALL_UID, framed, gates_of, main_kind, vitals, with_alarms, with_panels
+from dashboards.grafana.frame import WALL_UID, framed, gates_of, main_kind, vitals, with_alarms, with_panels
 from dashboards.grafana.panels import COUNT, PER_MINUTE, Figure, Look, PanelBuilder, bars, cell, columns, number, rows
 from dashboards.grafana.spans import FLOW_MINUTES
 from dashboards.grafana.theme import CAPACITY_STEPS, fixed, level_mapping, share_of_capacity, thresholds
-from streams.site import Kind, Site
+from streams.site.model import Site
+from streams.text import Kind
 
 _ALARMS_SHOWN = 12
 _GATES_SHOWN = 12

@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from dashboards.grafana import gate_questions as ask
-from dashboards.grafana.around import ENTRANCES_UID, chosen, framed, gates_of, vitals, with_alarms, with_panels
+from dashboards.grafana.frame import ENTRANCES_UID, chosen, framed, gates_of, vitals, with_alarms, with_panels
 from dashboards.grafana.panels import (
     COUNT,
     PER_MINUTE,
@@ -17,7 +17,8 @@ from dashboards.grafana.panels import (
     rows,
 )
 from dashboards.grafana.theme import ANY, fixed, thresholds
-from streams.site import Kind, Site
+from streams.site.model import Site
+from streams.text import Kind
 
 _REFUSALS = ((10, "yellow"), (25, "orange"))
 """Per cent of all who tried; the limits of the alarm `refusals`."""

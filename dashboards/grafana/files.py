@@ -8,13 +8,13 @@ from typing import Any, Final
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from dashboards.grafana.areas import areas
-from dashboards.grafana.around import gates_of
 from dashboards.grafana.command_centre import command_centre
 from dashboards.grafana.entrances import entrances
+from dashboards.grafana.frame import gates_of
 from dashboards.grafana.health import health
 from dashboards.grafana.provisioning import Sources, data_sources, providers
 from dashboards.grafana.vehicles import vehicles
-from streams.site import Site
+from streams.site.model import Site
 
 _DASHBOARDS: Final = "dashboards"
 _PROVISIONING: Final = "provisioning"

@@ -2,7 +2,8 @@
 
 from dashboards.grafana.names import among, literal, titled
 from dashboards.grafana.spans import BUCKET, BUCKETS, END, HEARD, PER_MINUTE, today
-from streams.site import Kind, Site
+from streams.site.model import Site
+from streams.text import Kind
 
 
 def _chosen(kind: Kind) -> str:

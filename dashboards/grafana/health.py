@@ -1,16 +1,17 @@
 """The dashboard for the platform itself, from Prometheus: workers, lag, what was not counted, store, alarms, audit.
 
-The metrics are in `streams/metrics.py`, `streams/ends.py`, `streams/audit/watch.py`, `infra/relay/numbers.py`.
+The metrics are declared in `streams/worker/metrics.py`, `streams/worker/process_ends.py`, `streams/audit/watch.py`
+and `infra/relay/metrics.py`.
 """
 
 from collections.abc import Iterator, Sequence
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from dashboards.grafana.around import HEALTH_UID, framed, with_panels
+from dashboards.grafana.frame import HEALTH_UID, framed, with_panels
 from dashboards.grafana.panels import COUNT, Figure, Look, Metric, PanelBuilder, lines, number
 from dashboards.grafana.theme import thresholds
-from streams.site import Site
+from streams.site.model import Site
 
 _PER_SECOND = "suffix:/s"
 _RATE = "[$__rate_interval]"

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from streams.site import Site, Title
+from streams.site.model import Site
+from streams.text import Text
 
 
 class Titled(Protocol):
-    """Something with a name in two languages, such as `streams.site.Title`."""
+    """Something with a name in two languages, such as `streams.site.model.Title`."""
 
     @property
     def zh(self) -> str:
@@ -47,7 +48,7 @@ def among(column: str, variable: str) -> str:
     return f"{column} IN (${{{variable}:sqlstring}})"
 
 
-def subjects(site: Site) -> dict[str, Title]:
+def subjects(site: Site) -> dict[str, Text]:
     """Return the titles of what alarms are about; lanes and gateways go by their ids, which say more."""
     titles = {area.id: area.title for area in site.areas} | {gate.id: gate.title for gate in site.entrances}
     return {site.id: site.title} | titles

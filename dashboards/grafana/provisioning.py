@@ -7,8 +7,8 @@ Files are JSON, which is YAML too.
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dashboards.grafana.around import FOLDER_TITLE, FOLDER_UID
 from dashboards.grafana.clickhouse import METRICS, PLUGIN, STORE
+from dashboards.grafana.frame import FOLDER_TITLE, FOLDER_UID
 
 PASSWORD_VARIABLE: Final = "GATEPULSE_STORE__READER_PASSWORD"  # noqa: S105 - the name of a variable
 """The setting of the reader's password, for Grafana's process as well."""

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from grafana_client.api import GrafanaApi
 from grafana_client.client import GrafanaClientError, GrafanaException, GrafanaUnauthorizedError
 
-from dashboards.grafana.around import FOLDER_TITLE, FOLDER_UID
+from dashboards.grafana.frame import FOLDER_TITLE, FOLDER_UID
 
 _NOT_FOUND = 404
 _SECONDS = 15.0

@@ -18,8 +18,9 @@ from dashboards.grafana.spans import (
     PER_MINUTE,
     today,
 )
-from streams.alarm_words import KIND_NAMES, RULE_NAMES, STATE_NAMES, UNITS
-from streams.site import KINDS, Kind, Site
+from dashboards.messages.alarm_words import KIND_NAMES, RULE_NAMES, STATE_NAMES, UNITS
+from streams.site.model import Site
+from streams.text import KINDS, Kind
 
 _JUDGED_WITHIN: Final = 30
 """Seconds."""

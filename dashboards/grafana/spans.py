@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from streams.kernels.calendar import DAY_MS, SiteDays
-from streams.site import Site
+from streams.kernels.counts.calendar import DAY_MS, SiteDays
+from streams.site.model import Site
 
 _YEARS: Final = (2020, 2050)
 

@@ -16,7 +16,7 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMappingResult,
 )
 
-from streams.alarm_words import LEVEL_NAMES
+from dashboards.messages.alarm_words import LEVEL_NAMES
 
 COLOURS: Final[Mapping[str, str]] = {
     "text": "#eaf1f8",

@@ -3,12 +3,12 @@
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from dashboards.grafana import questions as ask
-from dashboards.grafana.around import VEHICLES_UID, chosen, framed, gates_of, vitals, with_alarms, with_panels
 from dashboards.grafana.command_centre import inside
 from dashboards.grafana.entrances import by_category, categories, devices, flow, passages, totals
+from dashboards.grafana.frame import VEHICLES_UID, chosen, framed, gates_of, vitals, with_alarms, with_panels
 from dashboards.grafana.panels import Figure, Look, PanelBuilder, bars
 from dashboards.grafana.theme import CAPACITY_STEPS, thresholds
-from streams.site import Site
+from streams.site.model import Site
 
 
 def vehicles(site: Site) -> Dashboard:

@@ -8,9 +8,9 @@ from typing import Final
 
 from infra.alerting.config import Places, alertmanager_config, prometheus_config
 from infra.alerting.server import AlertingError, AlertmanagerServer, PrometheusServer
-from infra.ports import LOOPBACK, accepts
+from infra.process.ports import LOOPBACK, accepts
+from infra.process.service import RestartPolicy, Service
 from infra.relay.options import RelayOptions
-from infra.service import RestartPolicy, Service
 
 _RESTART: Final = RestartPolicy(most=20, within=120.0)
 

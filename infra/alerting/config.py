@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from infra.relay.notice import EPISODE, HEARTBEAT, PLATFORM, SITE
-from streams.site import Site
+from streams.site.model import Site
 
 RULES: Final = Path(__file__).with_name("rules")
 HEARTBEAT_ALERT: Final = "GatepulseHeartbeat"

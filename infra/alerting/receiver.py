@@ -15,11 +15,11 @@ from typing import Final, Self
 
 import msgspec
 
-from infra.ports import LOOPBACK
+from infra.process.ports import LOOPBACK
 from infra.relay.notice import Notice
 from infra.relay.robots import webhook_signature
 from infra.relay.wording import Wording
-from streams.site import Site
+from streams.site.model import Site
 
 MOST_BODY: Final = 1 << 20
 _MOST_AGE: Final = 300  # s; as the Standard Webhooks specification advises

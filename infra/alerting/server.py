@@ -1,4 +1,4 @@
-"""Prometheus, Alertmanager and the relay on loopback, each in a folder that outlives it; as `infra.kafka.server`.
+"""Prometheus, Alertmanager and the relay on loopback, each in a folder that outlives it; as `servers.kafka.server`.
 
 The programs are Debian's packages `prometheus` and `prometheus-alertmanager`, or the makers' own, on the PATH.
 """
@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from infra.child import Child, has_ended
-from infra.ports import LOOPBACK, lasting_port
-from infra.service import RestartPolicy, Service
+from infra.process.child import Child, has_ended
+from infra.process.ports import LOOPBACK, lasting_port
+from infra.process.service import RestartPolicy, Service
 
 _RESTART: Final = RestartPolicy(most=20, within=120.0)
 _PROGRAMS: Final = {

@@ -6,20 +6,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from dashboards.wall.origin import is_loopback
-from infra.delivery import Delivery
-from infra.kafka.install import missing
+from dashboards.wall.http.origin import is_loopback
 from infra.loadtest.search import HIGHEST
-from infra.ports import accepts
-from infra.state import endpoints
-from infra.supervisor import Supervisor
-from infra.venue import BrokerKind, Venue
-from simulators.fates import Limits
-from sinks.clickhouse import Reader, StoreAddress
-from streams.clock import SiteClock
-from streams.site import Site, load_site
-from streams.topics import SOURCES
-from streams.worker import addresses, cluster_name
+from infra.process.ports import accepts
+from infra.process.supervisor import Supervisor
+from infra.servers.kafka.install import missing
+from infra.stack.alarm_delivery import Delivery
+from infra.stack.local_stack import BrokerKind, Venue
+from infra.stack.state import endpoints
+from simulators.verify.fates import Limits
+from sinks.clickhouse import ClickHouseReader, StoreAddress
+from streams.connections import addresses, cluster_name
+from streams.contract.topics import SOURCES
+from streams.kernels.counts.site_clock import SiteClock
+from streams.site.reader import load_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from streams.settings import Kafka, Settings
+    from streams.site.model import Site
 
 Place = Literal["embedded", "kafka", "existing"]
 
@@ -164,7 +165,7 @@ def _require_this_machine(setting: str, addresses_: str) -> None:
 
 
 def _require_empty(store: StoreAddress) -> None:
-    reader = Reader(store)
+    reader = ClickHouseReader(store)
     try:
         ((received,),) = reader.query(
             "SELECT sum(received) FROM gatepulse.progress WHERE topic IN %(topics)s", {"topics": SOURCE_TOPICS}

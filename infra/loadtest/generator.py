@@ -17,21 +17,21 @@ import numpy as np
 
 from infra.loadtest.order import DONE, DUE, READY, read_order, write_whole
 from infra.loadtest.programme import LoadProgramme, Share, make_share
-from simulators.distort import check_devices
-from simulators.distortion import Distortion
-from simulators.ledger import LedgerWriter
-from simulators.plan import Plan
-from simulators.run import Summary, simulate, stopping_on_signals
-from streams.clock import SiteClock
-from streams.logs import configure_logging
-from streams.site import load_site
+from simulators.distortion.distort import check_devices
+from simulators.distortion.settings import Distortion
+from simulators.ledger.ledger import LedgerWriter
+from simulators.sending.plan import Plan
+from simulators.sending.run import Summary, simulate, stopping_on_signals
+from streams.kernels.counts.site_clock import SiteClock
+from streams.logging import configure_logging
+from streams.site.reader import load_site
 
 if TYPE_CHECKING:
     import threading
 
     from infra.loadtest.order import Order
-    from simulators.distort import Schedule
-    from streams.site import Site
+    from simulators.distortion.distort import Schedule
+    from streams.site.model import Site
 
 _FEWER_COLLECTIONS: Final = 50_000
 """Objects made until garbage is looked for: a message is several, and none of them is ever in a circle."""

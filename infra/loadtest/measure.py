@@ -11,8 +11,8 @@ import numpy as np
 from infra.loadtest import waiting
 from infra.loadtest.cause import OTHERS, Cause, Use, find_cause
 from infra.loadtest.order import DUE
-from simulators.ledger import read_ledger
-from streams.contract import KIND_OF_TOPIC
+from simulators.ledger.ledger import read_ledger
+from streams.contract.events import KIND_OF_TOPIC
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from infra.loadtest.waiting import Integers, Looks, Place, Second, Waits
     from infra.loadtest.watch import Sample
-    from simulators.ledger import Ledger
-    from streams.site import Site
+    from simulators.ledger.ledger import Ledger
+    from streams.site.model import Site
 
 _TOPIC_OF: Final = {kind: str(topic) for topic, kind in KIND_OF_TOPIC.items()}
 

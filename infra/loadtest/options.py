@@ -10,14 +10,14 @@ from infra.loadtest import chain as chains
 from infra.loadtest import shape as shapes
 from infra.loadtest.chain import WrongLoadError
 from infra.loadtest.order import Curve
-from simulators.distort import check_devices
-from simulators.distortion import Distortion
-from streams.site import load_site
+from simulators.distortion.distort import check_devices
+from simulators.distortion.settings import Distortion
+from streams.site.reader import load_site
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from infra.venue import BrokerKind
+    from infra.stack.local_stack import BrokerKind
     from streams.settings import Settings
 
 FIRST_RATE: Final = 1_000.0

@@ -11,7 +11,7 @@ from infra.loadtest.plots import Mark, Series, axis, chart
 from infra.loadtest.report import cells
 from infra.loadtest.search import HOLDS_BELOW_MS
 from infra.loadtest.waiting import PERCENTILES
-from streams.alarm_words import Said
+from streams.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,9 +40,9 @@ svg { width: 100%; height: auto; margin: .5rem 0 1rem; }
 }
 """
 _NAMES: Final = {
-    "broker": Said("到达消息代理", "at the broker"),
-    "stored": Said("入库", "stored"),
-    "wall": Said("上屏", "on the wall"),
+    "broker": Text("到达消息代理", "at the broker"),
+    "stored": Text("入库", "stored"),
+    "wall": Text("上屏", "on the wall"),
 }
 
 
@@ -52,17 +52,17 @@ def page(result: Result) -> str:
     body = [
         f"<h1>gatepulse 压力测试报告 <span class='en'>Load test, {began:%Y-%m-%d %H:%M} UTC</span></h1>",
         _verdict(result),
-        _heading(Said("试验内容", "What was tried")),
+        _heading(Text("试验内容", "What was tried")),
         _paragraph(words.setup(result.setup)),
         _paragraph(words.HOW),
         *(f"<p>{escape(note)}</p>" for note in result.notes),
-        _heading(Said("等待时间（毫秒）", "Waits from when events were due, in milliseconds")),
+        _heading(Text("等待时间（毫秒）", "Waits from when events were due, in milliseconds")),
         _waits(result.shown),
         *_ramp(result),
         *_plots(result.shown),
-        _heading(Said("进程与资源", "Processes")),
+        _heading(Text("进程与资源", "Processes")),
         _processes(result),
-        _heading(Said("核对", "Comparison with the ledgers")),
+        _heading(Text("核对", "Comparison with the ledgers")),
         _views(result),
     ]
     head = f'<meta charset="utf-8"><title>gatepulse loadtest</title><style>{_STYLE}</style>'
@@ -74,15 +74,15 @@ def _verdict(result: Result) -> str:
     return f'<div class="verdict {"ok" if result.ok else "bad"}">{"".join(map(_both, lines))}</div>'
 
 
-def _both(text: Said) -> str:
+def _both(text: Text) -> str:
     return f'<div>{escape(text.zh)}<span class="en" lang="en">{escape(text.en)}</span></div>'
 
 
-def _heading(text: Said) -> str:
+def _heading(text: Text) -> str:
     return f'<h2>{escape(text.zh)} <span class="en" lang="en">{escape(text.en)}</span></h2>'
 
 
-def _paragraph(text: Said) -> str:
+def _paragraph(text: Text) -> str:
     return f'<p>{escape(text.zh)}<span class="en" lang="en">{escape(text.en)}</span></p>'
 
 
@@ -112,7 +112,7 @@ def _ramp(result: Result) -> list[str]:
     across = axis("事件/秒 events/s", max(rate for rate, _ in tried))
     up = axis("p99 ms", min(max(p99 for _, p99 in tried), 4 * HOLDS_BELOW_MS))
     mark = Mark("1 s", HOLDS_BELOW_MS)
-    text = Said("速率与等待", "The wait at each rate that was tried")
+    text = Text("速率与等待", "The wait at each rate that was tried")
     rows = [
         (f"{each.target:,.0f}", f"{each.rate:,.0f}", f"{each.stored.p99:,}" if each.stored else "–",
          f"{each.most_waiting:,}", words.cause(each.cause).zh, words.cause(each.cause).en)
@@ -128,7 +128,7 @@ def _plots(shown: Measured) -> list[str]:
 
 
 def _rates(shown: Measured, seconds: plots.Axis) -> list[str]:
-    text = Said("每秒事件数", "Events a second")
+    text = Text("每秒事件数", "Events a second")
     due = Series("计划 due", [(each.number, each.due) for each in shown.course])
     stored = Series("入库 stored", [(each.number, each.stored) for each in shown.course])
     highest = max((max(each.due, each.stored) for each in shown.course), default=1)
@@ -136,7 +136,7 @@ def _rates(shown: Measured, seconds: plots.Axis) -> list[str]:
 
 
 def _waiting(shown: Measured, seconds: plots.Axis) -> list[str]:
-    text = Said("在 Kafka 中等待入库的事件", "Consumer lag: events in Kafka that are not stored yet")
+    text = Text("在 Kafka 中等待入库的事件", "Consumer lag: events in Kafka that are not stored yet")
     line = Series("等待 waiting", [(each.number, each.waiting) for each in shown.course])
     return [_heading(text), chart(text.en, seconds, axis("事件 events", shown.most_waiting), [line])]
 
@@ -145,7 +145,7 @@ def _worst(shown: Measured, seconds: plots.Axis) -> list[str]:
     points = [(each.number, each.p99) for each in shown.course if each.p99 is not None]
     if not points:
         return []
-    text = Said("每一秒到期事件的等待（p99）", "Wait of the events due in each second (p99)")
+    text = Text("每一秒到期事件的等待（p99）", "Wait of the events due in each second (p99)")
     up = axis("ms", max(p99 for _, p99 in points))
     return [_heading(text), chart(text.en, seconds, up, [Series("p99", points)])]
 
@@ -157,7 +157,7 @@ def _distribution(shown: Measured) -> list[str]:
         for name, each in found.items()
         if each
     ]
-    text = Said("等待时间分布", "Distribution of the waits")
+    text = Text("等待时间分布", "Distribution of the waits")
     up = axis("ms", max((each.max for each in found.values() if each), default=1))
     return [_heading(text), chart(text.en, plots.PERCENTILES, up, series)]
 
@@ -167,7 +167,7 @@ def _processes(result: Result) -> str:
     rows = [(use.name, f"{use.cores:.2f}", f"{use.most_cores:.2f}", f"{use.memory_mb:,}") for use in shown.uses]
     total = ("整机 whole machine", f"{shown.machine_share * result.setup.cores:.2f}", f"/ {result.setup.cores}", "")
     alarms = ", ".join(f"{rule} {count}" for rule, count in result.alarms.items()) or "0"
-    said = Said(
+    said = Text(
         f"发生器自身每秒可发 {result.ceiling:,.0f} 条（开始前实测）；触发告警：{alarms}",
         f"The generators can send {result.ceiling:,.0f} a second (measured before); alarms raised: {alarms}",
     )

@@ -14,17 +14,17 @@ import numpy as np
 
 from infra.loadtest import shape
 from infra.loadtest.order import Curve, Order
-from simulators.distort import Schedule, distort
-from simulators.expo import PEAK_DAY, expo_day
-from simulators.plan import Plan, site_time
-from simulators.spec import ExpoSpec
+from simulators.distortion.distort import Schedule, distort
+from simulators.scenario.expo.expo import PEAK_DAY, expo_day
+from simulators.scenario.expo.spec import ExpoSpec
+from simulators.sending.plan import Plan, site_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from simulators.day import Day, Ints
-    from simulators.distortion import Distortion
-    from streams.site import Site
+    from simulators.distortion.settings import Distortion
+    from simulators.scenario.day import Day, Ints
+    from streams.site.model import Site
 
 _DAY_EVENTS: Final = 1_600_000
 """Of the expo's whole peak day, about."""

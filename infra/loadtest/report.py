@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from infra.loadtest.cause import Cause
     from infra.loadtest.measure import Measured
     from infra.loadtest.waiting import Waits
-    from simulators.report import Verdict
+    from simulators.verify.report import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)

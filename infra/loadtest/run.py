@@ -23,14 +23,14 @@ from infra.loadtest.options import CURVE_BEGINS, LoadOptions, check, generators_
 from infra.loadtest.progress import Progress
 from infra.loadtest.report import Limit, Result, Setup
 from infra.loadtest.trial import Bench, Mix
-from infra.state import open_state
-from simulators.distortion import Distortion
-from simulators.lag import ConsumerLag
-from simulators.run import stopping_on_signals
-from simulators.verify import verify
-from sinks.clickhouse import Reader
+from infra.stack.state import open_state
+from simulators.distortion.settings import Distortion
+from simulators.sending.lag import ConsumerLag
+from simulators.sending.run import stopping_on_signals
+from simulators.verify.verify import verify
+from sinks.clickhouse import ClickHouseReader
 from streams.clock import real_now
-from streams.logs import kafka_writes_into
+from streams.logging import kafka_writes_into
 
 if TYPE_CHECKING:
     import threading
@@ -100,7 +100,7 @@ def _run(options: LoadOptions, chain: Chain, folder: Path, stop: threading.Event
         looks = bench.store.looks / (time.monotonic() - looking)
     progress.say("comparing every view with the ledgers …")
     drained = _drained(chain, stop) and all(each.drained for each in trials)
-    verdict = verify(folder / "ledgers", Reader(chain.store), chain.site, chain.limits)
+    verdict = verify(folder / "ledgers", ClickHouseReader(chain.store), chain.site, chain.limits)
     shown = _shown(trials, limit)
     result = Result(
         setup=_setup(options, chain, mix, began), ceiling=bench.ceiling, verdict=verdict, drained=drained,
@@ -165,7 +165,7 @@ def _drained(chain: Chain, stop: threading.Event) -> bool:
 
 def _alarms(chain: Chain, since_ms: int) -> dict[str, int]:
     """Return how many alarms of each rule were raised since a moment."""
-    reader = Reader(chain.store)
+    reader = ClickHouseReader(chain.store)
     try:
         rows = reader.query(
             "SELECT rule, count() FROM gatepulse.alarm_episodes WHERE raised_at >= %(since)s "

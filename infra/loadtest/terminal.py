@@ -10,7 +10,7 @@ from rich.text import Text
 from infra.loadtest import words
 from infra.loadtest.report import cells
 from infra.loadtest.waiting import PERCENTILES
-from simulators.report import sentence
+from simulators.verify.report import sentence
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from infra.loadtest import measure, shape
 from infra.loadtest.order import DONE, READY, Curve, Order, write_order, write_whole
 from infra.loadtest.watch import ProcessWatch, StoreWatch, WallWatch
-from infra.service import NEVER, Service, State
-from infra.supervisor import Supervisor
+from infra.process.service import NEVER, Service, State
+from infra.process.supervisor import Supervisor
 from streams.clock import real_now
 
 if TYPE_CHECKING:

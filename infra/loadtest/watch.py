@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from infra.loadtest.chain import SOURCE_TOPICS
 from infra.loadtest.waiting import Looks
-from sinks.clickhouse import Reader
+from sinks.clickhouse import ClickHouseReader
 from sinks.sink import StoreError
 from streams.clock import real_now
 
@@ -70,7 +70,7 @@ class StoreWatch(_Watch):
 
     def __init__(self, store: StoreAddress, cluster: str) -> None:
         super().__init__("watch-store")
-        self._reader = Reader(store)
+        self._reader = ClickHouseReader(store)
         self._cluster = cluster
         self._seen: dict[Place, list[tuple[int, int]]] = {}
         self._next: dict[Place, int] = {}

@@ -3,12 +3,12 @@
 import sys
 from pathlib import Path
 
-from infra.ports import PortTaken
+from infra.process.ports import PortTaken
 from infra.relay.options import RelayOptionsError, load_options
 from infra.relay.outbox import OutboxError
 from infra.relay.run import run
-from streams.logs import configure_logging
-from streams.site import SiteError
+from streams.logging import configure_logging
+from streams.site.reader import SiteError
 
 if __name__ == "__main__":
     configure_logging("info")

@@ -1,4 +1,4 @@
-"""What to do about an alarm, by rule and level, in Chinese and English; what it is called: `streams/alarm_words.py`.
+"""What to do about an alarm, by rule and level, in Chinese and English; its names: `messages/alarm_words.py`.
 
 Sources: announce at 80 % of the capacity and stop admission at 100 % (LB/T 034-2014); a person whose health status is
 abnormal is led away by the zone's security team through the special passage, and faults are answered on three levels:
@@ -8,64 +8,64 @@ on the spot, by remote guidance, by a spare part of the zone (documents of the e
 from typing import Final
 
 from infra.relay.notice import Level
-from streams.alarm_words import Said
+from streams.text import Text
 
 LEVEL_SIGNS: Final[dict[Level, str]] = {"yellow": "🟡", "orange": "🟠", "red": "🔴"}
 
-_LANES: Final = Said(
+_LANES: Final = Text(
     "加开通道，引导人员到相邻入口；等候超过 10 分钟时向指挥中心报告。",
     "Open more lanes and guide people to the next entrance; report to the command centre if they wait for 10 min.",
 )
-_ESCORT: Final = Said(
+_ESCORT: Final = Text(
     "健康状态异常人员由{team}经专用通道引导离开；核对测温和核验设备。",
     "{team} leads persons with an abnormal health status away through the special passage; check the readers.",
 )
-_FAULT: Final = Said(
+_FAULT: Final = Text(
     "派人到现场查看设备、电源和网络；现场解决不了的远程指导，重大故障用责任区备件更换。",
     "Look at device, power and network on the spot; else ask for remote guidance; major faults: the zone's spare part.",
 )
-_SOURCE: Final = Said(
+_SOURCE: Final = Text(
     "通知平台值班工程师：运行 gatepulse logs show 查看原因和处理办法；在此之前不要依据相关数字调度。",
     "Call the platform's engineer: `gatepulse logs show` says why and what to do; do not steer by these figures.",
 )
 
-_TODO: Final[dict[str, dict[Level, Said]]] = {
+_TODO: Final[dict[str, dict[Level, Text]]] = {
     "entrance-overload": {
         "yellow": _LANES,
         "orange": _LANES,
-        "red": Said(
+        "red": Text(
             "立即加开全部通道并分流，入口外设缓冲区，增派人员维持秩序。",
             "Open all lanes at once and divert people; hold them in a buffer area outside, and send more officers.",
         ),
     },
     "vehicle-overload": {
         "yellow": _LANES,
-        "orange": Said("加开车道，引导车辆到其他停车场。", "Open more lanes and guide vehicles to other car parks."),
+        "orange": Text("加开车道，引导车辆到其他停车场。", "Open more lanes and guide vehicles to other car parks."),
     },
     "area-capacity": {
-        "yellow": Said(
+        "yellow": Text(
             "达到容量 80%：广播提示并上报，准备分流。",
             "80 % of the capacity: announce it, report it, prepare to divert.",
         ),
-        "orange": Said(
+        "orange": Text(
             "达到容量 90%：只出不进或单进多出，引导人员到其他区域。",
             "90 % of the capacity: slow the entries, open more exits, guide people to other areas.",
         ),
-        "red": Said(
+        "red": Text(
             "达到核定容量：立即停止放行进入，只出不进，逐级上报。",
             "The approved capacity is reached: stop admission now, let people out only, report upwards.",
         ),
     },
     "silence": {"yellow": _FAULT, "orange": _FAULT, "red": _FAULT},
     "drift": {
-        "orange": Said(
+        "orange": Text(
             "核对告警所列入口的进出计数，现场清点后录入更正。",
             "Check the counts of the gate named here; count on the spot and enter a correction.",
         ),
     },
     "source": {"orange": _SOURCE, "red": _SOURCE},
     "unprocessable": {
-        "orange": Said(
+        "orange": Text(
             "平台无法处理该分区的个别事件，其余照常计数：查视图 rejections（reason 为 unprocessable），"
             "将位置与哈希报平台工程师。",
             "The platform fails on single events of this partition; all others count: see the view rejections (reason "
@@ -75,11 +75,11 @@ _TODO: Final[dict[str, dict[Level, Said]]] = {
     "refusals": {"yellow": _ESCORT, "orange": _ESCORT, "red": _ESCORT},
     "health": {"orange": _ESCORT},
 }
-_OTHERWISE: Final = Said("到现场查看并报告指挥中心。", "Look at it on the spot, and report to the command centre.")
-_WHEN_OVER: Final = Said("恢复正常值守。", "Back to normal duty.")
+_OTHERWISE: Final = Text("到现场查看并报告指挥中心。", "Look at it on the spot, and report to the command centre.")
+_WHEN_OVER: Final = Text("恢复正常值守。", "Back to normal duty.")
 
 
-def todo(rule: str, level: Level, *, over: bool) -> Said:
+def todo(rule: str, level: Level, *, over: bool) -> Text:
     """Return what to do; `{team}` stands in it for the zone's team."""
     if over:
         return _WHEN_OVER

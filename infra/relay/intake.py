@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from infra.relay.metrics import Numbers
 from infra.relay.notice import (
     HEARTBEAT,
     PLATFORM,
@@ -25,11 +26,10 @@ from infra.relay.notice import (
     read_webhook,
     unreadable_notice,
 )
-from infra.relay.numbers import Numbers
 from infra.relay.options import RelayOptions
 from infra.relay.outbox import Outbox
 from infra.relay.platform import PlatformBox
-from streams.logs import said_of
+from streams.logging import said_of
 
 log = structlog.get_logger(__name__)
 

@@ -25,7 +25,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from infra.relay.notice import HEARTBEAT, PLATFORM, SITE
-from streams.site import Site, load_site
+from streams.site.model import Site
+from streams.site.reader import load_site
 
 RobotType = Literal["wecom", "dingtalk", "feishu", "webhook"]
 EVERYTHING: Final = "*"

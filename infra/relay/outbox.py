@@ -14,7 +14,7 @@ from typing import Final, Self
 
 import msgspec
 
-from infra.relay.letter import Letter, Waiting
+from infra.relay.message import Letter, Waiting
 from infra.relay.notice import Notice
 
 DAY_MS: Final = 86_400_000

@@ -16,7 +16,7 @@ from urllib.parse import quote_plus
 
 import msgspec
 
-from infra.relay.letter import Letter
+from infra.relay.message import Letter
 from infra.relay.options import WEBHOOK_PREFIX, RobotOptions, RobotType
 
 MOST_BYTES: Final[dict[RobotType, int]] = {"wecom": 2048, "dingtalk": 6000, "feishu": 12_000, "webhook": 12_000}

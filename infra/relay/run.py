@@ -13,13 +13,13 @@ import aiohttp
 import structlog
 import uvicorn
 
-from infra.ports import claim
-from infra.relay.courier import Courier
+from infra.process.ports import claim
 from infra.relay.intake import Intake
-from infra.relay.numbers import Numbers
+from infra.relay.metrics import Numbers
 from infra.relay.options import RelayOptions
 from infra.relay.outbox import Outbox
 from infra.relay.platform import PlatformBox
+from infra.relay.sender import Courier
 from infra.relay.wording import Wording
 
 log = structlog.get_logger(__name__)

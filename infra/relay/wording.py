@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from dashboards.messages.alarm_words import KIND_NAMES, LEVEL_NAMES, STATE_NAMES, UNITS, duration, rule_name, titles_of
 from infra.relay.advice import LEVEL_SIGNS, todo
-from infra.relay.letter import Letter
+from infra.relay.message import Letter
 from infra.relay.notice import LEVELS, PLATFORM, Notice
 from infra.relay.plain import plain
-from streams.alarm_words import KIND_NAMES, LEVEL_NAMES, STATE_NAMES, UNITS, Said, duration, rule_name, titles_of
-from streams.site import Site, Title
+from streams.site.model import Site
+from streams.text import Text
 
 _LONG: Final = 160  # characters of a sentence
 _LAST_MS: Final = 253_370_000_000_000  # late in the year 9998: no text fails because of a wrong time
-_ENGINEER: Final = Said("平台工程师", "platform engineer")
-_CENTRE: Final = Said("指挥中心", "command centre")
+_ENGINEER: Final = Text("平台工程师", "platform engineer")
+_CENTRE: Final = Text("指挥中心", "command centre")
 _DOUBTFUL: Final = "（此消息可能已发送过 / you may have got this message before）"
 
 
@@ -41,7 +42,7 @@ class Wording:
         where = "" if notice.rule == PLATFORM else f" {plain(notice.subject, 30)}"
         return f"{sign} {what.zh}{where} {state.zh} / {what.en} {state.en} {self._at(notice.changed_ms)}"
 
-    def addressee(self, notice: Notice) -> Said:
+    def addressee(self, notice: Notice) -> Text:
         """Return whom a notice is for: the team of its zone, whoever keeps the platform, or the command centre."""
         if notice.rule == PLATFORM:
             return _ENGINEER
@@ -74,33 +75,33 @@ class Wording:
             lines.append(line)
         return lines
 
-    def _where(self, notice: Notice) -> Said:
+    def _where(self, notice: Notice) -> Text:
         """Return title and id of the site, an area, an entrance or a lane's entrance; the id alone of anything else."""
         title = titles_of(self.site).get(notice.subject)
         kind = KIND_NAMES.get(notice.kind)
         name = plain(notice.subject)
         zh, en = (f"{plain(title.zh)} {name}", f"{plain(title.en)} {name}") if title else (name, name)
-        return Said(f"{zh}（{kind.zh}）", f"{en} ({kind.en})") if kind else Said(zh, en)
+        return Text(f"{zh}（{kind.zh}）", f"{en} ({kind.en})") if kind else Text(zh, en)
 
-    def _zone(self, notice: Notice) -> Said:
+    def _zone(self, notice: Notice) -> Text:
         team = self._team(notice)
         for zone in self.site.zones:
             if zone.id == notice.zone:
-                return Said(f"{plain(zone.title.zh)}，{team.zh}", f"{plain(zone.title.en)}, {team.en}")
-        return Said(plain(notice.zone), plain(notice.zone))
+                return Text(f"{plain(zone.title.zh)}，{team.zh}", f"{plain(zone.title.en)}, {team.en}")
+        return Text(plain(notice.zone), plain(notice.zone))
 
-    def _team(self, notice: Notice) -> Said:
+    def _team(self, notice: Notice) -> Text:
         for zone in self.site.zones:
             if zone.id == notice.zone:
                 return _plain(zone.team)
-        return Said("责任区安保组", "The zone's security team")
+        return Text("责任区安保组", "The zone's security team")
 
-    def _todo(self, notice: Notice) -> Said:
+    def _todo(self, notice: Notice) -> Text:
         if notice.rule == PLATFORM:
             over = notice.over
-            return Said("", "") if over else Said(plain(notice.todo_zh, _LONG), plain(notice.todo_en, 2 * _LONG))
+            return Text("", "") if over else Text(plain(notice.todo_zh, _LONG), plain(notice.todo_en, 2 * _LONG))
         said, team = todo(notice.rule, notice.level, over=notice.over), self._team(notice)
-        return Said(said.zh.replace("{team}", team.zh), said.en.replace("{team}", team.en))
+        return Text(said.zh.replace("{team}", team.zh), said.en.replace("{team}", team.en))
 
     def _since(self, notice: Notice) -> str:
         lasting = duration(notice.changed_ms - notice.raised_ms)
@@ -117,22 +118,22 @@ class Wording:
         return moment.strftime("%m-%d %H:%M:%S")
 
 
-def _plain(title: Title) -> Said:
-    return Said(plain(title.zh), plain(title.en))
+def _plain(title: Text) -> Text:
+    return Text(plain(title.zh), plain(title.en))
 
 
-def _named(notice: Notice) -> Said:
+def _named(notice: Notice) -> Text:
     if notice.rule == PLATFORM:
-        return Said(plain(notice.zh, _LONG), plain(notice.en, 2 * _LONG))
+        return Text(plain(notice.zh, _LONG), plain(notice.en, 2 * _LONG))
     name = plain(notice.rule)
-    return rule_name(notice.rule) or Said(name, name)
+    return rule_name(notice.rule) or Text(name, name)
 
 
-def _state(notice: Notice) -> Said:
+def _state(notice: Notice) -> Text:
     if notice.rule == PLATFORM and notice.over:
-        return Said("不再报告", "no longer reported")  # fixed, or nobody is left to report it
+        return Text("不再报告", "no longer reported")  # fixed, or nobody is left to report it
     name = plain(notice.state)
-    return STATE_NAMES.get(notice.state, Said(name, name))
+    return STATE_NAMES.get(notice.state, Text(name, name))
 
 
 def _sign(notice: Notice) -> str:
@@ -143,7 +144,7 @@ def _value(notice: Notice) -> list[str]:
     if notice.value is None:
         return []
     name = plain(notice.unit, 30)
-    unit = UNITS.get(notice.unit, Said(name, name))
+    unit = UNITS.get(notice.unit, Text(name, name))
     value = f"{notice.value:,.6g}"
     if notice.limit is None:
         return [f"数值 {value} {unit.zh}｜value {value} {unit.en}"]

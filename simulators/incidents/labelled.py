@@ -14,14 +14,14 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from simulators.day import DENIED, IN, OUT, PASSED, Ints
 from simulators.incidents.traffic import SECOND, Ground, Traffic
-from streams.site import load_site
+from simulators.scenario.day import DENIED, IN, OUT, PASSED, Ints
+from streams.site.reader import load_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from streams.kernels.batch import Bools
+    from streams.kernels.counts.batch import Bools
 
 PROFILE: Final = Path(__file__).with_name("rehearsal.toml")
 _USUAL: Final = 60.0  # persons a minute and entrance

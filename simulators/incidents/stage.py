@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from simulators.day import IN, PASSED, Ints, Names
 from simulators.incidents.traffic import ON_ITS_WAY
-from streams.alarms import flow_of
-from streams.clock import SiteClock
+from simulators.scenario.day import IN, PASSED, Ints, Names
 from streams.kernels.alarms.inputs import AlarmInput, Inside, Reading
 from streams.kernels.alarms.log import AlarmBatch, AlarmLog
-from streams.kernels.batch import Batch, Bools, Lines
-from streams.kernels.log import LogName
-from streams.kernels.passages import PassageLog
-from streams.kernels.times import TimeRules
-from streams.site_views import alarm_place_of, place_of
+from streams.kernels.counts.batch import Batch, Bools, Lines
+from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.site_clock import SiteClock
+from streams.kernels.counts.times import TimeRules
+from streams.site.kernel_views import alarm_place_of, place_of
+from streams.worker.alarm_inputs import flow_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from simulators.incidents.traffic import Traffic
     from streams.kernels.alarms.episodes import Episode
-    from streams.site import Site
+    from streams.site.model import Site
 
 _LOGS: Final = 2  # of each kind
 _TIMES: Final = TimeRules(SiteClock(), 300_000, 172_800_000)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from simulators.day import IN, PASSED, Ints, Names
+from simulators.scenario.day import IN, PASSED, Ints, Names
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from streams.site import Site
+    from streams.site.model import Site
 
 SECOND: Final = 1000
 ON_ITS_WAY: Final = 200

@@ -10,22 +10,20 @@ what differs then is what readers are shown, and counts. A row that changes all 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Final
 
+from sinks.sink import StoreReader
 from streams.audit.interval import Interval, Part
 from streams.audit.views import VIEWS, View, parameters
-from streams.kernels.calendar import days_named
-from streams.site import Site
+from streams.kernels.counts.calendar import days_named
+from streams.site.model import Site
+from streams.sources.progress import live_progress
 
 TOLD: Final = 10
 """Differences of each view that are listed; their number is always that of all."""
 
 _LOOKED_UP: Final = 1000
 _GLANCE: Final = 0.25
-_PROGRESS: Final = (
-    "SELECT log, cluster, next_offset, received, toUnixTimestamp64Milli(complete_to) FROM gatepulse.progress "
-    "WHERE topic != 'alarm.inputs'"
-)
 _STRANGERS: Final = (
     "SELECT DISTINCT entrance FROM gatepulse.entrance_outcomes_1m WHERE entrance NOT IN %(entrances)s"
     " AND window_start >= toStartOfMinute(toDateTime(intDiv(%(start)s, 1000), 'UTC'))"
@@ -40,13 +38,6 @@ _LOST: Final = (
 _UNSETTLED: Final = "SELECT toInt64(sum(events)) FROM gatepulse.unsettled"
 _DIFFERS: Final = "published IS DISTINCT FROM recomputed"
 _UNHEARD: Final = "distinct_entered of site_today is not recomputed: it needs pseudonyms, which no view shows"
-
-
-class Reader(Protocol):
-    """What is needed of a connection to the store: see `sinks.clickhouse`."""
-
-    def query(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """Return the rows of an answer."""
 
 
 @dataclass(frozen=True)
@@ -116,28 +107,10 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Log:
-    """How far a log was stored when it was asked about."""
-
-    name: str
-    cluster: str
-    next_offset: int
-    received: int
-    complete_to: int
-
-
-def live_logs(reader: Reader) -> list[Log]:
-    """Return the logs of the live cluster, the one that was stored last; those of older ones never move again."""
-    logs = [Log(*row) for row in reader.query(_PROGRESS)]
-    newest = max(logs, key=lambda log: log.complete_to, default=None)
-    return [log for log in logs if newest is not None and log.cluster == newest.cluster]
-
-
-@dataclass(frozen=True)
 class Auditor:
     """Audits intervals of one site; `pause` and `patience` are seconds (see above), a pause is longer than a flush."""
 
-    reader: Reader
+    reader: StoreReader
     site: Site
     pause: float = 2.0
     patience: float = 20.0
@@ -188,9 +161,9 @@ class Auditor:
 
         Not later than when the patience is at an end.
         """
-        before, waited = set(live_logs(self.reader)), self.pause
+        before, waited = set(live_progress(self.reader)), self.pause
         self.sleep(self.pause)
-        while waited < self.patience and (before & set(live_logs(self.reader)) or self._unsettled()):
+        while waited < self.patience and (before & set(live_progress(self.reader)) or self._unsettled()):
             self.sleep(_GLANCE)
             waited += _GLANCE
 

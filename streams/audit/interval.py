@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from streams.kernels.calendar import SiteDays
+from streams.kernels.counts.calendar import SiteDays
 
 TEN_SECONDS_MS: Final = 10_000
 MINUTE_MS: Final = 60_000

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from streams.audit.interval import DAY_MS, MINUTE_MS, TEN_SECONDS_MS, Interval, Part
-from streams.site import Site
+from streams.site.model import Site
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sinks.sink import StoreError
-from streams.audit.compare import Auditor, Reader, Result, live_logs
+from sinks.sink import StoreError, StoreReader
+from streams.audit.compare import Auditor, Result
 from streams.audit.interval import DAY_MS, TEN_SECONDS_MS, Interval, IntervalError, day_at, start_of
 from streams.audit.report import told
-from streams.clock import SiteClock
+from streams.kernels.counts.site_clock import SiteClock
+from streams.sources.progress import live_progress
 
 log = structlog.get_logger()
 
@@ -37,9 +38,9 @@ class NothingStoredError(IntervalError):
         super().__init__(str(self.__doc__))
 
 
-def complete_to(reader: Reader, clock: SiteClock) -> int:
+def complete_to(reader: StoreReader, clock: SiteClock) -> int:
     """Return the event time up to which everything is stored (ms), rounded down to a window's edge."""
-    stored = min((one.complete_to for one in live_logs(reader)), default=None)
+    stored = min((one.complete_to for one in live_progress(reader)), default=None)
     if stored is None:
         raise NothingStoredError
     return clock.now(stored) // TEN_SECONDS_MS * TEN_SECONDS_MS

@@ -30,10 +30,10 @@ from numpy.typing import NDArray
 from playwright.sync_api import Page, sync_playwright
 
 from infra.loadtest.measure import is_entry
-from infra.ports import LOOPBACK, accepts
-from simulators.ledger import Ledger, read_ledger
-from sinks.clickhouse import Reader
-from streams.site import Site
+from infra.process.ports import LOOPBACK, accepts
+from simulators.ledger.ledger import Ledger, read_ledger
+from sinks.clickhouse import ClickHouseReader
+from streams.site.model import Site
 from tests.dashboards.conftest import QUIET
 from tests.faults.catalogue import Layout
 from tests.faults.plant import Plant
@@ -106,7 +106,7 @@ class Noted:
 class Storage:
     """Looks all the time up to when everything is stored."""
 
-    reader: Reader
+    reader: ClickHouseReader
     seen: list[tuple[int, int]] = field(default_factory=list)
 
     @contextmanager
@@ -167,7 +167,7 @@ def start_simulator(plant: Plant, ledger: Path, *, rate: float, seconds: float) 
     """Start `gatepulse simulate` in a process of its own."""
     words = ["simulate", "expo", "--rate", str(rate), "--for", str(seconds), "--ledger", str(ledger)]
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "infra.cli", *words], env=plant.worker.env, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-P", "-m", "infra.cli.main", *words], env=plant.worker.env, stdout=subprocess.PIPE, text=True
     )
 
 

@@ -16,21 +16,21 @@ from unittest.mock import patch
 
 import numpy as np
 
-from simulators.day import PERSON
-from simulators.expo import expo_day
-from simulators.lines import make_lines
-from streams.clock import SiteClock
-from streams.codec import PassageCodec, Records
-from streams.kernels.admission import Devices
-from streams.kernels.batch import Ints
-from streams.kernels.counted import Counted
-from streams.kernels.live import Live
-from streams.kernels.log import LogName
-from streams.kernels.passages import PassageLog
-from streams.kernels.segment import Segment
-from streams.kernels.times import TimeRules
-from streams.site import load_site
-from streams.site_views import place_of, vocabulary_of
+from simulators.scenario.day import PERSON
+from simulators.scenario.expo.expo import expo_day
+from simulators.scenario.lines import make_lines
+from streams.contract.codec import PassageCodec, Records
+from streams.kernels.counts.admission import Devices
+from streams.kernels.counts.batch import Ints
+from streams.kernels.counts.counted import Counted
+from streams.kernels.counts.live import Live
+from streams.kernels.counts.offset_bucket import Segment
+from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.site_clock import SiteClock
+from streams.kernels.counts.times import TimeRules
+from streams.site.kernel_views import place_of, vocabulary_of
+from streams.site.reader import load_site
 
 JOINED: Final = 5_000
 """Events in one joined message: a megabyte."""

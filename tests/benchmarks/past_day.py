@@ -20,17 +20,17 @@ import numpy as np
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from infra.loadtest.watch import ProcessWatch
-from simulators.day import Day
-from simulators.expo import expo_day
-from simulators.ledger import LedgerWriter
-from simulators.messages import Message, make_messages
-from simulators.plan import Plan
-from simulators.producer import Answer, NotStoredError, Producer, Stored
-from simulators.report import Verdict, sentence
-from simulators.verify import verify
-from sinks.clickhouse import Reader
-from streams.clock import SiteClock
-from streams.contract import KIND_OF_TOPIC
+from simulators.ledger.ledger import LedgerWriter
+from simulators.scenario.day import Day
+from simulators.scenario.expo.expo import expo_day
+from simulators.sending.messages import Message, make_messages
+from simulators.sending.plan import Plan
+from simulators.sending.producer import Answer, NotStoredError, Producer, Stored
+from simulators.verify.report import Verdict, sentence
+from simulators.verify.verify import verify
+from sinks.clickhouse import ClickHouseReader
+from streams.contract.events import KIND_OF_TOPIC
+from streams.kernels.counts.site_clock import SiteClock
 from tests.faults.catalogue import Layout
 from tests.faults.plant import Plant
 
@@ -141,7 +141,7 @@ def _sent(producer: Producer, day: Day, frame: int) -> Iterator[tuple[Message, l
     producer.flush()
 
 
-def _until_stored(reader: Reader, events: int, logs: Path) -> tuple[int, float, float]:
+def _until_stored(reader: ClickHouseReader, events: int, logs: Path) -> tuple[int, float, float]:
     """Return how many events the first look showed that showed any, its moment, and that at which all were there."""
     first, seen, deadline = 0, 0.0, time.monotonic() + PATIENCE
     while True:

@@ -17,16 +17,16 @@ from typing import Final
 
 import numpy as np
 
-from infra.clickhouse import EmbeddedClickHouse
+from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks import schema
-from sinks.clickhouse import ClickHouseSink, Reader, StoreAddress, connect
-from streams.kernels.batch import Batch
-from streams.kernels.log import LogName
-from streams.kernels.passages import PassageLog
-from streams.settling import Settling
+from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress, connect
+from streams.kernels.counts.batch import Batch
+from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.passages import PassageLog
+from streams.worker.settling import Settling
 from tests.infra.processes import running
 from tests.sinks.deliveries import SITE, claim
-from tests.streams.kernels.events import NINE, Event, batch
+from tests.streams.kernels.counts.events import NINE, Event, batch
 
 LANES: Final = 200
 _AT_ONCE: Final = 20_000
@@ -63,7 +63,7 @@ async def store(sink: ClickHouseSink, name: LogName, parts: Iterator[Batch]) -> 
 
 async def measure(owner: StoreAddress, events: int) -> None:
     """Store, settle, and say how long it took."""
-    sink, reader = ClickHouseSink(owner), Reader(owner, seconds=300)
+    sink, reader = ClickHouseSink(owner), ClickHouseReader(owner, seconds=300)
     for partition in range(2):
         await store(sink, LogName("bench", "turnstile.passages", partition), batches(events))
     counted = "SELECT (SELECT sum(passages) FROM gatepulse.entrance_totals), (SELECT count() FROM gatepulse.passages)"

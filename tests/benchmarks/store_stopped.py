@@ -16,14 +16,14 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
-from infra.child import Child
-from infra.clickhouse import EmbeddedClickHouse
-from infra.kafka.server import KafkaServer
-from infra.ports import free_port
+from infra.process.child import Child
+from infra.process.ports import free_port
+from infra.servers.clickhouse import EmbeddedClickHouse
+from infra.servers.kafka.server import KafkaServer
 from sinks import schema
-from sinks.clickhouse import Reader, StoreAddress, connect
-from streams import topics
-from streams.contract import Topic
+from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
+from streams.contract import topics
+from streams.contract.events import Topic
 from streams.settings import Kafka
 from tests.infra.processes import running
 
@@ -60,9 +60,11 @@ def run(folder: Path, messages: int, seconds: float) -> None:
         with connect(StoreAddress(at.host, at.port, at.owner.user, at.owner.password)) as client:
             schema.apply(client)
         topics.apply(Kafka(brokers=broker.bootstrap, partitions=PARTITIONS))
-        worker = Child([sys.executable, "-P", "-m", "infra.cli", "worker"], folder / "worker.log", env(broker, store))
+        worker = Child(
+            [sys.executable, "-P", "-m", "infra.cli.main", "worker"], folder / "worker.log", env(broker, store)
+        )
         worker.start()
-        reader = Reader(StoreAddress(at.host, at.port, at.reader.user, at.reader.password))
+        reader = ClickHouseReader(StoreAddress(at.host, at.port, at.reader.user, at.reader.password))
         try:
             wait(lambda: reader.query("SELECT count() FROM gatepulse.progress")[0][0] >= PARTITIONS, 60)
             watch(store, worker, broker.bootstrap, messages=messages, seconds=seconds)

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dashboards.wall.options import WallOptions
-from dashboards.wall.serving import LOOPBACK, listen, serve
-from infra.child import Child
-from infra.ports import accepts, lasting_port
+from dashboards.wall.http.serving import LOOPBACK, listen, serve
+from dashboards.wall.model.options import WallOptions
+from infra.process.child import Child
+from infra.process.ports import accepts, lasting_port
 from tests.dashboards.busy import EXPO, BusyDay, morning_clock
 from tests.dashboards.sources import until
 

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from dashboards.wall.options import WallOptions
-from dashboards.wall.reading import (
+from dashboards.messages.alarm_words import RULE_NAMES
+from dashboards.wall.model.options import WallOptions
+from dashboards.wall.model.reading import (
     MINUTE,
     STEP,
     AreaRow,
@@ -29,10 +30,10 @@ from dashboards.wall.reading import (
     TrendReading,
     span_of,
 )
-from dashboards.wall.scopes import Scope, areas_of, scopes_of
-from streams.alarm_words import RULE_NAMES
-from streams.clock import SiteClock
-from streams.site import Site, load_site
+from dashboards.wall.model.scopes import Scope, areas_of, scopes_of
+from streams.kernels.counts.site_clock import SiteClock
+from streams.site.model import Site
+from streams.site.reader import load_site
 from tests.dashboards.place import alarm, alarm_log, at, log
 
 EXPO: Final = load_site("expo")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from infra.ports import LOOPBACK
+from infra.process.ports import LOOPBACK
 
 _REQUEST: Final = b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n"
 _BEAT: Final = re.compile(rb'"number":(\d+),"sent_ms":(\d+)')

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dashboards.wall.figures import EntranceNow, Limits, Snapshot
-from dashboards.wall.reading import (
+from dashboards.wall.model.figures import EntranceNow, Limits, Snapshot
+from dashboards.wall.model.reading import (
     STEP,
     AreaRow,
     DeviceRow,
@@ -28,10 +28,11 @@ from dashboards.wall.reading import (
     TrendReading,
     span_of,
 )
-from dashboards.wall.scopes import Scope
-from dashboards.wall.snapshot import take
-from streams.clock import SiteClock
-from streams.site import Site, parse_site
+from dashboards.wall.model.scopes import Scope
+from dashboards.wall.model.snapshot import take
+from streams.kernels.counts.site_clock import SiteClock
+from streams.site.model import Site
+from streams.site.reader import parse_site
 
 NASTY = "<img src=x onerror=alert(1)>"
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from dashboards.wall.feed import Feed
-from dashboards.wall.options import WallOptions
-from dashboards.wall.queries import Source
-from dashboards.wall.reading import ChangeRow, Reading, Span, TrendReading
-from dashboards.wall.replay.routes import Connection
-from dashboards.wall.sending import SendCommand
-from dashboards.wall.server import create_app
-from dashboards.wall.serving import WallServer, address_of, listen
-from streams.site import Site
+from dashboards.wall.http.command_sender import SendCommand
+from dashboards.wall.http.replay_routes import Connection
+from dashboards.wall.http.server import create_app
+from dashboards.wall.http.serving import WallServer, address_of, listen
+from dashboards.wall.live.feed import Feed
+from dashboards.wall.live.queries import Source
+from dashboards.wall.model.options import WallOptions
+from dashboards.wall.model.reading import ChangeRow, Reading, Span, TrendReading
+from streams.site.model import Site
 from tests.dashboards.place import SITE, reading, trend_reading
 from tests.dashboards.place import span as morning
 

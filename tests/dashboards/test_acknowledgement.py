@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from dashboards.wall.acknowledgement import PER_MINUTE, Asked, Rate, Refused, check_fresh, check_seen, read_asked
-from dashboards.wall.figures import Snapshot
-from dashboards.wall.origin import check_origin, is_loopback, may_acknowledge
-from dashboards.wall.reading import ChangeRow
-from dashboards.wall.sending import Sending
-from infra.broker import PROTOCOL
-from streams.alarm_commands import send
+from dashboards.wall.http.command_sender import Sending
+from dashboards.wall.http.origin import check_origin, is_loopback, may_acknowledge
+from dashboards.wall.model.acknowledgement import PER_MINUTE, Asked, Rate, Refused, check_fresh, check_seen, read_asked
+from dashboards.wall.model.figures import Snapshot
+from dashboards.wall.model.reading import ChangeRow
+from infra.servers.broker import PROTOCOL
 from streams.kernels.alarms.inputs import Command
+from streams.operations.alarm_commands import send
 from streams.settings import Kafka
 from tests.dashboards.place import NOON, alarm_log, log, reading, snapshot
 

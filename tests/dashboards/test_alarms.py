@@ -4,16 +4,17 @@ from typing import Any
 
 import pytest
 
-from dashboards.wall.alarms import worse
-from dashboards.wall.figures import AlarmNow, Strip
-from dashboards.wall.queries import ACKNOWLEDGEABLE
-from dashboards.wall.reading import EpisodeRow, LogRow
-from dashboards.wall.snapshot import aged
+from dashboards.messages.alarm_words import duration
+from dashboards.wall.live.queries import ACKNOWLEDGEABLE
+from dashboards.wall.model.alarms import worse
+from dashboards.wall.model.figures import AlarmNow, Strip
+from dashboards.wall.model.reading import EpisodeRow, LogRow
+from dashboards.wall.model.snapshot import aged
 from infra.relay.notice import Notice
 from infra.relay.wording import Wording
-from streams.alarm_words import Said, duration
 from streams.kernels.alarms import log as kernel
-from streams.site import load_site
+from streams.site.reader import load_site
+from streams.text import Text
 from tests.dashboards.place import CLOCK, LIMITS, NOON, SITE, ZONE, alarm, alarm_log, at, log, reading, snapshot
 
 
@@ -71,15 +72,15 @@ def test_a_level_of_a_later_version_is_taken_for_the_worst() -> None:
 
 def test_an_alarm_says_what_where_whose_how_much_and_since_when() -> None:
     shown = only()
-    assert (shown.what, shown.where) == (Said("入口超载", "entrance overload"), Said("北一口", "North 1"))
-    assert shown.zone == Said("区", "Zone")
-    assert shown.value == Said("14.2 人/分钟/通道，限值 11", "14.2 persons/min/lane, limit 11")
-    assert shown.lasting == Said("11:45 起 15 分", "11:45, 15 min")
-    assert shown.told == Said("未确认", "not acknowledged")
+    assert (shown.what, shown.where) == (Text("入口超载", "entrance overload"), Text("北一口", "North 1"))
+    assert shown.zone == Text("区", "Zone")
+    assert shown.value == Text("14.2 人/分钟/通道，限值 11", "14.2 persons/min/lane, limit 11")
+    assert shown.lasting == Text("11:45 起 15 分", "11:45, 15 min")
+    assert shown.told == Text("未确认", "not acknowledged")
 
 
 def test_who_has_acknowledged_it_is_named() -> None:
-    assert only(state="acknowledged", actor="张三").told == Said("张三 已确认", "张三, acknowledged")
+    assert only(state="acknowledged", actor="张三").told == Text("张三 已确认", "张三, acknowledged")
 
 
 def test_hidden_characters_in_a_name_are_shown_as_blanks() -> None:
@@ -88,8 +89,8 @@ def test_hidden_characters_in_a_name_are_shown_as_blanks() -> None:
 
 def test_one_that_is_over_says_how_long_it_was() -> None:
     shown = only(state="cleared-unacknowledged", cleared_at=at("11:47:30"))
-    assert shown.lasting == Said("11:45 历时 2 分", "11:45, lasted 2 min")
-    assert shown.told == Said("已解除，未确认", "cleared, not acknowledged")
+    assert shown.lasting == Text("11:45 历时 2 分", "11:45, lasted 2 min")
+    assert shown.told == Text("已解除，未确认", "cleared, not acknowledged")
 
 
 @pytest.mark.parametrize(
@@ -108,13 +109,13 @@ def test_how_long_is_told_in_minutes_once_there_are_some(raised: int, zh: str) -
 @pytest.mark.parametrize(
     ("subject", "rule", "kind", "expected"),
     [
-        ("N1-L02", "silence-lane", "", Said("北一口 N1-L02", "North 1 N1-L02")),
-        ("hall", "area-capacity", "person", Said("一号馆（人员）", "Hall (persons)")),
-        ("small", "area-capacity", "vehicle", Said("小展馆（车辆）", "Small hall (vehicles)")),
-        ("GW-7", "silence-gateway", "", Said("GW-7", "GW-7")),
+        ("N1-L02", "silence-lane", "", Text("北一口 N1-L02", "North 1 N1-L02")),
+        ("hall", "area-capacity", "person", Text("一号馆（人员）", "Hall (persons)")),
+        ("small", "area-capacity", "vehicle", Text("小展馆（车辆）", "Small hall (vehicles)")),
+        ("GW-7", "silence-gateway", "", Text("GW-7", "GW-7")),
     ],
 )
-def test_every_kind_of_place_has_its_name(subject: str, rule: str, kind: str, expected: Said) -> None:
+def test_every_kind_of_place_has_its_name(subject: str, rule: str, kind: str, expected: Text) -> None:
     assert only(subject=subject, rule=rule, kind=kind).where == expected
 
 

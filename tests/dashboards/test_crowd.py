@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from dashboards.wall.serving import SEND_BUFFER
-from infra.ports import LOOPBACK
+from dashboards.wall.http.serving import SEND_BUFFER
+from infra.process.ports import LOOPBACK
 from tests.dashboards.apart import Apart, apart, resident
 from tests.dashboards.crowd import Beat, Crowd
 from tests.dashboards.sources import PATIENCE, until

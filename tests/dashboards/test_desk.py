@@ -12,17 +12,17 @@ import msgspec
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from dashboards.wall.acknowledgement import MOST_BYTES, PER_MINUTE
-from dashboards.wall.options import Acknowledge, OptionError, WallOptions
-from dashboards.wall.reading import ChangeRow, Reading
-from dashboards.wall.sending import SendCommand
-from dashboards.wall.server import HEADERS
-from infra.broker import PROTOCOL
+from dashboards.wall.http.command_sender import SendCommand
+from dashboards.wall.http.server import HEADERS
+from dashboards.wall.model.acknowledgement import MOST_BYTES, PER_MINUTE
+from dashboards.wall.model.options import Acknowledge, OptionError, WallOptions
+from dashboards.wall.model.reading import ChangeRow, Reading
+from infra.servers.broker import PROTOCOL
 from sinks.sink import StoreUnavailable
-from streams.alarm_commands import send
-from streams.clock import SiteClock
-from streams.contract import Topic
+from streams.contract.events import Topic
 from streams.kernels.alarms.inputs import AlarmInput, Command
+from streams.kernels.counts.site_clock import SiteClock
+from streams.operations.alarm_commands import send
 from streams.settings import Kafka
 from tests.dashboards.place import alarm, at, reading
 from tests.dashboards.sources import HandSource, Wall, until, wall

@@ -5,9 +5,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dashboards.wall.feed import Feed, Published
-from dashboards.wall.options import WallOptions
-from dashboards.wall.reading import Reading, TrendReading
+from dashboards.wall.live.feed import Feed, Published
+from dashboards.wall.model.options import WallOptions
+from dashboards.wall.model.reading import Reading, TrendReading
 from tests.dashboards.place import NOON, SITE, alarm, log, reading
 from tests.dashboards.sources import HandSource, StoreGoneError
 

@@ -4,11 +4,11 @@ import datetime as dt
 
 import pytest
 
-from dashboards.wall.hours import next_quiet, opened_at
-from streams.clock import SiteClock
-from streams.kernels.times import TimeRules
-from streams.site import Site
-from streams.site_views import alarm_place_of
+from dashboards.wall.model.hours import next_quiet, opened_at
+from streams.kernels.counts.site_clock import SiteClock
+from streams.kernels.counts.times import TimeRules
+from streams.site.kernel_views import alarm_place_of
+from streams.site.model import Site
 from tests.streams.places import BERLIN_LONG, BERLIN_SHORT, expo, ms, night_market
 
 HOUR = 3_600_000

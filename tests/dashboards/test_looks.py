@@ -9,9 +9,9 @@ from typing import Final
 import pytest
 from playwright.sync_api import Page
 
-from dashboards.wall.options import Language, WallOptions
-from dashboards.wall.reading import Reading
-from streams.site import Site
+from dashboards.wall.model.options import Language, WallOptions
+from dashboards.wall.model.reading import Reading
+from streams.site.model import Site
 from tests.dashboards.busy import EXPO, BusyDay, morning_clock
 from tests.dashboards.looks import SCREENS, contrasts, cut_off, letters, overlaps
 from tests.dashboards.sources import wall

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from infra.broker import EmbeddedBroker
-from infra.child import Child
-from infra.clickhouse import EmbeddedClickHouse
-from infra.ports import accepts, free_port
+from infra.process.child import Child
+from infra.process.ports import accepts, free_port
+from infra.servers.broker import EmbeddedBroker
+from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks import schema
 from sinks.clickhouse import connect
 from tests.dashboards.sources import until
 from tests.infra.processes import running
 from tests.streams.place import TOPICS, Place, eventually, login
-from tests.streams.test_alarms_on_broker import _SITE, crowd, told
+from tests.streams.worker.test_alarms_on_broker import _SITE, crowd, told
 
 SOON_MS = 30_000
 
@@ -40,7 +40,9 @@ def wall_process(place: Place) -> Iterator[str]:
     """Run `gatepulse wall` as an installation does; its address."""
     port = free_port()
     more = _SITE | {"WALL__PORT": str(port), "WALL__LANGUAGE": "en", "WALL__STALE_AFTER_SECONDS": "15"}
-    child = Child([sys.executable, "-P", "-m", "infra.cli", "wall"], place.path / "wall.log", place.environment(more))
+    child = Child(
+        [sys.executable, "-P", "-m", "infra.cli.main", "wall"], place.path / "wall.log", place.environment(more)
+    )
     child.start()
     try:
         until(lambda: accepts("127.0.0.1", port))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from dashboards.wall.figures import Ahead
-from dashboards.wall.outlook import OLDEST_MS
-from dashboards.wall.reading import MINUTE, AreaRow, ForecastRow
+from dashboards.wall.model.figures import Ahead
+from dashboards.wall.model.outlook import OLDEST_MS
+from dashboards.wall.model.reading import MINUTE, AreaRow, ForecastRow
 from tests.dashboards.place import NOON, alarm_log, forecast, log, reading, snapshot
 
 LOGS = [log(NOON), alarm_log(NOON)]

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
-from dashboards.wall.options import WallOptions
-from dashboards.wall.reading import DeviceRow, Reading, TodayRow
-from streams.clock import SiteClock
+from dashboards.wall.model.options import WallOptions
+from dashboards.wall.model.reading import DeviceRow, Reading, TodayRow
+from streams.kernels.counts.site_clock import SiteClock
 from tests.dashboards.looks import SCREENS, cut_off
 from tests.dashboards.place import NASTY, at, log, queue, reading
 from tests.dashboards.sources import HandSource, StoreGoneError, until, wall

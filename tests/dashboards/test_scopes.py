@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from dashboards.wall.card import site_card
-from dashboards.wall.options import WallOptions
-from dashboards.wall.scopes import Crossings, Scope, areas_of, crossings, scopes_of
-from streams.site import Place, Title
-from streams.site_screens import Screen, Tile
+from dashboards.wall.model.card import site_card
+from dashboards.wall.model.options import WallOptions
+from dashboards.wall.model.scopes import Crossings, Scope, areas_of, crossings, scopes_of
+from streams.site.model import Place
+from streams.site.screens import Screen, Tile
+from streams.text import Text
 from tests.dashboards.place import SITE
 
 OPTIONS = WallOptions()
@@ -51,7 +52,7 @@ def test_areas_without_a_place_stand_below_those_with_one_and_beside_each_other(
 
 
 def test_without_any_place_no_two_areas_overlap() -> None:
-    many = tuple(replace(SITE.areas[0], id=f"A{n}", title=Title("馆", "Hall")) for n in range(11))
+    many = tuple(replace(SITE.areas[0], id=f"A{n}", title=Text("馆", "Hall")) for n in range(11))
     card = site_card(replace(SITE, areas=many, screens=()), OPTIONS, page="")
     corners = {tuple(area["place"][:2]) for area in card["areas"].values()}
     assert len(corners) == 11

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from playwright.sync_api import Page, expect
 
-from dashboards.wall.options import WallOptions
-from dashboards.wall.reading import Reading
-from streams.site import Site, parse_site
+from dashboards.wall.model.options import WallOptions
+from dashboards.wall.model.reading import Reading
+from streams.site.model import Site
+from streams.site.reader import parse_site
 from tests.dashboards.place import PROFILE, reading
 from tests.dashboards.sources import HandSource, until, wall
 from tests.dashboards.test_page import figure, look

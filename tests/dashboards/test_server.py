@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from dashboards.wall import serving
-from dashboards.wall.options import WallOptions
-from dashboards.wall.server import HEADERS, STATIC
-from dashboards.wall.serving import SEND_BUFFER, WallPortTaken, listen
-from streams.site import load_site
+from dashboards.wall.http import serving
+from dashboards.wall.http.server import HEADERS, STATIC
+from dashboards.wall.http.serving import SEND_BUFFER, WallPortTaken, listen
+from dashboards.wall.model.options import WallOptions
+from streams.site.reader import load_site
 from tests.dashboards.place import reading
 from tests.dashboards.sources import HandSource, StoreGoneError, Wall, until, wall
 

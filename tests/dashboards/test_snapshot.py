@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from dashboards.wall.figures import FlowNow, Today, Wait
-from dashboards.wall.reading import AreaRow, DeviceRow, FlowRow, ProblemRow, Reading, TodayRow
-from dashboards.wall.snapshot import aged, level
-from streams.clock import SiteClock
+from dashboards.wall.model.figures import FlowNow, Today, Wait
+from dashboards.wall.model.reading import AreaRow, DeviceRow, FlowRow, ProblemRow, Reading, TodayRow
+from dashboards.wall.model.snapshot import aged, level
+from streams.kernels.counts.site_clock import SiteClock
 from tests.dashboards.place import CLOCK, LIMITS, NOON, SITE, ZONE, at, gate, log, queue, reading, snapshot, span
 
 MINUTE = 60_000

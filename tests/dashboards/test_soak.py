@@ -8,7 +8,7 @@ from typing import Final
 
 from playwright.sync_api import Page
 
-from dashboards.wall.options import WallOptions
+from dashboards.wall.model.options import WallOptions
 from tests.dashboards.busy import EXPO, BusyDay, morning_clock
 from tests.dashboards.held import Held, Inspector, beats, count_beats
 from tests.dashboards.sources import wall

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from dashboards.wall.options import WallOptions
-from dashboards.wall.queries import ACKNOWLEDGEABLE
-from dashboards.wall.reading import (
+from dashboards.wall.http.run import store_source
+from dashboards.wall.live.queries import ACKNOWLEDGEABLE
+from dashboards.wall.model.options import WallOptions
+from dashboards.wall.model.reading import (
     AreaRow,
     ChangeRow,
     DeviceRow,
@@ -26,16 +27,16 @@ from dashboards.wall.reading import (
     Stretch,
     TodayRow,
 )
-from dashboards.wall.run import store_source
-from dashboards.wall.snapshot import take
-from infra.clickhouse import Address, EmbeddedClickHouse
-from infra.clickhouse_config import Login
+from dashboards.wall.model.snapshot import take
+from infra.servers.clickhouse import Address, EmbeddedClickHouse
+from infra.servers.clickhouse_config import Login
 from sinks import schema
 from sinks.clickhouse import ClickHouseSink, StoreAddress, connect
-from sinks.rows import TABLES, Block
+from sinks.rows import TABLES
 from sinks.sink import StoreRefused
-from streams.clock import SiteClock
-from streams.site_screens import Screen, Tile
+from streams.kernels.counts.columns import Block
+from streams.kernels.counts.site_clock import SiteClock
+from streams.site.screens import Screen, Tile
 from tests.dashboards.place import SITE, at, gate
 from tests.dashboards.sources import until, wall
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from dashboards.wall.options import Language, WallOptions
-from dashboards.wall.reading import ChangeRow, EpisodeRow, LogRow, Reading
-from streams.clock import SiteClock
+from dashboards.wall.model.options import Language, WallOptions
+from dashboards.wall.model.reading import ChangeRow, EpisodeRow, LogRow, Reading
 from streams.kernels.alarms.inputs import Command
+from streams.kernels.counts.site_clock import SiteClock
 from tests.dashboards.looks import SCREENS, cut_off
 from tests.dashboards.place import alarm, alarm_log, at, forecast, log, reading
 from tests.dashboards.sources import HandSource, StoreGoneError, until, wall

@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dashboards.wall.hours import milliseconds
-from dashboards.wall.reading import STEP, InsideRow, Span, StepRow, TrendReading, span_at
-from dashboards.wall.scopes import Scope
-from dashboards.wall.trend import Trend, draw
-from streams.site import Site
-from streams.site_plan import EntrancePlan
+from dashboards.wall.model.hours import milliseconds
+from dashboards.wall.model.reading import STEP, InsideRow, Span, StepRow, TrendReading, span_at
+from dashboards.wall.model.scopes import Scope
+from dashboards.wall.model.trend import Trend, draw
+from streams.site.model import Site
+from streams.site.plan import EntrancePlan
 from tests.dashboards.place import PERSONS, SITE, at, log, span
 
 SPAN = span()

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from simulators.ledger import read_ledger
+from simulators.ledger.ledger import read_ledger
 from tests.dashboards.conftest import QUIET
 from tests.e2e.demos import PATIENCE, Demo, Row
 from tests.infra.processes import alive

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.clickhouse_config import READER
-from sinks.clickhouse import Reader, StoreAddress
+from infra.servers.clickhouse_config import READER
+from sinks.clickhouse import ClickHouseReader, StoreAddress
 from tests.infra.processes import alive
 
 PATIENCE = 90.0
@@ -24,7 +24,7 @@ Row = tuple[Any, ...]
 
 def command(*words: str) -> list[str]:
     """Return the command line of `gatepulse` with these words."""
-    return [sys.executable, "-P", "-m", "infra.cli", *words]
+    return [sys.executable, "-P", "-m", "infra.cli.main", *words]
 
 
 def surroundings(**more: str) -> dict[str, str]:
@@ -95,7 +95,7 @@ class Demo:
     def worker(self) -> int | None:
         """Return the process id of its worker, None while there is none."""
         for pid in self.processes():
-            if pid != self.process.pid and b"infra.cli\0worker" in _read(pid, "cmdline"):
+            if pid != self.process.pid and b"infra.cli.main\0worker" in _read(pid, "cmdline"):
                 return pid
         return None
 
@@ -136,11 +136,11 @@ class Demo:
         except OSError:
             return 0
 
-    def reader(self) -> Reader:
+    def reader(self) -> ClickHouseReader:
         """Return a connection to its store, as the user who sees the views only."""
         host, port = self.endpoints["store"].split(":")
         password = json.loads((self.state / "clickhouse" / "credentials.json").read_text())[READER]
-        return Reader(StoreAddress(host, int(port), READER, password))
+        return ClickHouseReader(StoreAddress(host, int(port), READER, password))
 
     def ask(self, sql: str) -> list[Row]:
         """Ask its store once."""

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from infra.clickhouse_config import OWNER, READER, kept_logins
-from simulators import truth
-from simulators.ledger import Ledger, read_ledger
-from simulators.stored import VIEWS
-from simulators.tables import NONE, Labels, Table
-from streams.site import load_site
+from infra.servers.clickhouse_config import OWNER, READER, kept_logins
+from simulators.ledger.ledger import Ledger, read_ledger
+from simulators.ledger.tables import NONE, Labels, Table
+from simulators.verify import truth
+from simulators.verify.stored import VIEWS
+from streams.site.reader import load_site
 from tests.e2e.conftest import KILLS, LEAKY, SKIPPED, Day
 
 SITE = load_site("expo")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from simulators.ledger import read_ledger
+from simulators.ledger.ledger import read_ledger
 from tests.e2e.conftest import Interrupted, running
 from tests.infra.processes import eventually
 

@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from simulators.ledger import read_ledger
+from simulators.ledger.ledger import read_ledger
 from tests.e2e.conftest import Again, Day, Interrupted
 
 

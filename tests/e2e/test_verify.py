@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from clickhouse_driver import Client
 
-from infra.clickhouse import EmbeddedClickHouse
+from infra.servers.clickhouse import EmbeddedClickHouse
 from tests.e2e.conftest import Day
 from tests.e2e.demos import command, surroundings
 

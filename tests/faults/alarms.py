@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from simulators.day import Names
 from simulators.incidents.evaluate import judge
 from simulators.incidents.labelled import INCIDENTS, PROFILE, Incident, ground
 from simulators.incidents.stage import Stage
 from simulators.incidents.traffic import Ground, Traffic
+from simulators.scenario.day import Names
 from tests.faults.by_hand import Hand, Passage, by_hand
 from tests.faults.catalogue import Layout, fault
 from tests.faults.trial import Trial

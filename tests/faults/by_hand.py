@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kafka import KafkaProducer
 
-from simulators.ledger import LedgerWriter
-from simulators.lines import make_line
-from streams.contract import KIND_OF_TOPIC
+from simulators.ledger.ledger import LedgerWriter
+from simulators.scenario.lines import make_line
+from streams.contract.events import KIND_OF_TOPIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

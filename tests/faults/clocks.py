@@ -9,18 +9,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from simulators.expo import PEAK_DAY
-from simulators.ledger import read_ledger
-from simulators.plan import site_time
-from simulators.tables import take
-from streams.contract import Reason
+from simulators.ledger.ledger import read_ledger
+from simulators.ledger.tables import take
+from simulators.scenario.expo.expo import PEAK_DAY
+from simulators.sending.plan import site_time
+from streams.contract.events import Reason
 from tests.faults.catalogue import Layout, Limits, fault
 from tests.faults.load import RUSH
 from tests.faults.trial import Trial
 
 _HOUR_MS: Final = 3_600_000
 _RIGHT_AT_FIRST: Final = 10
-"""Events of a device before anything befalls it, all of them by nine; see simulators/devices_at_fault.py."""
+"""Events of a device before anything befalls it, all of them by nine; see simulators/distortion/devices_at_fault.py."""
 _EARLY: Final = dt.time(7, 30)
 
 _OFFLINE: Final = "M1-L01"

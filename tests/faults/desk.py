@@ -17,10 +17,10 @@ from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError
 
-from streams import topics
-from streams.brokers import Brokers
-from streams.contract import Topic
+from streams.contract import topics
+from streams.contract.events import Topic
 from streams.settings import Kafka
+from streams.sources.brokers import Brokers
 from tests.faults.plant import GROUP, PARTITIONS, Plant
 
 TURNSTILES: Final = Topic.TURNSTILES.value

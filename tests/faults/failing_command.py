@@ -13,8 +13,8 @@ from typing import Any, Final, NoReturn
 import msgspec
 from pydantic import BaseModel, ValidationError
 
-from infra.cli import main
-from sinks.clickhouse import ClickHouseSink, Reader
+from infra.cli.main import main
+from sinks.clickhouse import ClickHouseReader, ClickHouseSink
 
 VALUE: Final = "canary-of-the-defect"
 
@@ -76,6 +76,6 @@ def fail(*_: Any, **__: Any) -> NoReturn:
 
 
 if __name__ == "__main__":
-    for kind, name in ((Reader, "query"), (Reader, "columns"), (ClickHouseSink, "write")):
+    for kind, name in ((ClickHouseReader, "query"), (ClickHouseReader, "columns"), (ClickHouseSink, "write")):
         setattr(kind, name, fail)
     main()

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from sinks.rows import Block
-from streams.kernels import snapshot
-from streams.kernels.batch import Batch, Ints
-from streams.kernels.live import Live, LiveRules
-from streams.kernels.passages import PassageLog
+from streams.kernels.counts import snapshot
+from streams.kernels.counts.batch import Batch, Ints
+from streams.kernels.counts.columns import Block
+from streams.kernels.counts.live import Live, LiveRules
+from streams.kernels.counts.passages import PassageLog
 from streams.settings import load_settings
-from streams.worker import run
+from streams.worker.main import run
 
 FATAL: Final = "canary-fatal-device"
 HANGING: Final = "canary-hanging-device"

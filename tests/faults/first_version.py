@@ -3,16 +3,16 @@
 What was added to the format since is neither written nor read. Next: `versions.py`.
 """
 
-import streams.kernels.corrections as correction_kernel
-import streams.kernels.snapshot as passage_kernel
-from streams.kernels.corrections import CorrectionLog
-from streams.kernels.log import LogName
-from streams.kernels.passages import PassageLog
-from streams.kernels.place import Place
-from streams.kernels.snapshot import Plain
-from streams.kernels.times import TimeRules
+import streams.kernels.counts.corrections as correction_kernel
+import streams.kernels.counts.snapshot as passage_kernel
+from streams.kernels.counts.corrections import CorrectionLog
+from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.place import Place
+from streams.kernels.counts.snapshot import Plain
+from streams.kernels.counts.times import TimeRules
 from streams.settings import load_settings
-from streams.worker import run
+from streams.worker.main import run
 
 ADDED = frozenset({"late", "times", "site_days", "closed", "part", "events"})
 """Keys of a snapshot, or of the segment in it, that the first version did not have."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.child import Child
-from infra.service import described
+from infra.process.child import Child
+from infra.process.service import described
 
 _GLANCE = 0.02
 _PAUSE = 0.3

@@ -9,7 +9,7 @@ from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.errors import KafkaError
 
-from infra.ports import accepts
+from infra.process.ports import accepts
 
 _REQUEST_MS: Final = 5_000
 Place = tuple[str, int]

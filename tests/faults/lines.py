@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import msgspec
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from simulators.ledger import LedgerWriter, read_ledger
-from streams.contract import Reason, Rejected, Topic
+from simulators.ledger.ledger import LedgerWriter, read_ledger
+from streams.contract.events import Reason, Rejected, Topic
 from tests.faults.catalogue import fault
 from tests.faults.trial import Trial
 

@@ -8,13 +8,13 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from simulators.day import Day
-from simulators.expo import PEAK_DAY, expo_day
-from simulators.plan import SCENARIOS, Plan, site_time
-from simulators.progress import Progress
-from simulators.run import Summary, simulate
-from simulators.spec import ExpoSpec, PeopleSpec
-from streams.site import Site
+from simulators.scenario.day import Day
+from simulators.scenario.expo.expo import PEAK_DAY, expo_day
+from simulators.scenario.expo.spec import ExpoSpec, PeopleSpec
+from simulators.sending.plan import SCENARIOS, Plan, site_time
+from simulators.sending.progress import Progress
+from simulators.sending.run import Summary, simulate
+from streams.site.model import Site
 
 RUSH: Final = "rush"
 """The scenario of loads at a rate: an expo day an eighth as busy, made up in half a second; it repeats itself."""
@@ -42,7 +42,7 @@ def shortened(scenario: str, end: dt.time) -> str:
 
 
 class _Newest:
-    """A report that only remembers; see simulators.progress.Report."""
+    """A report that only remembers; see simulators.sending.progress.Report."""
 
     def __init__(self) -> None:
         self.events = 0

@@ -3,8 +3,8 @@
 import time
 from typing import Final
 
-from simulators.ledger import read_ledger
-from sinks.clickhouse import Reader
+from simulators.ledger.ledger import read_ledger
+from sinks.clickhouse import ClickHouseReader
 from tests.faults.catalogue import Limits, fault
 from tests.faults.trial import NotInTimeError, Trial
 
@@ -19,7 +19,7 @@ _OLDEST: Final = "SELECT toUnixTimestamp64Milli(min(complete_to)), count() FROM 
 class Latency:
     """How old the figures of the store are: seconds since everything that was in Kafka then was stored."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: ClickHouseReader) -> None:
         self._reader = reader
         self._late_at = time.monotonic()
         self.worst = 0.0

@@ -4,7 +4,7 @@ from typing import Final
 
 from kafka.admin import KafkaAdminClient, NewPartitions
 
-from streams.contract import Topic
+from streams.contract.events import Topic
 from tests.faults.catalogue import Layout, by_program, by_tests, fault
 from tests.faults.plant import worker_command
 from tests.faults.trial import Trial
@@ -40,7 +40,8 @@ by_tests(
 )  # fmt: skip
 by_tests(
     "O08", "extreme lines", "The largest numbers, texts and times that the contract allows, and names by the thousand.",
-    "tests/faults/test_set_aside.py", "tests/streams/test_valid_lines.py", "tests/streams/kernels/test_bounds.py",
+    "tests/faults/test_set_aside.py", "tests/streams/contract/test_valid_lines.py",
+    "tests/streams/kernels/counts/test_bounds.py",
     "-k", "not set_aside_after",
 )  # fmt: skip
 by_tests(

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulators.ledger import read_ledger
-from simulators.report import Verdict
-from simulators.verify import verify
+from simulators.ledger.ledger import read_ledger
+from simulators.verify.report import Verdict
+from simulators.verify.verify import verify
 from tests.faults.catalogue import Limits
 from tests.faults.kept import End
 from tests.faults.lag import Position

@@ -10,23 +10,23 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from infra.clickhouse import EmbeddedClickHouse
-from infra.clickhouse_config import Login
-from infra.kafka.cluster import KafkaCluster
-from infra.kafka.server import KafkaServer
-from infra.ports import LOOPBACK, lasting_port
-from simulators.expo import PEAK_DAY
-from simulators.fates import Limits
-from simulators.plan import site_time
+from infra.process.ports import LOOPBACK, lasting_port
+from infra.servers.clickhouse import EmbeddedClickHouse
+from infra.servers.clickhouse_config import Login
+from infra.servers.kafka.cluster import KafkaCluster
+from infra.servers.kafka.server import KafkaServer
+from simulators.scenario.expo.expo import PEAK_DAY
+from simulators.sending.plan import site_time
+from simulators.verify.fates import Limits
 from sinks import schema
-from sinks.clickhouse import Reader, StoreAddress, connect
-from streams import topics
-from streams.clock import SiteClock
-from streams.contract import Topic
+from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
+from streams.contract import topics
+from streams.contract.events import Topic
+from streams.kernels.counts.site_clock import SiteClock
 from streams.settings import Kafka, Time
-from streams.site import Site, load_site
+from streams.site.reader import load_site
 from tests.faults.catalogue import Layout
 from tests.faults.host import Disk, HostClock
 from tests.faults.kept import Kept
@@ -34,6 +34,9 @@ from tests.faults.lag import Group
 from tests.faults.proxy import Proxy
 from tests.faults.servers import Server
 from tests.faults.watch import Samples, Watch, scrape
+
+if TYPE_CHECKING:
+    from streams.site.model import Site
 
 GROUP: Final = "gatepulse"
 PARTITIONS: Final = 4
@@ -115,9 +118,9 @@ class Plant:
         """Return a connection for the owner of the tables, past any proxy."""
         return connect(self._login(self.clickhouse.address.owner))
 
-    def reader(self) -> Reader:
+    def reader(self) -> ClickHouseReader:
         """Return a connection for the user who sees the views only, past any proxy."""
-        return Reader(self._login(self.clickhouse.address.reader))
+        return ClickHouseReader(self._login(self.clickhouse.address.reader))
 
     @property
     def time_limits(self) -> Limits:
@@ -230,4 +233,4 @@ def worker_command(file: str = "") -> list[str]:
 
 
 def _command(name: str) -> list[str]:
-    return [sys.executable, "-P", "-m", "infra.cli", name]
+    return [sys.executable, "-P", "-m", "infra.cli.main", name]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from infra.ports import LOOPBACK
+from infra.process.ports import LOOPBACK
 
 _CHUNK = 65_536
 _IN_ORDER = 1e-6  # seconds: a timer's order among equal times is not defined

@@ -6,7 +6,7 @@ from contextlib import suppress
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from streams import topics
+from streams.contract import topics
 from streams.settings import Kafka
 from tests.faults.catalogue import Layout, Limits, fault
 from tests.faults.plant import GROUP, PARTITIONS

@@ -1,6 +1,6 @@
 """Brokers that keep copies of each other's data, and lose one of them."""
 
-from streams import topics
+from streams.contract import topics
 from streams.settings import Kafka
 from tests.faults.catalogue import Layout, fault
 from tests.faults.plant import GROUP, PARTITIONS

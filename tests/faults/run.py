@@ -28,7 +28,7 @@ from typing import Final, cast
 from rich.console import Console
 from rich.live import Live
 
-from streams.logs import kafka_writes_into
+from streams.logging import kafka_writes_into
 from tests.faults import table
 from tests.faults.catalogue import Fault, Play, Program, catalogue
 from tests.faults.oracle import judge

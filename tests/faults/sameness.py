@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from infra.clickhouse import Address, EmbeddedClickHouse
+from infra.servers.clickhouse import Address, EmbeddedClickHouse
 from sinks import schema
 from sinks.clickhouse import StoreAddress, connect
-from streams import topics
+from streams.contract import topics
 from streams.settings import Kafka
 from tests.faults.catalogue import Layout, fault
 from tests.faults.lag import Group

@@ -12,7 +12,7 @@ _GONE_WITHIN = 10.0
 
 
 class Startable(Protocol):
-    """What an embedded server can do by itself; see infra.kafka.server and infra.clickhouse."""
+    """What an embedded server can do by itself; see infra.servers.kafka.server and infra.servers.clickhouse."""
 
     @property
     def pid(self) -> int | None:

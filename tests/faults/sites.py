@@ -5,8 +5,8 @@ import urllib.request
 from pathlib import Path
 from typing import Final
 
-from infra.ports import LOOPBACK
-from streams.site import BUILTIN, load_site
+from infra.process.ports import LOOPBACK
+from streams.site.reader import BUILTIN, load_site
 from tests.faults.catalogue import Layout, fault
 from tests.faults.trial import Trial
 

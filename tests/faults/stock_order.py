@@ -12,15 +12,15 @@ import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-import streams.app
-from streams.agents import _starts, take_up_on_assignment
-from streams.checkpoint import SnapshotTable
-from streams.consumer import CoalescingConsumer, Offsets
-from streams.counting import Counting
-from streams.ends import EndProcess
+import streams.worker.app
 from streams.settings import load_settings
-from streams.takeup import TakeUp
-from streams.worker import run
+from streams.worker.agents import _starts, take_up_on_assignment
+from streams.worker.checkpoint import SnapshotTable
+from streams.worker.consumer import CoalescingConsumer, Offsets
+from streams.worker.counting import Counting
+from streams.worker.main import run
+from streams.worker.process_ends import EndProcess
+from streams.worker.takeup import TakeUp
 
 
 class _OnlyAsking:
@@ -59,6 +59,6 @@ def take_up_as_faust_does(
 
 
 if __name__ == "__main__":
-    vars(streams.app)[take_up_on_assignment.__name__] = take_up_as_faust_does
+    vars(streams.worker.app)[take_up_on_assignment.__name__] = take_up_as_faust_does
     CoalescingConsumer.perform_seek = driver.Consumer.perform_seek  # type: ignore[method-assign]  # Faust's own
     run(load_settings())

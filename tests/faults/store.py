@@ -3,7 +3,7 @@
 import json
 import urllib.request
 
-from infra.ports import LOOPBACK
+from infra.process.ports import LOOPBACK
 from tests.faults.catalogue import Layout, Limits, fault
 from tests.faults.proxy import SWALLOW
 from tests.faults.trial import Trial

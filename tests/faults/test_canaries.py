@@ -22,8 +22,8 @@ from typing import Any, Final
 
 import pytest
 
-from infra.ports import lasting_port
-from streams.contract import Topic
+from infra.process.ports import lasting_port
+from streams.contract.events import Topic
 from tests.faults.catalogue import Layout
 from tests.faults.plant import Plant
 from tests.faults.test_set_aside import TURNSTILES, ask, fit_lines, found_in, send, unfit_lines, until
@@ -76,7 +76,7 @@ def say(
     folder.mkdir(parents=True)
     env = plant.worker.env | {"GATEPULSE_WALL__PORT": str(lasting_port()), "GATEPULSE_LOG__LEVEL": "debug"}
     env |= {f"GATEPULSE_{key}": value for key, value in other.items()}
-    way = [str(Path(__file__).with_name("failing_command.py"))] if defect else ["-m", "infra.cli"]
+    way = [str(Path(__file__).with_name("failing_command.py"))] if defect else ["-m", "infra.cli.main"]
 
     def run(name: str) -> None:
         words = [*way, *(ONCE.get(name) or RUNNING[name])]
@@ -233,7 +233,7 @@ def test_what_the_relay_is_told_is_in_no_log(plant: Plant) -> None:
         b"[" * 100_000,
     ]
     with (folder / "relay.log").open("wb") as file:
-        command = [sys.executable, "-P", "-m", "infra.cli", "relay", str(config)]
+        command = [sys.executable, "-P", "-m", "infra.cli.main", "relay", str(config)]
         for end in (signal.SIGTERM, signal.SIGKILL):
             relay = subprocess.Popen(command, env=plant.worker.env, stdout=file, stderr=subprocess.STDOUT)
             try:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.service import described
-from streams import topics
-from streams.contract import Topic
+from infra.process.service import described
+from streams.contract import topics
+from streams.contract.events import Topic
 from streams.settings import Kafka
 from tests.faults.catalogue import Layout
 from tests.faults.failing_worker import FATAL, HANGING, HUNGRY, NATIVE, POISONOUS, SLOW, SPOILING

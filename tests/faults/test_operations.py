@@ -13,8 +13,8 @@ import pytest
 from confluent_kafka import Producer
 from kafka.admin import NewPartitions
 
-from streams import topics
-from streams.contract import Topic
+from streams.contract import topics
+from streams.contract.events import Topic
 from tests.faults.catalogue import Layout
 from tests.faults.desk import TURNSTILES, Desk
 from tests.faults.plant import Plant

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.ports import LOOPBACK
+from infra.process.ports import LOOPBACK
 from tests.faults.proxy import SWALLOW, Proxy, Way
 from tests.infra.processes import eventually
 

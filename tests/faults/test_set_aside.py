@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 from confluent_kafka import Producer
 
-from streams.kernels.identity import MOST_MISSING
+from streams.kernels.counts.identity import MOST_MISSING
 from tests.faults.catalogue import Layout
 from tests.faults.failing_worker import FATAL
 from tests.faults.plant import Plant

@@ -11,8 +11,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final, TypeVar
 
-from simulators.distortion import Distortion
-from simulators.plan import Plan
+from simulators.distortion.settings import Distortion
+from simulators.sending.plan import Plan
 from tests.faults.kept import Kept
 from tests.faults.load import RUSH, Load
 from tests.faults.outcome import Check
@@ -151,7 +151,7 @@ class Trial:
         """Send events for the time of a block, which begins when the workers count them; all are stored at its end.
 
         On a plant with a clock the day is played as its clock goes, `rate` does not count. With `backlog` the block
-        does not wait for workers. `plan` are further fields of simulators.plan.Plan.
+        does not wait for workers. `plan` are further fields of simulators.sending.plan.Plan.
         """
         paced = {"rate": rate, "scenario": RUSH}
         clock = {"clock": self.plant.clock} if self.plant.layout.speed is not None else paced

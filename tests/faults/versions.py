@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from kafka import KafkaConsumer, TopicPartition
 
-from streams.checkpoint import unpack
-from streams.contract import Topic
-from streams.kernels.snapshot import Plain
+from streams.contract.events import Topic
+from streams.kernels.counts.snapshot import Plain
+from streams.worker.checkpoint import unpack
 from tests.faults.catalogue import Layout, fault
 from tests.faults.first_version import ADDED
 from tests.faults.plant import GROUP, PARTITIONS, worker_command

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Page, sync_playwright
 
-from infra.ports import LOOPBACK
+from infra.process.ports import LOOPBACK
 from tests.dashboards.conftest import QUIET
 from tests.faults.catalogue import Layout, fault
 from tests.faults.displays import Displays

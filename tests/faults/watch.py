@@ -10,7 +10,7 @@ from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from infra.ports import LOOPBACK
+from infra.process.ports import LOOPBACK
 from tests.faults.kept import peak_memory
 from tests.faults.lag import Group, Position
 

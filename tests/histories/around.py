@@ -8,19 +8,19 @@ from typing import Any, Final
 from faust.types import TP
 
 from sinks.sink import StoreUnavailable
-from streams.brokers import BrokersError, Place, TopicState
-from streams.contract import Topic
-from streams.kernels.takeup import AcceptedLoss, Problem
-from streams.notes import Loss, PartitionNote, ProblemNote
+from streams.contract.events import Topic
+from streams.contract.topics import SOURCES, TopicPlan
+from streams.kernels.counts.takeup import AcceptedLoss, Problem
 from streams.settings import Kafka
-from streams.topics import SOURCES, TopicPlan
+from streams.sources.brokers import BrokersError, Place, TopicState
+from streams.sources.notes import Loss, PartitionNote, ProblemNote
 from tests.histories.plant import CLUSTER, Plant, changelog
 
 GROUP: Final = "g"
 
 
 class Brokers:
-    """See streams.brokers.Brokers."""
+    """See streams.sources.brokers.Brokers."""
 
     def __init__(self, plant: Plant) -> None:
         self.plant = plant
@@ -97,7 +97,7 @@ class Brokers:
 
 
 class Notes:
-    """See streams.notes.Notes."""
+    """See streams.sources.notes.Notes."""
 
     def __init__(self, plant: Plant, worker: str) -> None:
         self.plant, self.cluster, self.worker = plant, CLUSTER, worker

@@ -11,14 +11,15 @@ import numpy as np
 
 from sinks import sink
 from sinks.rows import CLAIM, Block
-from streams import checkpoint, counting, settling, takeup
-from streams.agents import KafkaOutlet
-from streams.counting import Counting, Flusher
-from streams.kernels import passages, segment, settlement, snapshot
-from streams.kernels import takeup as takeup_kernel
-from streams.kernels.batch import Batch, Ints
-from streams.kernels.cells import SEGMENT_BITS
-from streams.kernels.identity import Ranges
+from streams.kernels.counts import offset_bucket as segment
+from streams.kernels.counts import passages, settlement, snapshot
+from streams.kernels.counts import takeup as takeup_kernel
+from streams.kernels.counts.batch import Batch, Ints
+from streams.kernels.counts.cells import SEGMENT_BITS
+from streams.kernels.counts.identity import Ranges
+from streams.worker import checkpoint, counting, settling, takeup
+from streams.worker.agents import KafkaOutlet
+from streams.worker.counting import Counting, Flusher
 
 Planting = Callable[[], Any]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import Final
 
-from streams.contract import Topic
+from streams.contract.events import Topic
 from tests.histories.clock import EPOCH_MS, drawing
 from tests.histories.operations import (
     AddPartition,

@@ -7,10 +7,10 @@ from typing import Any, Final
 import msgspec
 from faust.types import TP
 
-from streams.consumer import coalesce
-from streams.contract import KIND_OF_TOPIC, Topic
+from streams.contract.events import KIND_OF_TOPIC, Topic
 from streams.kernels.alarms.episodes import COLUMNS, Episode
-from streams.kernels.log import LogName
+from streams.kernels.counts.partition_log import LogName
+from streams.worker.consumer import coalesce
 from tests.histories.plant import Plant
 from tests.histories.settled import content_of
 from tests.histories.truth import Correction, Judged, Passage, Rows, Truth, day_of

@@ -15,10 +15,10 @@ from faust.types import TP
 
 from sinks.rows import CLAIM, Block
 from sinks.sink import as_list
-from streams.checkpoint import unpack, version
-from streams.contract import KIND_OF_TOPIC, Topic
-from streams.counting import Trade
-from streams.kernels.log import LogName
+from streams.contract.events import KIND_OF_TOPIC, Topic
+from streams.kernels.counts.partition_log import LogName
+from streams.worker.checkpoint import unpack, version
+from streams.worker.counting import Trade
 from tests.histories.broker import Broker, Partition
 from tests.histories.clock import EPOCH_MS, VirtualLoop, drawing
 from tests.histories.network import Network, Server, ViolationError

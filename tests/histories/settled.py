@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from sinks.rows import TABLES, Block
+from sinks.rows import TABLES
 from sinks.sink import StoreUnavailable
-from streams import settling
-from streams.kernels.cells import SEGMENT_BITS
-from streams.kernels.settlement import CELL, DELIVERY
+from streams.kernels.counts.cells import SEGMENT_BITS
+from streams.kernels.counts.columns import Block
+from streams.kernels.counts.settlement import CELL, DELIVERY
+from streams.worker import settling
 from tests.histories.plant import Plant
 
 Row = dict[str, Any]
@@ -26,7 +27,7 @@ _NUMBERS: Final = {
 
 
 class Reader:
-    """Answers as the store would, whoever owns the tables asks; see `streams.settling.Reader`."""
+    """Answers as the store would, whoever owns the tables asks; see `streams.worker.settling.Reader`."""
 
     def __init__(self, plant: Plant) -> None:
         self.plant = plant

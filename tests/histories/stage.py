@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, cast
 
-from streams.contract import Topic
-from streams.counting import Trade
-from streams.kernels.log import LogName
-from streams.kernels.takeup import ACCEPTABLE
-from streams.losses import Acceptance, accept
-from streams.parked_topic import retry
-from streams.parking import Parked, header
+from streams.contract.events import Topic
+from streams.contract.parked import Parked, header
+from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.takeup import ACCEPTABLE
+from streams.operations.losses import Acceptance, accept
+from streams.operations.parked_rows import retry
+from streams.worker.counting import Trade
 from tests.histories.around import Brokers, Notes
 from tests.histories.clock import Process, VirtualTime
 from tests.histories.plant import SOURCES, Plant, changelog

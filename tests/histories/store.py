@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sinks.memory import MemorySink
 from sinks.rows import TABLES, Block, Table
 from sinks.sink import StoreRefused, each_table
+from streams.kernels.counts.columns import Block as Rows
 from tests.histories.network import LostReplyError, Network, Server
 
 if TYPE_CHECKING:
-    from streams.kernels.takeup import Problem
-    from streams.notes import Loss, PartitionNote, ProblemNote
+    from streams.kernels.counts.takeup import Problem
+    from streams.sources.notes import Loss, PartitionNote, ProblemNote
 
 _RETRY_SECONDS = 0.2
 
@@ -55,7 +56,7 @@ class Store(MemorySink):
             "log": log, "cluster": cluster, "topic": place["topic"], "partition": place["partition"],
             "complete_to": place["since"], "worker": "",
         }  # fmt: skip
-        self._keep(TABLES["log_progress"], Block("log_progress", {name: [value] for name, value in row.items()}))
+        self._keep(TABLES["log_progress"], Rows("log_progress", {name: [value] for name, value in row.items()}))
 
     def copied(self) -> tuple[Any, ...]:
         """Return a copy of everything."""

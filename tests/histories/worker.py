@@ -13,29 +13,30 @@ from typing import Any, Final, cast
 from faust.types import TP
 
 from sinks.sink import StoreError
-from streams import agents, alarms, counting, settling
-from streams.agents import KafkaOutlet, count_topic, settle, take_up_on_assignment, tell_alarms
-from streams.alarms import Teller
-from streams.app import _checked, _checked_topics, _flush_in_background, _noting, trade_of
-from streams.brokers import BrokersError
-from streams.checkpoint import SnapshotTable, key_of, version
-from streams.clock import SiteClock
-from streams.codec import Records
-from streams.consequences import rehearsal
-from streams.consumer import Offsets, coalesce
-from streams.contract import KIND_OF_TOPIC, Topic
-from streams.counting import Counting, Flusher, Trade
-from streams.ends import StalledError
-from streams.kernels.times import TimeRules
-from streams.kernels.venue import Venue
-from streams.metrics import Occupancy, Timings
-from streams.settling import Settling
-from streams.site import parse_site
-from streams.site_views import place_of
-from streams.sources import SourceWatch
-from streams.suspects import Suspects
-from streams.takeup import TakeUp
-from streams.watchdog import TICK_SECONDS, Standing, Watch
+from streams.contract.codec import Records
+from streams.contract.events import KIND_OF_TOPIC, Topic
+from streams.kernels.counts.site_clock import SiteClock
+from streams.kernels.counts.site_totals import Venue
+from streams.kernels.counts.times import TimeRules
+from streams.site.kernel_views import place_of
+from streams.site.reader import parse_site
+from streams.sources.brokers import BrokersError
+from streams.worker import agents, counting, settling
+from streams.worker import alarm_inputs as alarms
+from streams.worker.agents import KafkaOutlet, count_topic, settle, take_up_on_assignment, tell_alarms
+from streams.worker.alarm_inputs import Teller
+from streams.worker.app import _checked, _checked_topics, _flush_in_background, _noting, trade_of
+from streams.worker.checkpoint import SnapshotTable, key_of, version
+from streams.worker.consequences import rehearsal
+from streams.worker.consumer import Offsets, coalesce
+from streams.worker.counting import Counting, Flusher, Trade
+from streams.worker.metrics import Occupancy, Timings
+from streams.worker.process_ends import StalledError
+from streams.worker.settling import Settling
+from streams.worker.source_watch import SourceWatch
+from streams.worker.suspects import Suspects
+from streams.worker.takeup import TakeUp
+from streams.worker.watchdog import TICK_SECONDS, Standing, Watch
 from tests.histories.around import Brokers, Notes
 from tests.histories.broker import Answer
 from tests.histories.clock import Process, VirtualTime, drawing, fail

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 import pytest
 
-from infra.sandbox import landlock_version
+from infra.process.sandbox import landlock_version
 
 needs_landlock = pytest.mark.skipif(
     landlock_version() == 0, reason="this kernel has no Landlock (Linux 5.13): there is no confinement to be tested"

@@ -27,12 +27,12 @@ from kafka.admin import NewPartitions
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from infra.kafka.server import KafkaError
-from streams import topics
-from streams.brokers import Brokers
-from streams.contract import Topic
-from streams.kernels.log import LogName
-from streams.logs import kafka_writes_into
+from infra.servers.kafka.server import KafkaError
+from streams.contract import topics
+from streams.contract.events import Topic
+from streams.kernels.counts.partition_log import LogName
+from streams.logging import kafka_writes_into
+from streams.sources.brokers import Brokers
 from tests.faults.catalogue import Layout
 from tests.faults.desk import TURNSTILES, Desk, NotSeenError
 from tests.faults.plant import Plant

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from kafka.errors import KafkaError
 
-from streams.brokers import Brokers, BrokersError
+from streams.sources.brokers import Brokers, BrokersError
 
 Place = tuple[str, int, int]
 """Incarnation of the topic, partition, offset."""

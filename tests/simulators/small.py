@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from simulators.day import Day, Ints
-from simulators.expo import expo_day
-from simulators.producer import NotStoredError, Stored, Told
-from simulators.spec import ExpoSpec, PeopleSpec, VehicleSpec
-from streams.site import Site, load_site
+from simulators.scenario.day import Day, Ints
+from simulators.scenario.expo.expo import expo_day
+from simulators.scenario.expo.spec import ExpoSpec, PeopleSpec, VehicleSpec
+from simulators.sending.producer import NotStoredError, Stored, Told
+from streams.site.model import Site
+from streams.site.reader import load_site
 
 SMALL = ExpoSpec(PeopleSpec(entries=3_000, returning=300, turned_away=20), VehicleSpec(turned_away=3))
 

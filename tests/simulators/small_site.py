@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from simulators import accounts, devices, truth
-from simulators.compare import text
-from simulators.fates import Limits, judge, suspect_corrections
-from simulators.ledger import Ledger, LedgerWriter, Result, read_ledger
-from simulators.tables import Table
-from streams.site import Site, parse_site
+from simulators.ledger.ledger import Ledger, LedgerWriter, Result, read_ledger
+from simulators.ledger.tables import Table
+from simulators.verify import accounts, devices, truth
+from simulators.verify.compare import text
+from simulators.verify.fates import Limits, judge, suspect_corrections
+from streams.site.model import Site
+from streams.site.reader import parse_site
 
 PROFILE = """\
 id = "small"

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from clickhouse_driver import Client
 
-from infra.clickhouse import EmbeddedClickHouse
+from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks import schema
-from sinks.clickhouse import Reader, StoreAddress, connect
+from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
 from sinks.rows import TABLES
 from tests.sinks.stores import Server
 
@@ -38,10 +38,10 @@ def client(address: StoreAddress) -> Iterator[Client]:
 
 
 @pytest.fixture
-def reader(address: StoreAddress, clickhouse: EmbeddedClickHouse) -> Iterator[Reader]:
+def reader(address: StoreAddress, clickhouse: EmbeddedClickHouse) -> Iterator[ClickHouseReader]:
     """A connection of the user who sees the views only."""
     assert address.port == clickhouse.address.port
-    connected = Reader(address_of(clickhouse, reader=True))
+    connected = ClickHouseReader(address_of(clickhouse, reader=True))
     yield connected
     connected.close()
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from sinks.rows import Block
 from streams.audit.interval import start_of
-from streams.kernels.calendar import SiteDays
-from streams.kernels.log import LogName
-from streams.kernels.passages import PassageLog
-from streams.kernels.place import Gate
-from tests.streams.kernels.events import PLACE, Event, batch
+from streams.kernels.counts.calendar import SiteDays
+from streams.kernels.counts.columns import Block
+from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.place import Gate
+from tests.streams.kernels.counts.events import PLACE, Event, batch
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DAY = dt.date(2025, 11, 19)

@@ -9,15 +9,15 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from sinks.clickhouse import ClickHouseSink, Reader, StoreAddress
-from sinks.rows import Block
-from streams.kernels.calendar import SiteDays
-from streams.kernels.log import LogName
-from streams.kernels.passages import PassageLog
-from streams.kernels.place import Place
-from streams.settling import Settling
+from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
+from streams.kernels.counts.calendar import SiteDays
+from streams.kernels.counts.columns import Block
+from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.place import Place
+from streams.worker.settling import Settling
 from tests.sinks.counted import GATES
-from tests.streams.kernels.events import HORIZON, PLACE, Event, batch
+from tests.streams.kernels.counts.events import HORIZON, PLACE, Event, batch
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 SITE = replace(PLACE, gates=GATES, days=SiteDays(SHANGHAI))
@@ -71,7 +71,7 @@ def settle(address: StoreAddress, *, place: Place = SITE, times: int = 1) -> int
     """Settle what there is, so many times; return how many deliveries were decided about."""
 
     async def run() -> int:
-        sink, reader = ClickHouseSink(address), Reader(address)
+        sink, reader = ClickHouseSink(address), ClickHouseReader(address)
         try:
             settling = Settling(reader, sink, place)
             return sum([await settling.once() for _ in range(times)])
@@ -147,6 +147,6 @@ VIEWS = {
 """How each view is read as keys and one number."""
 
 
-def shown(reader: Reader) -> dict[str, View]:
+def shown(reader: ClickHouseReader) -> dict[str, View]:
     """Return what readers are shown."""
     return {name: {row[:-1]: row[-1] for row in reader.query(sql)} for name, sql in VIEWS.items()}

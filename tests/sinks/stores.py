@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, Protocol
 
-from sinks.clickhouse import ClickHouseSink, Reader, StoreAddress
+from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
 from sinks.memory import MemorySink
 from sinks.rows import DAYS, MILLISECONDS, TABLES, WINDOWS, Block
 
@@ -57,7 +57,7 @@ class Server:
         shape = TABLES[table]
         columns = ", ".join(map(_in_our_units, shape.columns))
         keys = ", ".join(f"t.{name}" for name in shape.key)
-        reader = Reader(self._address)
+        reader = ClickHouseReader(self._address)
         try:
             return reader.query(f"SELECT {columns} FROM gatepulse_store.{table} AS t FINAL ORDER BY {keys}")
         finally:

@@ -13,20 +13,20 @@ import pytest
 from clickhouse_driver import Client
 from rich.console import Console
 
-from sinks.clickhouse import Reader, StoreAddress
-from sinks.rows import Block
+from sinks.clickhouse import ClickHouseReader, StoreAddress
 from streams.audit.compare import TOLD, Auditor, Difference, Result
 from streams.audit.interval import DAY_MS, Interval, IntervalError, moment, start_of
 from streams.audit.report import sentence, show, to_json
 from streams.audit.views import VIEWS
-from streams.site import Site
+from streams.kernels.counts.columns import Block
+from streams.site.model import Site
 from tests.simulators.small_site import SITE, small_site
 from tests.sinks.counted import DAY, MIDNIGHT, SHANGHAI, rows_of
 from tests.sinks.deliveries import Delivery, logs_of, settle
 from tests.sinks.deliveries import stored as stored_of
 from tests.sinks.samples import block
 from tests.sinks.stores import Server
-from tests.streams.kernels.events import Event
+from tests.streams.kernels.counts.events import Event
 
 LANES = {"person": ("N1-L01", "N1-L02", "H1-L01"), "vehicle": ("P1-L01",)}
 SIZE = 900
@@ -94,7 +94,9 @@ class Pauses:
             self.happens.pop(0)()
 
 
-def audit(reader: Reader, start: str = "", end: str = "", *, site: Site = SITE, pauses: Pauses | None = None) -> Result:
+def audit(
+    reader: ClickHouseReader, start: str = "", end: str = "", *, site: Site = SITE, pauses: Pauses | None = None
+) -> Result:
     """Audit the day, or a part of it, without waiting."""
     zone = ZoneInfo(site.time_zone)
     interval = Interval(
@@ -178,7 +180,7 @@ LOST = {
 
 
 @pytest.mark.usefixtures("stored")
-def test_what_workers_have_counted_is_what_the_passages_say(reader: Reader) -> None:
+def test_what_workers_have_counted_is_what_the_passages_say(reader: ClickHouseReader) -> None:
     pauses = Pauses()
     result = audit(reader, pauses=pauses)
     assert different(result) == {}
@@ -191,7 +193,7 @@ def test_what_workers_have_counted_is_what_the_passages_say(reader: Reader) -> N
 
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("planted", PLANTED)
-def test_a_wrong_count_is_found_and_named(reader: Reader, client: Client, planted: str) -> None:
+def test_a_wrong_count_is_found_and_named(reader: ClickHouseReader, client: Client, planted: str) -> None:
     statement, views = PLANTED[planted]
     client.execute(statement)
     result = audit(reader)
@@ -204,7 +206,7 @@ def test_a_wrong_count_is_found_and_named(reader: Reader, client: Client, plante
 
 
 @pytest.mark.usefixtures("stored")
-def test_a_lost_passage_is_missed_in_every_view_that_counted_it(reader: Reader, client: Client) -> None:
+def test_a_lost_passage_is_missed_in_every_view_that_counted_it(reader: ClickHouseReader, client: Client) -> None:
     [(device, seq)] = client.execute(
         "SELECT device, seq FROM gatepulse_store.deliveries WHERE entrance = 'H1' AND outcome = 'passed'"
         f" AND ts > '{DAY} 04:00:00' AND ts < '{DAY} 12:00:00' {ONE}"
@@ -214,7 +216,7 @@ def test_a_lost_passage_is_missed_in_every_view_that_counted_it(reader: Reader, 
     assert different(audit(reader)) == LOST | {"occupancy_history": 2}
 
 
-def test_a_difference_says_which_row_and_both_values(server: Server, reader: Reader) -> None:
+def test_a_difference_says_which_row_and_both_values(server: Server, reader: ClickHouseReader) -> None:
     server.write(*rows_of([Event(seq=n, ts=MIDNIGHT + n) for n in (1, 2, 3)]))
     server.write(block("counts_10s", {"log": "other", "entrance": "N1", "window_start": MIDNIGHT, "passages": 2}))
     server.write(block("counts_10s", {"log": "other", "entrance": "N1", "window_start": MIDNIGHT + 10_000}))
@@ -241,7 +243,7 @@ def test_a_difference_says_which_row_and_both_values(server: Server, reader: Rea
     assert "2025-11-18 16:00:10 person N1 in visitor 1 no row" in " ".join(drawn.getvalue().split())
 
 
-def test_all_that_differ_are_counted_and_few_are_listed(server: Server, reader: Reader) -> None:
+def test_all_that_differ_are_counted_and_few_are_listed(server: Server, reader: ClickHouseReader) -> None:
     server.write(block("counts_10s", *({"window_start": MIDNIGHT + n * 10_000} for n in range(25))))
     result = audit(reader)
     assert different(result) == {"entrance_counts_10s": 25}
@@ -267,7 +269,7 @@ def progress(*, received: int, seconds: float = 0, cluster: str = "demo") -> Blo
     return block("log_progress", {"log": log, "cluster": cluster, "received": received, "complete_to": at})
 
 
-def test_rows_on_their_way_are_no_difference(server: Server, reader: Reader) -> None:
+def test_rows_on_their_way_are_no_difference(server: Server, reader: ClickHouseReader) -> None:
     rest = in_flight(server, rows_of([Event(ts=MIDNIGHT), ONE_MORE]))
     pauses = Pauses([lambda: server.write(*rest)])
     result = audit(reader, pauses=pauses)
@@ -277,7 +279,7 @@ def test_rows_on_their_way_are_no_difference(server: Server, reader: Reader) -> 
     assert pauses.seconds == [2.0]
 
 
-def test_a_flush_that_hangs_is_waited_for(server: Server, reader: Reader) -> None:
+def test_a_flush_that_hangs_is_waited_for(server: Server, reader: ClickHouseReader) -> None:
     rest = in_flight(server, rows_of([Event(ts=MIDNIGHT), ONE_MORE]))
     server.write(progress(received=0))
 
@@ -292,7 +294,7 @@ def test_a_flush_that_hangs_is_waited_for(server: Server, reader: Reader) -> Non
     assert pauses.seconds == [2.0, 0.25, 0.25]
 
 
-def test_a_log_that_stands_still_is_not_waited_for_for_ever(server: Server, reader: Reader) -> None:
+def test_a_log_that_stands_still_is_not_waited_for_for_ever(server: Server, reader: ClickHouseReader) -> None:
     in_flight(server, rows_of([Event(ts=MIDNIGHT)]))
     server.write(progress(received=0))
     server.write(progress(received=0, cluster="gone", seconds=-3600))
@@ -301,7 +303,7 @@ def test_a_log_that_stands_still_is_not_waited_for_for_ever(server: Server, read
     assert sum(pauses.seconds) == 3.0
 
 
-def test_a_log_of_brokers_that_are_gone_is_not_waited_for(server: Server, reader: Reader) -> None:
+def test_a_log_of_brokers_that_are_gone_is_not_waited_for(server: Server, reader: ClickHouseReader) -> None:
     in_flight(server, rows_of([Event(ts=MIDNIGHT)]))
     server.write(progress(received=0), progress(received=0, cluster="gone", seconds=-3600))
     pauses = Pauses([lambda: server.write(progress(received=0, seconds=1))])
@@ -309,14 +311,14 @@ def test_a_log_of_brokers_that_are_gone_is_not_waited_for(server: Server, reader
     assert pauses.seconds == [2.0]
 
 
-def test_a_row_that_changes_meanwhile_is_not_judged(server: Server, reader: Reader) -> None:
+def test_a_row_that_changes_meanwhile_is_not_judged(server: Server, reader: ClickHouseReader) -> None:
     server.write(block("counts_10s", {"window_start": MIDNIGHT, "version": 1}))
     more = block("counts_10s", {"window_start": MIDNIGHT, "passages": 2, "version": 2})
     assert audit(reader, pauses=Pauses([lambda: server.write(more)])).ok
     assert not audit(reader).ok  # it rests now
 
 
-def test_only_whole_windows_are_compared(server: Server, reader: Reader) -> None:
+def test_only_whole_windows_are_compared(server: Server, reader: ClickHouseReader) -> None:
     #  10 s       00:00:00   00:00:10 … 00:00:50   00:01:00   00:01:10 …  00:02:00
     #  from 00:00:05 ──┤          └───── whole ─────────────────────┘ ├── to 00:01:15
     #  the minutes 00:00 and 00:01 are both cut
@@ -330,7 +332,7 @@ def test_only_whole_windows_are_compared(server: Server, reader: Reader) -> None
     assert different(result) == {"entrance_counts_10s": 6, "entrance_counts_1m": 1, "entrance_outcomes_1m": 1}
 
 
-def test_the_first_moment_is_in_and_the_last_is_out(server: Server, reader: Reader) -> None:
+def test_the_first_moment_is_in_and_the_last_is_out(server: Server, reader: ClickHouseReader) -> None:
     times = (MIDNIGHT - 1, MIDNIGHT, MIDNIGHT + DAY_MS - 1, MIDNIGHT + DAY_MS)
     server.write(*rows_of([Event(seq=n, ts=ts) for n, ts in enumerate(times, start=1)]))
     result = audit(reader)
@@ -354,7 +356,7 @@ def test_the_first_moment_is_in_and_the_last_is_out(server: Server, reader: Read
     ],
 )
 def test_a_day_on_which_the_clocks_change_is_a_whole_day(
-    server: Server, reader: Reader, client: Client, zone: str, day_starts: int, day: dt.date, half_hours: int
+    server: Server, reader: ClickHouseReader, client: Client, zone: str, day_starts: int, day: dt.date, half_hours: int
 ) -> None:
     here = ZoneInfo(zone)
     site, first = replace(small_site(zone), day_starts=day_starts), start_of(day, here, day_starts)
@@ -371,7 +373,7 @@ def test_a_day_on_which_the_clocks_change_is_a_whole_day(
 
 
 def test_what_was_inside_before_the_interval_is_taken_as_it_is_shown(
-    server: Server, reader: Reader, client: Client
+    server: Server, reader: ClickHouseReader, client: Client
 ) -> None:
     server.write(*rows_of([Event(seq=n, ts=MIDNIGHT - 60_000 + n * 20_000) for n in range(1, 6)]))
     earlier = f"WHERE window_start < '{DAY - dt.timedelta(1)} 16:00:00'"
@@ -382,7 +384,7 @@ def test_what_was_inside_before_the_interval_is_taken_as_it_is_shown(
 
 
 def test_an_absolute_correction_is_held_against_what_was_counted_by_hand(
-    server: Server, reader: Reader, client: Client
+    server: Server, reader: ClickHouseReader, client: Client
 ) -> None:
     server.write(*rows_of([Event(seq=n, ts=MIDNIGHT + n * 10_000) for n in range(1, 6)]))
     server.write(block("corrections", {"id": "a", "area": "venue", "ts": MIDNIGHT + 31_000, "absolute": 100}))
@@ -396,7 +398,7 @@ def test_an_absolute_correction_is_held_against_what_was_counted_by_hand(
 
 
 def test_an_entrance_that_left_the_profile_leaves_the_rest_comparable(
-    server: Server, reader: Reader, client: Client
+    server: Server, reader: ClickHouseReader, client: Client
 ) -> None:
     server.write(*rows_of([Event(ts=MIDNIGHT, entrance="N2", device="N2-L01")]))
     result = audit(reader)
@@ -409,7 +411,7 @@ def test_an_entrance_that_left_the_profile_leaves_the_rest_comparable(
     assert different(audit(reader)) == {"entrance_totals": 1}
 
 
-def test_an_interval_without_anything_says_so(server: Server, reader: Reader) -> None:
+def test_an_interval_without_anything_says_so(server: Server, reader: ClickHouseReader) -> None:
     server.write(*rows_of([Event(ts=MIDNIGHT - 60_000)]))
     result = audit(reader, f"{DAY}T01:00", f"{DAY}T02:00")
     assert result.ok
@@ -433,7 +435,7 @@ def test_a_time_is_the_sites_unless_it_says_otherwise() -> None:
 
 
 def test_what_came_through_two_logs_is_not_settled_yet_and_equal_after(
-    server: Server, reader: Reader, address: StoreAddress
+    server: Server, reader: ClickHouseReader, address: StoreAddress
 ) -> None:
     events = [Event(seq=n, ts=MIDNIGHT + n * 60_000) for n in range(1, 11)]
     deliveries = [
@@ -451,7 +453,7 @@ def test_what_came_through_two_logs_is_not_settled_yet_and_equal_after(
 
 
 def test_what_is_lost_for_good_is_named_by_log_and_day_and_makes_nothing_different(
-    stored: Server, reader: Reader, client: Client
+    stored: Server, reader: ClickHouseReader, client: Client
 ) -> None:
     del stored
     noon = dt.datetime.combine(DAY, dt.time(4), dt.UTC)  # in Shanghai

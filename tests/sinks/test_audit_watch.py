@@ -14,22 +14,22 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from structlog.testing import capture_logs
 
-from infra.audit import shout
-from infra.clickhouse import EmbeddedClickHouse
-from infra.ports import LOOPBACK, free_port
-from sinks.clickhouse import Reader, StoreAddress
+from infra.demo.audit_log import repeat_alarms
+from infra.process.ports import LOOPBACK, free_port
+from infra.servers.clickhouse import EmbeddedClickHouse
+from sinks.clickhouse import ClickHouseReader, StoreAddress
 from streams.audit.compare import Auditor, Result, ViewResult
 from streams.audit.interval import Interval, moment
 from streams.audit.watch import FULL_EVERY, AuditCollector, NothingStoredError, Watch, complete_to, following, usual
-from streams.clock import SiteClock
+from streams.kernels.counts.site_clock import SiteClock
 from tests.simulators.small_site import PROFILE, SITE
 from tests.sinks.counted import rows_of
 from tests.sinks.samples import NOON, block
 from tests.sinks.stores import Server
-from tests.streams.kernels.events import Event
+from tests.streams.kernels.counts.events import Event
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-AUDIT = (sys.executable, "-P", "-m", "infra.cli", "audit")
+AUDIT = (sys.executable, "-P", "-m", "infra.cli.main", "audit")
 
 
 def at(text: str) -> int:
@@ -48,7 +48,9 @@ def told(interval: Interval) -> tuple[str, str]:
     return interval.text(interval.start)[:16], interval.text(interval.end)[:16]
 
 
-def test_it_is_complete_up_to_what_all_logs_of_the_live_cluster_have_stored(server: Server, reader: Reader) -> None:
+def test_it_is_complete_up_to_what_all_logs_of_the_live_cluster_have_stored(
+    server: Server, reader: ClickHouseReader
+) -> None:
     with pytest.raises(NothingStoredError, match="No worker has stored anything: give --from and --to"):
         complete_to(reader, SiteClock())
     server.write(
@@ -90,7 +92,7 @@ def test_the_next_begins_an_hour_before_the_last_has_ended(last: Result, end: st
     assert told(following(last, at(end))) == next_
 
 
-def test_a_difference_is_seen_until_it_is_gone(server: Server, reader: Reader) -> None:
+def test_a_difference_is_seen_until_it_is_gone(server: Server, reader: ClickHouseReader) -> None:
     noon = {"window_start": NOON, "entrance": "N1"}
     server.write(block("counts_10s", noon), block("log_progress", {"complete_to": NOON + 60_000}))
     found: list[Result] = []
@@ -108,7 +110,7 @@ def test_a_difference_is_seen_until_it_is_gone(server: Server, reader: Reader) -
     ]
 
 
-def test_now_and_then_all_of_it_is_audited_again(server: Server, reader: Reader) -> None:
+def test_now_and_then_all_of_it_is_audited_again(server: Server, reader: ClickHouseReader) -> None:
     starts: list[str] = []
     watch = Watch(
         Auditor(reader, SITE, sleep=lambda _: None), SiteClock(), lambda found: starts.append(told(found.interval)[0])
@@ -126,7 +128,7 @@ def test_now_and_then_all_of_it_is_audited_again(server: Server, reader: Reader)
 
 
 def test_a_store_that_is_away_is_asked_the_next_time() -> None:
-    reader = Reader(StoreAddress(LOOPBACK, free_port(), "reader", ""), seconds=1)
+    reader = ClickHouseReader(StoreAddress(LOOPBACK, free_port(), "reader", ""), seconds=1)
     found: list[Result] = []
     with capture_logs() as said:
         Watch(Auditor(reader, SITE), SiteClock(), found.append).once()
@@ -145,7 +147,7 @@ def test_prometheus_reads_nothing_before_there_is_something() -> None:
     assert "gatepulse_audit_timestamp_seconds " in shown
 
 
-def test_alarms_of_a_running_audit_are_shouted_and_nothing_else(tmp_path: Path) -> None:
+def test_alarms_of_a_running_audit_are_repeated_and_nothing_else(tmp_path: Path) -> None:
     log, heard, stop = tmp_path / "audit.log", list[str](), threading.Event()
     alarm = {
         "level": "error",
@@ -161,7 +163,7 @@ def test_alarms_of_a_running_audit_are_shouted_and_nothing_else(tmp_path: Path) 
         heard.append(text)
         stop.set()
 
-    shout(log, say, stop, glance=0.01)
+    repeat_alarms(log, say, stop, poll=0.01)
     assert heard == ["AUDIT: counts differ: 2 rows of all day: a: 1; b: 2"]
 
 

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from clickhouse_driver import Client
 
-from infra.clickhouse import EmbeddedClickHouse
-from sinks import schema
-from sinks.clickhouse import ClickHouseSink, Reader, StoreAddress, connect
-from sinks.rows import Block
+from infra.servers.clickhouse import EmbeddedClickHouse
+from sinks import rows, schema
+from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress, connect
 from sinks.sink import SinkClosed, StoreRefused, StoreUnavailable
+from streams.kernels.counts.columns import Block
 from tests.sinks.conftest import address_of
 from tests.sinks.proxy import ReplyLoser
 from tests.sinks.samples import block
@@ -165,7 +165,7 @@ def test_progress_is_written_after_the_rows_that_it_speaks_of(address: StoreAddr
     written: list[str] = []
 
     class Noting(ClickHouseSink):
-        def _insert(self, block: Block) -> None:
+        def _insert(self, block: rows.Block) -> None:
             written.append(block.table)
 
     async def write() -> None:
@@ -280,7 +280,7 @@ def test_closing_ends_in_time_when_the_server_says_nothing(silent: StoreAddress)
     assert asyncio.run(write()) < 2
 
 
-def test_a_reader_returns_rows_and_columns(reader: Reader, server: Server) -> None:
+def test_a_reader_returns_rows_and_columns(reader: ClickHouseReader, server: Server) -> None:
     server.write(block("counts_1m", {"passages": 2}, {"passages": 3, "entrance": "south"}))
     sql = "SELECT entrance, passages FROM gatepulse.entrance_counts_1m WHERE passages >= %(least)s ORDER BY 1"
     assert reader.query(sql, {"least": 3}) == [("south", 3)]
@@ -290,7 +290,7 @@ def test_a_reader_returns_rows_and_columns(reader: Reader, server: Server) -> No
     assert columns["passages"].tolist() == [2, 3]
 
 
-def test_a_reader_finds_no_rows_in_the_same_form(reader: Reader) -> None:
+def test_a_reader_finds_no_rows_in_the_same_form(reader: ClickHouseReader) -> None:
     sql = "SELECT window_start, passages FROM gatepulse.entrance_counts_1m"
     columns = reader.columns(sql)
     assert reader.query(sql) == []
@@ -298,14 +298,14 @@ def test_a_reader_finds_no_rows_in_the_same_form(reader: Reader) -> None:
     assert (columns["passages"].dtype, columns["passages"].size) == (np.uint64, 0)
 
 
-def test_a_question_that_makes_no_sense_is_refused_and_the_next_is_answered(reader: Reader) -> None:
+def test_a_question_that_makes_no_sense_is_refused_and_the_next_is_answered(reader: ClickHouseReader) -> None:
     with pytest.raises(StoreRefused, match="asked 'SELECT absurd'"):
         reader.query("SELECT absurd")
     assert reader.query("SELECT 1") == [(1,)]
 
 
 def test_a_reader_connects_again_after_a_restart(own_server: EmbeddedClickHouse) -> None:
-    reader = Reader(address_of(own_server, reader=True))
+    reader = ClickHouseReader(address_of(own_server, reader=True))
     assert reader.query("SELECT count() FROM gatepulse.passages") == [(0,)]
     own_server.stop(seconds=0.0)
     with pytest.raises(StoreUnavailable):
@@ -317,7 +317,7 @@ def test_a_reader_connects_again_after_a_restart(own_server: EmbeddedClickHouse)
 
 
 def test_an_answer_that_takes_too_long_is_given_up(address: StoreAddress) -> None:
-    reader = Reader(address, seconds=0.3)
+    reader = ClickHouseReader(address, seconds=0.3)
     started = time.monotonic()
     with pytest.raises(StoreUnavailable):
         reader.query("SELECT sleep(3)")
@@ -326,7 +326,7 @@ def test_an_answer_that_takes_too_long_is_given_up(address: StoreAddress) -> Non
     reader.close()
 
 
-def test_threads_may_share_a_reader(reader: Reader) -> None:
+def test_threads_may_share_a_reader(reader: ClickHouseReader) -> None:
     answers: list[int] = []
 
     def ask(n: int) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sinks.rows import MILLISECONDS, TABLES, Block, Coded
+from sinks.rows import MILLISECONDS, TABLES
 from sinks.sink import StoreRefused
+from streams.kernels.counts.columns import Block, DictColumn
 from tests.sinks.samples import NOON, TODAY, block
 from tests.sinks.stores import Memory, Server, Store
 
@@ -137,11 +138,11 @@ def test_arrays_and_lists_are_the_same_rows(store: Store) -> None:
 def test_texts_given_as_codes_are_the_same_rows(store: Store) -> None:
     lists = block("counts_10s", *({"category": f"c{n % 3}", "segment": n} for n in range(10)))
     codes, names = np.arange(10) % 3, ["c0", "c1", "c2", "nobody's"]
-    coded = {"category": Coded(codes, names), "log": Coded.same(lists.columns["log"][0], 10)}
+    coded = {"category": DictColumn(codes, names), "log": DictColumn.same(lists.columns["log"][0], 10)}
     store.write(lists)
     before = store.rows("counts_10s")
     halves = [
-        Block("counts_10s", {**lists.columns, "category": Coded(2 - codes, ["c2", "c1", "c0"])}),
+        Block("counts_10s", {**lists.columns, "category": DictColumn(2 - codes, ["c2", "c1", "c0"])}),
         Block("counts_10s", {**lists.columns, **coded}),
         lists,
     ]

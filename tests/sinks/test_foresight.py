@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from sinks.clickhouse import ClickHouseSink, Reader, StoreAddress
-from streams.clock import SiteClock
-from streams.foresight.decide import DecisionError, decide, find
-from streams.foresight.reading import Stored
-from streams.foresight.watch import Foresight
-from streams.site import Site
+from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
+from streams.forecasting.decide import DecisionError, decide, find
+from streams.forecasting.reading import Stored
+from streams.forecasting.watch import Foresight
+from streams.kernels.counts.site_clock import SiteClock
+from streams.site.model import Site
 from tests.sinks.samples import block, flows
 from tests.sinks.stores import Server
-from tests.streams.foresight.plans import AN_HOUR_AND_A_HALF, site
+from tests.streams.forecasting.plans import AN_HOUR_AND_A_HALF, site
 from tests.streams.places import BERLIN_LONG, BERLIN_SHORT
 
 MINUTE = 60_000
@@ -68,7 +68,7 @@ def entry(server: Server) -> Entry:
     return Entry(server)
 
 
-def foresee(address: StoreAddress, reader: Reader, place: Site, *, rounds: int = 1) -> Foresight:
+def foresee(address: StoreAddress, reader: ClickHouseReader, place: Site, *, rounds: int = 1) -> Foresight:
     """Let a new process take in everything that is stored."""
 
     async def taken_in() -> Foresight:
@@ -84,7 +84,7 @@ def foresee(address: StoreAddress, reader: Reader, place: Site, *, rounds: int =
     return asyncio.run(taken_in())
 
 
-def asked(reader: Reader, what: str) -> list[tuple[Any, ...]]:
+def asked(reader: ClickHouseReader, what: str) -> list[tuple[Any, ...]]:
     return reader.query(f"SELECT {what}")
 
 
@@ -92,7 +92,7 @@ OPENS = MIDNIGHT + 8 * 60 * MINUTE
 
 
 def test_minutes_to_each_level_are_written_with_their_error_so_far(
-    entry: Entry, address: StoreAddress, reader: Reader
+    entry: Entry, address: StoreAddress, reader: ClickHouseReader
 ) -> None:
     entry.minutes(OPENS, [2] * 30)
     foresee(address, reader, site())
@@ -113,7 +113,9 @@ def test_minutes_to_each_level_are_written_with_their_error_so_far(
     assert error < 10
 
 
-def test_a_process_that_begins_anew_says_the_same(entry: Entry, address: StoreAddress, reader: Reader) -> None:
+def test_a_process_that_begins_anew_says_the_same(
+    entry: Entry, address: StoreAddress, reader: ClickHouseReader
+) -> None:
     what = "* FROM gatepulse.forecasts ORDER BY area, level"
     entry.minutes(OPENS, [2, 3, 1] * 10)
     running = foresee(address, reader, site())
@@ -130,7 +132,7 @@ def test_a_process_that_begins_anew_says_the_same(entry: Entry, address: StoreAd
     assert asked(reader, what) == afresh
 
 
-def test_past_days_become_the_profile(entry: Entry, address: StoreAddress, reader: Reader) -> None:
+def test_past_days_become_the_profile(entry: Entry, address: StoreAddress, reader: ClickHouseReader) -> None:
     for back in (1, 2):
         entry.minutes(OPENS - back * DAY_MS, [2] * 60)
         entry.minutes(OPENS - back * DAY_MS + 60 * MINUTE, [2] * 60, direction="out")
@@ -147,7 +149,7 @@ def test_past_days_become_the_profile(entry: Entry, address: StoreAddress, reade
 
 @pytest.mark.parametrize(("day", "minutes"), [(BERLIN_LONG, 1500), (BERLIN_SHORT, 1380)])
 def test_the_day_before_a_clock_change_and_the_day_after_are_whole_days(
-    entry: Entry, address: StoreAddress, reader: Reader, day: dt.date, minutes: int
+    entry: Entry, address: StoreAddress, reader: ClickHouseReader, day: dt.date, minutes: int
 ) -> None:
     """Two a minute come and go in the last hour of each day: no other day has them."""
     place = replace(site(), time_zone="Europe/Berlin")
@@ -171,7 +173,9 @@ def test_the_day_before_a_clock_change_and_the_day_after_are_whole_days(
     assert len(place.days.clock(day)) == minutes
 
 
-def test_the_last_minutes_of_a_long_day_are_reckoned_with(entry: Entry, address: StoreAddress, reader: Reader) -> None:
+def test_the_last_minutes_of_a_long_day_are_reckoned_with(
+    entry: Entry, address: StoreAddress, reader: ClickHouseReader
+) -> None:
     place = replace(site(AN_HOUR_AND_A_HALF), time_zone="Europe/Berlin")
     end = place.days.bounds(BERLIN_LONG)[1]
     entry.minutes(end - 60 * MINUTE, [2] * 55, day=BERLIN_LONG)
@@ -183,14 +187,16 @@ def test_the_last_minutes_of_a_long_day_are_reckoned_with(entry: Entry, address:
 
 
 def test_a_minute_is_not_believed_to_be_empty_while_nothing_is_heard(
-    entry: Entry, address: StoreAddress, reader: Reader
+    entry: Entry, address: StoreAddress, reader: ClickHouseReader
 ) -> None:
     entry.minutes(OPENS, [2] * 30)
     entry.server.write(block("log_progress", {"complete_to": OPENS + 90 * MINUTE, "next_offset": OPENS + 90 * MINUTE}))
     assert foresee(address, reader, site()).seen == OPENS + 30 * MINUTE
 
 
-def test_what_came_after_the_minutes_end_is_not_inside_yet(entry: Entry, address: StoreAddress, reader: Reader) -> None:
+def test_what_came_after_the_minutes_end_is_not_inside_yet(
+    entry: Entry, address: StoreAddress, reader: ClickHouseReader
+) -> None:
     entry.minutes(OPENS, [2] * 30)
     entry.server.write(
         block("counts_10s", {"window_start": OPENS + 30 * MINUTE, "entrance": "N3", "passages": 7, "segment": 2}),
@@ -201,7 +207,9 @@ def test_what_came_after_the_minutes_end_is_not_inside_yet(entry: Entry, address
     assert address.port
 
 
-def test_nothing_is_foreseen_until_the_minute_is_stored(entry: Entry, address: StoreAddress, reader: Reader) -> None:
+def test_nothing_is_foreseen_until_the_minute_is_stored(
+    entry: Entry, address: StoreAddress, reader: ClickHouseReader
+) -> None:
     foresee(address, reader, site())
     assert asked(reader, "count() FROM gatepulse.forecasts") == [(0,)]
     entry.minutes(OPENS, [2] * 3)
@@ -213,7 +221,7 @@ def test_nothing_is_foreseen_until_the_minute_is_stored(entry: Entry, address: S
 
 
 def test_advice_is_given_accepted_and_held_against_what_came_of_it(
-    entry: Entry, address: StoreAddress, reader: Reader
+    entry: Entry, address: StoreAddress, reader: ClickHouseReader
 ) -> None:
     place = site(AN_HOUR_AND_A_HALF)
     entry.minutes(OPENS, [60] * 20)
@@ -240,7 +248,7 @@ def test_advice_is_given_accepted_and_held_against_what_came_of_it(
     assert kept.wait_measured is not None
 
 
-async def _decide(address: StoreAddress, reader: Reader, place: Site, name: str, *, at: int) -> None:
+async def _decide(address: StoreAddress, reader: ClickHouseReader, place: Site, name: str, *, at: int) -> None:
     sink = ClickHouseSink(address)
     try:
         await decide(sink, find(Stored(reader, place).advice(), name), "accepted", actor="duty", reason="", at=at)

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from clickhouse_driver import Client
 
-from sinks.clickhouse import Reader, StoreAddress
-from sinks.rows import Block
-from streams.clock import SiteClock
-from streams.kernels.calendar import SiteDays
-from streams.kernels.takeup import Problem
-from streams.notes import Loss, Notes, PartitionNote, ProblemNote, SiteTime
+from sinks.clickhouse import ClickHouseReader, StoreAddress
+from streams.kernels.counts.calendar import SiteDays
+from streams.kernels.counts.columns import Block
+from streams.kernels.counts.site_clock import SiteClock
+from streams.kernels.counts.takeup import Problem
+from streams.sources.notes import Loss, Notes, PartitionNote, ProblemNote, SiteTime
 from tests.sinks.samples import NOON, TODAY, block
 from tests.sinks.stores import Server
 from tests.sinks.test_occupancy import correction
@@ -50,11 +50,11 @@ def none_lost(client: Client) -> Iterator[None]:
     client.execute("TRUNCATE TABLE gatepulse_store.losses")
 
 
-def today(reader: Reader) -> list[tuple[object, ...]]:
+def today(reader: ClickHouseReader) -> list[tuple[object, ...]]:
     return sorted_rows(reader, "day, kind, entries, lost", "site_today")
 
 
-def inside(reader: Reader) -> dict[str, int]:
+def inside(reader: ClickHouseReader) -> dict[str, int]:
     """Return by how many each area may be off."""
     return dict(sorted_rows(reader, "concat(area, ' ', kind), lost", "occupancy"))
 
@@ -74,7 +74,7 @@ def inside(reader: Reader) -> dict[str, int]:
     ],
 )
 def test_a_loss_concerns_the_sites_own_days(
-    address: StoreAddress, reader: Reader, time: SiteTime, expected: tuple[dt.date, dt.date]
+    address: StoreAddress, reader: ClickHouseReader, time: SiteTime, expected: tuple[dt.date, dt.date]
 ) -> None:
     note(address, LOSS, time=time)
     assert sorted_rows(reader, "kind, from_day, to_day", "losses") == [("person", *expected)]
@@ -85,14 +85,14 @@ def test_a_loss_concerns_the_sites_own_days(
 
 
 def test_a_clock_that_went_back_between_the_ends_of_a_loss_makes_no_days_out_of_order(
-    address: StoreAddress, reader: Reader
+    address: StoreAddress, reader: ClickHouseReader
 ) -> None:
     note(address, replace(LOSS, from_ts=NOON, to_ts=NOON - 48 * HOUR))
     assert today(reader) == [(DAY, "person", 0, 1_200)]
 
 
 def test_a_day_says_what_it_lacks_of_each_kind_even_if_nothing_was_counted(
-    address: StoreAddress, server: Server, reader: Reader
+    address: StoreAddress, server: Server, reader: ClickHouseReader
 ) -> None:
     server.write(block("counts_day", {"passages": 9}, {"passages": 7, "day": TODAY - 1}))
     assert [row[-1] for row in today(reader)] == [0, 0]
@@ -109,7 +109,7 @@ def test_a_day_says_what_it_lacks_of_each_kind_even_if_nothing_was_counted(
 
 
 def test_who_is_inside_is_uncertain_until_an_area_is_counted_by_hand(
-    address: StoreAddress, server: Server, reader: Reader
+    address: StoreAddress, server: Server, reader: ClickHouseReader
 ) -> None:
     server.write(
         block("site_areas", {"area": "hall"}, {"area": "yard"}, {"area": "yard", "kind": "vehicle"}),
@@ -130,14 +130,16 @@ def test_who_is_inside_is_uncertain_until_an_area_is_counted_by_hand(
 
 
 def test_a_count_by_hand_at_the_end_of_whose_window_the_loss_still_went_on_says_nothing_of_it(
-    address: StoreAddress, server: Server, reader: Reader
+    address: StoreAddress, server: Server, reader: ClickHouseReader
 ) -> None:
     server.write(block("corrections", correction(0, "a", absolute=50)))
     note(address, loss(4, hours=10 / 3600))  # the window ends at 12:00:10
     assert inside(reader) == {"hall person": 4}
 
 
-def test_a_loss_that_an_older_version_noted_has_a_kind_and_the_days_of_utc(client: Client, reader: Reader) -> None:
+def test_a_loss_that_an_older_version_noted_has_a_kind_and_the_days_of_utc(
+    client: Client, reader: ClickHouseReader
+) -> None:
     client.execute(
         "INSERT INTO gatepulse_store.losses (id, topic, records, from_ts, to_ts) VALUES",
         [
@@ -178,7 +180,11 @@ def progress(log: str, first: int, after: int, *, partition: int = 1) -> Block:
     ],
 )
 def test_what_is_counted_after_all_is_lost_no_more(
-    address: StoreAddress, server: Server, reader: Reader, logs: Sequence[tuple[str, int, int]], recovered: int
+    address: StoreAddress,
+    server: Server,
+    reader: ClickHouseReader,
+    logs: Sequence[tuple[str, int, int]],
+    recovered: int,
 ) -> None:
     one = "demo-1/turnstile.passages/1"
     server.write(*(progress(f"{one}{suffix}", first, after) for suffix, first, after in logs))
@@ -192,7 +198,7 @@ def test_what_is_counted_after_all_is_lost_no_more(
 
 
 def test_what_is_counted_bit_by_bit_is_recovered_bit_by_bit(
-    address: StoreAddress, server: Server, reader: Reader
+    address: StoreAddress, server: Server, reader: ClickHouseReader
 ) -> None:
     note(address, replace(LOSS, log="demo-1/turnstile.passages/1@id", first=300, after=1500), loss(7, topic=VEHICLES))
     for after, recovered in ((200, 0), (400, 100), (1000, 700), (9000, 1200)):
@@ -204,7 +210,7 @@ def test_what_is_counted_bit_by_bit_is_recovered_bit_by_bit(
 
 
 def test_an_offset_gap_is_never_recovered_by_the_log_that_passes_over_it(
-    address: StoreAddress, server: Server, reader: Reader
+    address: StoreAddress, server: Server, reader: ClickHouseReader
 ) -> None:
     server.write(progress("demo-1/turnstile.passages/1@id", 0, 9000))
     note(address, replace(LOSS, log="demo-1/turnstile.passages/1@id", problem="offset-gap"))
@@ -212,7 +218,9 @@ def test_an_offset_gap_is_never_recovered_by_the_log_that_passes_over_it(
     assert sorted_rows(reader, "records, recovered", "losses") == [(1200, 0)]
 
 
-def test_what_a_log_passed_over_is_not_recovered(address: StoreAddress, server: Server, reader: Reader) -> None:
+def test_what_a_log_passed_over_is_not_recovered(
+    address: StoreAddress, server: Server, reader: ClickHouseReader
+) -> None:
     server.write(
         block(
             "log_progress",
@@ -230,7 +238,9 @@ def test_what_a_log_passed_over_is_not_recovered(address: StoreAddress, server: 
     assert sorted_rows(reader, "records, recovered", "losses") == [(1000, 200)]
 
 
-def test_problems_of_brokers_that_were_replaced_are_over(address: StoreAddress, client: Client, reader: Reader) -> None:
+def test_problems_of_brokers_that_were_replaced_are_over(
+    address: StoreAddress, client: Client, reader: ClickHouseReader
+) -> None:
     problem = ProblemNote(TURNSTILES, 1, Problem.RECORDS_DELETED, "log", 0, 9, NOON)
     with Notes(address, "old", "worker-1", UTC) as old, Notes(address, "new", "worker-1", UTC) as new:
         old.note_problems([problem], resolved=False)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinks.native import DoesNotFit, write_column
-from sinks.rows import Column
+from streams.kernels.counts.columns import Column
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=200)
 RANGES = {

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sinks.clickhouse import Reader
-from sinks.rows import Block
+from sinks.clickhouse import ClickHouseReader
+from streams.kernels.counts.columns import Block
 from tests.sinks.samples import NOON, block, flows
 from tests.sinks.stores import Server
 from tests.sinks.test_views import A, B, at
@@ -29,7 +29,7 @@ def correction(seconds: float, name: str, **change: Any) -> dict[str, Any]:
     return {"ts": NOON + int(seconds * 1000), "id": name, **change}
 
 
-def history(reader: Reader) -> list[tuple[int, int]]:
+def history(reader: ClickHouseReader) -> list[tuple[int, int]]:
     """Return (window, inside) for the hall."""
     rows = reader.query(
         "SELECT (toUnixTimestamp(window_start) - %(noon)s) / 10, inside FROM gatepulse.occupancy_history"
@@ -39,12 +39,12 @@ def history(reader: Reader) -> list[tuple[int, int]]:
     return [(int(window), inside) for window, inside in rows]
 
 
-def now(reader: Reader) -> list[int]:
+def now(reader: ClickHouseReader) -> list[int]:
     """Return how many are in the hall."""
     return [inside for (inside,) in reader.query("SELECT inside FROM gatepulse.occupancy WHERE area = 'hall'")]
 
 
-def test_flows_add_up_over_windows_logs_and_segments(server: Server, reader: Reader) -> None:
+def test_flows_add_up_over_windows_logs_and_segments(server: Server, reader: ClickHouseReader) -> None:
     server.write(
         *flows(
             flow(0, 5, 1, log=A, segment=0, version=9),
@@ -59,34 +59,34 @@ def test_flows_add_up_over_windows_logs_and_segments(server: Server, reader: Rea
     assert now(reader) == [2]
 
 
-def test_a_late_flow_changes_every_later_window(server: Server, reader: Reader) -> None:
+def test_a_late_flow_changes_every_later_window(server: Server, reader: ClickHouseReader) -> None:
     server.write(*flows(flow(5, 3), flow(9, 1)))
     server.write(*flows(flow(2, 10, segment=1)))
     assert history(reader) == [(2, 10), (5, 13), (9, 14)]
     assert now(reader) == [14]
 
 
-def test_fewer_than_nobody_is_shown_as_it_is(server: Server, reader: Reader) -> None:
+def test_fewer_than_nobody_is_shown_as_it_is(server: Server, reader: ClickHouseReader) -> None:
     server.write(*flows(flow(0, 1), flow(1, 0, 4), flow(2, 1)))
     assert history(reader) == [(0, 1), (1, -3), (2, -2)]
     assert now(reader) == [-2]
 
 
-def test_a_delta_acts_from_the_end_of_its_window(server: Server, reader: Reader) -> None:
+def test_a_delta_acts_from_the_end_of_its_window(server: Server, reader: ClickHouseReader) -> None:
     server.write(*flows(flow(0, 5), flow(1, 1), flow(2, 1)))
     server.write(block("corrections", correction(10.0, "a", delta=-4)))  # the first instant of window 1
     assert history(reader) == [(0, 5), (1, 2), (2, 3)]
     assert now(reader) == [3]
 
 
-def test_an_absolute_replaces_the_flows_of_its_own_window_too(server: Server, reader: Reader) -> None:
+def test_an_absolute_replaces_the_flows_of_its_own_window_too(server: Server, reader: ClickHouseReader) -> None:
     server.write(*flows(flow(0, 5), flow(1, 7), flow(2, 1)))
     server.write(block("corrections", correction(19.999, "a", absolute=100)))  # the last instant of window 1
     assert history(reader) == [(0, 5), (1, 100), (2, 101)]
     assert now(reader) == [101]
 
 
-def test_a_late_flow_before_an_anchor_no_longer_matters(server: Server, reader: Reader) -> None:
+def test_a_late_flow_before_an_anchor_no_longer_matters(server: Server, reader: ClickHouseReader) -> None:
     server.write(*flows(flow(0, 5), flow(4, 1)))
     server.write(block("corrections", correction(25, "a", absolute=50)))
     server.write(*flows(flow(1, 30, segment=1), flow(2, 40, segment=1)))
@@ -94,7 +94,7 @@ def test_a_late_flow_before_an_anchor_no_longer_matters(server: Server, reader: 
     assert now(reader) == [51]
 
 
-def test_an_absolute_divides_its_hour(server: Server, reader: Reader) -> None:
+def test_an_absolute_divides_its_hour(server: Server, reader: ClickHouseReader) -> None:
     #  12:00        12:30        13:00        14:00
     #  ─┼── +5 ──────┼── +7 ─ +1 ──┼── +2 ──────┼── +4
     #               = 100 from the end of its window on
@@ -104,21 +104,23 @@ def test_an_absolute_divides_its_hour(server: Server, reader: Reader) -> None:
     assert now(reader) == [107]
 
 
-def test_an_absolute_in_the_last_window_of_an_hour_leaves_the_next_hours(server: Server, reader: Reader) -> None:
+def test_an_absolute_in_the_last_window_of_an_hour_leaves_the_next_hours(
+    server: Server, reader: ClickHouseReader
+) -> None:
     server.write(*flows(flow(358, 5), flow(359, 7), flow(360, 1), flow(361, 2), flow(720, 4)))
     server.write(block("corrections", correction(3599.999, "a", absolute=100)))
     assert history(reader) == [(358, 5), (359, 100), (360, 101), (361, 103), (720, 107)]
     assert now(reader) == [107]
 
 
-def test_an_absolute_in_the_first_window_of_an_hour_divides_it(server: Server, reader: Reader) -> None:
+def test_an_absolute_in_the_first_window_of_an_hour_divides_it(server: Server, reader: ClickHouseReader) -> None:
     server.write(*flows(flow(359, 7), flow(360, 1), flow(361, 2), flow(720, 4)))
     server.write(block("corrections", correction(3600, "a", absolute=100)))
     assert history(reader) == [(359, 7), (360, 100), (361, 102), (720, 106)]
     assert now(reader) == [106]
 
 
-def test_corrections_in_one_window_act_in_the_order_of_time_and_id(server: Server, reader: Reader) -> None:
+def test_corrections_in_one_window_act_in_the_order_of_time_and_id(server: Server, reader: ClickHouseReader) -> None:
     server.write(
         block(
             "corrections",
@@ -134,13 +136,13 @@ def test_corrections_in_one_window_act_in_the_order_of_time_and_id(server: Serve
     assert now(reader) == [26]
 
 
-def test_a_correction_sent_twice_acts_once(server: Server, reader: Reader) -> None:
+def test_a_correction_sent_twice_acts_once(server: Server, reader: ClickHouseReader) -> None:
     for _ in range(2):
         server.write(block("corrections", correction(1, "a", delta=5)), *flows(flow(0, 1)))
     assert now(reader) == [6]
 
 
-def test_areas_and_kinds_are_counted_apart(server: Server, reader: Reader) -> None:
+def test_areas_and_kinds_are_counted_apart(server: Server, reader: ClickHouseReader) -> None:
     server.write(
         *flows(flow(0, 1), flow(0, 2, kind="vehicle"), flow(0, 4, area="yard")),
         block(
@@ -151,7 +153,7 @@ def test_areas_and_kinds_are_counted_apart(server: Server, reader: Reader) -> No
     assert found == [("hall", "person", 1), ("hall", "vehicle", 3), ("yard", "person", 9)]
 
 
-def test_an_area_without_flows_is_empty_and_unheard_of(server: Server, reader: Reader) -> None:
+def test_an_area_without_flows_is_empty_and_unheard_of(server: Server, reader: ClickHouseReader) -> None:
     server.write(
         block(
             "site_areas",
@@ -170,13 +172,13 @@ def test_an_area_without_flows_is_empty_and_unheard_of(server: Server, reader: R
     ]
 
 
-def test_an_area_that_only_was_corrected_has_that_many(server: Server, reader: Reader) -> None:
+def test_an_area_that_only_was_corrected_has_that_many(server: Server, reader: ClickHouseReader) -> None:
     server.write(block("corrections", correction(0, "a", absolute=12)))
     assert reader.query("SELECT area, as_of, inside, capacity FROM gatepulse.occupancy") == [("hall", None, 12, None)]
     assert history(reader) == [(0, 12)]
 
 
-def test_the_newest_capacity_holds(server: Server, reader: Reader) -> None:
+def test_the_newest_capacity_holds(server: Server, reader: ClickHouseReader) -> None:
     server.write(block("site_areas", {"capacity": 700, "loaded_at": NOON + 5}))
     server.write(block("site_areas", {"capacity": 500, "loaded_at": NOON}))
     assert reader.query("SELECT capacity FROM gatepulse.occupancy") == [(700,)]
@@ -243,7 +245,7 @@ def newest_flow(steps: list[Step]) -> dt.datetime | None:
 @given(st.lists(_STEPS, min_size=1, max_size=40))
 @pytest.mark.timeout(120)
 def test_any_history_is_what_walking_through_it_gives(
-    server: Server, reader: Reader, histories: list[list[Step]]
+    server: Server, reader: ClickHouseReader, histories: list[list[Step]]
 ) -> None:
     batch = next(_names)
     areas = {f"area-{batch}-{n}": steps for n, steps in enumerate(histories) if steps}

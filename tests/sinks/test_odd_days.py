@@ -8,25 +8,25 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from simulators.day import Day
-from simulators.expo import expo_day
-from simulators.ledger import LedgerWriter
-from simulators.lines import make_lines
-from simulators.local_days import local_days
-from simulators.verify import verify
-from sinks.clickhouse import Reader
-from sinks.rows import Block
+from simulators.ledger.ledger import LedgerWriter
+from simulators.scenario.day import Day
+from simulators.scenario.expo.expo import expo_day
+from simulators.scenario.lines import make_lines
+from simulators.verify.local_days import local_days
+from simulators.verify.verify import verify
+from sinks.clickhouse import ClickHouseReader
 from streams.audit.compare import Auditor
 from streams.audit.interval import Interval
-from streams.clock import SiteClock
-from streams.codec import PassageCodec, Records
-from streams.contract import KIND_OF_TOPIC
-from streams.kernels.log import LogName
-from streams.kernels.passages import PassageLog
-from streams.kernels.times import TimeRules
-from streams.site import Site
-from streams.site_views import place_of, vocabulary_of
-from streams.worker import area_rows
+from streams.contract.codec import PassageCodec, Records
+from streams.contract.events import KIND_OF_TOPIC
+from streams.kernels.counts.columns import Block
+from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.site_clock import SiteClock
+from streams.kernels.counts.times import TimeRules
+from streams.site.kernel_views import place_of, vocabulary_of
+from streams.site.model import Site
+from streams.worker.main import area_rows
 from tests.simulators.small import SMALL
 from tests.sinks.samples import block
 from tests.sinks.stores import Server
@@ -73,7 +73,7 @@ def written(day: Day, site: Site, folder: Path) -> Path:
 
 @pytest.mark.parametrize(("site", "date"), DAYS, ids=NAMES)
 def test_an_odd_day_is_counted_as_the_ledger_and_the_audit_say(
-    server: Server, reader: Reader, tmp_path: Path, site: Site, date: dt.date
+    server: Server, reader: ClickHouseReader, tmp_path: Path, site: Site, date: dt.date
 ) -> None:
     day = expo_day(site, date=date, seed=3, spec=SMALL)
     server.write(*blocks_of(day, site))

@@ -9,7 +9,7 @@ import pytest
 from clickhouse_driver import Client
 
 from sinks import schema
-from sinks.clickhouse import ClickHouseSink, Reader, StoreAddress
+from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
 from sinks.memory import MemorySink
 from sinks.rows import CLAIM
 from sinks.sink import Refusal, RowsRefused, StoreRefused, StoreUnavailable
@@ -139,12 +139,14 @@ def parked(**columns: object) -> Any:
     return block("parked_batches", {"id": "b1", "reason": "no", "version": 0, "resolved": 0} | columns)
 
 
-def progress(reader: Reader) -> dict[str, int]:
+def progress(reader: ClickHouseReader) -> dict[str, int]:
     """Return up to when (ms) each log is complete."""
     return dict(reader.query("SELECT log, toUnixTimestamp64Milli(complete_to) FROM gatepulse.progress"))
 
 
-def test_a_log_is_complete_up_to_the_moment_before_its_oldest_parked_batch(server: Server, reader: Reader) -> None:
+def test_a_log_is_complete_up_to_the_moment_before_its_oldest_parked_batch(
+    server: Server, reader: ClickHouseReader
+) -> None:
     claims = [{"log": log, "complete_to": NOON + 60_000} for log in (LOG, OTHER)]
     server.write(block(CLAIM, *claims))
     server.write(parked(complete_to=NOON + 2000), parked(id="b2", complete_to=NOON + 9000))
@@ -157,13 +159,15 @@ def test_a_log_is_complete_up_to_the_moment_before_its_oldest_parked_batch(serve
     assert progress(reader)[LOG] == NOON + 90_000
 
 
-def test_a_log_whose_claim_is_older_than_what_is_parked_keeps_its_claim(server: Server, reader: Reader) -> None:
+def test_a_log_whose_claim_is_older_than_what_is_parked_keeps_its_claim(
+    server: Server, reader: ClickHouseReader
+) -> None:
     server.write(block(CLAIM, {"complete_to": NOON}), parked(complete_to=NOON + 2000))
     assert progress(reader) == {LOG: NOON}
 
 
 def test_the_view_shows_what_waits_and_a_note_written_again_does_not_bring_it_back(
-    server: Server, reader: Reader
+    server: Server, reader: ClickHouseReader
 ) -> None:
     server.write(parked(rows=5), parked(log=OTHER, rows=5), parked(id="b2", table="entered"))
     assert reader.query("SELECT id, log, table, rows, reason FROM gatepulse.parked ORDER BY ALL") == [

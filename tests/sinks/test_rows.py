@@ -7,7 +7,8 @@ import pytest
 from clickhouse_driver import Client
 
 from sinks.columns import types_of
-from sinks.rows import DAYS, MILLISECONDS, TABLES, WINDOWS, Coded
+from sinks.rows import DAYS, MILLISECONDS, TABLES, WINDOWS
+from streams.kernels.counts.columns import DictColumn
 
 NOTED = ("passages", "entered", "corrections", "devices", "log_progress", "parked_batches", "alarm_changes")
 _OURS = "database = 'gatepulse_store' AND {} != 'schema_migrations'"
@@ -43,16 +44,16 @@ def test_what_makes_rows_the_same_is_the_sorting_key(client: Client, table: str)
 
 
 def test_a_coded_column_reads_like_its_texts() -> None:
-    column = Coded(np.array([1, 0, 1]), ["in", "out"])
+    column = DictColumn(np.array([1, 0, 1]), ["in", "out"])
     assert column.tolist() == ["out", "in", "out"]
     assert (len(column), column[0], list(column)) == (3, "out", column.tolist())
-    assert Coded.same("person", 2).tolist() == ["person", "person"]
+    assert DictColumn.same("person", 2).tolist() == ["person", "person"]
 
 
 @pytest.mark.parametrize("code", [-1, 2, 300])
 def test_a_code_without_a_name_is_refused(code: int) -> None:
     with pytest.raises(ValueError, match="there are 2 names: give each code its name"):
-        Coded(np.array([0, code]), ["in", "out"])
+        DictColumn(np.array([0, code]), ["in", "out"])
 
 
 def test_columns_of_time_have_the_types_that_the_sink_converts_to(client: Client) -> None:

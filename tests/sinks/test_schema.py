@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from clickhouse_driver import Client
 
-from infra.clickhouse import EmbeddedClickHouse
+from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks import schema
 from sinks.clickhouse import StoreAddress, connect
 from tests.sinks.conftest import address_of

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sinks.clickhouse import Reader, StoreAddress
-from sinks.rows import TABLES, Block
-from streams.kernels.identity import MOST_MISSING
-from streams.kernels.passages import PassageLog
-from streams.settling import Settling, Work
+from sinks.clickhouse import ClickHouseReader, StoreAddress
+from sinks.rows import TABLES
+from streams.kernels.counts.columns import Block
+from streams.kernels.counts.identity import MOST_MISSING
+from streams.kernels.counts.passages import PassageLog
+from streams.worker.settling import Settling, Work
 from tests.sinks.deliveries import SITE, Delivery, logs_of, settle, shown, stored, truth
 from tests.sinks.samples import block
 from tests.sinks.stores import Server
-from tests.streams.kernels.events import HORIZON, NINE, Event
+from tests.streams.kernels.counts.events import HORIZON, NINE, Event
 
 
 def lane(first: int, last: int, *, partition: int, after: int = 0, **other: Any) -> list[Delivery]:
@@ -29,7 +30,7 @@ def lane(first: int, last: int, *, partition: int, after: int = 0, **other: Any)
 
 
 def test_what_comes_again_through_another_partition_counts_once(
-    server: Server, reader: Reader, address: StoreAddress
+    server: Server, reader: ClickHouseReader, address: StoreAddress
 ) -> None:
     deliveries = [*lane(1, 20, partition=0), *lane(16, 20, partition=2, after=60_000)]
     server.write(*stored(logs_of(deliveries)))
@@ -65,7 +66,7 @@ def story(seed: int) -> list[Delivery]:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_any_assignment_to_partitions_ends_in_the_same_figures(
-    server: Server, reader: Reader, address: StoreAddress, seed: int
+    server: Server, reader: ClickHouseReader, address: StoreAddress, seed: int
 ) -> None:
     deliveries = story(seed)
     draw = np.random.default_rng(seed)
@@ -91,7 +92,7 @@ def test_any_assignment_to_partitions_ends_in_the_same_figures(
 
 
 def test_what_only_came_again_is_looked_at_once_and_changes_nothing(
-    server: Server, reader: Reader, address: StoreAddress
+    server: Server, reader: ClickHouseReader, address: StoreAddress
 ) -> None:
     deliveries = [*lane(1, 5, partition=0), *lane(3, 5, partition=0, after=60_000)]
     server.write(*stored(logs_of(deliveries)))
@@ -101,7 +102,7 @@ def test_what_only_came_again_is_looked_at_once_and_changes_nothing(
 
 
 def test_more_devices_than_one_question_can_name_are_settled(
-    server: Server, reader: Reader, address: StoreAddress
+    server: Server, reader: ClickHouseReader, address: StoreAddress
 ) -> None:
     deliveries = [
         Delivery(Event(seq=1, device=f"N1-{n:061}", ts=NINE + n), partition, NINE + 500 + n + 60_000 * partition)
@@ -115,7 +116,7 @@ def test_more_devices_than_one_question_can_name_are_settled(
 
 
 def test_a_number_that_comes_again_with_other_content_is_a_conflict_and_the_first_counts(
-    server: Server, reader: Reader, address: StoreAddress
+    server: Server, reader: ClickHouseReader, address: StoreAddress
 ) -> None:
     deliveries = [
         *lane(1, 5, partition=0),
@@ -138,7 +139,7 @@ def test_a_number_that_comes_again_with_other_content_is_a_conflict_and_the_firs
 
 
 def test_a_visitor_whose_only_entry_was_retracted_is_none_of_the_days_visitors(
-    server: Server, reader: Reader, address: StoreAddress
+    server: Server, reader: ClickHouseReader, address: StoreAddress
 ) -> None:
     first, again = lane(1, 1, partition=0), lane(1, 1, partition=1, after=60_000)
     again = [replace(each, event=replace(each.event, credential="other")) for each in again]
@@ -152,7 +153,7 @@ def test_a_visitor_whose_only_entry_was_retracted_is_none_of_the_days_visitors(
 
 
 def test_nothing_is_settled_before_its_log_claims_to_be_stored(
-    server: Server, reader: Reader, address: StoreAddress
+    server: Server, reader: ClickHouseReader, address: StoreAddress
 ) -> None:
     deliveries = [*lane(1, 20, partition=0), *lane(16, 20, partition=2, after=60_000)]
     blocks = stored(logs_of(deliveries))
@@ -163,7 +164,7 @@ def test_nothing_is_settled_before_its_log_claims_to_be_stored(
     assert shown(reader) == truth(deliveries)
 
 
-def test_what_is_parked_is_waited_for(server: Server, reader: Reader, address: StoreAddress) -> None:
+def test_what_is_parked_is_waited_for(server: Server, reader: ClickHouseReader, address: StoreAddress) -> None:
     deliveries = [*lane(1, 20, partition=0), *lane(16, 20, partition=2, after=60_000)]
     server.write(*stored(logs_of(deliveries)), block("parked_batches", {"log": "demo/turnstile.passages/2"}))
     assert settle(address) == 0
@@ -173,7 +174,7 @@ def test_what_is_parked_is_waited_for(server: Server, reader: Reader, address: S
 
 
 def test_what_is_parked_once_the_work_was_found_is_settled_all_the_same(
-    server: Server, reader: Reader, address: StoreAddress, monkeypatch: pytest.MonkeyPatch
+    server: Server, reader: ClickHouseReader, address: StoreAddress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deliveries = [*lane(1, 20, partition=0), *lane(16, 20, partition=2, after=60_000)]
     server.write(*stored(logs_of(deliveries)))
@@ -190,7 +191,7 @@ def test_what_is_parked_once_the_work_was_found_is_settled_all_the_same(
 
 
 def test_what_came_before_the_settlement_was_known_counts_from_the_version_before(
-    server: Server, reader: Reader, address: StoreAddress
+    server: Server, reader: ClickHouseReader, address: StoreAddress
 ) -> None:
     deliveries = lane(1, 20, partition=0)
     rows = [each for each in stored(logs_of(deliveries)) if each.table != "deliveries"]
@@ -208,7 +209,7 @@ def as_before(logs: dict[int, PassageLog]) -> Block:
 
 
 def test_numbers_that_a_log_only_claims_are_not_retracted_and_what_came_twice_is(
-    server: Server, reader: Reader, address: StoreAddress
+    server: Server, reader: ClickHouseReader, address: StoreAddress
 ) -> None:
     # A device that numbers its events by a clock leaves a hole at each; both logs have closed nearly all of them.
     place, step = replace(SITE, most_ranges=3, stretch=4), 10**15

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from clickhouse_driver import Client
 
-from sinks.clickhouse import Reader
+from sinks.clickhouse import ClickHouseReader
 from sinks.rows import TABLES
 from sinks.sink import StoreRefused
-from streams.kernels.identity import MOST_MISSING
+from streams.kernels.counts.identity import MOST_MISSING
 from tests.sinks.samples import NOON, TODAY, block
 from tests.sinks.stores import Server
 
@@ -73,14 +73,14 @@ def at(seconds: float) -> dt.datetime:
     return dt.datetime.fromtimestamp(NOON / 1000 + seconds, tz=dt.UTC)
 
 
-def sorted_rows(reader: Reader, columns: str, view: str) -> list[tuple[Any, ...]]:
+def sorted_rows(reader: ClickHouseReader, columns: str, view: str) -> list[tuple[Any, ...]]:
     """Return some columns of a view, sorted."""
     return reader.query(f"SELECT {columns} FROM gatepulse.{view} ORDER BY ALL")
 
 
 @pytest.mark.parametrize("counts", ["counts_10s", "counts_1m"])
 def test_a_window_is_the_sum_over_logs_and_segments_of_the_newest_versions(
-    server: Server, reader: Reader, counts: str
+    server: Server, reader: ClickHouseReader, counts: str
 ) -> None:
     server.write(block(counts, {"log": A, "segment": 0, "passages": 5, "version": 9}))
     server.write(
@@ -107,14 +107,14 @@ def test_a_window_is_the_sum_over_logs_and_segments_of_the_newest_versions(
     ]
 
 
-def test_a_late_passage_changes_the_window_it_belongs_to(server: Server, reader: Reader) -> None:
+def test_a_late_passage_changes_the_window_it_belongs_to(server: Server, reader: ClickHouseReader) -> None:
     server.write(block("counts_10s", {"segment": 0, "passages": 5, "version": 9}))
     server.write(block("counts_10s", {"window_start": NOON + 10_000_000, "segment": 3, "passages": 1, "version": 60}))
     server.write(block("counts_10s", {"segment": 3, "passages": 2, "version": 70}))  # back in the first window
     assert sorted_rows(reader, "window_start, passages", "entrance_counts_10s") == [(at(0), 7), (at(10_000), 1)]
 
 
-def test_only_passed_counts_and_the_other_outcomes_are_counted_apart(server: Server, reader: Reader) -> None:
+def test_only_passed_counts_and_the_other_outcomes_are_counted_apart(server: Server, reader: ClickHouseReader) -> None:
     outcomes = [{"outcome": o, "passages": n} for o, n in (("passed", 4), ("granted", 2), ("denied", 1))]
     server.write(*(block(counts, *outcomes) for counts in ("counts_10s", "counts_1m", "counts_day")))
     for view in ("entrance_counts_10s", "entrance_counts_1m", "entrance_totals"):
@@ -127,14 +127,14 @@ def test_only_passed_counts_and_the_other_outcomes_are_counted_apart(server: Ser
     assert sorted_rows(reader, "entries", "site_today") == [(4,)]
 
 
-def test_a_cell_that_is_empty_after_all_is_no_row(server: Server, reader: Reader) -> None:
+def test_a_cell_that_is_empty_after_all_is_no_row(server: Server, reader: ClickHouseReader) -> None:
     server.write(*(block(counts, {"passages": 0}) for counts in ("counts_10s", "counts_1m", "counts_day")))
     server.write(block("refusals_1m", {"refusals": 0}))
     for view in ("entrance_counts_10s", "entrance_counts_1m", "entrance_totals", "entrance_refusals_1m"):
         assert sorted_rows(reader, "*", view) == []
 
 
-def test_refusals_are_summed_by_reason(server: Server, reader: Reader) -> None:
+def test_refusals_are_summed_by_reason(server: Server, reader: ClickHouseReader) -> None:
     server.write(
         block(
             "refusals_1m",
@@ -149,7 +149,7 @@ def test_refusals_are_summed_by_reason(server: Server, reader: Reader) -> None:
     ]
 
 
-def test_totals_are_per_day_entrance_direction_and_category(server: Server, reader: Reader) -> None:
+def test_totals_are_per_day_entrance_direction_and_category(server: Server, reader: ClickHouseReader) -> None:
     server.write(
         block(
             "counts_day",
@@ -167,7 +167,7 @@ def test_totals_are_per_day_entrance_direction_and_category(server: Server, read
     ]
 
 
-def test_today_counts_the_boundary_only_and_each_credential_once(server: Server, reader: Reader) -> None:
+def test_today_counts_the_boundary_only_and_each_credential_once(server: Server, reader: ClickHouseReader) -> None:
     server.write(
         block(
             "counts_day",
@@ -190,7 +190,7 @@ def test_today_counts_the_boundary_only_and_each_credential_once(server: Server,
     ]
 
 
-def test_a_passage_is_shown_once_even_across_months(server: Server, reader: Reader) -> None:
+def test_a_passage_is_shown_once_even_across_months(server: Server, reader: ClickHouseReader) -> None:
     month = 31 * 86_400_000
     server.write(block("deliveries", {"seq": 1}, {"seq": 1}, {"seq": 2}))
     server.write(block("deliveries", {"seq": 1, "ts": NOON + month}, {"seq": 2, "epoch": 1}))  # a corrected clock
@@ -201,7 +201,9 @@ def test_a_passage_is_shown_once_even_across_months(server: Server, reader: Read
     ]
 
 
-def test_late_passages_are_summed_over_logs_and_segments_of_the_newest_versions(server: Server, reader: Reader) -> None:
+def test_late_passages_are_summed_over_logs_and_segments_of_the_newest_versions(
+    server: Server, reader: ClickHouseReader
+) -> None:
     server.write(block("late_day", {"log": A, "passages": 4, "version": 9}))
     server.write(
         block(
@@ -221,19 +223,19 @@ def test_late_passages_are_summed_over_logs_and_segments_of_the_newest_versions(
 
 
 def test_progress_tells_what_was_late_and_nothing_of_it_to_those_who_wrote_before(
-    server: Server, reader: Reader, client: Client
+    server: Server, reader: ClickHouseReader, client: Client
 ) -> None:
     server.write(block("log_progress", {"log": A, "received": 8, "counted": 5, "late": 3}))
     client.execute("INSERT INTO gatepulse_store.log_progress (log, received) VALUES", [(B, 8)])  # a version without it
     assert sorted_rows(reader, "log, received, counted, late", "progress") == [(A, 8, 5, 3), (B, 8, 0, 0)]
 
 
-def test_whether_a_passage_was_identified_is_shown_and_not_by_what(server: Server, reader: Reader) -> None:
+def test_whether_a_passage_was_identified_is_shown_and_not_by_what(server: Server, reader: ClickHouseReader) -> None:
     server.write(block("deliveries", {"seq": 1, "credential": "anna"}, {"seq": 2, "credential": ""}))
     assert sorted_rows(reader, "seq, identified", "passages") == [(1, 1), (2, 0)]
 
 
-def test_completeness_is_the_union_of_ranges_over_logs_and_epochs(server: Server, reader: Reader) -> None:
+def test_completeness_is_the_union_of_ranges_over_logs_and_epochs(server: Server, reader: ClickHouseReader) -> None:
     server.write(
         block(
             "devices",
@@ -271,13 +273,13 @@ def test_completeness_is_the_union_of_ranges_over_logs_and_epochs(server: Server
     assert found == [(at(0.005), at(0.999))]
 
 
-def test_the_largest_sequence_numbers_do_not_overflow(server: Server, reader: Reader) -> None:
+def test_the_largest_sequence_numbers_do_not_overflow(server: Server, reader: ClickHouseReader) -> None:
     last = 2**63
     server.write(block("devices", {"ranges": [(1, 1), (last, last)], "last_seq": last}))
     assert sorted_rows(reader, "last_seq, missing", "completeness") == [(last, min(last - 2, MOST_MISSING))]
 
 
-def test_what_devices_lack_that_number_by_a_clock_adds_up(server: Server, reader: Reader) -> None:
+def test_what_devices_lack_that_number_by_a_clock_adds_up(server: Server, reader: ClickHouseReader) -> None:
     numbers = {f"clock-{n}": 2**63 - 1 - n for n in range(40)}
     rows = [
         {"device": name, "epoch": epoch, "ranges": [(seq, seq)], "last_seq": seq}
@@ -289,7 +291,7 @@ def test_what_devices_lack_that_number_by_a_clock_adds_up(server: Server, reader
     assert missing == exact == 40 * 3 * MOST_MISSING
 
 
-def test_progress_and_rejections_show_the_newest_of_each(server: Server, reader: Reader) -> None:
+def test_progress_and_rejections_show_the_newest_of_each(server: Server, reader: ClickHouseReader) -> None:
     server.write(
         block("log_progress", {"next_offset": 9, "complete_to": NOON + 2000}), block("rejections", {"line": 1})
     )
@@ -301,7 +303,7 @@ def test_progress_and_rejections_show_the_newest_of_each(server: Server, reader:
 
 
 def test_a_worker_whose_clock_was_ahead_does_not_hide_what_is_stored_after_it_came_right(
-    server: Server, reader: Reader
+    server: Server, reader: ClickHouseReader
 ) -> None:
     ahead, right = NOON + 3_600_000, NOON + 1000
     for offset, complete_to in ((9, ahead), (9, right), (12, right + 1000)):
@@ -311,7 +313,9 @@ def test_a_worker_whose_clock_was_ahead_does_not_hide_what_is_stored_after_it_ca
         ]
 
 
-def test_an_episode_is_as_its_newest_change_says_however_changes_are_written(server: Server, reader: Reader) -> None:
+def test_an_episode_is_as_its_newest_change_says_however_changes_are_written(
+    server: Server, reader: ClickHouseReader
+) -> None:
     cleared = {"change": 2, "what": "cleared", "state": "cleared-unacknowledged", "cleared_at": NOON + 5000}
     for _ in range(2):  # a worker that was started again writes them again
         server.write(block("alarm_changes", cleared), block("alarm_changes", {}))
@@ -320,7 +324,7 @@ def test_an_episode_is_as_its_newest_change_says_however_changes_are_written(ser
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_the_reader_sees_each_view_with_its_columns(reader: Reader, server: Server, view: str) -> None:
+def test_the_reader_sees_each_view_with_its_columns(reader: ClickHouseReader, server: Server, view: str) -> None:
     server.write(*(block(table, {}) for table in TABLES))
     assert list(reader.columns(f"SELECT * FROM gatepulse.{view}{ASKED.get(view, '')}")) == VIEWS[view].split()
 
@@ -332,12 +336,12 @@ def test_there_are_no_other_views_and_none_shows_a_credential(client: Client) ->
 
 
 @pytest.mark.parametrize("table", [*TABLES, "schema_migrations", "corrections_10s"])
-def test_the_reader_cannot_look_behind_the_views(reader: Reader, table: str) -> None:
+def test_the_reader_cannot_look_behind_the_views(reader: ClickHouseReader, table: str) -> None:
     with pytest.raises(StoreRefused, match="The user has no right to this"):
         reader.query(f"SELECT count() FROM gatepulse_store.{table}")
 
 
-def test_the_reader_changes_nothing(reader: Reader) -> None:
+def test_the_reader_changes_nothing(reader: ClickHouseReader) -> None:
     for statement in ("CREATE VIEW gatepulse.mine AS SELECT 1", "DROP VIEW gatepulse.passages", "SET max_threads = 9"):
         with pytest.raises(StoreRefused):
             reader.query(statement)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from streams.codec import CorrectionCodec, PassageCodec, Records, Vocabulary
-from streams.contract import Kind
-from tests.streams.kernels.events import NINE
+from streams.contract.codec import CorrectionCodec, PassageCodec, Records, Vocabulary
+from streams.text import Kind
+from tests.streams.kernels.counts.events import NINE
 
 
 @dataclass(frozen=True)

@@ -15,25 +15,25 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
-from infra.broker import PROTOCOL, EmbeddedBroker
-from infra.child import Child
-from infra.clickhouse import EmbeddedClickHouse
-from infra.ports import LOOPBACK, free_port
-from simulators.corrections import OccupancyCorrection, send_correction
-from simulators.distortion import Distortion
-from simulators.expo import PEAK_DAY
-from simulators.lag import ConsumerLag
-from simulators.ledger import LedgerWriter
-from simulators.plan import Plan, site_time
-from simulators.producer import make_producer
-from simulators.run import Summary, simulate
-from simulators.verify import verify
-from sinks.clickhouse import Reader, StoreAddress
-from streams.clock import SiteClock
-from streams.contract import Topic
+from infra.process.child import Child
+from infra.process.ports import LOOPBACK, free_port
+from infra.servers.broker import PROTOCOL, EmbeddedBroker
+from infra.servers.clickhouse import EmbeddedClickHouse
+from simulators.distortion.settings import Distortion
+from simulators.ledger.ledger import LedgerWriter
+from simulators.scenario.expo.expo import PEAK_DAY
+from simulators.sending.corrections import OccupancyCorrection, send_correction
+from simulators.sending.lag import ConsumerLag
+from simulators.sending.plan import Plan, site_time
+from simulators.sending.producer import make_producer
+from simulators.sending.run import Summary, simulate
+from simulators.verify.verify import verify
+from sinks.clickhouse import ClickHouseReader, StoreAddress
+from streams.contract.events import Topic
+from streams.contract.topics import plans
+from streams.kernels.counts.site_clock import SiteClock
 from streams.settings import Kafka
-from streams.site import load_site
-from streams.topics import plans
+from streams.site.reader import load_site
 
 SITE = load_site("expo")
 SOURCES = (Topic.TURNSTILES.value, Topic.VEHICLES.value, Topic.CORRECTIONS.value)
@@ -67,7 +67,9 @@ class Place:
     def worker(self, **settings: str) -> Iterator[Child]:
         """Run a worker process; kill it in the end if it is still there."""
         child = Child(
-            [sys.executable, "-P", "-m", "infra.cli", "worker"], self.path / "worker.log", self.environment(settings)
+            [sys.executable, "-P", "-m", "infra.cli.main", "worker"],
+            self.path / "worker.log",
+            self.environment(settings),
         )
         child.start()
         try:
@@ -169,9 +171,9 @@ class Place:
         return found
 
     @contextmanager
-    def reader(self) -> Iterator[Reader]:
+    def reader(self) -> Iterator[ClickHouseReader]:
         """Ask the views."""
-        reader = Reader(login(self.store.address.reader, self.store))
+        reader = ClickHouseReader(login(self.store.address.reader, self.store))
         try:
             yield reader
         finally:

@@ -4,7 +4,8 @@ import datetime as dt
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from streams.site import BUILTIN, Site, parse_site
+from streams.site.model import Site
+from streams.site.reader import BUILTIN, parse_site
 
 MINUTE: Final = 60_000
 EXPO: Final = (BUILTIN / "expo.toml").read_text(encoding="utf-8")

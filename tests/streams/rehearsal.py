@@ -9,20 +9,20 @@ import numpy as np
 
 from sinks.memory import MemorySink
 from sinks.rows import TABLES, Block
-from streams.checkpoint import pack, unpack
-from streams.clock import SiteClock
-from streams.contract import Topic
-from streams.counting import Counting, Flusher, Start, Trade
-from streams.kernels import corrections as correction_kernels
-from streams.kernels import snapshot
-from streams.kernels.batch import Rejection
-from streams.kernels.corrections import CorrectionLog
-from streams.kernels.log import LogName
-from streams.kernels.passages import PassageLog
-from streams.kernels.place import Place
-from streams.kernels.snapshot import Plain
-from streams.metrics import Timings
-from tests.streams.kernels.events import PLACE, TIMES
+from streams.contract.events import Topic
+from streams.kernels.counts import corrections as correction_kernels
+from streams.kernels.counts import snapshot
+from streams.kernels.counts.batch import Rejection
+from streams.kernels.counts.corrections import CorrectionLog
+from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.place import Place
+from streams.kernels.counts.site_clock import SiteClock
+from streams.kernels.counts.snapshot import Plain
+from streams.worker.checkpoint import pack, unpack
+from streams.worker.counting import Counting, Flusher, Start, Trade
+from streams.worker.metrics import Timings
+from tests.streams.kernels.counts.events import PLACE, TIMES
 from tests.streams.lines import corrections, persons, records
 
 CLUSTER = "test"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.clock import ClockError, SiteClock
+from streams.kernels.counts.site_clock import ClockError, SiteClock
 
 REAL = 1_800_000_000_000
 SITE = 1_636_243_200_000

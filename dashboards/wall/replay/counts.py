@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dashboards.wall.reading import BEFORE_MINUTES, MINUTE, STEP, FlowRow, GateRow, Span, StepRow
+from dashboards.wall.model.reading import BEFORE_MINUTES, MINUTE, STEP, FlowRow, GateRow, Span, StepRow
+from dashboards.wall.model.scopes import Crossing, Scope, crossings
 from dashboards.wall.replay.timeline import WINDOW, Grid, Ints, Passages
-from dashboards.wall.scopes import Crossing, Scope, crossings
-from streams.contract import Direction, Kind
-from streams.site import Site
+from streams.contract.events import Direction
+from streams.site.model import Site
+from streams.text import Kind
 
 DIRECTIONS: tuple[Direction, Direction] = ("in", "out")
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from dashboards.wall.reading import DeviceRow
-from streams.kernels.identity import MOST_MISSING
+from dashboards.wall.model.reading import DeviceRow
+from streams.kernels.counts.identity import MOST_MISSING
 
 
 class Received(NamedTuple):

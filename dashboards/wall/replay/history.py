@@ -9,17 +9,17 @@ from typing import Final
 
 import numpy as np
 
-from dashboards.wall.queries import Rounds
-from dashboards.wall.reading import MINUTE, LossRow, Reading, TrendReading
+from dashboards.wall.live.queries import Rounds
+from dashboards.wall.model.reading import MINUTE, LossRow, Reading, TrendReading
 from dashboards.wall.replay import questions
-from dashboards.wall.replay.asking import Asking, Store, alarms, queues
-from dashboards.wall.replay.beginning import Beginning
 from dashboards.wall.replay.devices import Received
+from dashboards.wall.replay.initial_state import Beginning
 from dashboards.wall.replay.logs import Progress
-from dashboards.wall.replay.past import Chunk
+from dashboards.wall.replay.state import Chunk
+from dashboards.wall.replay.store import Asking, Store, alarms, queues
 from dashboards.wall.replay.timeline import Ints, Known, Moment, Passages, moment_of
-from streams.clock import SiteClock
-from streams.site import Site
+from streams.kernels.counts.site_clock import SiteClock
+from streams.site.model import Site
 
 CHUNK_MS: Final = 10 * MINUTE
 """Site time that is loaded at once; memory holds what happens in so long."""

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from dashboards.wall.reading import LogRow
+from dashboards.wall.model.reading import LogRow
 from dashboards.wall.replay.timeline import Moment
-from streams.contract import Topic
+from streams.contract.events import Topic
 
 REPLAY = "replay"
 """The cluster of the logs that a corrected replay makes up."""

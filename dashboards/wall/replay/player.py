@@ -12,17 +12,17 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from dashboards.wall import snapshot
-from dashboards.wall.feed import Beat, event, unless_expected
-from dashboards.wall.figures import Snapshot
-from dashboards.wall.options import WallOptions
-from dashboards.wall.reading import Reading, TrendReading, span_of
-from dashboards.wall.replay.asked import Asked
+from dashboards.wall.live.feed import Beat, event, unless_expected
+from dashboards.wall.model import snapshot
+from dashboards.wall.model.figures import Snapshot
+from dashboards.wall.model.options import WallOptions
+from dashboards.wall.model.reading import Reading, TrendReading, span_of
+from dashboards.wall.model.trend import draw
 from dashboards.wall.replay.history import History
+from dashboards.wall.replay.request import Asked
 from dashboards.wall.replay.timeline import moment_of
-from dashboards.wall.trend import draw
-from streams.logs import said_of
-from streams.site import Site
+from streams.logging import said_of
+from streams.site.model import Site
 
 log = structlog.get_logger(__name__)
 

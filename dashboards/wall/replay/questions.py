@@ -5,7 +5,7 @@
 Moments are parameters in milliseconds.
 """
 
-from dashboards.wall.reading import STEP
+from dashboards.wall.model.reading import STEP
 from dashboards.wall.replay.timeline import WINDOW
 
 GATE = "toInt64(transform(toString(entrance), %(entrances)s, %(numbers)s, -1))"

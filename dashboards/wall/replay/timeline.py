@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.clock import SiteClock
+from streams.kernels.counts.site_clock import SiteClock
 
 Known = Literal["then", "corrected"]
 Ints = NDArray[np.int64]

@@ -8,8 +8,8 @@ import numpy as np
 
 from streams.kernels.alarms.inputs import LogFlow, Reading
 from streams.kernels.alarms.rules import AlarmPlace, Gate
-from streams.kernels.batch import Ints
-from streams.kernels.takeup import OF_TIME
+from streams.kernels.counts.batch import Ints
+from streams.kernels.counts.takeup import OF_TIME
 
 _SECOND: Final = 1000
 MOST_COMING: Final = 60

@@ -7,7 +7,7 @@ so that replaying it gives the same episodes.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from streams.kernels.alarms.told import CellsTold, CellTold, LaneTold
+from streams.kernels.counts.live_cells import CellsTold, CellTold, LaneTold
 
 Action = Literal["ack", "shelve", "unshelve"]
 

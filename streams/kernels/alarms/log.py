@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 
-from sinks.rows import Block
 from streams.kernels.alarms.areas import Areas, Leaks
 from streams.kernels.alarms.episodes import Alarm, Episode, episode_rows
 from streams.kernels.alarms.inputs import AlarmInput, Command, LogFlow, Reading
@@ -19,9 +18,10 @@ from streams.kernels.alarms.rules import LEAST_REFUSED, OVERLOAD, AlarmPlace
 from streams.kernels.alarms.set_aside import LATELY_SECONDS, SetAside
 from streams.kernels.alarms.set_aside import RULE as SET_ASIDE
 from streams.kernels.alarms.silence import Silence
-from streams.kernels.batch import Bools, Ints, Rejection
-from streams.kernels.live import Measure
-from streams.kernels.log import LogName, Tally, check_no_hole
+from streams.kernels.counts.batch import Bools, Ints, Rejection
+from streams.kernels.counts.columns import Block
+from streams.kernels.counts.live import Measure
+from streams.kernels.counts.partition_log import LogName, Tally, check_no_hole
 
 PATIENCE_SECONDS: Final = 15
 TOLD_SECONDS: Final = 300

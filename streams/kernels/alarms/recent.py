@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 
 from streams.kernels.alarms.inputs import LogFlow
-from streams.kernels.alarms.told import CellsTold
-from streams.kernels.batch import Bools, Ints
-from streams.kernels.live import Measure
+from streams.kernels.counts.batch import Bools, Ints
+from streams.kernels.counts.live import Measure
+from streams.kernels.counts.live_cells import CellsTold
 
 SPAN: Final = 600
 """Seconds that are kept behind the newest one that was entered."""

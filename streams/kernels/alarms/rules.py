@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from streams.clock import SiteClock
 from streams.kernels.alarms.limits import Limit, LimitRule
+from streams.kernels.counts.site_clock import SiteClock
 
 _SECOND: Final = 1000
 _MINUTE: Final = 60_000

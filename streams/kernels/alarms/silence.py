@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from streams.kernels.alarms.inputs import LogFlow
 from streams.kernels.alarms.rules import Gate
-from streams.kernels.batch import Bools, Floats, Ints
+from streams.kernels.counts.batch import Bools, Floats, Ints
 
 EXPECTED: Final = 16.0
 """Events that should have come at the usual rate before their absence means something."""

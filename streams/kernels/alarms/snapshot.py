@@ -12,10 +12,10 @@ from streams.kernels.alarms.limits import Latch
 from streams.kernels.alarms.log import AlarmLog
 from streams.kernels.alarms.recent import SPAN, Counts, Recent
 from streams.kernels.alarms.rules import AlarmPlace
-from streams.kernels.batch import Ints
-from streams.kernels.live import Measure
-from streams.kernels.log import LogName
-from streams.kernels.snapshot import FORMAT, Plain, check, tally_in, tally_out
+from streams.kernels.counts.batch import Ints
+from streams.kernels.counts.live import Measure
+from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.snapshot import FORMAT, Plain, check, tally_in, tally_out
 
 FEW_ENTRANCES: Final = 256
 """Up to so many, a state is written as versions take it up that know neither steps nor numbers of entrances."""

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from streams.consumer import LARGEST_JOIN
-from streams.kernels.cells import SEGMENT_BITS
+from streams.kernels.counts.cells import SEGMENT_BITS
 from streams.settings import Worker
+from streams.worker.consumer import LARGEST_JOIN
 from tests.benchmarks.growth.traffic import PACE
 
 PARTS: Final = ("decode", "apply", "take", "tell", "totals", "keep")
@@ -15,7 +15,7 @@ Kind = Literal["backlog", "live"]
 _LINE: Final = 209  # bytes
 A_JOIN: Final = LARGEST_JOIN // _LINE
 A_FLUSH: Final = 20_000
-"""What one poll brings at most (`streams/app.py`); a worker that reads a backlog has that much, or more, at a flush."""
+"""What one poll brings at most (`streams/worker/app.py`); with a backlog a flush has at least that."""
 _A_POLL_SECONDS: Final = 0.05
 _A_SEGMENT: Final = 1 << SEGMENT_BITS
 """Passages: a snapshot grows while a segment lasts, and begins anew with the next one."""

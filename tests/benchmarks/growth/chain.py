@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from dashboards.wall.queries import Rounds
+from dashboards.wall.live.queries import Rounds
 from infra.loadtest.watch import ProcessWatch
-from streams.clock import SiteClock
-from streams.site import Site
+from streams.kernels.counts.site_clock import SiteClock
+from streams.site.model import Site
 from tests.benchmarks.growth.places import site
 from tests.benchmarks.growth.plant import Look, Plant, Size, plant
 from tests.benchmarks.growth.traffic import PACE, Traffic

@@ -15,19 +15,19 @@ from typing import Any, Final
 
 import msgspec
 
-from sinks.rows import Block
-from streams.alarms import flow_of
-from streams.app import trade_of
-from streams.checkpoint import pack, unpack
-from streams.clock import SiteClock
-from streams.contract import Topic
-from streams.counting import Trade
+from streams.contract.events import Topic
 from streams.kernels.alarms.inputs import AlarmInput
-from streams.kernels.log import LogName
-from streams.kernels.passages import PassageLog
-from streams.kernels.times import TimeRules
-from streams.kernels.totals import entrance_totals
+from streams.kernels.counts.columns import Block
+from streams.kernels.counts.entrance_totals import entrance_totals
+from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.site_clock import SiteClock
+from streams.kernels.counts.times import TimeRules
 from streams.settings import Worker
+from streams.worker.alarm_inputs import flow_of
+from streams.worker.app import trade_of
+from streams.worker.checkpoint import pack, unpack
+from streams.worker.counting import Trade
 from tests.benchmarks.growth.cases import A_FLUSH, A_JOIN, PARTS, Case, Measured
 from tests.benchmarks.growth.places import site
 from tests.benchmarks.growth.traffic import Traffic

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from streams.site import Site, parse_site
+from streams.site.model import Site
+from streams.site.reader import parse_site
 
 CATEGORIES: Final = ("guest", "exhibitor", "visitor", "media", "staff", "security")
 """As many as the expo has."""

@@ -16,13 +16,13 @@ from typing import Any, Final
 from confluent_kafka import Consumer, Producer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
-from infra.clickhouse import EmbeddedClickHouse
-from infra.clickhouse_config import Login
-from infra.kafka.server import KafkaServer
+from infra.servers.clickhouse import EmbeddedClickHouse
+from infra.servers.clickhouse_config import Login
+from infra.servers.kafka.server import KafkaServer
 from sinks import schema
-from sinks.clickhouse import Reader, StoreAddress, connect
-from streams import topics
-from streams.contract import Topic
+from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
+from streams.contract import topics
+from streams.contract.events import Topic
 from streams.settings import Kafka
 from tests.benchmarks.growth.kernels import WrongCountError
 from tests.benchmarks.growth.places import profile
@@ -79,8 +79,8 @@ class Plant:
     def __init__(self, folder: Path, size: Size, broker: KafkaServer, store: EmbeddedClickHouse) -> None:
         self.folder, self.size, self.broker, self.store = folder, size, broker, store
         self.workers: list[Kept] = []
-        self.reader = Reader(_login(store, store.address.reader))
-        self.owner = Reader(_login(store, store.address.owner))
+        self.reader = ClickHouseReader(_login(store, store.address.reader))
+        self.owner = ClickHouseReader(_login(store, store.address.owner))
         self._producer = Producer(
             {
                 "bootstrap.servers": broker.bootstrap,
@@ -111,7 +111,7 @@ class Plant:
 
     def add_workers(self, number: int) -> None:
         """Start so many more workers."""
-        command = [sys.executable, "-P", "-m", "infra.cli", "worker"]
+        command = [sys.executable, "-P", "-m", "infra.cli.main", "worker"]
         for _ in range(number):
             name = f"worker-{len(self.workers) + 1}"
             self.workers.append(Kept(name, command, self.folder / f"{name}.log", self._environment(name)))

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.codec import PassageCodec
-from streams.kernels.batch import Batch
-from streams.site_views import vocabulary_of
+from streams.contract.codec import PassageCodec
+from streams.kernels.counts.batch import Batch
+from streams.site.kernel_views import vocabulary_of
 from tests.benchmarks.growth.kernels import START_MS
 from tests.benchmarks.growth.places import WrongSizeError, lanes_of, profile, site
 from tests.benchmarks.growth.traffic import ON_THE_WAY_MS, Slice, Traffic

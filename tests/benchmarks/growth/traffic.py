@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.codec import Records
-from streams.contract import DIRECTIONS
-from streams.site import Site
+from streams.contract.codec import Records
+from streams.contract.events import DIRECTIONS
+from streams.site.model import Site
 
 Ints = NDArray[np.int64]
 

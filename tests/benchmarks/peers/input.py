@@ -13,13 +13,13 @@ import numpy as np
 from confluent_kafka import Producer
 from kafka.admin import KafkaAdminClient
 
-from simulators.day import PASSED, PERSON, Day
-from simulators.expo import expo_days
-from simulators.messages import Message, make_messages
-from streams import topics
-from streams.contract import DIRECTIONS, Topic
+from simulators.scenario.day import PASSED, PERSON, Day
+from simulators.scenario.expo.expo import expo_days
+from simulators.sending.messages import Message, make_messages
+from streams.contract import topics
+from streams.contract.events import DIRECTIONS, Topic
 from streams.settings import Kafka
-from streams.site import load_site
+from streams.site.reader import load_site
 from tests.benchmarks.peers.job import MINUTE_MS, Window
 
 PARTITIONS: Final = 4

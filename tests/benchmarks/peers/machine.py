@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from infra.kafka.install import VERSION
+from infra.servers.kafka.install import VERSION
 from tests.benchmarks.peers.contender import PEERS_PYTHON
 
 _PEERS: Final = ("bytewax", "pathway", "quixstreams", "faust-streaming", "confluent-kafka", "orjson")

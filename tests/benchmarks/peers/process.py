@@ -12,7 +12,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from infra.child import Child
+from infra.process.child import Child
 
 SERVERS_CORE: Final = min(os.sched_getaffinity(0))
 CONTENDER_CORE: Final = max(os.sched_getaffinity(0))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from infra.kafka.server import KafkaServer
-from simulators.day import Day
-from streams.contract import Topic
+from infra.servers.kafka.server import KafkaServer
+from simulators.scenario.day import Day
+from streams.contract.events import Topic
 from tests.benchmarks.peers import input as events_input
 from tests.benchmarks.peers.contender import Contender, Measured, Place
 from tests.benchmarks.peers.input import Feed

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.kafka.server import KafkaServer
-from streams.contract import Topic
+from infra.servers.kafka.server import KafkaServer
+from streams.contract.events import Topic
 from tests.benchmarks.peers.contender import Place
 from tests.benchmarks.peers.contenders import gatepulse
 from tests.benchmarks.peers.input import Feed, delete_others, fill, persons

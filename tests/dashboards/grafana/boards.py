@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from dashboards.grafana.clickhouse import PLUGIN
 from dashboards.grafana.files import dashboards_of
-from streams.site import Site, load_site, parse_site
+from streams.site.model import Site
+from streams.site.reader import load_site, parse_site
 from tests.dashboards.place import SITE as NASTY_SITE
 from tests.simulators.small_site import PROFILE, SITE
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from clickhouse_driver import Client
 
-from infra.clickhouse import EmbeddedClickHouse
+from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks import schema
-from sinks.clickhouse import Reader, StoreAddress
+from sinks.clickhouse import ClickHouseReader, StoreAddress
 from tests.dashboards.grafana import day
 from tests.dashboards.grafana.boards import everything
 from tests.dashboards.grafana.macros import Range, expand
@@ -38,16 +38,16 @@ def owner(clickhouse: EmbeddedClickHouse) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def empty(owner: Client, clickhouse: EmbeddedClickHouse) -> Iterator[Reader]:  # noqa: ARG001 - the schema is needed
+def empty(owner: Client, clickhouse: EmbeddedClickHouse) -> Iterator[ClickHouseReader]:  # noqa: ARG001 - the schema is needed
     """Yield a reader of a store with nothing in it."""
     where = clickhouse.address
-    reader = Reader(StoreAddress(where.host, where.port, where.reader.user, where.reader.password))
+    reader = ClickHouseReader(StoreAddress(where.host, where.port, where.reader.user, where.reader.password))
     yield reader
     reader.close()
 
 
 @pytest.fixture(scope="module")
-def reader(owner: Client, empty: Reader, tmp_path_factory: pytest.TempPathFactory) -> Reader:
+def reader(owner: Client, empty: ClickHouseReader, tmp_path_factory: pytest.TempPathFactory) -> ClickHouseReader:
     """Return a reader of a store with the day in it."""
     day.store(owner, day.draw(), tmp_path_factory.mktemp("day"))
     day.store_judgements(owner)
@@ -55,7 +55,7 @@ def reader(owner: Client, empty: Reader, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture
-def ask(reader: Reader) -> Ask:
+def ask(reader: ClickHouseReader) -> Ask:
     """Return what runs a panel's SQL over the day: `step` in seconds, `chosen` values of variables."""
 
     def asked(sql: str, *, step: int = 60, end: int = day.STOP, **chosen: list[str]) -> list[tuple[Any, ...]]:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from clickhouse_driver import Client
 
-from simulators.ledger import LedgerWriter, read_ledger
-from tests.simulators.reference import fill
+from simulators.ledger.ledger import LedgerWriter, read_ledger
 from tests.simulators.small_site import MIDNIGHT, SITE, at, columns, correction, passage
+from tests.simulators.verify.reference import fill
 
 SIZE = 4000
 HOUR, MINUTE = 3_600_000, 60_000

@@ -16,7 +16,7 @@ WRONG = "glsa_other"
 def gatepulse(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GATEPULSE_", "GRAFANA_"))}
     return subprocess.run(
-        [sys.executable, "-m", "infra.cli", "dashboards", *map(str, arguments)],
+        [sys.executable, "-m", "infra.cli.main", "dashboards", *map(str, arguments)],
         capture_output=True, text=True, check=False, timeout=120, env=kept | environment,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards.grafana.files import dashboards_of, in_sight
 from dashboards.grafana.theme import COLOURS
-from streams.site import Site
+from streams.site.model import Site
 from tests.dashboards.grafana.boards import EXPO, PERSONS_ONLY, SITES, VEHICLES_ONLY, everything, queries
 
 BOARDS = dashboards_of(EXPO)

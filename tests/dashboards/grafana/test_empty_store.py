@@ -5,7 +5,7 @@ from clickhouse_driver import Client
 
 from dashboards.grafana import gate_questions as gates
 from dashboards.grafana import questions
-from sinks.clickhouse import Reader
+from sinks.clickhouse import ClickHouseReader
 from tests.dashboards.grafana.boards import everything, queries
 from tests.dashboards.grafana.day import START, STOP
 from tests.dashboards.grafana.macros import Range, expand
@@ -24,17 +24,17 @@ FIGURES = {
 }
 
 
-def test_every_query_runs_on_an_empty_store(empty: Reader) -> None:
+def test_every_query_runs_on_an_empty_store(empty: ClickHouseReader) -> None:
     for query in queries(SITE):
         empty.query(expand(query.target["rawSql"], SPAN))
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_a_figure_is_unknown_while_nothing_was_heard(figure: str, empty: Reader) -> None:
+def test_a_figure_is_unknown_while_nothing_was_heard(figure: str, empty: ClickHouseReader) -> None:
     assert empty.query(expand(FIGURES[figure], SPAN)) == [(None,)]
 
 
-def test_no_open_alarm_is_said_only_while_alarms_are_judged(empty: Reader, owner: Client) -> None:
+def test_no_open_alarm_is_said_only_while_alarms_are_judged(empty: ClickHouseReader, owner: Client) -> None:
     put = (
         "INSERT INTO gatepulse_store.log_progress (log, cluster, topic, next_offset, complete_to) "
         "SELECT 'live/alarm.inputs/0', 'live', 'alarm.inputs', {}, now64(3) - INTERVAL {} SECOND"

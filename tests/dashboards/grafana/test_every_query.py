@@ -6,8 +6,8 @@ import pytest
 
 from dashboards.grafana.names import literal
 from dashboards.grafana.provisioning import Sources, data_sources
-from sinks.clickhouse import Reader
-from streams.site import Site
+from sinks.clickhouse import ClickHouseReader
+from streams.site.model import Site
 from tests.dashboards.grafana.boards import SITES, everything, queries
 from tests.dashboards.grafana.day import START, STOP
 from tests.dashboards.grafana.macros import Range, expand
@@ -21,7 +21,9 @@ KNOWN_TYPES = re.compile(
 
 
 @pytest.mark.parametrize("site", SITES.values(), ids=SITES)
-def test_every_query_runs_as_the_reader_and_answers_in_types_that_the_plugin_knows(site: Site, reader: Reader) -> None:
+def test_every_query_runs_as_the_reader_and_answers_in_types_that_the_plugin_knows(
+    site: Site, reader: ClickHouseReader
+) -> None:
     span = Range(START, STOP, 60, everything(site))
     ran = 0
     for query in queries(site):
@@ -36,20 +38,20 @@ def test_every_query_runs_as_the_reader_and_answers_in_types_that_the_plugin_kno
     assert ran > 30
 
 
-def test_the_reader_lets_the_plugin_limit_the_time_of_a_query(reader: Reader) -> None:
+def test_the_reader_lets_the_plugin_limit_the_time_of_a_query(reader: ClickHouseReader) -> None:
     seconds = int(data_sources(Sources())["datasources"][0]["jsonData"]["queryTimeout"])
     for most in (seconds, seconds + 5):  # the plugin's client adds some to what is configured
         assert reader.query(f"SELECT 1 SETTINGS max_execution_time = {most}") == [(1,)]
 
 
-def test_every_query_shows_something_of_the_day(reader: Reader) -> None:
+def test_every_query_shows_something_of_the_day(reader: ClickHouseReader) -> None:
     span = Range(START, STOP, 60, everything(SITE))
     empty = [str(query) for query in queries(SITE) if not reader.query(expand(query.target["rawSql"], span))]
     assert [each for each in empty if "Yellow alarms" not in each] == []
 
 
 @pytest.mark.parametrize("text", ["it's", "back\\slash", "${entrance} $__toTime", "两\n行", "\\'); --"])
-def test_a_title_comes_out_as_it_went_in(text: str, reader: Reader) -> None:
+def test_a_title_comes_out_as_it_went_in(text: str, reader: ClickHouseReader) -> None:
     sql = f"SELECT {literal(text)}"
     assert "$" not in sql
     assert reader.query(sql) == [(text,)]

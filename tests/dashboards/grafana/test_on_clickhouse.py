@@ -14,8 +14,8 @@ from dashboards.grafana import gate_questions as gates
 from dashboards.grafana import questions
 from dashboards.grafana.names import both, subjects
 from dashboards.grafana.spans import day_of
-from sinks.clickhouse import Reader
-from streams.site import Kind
+from sinks.clickhouse import ClickHouseReader
+from streams.text import Kind
 from tests.dashboards.grafana.conftest import Ask
 from tests.dashboards.grafana.day import END, MINUTE, START, STOP, Passages
 from tests.simulators.small_site import MIDNIGHT, SITE
@@ -67,7 +67,7 @@ def test_a_past_range_shows_the_day_in_which_it_ends(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(("zone", "day", "starts"), [*ODD_DAYS, *REPEATED])
-def test_today_is_the_sites_day_on_odd_days_too(reader: Reader, zone: str, day: dt.date, starts: str) -> None:
+def test_today_is_the_sites_day_on_odd_days_too(reader: ClickHouseReader, zone: str, day: dt.date, starts: str) -> None:
     """Every quarter of an hour, from the day before to the day after."""
     site = expo(zone, starts)
     begin, end = site.days.bounds(day)

@@ -6,7 +6,7 @@ import pytest
 
 from dashboards.grafana.files import dashboards_of
 from dashboards.grafana.push import PushError, WrongAddressError, push
-from infra.ports import free_port
+from infra.process.ports import free_port
 from tests.dashboards.grafana.double import Grafana, running
 from tests.simulators.small_site import SITE
 

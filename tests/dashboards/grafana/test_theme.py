@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dashboards.wall
 from dashboards.grafana.theme import CAPACITY_STEPS, COLOURS
-from dashboards.wall.figures import LEVELS
+from dashboards.wall.model.figures import LEVELS
 
 CSS = (Path(dashboards.wall.__file__).parent / "static" / "wall.css").read_text(encoding="utf-8")
 

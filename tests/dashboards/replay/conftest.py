@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.clickhouse import EmbeddedClickHouse
+from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks.clickhouse import StoreAddress
 from tests.dashboards.replay.stage import Stage
 

@@ -11,27 +11,29 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from dashboards.wall.figures import Snapshot
-from dashboards.wall.queries import Rounds
+from dashboards.wall.live.queries import Rounds
+from dashboards.wall.model.figures import Snapshot
+from dashboards.wall.model.snapshot import take
+from dashboards.wall.model.trend import Trend, draw
 from dashboards.wall.replay.history import CHUNK_MS, History
 from dashboards.wall.replay.timeline import Known
-from dashboards.wall.snapshot import take
-from dashboards.wall.trend import Trend, draw
 from sinks import schema
-from sinks.clickhouse import ClickHouseSink, Reader, StoreAddress, connect
-from sinks.rows import TABLES, Block
-from streams.clock import SiteClock, real_now
-from streams.kernels.log import LogName
-from streams.kernels.passages import PassageLog
-from streams.kernels.place import Gate, Place
-from streams.kernels.rows import rejection_rows
-from streams.kernels.takeup import Problem
-from streams.kernels.times import TimeRules
-from streams.notes import Loss, Notes, SiteTime
-from streams.site import Opening, Site
+from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress, connect
+from sinks.rows import TABLES
+from streams.clock import real_now
+from streams.kernels.counts.columns import Block
+from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.place import Gate, Place
+from streams.kernels.counts.rows import rejection_rows
+from streams.kernels.counts.site_clock import SiteClock
+from streams.kernels.counts.takeup import Problem
+from streams.kernels.counts.times import TimeRules
+from streams.site.model import Opening, Site
+from streams.sources.notes import Loss, Notes, SiteTime
 from tests.dashboards.place import LIMITS, at
 from tests.dashboards.place import SITE as SMALL
-from tests.streams.kernels.events import HORIZON, SUSPECT, Event, batch
+from tests.streams.kernels.counts.events import HORIZON, SUSPECT, Event, batch
 
 SITE = replace(SMALL, opening=Opening(((0, 24 * 60),) * 7))
 """The small site, open day and night: its trends go on at any hour."""
@@ -78,7 +80,7 @@ class Stage:
         """Lay out the schema."""
         self.client = connect(self.owner)
         schema.apply(self.client)
-        self.asked = Reader(self.reader)
+        self.asked = ClickHouseReader(self.reader)
         self.clear()
 
     def clear(self, site: Site = SITE, *, begin: int = TWENTY_PAST) -> None:

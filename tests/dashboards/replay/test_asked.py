@@ -2,8 +2,8 @@
 
 import pytest
 
-from dashboards.wall.acknowledgement import Refused
-from dashboards.wall.replay.asked import Asked, check_recorded, read_asked
+from dashboards.wall.model.acknowledgement import Refused
+from dashboards.wall.replay.request import Asked, check_recorded, read_asked
 from tests.dashboards.place import ZONE, at
 from tests.streams.places import BERLIN_LONG, expo, ms
 

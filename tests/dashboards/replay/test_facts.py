@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
-from dashboards.wall.figures import Snapshot
-from dashboards.wall.reading import Reading
+from dashboards.wall.model.figures import Snapshot
+from dashboards.wall.model.reading import Reading
 from sinks import schema
-from sinks.rows import TABLES, Block
-from streams.kernels.place import Gate
-from streams.site import Site
+from sinks.rows import TABLES
+from streams.kernels.counts.columns import Block
+from streams.kernels.counts.place import Gate
+from streams.site.model import Site
 from tests.dashboards.place import at, gate
 from tests.dashboards.replay.stage import SITE, TWENTY_PAST, Corrected, Delivery, Stage
 from tests.sinks.deliveries import settle
-from tests.streams.kernels.events import PLACE, Event
+from tests.streams.kernels.counts.events import PLACE, Event
 from tests.streams.places import BERLIN_LONG, BERLIN_SHORT, ms
 
 MINUTE = 60_000

@@ -11,12 +11,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from dashboards.wall.options import WallOptions
-from dashboards.wall.replay.asked import Asked
+from dashboards.wall.http.replay_routes import MOST, Connection
+from dashboards.wall.model.options import WallOptions
 from dashboards.wall.replay.history import History
 from dashboards.wall.replay.player import Player
-from dashboards.wall.replay.routes import MOST, Connection
-from sinks.clickhouse import Reader
+from dashboards.wall.replay.request import Asked
+from sinks.clickhouse import ClickHouseReader
 from sinks.sink import StoreRefused, StoreUnavailable
 from tests.dashboards import sources
 from tests.dashboards.place import at
@@ -35,7 +35,7 @@ def options(stage: Stage) -> WallOptions:
 @contextmanager
 def wall(stage: Stage, connect: Callable[[], Connection] | None = None) -> Iterator[int]:
     """Serve a wall with replays until the block ends; its port."""
-    connect = connect or (lambda: Reader(stage.reader))
+    connect = connect or (lambda: ClickHouseReader(stage.reader))
     with sources.wall(HandSource(), options(stage), site=SITE, connect=connect) as running:
         yield running.port
 
@@ -239,7 +239,7 @@ def test_a_display_that_leaves_lets_go_of_its_connection(stage: Stage) -> None:
     seed(stage)
     closed = threading.Event()
 
-    class Noting(Reader):
+    class Noting(ClickHouseReader):
         def close(self) -> None:
             super().close()
             closed.set()

@@ -4,12 +4,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.wall.reading import DeviceRow
+from dashboards.wall.model.reading import DeviceRow
 from dashboards.wall.replay.devices import Received, ReceivedThen, holes
 from dashboards.wall.replay.inside import Correction, anchors, course, effects
 from dashboards.wall.replay.logs import Logs, Parked, Progress
 from dashboards.wall.replay.timeline import WINDOW, Moment, Waiting, moment_of
-from streams.clock import SiteClock
+from streams.kernels.counts.site_clock import SiteClock
 
 START = 100 * WINDOW
 

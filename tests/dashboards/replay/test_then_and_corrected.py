@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.dashboards.replay.stage import SITE, TWENTY_PAST, Corrected, Delivery, Stage
-from tests.streams.kernels.events import Event
+from tests.streams.kernels.counts.events import Event
 
 MINUTE = 60_000
 HALF_HOUR = 30 * MINUTE

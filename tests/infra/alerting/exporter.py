@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from infra.ports import lasting_port
+from infra.process.ports import lasting_port
 
 
 @dataclass

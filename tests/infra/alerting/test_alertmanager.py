@@ -11,8 +11,8 @@ import pytest
 
 from infra.alerting.config import Places, alertmanager_config
 from infra.alerting.server import AlertmanagerServer, RelayServer
-from infra.ports import lasting_port
-from streams.site import load_site
+from infra.process.ports import lasting_port
+from streams.site.reader import load_site
 from tests.infra.alerting.programs import needs_prometheus
 from tests.infra.processes import eventually, running
 from tests.infra.relay.chats import Chat, chatting

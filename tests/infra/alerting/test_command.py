@@ -6,8 +6,8 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from infra.alerting.command import alerting_app
-from infra.relay.command import relay
+from infra.cli.alerting import alerting_app
+from infra.cli.relay import relay
 from tests.infra.alerting.programs import checked, needs_prometheus
 from tests.infra.relay.samples import settings
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.alerting.config import RULES, Places, alertmanager_config, prometheus_config
-from streams.site import load_site
+from streams.site.reader import load_site
 from tests.infra.alerting.programs import checked, needs_prometheus
 
 EXPO = load_site("expo")

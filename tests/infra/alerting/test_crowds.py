@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from simulators.incidents.stage import Stage
 from simulators.incidents.traffic import Ground
-from streams.site import parse_site
+from streams.site.reader import parse_site
 from tests.infra.alerting.crowds import GAP, PERIOD, PERSONS, RULE, crowds, due, entrance_ids, profile
 
 BEGIN = 1_762_909_200_000

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from infra.alerting.config import Places, alertmanager_config, prometheus_config
 from infra.alerting.server import AlertmanagerServer, LoopbackServer, PrometheusServer, RelayServer
-from infra.ports import lasting_port
-from streams.site import load_site
+from infra.process.ports import lasting_port
+from streams.site.reader import load_site
 from tests.infra.alerting.exporter import Exporter
 from tests.infra.alerting.programs import needs_prometheus
 from tests.infra.processes import alive, eventually, kill, running

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.delivery import WrongRelayError, delivery, read_relay
-from infra.ports import PortTaken, lasting_port
-from infra.supervisor import Supervisor
-from streams.site import BUILTIN, load_site
+from infra.process.ports import PortTaken, lasting_port
+from infra.process.supervisor import Supervisor
+from infra.stack.alarm_delivery import WrongRelayError, delivery, read_relay
+from streams.site.reader import BUILTIN, load_site
 from tests.e2e.conftest import running
 from tests.e2e.demos import Demo
 from tests.e2e.test_end import END_WITHIN

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from infra.alerting.receiver import MessageError, Receiver
-from infra.relay.letter import Letter, Waiting
+from infra.relay.message import Letter, Waiting
 from infra.relay.notice import PLATFORM, Notice
 from infra.relay.robots import Request, request, webhook_signature
 from tests.infra.relay.samples import EXPO, WEBHOOK_SECRET, notice, robot

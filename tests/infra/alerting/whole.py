@@ -15,14 +15,14 @@ from typing import Any, Final, Self
 
 from kafka import KafkaProducer
 
-from infra.delivery import Delivery
-from infra.ports import lasting_port
+from infra.process.ports import lasting_port
+from infra.process.supervisor import Supervisor
 from infra.relay.options import load_options
-from infra.supervisor import Supervisor
-from infra.venue import PARTITIONS, Venue
-from sinks.clickhouse import Reader
-from streams.clock import SiteClock
-from streams.contract import Topic
+from infra.stack.alarm_delivery import Delivery
+from infra.stack.local_stack import PARTITIONS, Venue
+from sinks.clickhouse import ClickHouseReader
+from streams.contract.events import Topic
+from streams.kernels.counts.site_clock import SiteClock
 from tests.infra.alerting.crowds import RULE, ZONES, Lanes
 from tests.infra.processes import alive, eventually
 from tests.infra.relay.chats import Chat, chatting
@@ -96,7 +96,7 @@ class Whole:
         return self._ask(_MADE)
 
     def _ask(self, sql: str) -> int:
-        reader = Reader(self.venue.reader)
+        reader = ClickHouseReader(self.venue.reader)
         try:
             return int(reader.query(sql, {"rule": RULE})[0][0])
         finally:

@@ -7,7 +7,7 @@ from infra.loadtest.cause import Cause, Use
 from infra.loadtest.measure import Measured
 from infra.loadtest.report import Limit, Result, Setup
 from infra.loadtest.waiting import Second, Waits
-from simulators.report import Verdict, ViewResult
+from simulators.verify.report import Verdict, ViewResult
 
 STORED = Waits(1_000, 0, 400, 700, 950, 990, 999, ((0, 10), (50, 400), (99, 950), (100, 999)))
 WALL = Waits(300, 0, 900, 1_400, 1_800, 1_900, 1_950, ((0, 200), (50, 900), (100, 1_950)))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from simulators.ledger import SCHEMAS, LedgerWriter, read_ledger
+from simulators.ledger.ledger import SCHEMAS, LedgerWriter, read_ledger
 from tests.e2e.demos import command, surroundings
 from tests.infra.processes import needs_kafka
 

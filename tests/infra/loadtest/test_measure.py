@@ -9,8 +9,8 @@ from infra.loadtest.measure import Seen, measure, reached, read_delivered, uses
 from infra.loadtest.order import DUE
 from infra.loadtest.waiting import Looks
 from infra.loadtest.watch import Sample
-from simulators.ledger import SCHEMAS, LedgerWriter
-from streams.site import load_site
+from simulators.ledger.ledger import SCHEMAS, LedgerWriter
+from streams.site.reader import load_site
 
 EXPO = load_site("expo")
 GATE = next(each for each in EXPO.entrances if each.boundary and each.kind == "person")

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from infra.clickhouse import EmbeddedClickHouse
 from infra.loadtest import chain as chains
 from infra.loadtest import options, shape
 from infra.loadtest.chain import NotOnThisMachineError, StoreHasCountsError, WrongLoadError
 from infra.loadtest.options import LoadOptions
 from infra.loadtest.order import Curve
 from infra.loadtest.run import run_loadtest
-from simulators.distort import UnknownDeviceError
-from simulators.distortion import DistortionError
+from infra.servers.clickhouse import EmbeddedClickHouse
+from simulators.distortion.distort import UnknownDeviceError
+from simulators.distortion.settings import DistortionError
 from sinks import schema
 from sinks.clickhouse import StoreAddress, connect
 from streams.settings import Clock, Kafka, Settings, Store

@@ -9,8 +9,8 @@ import pytest
 from infra.loadtest import shape
 from infra.loadtest.order import Curve, Order, read_order, write_order
 from infra.loadtest.programme import NothingToSendError, Share, make_share
-from simulators.distortion import Distortion
-from streams.site import load_site
+from simulators.distortion.settings import Distortion
+from streams.site.reader import load_site
 
 EXPO = load_site("expo")
 

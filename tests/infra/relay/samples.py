@@ -9,7 +9,9 @@ from typing import Any
 
 from infra.relay.notice import Notice
 from infra.relay.options import RobotOptions
-from streams.site import Site, Title, load_site
+from streams.site.model import Site
+from streams.site.reader import load_site
+from streams.text import Text
 
 RAISED = 1_762_909_200_000  # 2025-11-12 09:00:00 in Shanghai
 EXPO = load_site("expo")
@@ -87,5 +89,5 @@ def settings(folder: Path, chats: Mapping[str, str], *, port: int) -> str:
 
 def titled(site: Site, entrance: str, title: str) -> Site:
     """Return the site with an entrance called so, in both languages."""
-    changed = (replace(each, title=Title(title, title)) if each.id == entrance else each for each in site.entrances)
+    changed = (replace(each, title=Text(title, title)) if each.id == entrance else each for each in site.entrances)
     return replace(site, entrances=tuple(changed))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.relay.letter import Letter, compose
+from infra.relay.message import Letter, compose
 from infra.relay.outbox import KEPT_MS, REVIVED_MS, Outbox, OutboxError
 from tests.infra.relay.samples import notice
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from infra.alerting.server import RelayServer
-from infra.ports import lasting_port
+from infra.process.ports import lasting_port
 from tests.infra.processes import alive, eventually, kill, running
 from tests.infra.relay.chats import Chat, chatting
 from tests.infra.relay.samples import alert, episode_alert, settings, webhook

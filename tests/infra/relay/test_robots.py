@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from infra.relay.letter import Letter, Waiting
+from infra.relay.message import Letter, Waiting
 from infra.relay.robots import Later, Refused, Taken, judge, request, webhook_signature
 from tests.infra.relay.samples import RAISED, notice, robot
 

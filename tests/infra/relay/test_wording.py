@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.relay.letter import Letter, Waiting
+from infra.relay.message import Letter, Waiting
 from infra.relay.notice import LEVELS, Notice
 from infra.relay.wording import Wording
 from tests.infra.relay.samples import EXPO, RAISED, notice, titled

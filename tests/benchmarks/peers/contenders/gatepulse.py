@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from infra.clickhouse import ClickHouseError, EmbeddedClickHouse
+from infra.servers.clickhouse import ClickHouseError, EmbeddedClickHouse
 from sinks import schema
-from sinks.clickhouse import Reader, StoreAddress, connect
+from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
 from sinks.sink import StoreError
-from streams.contract import Topic
+from streams.contract.events import Topic
 from tests.benchmarks.peers.contender import PROJECT, Measured, Place, run_program
 from tests.benchmarks.peers.input import PARTITIONS, Feed
 from tests.benchmarks.peers.job import Answer, Window, now_ms
@@ -94,8 +94,8 @@ def _measure(place: Place, feed: Feed, store: EmbeddedClickHouse) -> Measured:
         "STORE__READER": address.reader.user,
         "STORE__READER_PASSWORD": address.reader.password,
     }
-    reader = Reader(StoreAddress(address.host, address.port, address.reader.user, address.reader.password))
-    command = [sys.executable, "-P", "-m", "infra.cli", "worker"]
+    reader = ClickHouseReader(StoreAddress(address.host, address.port, address.reader.user, address.reader.password))
+    command = [sys.executable, "-P", "-m", "infra.cli.main", "worker"]
     deadline = place.deadline
     try:
         with Pinned(command, place.folder / "said.log", env=environment(place, **settings)) as worker:
@@ -110,11 +110,11 @@ def _measure(place: Place, feed: Feed, store: EmbeddedClickHouse) -> Measured:
         reader.close()
 
 
-def _received(reader: Reader, topic: str) -> int:
+def _received(reader: ClickHouseReader, topic: str) -> int:
     return int(reader.query(_DONE, {"topic": topic})[0][0])
 
 
-def _counts(reader: Reader) -> dict[Window, int]:
+def _counts(reader: ClickHouseReader) -> dict[Window, int]:
     return {(entrance, direction, minute): n for entrance, direction, minute, n in reader.query(_COUNTS)}
 
 

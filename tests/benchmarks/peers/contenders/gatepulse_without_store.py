@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from unittest.mock import patch
 
-from sinks.rows import CLAIM, TABLES, Block
+from sinks.rows import CLAIM, TABLES
 from sinks.sink import as_list, merged
-from streams import worker
+from streams.kernels.counts.columns import Block
 from streams.settings import load_settings
+from streams.worker import main as worker
 from tests.benchmarks.peers.job import Job, answer, now_ms, read_job
 
 _CELL = tuple(TABLES["counts_1m"].key)
@@ -52,7 +53,7 @@ class Discard:
 
 
 class Unknown:
-    """`streams.notes.Notes` of a store that knows nothing and notes nothing: every partition is new to it."""
+    """`streams.sources.notes.Notes` of a store that knows nothing and notes nothing: every partition is new to it."""
 
     def __init__(self, *_: object) -> None:
         """Take whatever is set up."""

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from infra.kafka.install import VERSION, library
+from infra.servers.kafka.install import VERSION, library
 from tests.benchmarks.peers.contender import Measured, Place, run_program
 from tests.benchmarks.peers.input import Feed
 from tests.benchmarks.peers.process import ContenderFailed

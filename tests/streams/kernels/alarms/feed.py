@@ -9,8 +9,8 @@ from streams.kernels.alarms.inputs import AlarmInput, Command, Inside, LogFlow, 
 from streams.kernels.alarms.log import AlarmBatch, AlarmLog
 from streams.kernels.alarms.rules import RULES, AlarmPlace, Gate
 from streams.kernels.alarms.snapshot import freeze, thaw
-from streams.kernels.live import Measure
-from streams.kernels.log import LogName
+from streams.kernels.counts.live import Measure
+from streams.kernels.counts.partition_log import LogName
 
 TEN: Final = 1_763_604_000
 """2025-11-20 10:00:00 in Shanghai, in seconds: a full minute."""

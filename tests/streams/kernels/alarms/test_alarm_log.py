@@ -12,8 +12,8 @@ from streams.kernels.alarms.episodes import Episode
 from streams.kernels.alarms.inputs import Command, LogFlow
 from streams.kernels.alarms.log import AlarmBatch
 from streams.kernels.alarms.rules import RULES, Gate
-from streams.kernels.live import Measure
-from streams.kernels.log import HoleError
+from streams.kernels.counts.live import Measure
+from streams.kernels.counts.partition_log import HoleError
 from tests.streams.kernels.alarms.feed import DENIED, IN, TEN, UNWELL, Feed, crowd, gate, told
 
 GATES = [gate("N1"), gate("N2")]

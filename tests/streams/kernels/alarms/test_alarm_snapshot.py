@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.checkpoint import pack, unpack
 from streams.kernels.alarms import snapshot
 from streams.kernels.alarms.inputs import Inside, LogFlow, Reading, SourceProblem
 from streams.kernels.alarms.log import AlarmLog
 from streams.kernels.alarms.recent import SPAN
 from streams.kernels.alarms.snapshot import freeze, thaw
-from streams.kernels.live import Measure
+from streams.kernels.counts.live import Measure
+from streams.worker.checkpoint import pack, unpack
 from tests.streams.kernels.alarms.feed import DENIED, IN, NAME, OUT, TEN, Events, Feed, gate
 
 Other = Callable[[AlarmLog], dict[str, Any]]

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from streams.kernels.alarms.inputs import LogFlow
 from streams.kernels.alarms.recent import SPAN, TOLD_AGAIN, Recent
-from streams.kernels.alarms.told import CellsTold
-from streams.kernels.live import Measure
+from streams.kernels.counts.live import Measure
+from streams.kernels.counts.live_cells import CellsTold
 
 NOON = 1_763_611_200
 """2025-11-20 12:00:00 in Shanghai, in seconds."""

@@ -1,0 +1,1 @@
+"""The live figures of the wall: one round of queries at a time, shared by all displays."""

@@ -1,0 +1,234 @@
+"""One round of queries at a time for all displays; each display takes the newest snapshot when it is ready for it.
+
+There are no queues: a display that reads slowly misses snapshots and costs no memory. Read next: `server.py`.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+from sse_starlette import ServerSentEvent
+
+from dashboards.wall.live.queries import Source
+from dashboards.wall.model import snapshot
+from dashboards.wall.model.figures import Snapshot
+from dashboards.wall.model.options import WallOptions
+from dashboards.wall.model.reading import Reading, Span, span_of
+from dashboards.wall.model.trend import Trend, draw
+from sinks.sink import StoreError
+from streams.clock import real_now
+from streams.logging import said_of
+from streams.site.model import Site
+
+log = structlog.get_logger(__name__)
+
+ROUND_SHARE = 2.5
+"""A round that took t seconds is asked for again after 2.5 t at the earliest: it may take two fifths of the time."""
+
+TREND_SHARE = 10
+"""Trends that took t seconds are asked for again 10 t later at the earliest: they may take a tenth of the time."""
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """What the page gets with each round. `boot` names this server process; `sent_ms` is a clock that never jumps."""
+
+    boot: str
+    number: int
+    sent_ms: int
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One beat and the newest trend, encoded once for all displays."""
+
+    beat: Beat
+    trend: Sequence[Trend] | None
+    beat_event: bytes
+    trend_event: bytes
+    trend_number: int
+
+
+def event(name: str, value: object) -> bytes:
+    """Encode one server-sent event whose data is `value` as JSON."""
+    return ServerSentEvent(msgspec.json.encode(value).decode(), event=name, sep="\n").encode()
+
+
+def unless_expected(error: Exception) -> Exception | None:
+    """Return an error that is a fault of ours, of which a log must show where it was; None for one of the store's."""
+    return None if isinstance(error, StoreError) else error
+
+
+class Feed:
+    """Asks `source` and publishes; `now` is the real time in milliseconds."""
+
+    def __init__(self, source: Source, site: Site, options: WallOptions, *, now: Callable[[], int] = real_now) -> None:
+        self._source = source
+        self._site = site
+        self._options = options
+        self._now = now
+        self._boot = secrets.token_hex(4)
+        self._changed = asyncio.Event()
+        self._closed = False
+        self._ended = asyncio.Event()
+        self._span: Span | None = None
+        self._read = asyncio.Event()
+        self._published_at = 0.0
+        self.round_ms: float | None = None
+        self._newest = self._publication(self._nothing(now()), None)
+
+    @property
+    def newest(self) -> Published:
+        """The newest publication."""
+        return self._newest
+
+    async def run(self) -> None:
+        """Ask and publish until cancelled or closed."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._rounds())
+                tasks.create_task(self._beats())
+                tasks.create_task(self._trends())
+        except* Exception as errors:
+            log.critical("wall_feed_ended", exc_info=errors)
+            raise
+        finally:
+            self.close()  # displays must not wait for figures that never come
+
+    def close(self) -> None:
+        """End every `follow`, so that a server can shut down."""
+        self._closed = True
+        for waited_for in (self._changed, self._read, self._ended):
+            waited_for.set()
+
+    async def follow(self) -> AsyncIterator[Published]:
+        """Yield the newest publication, then each time one that is newer; what was published meanwhile is skipped."""
+        seen: Published | None = None
+        while not self._closed:
+            if self._newest is seen:
+                await self._changed.wait()
+                continue
+            seen = self._newest
+            yield seen
+
+    async def round(self) -> None:
+        """Ask the source once and publish; without an answer, publish the last figures as lost."""
+        try:
+            await self._ask()
+        except Exception as error:  # noqa: BLE001 - whatever it is, a wall must say so rather than stand still
+            self._lose(error)
+
+    async def trends(self) -> None:
+        """Ask for the trends that belong to the newest figures and publish them; without an answer there are none."""
+        if self._span is None:
+            return
+        try:
+            trends = await self._ask_trends(self._span)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the figures go on
+            trends = self._without_trends(error)
+        if trends != self._newest.trend:
+            self._publish(self.now(), trends)
+
+    def beat(self) -> None:
+        """Publish the last figures again, grown older: a round is taking its time."""
+        self._publish(self.now(), None)
+
+    def now(self) -> Snapshot:
+        """Return the newest figures with the age that they have at this moment."""
+        return snapshot.aged(
+            self._newest.beat.snapshot,
+            self._now(),
+            self._options.clock,
+            zone=self._site.time_zone,
+            limits=self._options.limits,
+        )
+
+    async def _rounds(self) -> None:
+        due = time.monotonic()
+        while not self._closed:
+            began = time.monotonic()
+            await self.round()
+            now = time.monotonic()
+            # Never several rounds to catch up, and never so many that the store has no time for anything else.
+            due = max(due + self._options.period_s, now, began + ROUND_SHARE * (now - began))
+            await self._pause(due - now)
+
+    async def _trends(self) -> None:
+        await self._read.wait()
+        while not self._closed:
+            began = time.monotonic()
+            await self.trends()
+            await self._pause(max(self._options.trend_period_s, TREND_SHARE * (time.monotonic() - began)))
+
+    async def _beats(self) -> None:
+        period = self._options.period_s
+        while not self._closed:
+            await self._pause(period / 4)
+            if time.monotonic() - self._published_at > period * 1.25:
+                self.beat()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not longer than until the feed is closed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+
+    async def _ask(self) -> None:
+        began = time.monotonic()
+        reading = await asyncio.to_thread(self._source.read, self._now())
+        self.round_ms = self._took("figures", began)
+        figures = snapshot.take(reading, self._site, self._options.clock, limits=self._options.limits)
+        if self._newest.beat.snapshot.store == "lost":
+            log.info("wall_store_is_back")
+        self._publish(figures, None)
+        self._span = reading.span
+        self._read.set()
+
+    async def _ask_trends(self, span: Span) -> Sequence[Trend]:
+        began = time.monotonic()
+        readings = await asyncio.to_thread(self._source.read_trend, span)
+        self._took("trends", began)
+        return [draw(reading, self._site) for reading in readings]
+
+    def _without_trends(self, error: Exception) -> Sequence[Trend]:
+        log.error("wall_trends_lost", error=said_of(error), exc_info=unless_expected(error))
+        return ()  # an old one could look right
+
+    def _took(self, what: str, began: float) -> float:
+        took = time.monotonic() - began
+        if took > self._options.slow_round_s:
+            log.warning("wall_round_slow", what=what, seconds=round(took, 3), limit=self._options.slow_round_s)
+        return took * 1000
+
+    def _lose(self, error: Exception) -> None:
+        last = self.now()
+        if last.store != "lost":
+            log.error("wall_store_lost", error=said_of(error), exc_info=unless_expected(error))
+            last = msgspec.structs.replace(last, store="lost", lost_since_ms=last.real_ms)
+        self._publish(last, None)
+
+    def _nothing(self, real_ms: int) -> Snapshot:
+        clock, options = self._options.clock, self._options
+        span = span_of([], clock, real_ms, self._site, flow_minutes=options.flow_minutes)
+        blank = snapshot.take(Reading(real_ms, span), self._site, clock, limits=options.limits)
+        return msgspec.structs.replace(blank, store="starting")
+
+    def _publish(self, figures: Snapshot, trend: Sequence[Trend] | None) -> None:
+        self._newest = self._publication(figures, trend, after=self._newest)
+        self._published_at = time.monotonic()
+        waiting, self._changed = self._changed, asyncio.Event()
+        waiting.set()
+
+    def _publication(
+        self, figures: Snapshot, trend: Sequence[Trend] | None, *, after: Published | None = None
+    ) -> Published:
+        number = 0 if after is None else after.beat.number + 1
+        beat = Beat(self._boot, number, time.monotonic_ns() // 1_000_000, figures)
+        if trend is None and after is not None:
+            return Published(beat, after.trend, event("beat", beat), after.trend_event, after.trend_number)
+        return Published(beat, trend, event("beat", beat), event("trend", trend), number)

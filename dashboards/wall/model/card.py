@@ -1,0 +1,78 @@
+"""What the page must know once: names and colours, what stands on which screen, and the plan of the areas; pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from math import ceil, sqrt
+from typing import Any
+
+from dashboards.messages.alarm_words import LEVEL_NAMES
+from dashboards.wall.model.options import WallOptions
+from dashboards.wall.model.scopes import scope_of, site_kinds
+from streams.site.model import Area, Category, Place, Site
+from streams.site.screens import Screen
+
+GAP = 0.4
+"""Between the places of the profile and those that areas without one are given, in the plan's units."""
+WIDTH, HEIGHT = 3.0, 2.0
+"""Of the place of such an area; narrower or wider where others give the plan its width."""
+
+
+def site_card(
+    site: Site, options: WallOptions, *, page: str, acknowledge: bool = False, replays: bool = False
+) -> dict[str, Any]:
+    """Return the card; `page` is the version of the page's own files."""
+    return {
+        "id": site.id,
+        "title": site.title,
+        "time_zone": site.time_zone,
+        "day_starts": f"{site.day_starts // 60:02}:{site.day_starts % 60:02}" if site.day_starts else "",
+        "language": options.language,
+        "page": page,
+        "speed": options.clock.speed,
+        "stale_after_ms": options.limits.stale_after_ms,
+        "flow_minutes": options.flow_minutes,
+        "silent_after_min": options.silent_after_min,
+        "acknowledge": acknowledge,
+        "replays": replays,
+        "levels": LEVEL_NAMES,
+        "screens": [_screen(screen, site) for screen in site.screens],
+        "areas": {area.id: {"title": area.title, "kinds": area.kinds, "place": place} for area, place in _plan(site)},
+        "entrances": {
+            gate.id: {"title": gate.title, "zone": gate.zone, "outer": gate.outer, "inner": gate.inner}
+            for gate in site.entrances
+        },
+        "zones": {zone.id: zone.title for zone in site.zones},
+        "categories": {kind: _categories(site.categories_of(kind)) for kind in site_kinds(site)},
+    }
+
+
+def _screen(screen: Screen, site: Site) -> dict[str, Any]:
+    """Return a screen whose tiles say which kind they are about; a ranking and a plan may be of all kinds."""
+    tiles = {}
+    for letter, tile in screen.tiles.items():
+        kind = tile.kind if tile.shows in ("ranking", "plan") else scope_of(tile, site).kind
+        tiles[letter] = asdict(tile) | {"kind": kind}
+    return {"id": screen.id, "title": screen.title, "tiles": tiles, "layout": screen.layout, "wide": screen.wide}
+
+
+def _categories(categories: Sequence[Category]) -> Mapping[str, Any]:
+    return {each.id: {"title": each.title, "colour": each.colour} for each in categories}
+
+
+def _plan(site: Site) -> list[tuple[Area, Sequence[float]]]:
+    """Return every area with its left, top, width and height; those without a place stand in rows below the others."""
+    given = [area.place for area in site.areas if area.place is not None]
+    width = max((place.left + place.width for place in given), default=0.0)
+    bottom = max((place.top + place.height + GAP for place in given), default=0.0)
+    lost = [area.id for area in site.areas if area.place is None]
+    in_row = max(1, min(len(lost), 5) if given else ceil(sqrt(2 * len(lost))))
+    cell = (width or in_row * WIDTH) / in_row
+    found = {
+        name: Place(number % in_row * cell, bottom + number // in_row * HEIGHT, cell, HEIGHT)
+        for number, name in enumerate(lost)
+    }
+    places = [area.place or found[area.id] for area in site.areas]
+    return [
+        (area, (place.left, place.top, place.width, place.height))
+        for area, place in zip(site.areas, places, strict=True)
+    ]

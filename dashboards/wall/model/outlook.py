@@ -1,0 +1,36 @@
+"""Which level of its capacity an area is expected to reach next, and when; pure. Read next: `snapshot.py`."""
+
+from collections.abc import Mapping, Sequence
+
+from dashboards.wall.model.figures import Ahead
+from dashboards.wall.model.reading import MINUTE, ForecastRow
+
+OLDEST_MS = 3 * MINUTE
+"""Site time after which a forecast is not shown any more."""
+
+
+def next_levels(rows: Sequence[ForecastRow], as_of: int | None) -> Mapping[tuple[str, str], Sequence[Ahead]]:
+    """Return, by area (the site's id for the whole site) and kind, the levels to come, the lowest first.
+
+    `as_of` is the site time of the figures that they stand beside. A level that is not expected within two hours ends
+    the list: those above it are not, either.
+    """
+    found: dict[tuple[str, str], list[Ahead]] = {}
+    ended: set[tuple[str, str]] = set()
+    for row in sorted(rows, key=lambda row: row.level):
+        area = (row.area, row.kind)
+        if as_of is None or abs(as_of - row.at) > OLDEST_MS or area in ended or row.minutes == 0:
+            continue
+        if row.minutes is None:
+            ended.add(area)
+        else:
+            found.setdefault(area, []).append(_as_of(row, row.minutes, as_of))
+    return found
+
+
+def _as_of(row: ForecastRow, minutes: int, as_of: int) -> Ahead:
+    """Count from the figures' moment: what was 25 minutes ahead two minutes ago is 23 ahead now, and never below 1."""
+    gone = max(0, as_of - row.at) // MINUTE
+    earliest = None if row.earliest is None else max(0, row.earliest - gone)
+    latest = None if row.latest is None else max(1, row.latest - gone)
+    return Ahead(row.level, max(1, minutes - gone), earliest, latest)

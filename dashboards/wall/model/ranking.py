@@ -1,0 +1,104 @@
+"""The ranking of entrances by flow, with each entrance's own completeness; pure. Read next: `snapshot.py`."""
+
+from collections.abc import Iterable
+from itertools import groupby
+
+import msgspec
+
+from dashboards.wall.model.figures import EntranceNow, Wait
+from dashboards.wall.model.reading import MINUTE, FlowRow, QueueRow, Reading
+from streams.site.model import Entrance, Site
+
+OLDEST_QUEUE_MS = 3 * MINUTE
+"""Site time after which the reckoning of a queue is not shown any more."""
+
+_NONE = FlowRow("", "", 0, 0, 0, 0, 0)
+
+
+def rank(entrances: Iterable[EntranceNow]) -> list[EntranceNow]:
+    """Order each group by its flow, then by the day's total, then as in the profile; equals share a rank.
+
+    Entrances that were never heard come last and have no rank.
+    """
+    ordered = sorted(entrances, key=lambda row: (row.group, [-weight for weight in _weight(row)]))
+    ranked: list[EntranceNow] = []
+    for _, group in groupby(ordered, key=lambda row: row.group):
+        place, before = 0, None
+        for position, row in enumerate(group, start=1):
+            if _weight(row) != before:
+                place, before = position, _weight(row)
+            ranked.append(msgspec.structs.replace(row, rank=None if row.today_in is None else place))
+    return ranked
+
+
+def entrances_of(reading: Reading, site: Site, *, quiet_from: int | None) -> list[EntranceNow]:
+    """Draw every entrance of the profile, in its order.
+
+    A lane is silent when its newest event is older than `quiet_from` (site time); None judges no lane, since
+    outside opening hours silence says nothing.
+    """
+    rows = _Rows(reading)
+    return [rows.draw(entrance, quiet_from) for entrance in site.entrances]
+
+
+def unheard(entrance: Entrance) -> EntranceNow:
+    """Draw an entrance that nothing is known of."""
+    group = entrance.kind if entrance.boundary else "inner"
+    return EntranceNow(id=entrance.id, kind=entrance.kind, group=group, lanes=len(entrance.lanes))
+
+
+def _weight(row: EntranceNow) -> tuple[float, int]:
+    if row.flow_in is None or row.flow_out is None or row.today_in is None or row.today_out is None:
+        return (-1.0, -1)
+    return (round(row.flow_in + row.flow_out, 6), row.today_in + row.today_out)
+
+
+class _Rows:
+    """The rows of a reading, found by entrance."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._span = reading.span
+        self._totals = {(row.entrance, row.direction): row.passages for row in reading.totals}
+        self._flows = {(row.entrance, row.direction): row for row in reading.flows}
+        self._queues = {row.entrance: row for row in reading.queues if _is_fresh(row, reading)}
+        self._last = {row.device: row.last_ts for row in reading.devices}
+        self._missing: dict[str, int] = {}
+        for row in reading.devices:
+            self._missing[row.entrance] = self._missing.get(row.entrance, 0) + row.missing
+
+    def draw(self, entrance: Entrance, quiet_from: int | None) -> EntranceNow:
+        name = entrance.id
+        known = [self._last[lane] for lane in entrance.lanes if lane in self._last]
+        counted = (name, "in") in self._totals or (name, "out") in self._totals
+        if not (known or counted or name in self._missing):
+            return unheard(entrance)
+        silent = sum(quiet_from is not None and last < quiet_from for last in known)
+        into, out_of = (self._flows.get((name, direction), _NONE) for direction in ("in", "out"))
+        minutes = (self._span.end - self._span.flow_start) / MINUTE
+        queue = self._queues.get(name)
+        return msgspec.structs.replace(
+            unheard(entrance),
+            minute_in=into.minute,
+            minute_out=out_of.minute,
+            flow_in=into.flow / minutes,
+            flow_out=out_of.flow / minutes,
+            average=self._average(into, out_of),
+            today_in=self._totals.get((name, "in"), 0),
+            today_out=self._totals.get((name, "out"), 0),
+            newest_ms=max(known, default=None),
+            heard=len(known) - silent,
+            silent=silent,
+            open_lanes=queue and queue.lanes,
+            wait=None if queue is None or queue.wait is None else Wait(queue.wait, queue.low, queue.high),
+            missing=self._missing.get(name, 0),
+        )
+
+    def _average(self, *rows: FlowRow) -> float:
+        """Return passages a minute since the entrance was first used within the hour."""
+        passages = sum(row.hour for row in rows)
+        first = min((row.first for row in rows if row.hour), default=self._span.hour_start)
+        return passages * MINUTE / (self._span.end - first)
+
+
+def _is_fresh(row: QueueRow, reading: Reading) -> bool:
+    return abs(reading.span.end - row.at) <= OLDEST_QUEUE_MS

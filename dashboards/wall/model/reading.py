@@ -1,0 +1,311 @@
+"""What one round of queries brings: rows of the public views, and the spans of site time they were asked for.
+
+Times are integer milliseconds since 1970-01-01 UTC. Read next: `snapshot.py`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from dashboards.wall.model.scopes import Scope
+from streams.contract.events import Topic
+from streams.kernels.counts.site_clock import SiteClock
+from streams.site.model import Site
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+STEP = 5 * MINUTE
+"""The width of one step of a trend."""
+MARGIN = HOUR
+"""How long before opening and after closing a trend shows."""
+BEFORE_MINUTES = 5
+"""So many minutes before the newest full one are what its flow is compared with."""
+
+
+class LogRow(NamedTuple):
+    """One log of `progress`: all that was in it at the real time `complete_to` is stored."""
+
+    log: str
+    cluster: str
+    rejected: int
+    complete_to: int
+
+    @property
+    def of_alarms(self) -> bool:
+        """Whether alarms are judged from it; no figure is."""
+        return f"/{Topic.ALARM_INPUTS.value}/" in self.log
+
+
+class ProblemRow(NamedTuple):
+    """What stands in the way of a source topic; partition -1: of all its partitions."""
+
+    topic: str
+    partition: int
+    problem: str
+
+
+class TodayRow(NamedTuple):
+    """One kind of `site_today`; `lost`: records that will never be counted, and may belong to the day."""
+
+    kind: str
+    entries: int
+    exits: int
+    distinct: int
+    unidentified: int
+    lost: int = 0
+
+
+class AreaRow(NamedTuple):
+    """One area and kind of `occupancy`; `as_of` is None without any event; `lost` since it was last counted."""
+
+    area: str
+    kind: str
+    as_of: int | None
+    inside: int
+    capacity: int | None
+    lost: int = 0
+
+
+class LossRow(NamedTuple):
+    """One loss: `kind` is "" where it may be of any. Days, `begin` and `end` (ms) are the site's, the rest is real."""
+
+    kind: str
+    records: int
+    from_day: date
+    to_day: date
+    begin: int
+    end: int
+    accepted_at: int
+
+    def of(self, kind: str) -> bool:
+        """Whether figures of this kind may lack it."""
+        return self.kind in ("", kind)
+
+    def may_be_of(self, day: date) -> bool:
+        """Whether records of it may belong to a day."""
+        return self.from_day <= day <= self.to_day
+
+
+def lost_on(day: date, losses: Iterable[LossRow]) -> int:
+    """Add up the records that will never be counted, and may belong to a day."""
+    return sum(each.records for each in losses if each.may_be_of(day))
+
+
+class GateRow(NamedTuple):
+    """Passages of one entrance and direction in some span of time."""
+
+    entrance: str
+    direction: str
+    passages: int
+
+
+class DeviceRow(NamedTuple):
+    """One device of `completeness`; `last_ts` is site time."""
+
+    device: str
+    entrance: str
+    missing: int
+    last_ts: int
+
+
+class FlowRow(NamedTuple):
+    """Passages of one entrance and direction in the newest full minute, and in the 5 minutes `before` that one.
+
+    Those of `flow` (so many minutes as are set) and of the hour end with the newest full minute, too; `first` is when
+    the first minute of the hour began that has any.
+    """
+
+    entrance: str
+    direction: str
+    minute: int
+    before: int
+    flow: int
+    hour: int
+    first: int
+
+
+class QueueRow(NamedTuple):
+    """The newest reckoning of the queue at an entrance, `at` a site time: lanes open, and minutes to wait.
+
+    `low` and `high`: if as few or as many people come as may be. None: passages alone cannot tell.
+    """
+
+    entrance: str
+    at: int
+    lanes: int
+    wait: float | None
+    low: float | None
+    high: float | None
+
+
+class StepRow(NamedTuple):
+    """Passages in one step of a trend, `way` "in" or "out" of its scope."""
+
+    step: int
+    way: str
+    category: str
+    passages: int
+
+
+class InsideRow(NamedTuple):
+    """The occupancy of an area at the end of one step; one from before the span has step 0."""
+
+    area: str
+    step: int
+    inside: int
+
+
+class EpisodeRow(NamedTuple):
+    """One alarm of `alarm_episodes` as of its newest change; times are site time."""
+
+    episode: str
+    rule: str
+    subject: str
+    kind: str
+    zone: str
+    level: str
+    state: str
+    change: int
+    value: float
+    limit: float
+    unit: str
+    raised_at: int
+    cleared_at: int | None
+    actor: str
+
+
+class ChangeRow(NamedTuple):
+    """One change of an episode."""
+
+    change: int
+    level: str
+    state: str
+    actor: str
+
+
+class ForecastRow(NamedTuple):
+    """One level (per cent of the capacity) of `forecasts`; `at` is site time, minutes are counted from there.
+
+    `minutes` 0: reached already; None: not within two hours. `latest` None: perhaps never.
+    """
+
+    area: str
+    kind: str
+    level: int
+    at: int
+    minutes: int | None
+    earliest: int | None
+    latest: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of site time, half-open."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What to ask for: the site's day, and full minutes, which end at `end`.
+
+    `trend` is the part of the day that a trend shows, the part to come included; `before` is the same of the day
+    before. Both begin and end with a step.
+    """
+
+    day: date
+    minute_start: int
+    flow_start: int
+    hour_start: int
+    end: int
+    trend: Stretch
+    before: Stretch
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All rows of one round; `real_ms` is when it began.
+
+    `episodes` is None where the store has no such view: then nothing is known of alarms. `unsettled`: events that may
+    be counted through two logs still. `lost`: records that the day's figures lack for good.
+    """
+
+    real_ms: int
+    span: Span
+    logs: Sequence[LogRow] = ()
+    today: Sequence[TodayRow] = ()
+    areas: Sequence[AreaRow] = ()
+    totals: Sequence[GateRow] = ()
+    flows: Sequence[FlowRow] = ()
+    devices: Sequence[DeviceRow] = ()
+    episodes: Sequence[EpisodeRow] | None = None
+    queues: Sequence[QueueRow] = ()
+    forecasts: Sequence[ForecastRow] = ()
+    problems: Sequence[ProblemRow] = ()
+    lost: int = 0
+    unsettled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrendReading:
+    """Rows of the trend of one scope, and of the day before."""
+
+    span: Span
+    scope: Scope
+    steps: Sequence[StepRow] = ()
+    inside: Sequence[InsideRow] = ()
+    before: Sequence[StepRow] = ()
+    inside_before: Sequence[InsideRow] = ()
+
+
+def live_logs(logs: Sequence[LogRow]) -> Sequence[LogRow]:
+    """Pick the logs of the live cluster, the one with the newest `complete_to`; older ones will never move again."""
+    if not logs:
+        return ()
+    cluster = max(logs, key=lambda row: row.complete_to).cluster
+    return [row for row in logs if row.cluster == cluster]
+
+
+def complete_to(logs: Sequence[LogRow]) -> int | None:
+    """Return the real time up to which every figure is stored, None while no log has been heard from."""
+    return min((row.complete_to for row in live_logs(logs) if not row.of_alarms), default=None)
+
+
+def judged_to(logs: Sequence[LogRow]) -> int | None:
+    """Return the real time up to which alarms are judged and stored, None while nobody has judged any."""
+    return min((row.complete_to for row in live_logs(logs) if row.of_alarms), default=None)
+
+
+def span_of(logs: Sequence[LogRow], clock: SiteClock, real_ms: int, site: Site, *, flow_minutes: int) -> Span:
+    """Choose the spans by what is stored, not by what time it is.
+
+    If storage is two minutes behind, the newest full minutes are two minutes old: a minute that has not been stored
+    would show as a minute without people. For the same reason a day begins when its first moment is stored.
+    """
+    stored = complete_to(logs)
+    return span_at(clock.now(real_ms if stored is None else stored), site, flow_minutes=flow_minutes)
+
+
+def span_at(site_ms: int, site: Site, *, flow_minutes: int) -> Span:
+    """Return the spans of figures that are complete to a site time."""
+    end = site_ms - site_ms % MINUTE
+    day = site.days.day(site_ms)
+    return Span(
+        day=day,
+        minute_start=end - MINUTE,
+        flow_start=end - flow_minutes * MINUTE,
+        hour_start=end - HOUR,
+        end=end,
+        trend=_shown(day, site),
+        before=_shown(day - timedelta(days=1), site),
+    )
+
+
+def _shown(day: date, site: Site) -> Stretch:
+    """Return an hour before the site opens to an hour after it closes; of a day on which it is closed, all of it."""
+    begin, end = site.days.bounds(day)
+    opens, closes = site.hours(day) or (begin, end)
+    start, end = max(begin, opens - MARGIN), min(end, closes + MARGIN)
+    return Stretch(start - start % STEP, end + -end % STEP)

@@ -1,0 +1,185 @@
+"""The picture of the site that the wall shows: rows in, one `Snapshot` out; no I/O, no clock.
+
+Read `trend.py` for the two hours behind it, `feed.py` for who calls this.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from dashboards.wall.model.alarms import aged_strip, strip_of
+from dashboards.wall.model.figures import (
+    LEVELS,
+    Ahead,
+    AreaNow,
+    EntranceNow,
+    FlowNow,
+    Health,
+    Level,
+    Limits,
+    Notice,
+    Snapshot,
+    Today,
+    Worst,
+)
+from dashboards.wall.model.hours import next_quiet, opened_at
+from dashboards.wall.model.outlook import next_levels
+from dashboards.wall.model.ranking import entrances_of, rank
+from dashboards.wall.model.reading import BEFORE_MINUTES, AreaRow, Reading, TodayRow, complete_to, live_logs
+from dashboards.wall.model.scopes import Scope, crossings, scopes_of, site_kinds
+from streams.kernels.counts.site_clock import SiteClock
+from streams.site.model import Site
+from streams.sources.problem_words import names_of
+from streams.text import Kind, Text
+
+WORST = 5
+"""How many devices with missing events are named."""
+
+
+def take(reading: Reading, site: Site, clock: SiteClock, *, limits: Limits) -> Snapshot:
+    """Draw the snapshot of one reading, as of its own moment; a reading without rows draws a wall of unknowns."""
+    stored = complete_to(reading.logs)
+    as_of = None if stored is None else clock.now(stored)
+    opened = None if as_of is None else opened_at(site, as_of)
+    quiet_from = None if as_of is None else _quiet_from(as_of - limits.silent_after_ms, opened)
+    entrances = rank(entrances_of(reading, site, quiet_from=quiet_from))
+    areas = [_area(row) for row in sorted(reading.areas, key=_place(site))]
+    kinds = site_kinds(site)
+    wholes = {kind: _whole(areas, kind, site.capacity.get(kind)) for kind in kinds}
+    ahead = next_levels(reading.forecasts, as_of)
+    ages = _ages(stored, reading.real_ms, clock, zone=site.time_zone, limits=limits)
+    return Snapshot(
+        **ages,
+        complete_to_ms=stored,
+        as_of_ms=as_of,
+        newest_ms=max((row.last_ts for row in reading.devices), default=None),
+        day=reading.span.day.isoformat(),
+        open=opened is not None,
+        today={kind: _today(reading.today, kind, has_events=_heard(entrances, kind)) for kind in kinds},
+        inside={kind: _with_ahead(whole, ahead.get((site.id, kind), ())) for kind, whole in wholes.items()},
+        flows=[_flow(reading, scope, site, entrances) for scope in scopes_of(site, "flow")],
+        areas=[_with_ahead(area, ahead.get((area.id, area.kind), ())) for area in areas],
+        entrances=entrances,
+        health=_health(reading, entrances, stale_after_ms=limits.stale_after_ms),
+        strip=strip_of(reading, site, site_ms=ages["site_ms"], stale_after_ms=limits.stale_after_ms),
+    )
+
+
+def _quiet_from(limit: int, opened: int | None) -> int | None:
+    """Lanes are silent that were last heard before `limit`, but none is until the site has been open that long."""
+    return limit if opened is not None and limit >= opened else None
+
+
+def aged(snapshot: Snapshot, real_ms: int, clock: SiteClock, *, zone: str, limits: Limits) -> Snapshot:
+    """Return the same figures at a later real time: the clock has moved on and the data has grown older."""
+    ages = _ages(snapshot.complete_to_ms, real_ms, clock, zone=zone, limits=limits)
+    strip = aged_strip(
+        snapshot.strip, real_ms, site_ms=ages["site_ms"], zone=zone, stale_after_ms=limits.stale_after_ms
+    )
+    return msgspec.structs.replace(snapshot, **ages, strip=strip)
+
+
+def _ages(stored: int | None, real_ms: int, clock: SiteClock, *, zone: str, limits: Limits) -> dict[str, Any]:
+    age = None if stored is None else real_ms - stored
+    site_ms = clock.now(real_ms)
+    return {
+        "real_ms": real_ms,
+        "site_ms": site_ms,
+        "quiet_ms": next_quiet(site_ms, zone, limits.quiet_hour),
+        "age_ms": age,
+        "stale": age is not None and abs(age) > limits.stale_after_ms,
+    }
+
+
+def level(inside: int, capacity: int) -> Level:
+    """Return the level that `inside` has reached of `capacity`; exact at the limits."""
+    return next((name for percent, name in LEVELS if inside * 100 >= percent * capacity), "calm")
+
+
+def _heard(entrances: Sequence[EntranceNow], kind: Kind) -> bool:
+    return any(row.kind == kind and row.today_in is not None for row in entrances)
+
+
+def _today(rows: Sequence[TodayRow], kind: Kind, *, has_events: bool) -> Today:
+    row = next((each for each in rows if each.kind == kind), TodayRow(kind, 0, 0, 0, 0))
+    counts = (row.entries, row.exits, row.distinct, row.unidentified)
+    return Today(*counts, row.lost) if has_events or any(counts) else Today(lost=row.lost)
+
+
+def _flow(reading: Reading, scope: Scope, site: Site, entrances: Sequence[EntranceNow]) -> FlowNow:
+    """Sum what crosses the scope's limits; unknown until one of its entrances was heard."""
+    into, out_of = crossings(scope, site)
+    ways = {entrance for entrance, _ in into}
+    if not any(row.id in ways and row.today_in is not None for row in entrances):
+        return FlowNow(*scope)
+    rows = {(row.entrance, row.direction): row for row in reading.flows}
+    minute = [sum(rows[way].minute for way in ways if way in rows) for ways in (into, out_of)]
+    before = [sum(rows[way].before for way in ways if way in rows) / BEFORE_MINUTES for ways in (into, out_of)]
+    return FlowNow(*scope, *minute, *before)
+
+
+def _place(site: Site) -> Callable[[AreaRow], tuple[str, int, str]]:
+    """Sort areas by kind and then as in the profile; those it does not know come last."""
+    places = {area.id: place for place, area in enumerate(site.areas)}
+    return lambda row: (row.kind, places.get(row.area, len(places)), row.area)
+
+
+def _area(row: AreaRow) -> AreaNow:
+    kind: Kind = "person" if row.kind == "person" else "vehicle"
+    inside = None if row.as_of is None else row.inside
+    return _with_share(AreaNow(row.area, kind, inside, row.capacity, lost=row.lost))
+
+
+def _with_share(area: AreaNow) -> AreaNow:
+    if area.inside is None or not area.capacity:
+        return area
+    share = area.inside * 100 / area.capacity
+    return msgspec.structs.replace(area, share=share, level=level(area.inside, area.capacity))
+
+
+def _with_ahead(area: AreaNow, levels: Sequence[Ahead]) -> AreaNow:
+    """Add the lowest level that the area has not reached, if it is expected to."""
+    ahead = next((each for each in levels if area.share is None or each.level > area.share), None)
+    return msgspec.structs.replace(area, ahead=ahead)
+
+
+def _whole(areas: Sequence[AreaNow], kind: Kind, capacity: int | None) -> AreaNow:
+    """Sum the areas of one kind, as soon as one was heard; without a capacity of its own, the site has the areas'."""
+    rows = [area for area in areas if area.kind == kind]
+    heard = [area.inside for area in rows if area.inside is not None]
+    capacities = [area.capacity for area in rows if area.capacity is not None]
+    if capacity is None and rows and len(capacities) == len(rows):
+        capacity = sum(capacities)
+    inside = sum(heard) if heard else None
+    lost = max((area.lost for area in rows), default=0)  # what one area lacks the others lack, unless they were counted
+    return _with_share(AreaNow("", kind, inside, capacity, unheard=len(rows) - len(heard), lost=lost))
+
+
+def _health(reading: Reading, entrances: Sequence[EntranceNow], *, stale_after_ms: int) -> Health:
+    logs = live_logs(reading.logs)
+    of_figures = [row for row in logs if not row.of_alarms]
+    leaky = sorted((row for row in reading.devices if row.missing), key=lambda row: (-row.missing, row.device))
+    return Health(
+        missing=sum(row.missing for row in leaky) if reading.devices else None,
+        worst=[Worst(row.device, row.entrance, row.missing) for row in leaky[:WORST]],
+        lanes=sum(row.lanes for row in entrances),
+        heard=sum(row.heard for row in entrances),
+        silent=sum(row.silent for row in entrances),
+        rejected=sum(row.rejected for row in logs) if logs else None,
+        logs=len(of_figures),
+        logs_behind=sum(reading.real_ms - row.complete_to > stale_after_ms for row in of_figures),
+        notices=list(_notices(reading)),
+    )
+
+
+def _notices(reading: Reading) -> Iterator[Notice]:
+    """Say what is wrong with the figures, the worst first: the wall has room for one."""
+    for topic, partition, problem in reading.problems:
+        (zh, en), where = names_of(problem), topic if partition < 0 else f"{topic}/{partition}"
+        yield Notice("source", Text(f"{zh}（{where}）", f"{en} ({where})"), 1)
+    if n := reading.lost:
+        yield Notice("lost", Text(f"不完整：丢失 {n:,} 条记录", f"incomplete: {n:,} records were lost"), n)
+    if n := reading.unsettled:
+        said = Text(f"{n:,} 条可能重复计入，正在更正", f"{n:,} passages may be counted twice, being corrected")
+        yield Notice("unsettled", said, n)

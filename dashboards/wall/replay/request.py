@@ -1,0 +1,130 @@
+"""What a display asks to see again: which interval, how fast, in which knowledge; pure. Read next: `timeline.py`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, cast
+from zoneinfo import ZoneInfo
+
+from dashboards.wall.model.acknowledgement import Refused
+from dashboards.wall.model.hours import local, milliseconds
+from dashboards.wall.replay.timeline import Known
+from streams.text import Text
+
+LONGEST_HOURS: Final = 48
+FASTEST: Final = 60
+ROUNDED_MS: Final = 1000
+"""A last picture may stand a little behind the end, where the site's clock runs fast and cannot show every moment."""
+_NAMES: Final = ("from", "to", "at", "speed", "known")
+_EXPECTED: Final = Text(
+    "应为当地时间如 2026-11-07T09:00、带时区的时间如 2026-11-07T09:00+08:00，或自 1970 年起的毫秒数",
+    "expected the site's local time such as 2026-11-07T09:00, a time with its offset such as 2026-11-07T09:00+08:00, "
+    "or milliseconds since 1970 (UTC)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A replay: site time from `start` to `end`, beginning `at`; `speed` site seconds a beat. Milliseconds."""
+
+    start: int
+    end: int
+    at: int
+    speed: float
+    known: Known
+
+
+def read_asked(given: Mapping[str, str], zone: str, *, now: int) -> Asked:
+    """Read the parameters of a request; `now` is site time. Raises Refused (400), naming parameter and value."""
+    unknown = sorted(set(given) - set(_NAMES))
+    if unknown:
+        raise _wrong(unknown[0], given[unknown[0]], Text(f"应为 {'、'.join(_NAMES)}", f"expected {', '.join(_NAMES)}"))
+    start, end = _time(given, "from", zone), _time(given, "to", zone, latest=now)
+    at = _time(given, "at", zone) if "at" in given else start
+    _check_order(given, start, end, now=now, zone=zone)
+    if not start <= at <= end + ROUNDED_MS:
+        raise _wrong("at", given["at"], Text("应在 from 与 to 之间", "expected a time between from and to"))
+    return Asked(start, end, min(at, end), _speed(given.get("speed", "1")), _known(given.get("known", "then")))
+
+
+def check_recorded(asked: Asked, since: int, zone: str) -> None:
+    """Refuse (400) to show what was known at a time of which that was not recorded; `since` is site time."""
+    if asked.known == "then" and asked.start < since:
+        first = _shown(since, zone)
+        raise _wrong(
+            "from",
+            _shown(asked.start, zone),
+            Text(
+                f"“当时所知”自 {first} 起才有记录；请选更晚的时间，或用 known=corrected",
+                f"what was known then is recorded from {first} on; choose a later time, or known=corrected",
+            ),
+        )
+
+
+def _check_order(given: Mapping[str, str], start: int, end: int, *, now: int, zone: str) -> None:
+    if end > now:
+        shown = _shown(now, zone)
+        raise _wrong("to", given["to"], Text(f"不得晚于现在（{shown}）", f"expected no later than now ({shown})"))
+    if start >= end:
+        raise _wrong("from", given["from"], Text(f"应早于 to（{given['to']}）", f"expected before to ({given['to']})"))
+    hours = (end - start) / 3_600_000
+    if hours > LONGEST_HOURS:
+        raise _wrong(
+            "to",
+            given["to"],
+            Text(
+                f"回放 {hours:.1f} 小时；最长 {LONGEST_HOURS} 小时，请缩短区间",
+                f"a replay of {hours:.1f} h; expected at most {LONGEST_HOURS} h: choose a shorter interval",
+            ),
+        )
+
+
+def _time(given: Mapping[str, str], name: str, zone: str, *, latest: int = 0) -> int:
+    """Read a time as milliseconds; a plus sign that became a blank on the way is read as one.
+
+    A local time that the clock shows twice is the first one, or the second unless that is after `latest`.
+    """
+    text = given.get(name, "").strip()
+    if text.isascii() and text.isdigit() and len(text) <= 15:
+        return int(text)
+    if len(text) < len("2026-11-07T09:00"):  # a day alone is no moment
+        raise _wrong(name, text, _EXPECTED)
+    try:
+        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        return milliseconds(moment) if moment.tzinfo else _local_time(moment, zone, latest)
+    except (ValueError, OverflowError):
+        raise _wrong(name, text, _EXPECTED) from None
+
+
+def _local_time(moment: datetime, zone: str, latest: int) -> int:
+    first, second = (milliseconds(moment.replace(tzinfo=ZoneInfo(zone), fold=fold)) for fold in (0, 1))
+    return second if first < second <= latest else first
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 1 <= speed <= FASTEST:
+        raise _wrong("speed", text, Text(f"应为 1 至 {FASTEST} 的数", f"expected a number from 1 to {FASTEST}"))
+    return speed
+
+
+def _known(text: str) -> Known:
+    if text not in ("then", "corrected"):
+        expected = Text(
+            "应为 then（当时所知）或 corrected（事后更正）",
+            "expected then (as known then) or corrected (as known today)",
+        )
+        raise _wrong("known", text, expected)
+    return cast("Known", text)
+
+
+def _shown(ms: int, zone: str) -> str:
+    return local(ms, zone).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _wrong(name: str, value: str, expected: Text) -> Refused:
+    shown = ascii(value[:64])
+    return Refused(400, Text(f"{name} 为 {shown}：{expected.zh}", f"{name} is {shown}: {expected.en}"))

@@ -1,0 +1,1 @@
+"""The command `gatepulse` and its subcommands."""

@@ -1,0 +1,168 @@
+"""The commands `gatepulse alarms list|ack|shelve|unshelve|evaluate`: episodes, and how good the alarms are.
+
+What alarms are is in `streams/kernels/alarms`; the labelled incidents are in `simulators/incidents`.
+"""
+
+import datetime as dt
+import getpass
+import json
+import sys
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.table import Table as Grid
+
+from streams.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from simulators.incidents.evaluate import Evaluation
+    from sinks.clickhouse import ClickHouseReader
+    from streams.kernels.alarms.episodes import Episode
+    from streams.kernels.alarms.inputs import Action
+
+alarms_app = typer.Typer(no_args_is_help=True, help="Alarm episodes, and how good the alarms are.")
+
+_FAILED = 1
+_AN_HOUR = 60.0
+_err = Console(stderr=True, highlight=False)
+_COLOURS = {"yellow": "yellow", "orange": "dark_orange", "red": "bold red"}
+
+_Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+_Name = Annotated[str, typer.Argument(metavar="EPISODE", help="As `alarms list` names it.")]
+_Actor = Annotated[str | None, typer.Option(help="Who does it; your login if left out.")]
+
+
+@alarms_app.command("list")
+def alarms_list(
+    everything: Annotated[bool, typer.Option("--all", help="The cleared ones, too.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """List the open episodes, the oldest first; times are the site's."""
+    from streams.operations.alarm_commands import episodes  # noqa: PLC0415  # Kafka's client loads slowly
+    from streams.site.reader import load_site  # noqa: PLC0415
+
+    with _reader() as reader:
+        found = episodes(reader, also_cleared=everything)
+    if as_json:
+        typer.echo(json.dumps({"episodes": [asdict(each) for each in found]}, ensure_ascii=False))
+        return
+    zone = ZoneInfo(load_site(load_settings().site).time_zone)
+    Console(highlight=False).print(_table(found, zone) if found else "no alarm is open")
+
+
+@alarms_app.command("ack")
+def alarms_ack(episode: _Name, actor: _Actor = None) -> None:
+    """Acknowledge an episode: somebody is on it."""
+    _do("ack", episode, actor)
+
+
+@alarms_app.command("shelve")
+def alarms_shelve(
+    episode: _Name,
+    minutes: Annotated[
+        float, typer.Option(min=1, max=24 * _AN_HOUR, help="For how long, of the site's time.")
+    ] = _AN_HOUR,
+    actor: _Actor = None,
+) -> None:
+    """Set an episode aside for a while: its cause is known, and nobody is to be told again."""
+    _do("shelve", episode, actor, minutes=minutes)
+
+
+@alarms_app.command("unshelve")
+def alarms_unshelve(episode: _Name, actor: _Actor = None) -> None:
+    """Take an episode back before its time."""
+    _do("unshelve", episode, actor)
+
+
+@alarms_app.command("evaluate")
+def alarms_evaluate(as_json: _Json = False) -> None:
+    """Play incidents with known alarms; exit 1 if one is missed, or raised for nothing."""
+    from simulators.incidents.evaluate import evaluate  # noqa: PLC0415  # numpy and the kernels load slowly
+    from simulators.incidents.labelled import INCIDENTS  # noqa: PLC0415
+
+    with _err.status("") as status:
+        done = iter(range(1, len(INCIDENTS) + 1))
+        result = evaluate(lambda name: status.update(f"incident {next(done)} of {len(INCIDENTS)}: {name} …"))
+    if as_json:
+        typer.echo(json.dumps(_figures(result)))
+    else:
+        _show(result)
+    sys.exit(0 if result.well else _FAILED)
+
+
+def _figures(result: "Evaluation") -> dict[str, Any]:
+    return {
+        "precision": result.precision,
+        "recall": result.recall,
+        "delay_p99_s": result.delay_p99_s,
+        "alarms_per_10min": result.alarms_per_10min,
+        "incidents": {each.incident.name: each.well for each in result.judged},
+    }
+
+
+def _show(result: "Evaluation") -> None:
+    grid = Grid("incident", "expected", "raised", "missed", "wrong", "delay s", "messages")
+    for each in result.judged:
+        delays = ", ".join(f"{delay:.1f}" for delay in each.delays)
+        wrong = ", ".join(f"{episode.rule} {episode.subject}" for episode in each.wrong)
+        missed = ", ".join(f"{expected.rule} {expected.subject}" for expected in each.missed)
+        grid.add_row(
+            each.incident.name, str(len(each.incident.expected)), str(len(each.delays)), missed,
+            wrong if each.as_told else f"{wrong} goes on otherwise", delays, str(each.messages),
+        )  # fmt: skip
+    console = Console(highlight=False)
+    console.print(grid)
+    console.print(
+        f"precision {result.precision:.3f}, recall {result.recall:.3f}, delay p99 {result.delay_p99_s:.1f} s, "
+        f"{result.alarms_per_10min:.2f} messages in 10 min"
+    )
+
+
+def _do(action: "Action", name: str, actor: str | None, *, minutes: float = 0) -> None:
+    from streams.kernels.alarms.inputs import Command  # noqa: PLC0415
+    from streams.kernels.counts.site_clock import SiteClock  # noqa: PLC0415
+    from streams.operations.alarm_commands import AlarmCommandError, await_change, find, send  # noqa: PLC0415  # as above
+
+    settings = load_settings()
+    clock = SiteClock(**settings.clock.model_dump())
+    now = clock.now(int(time.time() * 1000))
+    until = now + round(minutes * 60_000) if minutes else 0
+    try:
+        with _reader() as reader:
+            before = find(reader, name)
+            send(settings.kafka, Command(uuid.uuid4().hex, action, name, actor or getpass.getuser(), now, until))
+            after = await_change(reader, before)
+    except AlarmCommandError as error:
+        _err.print(str(error), markup=False, soft_wrap=True)
+        sys.exit(_FAILED)
+    typer.echo(f"{after.episode}: {after.state}, by {after.actor}")
+
+
+@contextmanager
+def _reader() -> "Iterator[ClickHouseReader]":
+    from sinks.clickhouse import ClickHouseReader  # noqa: PLC0415  # ClickHouse's client loads slowly
+    from streams.connections import addresses  # noqa: PLC0415
+
+    reader = ClickHouseReader(addresses(load_settings())[1])
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def _table(found: "Sequence[Episode]", zone: ZoneInfo) -> Grid:
+    grid = Grid("episode", "level", "state", "raised", "value", "limit", "unit", "zone", "by")
+    for each in found:
+        raised = dt.datetime.fromtimestamp(each.raised_at / 1000, zone).strftime("%m-%d %H:%M:%S")
+        level = f"[{_COLOURS[each.level]}]{each.level}[/]"
+        figures = (f"{each.value:.1f}", f"{each.limit:g}", each.unit)
+        grid.add_row(each.episode, level, each.state, raised, *figures, each.zone, each.actor)
+    return grid

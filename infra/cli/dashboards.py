@@ -1,0 +1,128 @@
+"""The commands `gatepulse dashboards build|check|push`: Grafana's dashboards of the configured site, from code.
+
+What is on them is in `dashboards/grafana`.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from streams.settings import load_settings
+from streams.site.reader import load_site
+
+if TYPE_CHECKING:
+    from dashboards.grafana.provisioning import Sources
+
+dashboards_app = typer.Typer(no_args_is_help=True, help="Grafana's dashboards, from code.")
+
+_FAILED = 1
+_TOKEN_VARIABLE = "GRAFANA_TOKEN"  # noqa: S105 - the name of a variable
+_KEPT = Path("dashboards/grafana/build")
+_err = Console(stderr=True, highlight=False)
+
+_Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the built files.")]
+_Prometheus = Annotated[str, typer.Option(help="Where Grafana finds Prometheus.")]
+_Installed = Annotated[str, typer.Option(help="Where DIR/dashboards will be on Grafana's machine.")]
+
+_PROMETHEUS = "http://127.0.0.1:9090"
+_INSTALLED_AT = "/etc/grafana/gatepulse/dashboards"
+
+
+class DashboardsError(RuntimeError):
+    """A command about dashboards cannot do its work; the message says why and what to do."""
+
+
+class NoTokenError(ValueError):
+    """No token for Grafana was given; the message says where it may be."""
+
+
+@dashboards_app.command()
+def build(
+    directory: _Directory = _KEPT, prometheus: _Prometheus = _PROMETHEUS, path: _Installed = _INSTALLED_AT
+) -> None:
+    """Write the dashboards and Grafana's provisioning files into a folder."""
+    with _the_extra():
+        from dashboards.grafana.files import write  # noqa: PLC0415  # an extra of its own
+
+    for file in write(directory, _files(prometheus, path)):
+        typer.echo(file)
+
+
+@dashboards_app.command()
+def check(
+    directory: _Directory = _KEPT, prometheus: _Prometheus = _PROMETHEUS, path: _Installed = _INSTALLED_AT
+) -> None:
+    """Compare a folder with what `build` would write; exit 1 when a file is missing or old."""
+    with _the_extra():
+        from dashboards.grafana.files import differences  # noqa: PLC0415  # as above
+
+    said = differences(directory, _files(prometheus, path))
+    for sentence in said:
+        typer.echo(sentence)
+    if said:
+        _err.print(
+            f"Run `gatepulse dashboards build {directory}`. / 请运行该命令重新生成。", markup=False, soft_wrap=True
+        )
+        sys.exit(_FAILED)
+
+
+@dashboards_app.command()
+def push(
+    url: Annotated[str, typer.Option(help="Grafana's address, such as http://127.0.0.1:3000.")],
+    token_file: Annotated[
+        Path | None, typer.Option(help=f"Holds a service account's token; {_TOKEN_VARIABLE} if left out.")
+    ] = None,
+) -> None:
+    """Put the dashboards into a running Grafana, over older ones of ours; data sources are for `build`."""
+    with _the_extra():
+        from dashboards.grafana.files import dashboards_of  # noqa: PLC0415  # as above
+        from dashboards.grafana.push import push as bring  # noqa: PLC0415
+
+    site = load_site(load_settings().site)
+    for address in bring(url, _token(token_file), dashboards_of(site)):
+        typer.echo(address)
+
+
+@contextmanager
+def _the_extra() -> Iterator[None]:
+    """Say how to get what is imported within, if it is not there. Raises DashboardsError."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise DashboardsError(
+            f"{error.name} is not installed: run `pip install 'gatepulse[grafana]'`. / 请安装 gatepulse[grafana]。"
+        ) from None
+
+
+def _files(prometheus: str, path: str) -> dict[str, str]:
+    from dashboards.grafana.files import files_of  # noqa: PLC0415  # as above
+
+    settings = load_settings()
+    return files_of(load_site(settings.site), _sources(prometheus, path))
+
+
+def _sources(prometheus: str, path: str) -> "Sources":
+    from dashboards.grafana.provisioning import Sources  # noqa: PLC0415  # as above
+
+    store = load_settings().store
+    return Sources(store.host, store.port, store.reader, prometheus, path)
+
+
+def _token(file: Path | None) -> str:
+    """Return the token, which is never shown. Raises NoTokenError."""
+    try:
+        token = os.environ.get(_TOKEN_VARIABLE, "") if file is None else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NoTokenError(f"--token-file {file}: cannot be read ({type(error).__name__}).") from None
+    if not token.strip().isascii() or not token.strip():
+        raise NoTokenError(
+            f"No token for Grafana: set {_TOKEN_VARIABLE}, or give --token-file with the token of a service account "
+            "with the role Editor. / 缺少 Grafana 令牌。"
+        )
+    return token.strip()

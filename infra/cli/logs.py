@@ -1,0 +1,121 @@
+"""The commands `gatepulse logs show|accept-loss`: what is read of the source topics, and what stands in the way.
+
+Why a partition may not be read is in `streams/kernels/counts/takeup.py`;
+what to do about it in `streams/sources/problem_words.py`.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from streams.kernels.counts.calendar import days_named
+from streams.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from streams.sources.notes import Notes
+
+logs_app = typer.Typer(no_args_is_help=True, help="The partitions of the source topics, and how they are read.")
+
+_FAILED = 1
+_READ_WITHIN = 30.0
+_SHOWN = (
+    "topic", "partition", "log", "worker", "log_begin", "next_offset", "log_end", "received", "lost", "age_seconds",
+)  # fmt: skip
+_err = Console(stderr=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+@logs_app.command("show")
+def show(as_json: Json = False) -> None:
+    """Show who reads which partition, how far, and what stands in the way; exit 1 if anything does."""
+    with _notes(load_settings()) as notes:
+        partitions, said, losses = notes.overview(), _sentences(notes), notes.losses()
+    if as_json:
+        found = {"partitions": partitions, "problems": said, "losses": losses}
+        typer.echo(json.dumps(found, ensure_ascii=False, default=str))
+    else:
+        Console(highlight=False).print(_table(partitions))
+        for loss in losses:
+            typer.echo(
+                f"lost: {loss['topic']} {loss['partition']}, offsets {loss['first']} to {loss['after'] - 1} "
+                f"({loss['records']} records, {loss['problem']}), of {days_named(loss['from_day'], loss['to_day'])}, "
+                f"accepted by {loss['actor']}: {loss['reason']}"
+                + (f"; {loss['recovered']} more were counted after all" if loss["recovered"] else "")
+            )
+        for each in said:
+            _err.print(each, markup=False, soft_wrap=True)
+    if said:
+        sys.exit(_FAILED)
+
+
+@logs_app.command("accept-loss")
+def accept_loss(
+    topic: Annotated[str, typer.Argument(help="As `gatepulse logs show` names it.")],
+    partition: Annotated[int, typer.Argument(min=0)],
+    actor: Annotated[str, typer.Option(help="Who decides this.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the loss.")],
+    as_json: Json = False,
+) -> None:
+    """Accept that records of a partition are lost, and read on behind them; figures say that they lack them."""
+    from streams.operations.losses import Acceptance, accept, await_reading  # noqa: PLC0415
+    from streams.sources.brokers import Brokers  # noqa: PLC0415
+
+    settings = load_settings()
+    wanted = Acceptance(topic, partition, actor, reason)
+    with _notes(settings) as notes:
+        loss = accept(notes, Brokers(settings.kafka), wanted, now=round(time.time() * 1000))
+        is_read = await_reading(notes, loss, seconds=_READ_WITHIN)
+    if as_json:
+        typer.echo(json.dumps({"id": loss.id, "records": loss.records, "read": is_read}))
+    else:
+        typer.echo(f"accepted: {topic} {partition} without the offsets {loss.first} to {loss.after - 1}")
+    if not is_read:
+        _err.print(
+            f"{topic} {partition} is not read yet: see whether the workers run, and `gatepulse logs show`",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
+        sys.exit(_FAILED)
+
+
+def differences(settings: Settings) -> list[str]:
+    """Say for each topic that is not as it should be what differs, and what to do."""
+    from streams.contract import topics  # noqa: PLC0415
+
+    return topics.look(settings.kafka)[1]
+
+
+def problems(settings: Settings) -> list[str]:
+    """Say for each partition that is not read why, and what to do."""
+    with _notes(settings) as notes:
+        return _sentences(notes)
+
+
+def _sentences(notes: "Notes") -> list[str]:
+    from streams.sources.problem_words import sentence  # noqa: PLC0415  # Kafka's and ClickHouse's clients load slowly
+
+    return [sentence(each.problem, each.topic, each.partition, each.first, each.after) for each in notes.problems()]
+
+
+def _notes(settings: Settings) -> "Notes":
+    from streams.connections import addresses, cluster_name  # noqa: PLC0415
+    from streams.site.kernel_views import times_of  # noqa: PLC0415
+    from streams.site.reader import load_site  # noqa: PLC0415
+    from streams.sources.notes import Notes, SiteTime  # noqa: PLC0415
+
+    writer, _ = addresses(settings)
+    site_time = SiteTime(load_site(settings.site).days, times_of(settings).clock)
+    return Notes(writer, cluster_name(settings), "operator", site_time)
+
+
+def _table(partitions: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(*_SHOWN, box=None, pad_edge=False)
+    for each in partitions:
+        table.add_row(*(str(each[name]) for name in _SHOWN))
+    return table

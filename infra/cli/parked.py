@@ -1,0 +1,127 @@
+"""The commands `gatepulse parked list|retry`: rows that the store refused for ever, and storing them after all.
+
+What a parked batch is, is in `streams/contract/parked.py`; reading the topic in `streams/operations/parked_rows.py`.
+"""
+
+import asyncio
+import datetime as dt
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table as Grid
+
+from streams.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from sinks.sink import StoreUnavailable
+    from streams.contract.parked import Parked
+    from streams.operations.parked_rows import ParkedTopic, Retried
+
+parked_app = typer.Typer(no_args_is_help=True, help="Rows that the store has refused, kept in Kafka.")
+
+_FAILED = 1
+_MOST_FOREIGN = 10
+_err = Console(stderr=True, highlight=False)
+
+
+@parked_app.command("list")
+def parked_list(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """List what is parked, why, and what to do about it."""
+    with _topic(load_settings()) as topic:
+        heads = topic.heads()
+        foreign = topic.foreign
+    if foreign:
+        places = ", ".join(f"{partition}/{offset}" for partition, offset in foreign[:_MOST_FOREIGN])
+        _err.print(
+            f"{len(foreign)} records of `parked` are no batches and were passed over (partition/offset: {places}); "
+            "no worker writes such: see who else may write to the topic"
+        )
+    if as_json:
+        typer.echo(json.dumps({"parked": [_described(head) for head in heads]}, ensure_ascii=False))
+    else:
+        Console(highlight=False).print(_table(heads) if heads else "nothing is parked")
+
+
+@parked_app.command("retry")
+def parked_retry(
+    ids: Annotated[list[str] | None, typer.Argument(help="Batches, as `parked list` names them.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+) -> None:
+    """Store parked rows; exit 1 and the reasons if some are still refused. Workers may run meanwhile."""
+    if bool(ids) == everything:
+        raise typer.BadParameter("name the batches, or say --all")
+    settings = load_settings()
+    with _topic(settings) as topic:
+        retried = asyncio.run(_retried(settings, topic, ids or []))
+    for head, error in retried.refused:
+        _err.print(f"{head.id} is still refused: {error}", markup=False, soft_wrap=True)
+    typer.echo(f"{len(retried.stored)} batches stored, {len(retried.refused)} refused")
+    if retried.refused:
+        sys.exit(_FAILED)
+
+
+async def _retried(settings: Settings, topic: "ParkedTopic", names: Sequence[str]) -> "Retried":
+    from sinks.clickhouse import ClickHouseSink  # noqa: PLC0415  # it loads slowly
+    from streams.connections import addresses  # noqa: PLC0415
+    from streams.operations.parked_rows import retry  # noqa: PLC0415
+
+    writer, _ = addresses(settings)
+    columns = (TextColumn("storing parked batches"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=_err, transient=True) as bar:
+        task = bar.add_task("", total=len(names) or None)
+        sink = ClickHouseSink(writer, on_retry=_note_retry)
+        try:
+            return await retry(topic, sink, names, done=lambda count: bar.advance(task, count))
+        finally:
+            await sink.close()
+
+
+def _note_retry(table: str, error: "StoreUnavailable", attempt: int) -> None:
+    del table
+    _err.print(f"try {attempt}: {error}", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _topic(settings: Settings) -> "Iterator[ParkedTopic]":
+    from streams.operations.parked_rows import ParkedTopic  # noqa: PLC0415  # Kafka's client loads slowly
+
+    topic = ParkedTopic(settings.kafka.brokers.split(","), **settings.kafka.client)
+    try:
+        yield topic
+    finally:
+        topic.close()
+
+
+def _described(head: "Parked") -> dict[str, Any]:
+    return {
+        "id": head.id,
+        "table": head.table,
+        "rows": head.rows,
+        "logs": sorted(head.logs),
+        "reason": head.reason,
+        "advice": head.advice,
+        "at": dt.datetime.fromtimestamp(head.at / 1000, dt.UTC).isoformat(timespec="milliseconds"),
+        "worker": head.worker,
+        "age_seconds": _age(head),
+    }
+
+
+def _table(heads: Sequence["Parked"]) -> Grid:
+    grid = Grid("id", "table", "rows", "logs", "reason", "advice", "age")
+    for head in heads:
+        age = str(dt.timedelta(seconds=_age(head)))
+        grid.add_row(head.id, head.table, f"{head.rows:,}", "\n".join(sorted(head.logs)), head.reason, head.advice, age)
+    return grid
+
+
+def _age(head: "Parked") -> int:
+    return max(0, int(time.time() - head.at / 1000))

@@ -1,0 +1,35 @@
+"""Repeats the alarms of a running audit on the terminal of the demo, out of the log file of the audit."""
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+_POLL_SECONDS = 1.0
+
+
+def repeat_alarms(log: Path, say: Callable[[str], None], stop: threading.Event, *, poll: float = _POLL_SECONDS) -> None:
+    """Pass the alarms that a running audit writes into its log to `say`, every `poll` seconds until `stop`."""
+    seen = 0
+    while not stop.wait(poll):
+        if not log.exists():
+            continue
+        with log.open("rb") as file:
+            file.seek(seen)
+            lines = file.readlines()
+        if lines and not lines[-1].endswith(b"\n"):
+            lines.pop()
+        seen += sum(map(len, lines))
+        for line in lines:
+            for alarm in _alarms(line):
+                say(alarm)
+
+
+def _alarms(line: bytes) -> list[str]:
+    with contextlib.suppress(ValueError):
+        said = json.loads(line)
+        if isinstance(said, dict) and said.get("level") == "error":
+            first = "; ".join(said.get("first", []))
+            return [f"AUDIT: {said.get('event')}: {said.get('different')} rows of {said.get('interval')}: {first}"]
+    return []

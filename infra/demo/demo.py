@@ -1,0 +1,225 @@
+"""One command brings a venue to life: store, broker, worker, wall and alarms on this machine, and a simulated day.
+
+`venue.py` has the processes, `state.py` what is kept of them.
+"""
+
+import datetime as dt
+import math
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from rich.console import Console
+
+from infra.demo.audit_log import repeat_alarms
+from infra.process.supervisor import Supervisor
+from infra.stack.alarm_delivery import delivery, read_relay
+from infra.stack.local_stack import GROUP, BrokerKind, Venue
+from infra.stack.state import Run, endpoints, next_run, open_state
+from simulators.distortion.distort import check_devices
+from simulators.distortion.settings import Distortion
+from simulators.sending.closing import close_yesterday
+from simulators.sending.lag import ConsumerLag
+from simulators.sending.plan import Plan, site_time
+from simulators.sending.progress import report_on_stderr
+from simulators.sending.run import Summary, simulate, stopping_on_signals
+from simulators.verify.report import Verdict, sentence, show, to_json
+from simulators.verify.verify import verify
+from sinks.clickhouse import ClickHouseReader
+from streams.contract.topics import SOURCES
+from streams.kernels.counts.site_clock import SiteClock
+from streams.logging import kafka_writes_into
+from streams.site.model import Site
+from streams.site.reader import load_site
+
+_DRAIN_SECONDS: Final = 120.0
+_SEND_AFTER_CTRL_C: Final = 2.0
+_DRAIN_AFTER_CTRL_C: Final = 2.5
+_STOP_WITHIN: Final = 4.5  # with the two above it is less than 10 s from Ctrl-C to the end, whatever hangs
+
+_NICE: Final = 10
+"""Of the thread that plays: where processors are few, who counts goes first."""
+
+_GLANCE: Final = 0.1  # how often it is looked whether to go on
+
+T = TypeVar("T")
+
+_err = Console(stderr=True, highlight=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions:
+    """What to play; see `gatepulse demo --help`."""
+
+    scenario: str = "expo"
+    speed: float = 60.0
+    for_seconds: float | None = None
+    state: Path | None = None
+    seed: int = 1
+    start_at: dt.time = dt.time(9, 30)
+    distortion: str = ""
+    wall_port: int = 0
+    as_json: bool = False
+    broker: BrokerKind = "embedded"
+    workers: int = 1
+    relay: Path | None = None
+
+
+class WrongDemoError(ValueError):
+    """The options of a demo do not go together; the message says which to change."""
+
+
+def run_demo(options: DemoOptions) -> int:
+    """Play a day; return the exit code: 0, or 1 when a count does not equal the ledger."""
+    if options.workers > 1 and options.broker != "kafka":
+        raise WrongDemoError(
+            f"--workers {options.workers}: several workers need a real broker, add --broker kafka (the embedded one "
+            "keeps the place of a worker that is gone)"
+        )
+    site = load_site(options.scenario)
+    distortion = Distortion.parse(options.distortion)
+    check_devices(distortion, site)
+    relay = read_relay(options.relay, site)
+    with (
+        open_state(options.state) as state,
+        kafka_writes_into(state / "logs" / "demo.log"),
+        delivery(state / "alerting", options.scenario, _say, relay=relay) as alarms,
+        stopping_on_signals() as stop,
+        Supervisor(stop_within=_STOP_WITHIN) as supervisor,
+    ):
+        run = next_run(state, site, broker=options.broker)
+        start_at = site_time(site, run.date, options.start_at)
+        clock = SiteClock(start_at, int(time.time() * 1000), options.speed)
+        plan = Plan(
+            scenario=options.scenario, date=run.date, seed=options.seed + run.number, epoch=run.number, clock=clock,
+            for_seconds=options.for_seconds, distortion=distortion,
+        )  # fmt: skip
+        venue = Venue(
+            options.scenario, state, clock, supervisor, options.wall_port, _say, alarms,
+            broker_kind=options.broker, workers=options.workers,
+        )  # fmt: skip
+        if not venue.start(stop):
+            return 0
+        with endpoints(state, venue.addresses):
+            _say(f"wall: {venue.wall_url}   (state and logs: {state}; Ctrl-C ends everything)")
+            threading.Thread(target=repeat_alarms, args=(venue.audit_log, _say, stop), daemon=True).start()
+            return Demo(options, site, venue, run, stop).play(plan)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One run in a venue that is up; `stop` is set by Ctrl-C."""
+
+    options: DemoOptions
+    site: Site
+    venue: Venue
+    run: Run
+    stop: threading.Event
+
+    def play(self, plan: Plan) -> int:
+        """Send the day, wait until it is counted, compare; return the exit code."""
+        sent = self._watched(lambda: self._send(plan), patience=_SEND_AFTER_CTRL_C)
+        if not self.stop.is_set():
+            _say("counting what is still on its way …")
+        drained = sent is not None and self._drained()
+        self.run.end(drained=drained)
+        if not self.stop.is_set():
+            _say("comparing every view with the ledger …")
+            reader = ClickHouseReader(self.venue.reader)
+            verdict = self._watched(
+                lambda: verify(self.run.ledgers, reader, self.site, self.venue.limits), patience=0.0
+            )
+            if verdict is not None:
+                return self._conclude(verdict, drained=drained)
+        _say("stopped" if drained else f"stopped; what the workers had not read yet {self._unread()}")
+        return 0
+
+    def _unread(self) -> str:
+        if not self.venue.persistent:
+            return "is gone with the embedded broker"
+        kept = self.options.state is not None
+        return "is counted when this state is taken up again" if kept else "is gone with this demo's temporary files"
+
+    def _send(self, plan: Plan) -> Summary:
+        os.nice(_NICE)  # of this thread alone, and of those that it starts
+        kafka, run, report = self.venue.kafka, self.run, report_on_stderr(self.site.time_zone)
+        if run.number > 1:
+            if self.venue.persistent:  # what a former run has left on its way belongs to its day
+                self._drained()
+            begins = self.site.days.begin(run.date)
+            clock = plan.clock or SiteClock()
+            close_yesterday(
+                ClickHouseReader(self.venue.reader), kafka, ts=begins, ledger=run.closing_ledger, clock=clock
+            )
+        try:
+            return simulate(
+                plan, self.site, bootstrap=kafka.brokers, ledger=run.ledger, consumer_group=GROUP, stop=self.stop,
+                report=report, kafka=kafka.client,
+            )  # fmt: skip
+        finally:
+            report.close()
+
+    def _watched(self, work: Callable[[], T], *, patience: float) -> T | None:
+        """Return what `work` returns, or None if it has not ended `patience` seconds after Ctrl-C.
+
+        Raises what it raises, and ServiceError when a process is given up: work that waits for it would never end.
+        """
+        done: Future[T] = Future()
+        threading.Thread(target=_fulfil, args=(done, work), daemon=True).start()
+        until = math.inf
+        while not done.done() and time.monotonic() < until:
+            wait([done], timeout=_GLANCE)
+            self.venue.supervisor.check()
+            if self.stop.is_set():
+                until = min(until, time.monotonic() + patience)
+        return done.result() if done.done() else None
+
+    def _drained(self) -> bool:
+        """Wait until the workers have stored everything, not for long after Ctrl-C; say whether they have."""
+        kafka, begun = self.venue.kafka, time.monotonic()
+        lag = ConsumerLag(kafka.brokers, GROUP, [topic.value for topic in SOURCES], **kafka.client)
+        try:
+            while lag() != 0:
+                self.venue.supervisor.check()
+                if time.monotonic() - begun > (_DRAIN_AFTER_CTRL_C if self.stop.is_set() else _DRAIN_SECONDS):
+                    return False
+                time.sleep(_GLANCE)
+        finally:
+            lag.close()
+        return True
+
+    def _conclude(self, verdict: Verdict, *, drained: bool) -> int:
+        """Say what came of it; without `--for` keep the wall up until Ctrl-C."""
+        _tell(verdict, as_json=self.options.as_json)
+        if not drained:
+            _say(f"after {_DRAIN_SECONDS:g} s the worker had not read everything: see {self.venue.state / 'logs'}")
+        if self.options.for_seconds is None:
+            _say(f"the day is over; the wall stays at {self.venue.wall_url} until Ctrl-C")
+            self.venue.supervisor.wait(until=self.stop.is_set)
+        return 0 if verdict.ok and drained else 1
+
+
+def _fulfil(done: "Future[T]", work: Callable[[], T]) -> None:
+    try:
+        done.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - handed to who waits for it
+        done.set_exception(error)
+
+
+def _tell(verdict: Verdict, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(to_json(verdict) + "\n")
+        sys.stdout.flush()
+        _say(sentence(verdict))
+    else:
+        show(verdict, Console(highlight=False))
+
+
+def _say(text: str) -> None:
+    _err.print(text, markup=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Checks that everything that gatepulse needs is in place."""

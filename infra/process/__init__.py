@@ -1,0 +1,1 @@
+"""Child processes: starting, supervising and confining them, and loopback ports."""

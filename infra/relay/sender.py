@@ -1,0 +1,135 @@
+"""Brings what waits for one robot to it, in order, at its pace, and again until it is taken or refused."""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import Callable
+from typing import Final
+
+import aiohttp
+import structlog
+
+from infra.relay.message import Letter, compose
+from infra.relay.metrics import Numbers
+from infra.relay.options import RobotOptions
+from infra.relay.outbox import Outbox
+from infra.relay.rate_limit import Budget, Pace
+from infra.relay.robots import MOST_BYTES, Later, Refused, Request, Taken, Verdict, judge, request
+from infra.relay.wording import Wording
+
+log = structlog.get_logger(__name__)
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
+_MOST_ANSWER: Final = 65_536  # bytes of an answer that are read
+_LONGEST_WAIT: Final = 60.0  # s between two tries
+_LOOK_ANYWAY: Final = 5.0  # s
+
+
+def backoff(failures: int) -> float:
+    """Return the seconds before the next try after so many failures in a row: 1, 2, 4, … 60."""
+    return min(_LONGEST_WAIT, float(2 ** min(failures - 1, 10))) if failures else 0.0
+
+
+class Courier:
+    """The courier of one robot; `run` for ever, `wake` when there may be something new."""
+
+    def __init__(
+        self,
+        robot: RobotOptions,
+        outbox: Outbox,
+        wording: Wording,
+        numbers: Numbers,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._robot, self._outbox, self._wording, self._numbers, self._clock = robot, outbox, wording, numbers, clock
+        self._woken = asyncio.Event()
+        self._failures, self._failed_at, self._pause = 0, 0.0, 0.0
+        pace = Pace(robot.per_minute)
+        sent = [at / 1000 for at in outbox.sendings(robot.name)]
+        self._budget = Budget.full(pace, sent[0] if sent else clock())
+        for at in sent:
+            self._budget = self._budget.spend(at)
+
+    def wake(self) -> None:
+        """Have a look at the outbox."""
+        self._woken.set()
+
+    async def run(self, session: aiohttp.ClientSession) -> None:
+        """Deliver for ever; a cancellation ends it."""
+        while True:
+            self._woken.clear()
+            wait = await self.step(session)
+            if wait > 0:
+                await self._rest(wait)
+
+    async def step(self, session: aiohttp.ClientSession) -> float:
+        """Send one letter if one may be sent now; return the seconds until it is worth another step (or `wake`)."""
+        now = self._clock()
+        name = self._robot.name
+        due = self._outbox.next_due_ms(name)
+        if due is None or due > now * 1000:
+            return _LOOK_ANYWAY if due is None else min(_LOOK_ANYWAY, due / 1000 - now)
+        wait = max(self._budget.wait(now), self._paused(now))
+        if wait > 0:
+            return wait
+        letter = self._outbox.open_letter(name) or compose(
+            self._outbox.waiting(name, int(now * 1000)), letter=uuid.uuid4().hex, messages=self._budget.messages(now)
+        )
+        if letter is not None:
+            await self._deliver(letter, session, now)
+        return 0.0
+
+    def _paused(self, now: float) -> float:
+        """Return the seconds for which the robot is to be left alone; a clock that was set back ends that."""
+        since = now - self._failed_at
+        return self._pause - since if since >= 0 else 0.0
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+
+    async def _deliver(self, letter: Letter, session: aiohttp.ClientSession, now: float) -> None:
+        text = self._wording.text(letter, most_bytes=MOST_BYTES[self._robot.type])
+        asked = request(self._robot, letter, text, int(now * 1000))
+        self._outbox.send(self._robot.name, letter, int(now * 1000))
+        self._budget = self._budget.spend(now)
+        verdict = await _post(session, self._robot, asked)
+        self._note(letter, verdict)
+
+    def _note(self, letter: Letter, verdict: Verdict) -> None:
+        now, name, numbers = self._clock(), self._robot.name, self._numbers
+        match verdict:
+            case Taken():
+                self._outbox.told(letter, int(now * 1000))
+                numbers.delivered.labels(name).inc()
+                numbers.suppressed.labels(name).inc(len(letter.folded))
+                self._failures = 0
+            case Refused():
+                self._outbox.refused(letter, int(now * 1000))
+                numbers.failed.labels(name, "refused").inc()
+                log.error("a robot refuses a message for good", robot=name, reason=verdict.reason, letter=letter.id)
+                self._failures = 0
+            case Later():
+                if not (verdict.doubtful or letter.doubtful):
+                    self._outbox.not_taken(letter)
+                self._failures += 1
+                self._failed_at, self._pause = now, max(verdict.seconds, backoff(self._failures))
+                numbers.failed.labels(name, "later").inc()
+                log.warning("a robot has not taken a message", robot=name, reason=verdict.reason, tries=self._failures)
+
+
+async def _post(session: aiohttp.ClientSession, robot: RobotOptions, asked: Request) -> Verdict:
+    """Post, and judge the answer. Of an error only its kind is told: its text may show the address, a secret."""
+    try:
+        async with session.post(
+            asked.url, data=asked.body, headers=asked.headers, allow_redirects=False, timeout=_TIMEOUT
+        ) as answer:
+            body = await answer.content.read(_MOST_ANSWER)
+            return judge(robot.type, answer.status, body, answer.headers.get("Retry-After"))
+    except aiohttp.ClientConnectorError as error:
+        return Later(f"no connection: {type(error.os_error).__name__}")
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        return Later(f"no answer: {type(error).__name__}", doubtful=True)

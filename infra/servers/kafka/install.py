@@ -1,0 +1,122 @@
+"""Gets Apache Kafka once, from Maven Central into a cache: `python -m infra.servers.kafka.install`; then `server`.
+
+The cache is `$XDG_CACHE_HOME/gatepulse`, or `~/.cache/gatepulse`: 54 MB that every checkout on this machine shares.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+VERSION: Final = "4.3.1"
+OLDEST_JAVA: Final = 17
+_POM: Final = Path(__file__).with_name("pom.xml")
+_REMEDY: Final = "install them (Debian, Ubuntu: apt install openjdk-17-jre-headless maven)"
+_JAVA_VERSION: Final = re.compile(r'version "(?:1\.)?(\d+)')
+_PATIENCE: Final = 600.0
+
+
+class KafkaNotInstalledError(RuntimeError):
+    """Apache Kafka is not there and cannot be fetched; the message says what to install."""
+
+
+def java_version() -> int | None:
+    """Return the major version of the `java` in the path, None without one."""
+    java = shutil.which("java")
+    if java is None:
+        return None
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=False)  # noqa: S603 - fixed
+    found = _JAVA_VERSION.search(said.stderr + said.stdout)
+    return int(found[1]) if found else None
+
+
+def missing() -> str:
+    """Say in one sentence what this machine lacks to run Kafka; empty when nothing does."""
+    version = java_version()
+    if version is None:
+        return f"Kafka needs Java {OLDEST_JAVA} or newer, and there is no java: {_REMEDY}"
+    if version < OLDEST_JAVA:
+        return f"Kafka needs Java {OLDEST_JAVA} or newer, and this one is {version}: {_REMEDY}"
+    if not _is_complete(library()) and shutil.which("mvn") is None:
+        return f"Apache Kafka {VERSION} is fetched with Maven, and there is no mvn: {_REMEDY}"
+    return ""
+
+
+def library() -> Path:
+    """Return the folder of Kafka's jars, whether it is there already or not."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "gatepulse" / f"kafka-{VERSION}"
+
+
+def install() -> Path:
+    """Return the folder of Kafka's jars; fetch them if they are not there. Raises KafkaNotInstalledError."""
+    place = library()
+    lack = missing()
+    if lack:
+        raise KafkaNotInstalledError(f"{lack}.")
+    if not _is_complete(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(place.with_name(f"{place.name}.lock")):
+            if not _is_complete(place):  # another one may have fetched it while we waited
+                _fetch(place)
+    return place
+
+
+def _is_complete(place: Path) -> bool:
+    return place.is_dir()  # it is renamed into its place when it is
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch(place: Path) -> None:
+    sys.stderr.write(f"Fetching Apache Kafka {VERSION} into {place} (once, 54 MB) ...\n")
+    with tempfile.TemporaryDirectory(prefix=f"{place.name}-", dir=place.parent) as scratch:
+        jars = Path(scratch) / "jars"
+        _run_maven(Path(scratch), jars)
+        jars.rename(place)
+
+
+def _run_maven(folder: Path, jars: Path) -> None:
+    shutil.copy(_POM, folder / "pom.xml")
+    command = [
+        "mvn", "--quiet", "--batch-mode", "--strict-checksums", f"-Dkafka.version={VERSION}",
+        "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={jars}",
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_PATIENCE, check=False)  # noqa: S603 - ours
+    except subprocess.TimeoutExpired as error:
+        raise KafkaNotInstalledError(f"Maven did not fetch Kafka within {_PATIENCE:g} s: try again.") from error
+    if done.returncode != 0 or not any(jars.glob("kafka_*.jar")):
+        said = "\n".join((done.stdout + done.stderr).splitlines()[-10:])
+        raise KafkaNotInstalledError(
+            f"Maven could not fetch Apache Kafka {VERSION}: see whether this machine reaches Maven Central, "
+            f"or set a mirror in ~/.m2/settings.xml, and try again. It said:\n{said}"
+        )
+
+
+def main() -> None:
+    """Install; silent when there is nothing to do, and no error without Java: the tests that need it are skipped."""
+    lack = missing()
+    if lack:
+        sys.stderr.write(f"{lack}. Without it the tests on a real Kafka are skipped.\n")
+        return
+    try:
+        install()
+    except KafkaNotInstalledError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

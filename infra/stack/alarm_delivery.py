@@ -1,0 +1,121 @@
+"""How alarms reach somebody in a demo: Prometheus, Alertmanager and the relay, and a group that listens here.
+
+Whoever has robots gives the relay's file; everybody else sees the messages come in on this terminal. Next:
+`alerting/chain.py`, the three programs, and `alerting/receiver.py`, the group.
+"""
+
+import base64
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from infra.alerting.chain import Chain
+from infra.alerting.receiver import Receiver
+from infra.alerting.server import missing
+from infra.process.ports import LOOPBACK, claim, lasting_port
+from infra.process.supervisor import Supervisor
+from infra.relay.options import WEBHOOK_PREFIX, RelayOptions, load_options
+from infra.servers.clickhouse_config import write_private
+from streams.site.model import Site
+from streams.site.reader import load_site
+
+_STOP_WITHIN: Final = 0.5  # s for each: a demo ends within 10 s; all three go on from what is on their disks
+Relay = tuple[Path, RelayOptions]
+_SECRET, _URL, _FILE = "receiver.secret", "receiver.url", "relay.toml"
+
+
+class WrongRelayError(ValueError):
+    """The relay's file does not fit the demo; the message says what to change."""
+
+
+@dataclass
+class Delivery:
+    """The way of alarms in one demo; without a `relay_file` there is none, and nothing is started."""
+
+    state: Path
+    relay_file: Path | None = None
+    options: RelayOptions | None = None
+    addresses: Mapping[str, str] = field(default_factory=dict)
+
+    def start(self, supervisor: Supervisor, metrics_ports: Sequence[int]) -> None:
+        """Start the three programs, and do not wait for them: the wall does not need them."""
+        if self.relay_file is None or self.options is None:
+            return
+        chain = Chain(
+            relay_file=self.relay_file, options=self.options, state=self.state,
+            workers=[f"{LOOPBACK}:{port}" for port in metrics_ports],
+            prometheus_port=lasting_port(), alertmanager_port=lasting_port(),
+        )  # fmt: skip
+        for service in chain.services():
+            supervisor.start(replace(service, stop_within=_STOP_WITHIN), ready=False)
+        self.addresses = chain.addresses
+
+
+def read_relay(file: Path | None, site: Site) -> Relay | None:
+    """Return a relay's file and what it says. Raises WrongRelayError, RelayOptionsError and PortTaken."""
+    if file is None:
+        return None
+    options = load_options(file)
+    if options.site.id != site.id:
+        raise WrongRelayError(
+            f"--relay {file}: site = {options.site.id!r}: the demo plays {site.id!r}; name the same site in both, "
+            "or the zones of its alarms are served by nobody"
+        )
+    claim(options.port, f"--relay {file}: port", options.host)
+    return file, options
+
+
+@contextmanager
+def delivery(
+    state: Path, scenario: str, say: Callable[[str], None], *, relay: Relay | None = None
+) -> Iterator[Delivery]:
+    """Prepare the way for the time of a block: to the robots of a relay's file, or to a group that `say` speaks for.
+
+    Says in one line what is missing if it is not all installed.
+    """
+    lack = missing(("prometheus", "alertmanager"))
+    if lack:
+        say(f"alarms are shown on the wall only, 告警仅在大屏显示: {lack}")
+        yield Delivery(state)
+    elif relay is not None:
+        yield Delivery(state, *relay)
+    else:
+        state.mkdir(parents=True, exist_ok=True)
+        secret = _kept_secret(state / _SECRET)
+        with Receiver(load_site(scenario), secret, say) as receiver:
+            file = _relay_file(state, scenario, receiver.url)
+            yield Delivery(state, file, load_options(file))
+
+
+def _kept_secret(file: Path) -> str:
+    """Return the secret in a file that only its owner may read; make one if there is none."""
+    if not file.exists():
+        write_private(file, WEBHOOK_PREFIX + base64.b64encode(os.urandom(32)).decode())
+    return file.read_text(encoding="ascii")
+
+
+def _relay_file(state: Path, scenario: str, url: str) -> Path:
+    """Write the settings of a relay whose one robot serves everybody, and listens at `url`."""
+    write_private(state / _URL, url)
+    lines = [
+        f"site = {_quoted(scenario)}",
+        f"state = {_quoted(state / 'relay')}",
+        f"port = {lasting_port()}",
+        "[[robot]]",
+        'name = "demo"',
+        'type = "webhook"',
+        'zones = ["*"]',
+        f"url = {{ file = {_quoted(state / _URL)} }}",
+        f"secret = {{ file = {_quoted(state / _SECRET)} }}",
+    ]
+    write_private(state / _FILE, "\n".join(lines) + "\n")
+    return state / _FILE
+
+
+def _quoted(text: str | Path) -> str:
+    """Write a text as TOML does, which is how JSON does it."""
+    return json.dumps(str(text), ensure_ascii=False)

@@ -1,0 +1,213 @@
+"""The processes of a demo on this machine: store, broker, workers, wall, alarms, in order. `demo.py` plays in it."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, Literal
+
+from infra.process.ports import LOOPBACK, accepts, claim
+from infra.process.service import RestartPolicy, Service, State
+from infra.process.supervisor import Supervisor
+from infra.servers.broker import PROTOCOL, EmbeddedBroker
+from infra.servers.clickhouse import EmbeddedClickHouse
+from infra.servers.kafka.server import KafkaServer
+from infra.stack.alarm_delivery import Delivery
+from simulators.verify.fates import Limits
+from sinks import schema
+from sinks.clickhouse import StoreAddress, connect
+from streams.contract import topics
+from streams.kernels.counts.site_clock import SiteClock
+from streams.settings import Kafka
+
+GROUP: Final = "gatepulse"
+PARTITIONS: Final = 4
+AUDIT_EVERY: Final = 30.0  # seconds
+_LONGEST_LAG_MS: Final = 20 * 60_000
+BrokerKind = Literal["embedded", "kafka"]
+_REAL_SESSION_SECONDS: Final = 6
+# The mock cluster keeps a killed worker's place for twice the session, and longer if it is a static member.
+_MOCK_SESSION_SECONDS: Final = 3
+
+
+@dataclass
+class Venue:
+    """The processes of a demo, started in order; `clock` shows the simulated day's time."""
+
+    scenario: str
+    state: Path
+    clock: SiteClock
+    supervisor: Supervisor
+    wall_port: int
+    say: Callable[[str], None]
+    delivery: Delivery
+    broker_kind: BrokerKind = "embedded"
+    workers: int = 1
+    store: EmbeddedClickHouse = field(init=False)
+    broker: EmbeddedBroker | KafkaServer = field(init=False)
+    metrics_ports: tuple[int, ...] = ()
+
+    def start(self, stop: threading.Event) -> bool:
+        """Start everything; each step says what it does. False when `stop` was set in between."""
+        self.wall_port = claim(self.wall_port, "--port")
+        self.metrics_ports = tuple(claim(0, "metrics") for _ in range(self.workers))
+        for step in (self._store, self._broker, self._workers_and_wall, self._alarms):
+            if stop.is_set():
+                return False
+            step()
+        self.supervisor.wait(until=lambda: stop.is_set() or self._wall_is_up())
+        return not stop.is_set()
+
+    def _store(self) -> None:
+        self.say("store …")
+        self.store = EmbeddedClickHouse(self.state / "clickhouse")
+        self.supervisor.start(self.store.service())
+        self._apply_schema()
+
+    def _broker(self) -> None:
+        self.say("broker …")
+        if self.persistent:
+            self.broker = KafkaServer(self.state / "kafka")
+            self.supervisor.start(self.broker.service())
+            topics.apply(self.kafka)
+        else:
+            plans = topics.plans(Kafka(group=GROUP, partitions=PARTITIONS))
+            self.broker = EmbeddedBroker(self.state / "broker", topics={plan.name: plan.partitions for plan in plans})
+            self.supervisor.start(self.broker.service())
+
+    def _workers_and_wall(self) -> None:
+        self.say("worker and wall …" if self.workers == 1 else f"{self.workers} workers and wall …")
+        for number in range(1, self.workers + 1):
+            self.supervisor.start(self._worker(number), ready=False)
+        self.supervisor.start(self._wall(), ready=False)
+        self.supervisor.start(self._audit(), ready=False)
+        self.supervisor.start(self._foresight(), ready=False)
+
+    def _wall_is_up(self) -> bool:
+        return any(each.name == "wall" and each.state is State.RUNNING for each in self.supervisor.services())
+
+    def _alarms(self) -> None:
+        self.delivery.start(self.supervisor, self.metrics_ports)
+
+    @property
+    def wall_url(self) -> str:
+        """Where the wall is."""
+        return f"http://{LOOPBACK}:{self.wall_port}/"
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where everything is, for whoever wants to look; the store's passwords are in clickhouse/credentials.json."""
+        return {
+            "wall": self.wall_url,
+            "store": f"{self.store.address.host}:{self.store.address.port}",
+            "broker": self.broker.bootstrap,
+            **{
+                "metrics" if number == 1 else f"metrics-{number}": f"http://{LOOPBACK}:{port}/metrics"
+                for number, port in enumerate(self.metrics_ports, start=1)
+            },
+            **self.delivery.addresses,
+        }
+
+    @property
+    def persistent(self) -> bool:
+        """Whether what was sent outlives the broker's process."""
+        return self.broker_kind == "kafka"
+
+    @property
+    def kafka(self) -> Kafka:
+        """How to reach the broker, and how its groups work."""
+        return Kafka(
+            brokers=self.broker.bootstrap,
+            cluster=self.broker.cluster,
+            group=GROUP,
+            partitions=PARTITIONS,
+            create_topics=False,
+            api_version=None if self.persistent else ".".join(map(str, PROTOCOL)),
+            static_membership=self.persistent,
+            session_seconds=_REAL_SESSION_SECONDS if self.persistent else _MOCK_SESSION_SECONDS,
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """How late events may come: at a high speed, waiting for this machine is days of the site's time."""
+        usual = Limits()
+        return replace(usual, horizon_ms=max(usual.horizon_ms, round(_LONGEST_LAG_MS * self.clock.speed)))
+
+    @property
+    def reader(self) -> StoreAddress:
+        """Where the views are read."""
+        address = self.store.address
+        return StoreAddress(address.host, address.port, address.reader.user, address.reader.password)
+
+    def _apply_schema(self) -> None:
+        address = self.store.address
+        owner = StoreAddress(address.host, address.port, address.owner.user, address.owner.password)
+        client = connect(owner)
+        try:
+            schema.apply(client)
+        finally:
+            client.disconnect()
+
+    def _worker(self, number: int) -> Service:
+        name, port = f"worker-{number}", self.metrics_ports[number - 1]
+        more = {"GATEPULSE_WORKER__NAME": name, "GATEPULSE_WORKER__METRICS_PORT": str(port)}
+        return Service(
+            name,
+            _command("worker"),
+            self.state / "logs" / f"{name}.log",
+            env=self._environment() | more,
+            restart=RestartPolicy(most=20, within=120.0),
+        )
+
+    def _wall(self) -> Service:
+        port = self.wall_port
+        return Service(
+            "wall",
+            _command("wall"),
+            self.state / "logs" / "wall.log",
+            env=self._environment() | {"GATEPULSE_WALL__PORT": str(port)},
+            healthy=lambda: accepts(LOOPBACK, port),
+        )
+
+    def _audit(self) -> Service:
+        """Hold the counts against the raw passages all the time; what differs goes to its log."""
+        return Service("audit", _command("audit", f"--every={AUDIT_EVERY:g}"), self.audit_log, env=self._environment())
+
+    def _foresight(self) -> Service:
+        """Reckon with what is stored; if it ends, nothing is foreseen until it runs again."""
+        return Service(
+            "foresight", _command("foresight"), self.state / "logs" / "foresight.log", env=self._environment(),
+            restart=RestartPolicy(most=20, within=120.0),
+        )  # fmt: skip
+
+    @property
+    def audit_log(self) -> Path:
+        """Where the audit says what it finds."""
+        return self.state / "logs" / "audit.log"
+
+    def _environment(self) -> dict[str, str]:
+        address, clock = self.store.address, self.clock
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEPULSE_")}
+        kafka = self.kafka.model_dump(exclude_none=True)
+        return kept | {
+            "GATEPULSE_SITE": self.scenario,
+            **{f"GATEPULSE_KAFKA__{key.upper()}": str(value) for key, value in kafka.items()},
+            "GATEPULSE_STORE__HOST": address.host,
+            "GATEPULSE_STORE__PORT": str(address.port),
+            "GATEPULSE_STORE__USER": address.owner.user,
+            "GATEPULSE_STORE__PASSWORD": address.owner.password,
+            "GATEPULSE_STORE__READER": address.reader.user,
+            "GATEPULSE_STORE__READER_PASSWORD": address.reader.password,
+            "GATEPULSE_WORKER__DATA": str(self.state / "faust"),
+            "GATEPULSE_CLOCK__SITE_MS": str(clock.site_ms),
+            "GATEPULSE_CLOCK__REAL_MS": str(clock.real_ms),
+            "GATEPULSE_CLOCK__SPEED": str(clock.speed),
+            "GATEPULSE_TIME__SUSPECT_SECONDS": str(self.limits.suspect_ms / 1000),
+            "GATEPULSE_TIME__HORIZON_SECONDS": str(self.limits.horizon_ms / 1000),
+        }
+
+
+def _command(*words: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "infra.cli.main", *words]

@@ -1,0 +1,142 @@
+"""The directory that a demo keeps: one demo at a time, a day after the other, and where its servers are just now.
+
+    lock            held while a demo runs        endpoints.json  addresses while it runs, no passwords
+    clickhouse/     data and credentials.json     ledgers/        0001-day, 0002-closing, 0002-day ...
+    broker/ logs/   what the servers print        faust/          the workers' own folders
+    kafka/          data of a real broker, which outlive its process (else broker/)
+
+`demo.py` fills it.
+"""
+
+import datetime as dt
+import fcntl
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from infra.servers.clickhouse import require_room
+from infra.servers.clickhouse_config import write_private
+from simulators.ledger.ledger import META, cut_short
+from streams.site.model import Site
+
+ENDPOINTS: Final = "endpoints.json"
+_DRAINED: Final = "drained"
+
+
+class StateError(RuntimeError):
+    """The directory given with --state cannot be used; the message says why, and what to do."""
+
+
+class StateInUse(StateError):
+    """Another demo runs on this directory."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One demo on a state; each plays the day after the one before, under its own device epoch."""
+
+    number: int
+    date: dt.date
+    ledgers: Path
+    persistent: bool = False
+    """Whether what was sent outlives the run: then the next one's workers count what these had not read."""
+
+    @property
+    def ledger(self) -> Path:
+        """Where this run's truth is kept."""
+        return self.ledgers / f"{self.number:04}-day"
+
+    @property
+    def closing_ledger(self) -> Path:
+        """Where the corrections that close the day before are kept."""
+        return self.ledgers / f"{self.number:04}-closing"
+
+    def end(self, *, drained: bool) -> None:
+        """Note whether the workers had stored everything: what they had not is gone with the embedded broker."""
+        if self.persistent or not self.ledgers.exists():
+            return
+        for ledger in sorted(found.parent for found in self.ledgers.glob(f"{self.number:04}-*/{META}")):
+            if drained:
+                (ledger / _DRAINED).touch()
+            else:
+                cut_short(ledger)
+
+
+def next_run(state: Path, site: Site, *, broker: str = "embedded") -> Run:
+    """Return the run that follows the ones in `state`; runs that were killed are ended as not drained.
+
+    With a real `broker` ("kafka") they need no such mark: what it has confirmed will be counted, and verify insists on
+    it; a ledger that was not closed says itself that there may be more. Raises StateError for another kind of broker
+    than the state began with: the runs before would be waiting in the wrong one.
+    """
+    ledgers, persistent = state / "ledgers", broker == "kafka"
+    begun = sorted(ledgers.glob("[0-9]*-*"))
+    if begun and (state / "kafka").exists() != persistent:
+        other = "embedded" if persistent else "kafka"
+        raise StateError(f"--state {state} was begun with --broker {other}: give the same, or another directory.")
+    for number in sorted({_number(each) for each in begun if not (each / _DRAINED).exists() and not persistent}):
+        Run(number, dt.date.min, ledgers).end(drained=False)
+    number = 1 + max(map(_number, begun), default=0)
+    days = [each / META for each in begun if each.name.endswith("-day") and (each / META).exists()]
+    if not days:
+        return Run(number, site.days.day(round(time.time() * 1000)), ledgers, persistent)
+    last = dt.date.fromisoformat(json.loads(days[-1].read_text())["meta"]["date"])
+    return Run(number, last + dt.timedelta(days=1), ledgers, persistent)
+
+
+def _number(ledger: Path) -> int:
+    return int(ledger.name.split("-")[0])
+
+
+@contextmanager
+def open_state(path: Path | None) -> Iterator[Path]:
+    """Give a directory to one demo: `path`, made if need be and kept, or a temporary one that goes away with it.
+
+    Raises StateError, and DiskNearlyFull where there is too little room.
+    """
+    if path is None:
+        with tempfile.TemporaryDirectory(prefix="gatepulse-demo-", ignore_cleanup_errors=True) as scratch:
+            require_room(Path(scratch))
+            yield Path(scratch)
+        return
+    lock = _lock(path)
+    try:
+        require_room(path)
+        yield path.resolve()
+    finally:
+        lock.close()
+
+
+def _lock(path: Path) -> IO[str]:
+    """Make the directory and hold its lock, which the kernel lets go of when this process ends, however it ends."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = (path / "lock").open("a")
+    except OSError as error:
+        raise StateError(
+            f"--state {path}: {error.strerror}. Give a directory that you may write to, or leave --state out."
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise StateInUse(
+            f"--state {path}: another demo runs on it. End that one first, or give this one another directory."
+        ) from error
+    return lock
+
+
+@contextmanager
+def endpoints(state: Path, addresses: Mapping[str, str]) -> Iterator[None]:
+    """Keep addresses in `state`/endpoints.json for the time of a block."""
+    file = state / ENDPOINTS
+    write_private(file, json.dumps(dict(addresses), indent=1) + "\n")
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""What networks and devices do to a day of events: duplicates, delays, disorder, losses, broken lines."""

@@ -1,0 +1,428 @@
+"""The ledger: what a simulator sent and what became of each attempt, kept on disk before anything is sent.
+
+A ledger is a directory of Arrow streams and a `meta.json`. When its writer is killed it stays readable up to
+the last complete write. Next: `truth.py`, which works out of a ledger what the store must show.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal, Self, TypeAlias, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulators.ledger.tables import NONE, Column, Columns, Flags, Integers, Labels
+
+FORMAT = 2
+"""The version of the form on disk; grows when a reader of the old form would misread the new one."""
+
+META = "meta.json"
+
+Result: TypeAlias = Literal["ok", "fail", "info"]
+"""What an attempt to send came to: stored by the broker, surely not stored, or not known."""
+
+_TEXT, _INTEGER, _FLOAT = pa.string(), pa.int64(), pa.float64()
+
+
+def _schema(**columns: pa.DataType) -> pa.Schema:
+    return pa.schema(list(columns.items()))
+
+
+SCHEMAS: Mapping[str, pa.Schema] = {
+    "passages": _schema(
+        kind=_TEXT, device=_TEXT, epoch=_INTEGER, seq=_INTEGER, true_ts=_INTEGER, ts=_INTEGER,
+        entrance=_TEXT, direction=_TEXT, outcome=_TEXT, category=_TEXT, reason=_TEXT, credential=_TEXT,
+        temperature=_FLOAT, health=_TEXT,
+    ),
+    "attempts": _schema(
+        index=_INTEGER, result=_TEXT, at_ms=_INTEGER, arrived_ms=_INTEGER, partition=_INTEGER, offset=_INTEGER,
+    ),
+    "malformed": _schema(topic=_TEXT, sha256=_TEXT, reason=_TEXT, result=_TEXT),
+    "corrections": _schema(
+        id=_TEXT, area=_TEXT, kind=_TEXT, ts=_INTEGER, delta=_INTEGER, absolute=_INTEGER,
+        actor=_TEXT, reason=_TEXT, result=_TEXT, at_ms=_INTEGER, arrived_ms=_INTEGER, sha256=_TEXT,
+    ),
+    "skipped": _schema(device=_TEXT, epoch=_INTEGER, count=_INTEGER),
+}  # fmt: skip
+"""The streams of a ledger, each `<name>.arrows`, and their columns."""
+
+_NEW = {"attempts": ("arrived_ms", "partition", "offset"), "corrections": ("at_ms", "arrived_ms", "sha256")}
+"""Columns that a ledger of format 1 does not have."""
+
+
+class LedgerError(Exception):
+    """The ledger at a path cannot be used: what is wrong with it, what was expected, what to do next."""
+
+
+class LedgerExists(LedgerError):
+    """There is a ledger in this directory already: a run writes a new one."""
+
+
+class LedgerMissing(LedgerError):
+    """There is nothing at this path."""
+
+
+class NotALedger(LedgerError):
+    """What is at this path was not written by a simulator."""
+
+
+class LedgerTooNew(LedgerError):
+    """The ledger was written by a later version of this program."""
+
+
+class LedgerDamaged(LedgerError):
+    """The ledger contradicts itself, so nothing can be proven with it."""
+
+
+class LedgerWriter:
+    """Writes one ledger. Every call hands its rows to the operating system before it returns.
+
+    What was written survives the end of this process, however sudden; it does not survive a power cut.
+    `meta` is kept beside the rows and must fit into JSON; its `site`, if any, is the id of the site profile,
+    and `verify` refuses to compare it with another site. Its `clock`, if any, has `site_ms`, `real_ms` and `speed`
+    of the site's clock; without it nothing sent is known to have come late, or with a time that cannot be.
+    """
+
+    def __init__(self, directory: Path, *, meta: Mapping[str, Any]) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        if (directory / META).exists():
+            raise LedgerExists(f"{directory}: there is a ledger here already. Give every run its own directory.")
+        self.directory = directory
+        self._meta = dict(meta)
+        self._rows = 0
+        self._streams = {name: _Stream(directory, name) for name in SCHEMAS}
+        self._write_meta(closed=False)
+
+    def passages(self, columns: Mapping[str, Any]) -> Integers:
+        """Append passages, before they are sent; return the ledger index of each.
+
+        `columns` has every column of `SCHEMAS["passages"]`, as lists or arrays of one length: times in
+        milliseconds since 1970 UTC (`true_ts` when it happened, `ts` what the device says), temperature in °C
+        (nan: none), text '' where there is none.
+        """
+        added = self._streams["passages"].append(columns)
+        first, self._rows = self._rows, self._rows + added
+        return np.arange(first, self._rows, dtype=np.int64)
+
+    def describe(self, **meta: Any) -> None:  # noqa: ANN401 - whatever fits into JSON
+        """Keep more beside the rows, such as what is known only when the first of them is sent."""
+        self._meta |= meta
+        self._write_meta(closed=False)
+
+    def attempts(
+        self, index: Integers | Sequence[int], result: Result, *, at_ms: int, stored: Mapping[str, Any] | None = None
+    ) -> None:
+        """Append one attempt to send for every entry of `index`; who is sent twice is entered twice.
+
+        `at_ms` (real time) is when its outcome was known. `stored` says where the broker has it, as far as that is
+        known, with one value per entry: `arrived_ms` (timestamp of the Kafka record), `partition` and `offset`.
+        Entries of one message stand in the order of its lines.
+        """
+        rows = np.asarray(index, np.int64)
+        if len(rows) and not (rows.min() >= 0 and rows.max() < self._rows):
+            raise LedgerError(
+                f"attempts: index {rows.min()} to {rows.max()}, expected 0 to {self._rows - 1}. "
+                "Write a passage before it is sent and use the index that passages() returned."
+            )
+        size = len(rows)
+        at = np.full(size, at_ms, np.int64)
+        where = dict.fromkeys(_NEW["attempts"], pa.nulls(size, _INTEGER)) | dict(stored or {})
+        self._streams["attempts"].append({"index": rows, "result": _repeat(result, size), "at_ms": at, **where})
+
+    def malformed(self, *, topic: str, sha256: Sequence[str], reason: Sequence[str], result: Result) -> None:
+        """Append lines that must be rejected: each line's SHA-256 (hex, of its bytes) and expected reason."""
+        size = len(sha256)
+        columns = {"sha256": sha256, "reason": reason}
+        columns |= {"topic": [topic] * size, "result": _repeat(result, size)}
+        self._streams["malformed"].append(columns)
+
+    def corrections(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append attempts to send a correction; of `delta` and `absolute` exactly one is not None.
+
+        `at_ms` and `arrived_ms` as for attempts, `sha256` of the line (hex): left out where they are not known.
+        """
+        for row in rows:
+            _repeat(row["result"], 1)
+            if (row.get("delta") is None) == (row.get("absolute") is None):
+                raise LedgerError(
+                    f"corrections: id {row['id']!r} has delta {row.get('delta')!r} and absolute "
+                    f"{row.get('absolute')!r}, expected exactly one of them. Leave the other out."
+                )
+        names = SCHEMAS["corrections"].names
+        self._streams["corrections"].append({name: [row.get(name) for row in rows] for name in names})
+
+    def skipped(self, *, device: str, epoch: int, count: int) -> None:
+        """Append the fact that `device` left out `count` sequence numbers of `epoch` on purpose."""
+        self._streams["skipped"].append({"device": [device], "epoch": [epoch], "count": [count]})
+
+    def close(self) -> None:
+        """Finish the ledger: from now on, what has no attempt was never sent. Closing again does nothing."""
+        for stream in self._streams.values():
+            stream.close()
+        self._write_meta(closed=True)
+
+    def abandon(self) -> None:
+        """Let go of the files and leave the ledger as a crash would: the last attempts may be unrecorded."""
+        for stream in self._streams.values():
+            stream.abandon()
+
+    def __enter__(self) -> Self:
+        """Write in a `with` block: closed at its end, abandoned if it ends with an error."""
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        """Close or abandon."""
+        self.close() if error is None else self.abandon()
+
+    def _write_meta(self, *, closed: bool) -> None:
+        _write_json(self.directory / META, {"format": FORMAT, "closed": closed, "meta": self._meta})
+
+
+def _repeat(result: str, size: int) -> list[str]:
+    if result not in get_args(Result):
+        raise LedgerError(f"result is {result!r}, expected one of {', '.join(get_args(Result))}. Name what happened.")
+    return [result] * size
+
+
+class _Stream:
+    """One Arrow stream on disk, readable after every append."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self._name, self._schema = name, SCHEMAS[name]
+        self._file: IO[bytes] = (directory / f"{name}.arrows").open("xb", buffering=1 << 20)
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        self._writer = pa.ipc.new_stream(self._file, self._schema, options=options)
+
+    def append(self, columns: Mapping[str, Any]) -> int:
+        arrays = [_array(self._name, field, columns) for field in self._schema]
+        sizes = {field.name: len(array) for field, array in zip(self._schema, arrays, strict=True)}
+        if len(set(sizes.values())) > 1:
+            raise LedgerError(f"{self._name}: columns of unequal length: {sizes}. Give one value per row.")
+        if len(arrays[0]):
+            self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
+            self._file.flush()
+        return len(arrays[0])
+
+    def close(self) -> None:
+        if not self._file.closed:
+            self._writer.close()
+            self._file.close()
+
+    def abandon(self) -> None:
+        self._file.close()
+
+
+def _array(name: str, field: pa.Field, columns: Mapping[str, Any]) -> pa.Array:
+    if field.name not in columns:
+        raise LedgerError(f"{name}: column {field.name!r} is missing. Give every column of SCHEMAS[{name!r}].")
+    values = columns[field.name]
+    try:
+        return values.cast(field.type) if isinstance(values, pa.Array) else pa.array(values, field.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise LedgerError(f"{name}: column {field.name!r}: {error}. Expected {field.type}.") from error
+
+
+@dataclass(frozen=True, eq=False)
+class Ledger:
+    """One ledger, or several read as one: tables of columns named as in `SCHEMAS`.
+
+    `attempts["index"]` counts through the passages of all. Two columns are added to what is on disk: `part`, the
+    number of the ledger it came from, in attempts; and in attempts and corrections `site_ms`, the time of the site
+    at which it arrived (`NONE`: not known). `last_site_ms` is the latest of these in each ledger. `unrecorded` marks
+    the passages whose writer was not closed: such a passage may have been sent although no attempt says so.
+    `part_of` has the number of the ledger of each passage. `cut_short`: at least one was cut short, see the
+    function. `notes` is what a human should know about the ledger.
+    """
+
+    meta: tuple[Mapping[str, Any], ...]
+    passages: Columns
+    attempts: Columns
+    malformed: Columns
+    corrections: Columns
+    skipped: Columns
+    unrecorded: Flags
+    part_of: Integers
+    last_site_ms: Integers
+    closed: bool
+    cut_short: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Return the number of passages."""
+        return len(self.unrecorded)
+
+    def tries(self, result: Result) -> Integers:
+        """Return how often each passage was tried with that result."""
+        index = self.attempts["index"][self.attempts["result"].equal(result)]
+        return np.bincount(index, minlength=len(self)).astype(np.int64)
+
+
+def read_ledger(path: Path) -> Ledger:
+    """Read the ledger at `path`, or all ledgers in the folder `path` as one: runs that share a state.
+
+    Raises LedgerMissing, NotALedger, LedgerTooNew or LedgerDamaged.
+    """
+    parts = [_Part(directory) for directory in _directories(path)]
+    sizes = [len(part.tables["passages"]) for part in parts]
+    starts = np.cumsum([0, *sizes[:-1]])
+    tried = [len(part.tables["attempts"]) for part in parts]
+    columns = {name: _columns(pa.concat_tables([part.tables.pop(name) for part in parts])) for name in SCHEMAS}
+    columns["attempts"]["index"] = columns["attempts"]["index"] + np.repeat(starts, tried)
+    columns["attempts"]["part"] = np.repeat(np.arange(len(parts)), tried)
+    for name in ("attempts", "corrections"):
+        columns[name]["site_ms"] = np.concatenate([part.site_ms.pop(name) for part in parts])
+    return Ledger(
+        meta=tuple(part.meta for part in parts),
+        unrecorded=np.repeat([not part.closed for part in parts], sizes),
+        part_of=np.repeat(np.arange(len(parts)), sizes),
+        last_site_ms=np.array([part.last_site_ms for part in parts], np.int64),
+        closed=all(part.closed for part in parts),
+        cut_short=any(part.cut_short for part in parts),
+        notes=tuple(note for part in parts for note in part.notes),
+        **columns,
+    )
+
+
+def _directories(path: Path) -> list[Path]:
+    if not path.exists():
+        raise LedgerMissing(f"{path}: there is nothing here. Give the directory that a simulator wrote.")
+    if not path.is_dir():
+        raise NotALedger(f"{path}: this is a file, expected a directory with {META}. Give the ledger's directory.")
+    if (path / META).exists():
+        return [path]
+    directories = sorted(found.parent for found in path.glob(f"*/{META}"))
+    if not directories:
+        raise NotALedger(f"{path}: no {META} here nor one folder below. Give the directory that a simulator wrote.")
+    return directories
+
+
+def cut_short(directory: Path) -> None:
+    """Note in a ledger that its broker is gone, with whatever the workers had not read: all deliveries are in doubt.
+
+    From now on a passage in it may be shown or not, as if the answers of the broker had never come.
+    """
+    file = directory / META
+    found = json.loads(file.read_text(encoding="utf-8"))
+    _write_json(file, found | {"cut_short": True})
+
+
+def _write_json(file: Path, content: Mapping[str, Any]) -> None:
+    """Write a file whole or not at all."""
+    fresh = file.with_name(f"{file.name}.new")
+    fresh.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    fresh.replace(file)
+
+
+class _Part:
+    """One ledger as it was found on disk.
+
+    Attempts are read before passages: what a live writer adds in between is then no contradiction.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.notes: list[str] = []
+        self._format, self.meta, self.closed, self.cut_short = _read_meta(directory / META)
+        self.tables = {name: self._read(directory / f"{name}.arrows") for name in reversed([*SCHEMAS])}
+        self.site_ms = {name: _site_times(self.tables[name], self.meta) for name in ("attempts", "corrections")}
+        self.last_site_ms = int(self.site_ms["attempts"].max(initial=NONE))
+        known, attempts = len(self.tables["passages"]), self.tables["attempts"]["index"]
+        highest = pc.max(attempts).as_py() if len(attempts) else -1
+        if highest >= known:
+            raise LedgerDamaged(
+                f"{directory}: an attempt names passage {highest}, but only {known} passages can be read. "
+                "Nothing can be proven with this ledger: run the simulator again."
+            )
+        if not self.closed:
+            self.notes.append(f"{directory}: the writer did not close it; the last attempts may be unrecorded.")
+        if self.cut_short:
+            self.notes.append(f"{directory}: it was cut short; what the workers had not read then is gone.")
+
+    def _read(self, file: Path) -> pa.Table:
+        """Read the complete batches of a stream; what follows the last complete one was being written."""
+        schema = _schema_of(file.stem, self._format)
+        if not file.exists():
+            raise LedgerDamaged(f"{file}: it is missing. A ledger is copied or moved as a whole directory.")
+        batches: list[pa.RecordBatch] = []
+        try:
+            with file.open("rb") as source, pa.ipc.open_stream(source) as reader:
+                if not reader.schema.equals(schema):
+                    raise LedgerDamaged(f"{file}: columns {reader.schema.names}, expected {schema.names}.")
+                batches.extend(reader)
+        except (pa.ArrowInvalid, OSError) as error:
+            if file.stat().st_size:
+                rows = sum(len(batch) for batch in batches)
+                self.notes.append(f"{file}: cut off after {rows:,} rows ({error}).")
+        table = _completed(pa.Table.from_batches(batches, schema), SCHEMAS[file.stem])
+        return _in_doubt(table) if self.cut_short and "result" in schema.names else table
+
+
+def _schema_of(name: str, version: int) -> pa.Schema:
+    """Return the columns that a stream has in a ledger of that format."""
+    new = _NEW.get(name, ()) if version < FORMAT else ()
+    return pa.schema([field for field in SCHEMAS[name] if field.name not in new])
+
+
+def _completed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Append the columns that the table lacks, with no values."""
+    for field in schema:
+        if field.name not in table.schema.names:
+            table = table.append_column(field, pa.nulls(len(table), field.type))
+    return table
+
+
+def _site_times(table: pa.Table, meta: Mapping[str, Any]) -> Integers:
+    """Return the site time at which each row of `table` arrived, NONE where it or the site's clock is not known.
+
+    What has no time of arrival arrived before its outcome was known, and that is taken instead.
+    """
+    clock = meta.get("clock")
+    known = pc.coalesce(table["arrived_ms"], table["at_ms"])
+    if clock is None or known.null_count == len(known):
+        return np.full(len(known), NONE, np.int64)
+    elapsed = known.fill_null(0).to_numpy() - int(clock["real_ms"])
+    speed = float(clock["speed"])
+    scaled = elapsed * int(speed) if speed == int(speed) else np.rint(elapsed * speed).astype(np.int64)
+    site_ms: Integers = np.where(known.is_null().to_numpy(), NONE, int(clock["site_ms"]) + scaled)
+    return site_ms
+
+
+def _in_doubt(table: pa.Table) -> pa.Table:
+    """Turn every delivery into one of which it is not known whether it came."""
+    result = table["result"]
+    unknown = pc.if_else(pc.equal(result, "ok"), "info", result)
+    return table.set_column(table.schema.get_field_index("result"), table.schema.field("result"), unknown)
+
+
+def _read_meta(file: Path) -> tuple[int, Mapping[str, Any], bool, bool]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        version, closed, meta = int(found["format"]), bool(found["closed"]), dict(found["meta"])
+        cut = bool(found.get("cut_short"))
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotALedger(f"{file}: {error!r}, expected format, closed and meta. Was it written by hand?") from error
+    if version > FORMAT:
+        raise LedgerTooNew(f"{file}: format {version}, this program reads up to {FORMAT}. Use a newer gatepulse.")
+    return version, meta, closed, cut
+
+
+def _columns(table: pa.Table) -> dict[str, Any]:
+    """Turn a table into columns: text into labels, absent integers into NONE, absent floats into nan.
+
+    Each column of the table is let go of once it is turned: a day of events would else need twice the memory.
+    """
+    columns = {}
+    for field in table.schema:
+        columns[field.name] = _column(table.column(field.name), field.type)
+        table = table.drop_columns(field.name)
+    pa.default_memory_pool().release_unused()
+    return columns
+
+
+def _column(values: pa.ChunkedArray, kind: pa.DataType) -> Column:
+    if kind == _TEXT:
+        return Labels.of(values)
+    filled = values.fill_null(NONE if kind == _INTEGER else float("nan")) if values.null_count else values
+    return np.asarray(filled.to_numpy())

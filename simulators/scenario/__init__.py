@@ -1,0 +1,1 @@
+"""Made-up days of passages: who goes through which lane, and when."""

@@ -1,0 +1,1 @@
+"""The peak day of a large exposition."""

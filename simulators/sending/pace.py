@@ -1,0 +1,122 @@
+"""When to send: deliveries are let go as the site clock reaches them, all overdue ones at once; next: `produce.py`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from simulators.distortion.distort import Schedule
+    from simulators.scenario.day import Day, Ints
+    from streams.kernels.counts.site_clock import SiteClock
+
+_LONGEST_WAIT = 0.1
+"""Seconds: so often is it looked whether to stop."""
+_SHORTEST_WAIT = 0.02
+"""Seconds: so much is gathered at least, since every batch is a write to the ledger."""
+
+
+class RealTime(Protocol):
+    """Time as the machine has it; tests bring their own."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970 UTC."""
+
+    def wait(self, seconds: float) -> None:
+        """Let `seconds` go by."""
+
+
+class MachineTime:
+    """The time of this machine; it never runs backwards while the program runs."""
+
+    def __init__(self) -> None:
+        self._origin = time.time() - time.monotonic()
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970 UTC."""
+        return round((self._origin + time.monotonic()) * 1000)
+
+    def wait(self, seconds: float) -> None:
+        """Let `seconds` go by."""
+        time.sleep(seconds)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Deliveries (indexes into the track's schedule) to be sent now; `behind` more are due as well."""
+
+    deliveries: Ints
+    behind: int
+
+
+class Track:
+    """A schedule, and how far it has been played; `index` is each event's row in the ledger, -1 before it has one."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self.index = np.full(len(schedule.day), -1, np.int64)
+        self._next = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to send."""
+        return self._next >= len(self.schedule)
+
+    @property
+    def next_at(self) -> int | None:
+        """Site time of the next delivery."""
+        return None if self.done else int(self.schedule.at[self._next])
+
+    @property
+    def share(self) -> float:
+        """Share of the schedule that has been played."""
+        return self._next / max(len(self.schedule), 1)
+
+    @property
+    def ends(self) -> int:
+        """Site time of the last event; 0 when there is none."""
+        events = self.schedule.day.true_ts
+        return int(events[-1]) if len(events) else 0
+
+    def happened_by(self, site_ms: int) -> bool:
+        """Say whether all events have happened by `site_ms` (some may still be on their way)."""
+        return self.ends <= site_ms
+
+    def due(self, site_ms: int | None, *, most: int) -> Batch | None:
+        """Take the next deliveries that are due at `site_ms` (None: all are), at most `most` of them."""
+        at = self.schedule.at
+        ready = len(at) if site_ms is None else int(np.searchsorted(at, site_ms, side="right"))
+        if ready <= self._next:
+            return None
+        first, self._next = self._next, min(ready, self._next + most)
+        return Batch(np.arange(first, self._next), ready - self._next)
+
+    def on_the_way(self, site_ms: int, *, most: int) -> Batch | None:
+        """Take what has happened by `site_ms` but was to be delivered later; for the end of a run.
+
+        What has not happened by then is dropped.
+        """
+        rest = self.schedule.happened(np.arange(self._next, len(self.schedule)), site_ms)
+        if not len(rest):
+            self._next = len(self.schedule)
+            return None
+        kept = rest[:most]
+        self._next = int(kept[-1]) + 1
+        return Batch(kept, len(rest) - len(kept))
+
+
+def wait_for(site_ms: int | None, clock: SiteClock | None, real: RealTime) -> None:
+    """Wait until the clock shows `site_ms`, for 0.02 to 0.1 seconds."""
+    missing = _LONGEST_WAIT * 1000
+    if site_ms is not None:
+        missing = clock.real(site_ms) - real.now_ms() if clock else 0
+    real.wait(min(max(missing / 1000, _SHORTEST_WAIT), _LONGEST_WAIT))
+
+
+def at_rate(day: Day, *, rate: float, start_ms: int) -> Day:
+    """Return the events of `day` in their order, `rate` a second from `start_ms` on (true and device time)."""
+    ts = start_ms + (np.arange(len(day)) * (1000 / rate)).astype(np.int64)
+    return day.with_columns(true_ts=ts, ts=ts)

@@ -1,0 +1,176 @@
+"""Plays a programme: takes what is due, waits for slow workers, and at the end sends what is still on its way.
+
+Time, the producer and the wish to stop are given, so that a test can play a day in no time. Next: `run.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from simulators.sending.pace import Batch, Track, wait_for
+from simulators.sending.progress import Progress, Report
+from streams.kernels.counts.site_clock import SiteClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from simulators.distortion.distort import Schedule
+    from simulators.sending.pace import RealTime
+    from simulators.sending.plan import Plan
+    from simulators.sending.produce import Sender
+
+_MOST = 10_000
+"""Deliveries at a time."""
+_PATIENCE_MS = 30_000
+"""How long to wait at the end for workers that make no progress, before the rest is sent all the same."""
+
+
+class Schedules(Protocol):
+    """What is played: one schedule after the other, as `plan.Programme` makes them."""
+
+    @property
+    def plan(self) -> Plan:
+        """How fast, and for how long."""
+
+    def next(self, begins: Callable[[], int]) -> Schedule | None:
+        """Return the next schedule, None behind the last."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: the site time reached, real seconds since the first send, and whether it was stopped."""
+
+    site_ms: int
+    seconds: float
+    stopped: bool
+
+
+class Player:
+    """Plays one programme.
+
+    `committed` asks for the workers' offsets; None: nobody is waited for. `at_clock` is told the site's clock before
+    anything is sent: the workers must have the same one.
+    """
+
+    def __init__(
+        self,
+        programme: Schedules,
+        sender: Sender,
+        real: RealTime,
+        *,
+        stop: Callable[[], bool],
+        report: Report,
+        committed: Callable[[], Mapping[tuple[str, int], int]] | None = None,
+        at_clock: Callable[[SiteClock], None] = lambda _: None,
+    ) -> None:
+        self._programme, self._sender, self._real = programme, sender, real
+        self._stop, self._report, self._committed, self._at_clock = stop, report, committed, at_clock
+        self._plan = programme.plan
+        self._tracks: list[Track] = []
+        self._clock: SiteClock | None = None
+        self._started = 0
+        self._reached = 0
+
+    def play(self) -> Ended:
+        """Play until the programme, the time or the patience of the user is over."""
+        self._open()
+        self._start()
+        while self._goes_on() and self._open_if_over():
+            if not self._send_due():
+                soonest = min((track.next_at for track in self._tracks if track.next_at is not None), default=None)
+                self._sender.settle()
+                wait_for(soonest, self._clock, self._real)
+            self._tell()
+        self._finish()
+        return Ended(self._reached, self._seconds(), self._stop())
+
+    def _start(self) -> None:
+        """Set the clock: the first send is now."""
+        plan, now = self._plan, self._real.now_ms()
+        first = self._tracks[0].next_at if self._tracks else None
+        self._started = now
+        if plan.rate is not None:
+            self._clock = SiteClock()
+            self._started = max(now, first or now)
+        elif plan.clock:
+            self._clock = plan.clock
+        elif plan.speed is not None:
+            self._clock = SiteClock(plan.start_at or first or now, now, plan.speed)
+        self._at_clock(self._clock or SiteClock())
+
+    def _goes_on(self) -> bool:
+        limit = self._plan.for_seconds
+        return not self._stop() and (limit is None or self._seconds() < limit)
+
+    def _seconds(self) -> float:
+        return (self._real.now_ms() - self._started) / 1000
+
+    def _open(self, after: Track | None = None) -> None:
+        """Open the next day; at a rate it follows the last one without a gap, and the first begins in a second."""
+        schedule = self._programme.next(lambda: after.ends + 1 if after else self._real.now_ms() + 1000)
+        if schedule is not None:
+            self._tracks.append(Track(schedule))
+
+    def _open_if_over(self) -> bool:
+        """Open the next day when all events of the last one have happened; say whether anything is left to play."""
+        newest = self._tracks[-1] if self._tracks else None
+        over = newest is None or (newest.happened_by(self._now()) if self._clock else newest.done)
+        if over:
+            self._open(newest)
+        self._tracks = [track for track in self._tracks if not track.done]
+        return bool(self._tracks)
+
+    def _now(self) -> int:
+        return self._clock.now(self._real.now_ms()) if self._clock else self._reached
+
+    def _send_due(self) -> bool:
+        """Send what is due now; say whether more is due already, so that nothing is to be waited for."""
+        now = self._now() if self._clock else None
+        more = False
+        for track in self._tracks:
+            batch = track.due(now, most=_MOST)
+            if batch:
+                self._wait_for_workers(self._goes_on)
+                self._send(track, batch)
+                more = more or now is None or batch.behind > 0
+        self._reached = self._now()
+        return more
+
+    def _send(self, track: Track, batch: Batch) -> None:
+        if not self._clock:
+            self._reached = max(self._reached, int(track.schedule.at[batch.deliveries[-1]]))
+        self._sender.send(track, batch)
+
+    def _finish(self) -> None:
+        """Send what has happened but was to arrive later, and wait until the broker has everything."""
+        for track in self._tracks:
+            while batch := track.on_the_way(self._reached, most=_MOST):
+                self._wait_for_workers(self._patience())
+                self._sender.send(track, batch)
+        self._sender.flush()
+        self._tell()
+        self._report.close()
+
+    def _patience(self) -> Callable[[], bool]:
+        until = self._real.now_ms() + _PATIENCE_MS
+        return lambda: self._real.now_ms() < until
+
+    def _wait_for_workers(self, goes_on: Callable[[], bool]) -> None:
+        """Wait while more events than allowed wait for the workers."""
+        backlog = self._sender.backlog
+        if backlog is None or self._committed is None:
+            return
+        while self._sender.waiting() > self._plan.max_lag:
+            self._sender.settle(at_once=True)
+            backlog.committed(self._committed())
+            if self._sender.waiting() <= self._plan.max_lag or not goes_on():
+                return
+            self._tell(waiting=True)
+            self._real.wait(0.05)
+
+    def _tell(self, *, waiting: bool = False) -> None:
+        seconds, limit = self._seconds(), self._plan.for_seconds
+        played = min((track.share for track in self._tracks), default=1.0)
+        share = max(played, min(seconds / limit, 1.0)) if limit else played
+        self._report.update(Progress(self._reached, self._sender.sent.events, seconds, share, waiting))

@@ -1,0 +1,224 @@
+"""Sends deliveries to Kafka and keeps the ledger: written before it is sent, confirmed when the broker has it.
+
+Next: `run.py`, which plays a whole scenario.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+import structlog
+
+from simulators.sending.messages import make_messages, parts
+from simulators.sending.producer import NotStoredError, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from simulators.scenario.day import Ints
+    from simulators.sending.lag import Backlog
+    from simulators.sending.messages import Message
+    from simulators.sending.pace import Batch, RealTime, Track
+    from simulators.sending.producer import Answer, Told
+
+log = structlog.get_logger()
+
+Result = Literal["ok", "fail", "info"]
+_MOST_IN_FLIGHT = 30_000
+"""Messages: what the producer may hold, some 10 MB of single events."""
+_MOST_BYTES = 64 << 20
+"""Bytes in such messages: a broker that is away for minutes must not fill the memory with frames."""
+_SETTLE_MS = 250
+"""So often the broker's answers are entered in the ledger, or when there are `_MANY`."""
+_MANY = 5_000
+_GLANCE = 0.005
+"""Seconds: so long is waited for answers at a time when too much is on its way."""
+_BULK_FRAME = 50
+"""Events a message when much is overdue: what a gateway uploads after a time without a connection."""
+
+
+class MessageProducer(Protocol):
+    """What is used of `producer.Producer`."""
+
+    def send(self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int, told: Told) -> None:
+        """Hand a message over; `told` is called with the answer, during a later call."""
+
+    def settle(self, seconds: float = 0.0) -> None:
+        """Hear answers."""
+
+    def flush(self) -> None:
+        """Return when everything has been answered."""
+
+
+class LedgerWriter(Protocol):
+    """What is used of `ledger.LedgerWriter`."""
+
+    def passages(self, columns: Mapping[str, Any]) -> Ints:
+        """Write passages and return their indexes."""
+
+    def attempts(self, index: Ints, result: Result, *, at_ms: int, stored: Mapping[str, Ints] | None = None) -> None:
+        """Write what became of attempts to send passages, and where the broker has them."""
+
+    def malformed(self, *, topic: str, sha256: Sequence[str], reason: Sequence[str], result: Result) -> None:
+        """Write what became of malformed lines."""
+
+    def skipped(self, *, device: str, epoch: int, count: int) -> None:
+        """Write that a device left out sequence numbers."""
+
+
+class NoLedger:
+    """Keeps nothing: for runs that prove nothing."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+
+    def passages(self, columns: Mapping[str, Any]) -> Ints:
+        """Return numbers for the passages, and forget them."""
+        first, self._rows = self._rows, self._rows + len(columns["ts"])
+        return np.arange(first, self._rows)
+
+    def attempts(self, index: Ints, result: Result, *, at_ms: int, stored: Mapping[str, Ints] | None = None) -> None:
+        """Forget them."""
+
+    def malformed(self, *, topic: str, sha256: Sequence[str], reason: Sequence[str], result: Result) -> None:
+        """Forget them."""
+
+    def skipped(self, *, device: str, epoch: int, count: int) -> None:
+        """Forget it."""
+
+
+@dataclass
+class Sent:
+    """Counts of what became of everything so far; `events` are passages, each counted once."""
+
+    events: int = 0
+    lost: int = 0
+    ok: int = 0
+    unknown: int = 0
+    malformed: int = 0
+    messages: int = 0
+
+
+@dataclass
+class Sender:
+    """Sends batches of tracks. `frame` events of one entrance make a message; None: 1, or many when far behind."""
+
+    producer: MessageProducer
+    ledger: LedgerWriter
+    real: RealTime
+    frame: int | None = None
+    backlog: Backlog | None = None
+    sent: Sent = field(default_factory=Sent)
+
+    def __post_init__(self) -> None:
+        """Start with nothing on its way."""
+        self._answers: deque[tuple[Message, int, Answer]] = deque()  # a message, when (ms) it was sent, what came of it
+        self._in_flight = 0
+        self._bytes_in_flight = 0
+        self._events_in_flight = 0
+        self._settled_ms = 0
+
+    def send(self, track: Track, batch: Batch) -> None:
+        """Write new passages to the ledger, then hand everything to the producer."""
+        schedule = track.schedule
+        rows = schedule.row[batch.deliveries]
+        self._write_new(track, rows[rows >= 0])
+        kept = rows[(rows < 0) | ~schedule.lost[rows]]
+        frame = self.frame or (_BULK_FRAME if batch.behind else 1)
+        for part, uploaded in parts(kept, schedule.uploaded):
+            size = max(frame, _BULK_FRAME) if uploaded else frame
+            for message in make_messages(schedule.day, part, track.index, malformed=schedule.malformed, frame=size):
+                self._send(message)
+        self.settle()
+
+    def waiting(self) -> int:
+        """Return how many events the workers have yet to count: in the fullest partition, and on their way there."""
+        return self._events_in_flight + (self.backlog.fullest() if self.backlog else 0)
+
+    def settle(self, *, at_once: bool = False) -> None:
+        """Write to the ledger what the broker has answered since the last time, unless that was a moment ago."""
+        self.producer.settle()
+        now = self.real.now_ms()
+        if not at_once and len(self._answers) < _MANY and now - self._settled_ms < _SETTLE_MS:
+            return
+        self._settled_ms = now
+        answers = [self._answers.popleft() for _ in range(len(self._answers))]
+        self._in_flight -= len(answers)
+        self._bytes_in_flight -= sum(len(message.value) for message, _, _ in answers)
+        self._events_in_flight -= sum(message.events for message, _, _ in answers)
+        stored = [(message, at, place) for message, at, place in answers if isinstance(place, Stored)]
+        failed = [(message, at, error) for message, at, error in answers if isinstance(error, NotStoredError)]
+        if self.backlog:
+            for message, _, place in stored:
+                self.backlog.stored((message.topic, place.partition), place.offset, message.events)
+        # The time is the broker's where it sets times itself, as it is asked to for our topics; but not where it says
+        # that a message was stored before it was sent (the embedded broker says 1234 of everything).
+        where = {
+            "arrived_ms": [max(at, place.timestamp) for _, at, place in stored],
+            "partition": [place.partition for _, _, place in stored],
+            "offset": [place.offset for _, _, place in stored],
+        }
+        self.sent.ok += self._write("ok", [message for message, _, _ in stored], where)
+        unknown = {"arrived_ms": [at for _, at, _ in failed]}
+        self.sent.unknown += self._write("info", [message for message, _, _ in failed], unknown)
+        for final, say in ((True, "given up"), (False, "sending again")):
+            errors = [str(error) for _, _, error in failed if error.final == final]
+            if errors:
+                log.warning(say, messages=len(errors), error=errors[0])
+        for message, _, error in failed:
+            if not error.final:
+                self._send(message)
+
+    def flush(self) -> None:
+        """Return when the broker has answered everything, and the ledger says so."""
+        while self._in_flight:
+            self.producer.flush()
+            self.settle(at_once=True)
+
+    def _write_new(self, track: Track, rows: Ints) -> None:
+        """Enter passages that are to be sent for the first time; those that get lost are never sent at all."""
+        schedule = track.schedule
+        new = np.unique(rows[track.index[rows] < 0])
+        if not len(new):
+            return
+        track.index[new] = self.ledger.passages(schedule.day.take(new).texts())
+        lost = new[schedule.lost[new]]
+        if len(lost):
+            self.ledger.attempts(track.index[lost], "fail", at_ms=self.real.now_ms())
+        for skip, row in zip(schedule.skips, schedule.gap_rows, strict=True):
+            if row in new:
+                self.ledger.skipped(device=skip.device, epoch=schedule.day.epoch, count=skip.count)
+        self.sent.events += len(new)
+        self.sent.lost += len(lost)
+
+    def _send(self, message: Message) -> None:
+        while self._in_flight >= _MOST_IN_FLIGHT or self._bytes_in_flight > _MOST_BYTES:
+            self.producer.settle(_GLANCE)
+            self.settle(at_once=True)
+        self._in_flight += 1
+        self._bytes_in_flight += len(message.value)
+        self._events_in_flight += message.events
+        self.sent.messages += 1
+        sent_ms = self.real.now_ms()
+        answers = self._answers
+        self.producer.send(
+            message.topic, message.value, message.key, timestamp_ms=sent_ms,
+            told=lambda answer: answers.append((message, sent_ms, answer)),
+        )  # fmt: skip
+
+    def _write(self, result: Result, messages: Sequence[Message], where: Mapping[str, Sequence[int]]) -> int:
+        """Enter an attempt for each passage and malformed line, `where` its message is; return how many passages."""
+        index = np.array([row for message in messages for row in message.index], np.int64)
+        if len(index):
+            passages = [len(message.index) for message in messages]
+            stored = {name: np.repeat(np.array(values, np.int64), passages) for name, values in where.items()}
+            self.ledger.attempts(index, result, at_ms=self.real.now_ms(), stored=stored)
+        for topic in {message.topic for message in messages if message.malformed}:
+            lines = [line for message in messages if message.topic == topic for line in message.malformed]
+            names, reasons = [line.sha256 for line in lines], [line.reason for line in lines]
+            self.ledger.malformed(topic=topic, sha256=names, reason=reasons, result=result)
+            self.sent.malformed += len(lines)
+        return len(index)

@@ -1,0 +1,1 @@
+"""Proves that the public views equal the ledger: every row of every view."""

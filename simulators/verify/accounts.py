@@ -1,0 +1,171 @@
+"""What the workers must say of the lines that they did not count: late ones, refused ones; and that they lost none.
+
+Counts have bounds where the ledger does not know whether a line was delivered. Next: `verify.py`.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulators.ledger.ledger import Ledger, Result
+from simulators.ledger.tables import Between, Flags, Integers, Labels, Table, Value, count, group, take
+from simulators.scenario.lines import make_line
+from simulators.verify.fates import Fates
+from simulators.verify.local_days import local_days
+from simulators.verify.truth import Sent
+from streams.contract.events import KIND_OF_TOPIC, Reason, Topic
+from streams.site.model import Site
+
+UNBOUNDED = int(np.iinfo(np.int64).max)
+"""Above every count: the upper bound where a writer was not closed, whose last attempts may be unrecorded."""
+
+_TOPICS = (Topic.TURNSTILES, Topic.VEHICLES, Topic.CORRECTIONS)
+_TOPIC_OF = {kind: str(topic) for topic, kind in KIND_OF_TOPIC.items()}
+_LATE = ("kind", "entrance", "direction", "outcome", "category")
+_REJECTED = ("topic", "sha256", "reason")
+
+
+def late_passages(ledger: Ledger, late: Sent, site: Site) -> Table:
+    """Return the view `late_passages`: what came later than the horizon, by the site's day on which it happened."""
+    found = take(ledger.passages, late.rows)
+    cells = {"day": local_days(found["ts"], site)} | {name: found[name] for name in _LATE}
+    if late.certain.all():
+        return count(cells, "events")
+    groups = group(cells)
+    sure = groups.sum(late.certain)
+    return Table(groups.keys, {"events": Between(sure, groups.sizes.astype(np.int64))}, sure == 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Refusals:
+    """The view `rejections`: a line, a reason, how often; and the row in it of every suspect passage."""
+
+    view: Table
+    row_of_suspect: Integers
+
+
+@dataclass(frozen=True, eq=False)
+class _Lines:
+    """Lines that must be rejected, and how often at least and at most."""
+
+    topic: Sequence[str]
+    sha256: Sequence[str]
+    reason: Sequence[str]
+    low: Integers
+    high: Integers
+
+
+def rejections(ledger: Ledger, fates: Fates, ahead: Flags) -> Refusals:
+    """Return how often each line must be rejected for which reason.
+
+    Malformed lines, passages whose time is outside the contract's, and corrections that are `ahead` of their time: as
+    often as they were sent. Suspect passages: once, for what comes again is a duplicate.
+    """
+    once = _suspect(ledger, fates.suspect)
+    lines = (_malformed(ledger), _outside(ledger, fates.outside), _corrections(ledger, ahead), once)
+    keys = {name: Labels.of([text for part in lines for text in getattr(part, name)]) for name in _REJECTED}
+    same = group(keys)
+    of_once = same.of[len(same.of) - len(once.low) :]
+    low, high = (same.sum(np.concatenate([getattr(part, name) for part in lines])) for name in ("low", "high"))
+    if not ledger.closed:
+        high[np.setdiff1d(np.arange(len(high)), of_once)] = UNBOUNDED
+    return Refusals(Table(same.keys, {"times": Between(low, high)}, low == 0), of_once)
+
+
+def _malformed(ledger: Ledger) -> _Lines:
+    rows = take(ledger.malformed, ~ledger.malformed["result"].equal("fail"))
+    sure = rows["result"].equal("ok").astype(np.int64)
+    topic, sha256, reason = (rows[name].texts() for name in _REJECTED)
+    return _Lines(topic, sha256, reason, sure, np.ones(len(sure), np.int64))
+
+
+def _outside(ledger: Ledger, outside: Sent) -> _Lines:
+    sure, unsure = (outside.tries(ledger, result) for result in ("ok", "info"))
+    return _refused(ledger, outside, Reason.TIME_OUT_OF_RANGE, sure, sure + unsure)
+
+
+def _suspect(ledger: Ledger, suspect: Sent) -> _Lines:
+    once = np.ones(len(suspect), np.int64)
+    return _refused(ledger, suspect, Reason.SUSPECT_TIME, suspect.certain.astype(np.int64), once)
+
+
+def _refused(ledger: Ledger, sent: Sent, reason: Reason, low: Integers, high: Integers) -> _Lines:
+    """Name passages by the lines in which they were sent."""
+    found = take(ledger.passages, sent.rows)
+    plain = {
+        name: (column.texts() if isinstance(column, Labels) else column).tolist() for name, column in found.items()
+    }
+    rows = [dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True)]
+    return _Lines(
+        [_TOPIC_OF[row["kind"]] for row in rows],
+        [hashlib.sha256(make_line(row)).hexdigest() for row in rows],
+        [reason.value] * len(rows),
+        low,
+        high,
+    )
+
+
+def _corrections(ledger: Ledger, ahead: Flags) -> _Lines:
+    rows = take(ledger.corrections, ahead & ~ledger.corrections["result"].equal("fail"))
+    sure, size = rows["result"].equal("ok").astype(np.int64), len(rows["ts"])
+    topic, reason = [Topic.CORRECTIONS.value] * size, [Reason.SUSPECT_TIME.value] * size
+    return _Lines(topic, rows["sha256"].texts(), reason, sure, np.ones(size, np.int64))
+
+
+def progress(ledger: Ledger, settled: Fates, refusals: Refusals, *, corrected: Sent) -> Table:
+    """Return what the workers must say of each topic that was written to.
+
+    `settled` and `corrected` are the passages and corrections that the store must have; of these the certain ones are
+    known to have been delivered. A worker that was cut short with its broker need not have told of the others: it
+    writes rows first, and how far they go a moment later. `unaccounted` is what was received but neither counted, nor
+    a duplicate, nor late, nor rejected: nothing.
+    """
+    sure, unsure = _sent_lines(ledger, "ok"), _sent_lines(ledger, "info")
+    bad, most_bad = _rejected_lines(refusals)
+    counted, certain = _numbers(ledger, settled.counted, corrected)
+    late, certain_late = _numbers(ledger, settled.late)
+    # A correction sent twice may be counted twice: the store keeps one row per id all the same.
+    repeated = np.array([topic == Topic.CORRECTIONS for topic in _TOPICS])
+    values: dict[str, Value] = {
+        "received": _between(ledger, sure, sure + unsure),
+        "counted": Between(certain if ledger.cut_short else counted, np.where(repeated, sure + unsure - bad, counted)),
+        "late": Between(certain_late, late),
+        "rejected": _between(ledger, bad, most_bad),
+        "unaccounted": np.zeros(len(_TOPICS), np.int64),
+    }
+    table = Table({"topic": Labels.of([str(topic) for topic in _TOPICS])}, values, sure == 0)
+    return table[(sure + unsure > 0) | (counted > 0)]
+
+
+def _numbers(ledger: Ledger, sent: Sent, corrected: Sent | None = None) -> tuple[Integers, Integers]:
+    """Count passages, and corrections, by topic: all of them, and those that are certain."""
+    kinds = ledger.passages["kind"][sent.rows]
+    own = [kinds.equal(KIND_OF_TOPIC[topic]) if topic in KIND_OF_TOPIC else None for topic in _TOPICS]
+    corrections = np.zeros(0, bool) if corrected is None else corrected.certain
+    flags = [corrections if mine is None else sent.certain[mine] for mine in own]
+    return np.array([len(each) for each in flags], np.int64), np.array([int(each.sum()) for each in flags], np.int64)
+
+
+def _sent_lines(ledger: Ledger, result: Result) -> Integers:
+    """Count the lines of each topic, malformed ones too, that were tried with this result."""
+    tries = ledger.tries(result)
+    numbers = {
+        topic: int(tries[ledger.passages["kind"].equal(kind)].sum()) for topic, kind in KIND_OF_TOPIC.items()
+    } | {Topic.CORRECTIONS: int(ledger.corrections["result"].equal(result).sum())}
+    topics = ledger.malformed["topic"][ledger.malformed["result"].equal(result)]
+    return np.array([numbers[topic] + int(topics.equal(topic).sum()) for topic in _TOPICS], np.int64)
+
+
+def _rejected_lines(refusals: Refusals) -> tuple[Integers, Integers]:
+    """Count the lines of each topic that must be rejected, at least and at most."""
+    topics, times = refusals.view.keys["topic"], refusals.view.values["times"]
+    rows = [topics.equal(topic) for topic in _TOPICS]  # type: ignore[union-attr]  # topics are text
+    low = [int(times.low[mine].sum()) for mine in rows]  # type: ignore[union-attr]  # times have bounds
+    high = [min(sum(times.high[mine].tolist()), UNBOUNDED) for mine in rows]  # type: ignore[union-attr]  # as above
+    return np.array(low, np.int64), np.array(high, np.int64)
+
+
+def _between(ledger: Ledger, low: Integers, high: Integers) -> Between:
+    return Between(low, high if ledger.closed else np.full(len(low), UNBOUNDED))

@@ -1,0 +1,161 @@
+"""What must become of each passage that was sent: counted, or late, or refused for its time; next: `accounts.py`.
+
+Worked out from the ledger alone, without the kernels, as `truth.py` is. A worker knows of a passage what it says and
+when it arrived, and what the device has said before; so the time at which it really happened decides nothing here.
+"""
+
+from bisect import bisect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from simulators.ledger.ledger import Ledger
+from simulators.ledger.tables import NONE, Flags, Integers, group
+from simulators.verify.truth import Sent
+from streams.contract.events import EARLIEST_MS, LATEST_MS
+
+if TYPE_CHECKING:
+    from streams.settings import Time
+
+_LAST = int(np.iinfo(np.int64).max)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a device's clock may be wrong, and how late a passage may come to be counted: site time, ms."""
+
+    suspect_ms: int = 300_000
+    horizon_ms: int = 172_800_000
+
+    @classmethod
+    def of(cls, settings: "Time") -> Self:
+        """Return those that are set."""
+        return cls(round(settings.suspect_seconds * 1000), round(settings.horizon_seconds * 1000))
+
+
+@dataclass(frozen=True, eq=False)
+class Fates:
+    """The passages that were sent, by what must become of them.
+
+    `counted` stand in the view `passages` and in all counts. `late` came later than the horizon: they stand in the
+    view `late_passages` only. The time of `suspect` ones cannot be right: each is rejected once, and what comes
+    again is a duplicate. The time of `outside` ones is outside what the contract allows: rejected each time they
+    come, as a malformed line is, and their numbers stay missing.
+    """
+
+    counted: Sent
+    late: Sent
+    suspect: Sent
+    outside: Sent
+
+
+@dataclass(frozen=True, eq=False)
+class _Arrivals:
+    """When each passage first came: `site_ms` of its first delivery (NONE: not known), and its place in the log."""
+
+    site_ms: Integers
+    partition: Integers
+    place: Integers
+
+
+def judge(ledger: Ledger, sent: Sent, limits: Limits) -> Fates:
+    """Return what must become of `sent`; what is not known to have arrived is taken as if it had."""
+    ts = ledger.passages["ts"][sent.rows]
+    arrivals = _first_arrivals(ledger, sent)
+    known = arrivals.site_ms != NONE
+    outside = (ts < EARLIEST_MS) | (ts >= LATEST_MS)
+    ahead = known & ~outside & (ts - limits.suspect_ms > arrivals.site_ms)
+    suspect = _suspects(ledger, sent, arrivals, known & ~outside, ahead, limits.suspect_ms)
+    late = known & ~outside & ~suspect & (ts < arrivals.site_ms - limits.horizon_ms)
+    return Fates(
+        counted=sent.only(~outside & ~suspect & ~late),
+        late=sent.only(late),
+        suspect=sent.only(suspect),
+        outside=sent.only(outside),
+    )
+
+
+def suspect_corrections(ledger: Ledger, limits: Limits) -> Flags:
+    """Tell which corrections (rows of the ledger) arrived before the time that they name, by more than a clock errs."""
+    found = ledger.corrections
+    ahead: Flags = (found["site_ms"] != NONE) & (found["ts"] - limits.suspect_ms > found["site_ms"])
+    return ahead
+
+
+def _first_arrivals(ledger: Ledger, sent: Sent) -> _Arrivals:
+    """Find the first delivery of every passage: of several in one partition, the one with the lowest offset."""
+    attempts = ledger.attempts
+    tried = np.flatnonzero(~attempts["result"].equal("fail"))
+    passage = sent.of[attempts["index"][tried]]
+    offset = np.where(attempts["offset"][tried] == NONE, _LAST, attempts["offset"][tried])
+    order = np.lexsort([offset, attempts["part"][tried]])  # stable: lines of one message keep their order
+    came, first = np.unique(passage[order], return_index=True)
+    delivery = tried[order[first]]
+    # What has no answer was sent just before its writer was ended.
+    site_ms = ledger.last_site_ms[ledger.part_of[sent.rows]]
+    partition, place = np.full(len(sent.rows), NONE, np.int64), np.full(len(sent.rows), _LAST, np.int64)
+    site_ms[came] = attempts["site_ms"][delivery]
+    partition[came] = attempts["partition"][delivery]
+    place[came] = first
+    return _Arrivals(site_ms, partition, place)
+
+
+def _suspects(ledger: Ledger, sent: Sent, arrivals: _Arrivals, heard: Flags, ahead: Flags, limit: int) -> Flags:
+    """Tell which passages came before their time (`ahead`) or contradict their device's own numbering.
+
+    Times should ascend with the numbers. Where they do, to within `limit` ms, none contradicts another, whatever the
+    order in which they came; so only the devices are looked at more closely in which they do not.
+    """
+    suspect = ahead.copy()
+    rows = sent.rows[heard]
+    seq, ts, place, ahead = (
+        ledger.passages["seq"][rows],
+        ledger.passages["ts"][rows],
+        arrivals.place[heard],
+        ahead[heard],
+    )
+    names = {name: ledger.passages[name][rows] for name in ("device", "epoch")}
+    counters = group(names | {"partition": arrivals.partition[heard]})
+    by_number = np.lexsort([seq, counters.of])
+    believed = by_number[~ahead[by_number]]
+    doubtful = np.unique(counters.of[believed][_falls(ts[believed], counters.of[believed]) > limit])
+    starts = np.searchsorted(counters.of[by_number], doubtful)
+    at = np.flatnonzero(heard)
+    for start, size in zip(starts.tolist(), counters.sizes[doubtful].tolist(), strict=True):
+        members = by_number[start : start + size]
+        came = members[np.argsort(place[members], kind="stable")]
+        suspect[at[came]] = _untrue(seq[came], ts[came], ahead[came], limit)
+    return suspect
+
+
+def _falls(ts: Integers, of: Integers) -> Integers:
+    """Return by how much each time is below the highest one before it in its group; groups stand together."""
+    if not len(ts):
+        return ts
+    span = int(ts.max() - ts.min()) + 1
+    raised = ts - ts.min() + of * span
+    fall: Integers = np.maximum.accumulate(raised) - raised
+    return fall
+
+
+def _untrue(seq: Integers, ts: Integers, ahead: Flags, limit: int) -> list[bool]:
+    """Follow one device as its passages come: one is untrue if its time is not between those of its neighbours.
+
+    Neighbours are the nearest numbers, below and above, that came before. One that was untrue itself stands for the
+    neighbours that it had when it came. `limit` is allowed for.
+    """
+    numbers: list[int] = []
+    seen_from_above: list[int | None] = []
+    seen_from_below: list[int | None] = []
+    answers = []
+    for number, time, early in zip(seq.tolist(), ts.tolist(), ahead.tolist(), strict=True):
+        at = bisect(numbers, number)
+        below = seen_from_above[at - 1] if at else None
+        above = seen_from_below[at] if at < len(numbers) else None
+        untrue = early or bool(below and time < below - limit) or bool(above and time > above + limit)
+        numbers.insert(at, number)
+        seen_from_above.insert(at, below if untrue else time)
+        seen_from_below.insert(at, above if untrue else time)
+        answers.append(untrue)
+    return answers

@@ -1,0 +1,98 @@
+"""Who is inside each area after every window, by the ledger: flows and corrections in event time.
+
+It shares no arithmetic with the workers, on purpose. Next: `truth.py`, which makes tables of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulators.ledger.tables import NONE, Columns, Integers, group
+from streams.site.model import OUTSIDE, Site
+
+WINDOW = 10_000
+"""Milliseconds of a window of the occupancy."""
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """How many are `inside` an area at the end of each window; `as_of` (ms): when an event last moved it."""
+
+    windows: Integers
+    inside: Integers
+    as_of: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Flow:
+    """What entered minus what departed, per window; the time of the newest passage."""
+
+    windows: Integers
+    net: Integers
+    as_of: int
+
+
+_NO_FLOW = _Flow(np.zeros(0, np.int64), np.zeros(0, np.int64), NONE)
+
+
+@dataclass(frozen=True, order=True)
+class _Step:
+    """A correction; steps sort in the order in which they take effect."""
+
+    ts: int
+    id: str
+    delta: int
+    absolute: int
+
+
+def courses(passed: Columns, corrections: Columns, site: Site) -> Mapping[tuple[str, str], Course]:
+    """Return the course of every (area, kind) that passages of outcome passed or corrections touch.
+
+    A correction takes effect at the end of the window that contains its ts, in the order of (ts, id): a delta
+    adds, an absolute replaces what was before. `kind` of the corrections must be filled in.
+    """
+    flows, steps = _flows(passed, site), _steps(corrections)
+    return {key: _course(flows.get(key, _NO_FLOW), steps.get(key, [])) for key in sorted({*flows, *steps})}
+
+
+def _course(flow: _Flow, steps: list[_Step]) -> Course:
+    """Add up the flow, then apply each correction to all that follows it."""
+    step_windows = np.array([step.ts // WINDOW * WINDOW for step in steps], np.int64)
+    windows = np.union1d(flow.windows, step_windows)
+    change = np.zeros(len(windows), np.int64)
+    change[np.searchsorted(windows, flow.windows)] = flow.net
+    inside = np.cumsum(change)
+    for step, at in zip(steps, np.searchsorted(windows, step_windows), strict=True):
+        inside[at:] += step.delta if step.absolute == NONE else step.absolute - inside[at]
+    return Course(windows, inside, flow.as_of)
+
+
+def _flows(passed: Columns, site: Site) -> dict[tuple[str, str], _Flow]:
+    """Let every passage enter the area it leads to and depart from the one it comes from."""
+    names = [OUTSIDE, *(area.id for area in site.areas)]
+    inward = passed["direction"].equal("in")
+    outer = passed["entrance"].each(lambda word: names.index(site.entrance(word).outer), np.int64)
+    inner = passed["entrance"].each(lambda word: names.index(site.entrance(word).inner), np.int64)
+    area = np.concatenate([np.where(inward, inner, outer), np.where(inward, outer, inner)])
+    sign = np.repeat(np.array([1, -1]), len(inward))
+    ts, kind = np.tile(passed["ts"], 2), np.tile(passed["kind"].codes, 2)
+    counted = area != names.index(OUTSIDE)
+    cells = group({"area": area[counted], "kind": kind[counted], "window": (ts // WINDOW * WINDOW)[counted]})
+    net, newest = cells.sum(sign[counted]), cells.newest(ts[counted])
+    flows = {}
+    for pair in np.unique(np.stack([cells.keys["area"], cells.keys["kind"]]), axis=1).T:
+        of_pair = (cells.keys["area"] == pair[0]) & (cells.keys["kind"] == pair[1])
+        flow = _Flow(cells.keys["window"][of_pair], net[of_pair], int(newest[of_pair].max()))
+        flows[names[pair[0]], passed["kind"].words[pair[1]]] = flow
+    return flows
+
+
+def _steps(corrections: Columns) -> dict[tuple[str, str], list[_Step]]:
+    """Return the corrections of every (area, kind) in the order in which they take effect."""
+    areas, kinds, ids = (corrections[name].texts() for name in ("area", "kind", "id"))
+    numbers = (corrections[name].tolist() for name in ("ts", "delta", "absolute"))
+    steps: dict[tuple[str, str], list[_Step]] = {}
+    for area, kind, correction, ts, delta, absolute in zip(areas, kinds, ids, *numbers, strict=True):
+        steps.setdefault((area, kind), []).append(_Step(ts, correction, delta, absolute))
+    return {key: sorted(found) for key, found in steps.items()}

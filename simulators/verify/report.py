@@ -1,0 +1,114 @@
+"""The verdict of a verification, and how it is written down: an object for programs, a table for people."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from simulators.verify.compare import Difference
+
+TOLD = 20
+"""Differences that are listed; the number of all of them stands in the table above."""
+
+
+@dataclass(frozen=True)
+class ViewResult:
+    """How many rows of a view were compared, and how many of them differ."""
+
+    compared: int
+    different: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of it. `ok` only if something was sent and no row of any view differs.
+
+    `sent`: passages delivered, each identity once; `counted`: identities in the view `passages`. Of those sent, `late`
+    had to be told apart from the counts, and `refused` to be rejected for their time. `difference`
+    is the number of passages that are lost, phantom or duplicated; if there are none, the number of rows that
+    differ otherwise: so it is 0 exactly when everything is equal. `altered`: passages with other content than
+    was sent. `differences`: the first of them, `notes`: what else a reader of the verdict should know.
+    """
+
+    ok: bool
+    sent: int
+    counted: int
+    late: int
+    refused: int
+    difference: int
+    views: Mapping[str, ViewResult]
+    lost: int
+    phantom: int
+    duplicated: int
+    altered: int
+    differences: tuple[Difference, ...]
+    notes: tuple[str, ...]
+
+
+def to_json(verdict: Verdict) -> str:
+    """Return the object of the contract: ok, sent, counted, difference, and per view compared and different.
+
+    Besides, `late` and `refused`: what was sent and had to be left out of the counts.
+    """
+    views = {name: {"compared": view.compared, "different": view.different} for name, view in verdict.views.items()}
+    return json.dumps(
+        {
+            "ok": verdict.ok,
+            "sent": verdict.sent,
+            "counted": verdict.counted,
+            "difference": verdict.difference,
+            "views": views,
+            "late": verdict.late,
+            "refused": verdict.refused,
+        }
+    )
+
+
+def sentence(verdict: Verdict) -> str:
+    """Say it in one line."""
+    rows = sum(view.compared for view in verdict.views.values())
+    different = sum(view.different for view in verdict.views.values())
+    apart = f"{verdict.late:,} late, {verdict.refused:,} refused, " if verdict.late or verdict.refused else ""
+    word = "EQUAL" if verdict.ok else "DIFFERENT" if verdict.difference else "UNKNOWN (nothing was sent)"
+    return (
+        f"{word}: {verdict.sent:,} sent, {verdict.counted:,} counted, {apart}{verdict.lost:,} lost, "
+        f"{verdict.phantom:,} phantom, {verdict.duplicated:,} duplicated; "
+        f"{len(verdict.views)} views, {rows:,} rows compared" + (f", {different:,} differ." if different else ".")
+    )
+
+
+def show(verdict: Verdict, console: Console) -> None:
+    """Print the views, the first differences, the notes, and last the sentence."""
+    console.print(_views(verdict))
+    if verdict.differences:
+        console.print(_differences(verdict.differences))
+    for note in verdict.notes:
+        console.print(Text(f"note: {note}"), soft_wrap=True)
+    console.print(Text(sentence(verdict), "green" if verdict.ok else "bold red"), soft_wrap=True)
+
+
+def _views(verdict: Verdict) -> Grid:
+    grid = Grid("view", box=None, header_style="bold")
+    grid.add_column("rows compared", justify="right")
+    grid.add_column("different", justify="right")
+    for name, view in verdict.views.items():
+        grid.add_row(name, f"{view.compared:,}", f"{view.different:,}", style="red" if view.different else "")
+    return grid
+
+
+def _differences(differences: Iterable[Difference]) -> Grid:
+    """List the first differences, taking turns among the views so that none hides the others."""
+    turns: dict[str, int] = {}
+    listed = []
+    for each in differences:
+        turns[each.view] = turns.get(each.view, 0) + 1
+        listed.append((turns[each.view], len(turns), each))
+    grid = Grid("view", "key", "column", "expected", "stored", box=None, header_style="bold")
+    chosen = sorted(listed, key=lambda entry: entry[:2])[:TOLD]
+    for _, _, each in sorted(chosen, key=lambda entry: (list(turns).index(entry[2].view), entry[0])):
+        cells = (each.view, each.key, each.column, each.expected, each.stored)
+        grid.add_row(*(Text(cell, overflow="fold") for cell in cells))
+    return grid

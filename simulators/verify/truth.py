@@ -1,0 +1,244 @@
+"""The truth: what every public view must show if each passage in the ledger was counted exactly once.
+
+Worked out with numpy from the ledger and the site profile alone. It shares no code with the workers or the
+store, so that an error in them cannot hide in it. Next: `fates.py`, which says which passages must be counted and
+which not, and `accounts.py` for the lines that must not; then `verify.py`, which compares all with what is shown.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulators.ledger.ledger import Ledger, LedgerDamaged, Result
+from simulators.ledger.tables import NONE, Columns, Flags, Integers, Labels, Table, count, group, take
+from simulators.verify.inside import Course, courses
+from simulators.verify.local_days import local_days
+from streams.site.model import Site
+
+IDENTITY = ("device", "epoch", "seq")
+CONTENT = (
+    "kind", "ts", "entrance", "direction", "outcome", "category", "reason", "temperature", "health",
+)  # fmt: skip
+_COUNTED = (*IDENTITY, "kind", "ts", "entrance", "direction", "outcome", "category", "reason", "credential")
+_WINDOWS = {"10s": 10_000, "1m": 60_000}
+_CELL = ("kind", "entrance", "direction", "category")
+
+
+class OtherSite(LedgerDamaged):
+    """The ledger belongs to another site than the profile at hand."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sent:
+    """Rows of the ledger that were delivered, or may have been (where not `certain`); each identity once.
+
+    `of` says for every passage of the ledger which of these it is (-1: none): one that stands there twice is one.
+    """
+
+    rows: Integers
+    certain: Flags
+    of: Integers
+
+    def __len__(self) -> int:
+        """Return their number."""
+        return len(self.rows)
+
+    def only(self, kept: Flags) -> "Sent":
+        """Return those that are `kept`."""
+        places = np.full(len(kept) + 1, -1)  # the last one, which -1 finds, stays -1
+        places[:-1][kept] = np.arange(int(kept.sum()))
+        return Sent(self.rows[kept], self.certain[kept], places[self.of])
+
+    def tries(self, ledger: Ledger, result: Result) -> Integers:
+        """Return how often each was tried with that result."""
+        of = self.of[ledger.attempts["index"][ledger.attempts["result"].equal(result)]]
+        return np.bincount(of[of >= 0], minlength=len(self)).astype(np.int64)
+
+    def settled(self, present: Flags) -> "Sent":
+        """Return what was certainly delivered or turned out to be `present` in the store."""
+        return self.only(self.certain | present)
+
+
+def sent_passages(ledger: Ledger) -> Sent:
+    """Return the passages that were sent: some attempt was ok, or it is unknown whether one was.
+
+    A passage that only failed, or that a closed ledger never tried, was not sent. Raises LedgerDamaged if two
+    different passages have one identity.
+    """
+    delivered = ledger.tries("ok") > 0
+    rows = np.flatnonzero(delivered | (ledger.tries("info") > 0) | ledger.unrecorded)
+    same = group(take({name: ledger.passages[name] for name in IDENTITY}, rows))
+    if len(same.first) < len(rows):
+        found = take(ledger.passages, rows)
+        _must_agree(found, same.first[same.of], (*CONTENT, "credential"), IDENTITY)
+    certain = np.bincount(same.of, delivered[rows], len(same.first)) > 0
+    of = np.full(len(ledger), -1)
+    of[rows] = same.of
+    return Sent(rows[same.first], certain, of)
+
+
+def sent_corrections(ledger: Ledger, fit: Flags | None = None) -> Sent:
+    """Return the corrections that were sent and are `fit` (all, if left out), each id once.
+
+    Raises LedgerDamaged if two of one id differ.
+    """
+    result = ledger.corrections["result"]
+    rows = np.flatnonzero(~result.equal("fail") & (True if fit is None else fit))
+    found = take(ledger.corrections, rows)
+    same = group({"id": found["id"]})
+    _must_agree(found, same.first[same.of], ("area", "kind", "ts", "delta", "absolute"), ("id",))
+    certain = np.bincount(same.of, result[rows].equal("ok"), len(same.first)) > 0
+    of = np.full(len(result), -1)
+    of[rows] = same.of
+    return Sent(rows[same.first], certain, of)
+
+
+def _must_agree(found: Columns, first: Integers, content: tuple[str, ...], identity: tuple[str, ...]) -> None:
+    """Refuse rows that differ in `content` from the `first` row of the same identity."""
+    for name in content:
+        values = found[name].codes if isinstance(found[name], Labels) else found[name]
+        other = np.flatnonzero(~_equal(values, values[first]))
+        if len(other):
+            who = ":".join(str(_cell(found[key], other[0])) for key in identity)
+            raise LedgerDamaged(
+                f"{who}: the ledger has it twice with different {name} "
+                f"({_cell(found[name], first[other[0]])!s} and {_cell(found[name], other[0])!s}). "
+                "An identity belongs to one event: let devices of a new run start a new epoch."
+            )
+
+
+def _cell(column: Labels | Integers, row: int) -> object:
+    return column.texts()[row] if isinstance(column, Labels) else column[row]
+
+
+def _equal(left: Integers, right: Integers) -> Flags:
+    same: Flags = left == right
+    return same if left.dtype.kind != "f" else same | (np.isnan(left) & np.isnan(right))
+
+
+def passages(ledger: Ledger, sent: Sent) -> Table:
+    """Return the view `passages`: identity and content; where delivery is uncertain a row is optional."""
+    keys = {name: ledger.passages[name][sent.rows] for name in IDENTITY}
+    return Table(keys, {name: ledger.passages[name][sent.rows] for name in CONTENT}, ~sent.certain)
+
+
+def corrections(ledger: Ledger, sent: Sent, site: Site) -> Table:
+    """Return the view `corrections`, the kind filled in: where none was given, the first of the area."""
+    found = take(ledger.corrections, sent.rows)
+    values = {name: found[name] for name in ("area", "kind", "ts", "delta", "absolute", "actor", "reason")}
+    kinds = zip(found["kind"].texts(), found["area"].texts(), strict=True)
+    values["kind"] = Labels.of([kind or _first_kind(area, site) for kind, area in kinds])
+    return Table({"id": found["id"]}, values, ~sent.certain)
+
+
+def check_site(ledger: Ledger, site: Site) -> None:
+    """Raise OtherSite if the ledger says that it is of another site, or uses an entrance that `site` lacks."""
+    for meta in ledger.meta:
+        if meta.get("site", site.id) != site.id:
+            raise OtherSite(_other_site("meta: site", meta["site"], site))
+    known = {entrance.id for entrance in site.entrances}
+    for name in ledger.passages["entrance"].words:
+        if name not in known:
+            raise OtherSite(_other_site("passages: entrance", name, site))
+
+
+def gaps(ledger: Ledger) -> list[str]:
+    """Say so where the ledger itself lacks sequence numbers beyond those left out on purpose."""
+    epochs = group({name: ledger.passages[name] for name in ("device", "epoch")})
+    distinct = group({"epoch": epochs.of, "seq": ledger.passages["seq"]})
+    lacking = epochs.newest(ledger.passages["seq"]) - np.bincount(distinct.keys["epoch"], minlength=len(epochs.first))
+    lacks, skipped = int(lacking.sum()), int(ledger.skipped["count"].sum())
+    if lacks <= skipped:
+        return []
+    return [f"the ledger lacks {lacks:,} sequence numbers, of which {skipped:,} were left out on purpose."]
+
+
+def _first_kind(area: str, site: Site) -> str:
+    try:
+        return site.area(area).kinds[0]
+    except KeyError as error:
+        raise OtherSite(_other_site("corrections: area", area, site)) from error
+
+
+def _other_site(what: str, name: str, site: Site) -> str:
+    return f"{what} {name!r}: not in the profile of site {site.id!r}. Give the profile that the run was made with."
+
+
+def published(ledger: Ledger, site: Site, counted: Sent, corrected: Table) -> dict[str, Table]:
+    """Return every view that is worked out of counted passages and corrections, by name.
+
+    `counted` and `corrected` (the view `corrections`) are those that the store must have: settle both first.
+    Times are in ms since 1970 UTC, days are days since 1970-01-01.
+    """
+    rows = {name: ledger.passages[name][counted.rows] for name in _COUNTED}
+    passed = take(rows, rows["outcome"].equal("passed"))
+    denied = take(rows, rows["outcome"].equal("denied"))
+    inside = courses(passed, {**corrected.keys, **corrected.values}, site)
+    return {
+        "entrance_counts_10s": _windowed(passed, "10s", _CELL, "passages"),
+        "entrance_counts_1m": _windowed(passed, "1m", _CELL, "passages"),
+        "entrance_outcomes_1m": _windowed(rows, "1m", (*_CELL, "outcome"), "events"),
+        "entrance_refusals_1m": _windowed(denied, "1m", ("kind", "entrance", "category", "reason"), "refusals"),
+        "entrance_totals": _totals(passed, site),
+        "site_today": _site_today(passed, site),
+        "occupancy": _occupancy(inside, site),
+        "occupancy_history": _history(inside),
+    }
+
+
+def _windowed(rows: Columns, width: str, cell: tuple[str, ...], name: str) -> Table:
+    """Count rows per half-open window of event time and cell."""
+    start = rows["ts"] // _WINDOWS[width] * _WINDOWS[width]
+    return count({"window_start": start} | {key: rows[key] for key in cell}, name)
+
+
+def _totals(passed: Columns, site: Site) -> Table:
+    day = local_days(passed["ts"], site)
+    return count({"day": day} | {key: passed[key] for key in _CELL}, "passages")
+
+
+def _site_today(passed: Columns, site: Site) -> Table:
+    """Count who came in from and went to the outside; who had a credential counts once a day as distinct."""
+    boundary = {entrance.id for entrance in site.entrances if entrance.boundary}
+    rows = take(passed, passed["entrance"].each(boundary.__contains__, bool))
+    day = local_days(rows["ts"], site)
+    inward, unidentified = rows["direction"].equal("in"), rows["credential"].equal("")
+    days = group({"day": day, "kind": rows["kind"]})
+    named = np.flatnonzero(inward & ~unidentified)
+    persons = group({"day": days.of[named], "credential": rows["credential"].codes[named]})
+    values = {
+        "entries": days.sum(inward),
+        "exits": days.sum(~inward),
+        "distinct_entered": np.bincount(persons.keys["day"], minlength=len(days.first)).astype(np.int64),
+        "unidentified": days.sum(inward & unidentified),
+    }
+    return Table(days.keys, values)
+
+
+def _occupancy(inside: Mapping[tuple[str, str], Course], site: Site) -> Table:
+    """Return the newest number of every (area, kind), also of those nobody has touched."""
+    capacity: dict[tuple[str, str], int] = {
+        (area.id, kind): area.capacity.get(kind, NONE) for area in site.areas for kind in area.kinds
+    }
+    pairs = sorted({*capacity, *inside})
+    untouched = Course(np.zeros(1, np.int64), np.zeros(1, np.int64), NONE)
+    newest = [inside.get(pair, untouched) for pair in pairs]
+    values = {
+        "as_of": np.array([course.as_of for course in newest], np.int64),
+        "inside": np.array([course.inside[-1] for course in newest], np.int64),
+        "capacity": np.array([capacity.get(pair, NONE) for pair in pairs], np.int64),
+    }
+    return Table(_pairs(pairs), values)
+
+
+def _history(inside: Mapping[tuple[str, str], Course]) -> Table:
+    sizes = [len(course.windows) for course in inside.values()]
+    keys = take(_pairs(list(inside)), np.repeat(np.arange(len(sizes)), sizes))
+    nothing = np.zeros(0, np.int64)
+    keys["window_start"] = np.concatenate([nothing, *(course.windows for course in inside.values())])
+    return Table(keys, {"inside": np.concatenate([nothing, *(course.inside for course in inside.values())])})
+
+
+def _pairs(pairs: list[tuple[str, str]]) -> dict[str, Labels]:
+    return {"area": Labels.of([area for area, _ in pairs]), "kind": Labels.of([kind for _, kind in pairs])}

@@ -1,0 +1,172 @@
+"""Proves that what the store shows is what was sent: every public view against the ledger, every row of it.
+
+The oracle: lost = delivered - shown, phantom = shown - sent, duplicated = shown twice; all three must be empty.
+What is not known to be delivered may be shown or not, and every other view must agree with which it is.
+The verdict itself is in `report.py`.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, Protocol, runtime_checkable
+
+import numpy as np
+from rich.console import Console
+
+from simulators.ledger.ledger import Ledger, read_ledger
+from simulators.ledger.tables import Integers, Table
+from simulators.verify import accounts, devices, truth
+from simulators.verify.compare import EXAMPLES, Comparison, compare
+from simulators.verify.fates import Fates, Limits, judge, suspect_corrections
+from simulators.verify.report import Verdict, ViewResult, show, to_json
+from simulators.verify.stored import VIEWS, read, read_devices
+from sinks.sink import ColumnReader
+from streams.site.model import Site
+
+PART = 250_000
+"""Passages that are compared at a time: what bounds the memory."""
+
+SETTLED_SECONDS: Final = 60.0
+
+
+def verify(ledger_path: Path, reader: ColumnReader, site: Site, limits: Limits | None = None) -> Verdict:
+    """Compare all views that `reader` shows with the ledger (or the folder of ledgers) at `ledger_path`.
+
+    What came through several logs is waited for until it is settled, for a minute at most.
+    `limits` are those that the workers were given, their defaults if left out. Raises LedgerError if the ledger
+    cannot be used or is of another site, and whatever the reader raises.
+    """
+    ledger = read_ledger(ledger_path)
+    truth.check_site(ledger, site)
+    if isinstance(reader, Asked):
+        wait_until_settled(reader)
+    return _verdict(ledger, *compare_views(ledger, reader, site, limits or Limits()))
+
+
+@runtime_checkable
+class Asked(Protocol):
+    """A reader that answers questions: a store, and not what stands for one."""
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of an answer."""
+
+
+def wait_until_settled(reader: Asked, *, seconds: float = SETTLED_SECONDS) -> bool:
+    """Return once no event is counted through two logs any more; False if it takes too long."""
+    end = time.monotonic() + seconds
+    while any(events for (events,) in reader.query("SELECT sum(events) FROM gatepulse.unsettled")):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.5)
+    return True
+
+
+def compare_views(
+    ledger: Ledger, reader: ColumnReader, site: Site, limits: Limits
+) -> tuple[dict[str, Comparison], Fates]:
+    """Return the comparison of every view in `stored.VIEWS`, in that order, and what became of the passages.
+
+    Passages, corrections and rejections come first: they settle what the other views must show of deliveries in doubt.
+    """
+    ahead = suspect_corrections(ledger, limits)
+    fates, corrected = judge(ledger, truth.sent_passages(ledger), limits), truth.sent_corrections(ledger, ~ahead)
+    refusals = accounts.rejections(ledger, fates, ahead)
+    steps = truth.corrections(ledger, corrected, site)
+    found = {
+        "passages": _compare_passages(truth.passages(ledger, fates.counted), reader),
+        "corrections": compare("corrections", steps, read(reader, "corrections")),
+        "rejections": compare("rejections", refusals.view, read(reader, "rejections")),
+    }
+    settled = replace(
+        fates,
+        counted=fates.counted.settled(found["passages"].present),
+        suspect=fates.suspect.settled(found["rejections"].present[refusals.row_of_suspect]),
+    )
+    shown_steps = found["corrections"].present
+    expected = truth.published(ledger, site, settled.counted, steps[corrected.certain | shown_steps])
+    expected["completeness"] = devices.completeness(ledger, settled)
+    expected["late_passages"] = accounts.late_passages(ledger, settled.late, site)
+    expected["progress"] = accounts.progress(ledger, settled, refusals, corrected=corrected.settled(shown_steps))
+    found |= {name: compare(name, table, read(reader, name)) for name, table in expected.items()}
+    return {name: found[name] for name in VIEWS}, settled
+
+
+def _compare_passages(expected: Table, reader: ColumnReader) -> Comparison:
+    """Compare the passages device by device, so that neither side is ever held as a whole."""
+    present = np.zeros(len(expected), bool)
+    parts = []
+    for rows, above, upto in _parts(expected):
+        part = compare("passages", expected[rows], read_devices(reader, above=above, upto=upto))
+        present[rows] = part.present
+        parts.append(part)
+    return Comparison(
+        present=present,
+        compared=sum(part.compared for part in parts),
+        missing=sum(part.missing for part in parts),
+        extra=sum(part.extra for part in parts),
+        repeated=sum(part.repeated for part in parts),
+        altered=sum(part.altered for part in parts),
+        examples=tuple(example for part in parts for example in part.examples)[: 4 * EXAMPLES],
+    )
+
+
+def _parts(expected: Table) -> Iterator[tuple[Integers, str | None, str | None]]:
+    """Yield rows of `expected` by ranges of devices (above, upto], together all devices that there can be."""
+    labels = expected.keys["device"]
+    names = np.sort(labels.words[np.unique(labels.codes)])  # type: ignore[union-attr]  # devices are text
+    rank = labels.each(lambda word: int(np.searchsorted(names, word)), np.int64)  # type: ignore[union-attr]  # same
+    order = np.argsort(rank, kind="stable")
+    ends = np.cumsum(np.bincount(rank, minlength=len(names)))
+    start, above = 0, None
+    for end, name in zip(ends[:-1], names[:-1], strict=True):
+        if end - start >= PART:
+            yield order[start:end], above, name
+            start, above = end, name
+    yield order[start:], above, None
+
+
+def _verdict(ledger: Ledger, found: Mapping[str, Comparison], settled: Fates) -> Verdict:
+    shown = found["passages"]
+    counted = int(shown.present.sum()) + shown.extra
+    late, refused = int(settled.late.certain.sum()), len(settled.suspect) + int(settled.outside.certain.sum())
+    sent = int(shown.present.sum()) + shown.missing + late + refused
+    wrong = shown.missing + shown.extra + shown.repeated
+    difference = wrong or sum(comparison.different for comparison in found.values())
+    return Verdict(
+        ok=difference == 0 and sent > 0,
+        sent=sent,
+        counted=counted,
+        late=late,
+        refused=refused,
+        difference=difference,
+        views={name: ViewResult(each.compared, each.different) for name, each in found.items()},
+        lost=shown.missing,
+        phantom=shown.extra,
+        duplicated=shown.repeated,
+        altered=shown.altered,
+        differences=tuple(example for each in found.values() for example in each.examples),
+        notes=(*ledger.notes, *truth.gaps(ledger)),
+    )
+
+
+def run_verify(
+    ledger_path: Path,
+    reader: ColumnReader,
+    site: Site,
+    *,
+    limits: Limits | None = None,
+    as_json: bool = False,
+    console: Console | None = None,
+) -> int:
+    """Verify and print the verdict to `console` (default: stdout); return the exit code: 0 equal, 1 not.
+
+    Raises what `verify` raises.
+    """
+    verdict = verify(ledger_path, reader, site, limits)
+    out = console or Console(highlight=False)
+    if as_json:
+        out.print(to_json(verdict), markup=False, soft_wrap=True)
+    else:
+        show(verdict, out)
+    return 0 if verdict.ok else 1

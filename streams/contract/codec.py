@@ -1,0 +1,406 @@
+"""Bytes to columns: records are split into lines, each is checked, and what does not fit is kept with its reason.
+
+The checks and their order are `contract.Reason`. Passages are decoded and checked all at once, a column at a time; only
+if any line of some records does not plainly fit are they read one by one, which takes five times as long. Read
+`kernels` next.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from operator import attrgetter
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import msgspec
+import numpy as np
+
+from streams.contract.events import (
+    EARLIEST_MS,
+    ID_PATTERN,
+    LATEST_MS,
+    LONGEST_LINE,
+    LONGEST_REASON,
+    Correction,
+    Passage,
+    Reason,
+    TurnstilePassage,
+    VehiclePassage,
+)
+from streams.kernels.counts.batch import DIRECTIONS, OUTCOMES, Batch, Ints, Lines, Position, Rejection
+from streams.kernels.counts.corrections import Change, CorrectionBatch
+from streams.text import Kind
+
+_DETAIL: Final = 400
+_KNOWN_IDS: Final = 100_000
+_CODE = {name: code for names in (DIRECTIONS, OUTCOMES) for code, name in enumerate(names)}
+_FLAT: Final = 512
+"""Bytes of a line that cannot be nested too deeply: closing takes as many as opening."""
+_DEEPEST: Final = _FLAT // 2
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_identifier = re.compile(ID_PATTERN).fullmatch  # `match` would let a newline behind the `$` pass
+_texts = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # one without an end reaches to the end: linear time
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Consecutive records of one log, their values joined by newlines.
+
+    offset and arrived (ms) have one value a record, lines says how many lines each value has.
+    """
+
+    value: bytes
+    offset: Ints
+    arrived: Ints
+    lines: Ints
+
+    @property
+    def first(self) -> int:
+        """Offset of the first record."""
+        return int(self.offset[0])
+
+    @property
+    def after(self) -> int:
+        """Offset behind the last record."""
+        return int(self.offset[-1]) + 1
+
+
+class Entrance(Protocol):
+    """What the codec must know of an entrance."""
+
+    @property
+    def kind(self) -> Kind:
+        """Persons or vehicles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The names that a site profile allows."""
+
+    entrances: Mapping[str, Entrance]
+    categories: Mapping[Kind, Collection[str]]
+    areas: Mapping[str, Sequence[Kind]]
+
+
+class UnfitError(ValueError):
+    """A line does not fit; carries the reason of the contract."""
+
+    quotes_events = True  # so its words are for the topic `rejected`, and for no log
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail[:_DETAIL]
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where each line of some records stands: see `Position`."""
+
+    offset: Ints
+    line: Ints
+    arrived: Ints
+
+    @classmethod
+    def of(cls, records: Records) -> "_Places":
+        """Return the places of the lines of records."""
+        starts = np.repeat(np.cumsum(records.lines) - records.lines, records.lines)
+        return cls(
+            offset=np.repeat(records.offset, records.lines),
+            line=np.arange(len(starts)) - starts,
+            arrived=np.repeat(records.arrived, records.lines),
+        )
+
+    def at(self, rows: list[int]) -> "_Places":
+        """Keep the places of some lines."""
+        return _Places(self.offset[rows], self.line[rows], self.arrived[rows])
+
+    def position(self, row: int) -> Position:
+        """Return one place."""
+        return Position(int(self.offset[row]), int(self.line[row]), int(self.arrived[row]))
+
+    def __iter__(self) -> Iterator[Position]:
+        """Return each place."""
+        return map(Position, self.offset.tolist(), self.line.tolist(), self.arrived.tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class _Read(Generic[T]):
+    """What became of the lines of some records: events that fit, each with its place and line, and what does not fit.
+
+    `lines` are counted independently of what fits and what does not; blank ones are neither.
+    """
+
+    events: list[T]
+    places: _Places
+    raw: list[bytes]
+    lines: Lines
+    rejections: list[Rejection] = field(default_factory=list)
+
+
+class _Decoder(Generic[T]):
+    """Decodes lines to one type and sets aside what does not fit."""
+
+    def __init__(self, type_: type[T], check: Callable[[T], None]) -> None:
+        decoder = msgspec.json.Decoder(type_)
+        self._decode, self._decode_lines = decoder.decode, decoder.decode_lines
+        self._check = check
+
+    def read_plain(self, records: Records) -> _Read[T] | None:
+        """Decode all lines at once, unchecked; None unless each is plainly one event.
+
+        Every line begins and ends with a brace. So none is blank and no event spans two: JSON has no newline inside a
+        text, and none between a closing and an opening brace. As many events as lines are one a line then.
+        """
+        value = records.value
+        lines = value.split(b"\n")
+        if not (value.isascii() and value.startswith(b"{") and value.endswith(b"}")):
+            return None
+        if value.count(b"}\n{") != len(lines) - 1 or max(map(len, lines)) > _FLAT:
+            return None
+        try:
+            events = self._decode_lines(value)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        if len(events) != len(lines):
+            return None
+        return _Read(events, _Places.of(records), lines, Lines(records.offset, records.lines))
+
+    def read(self, records: Records) -> _Read[T]:
+        """Decode and check line by line."""
+        places = _Places.of(records)
+        events: list[T] = []
+        raw: list[bytes] = []
+        rows: list[int] = []
+        blank: list[int] = []
+        rejections: list[Rejection] = []
+        for row, line in enumerate(records.value.split(b"\n")):
+            try:
+                event = self._one(line)
+            except UnfitError as error:
+                position = places.position(row)
+                rejections.append(Rejection.of(line, position, reason=error.reason.value, detail=error.detail))
+            else:
+                if event is None:
+                    blank.append(row)
+                else:
+                    events.append(event)
+                    raw.append(line)
+                    rows.append(row)
+        blanks = np.bincount(np.searchsorted(records.offset, places.offset[blank]), minlength=len(records.offset))
+        return _Read(events, places.at(rows), raw, Lines(records.offset, records.lines - blanks), rejections)
+
+    def _one(self, line: bytes) -> T | None:
+        if len(line) > LONGEST_LINE:
+            raise UnfitError(Reason.TOO_LARGE, f"{len(line)} bytes; at most {LONGEST_LINE} are read")
+        if not line.isascii():
+            _check_utf8(line)
+        if len(line) > _FLAT:
+            _check_nesting(line)
+        try:
+            event = self._decode(line)
+        except msgspec.DecodeError as error:
+            if not line.strip():
+                return None
+            raise _why(line, error) from error
+        self._check(event)
+        return event
+
+
+_Columns = dict[str, list[Any]]
+_BOTH: Final = ("device", "epoch", "seq", "ts", "entrance", "direction", "outcome", "category", "reason")
+_OWN: Final[Mapping[Kind, Mapping[str, str | None]]] = {
+    "person": {"credential": "credential", "temperature": "temperature", "health": "health"},
+    "vehicle": {"credential": "plate", "temperature": None, "health": None},
+}
+"""The columns that both kinds have, and under which names they have the others."""
+
+
+class PassageCodec:
+    """Reads passages of one kind."""
+
+    def __init__(self, kind: Kind, vocabulary: Vocabulary) -> None:
+        self.kind: Kind = kind
+        self._entrances = vocabulary.entrances
+        self._categories = frozenset(vocabulary.categories[kind])
+        self._mine = frozenset(name for name, each in vocabulary.entrances.items() if each.kind == kind)
+        self._known: set[str] = set()
+        self._decoder: _Decoder[TurnstilePassage] | _Decoder[VehiclePassage] = (
+            _Decoder(TurnstilePassage, self._check) if kind == "person" else _Decoder(VehiclePassage, self._check)
+        )
+
+    def read(self, records: Records) -> Batch:
+        """Turn records into columns."""
+        plain = self._decoder.read_plain(records)
+        if plain is not None:
+            columns = self._columns(plain.events)
+            if self._all_fit(columns):
+                return _batch(records, plain, columns)
+        read = self._decoder.read(records)
+        return _batch(records, read, self._columns(read.events))
+
+    def _columns(self, events: list[Any]) -> _Columns:
+        common = {name: list(map(attrgetter(name), events)) for name in _BOTH}
+        nothing = [None] * len(events)
+        return common | {
+            name: nothing if own is None else list(map(attrgetter(own), events))
+            for name, own in _OWN[self.kind].items()
+        }
+
+    def _all_fit(self, columns: _Columns) -> bool:
+        """Check as `_check` does, all at once; where not all fit it does not say which."""
+        fit = self._mine.issuperset(columns["entrance"]) and self._categories.issuperset(columns["category"])
+        if not fit or min(columns["ts"]) < EARLIEST_MS or max(columns["ts"]) >= LATEST_MS:
+            return False
+        try:
+            for device in set(columns["device"]) - self._known:
+                self._check_identifier(device)
+        except UnfitError:
+            return False
+        return True
+
+    def _check(self, event: Passage) -> None:
+        if event.device not in self._known:
+            self._check_identifier(event.device)
+        _check_time(event.ts)
+        entrance = self._entrances.get(event.entrance)
+        if entrance is None:
+            raise UnfitError(Reason.UNKNOWN_ENTRANCE, f"entrance: {event.entrance!r} is not in the site profile")
+        if entrance.kind != self.kind:
+            detail = f"entrance: {event.entrance!r} is for the kind {entrance.kind}, this topic for {self.kind}"
+            raise UnfitError(Reason.WRONG_KIND, detail)
+        if event.category not in self._categories:
+            allowed = ", ".join(sorted(self._categories))
+            raise UnfitError(Reason.UNKNOWN_CATEGORY, f"category: {event.category!r} is not one of {allowed}")
+
+    def _check_identifier(self, device: str) -> None:
+        if not _identifier(device):
+            raise UnfitError(Reason.WRONG_SHAPE, f"device: {device!r} does not match {ID_PATTERN}")
+        if len(self._known) >= _KNOWN_IDS:
+            self._known.clear()
+        self._known.add(device)
+
+
+class CorrectionCodec:
+    """Reads corrections."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._areas = vocabulary.areas
+        self._decoder = _Decoder(Correction, self._check)
+
+    def read(self, records: Records) -> CorrectionBatch:
+        """Turn records into corrections with their kind filled in."""
+        read = self._decoder.read(records)
+        return CorrectionBatch(
+            first=records.first,
+            after=records.after,
+            lines=read.lines,
+            raw=read.raw,
+            corrections=list(map(self._change, read.events, read.places)),
+            rejections=read.rejections,
+        )
+
+    def _change(self, event: Correction, position: Position) -> Change:
+        return Change(
+            position=position,
+            id=event.id,
+            area=event.area,
+            kind=event.kind or self._areas[event.area][0],
+            ts=event.ts,
+            actor=event.actor,
+            reason=event.reason,
+            delta=event.delta,
+            absolute=event.absolute,
+        )
+
+    def _check(self, event: Correction) -> None:
+        if not _identifier(event.id):
+            raise UnfitError(Reason.WRONG_SHAPE, f"id: {event.id!r} does not match {ID_PATTERN}")
+        if (event.delta is None) == (event.absolute is None):
+            raise UnfitError(Reason.WRONG_SHAPE, "delta, absolute: exactly one of them is expected")
+        _check_time(event.ts)
+        kinds = self._areas.get(event.area)
+        if kinds is None:
+            raise UnfitError(Reason.UNKNOWN_AREA, f"area: {event.area!r} is not in the site profile")
+        if event.kind is not None and event.kind not in kinds:
+            detail = f"kind: {event.area!r} holds {' and '.join(kinds)}, not {event.kind}"
+            raise UnfitError(Reason.WRONG_KIND, detail)
+
+
+def positions(records: Records) -> list[Position]:
+    """Return where each line of some records stands, blank ones among them."""
+    return list(_Places.of(records))
+
+
+def _ints(values: list[int]) -> Ints:
+    return np.array(values, dtype=np.int64)
+
+
+def _codes(names: list[str]) -> Ints:
+    return np.fromiter(map(_CODE.__getitem__, names), dtype=np.int64, count=len(names))
+
+
+def _or_empty(column: list[str | None]) -> list[str]:
+    return [each or "" for each in column]
+
+
+def _batch(records: Records, read: _Read[Any], columns: _Columns) -> Batch:
+    return Batch(
+        first=records.first,
+        after=records.after,
+        lines=read.lines,
+        raw=read.raw,
+        offset=read.places.offset,
+        line=read.places.line,
+        arrived=read.places.arrived,
+        device=columns["device"],
+        epoch=_ints(columns["epoch"]),
+        seq=_ints(columns["seq"]),
+        ts=_ints(columns["ts"]),
+        entrance=columns["entrance"],
+        direction=_codes(columns["direction"]),
+        outcome=_codes(columns["outcome"]),
+        category=columns["category"],
+        reason=[each[:LONGEST_REASON] if each else "" for each in columns["reason"]],
+        credential=_or_empty(columns["credential"]),
+        temperature=np.array(columns["temperature"], dtype=np.float64),  # None is nan
+        health=_or_empty(columns["health"]),
+        rejections=read.rejections,
+    )
+
+
+def _check_time(ts: int) -> None:
+    if not EARLIEST_MS <= ts < LATEST_MS:
+        detail = f"ts: {ts} is outside [2000-01-01, 2100-01-01) in milliseconds UTC"
+        raise UnfitError(Reason.TIME_OUT_OF_RANGE, detail)
+
+
+def _check_utf8(line: bytes) -> None:
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        raise UnfitError(Reason.NOT_UTF8, f"byte {error.start} of the line: {error.reason}") from error
+
+
+def _check_nesting(line: bytes) -> None:
+    """Refuse what a decoder could not follow down; left to itself it gives up wherever its caller's stack ends.
+
+    The verdict on a line must be the same whenever the line is read again.
+    """
+    brackets = _texts.sub(b"", line).translate(None, delete=_NOT_BRACKETS)
+    depth = max(accumulate(1 if each in b"[{" else -1 for each in brackets), default=0)
+    if depth > _DEEPEST:
+        raise UnfitError(Reason.WRONG_SHAPE, f"nested {depth} levels deep; at most {_DEEPEST} are read")
+
+
+def _why(line: bytes, error: Exception) -> UnfitError:
+    """Tell what is not JSON from JSON of the wrong shape: a typed decoder stops at whichever comes first."""
+    try:
+        msgspec.json.decode(line)
+    except msgspec.ValidationError:
+        pass
+    except msgspec.DecodeError as untyped:
+        return UnfitError(Reason.NOT_JSON, str(untyped))
+    return UnfitError(Reason.WRONG_SHAPE, str(error))

@@ -1,0 +1,45 @@
+"""Before opening: the plan of a whole site, held against its lanes; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streams.forecasting.areas import MINUTE_MS
+from streams.forecasting.queues import planned_lanes, rated
+from streams.kernels.forecast.opening import Planned, Shortfall, check_plan
+from streams.kernels.forecast.paths import UNCHANGED
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from streams.kernels.forecast.paths import Minutes
+    from streams.site.model import Entrance, Site
+
+
+def shortfalls(site: Site, date: dt.date) -> tuple[Shortfall, ...]:
+    """Return the entrances whose planned lanes keep people waiting too long on a day, the longest wait first."""
+    hours = site.hours(date)
+    if hours is None:
+        return ()
+    opens, clock = (hours[0] - site.days.begin(date)) // MINUTE_MS, site.days.clock(date)
+    return check_plan(planned(gate, opens=opens, clock=clock) for gate in site.entrances if gate.plan.expected)
+
+
+def planned(gate: Entrance, *, opens: int, clock: Minutes = UNCHANGED) -> Planned:
+    """Return an entrance's plan as `kernels.opening` takes it, from the first arrivals to the last.
+
+    `opens`: minute of the day. `clock`: which minute of the plan each minute of the day is.
+    """
+    expected = gate.plan.course()[clock]
+    coming = np.flatnonzero(expected)
+    first, last = (int(coming[0]), int(coming[-1]) + 1) if len(coming) else (opens, opens + 1)
+    return Planned(
+        gate.id,
+        tuple(expected[first:last].tolist()),
+        planned_lanes(gate),
+        opens=max(opens - first, 0),
+        rate=gate.plan.lane_rate,
+        rated=rated(gate),
+    )

@@ -1,0 +1,127 @@
+"""What foresight asks of the store, of the public views only."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+from sinks.sink import StoreReader
+from streams.forecasting.advice_state import Given
+from streams.forecasting.areas import MINUTE_MS, AreaKind, Courses, courses, site_total
+from streams.sources.progress import live_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from streams.site.model import Site
+    from streams.text import Kind
+
+_OPEN: Final = 0.1
+"""Share of the busiest day's entries from which on a day counts as an open one."""
+
+_PASSAGES: Final = """
+SELECT toUnixTimestamp(window_start) * 1000 AS minute, entrance, direction, sum(passages) AS passages
+FROM gatepulse.entrance_counts_1m
+WHERE window_start >= toDateTime(%(start)s, 'UTC') AND window_start < toDateTime(%(end)s, 'UTC')
+GROUP BY window_start, entrance, direction
+"""
+
+# What has moved since a minute's end is taken off again: the view knows the newest value alone.
+_SINCE: Final = """
+SELECT entrance, direction, sum(passages)
+FROM gatepulse.entrance_counts_10s
+WHERE window_start >= toDateTime(%(end)s, 'UTC')
+GROUP BY entrance, direction
+"""
+
+_INSIDE: Final = "SELECT area, kind, inside FROM gatepulse.occupancy"
+
+_NEWEST: Final = (
+    "SELECT maxOrNull(toUnixTimestamp64Milli(assumeNotNull(as_of))) FROM gatepulse.occupancy WHERE as_of > 0"
+)
+
+_HEARD: Final = """
+SELECT entrance, count() FROM gatepulse.completeness
+WHERE last_ts >= fromUnixTimestamp64Milli(%(since)s, 'UTC') GROUP BY entrance
+"""
+
+_LANES: Final = """
+SELECT toUnixTimestamp64Milli(at), entrance, lanes FROM gatepulse.entrance_queues
+WHERE at > fromUnixTimestamp64Milli(%(start)s, 'UTC') AND at <= fromUnixTimestamp64Milli(%(end)s, 'UTC') ORDER BY at
+"""
+
+_DAYS: Final = """
+SELECT day, sum(passages) FROM gatepulse.entrance_totals
+WHERE day >= toDate(%(first)s) AND day < toDate(%(today)s) AND direction = 'in'
+GROUP BY day ORDER BY day
+"""
+
+_ADVICE: Final = """
+SELECT advice, entrance, toUnixTimestamp64Milli(since), lanes_before, lanes_after, wait_before, wait_after, limit,
+    zh, en, toUnixTimestamp64Milli(needed_at),
+    decision, actor, if(decided_at IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull(decided_at))),
+    wait_measured, if(over_at IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull(over_at)))
+FROM gatepulse.advice
+"""
+
+
+class Ask(StoreReader, Protocol):
+    """The store, as `sinks.clickhouse.Reader` is it."""
+
+    def columns(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the answer by column. Raises StoreError."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A site's store; times are ms of site time."""
+
+    ask: Ask
+    site: Site
+
+    def complete_to(self) -> int | None:
+        """Return the real time (ms) up to which everything is stored, None while nothing is."""
+        return min((log.complete_to for log in live_progress(self.ask)), default=None)
+
+    def newest(self) -> int | None:
+        """Return the newest event time that is stored (ms), None while there is none."""
+        ((newest,),) = self.ask.query(_NEWEST)
+        return None if newest is None else int(newest)
+
+    def passages(self, start: int, end: int) -> Courses:
+        """Return what passed in each minute of [start, end)."""
+        columns = self.ask.columns(_PASSAGES, {"start": start // 1000, "end": end // 1000})
+        return courses(columns, start=start, minutes=(end - start) // MINUTE_MS)
+
+    def inside(self, end: int) -> dict[AreaKind, int]:
+        """Return what was inside each area, and the site, at the moment `end`."""
+        now = {(area, kind): int(count) for area, kind, count in self.ask.query(_INSIDE)}
+        for entrance, direction, passages in self.ask.query(_SINCE, {"end": end // 1000}):
+            gate = next((each for each in self.site.entrances if each.id == entrance), None)
+            if gate is not None:
+                moved = int(passages) if direction == "in" else -int(passages)
+                for area, count in ((gate.inner, moved), (gate.outer, -moved)):
+                    if (area, gate.kind) in now:
+                        now[area, gate.kind] -= count
+        return site_total(self.site, cast("dict[tuple[str, Kind], int]", now))
+
+    def heard(self, since: int) -> dict[str, int]:
+        """Return how many devices of each entrance have been heard from since a moment."""
+        return {entrance: int(count) for entrance, count in self.ask.query(_HEARD, {"since": since})}
+
+    def lanes(self, start: int, end: int) -> list[tuple[int, str, int]]:
+        """Return (end of the minute, entrance, open lanes) as they were said in [start, end), in order of time."""
+        return self.ask.query(_LANES, {"start": start, "end": end})
+
+    def days(self, today: dt.date, *, back: int, most: int) -> Sequence[dt.date]:
+        """Return the latest `most` open days of the last `back`, in order; fewer than a tenth come on a closed one."""
+        params = {"first": (today - dt.timedelta(back)).isoformat(), "today": today.isoformat()}
+        came = self.ask.query(_DAYS, params)
+        busiest = max((entries for _, entries in came), default=0)
+        return [day for day, entries in came if entries >= _OPEN * busiest][-most:]
+
+    def advice(self, *, also_over: bool = False) -> tuple[Given, ...]:
+        """Return the advice that stands, the oldest first."""
+        condition = "" if also_over else "WHERE over_at IS NULL "
+        return tuple(Given(*row) for row in self.ask.query(f"{_ADVICE}{condition}ORDER BY since, advice"))

@@ -1,0 +1,341 @@
+"""What becomes of each event of a batch: counted, late, a duplicate, or not believed; read `cells` next.
+
+Decided event by event in the order of the log: that is what `Device.receive` does. Nearly all events have numbers
+above every number that has come from their device, and times that agree: these are received together, with the same
+result.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from streams.kernels.counts.batch import (
+    NUMBER_TOO_OLD,
+    SUSPECT_TIME,
+    TOO_MANY_DEVICES,
+    Batch,
+    Ints,
+    Position,
+    Rejection,
+)
+from streams.kernels.counts.identity import Ranges, first_of_each, water_level
+from streams.kernels.counts.interner import Names
+from streams.kernels.counts.place import MOST_DEVICES, MOST_RANGES
+from streams.kernels.counts.times import TimeRules
+
+_TIME_BITS: Final = 43
+"""Bits that any time in milliseconds fits into until 2248; with them 2^20 devices in one batch."""
+
+
+EPOCHS: Final = 8
+"""Epochs of all devices together that a log remembers, for each device that it may remember: counters that begin anew
+every day take years for them."""
+RANGES: Final = 16
+"""Ranges of all devices together that a log remembers, for each device that it may remember."""
+
+
+def epochs_of(most: int) -> int:
+    """Return how many epochs a log remembers with so many devices: EPOCHS of each, two where there are very many."""
+    return min(EPOCHS * most, max(EPOCHS * MOST_DEVICES, 2 * most))
+
+
+def ranges_of(most: int) -> int:
+    """Return how many ranges a log remembers with so many devices: RANGES of each, four where there are very many."""
+    return min(RANGES * most, max(RANGES * MOST_DEVICES, 4 * most))
+
+
+class Fate(IntEnum):
+    """What becomes of an event."""
+
+    DUPLICATE = 0
+    COUNTED = 1
+    LATE = 2
+    SUSPECT = 3
+    REFUSED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The fate of each event of a batch (numbers of `Fate`), and a rejection of each not believed and each refused."""
+
+    fate: Ints
+    suspects: list[Rejection]
+
+    def number(self, fate: Fate) -> int:
+        """How many events have this fate."""
+        return int(np.count_nonzero(self.fate == fate.value))
+
+
+class _Stretch(NamedTuple):
+    """Events of one device and epoch in a batch sorted by number, each once: the sorted places from `start` to `end`.
+
+    They have the numbers from `low` to `high`; `low_ts` and `high_ts` are the times (ms) of these two, `seen` is the
+    newest arrival, `last` the position of the highest number. plain: no number is left out, no event is ahead of its
+    arrival, and none suspiciously before any one with a lower number. So all of them are believed in whatever order
+    they have come, if the event before the first one allows it.
+    """
+
+    device: int
+    epoch: int
+    start: int
+    end: int
+    last: int
+    low: int
+    high: int
+    low_ts: int
+    high_ts: int
+    oldest: int
+    newest: int
+    seen: int
+    plain: bool
+
+
+@dataclass(slots=True)
+class Device:
+    """What is known of one device in one epoch: `last_ts` of its believed events, `last_seen` of all new ones."""
+
+    ranges: Ranges = field(default_factory=Ranges)
+    entrance: str = ""
+    last_ts: int = 0
+    last_seen: int = 0
+
+    def receive(self, seq: int, ts: int, arrived: int, *, rules: TimeRules) -> str | None:
+        """Receive an event that is new; return why its time is not believed, or None."""
+        before, after = self.ranges.neighbours(seq)
+        doubt = rules.doubt(ts, arrived, before=before, after=after)
+        self.last_seen = max(self.last_seen, arrived)
+        if doubt is None:
+            self.ranges.add(seq, seq, low_ts=ts, high_ts=ts)
+            self.last_ts = max(self.last_ts, ts)
+        else:
+            self.ranges.add(seq, seq, low_ts=after, high_ts=before)
+        return doubt
+
+    def receive_together(self, some: _Stretch, *, rules: TimeRules) -> bool:
+        """Receive events with numbers above all that have come; False, with nothing done, if one may be doubted."""
+        ranges = self.ranges
+        if not some.plain or some.low <= ranges.last:
+            return False
+        before = ranges.high_ts[-1] if ranges.high else None
+        if before is not None and some.oldest < before - rules.suspect_ms:
+            return False
+        ranges.add(some.low, some.high, low_ts=some.low_ts, high_ts=some.high_ts)
+        self.last_ts = max(self.last_ts, some.newest)
+        self.last_seen = max(self.last_seen, some.seen)
+        return True
+
+
+@dataclass(slots=True)
+class Devices:
+    """Every device that a log has mentioned, by number of its name and epoch, and which of them have changed.
+
+    `missing` counts the events known to be missing, by entrance; of `changed_entrances` a device has changed. `ranges`
+    counts the ranges of all; `grown` have more since holes were closed last, and `closed`
+    have closed ones.
+    """
+
+    names: Names = field(default_factory=Names)
+    known: dict[tuple[int, int], Device] = field(default_factory=dict)
+    changed: set[tuple[int, int]] = field(default_factory=set)
+    missing: Counter[str] = field(init=False)
+    changed_entrances: set[str] = field(default_factory=set)
+    ranges: int = field(init=False, default=0)
+    grown: set[tuple[int, int]] = field(init=False, default_factory=set)
+    closed: set[tuple[int, int]] = field(init=False, default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Count what is missing, and ranges."""
+        self.missing = Counter()
+        for key, device in self.known.items():
+            self.missing[device.entrance] += device.ranges.missing
+            self._note_ranges(key, device.ranges, before=0)
+
+    def admit(self, batch: Batch, *, rules: TimeRules, most: int = MOST_DEVICES) -> Admitted:
+        """Receive a batch; refuse events of new devices beyond `most`, and of new counters beyond `epochs_of` these.
+
+        Numbers of which nobody knows any more whether they have come are refused, too.
+        """
+        refused = self._beyond(batch, most) + self._too_old(batch)
+        if not refused:
+            return self._admit(batch, rules)
+        kept = np.setdiff1d(np.arange(len(batch)), [row for row, _, _ in refused])
+        admitted = self._admit(batch.select(kept), rules)
+        fate = np.full(len(batch), Fate.REFUSED.value)
+        fate[kept] = admitted.fate
+        rejections = [
+            Rejection.of(batch.raw[row], _position(batch, row), reason=reason, detail=detail)
+            for row, reason, detail in refused
+        ]
+        return Admitted(fate, sorted([*admitted.suspects, *rejections], key=_place))
+
+    def close_holes(self, *, most_ranges: int = MOST_RANGES, most: int = MOST_DEVICES) -> None:
+        """Close the lowest holes of those with the most, until there are no more ranges than a log remembers.
+
+        These are `most_ranges` of each, and `ranges_of` so many devices of all together.
+
+        It decides what becomes of events that come later: so it is for the caller to do this at places that the log
+        alone determines.
+        """
+        for key in [key for key in self.grown if len(self.known[key].ranges) > most_ranges]:
+            self._close(key, most_ranges)
+        self.grown.clear()
+        if self.ranges <= ranges_of(most):
+            return
+        sizes = np.array([len(device.ranges) for device in self.known.values()], dtype=np.int64)
+        level = water_level(sizes, ranges_of(most))
+        for key in [key for key, size in zip(self.known, sizes.tolist(), strict=True) if size > level]:
+            self._close(key, level)
+
+    def _close(self, key: tuple[int, int], most: int) -> None:
+        ranges = self.known[key].ranges
+        before = len(ranges)
+        ranges.close(most)
+        self._note_ranges(key, ranges, before=before)
+        self.changed.add(key)
+
+    def _note_ranges(self, key: tuple[int, int], ranges: Ranges, *, before: int) -> None:
+        self.ranges += len(ranges) - before
+        if len(ranges) > max(before, 1):
+            self.grown.add(key)
+        if ranges.floor:
+            self.closed.add(key)
+
+    def _too_old(self, batch: Batch) -> list[tuple[int, str, str]]:
+        """List the events with numbers in the part of a counter in which holes are closed: row, reason, detail."""
+        if not self.closed:
+            return []
+        floors = {
+            (self.names.listed[number], epoch): self.known[number, epoch].ranges.floor for number, epoch in self.closed
+        }
+        detail = (
+            "seq: {} is too old to tell whether it has come, so many others of this device and epoch are missing; "
+            "expected above {}"
+        )
+        return [
+            (row, NUMBER_TOO_OLD, detail.format(seq, floor))
+            for row, (device, epoch, seq) in enumerate(
+                zip(batch.device, batch.epoch.tolist(), batch.seq.tolist(), strict=True)
+            )
+            if seq <= (floor := floors.get((device, epoch), 0))
+        ]
+
+    def _beyond(self, batch: Batch, most: int) -> list[tuple[int, str, str]]:
+        """List the events of devices and counters beyond the limits, in the order of the log: row, reason, detail."""
+        new = len(batch) if len(self.names) + len(batch) <= most else len(set(batch.device))
+        if len(self.names) + new <= most and len(self.known) + len(batch) <= epochs_of(most):
+            return []
+        names = set(self.names.listed)
+        counters = {(self.names.listed[number], epoch) for number, epoch in self.known}
+        detail = f"device: a log remembers {most} devices and {epochs_of(most)} epochs of them; this would be one more"
+        beyond = []
+        for row, counter in enumerate(zip(batch.device, batch.epoch.tolist(), strict=True)):
+            if counter in counters:
+                continue
+            if len(counters) >= epochs_of(most) or (counter[0] not in names and len(names) >= most):
+                beyond.append((row, TOO_MANY_DEVICES, detail))
+            else:
+                counters.add(counter)
+                names.add(counter[0])
+        return beyond
+
+    def _admit(self, batch: Batch, rules: TimeRules) -> Admitted:
+        rows, stretches = _stretches(batch, self.names.numbers(batch.device), rules)
+        together: list[bool] = []
+        believed: list[int] = []
+        doubts: dict[int, str] = {}
+        for some in stretches:
+            key = some.device, some.epoch
+            device = self.known.get(key)
+            if device is None:
+                device = self.known[key] = Device(entrance=batch.entrance[some.last])
+            entrance, missing, ranges = device.entrance, device.ranges.missing, len(device.ranges.low)
+            if some.high > device.ranges.last:
+                device.entrance = batch.entrance[some.last]
+            received = device.receive_together(some, rules=rules)
+            together.append(received)
+            if received or _one_by_one(
+                device, batch, sorted(rows[some.start : some.end].tolist()), rules, believed, doubts
+            ):
+                self.changed.add(key)
+                if len(device.ranges.low) != ranges:
+                    self._note_ranges(key, device.ranges, before=ranges)
+                self.missing[entrance] -= missing
+                self.missing[device.entrance] += device.ranges.missing
+                self.changed_entrances |= {entrance, device.entrance}
+        believed += rows[
+            np.repeat(np.array(together, np.bool_), [some.end - some.start for some in stretches])
+        ].tolist()
+        return _admitted(batch, believed, doubts, rules)
+
+
+def _stretches(batch: Batch, device: Ints, rules: TimeRules) -> tuple[Ints, list[_Stretch]]:
+    """Sort a batch by identity; repetitions are left out. Return the positions, and what each device has there."""
+    rows, starts = first_of_each(device, batch.epoch, batch.seq)
+    if not len(rows):
+        return rows, []
+    seq, ts, arrived = batch.seq[rows], batch.ts[rows], batch.arrived[rows]
+    ends = np.append(starts[1:], len(rows))
+    # Each counter's times lie above all of the counter before, so that one pass finds the newest so far within each.
+    lifted = ts + np.repeat(np.arange(len(starts)) << _TIME_BITS, ends - starts)
+    doubtful = (lifted < np.maximum.accumulate(lifted) - rules.suspect_ms) | rules.ahead(ts, arrived)
+    columns = {
+        "device": device[rows[starts]],
+        "epoch": batch.epoch[rows[starts]],
+        "start": starts,
+        "end": ends,
+        "last": rows[ends - 1],
+        "low": seq[starts],
+        "high": seq[ends - 1],
+        "low_ts": ts[starts],
+        "high_ts": ts[ends - 1],
+        "oldest": np.minimum.reduceat(ts, starts),
+        "newest": np.maximum.reduceat(ts, starts),
+        "seen": np.maximum.reduceat(arrived, starts),
+        "plain": ~np.logical_or.reduceat(doubtful, starts) & (seq[ends - 1] - seq[starts] == ends - starts - 1),
+    }
+    return rows, list(map(_Stretch, *(columns[name].tolist() for name in _Stretch._fields)))
+
+
+def _one_by_one(
+    device: Device, batch: Batch, rows: Sequence[int], rules: TimeRules, believed: list[int], doubts: dict[int, str]
+) -> bool:
+    """Receive events in the order of the log, which adds to those believed or doubted; tell whether any was new."""
+    before = len(believed) + len(doubts)
+    for row in rows:
+        seq = int(batch.seq[row])
+        if not device.ranges.received(seq):
+            doubt = device.receive(seq, int(batch.ts[row]), int(batch.arrived[row]), rules=rules)
+            if doubt is None:
+                believed.append(row)
+            else:
+                doubts[row] = doubt
+    return len(believed) + len(doubts) > before
+
+
+def _position(batch: Batch, row: int) -> Position:
+    return Position(int(batch.offset[row]), int(batch.line[row]), int(batch.arrived[row]))
+
+
+def _place(rejection: Rejection) -> tuple[int, int]:
+    return rejection.position.offset, rejection.position.line
+
+
+def _admitted(batch: Batch, believed: list[int], doubts: dict[int, str], rules: TimeRules) -> Admitted:
+    fate = np.full(len(batch), Fate.DUPLICATE.value)
+    fate[believed] = Fate.COUNTED.value
+    fate[list(doubts)] = Fate.SUSPECT.value
+    fate[(fate == Fate.COUNTED.value) & rules.late(batch.ts, batch.arrived)] = Fate.LATE.value
+    suspects = [
+        Rejection.of(
+            batch.raw[row],
+            _position(batch, row),
+            reason=SUSPECT_TIME,
+            detail=doubt,
+        )
+        for row, doubt in sorted(doubts.items())
+    ]
+    return Admitted(fate, suspects)

@@ -1,0 +1,140 @@
+"""Events as columns: what the codec hands to the kernels; read `identity` next."""
+
+import hashlib
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+DIRECTIONS = ("in", "out")
+OUTCOMES = ("passed", "granted", "denied")
+"""Columns hold the places in these."""
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+SUSPECT_TIME: Final = "suspect-time"
+"""A reason for a rejection that only the kernels can tell: an event's time is not believed, see `times`."""
+TOO_MANY_DEVICES: Final = "too-many-devices"
+"""The reason of an event of a device, or of a counter of one, beyond those that a log remembers, see `admission`."""
+TOO_MANY_CORRECTIONS: Final = "too-many-corrections"
+"""The reason of a correction beyond those that a log remembers, see `corrections`."""
+NUMBER_TOO_OLD: Final = "number-too-old"
+"""The reason of an event whose number is so far below others of its device that nobody knows any more whether it has
+come, see `identity`."""
+UNPROCESSABLE: Final = "unprocessable"
+"""The reason of a line on which our own code fails, see `streams.worker.isolation`."""
+_FIRST_BYTES: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a line stood: offset of its record, its line within the record (from 0), arrival at the broker in ms."""
+
+    offset: int
+    line: int
+    arrived: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A line that could not be accepted."""
+
+    position: Position
+    reason: str
+    detail: str
+    sha256: str
+    first_bytes: bytes
+
+    @classmethod
+    def of(cls, line: bytes, position: Position, *, reason: str, detail: str) -> "Rejection":
+        """Say why a line is not accepted, and keep as much of it as tells which it was."""
+        return cls(position, reason, detail, hashlib.sha256(line).hexdigest(), line[:_FIRST_BYTES])
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """How many lines that are not blank each record of a batch brought, before anything was made of them."""
+
+    record: Ints
+    count: Ints
+
+    def of_offset(self, first: int) -> int:
+        """Count those of the records at or behind an offset."""
+        return int(self.count[self.record >= first].sum())
+
+    def records(self, first: int) -> int:
+        """Count the records at or behind an offset."""
+        return int(np.count_nonzero(self.record >= first))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Accepted events of one log in the order of the log: n values a column.
+
+    Times in milliseconds UTC. `direction` 0 = in, 1 = out; `outcome` 0 = passed, 1 = granted, 2 = denied.
+    Missing text is "", a missing temperature NaN. The records, accepted or not, are those of the offsets
+    `first` to before `after`, without a gap; `lines` counts what they brought. `raw` has the line of each event until
+    it is admitted, and nothing afterwards: a batch waits in memory for the store.
+    """
+
+    first: int
+    after: int
+    lines: Lines
+    raw: list[bytes]
+    offset: Ints
+    line: Ints
+    arrived: Ints
+    device: list[str]
+    epoch: Ints
+    seq: Ints
+    ts: Ints
+    entrance: list[str]
+    direction: Ints
+    outcome: Ints
+    category: list[str]
+    reason: list[str]
+    credential: list[str]
+    temperature: Floats
+    health: list[str]
+    rejections: list[Rejection] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """Count the accepted events."""
+        return len(self.offset)
+
+    def select(self, rows: Ints) -> "Batch":
+        """Keep the accepted events at these positions, and every rejection."""
+        chosen = rows.tolist()
+        columns = {name: getattr(self, name) for name in _COLUMNS}
+        kept: dict[str, Any] = {
+            name: [column[i] for i in chosen] if isinstance(column, list) else column[rows]
+            for name, column in columns.items()
+        }
+        raw = [self.raw[i] for i in chosen] if self.raw else []
+        return replace(self, raw=raw, **kept)
+
+    def part(self, start: int, end: int) -> "Batch":
+        """Keep the accepted events from a place up to before another, and every rejection."""
+        if start == 0 and end == len(self):
+            return self
+        return replace(self, raw=self.raw[start:end], **{name: getattr(self, name)[start:end] for name in _COLUMNS})
+
+    def admitted(self, rows: Ints) -> "Batch":
+        """Keep the events at these positions, without their lines."""
+        bare = replace(self, raw=[])
+        return bare if len(rows) == len(self) else bare.select(rows)
+
+    def from_offset(self, first: int) -> "Batch":
+        """Leave out everything below an offset, except in `lines`: it has been applied before."""
+        if first <= self.first:
+            return self
+        kept = self.select(np.flatnonzero(self.offset >= first))
+        rejections = [each for each in self.rejections if each.position.offset >= first]
+        return replace(kept, first=first, rejections=rejections)
+
+
+_NO_COLUMNS = frozenset({"first", "after", "lines", "raw", "rejections"})
+_COLUMNS = tuple(each.name for each in fields(Batch) if each.name not in _NO_COLUMNS)

@@ -1,0 +1,54 @@
+"""Rows of one table, column by column: what kernels hand to whoever stores them. Read next: `rows.py`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class DictColumn:
+    """A column of texts of which few are different: row i has `names[codes[i]]`."""
+
+    codes: np.ndarray[Any, Any]
+    names: Sequence[str]
+
+    def __post_init__(self) -> None:
+        """Refuse codes that name nothing."""
+        if len(self.codes) and not 0 <= self.codes.min() <= self.codes.max() < len(self.names):
+            found = f"{self.codes.min()} to {self.codes.max()}"
+            raise ValueError(f"codes are {found} and there are {len(self.names)} names: give each code its name")
+
+    @classmethod
+    def same(cls, name: str, rows: int) -> "DictColumn":
+        """Return a column that has one text in every row."""
+        return cls(np.zeros(rows, dtype=np.uint8), [name])
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.codes)
+
+    def __getitem__(self, row: int) -> str:
+        """Return the text of a row."""
+        return self.names[int(self.codes[row])]
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the texts."""
+        return iter(self.tolist())
+
+    def tolist(self) -> list[str]:
+        """Return the texts themselves."""
+        return [self.names[code] for code in self.codes.tolist()]
+
+
+Column = Sequence[Any] | np.ndarray[Any, Any] | DictColumn
+"""The values of one column, one per row; None is NULL, and so is NaN in an array of floats."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows for one table, column by column: every column of the table, all of one length."""
+
+    table: str
+    columns: Mapping[str, Column]

@@ -1,0 +1,264 @@
+"""What passes right now, second by second: the part of a log that alarms look at; read `alarms.inputs` next.
+
+An alarm must not wait for events that may still come, and must not depend on how a log was cut into batches either. So
+each event gets a **live time** that is decided by its own record alone: its event time, but at most `grace` before its
+arrival (what comes later happens, for alarms, when it becomes known) and not after it. Once a log is complete up to a
+moment, every live time before that moment less `grace` is complete too. What arrives more than `most_late` after it
+happened, such as the upload of a device that was offline, is no news: it is counted, and says only that its lane is
+heard from again.
+
+A device whose clock is behind looks like one that uploads, all the time. An upload brings hours within seconds; a clock
+that is behind stays behind by as much, passage after passage. So the lag of a device is learnt slowly, as long as
+events keep coming (see Lag), and what is late beyond it is no news.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Final
+
+import numpy as np
+
+from streams.kernels.counts.batch import OUTCOMES, Batch, Bools, Ints
+from streams.kernels.counts.cells import MOST_ENTRANCES, groups_of
+from streams.kernels.counts.interner import Names
+from streams.kernels.counts.live_cells import CellsTold, LaneTold
+from streams.kernels.counts.times import TimeRules
+
+GRACE_SECONDS: Final = 1
+"""Real seconds that an event may take from the lane to the broker without moving in live time."""
+_MOST_LATE_SECONDS: Final = 15
+_LONGEST_GAP_SECONDS: Final = 4
+_LEARNT_IN: Final = 4
+"""While events keep coming, a lag is believed by a second more in so many seconds; a gap teaches no more than this."""
+MOST_UNPUBLISHED: Final = 1 << 17
+"""Cells that wait to be published to the alarms, at most; beyond them the oldest are dropped. A worker that reads a
+backlog has a third of these between two publications."""
+_FEVER: Final = 37.3  # °C, the usual limit at entrances in China
+
+_PASSED = OUTCOMES.index("passed")
+_DENIED = OUTCOMES.index("denied")
+_MEASURE: Final = 3  # bits
+_ENTRANCE: Final = 14
+_SECOND: Final = _ENTRANCE + _MEASURE
+
+
+class Measure(IntEnum):
+    """What is counted of each second at an entrance."""
+
+    PASSED_IN = 0  # the first two are the directions
+    PASSED_OUT = 1
+    DENIED = 2
+    UNWELL = 3  # health abnormal, or a fever: the zone's team leads this person away
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRules:
+    """The limits of live time, in ms of site time."""
+
+    times: TimeRules
+
+    @property
+    def grace(self) -> int:
+        """How far live time may be behind the arrival."""
+        return round(GRACE_SECONDS * 1000 * self.times.clock.speed)
+
+    @property
+    def most_late(self) -> int:
+        """What comes later than this after its time is no news."""
+        return round(_MOST_LATE_SECONDS * 1000 * self.times.clock.speed)
+
+    @property
+    def longest_gap(self) -> int:
+        """Time without an event teaches no more of a lag than this."""
+        return round(_LONGEST_GAP_SECONDS * 1000 * self.times.clock.speed)
+
+    def live_time(self, ts: Ints, arrived: Ints) -> tuple[Ints, Ints]:
+        """Return the live time (ms) of each event, and its arrival in site time (ms)."""
+        site: Ints = np.where(arrived > 0, self.times.clock.at(arrived), ts)
+        live: Ints = np.clip(ts, site - self.grace, site)
+        return live, site
+
+
+@dataclass(slots=True)
+class Lag:
+    """How far behind a device's clock is, as far as it is believed (ms), and when it was `heard` last (site time, ms).
+
+    Only devices with late events have one; a lag within the grace is none.
+    """
+
+    lag: int
+    heard: int
+
+
+@dataclass(slots=True)
+class Lane:
+    """What is known of a device: its entrance, its newest event (live time, ms), how many events were news.
+
+    entered: live time of the newest passage inward, 0 if there was none.
+    """
+
+    entrance: str
+    last: int
+    events: int
+    entered: int = 0
+
+
+@dataclass(slots=True)
+class Seconds:
+    """Counts by packed key (second, entrance, measure), and which of them have changed since they were last taken."""
+
+    counts: Counter[int] = field(default_factory=Counter)
+    changed: set[int] = field(default_factory=set)
+
+    def add(self, keys: Ints) -> None:
+        """Count one event for each key given."""
+        listed = keys.tolist()
+        self.counts.update(listed)
+        self.changed.update(listed)
+
+    def take_changed(self) -> tuple[Ints, list[int]]:
+        """Return the changed keys, sorted, with their absolute counts, and forget that they changed."""
+        keys = np.fromiter(self.changed, dtype=np.int64, count=len(self.changed))
+        keys.sort()
+        self.changed.clear()
+        return keys, [self.counts[key] for key in keys.tolist()]
+
+    def keep_newest(self, most: int) -> None:
+        """Drop all but so many of the highest keys, even unpublished ones."""
+        keys = np.fromiter(self.counts, np.int64, len(self.counts))
+        lowest = int(np.partition(keys, -most)[-most])
+        self.counts = Counter({key: n for key, n in self.counts.items() if key >= lowest})
+        self.changed &= self.counts.keys()
+
+    def forget(self, first: int) -> None:
+        """Forget the keys below one, except those that were not taken yet."""
+        self.counts = Counter({key: n for key, n in self.counts.items() if key >= first or key in self.changed})
+
+
+@dataclass(slots=True)
+class Live:
+    """Counts by second, entrance and measure, absolute per log; those that can no longer change are forgotten."""
+
+    cells: Seconds = field(default_factory=Seconds)
+    lanes: dict[str, Lane] = field(default_factory=dict)
+    changed_lanes: set[str] = field(default_factory=set)
+    lags: dict[str, Lag] = field(default_factory=dict)
+    newest: int = 0  # site time (ms) of the newest arrival
+    told_before: int = 0  # the second before which everything was told when `take` was called last
+
+    def count(self, batch: Batch, entrance: Ints, rules: LiveRules) -> None:
+        """Count fresh events; `entrance` has the number of each one's entrance."""
+        live, site = rules.live_time(batch.ts, batch.arrived)
+        news = self._news(batch, site, rules)
+        self.newest = max(self.newest, int(live.max()))
+        base = ((live // 1000) << _SECOND) | (entrance << _MEASURE)
+        measure, unwell = _measures(batch)
+        self.cells.add((base | measure)[news & (measure >= 0)])
+        if unwell is not None:
+            self.cells.add((base | Measure.UNWELL.value)[news & unwell])
+        if len(self.cells.counts) > MOST_UNPUBLISHED:
+            self.cells.keep_newest(MOST_UNPUBLISHED // 2)
+        self._count_lanes(batch, live, news)
+
+    def _news(self, batch: Batch, site: Ints, rules: LiveRules) -> Bools:
+        """Return which events are news, and learn from those that are late; `site`: their arrivals."""
+        late: Ints = site - batch.ts
+        news: Bools = late <= rules.most_late
+        behind = self.lags.keys() | {batch.device[row] for row in np.flatnonzero(~news).tolist()}
+        if not behind:
+            return news
+        for row in [row for row, device in enumerate(batch.device) if device in behind]:
+            device = batch.device[row]
+            known = self.lags.get(device)
+            if known is None and news[row]:
+                continue
+            heard, lateness = int(site[row]), int(late[row])
+            since = 0 if known is None else max(heard - known.heard, 0)
+            believed = (known.lag if known else 0) + min(since, rules.longest_gap) // _LEARNT_IN
+            lag = min(believed, max(lateness, 0))
+            news[row] = lateness - lag <= rules.most_late
+            if lag > rules.grace or lateness > rules.most_late:
+                self.lags[device] = Lag(lag, heard)
+            else:
+                del self.lags[device]
+        return news
+
+    def _count_lanes(self, batch: Batch, live: Ints, news: Bools) -> None:
+        names = Names()
+        groups = groups_of(names.numbers(batch.device))
+        inward = (batch.outcome == _PASSED) & (batch.direction == 0)
+        columns = (
+            groups.keys,
+            groups.order[groups.starts + groups.sizes - 1],
+            groups.sums(news.astype(np.int64)),
+            groups.newest(live),
+            groups.newest(np.where(inward, live, 0)),
+        )
+        for number, row, events, last, inside in zip(*(each.tolist() for each in columns), strict=True):
+            device, entrance = names.listed[number], batch.entrance[row]
+            lane = self.lanes.setdefault(device, Lane(entrance, last, 0))
+            lane.entrance, lane.last, lane.events = entrance, max(lane.last, last), lane.events + events
+            lane.entered = max(lane.entered, inside)
+            self.changed_lanes.add(device)
+
+    def take(self, entrances: Names, grace: int) -> tuple[CellsTold, list[LaneTold]]:
+        """Return what changed, absolute.
+
+        What can no longer change is forgotten when this is called the next time: only then has the broker what was
+        returned before, and a snapshot that is kept in between must still have it.
+        """
+        self.cells.forget(self.told_before << _SECOND)
+        cells = _told(*self.cells.take_changed(), entrances) if self.cells.changed else CellsTold.of([])
+        lanes = [
+            (device, lane.entrance, lane.last, lane.events, lane.entered)
+            for device, lane in sorted((name, self.lanes[name]) for name in self.changed_lanes)
+        ]
+        self.changed_lanes.clear()
+        self.told_before = (self.newest - grace) // 1000 - 1
+        return cells, lanes
+
+
+def _told(keys: Ints, counts: list[int], entrances: Names) -> CellsTold:
+    """Put cells (at least one) by packed key, sorted, into columns that name the entrances in use."""
+    second, entrance = keys >> _SECOND, (keys >> _MEASURE) & (MOST_ENTRANCES - 1)
+    first = int(second[0])
+    used = np.zeros(len(entrances), np.bool_)
+    used[entrance] = True
+    numbers = (np.cumsum(used) - 1)[entrance]
+    measure = keys & ((1 << _MEASURE) - 1)
+    names = entrances.names(np.flatnonzero(used))
+    return CellsTold(first, names, (second - first).tolist(), numbers.tolist(), measure.tolist(), counts)
+
+
+def _measures(batch: Batch) -> tuple[Ints, Bools | None]:
+    """Return what each event is counted as (-1: nothing), and who is unwell (None: nobody)."""
+    passed, denied = batch.outcome == _PASSED, batch.outcome == _DENIED
+    measure: Ints = np.where(passed, batch.direction, np.where(denied, Measure.DENIED.value, -1))
+    fever = np.nan_to_num(batch.temperature) >= _FEVER
+    if not fever.any() and "abnormal" not in batch.health:
+        return measure, None
+    return measure, fever | np.array([each == "abnormal" for each in batch.health], dtype=np.bool_)
+
+
+def freeze(live: Live) -> dict[str, Any]:
+    """Write it as plain lists and numbers."""
+    keys = sorted(live.cells.counts)
+    return {
+        "cells": [keys, [live.cells.counts[key] for key in keys]],
+        "lanes": [
+            [name, each.entrance, each.last, each.events, each.entered] for name, each in sorted(live.lanes.items())
+        ],
+        "newest": live.newest,
+        "lags": [[name, each.lag, each.heard] for name, each in sorted(live.lags.items())],
+    }
+
+
+def thaw(plain: dict[str, Any] | None) -> Live:
+    """Undo `freeze`; all of it counts as changed, since nobody knows what was still told. None: of an older version."""
+    if plain is None:
+        return Live()
+    counts = Counter(dict(zip(*plain["cells"], strict=True)))
+    lanes = {name: Lane(*rest) for name, *rest in plain["lanes"]}
+    lags = {name: Lag(lag, heard) for name, lag, heard in plain.get("lags", ())}
+    return Live(Seconds(counts, set(counts)), lanes, set(lanes), lags, plain["newest"])

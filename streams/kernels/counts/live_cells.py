@@ -1,0 +1,50 @@
+"""How a log tells what it has counted: cells in columns, since a day's backlog has nearly as many as events."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from streams.kernels.counts.interner import Names
+
+CellTold = tuple[int, str, int, int]
+"""Second, entrance, measure, count: a cell as it was told before there were columns."""
+LaneTold = tuple[str, str, int, int, int]
+"""Device, entrance, last, events, entered; see live.Lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellsTold:
+    """Absolute counts of n cells, a column each: the measure `measure[i]` of one second at one entrance.
+
+    Seconds are counted from `first`, entrances are numbers of names in `entrances`. Raises ValueError if the columns
+    are not equally long.
+    """
+
+    first: int
+    entrances: list[str]
+    second: list[int]
+    entrance: list[int]
+    measure: list[int]
+    count: list[int]
+
+    def __post_init__(self) -> None:
+        """See that each cell has all its values."""
+        if not len(self.second) == len(self.entrance) == len(self.measure) == len(self.count):
+            lengths = {name: len(getattr(self, name)) for name in ("second", "entrance", "measure", "count")}
+            raise ValueError(f"cells: the columns are {lengths} long; expected the same length of each")
+
+    def __len__(self) -> int:
+        """Count the cells."""
+        return len(self.count)
+
+    @classmethod
+    def of(cls, cells: Iterable[CellTold]) -> "CellsTold":
+        """Put cells into columns."""
+        names = Names()
+        rows = [(second, names[entrance], measure, count) for second, entrance, measure, count in cells]
+        columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
+        return cls(0, names.listed, *columns)
+
+    def part(self, start: int, end: int | None = None) -> "CellsTold":
+        """Keep the cells from a place up to before another."""
+        columns = (self.second, self.entrance, self.measure, self.count)
+        return CellsTold(self.first, self.entrances, *(column[start:end] for column in columns))

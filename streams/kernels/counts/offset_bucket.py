@@ -1,0 +1,193 @@
+"""The cells of the segment that a log is in, and their rows; `passages` fills them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from streams.kernels.counts.batch import DIRECTIONS, OUTCOMES, Ints
+from streams.kernels.counts.calendar import SiteDays
+from streams.kernels.counts.cells import Cells, part_of, unpack
+from streams.kernels.counts.columns import Block, Column, DictColumn
+from streams.kernels.counts.counted import MINUTE_MS, WINDOW_MS, Counted
+from streams.kernels.counts.interner import Names
+from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.place import OUTSIDE, Gate
+
+HOUR_MS = 3_600_000
+WINDOWS_AN_HOUR = HOUR_MS // WINDOW_MS
+_AREA: Final = 16  # bits of an area's number
+
+
+class Log(Protocol):
+    """What the rows of a segment say of their log."""
+
+    name: LogName
+    kind: str
+    boundary: dict[str, bool]
+    entrances: Names
+    categories: Names
+    reasons: Names
+
+
+@dataclass(slots=True)
+class Flow:
+    """Persons or vehicles into and out of an area in one window; `last_ts` is the newest event's time."""
+
+    entered: int = 0
+    departed: int = 0
+    last_ts: int = 0
+
+
+@dataclass(slots=True)
+class Flows:
+    """Flows by (window, area), and which of them have changed since they were last taken."""
+
+    cells: dict[tuple[int, str], Flow] = field(default_factory=dict)
+    changed: set[tuple[int, str]] = field(default_factory=set)
+
+    def add(self, window: int, area: str, more: Flow) -> None:
+        """Add to a cell; what is outside holds nobody."""
+        if area == OUTSIDE:
+            return
+        flow = self.cells.setdefault((window, area), Flow())
+        flow.entered += more.entered
+        flow.departed += more.departed
+        flow.last_ts = max(flow.last_ts, more.last_ts)
+        self.changed.add((window, area))
+
+    def by_hour(self) -> "Flows":
+        """Add 10 s windows up by UTC hour; nothing counts as changed."""
+        hours = Flows()
+        for (window, area), flow in self.cells.items():
+            hours.add(window // WINDOWS_AN_HOUR, area, flow)
+        hours.changed.clear()
+        return hours
+
+    def take(self, table: str, kind: str, *, width: int) -> list[Block]:
+        """Return the rows of the cells that have changed, of windows of `width` ms, and forget that they have."""
+        keys = sorted(self.changed)
+        self.changed.clear()
+        flows = [self.cells[key] for key in keys]
+        columns: dict[str, list[Any]] = {
+            "window_start": [window * width for window, _ in keys],
+            "area": [area for _, area in keys],
+            "kind": [kind] * len(keys),
+            "entered": [flow.entered for flow in flows],
+            "departed": [flow.departed for flow in flows],
+            "last_ts": [flow.last_ts for flow in flows],
+        }
+        return [Block(table, columns)] if keys else []
+
+
+@dataclass(slots=True)
+class Segment:
+    """Everything that one part of a segment of a log has counted; `events` have come since its stretch began."""
+
+    number: int = 0
+    part: int = 0
+    events: int = 0
+    tens: Cells = field(default_factory=Cells)
+    minutes: Cells = field(default_factory=Cells)
+    days: Cells = field(default_factory=Cells)
+    anonymous: Cells = field(default_factory=Cells)
+    late: Cells = field(default_factory=Cells)  # by day, and counted nowhere else
+    refusals: dict[int, Cells] = field(default_factory=dict)  # by number of the reason
+    flows: Flows = field(default_factory=Flows)
+    hours: Flows = field(default_factory=Flows)  # the same by hour: what is inside now is summed from these
+
+    def __len__(self) -> int:
+        """Count the cells of which all others are added up."""
+        refusals = sum(len(cells.counts) for cells in self.refusals.values())
+        return len(self.tens.counts) + len(self.late.counts) + refusals
+
+    def count(self, tens: Counted, gates: Mapping[str, Gate], days: SiteDays, entrances: Names) -> None:
+        """Count cells of 10 s."""
+        self.tens.add(tens.keys, tens.times)
+        minutes = tens.by_minute()
+        self.minutes.add(minutes.keys, minutes.times)
+        by_day = minutes.by_day(days)
+        self.days.add(by_day.keys, by_day.times)
+        some = np.flatnonzero(by_day.anonymous)
+        self.anonymous.add(by_day.keys[some], by_day.anonymous[some])
+        self._let_through(tens.passed(), gates, entrances)
+
+    def _let_through(self, passed: Counted, gates: Mapping[str, Gate], entrances: Names) -> None:
+        """Let those who passed into areas and out of others."""
+        parts, areas = passed.parts, Names()
+        present, at = np.unique(parts.entrance, return_inverse=True)
+        through = [gates[name] for name in entrances.names(present)]
+        outer = areas.numbers([gate.outer for gate in through])[at]
+        inner = areas.numbers([gate.inner for gate in through])[at]
+        for into in (True, False):
+            area = np.where((parts.direction == 0) == into, inner, outer)
+            moved = passed.by((parts.window << _AREA) | area)
+            for key, n, last in zip(moved.keys.tolist(), moved.times.tolist(), moved.newest.tolist(), strict=True):
+                flow = Flow(entered=n, last_ts=last) if into else Flow(departed=n, last_ts=last)
+                window, name = key >> _AREA, areas.listed[key & ((1 << _AREA) - 1)]
+                self.flows.add(window, name, flow)
+                self.hours.add(window // WINDOWS_AN_HOUR, name, flow)
+
+    def take(self, log: Log, version: int) -> list[Block]:
+        """Return the rows of what changed since the last time, absolute as of offset `version`."""
+        blocks = [
+            *_rows("counts_10s", self.tens, partial(_window_columns, log, width=WINDOW_MS)),
+            *_rows("counts_1m", self.minutes, partial(_window_columns, log, width=MINUTE_MS)),
+            *_rows("counts_day", self.days, partial(self._day_columns, log)),
+            *_rows("late_day", self.late, partial(_late_columns, log)),
+            *self.flows.take("area_flows_10s", log.kind, width=WINDOW_MS),
+            *self.hours.take("area_flows_1h", log.kind, width=HOUR_MS),
+        ]
+        for number, cells in self.refusals.items():
+            reason = log.reasons.listed[number]
+            blocks += _rows("refusals_1m", cells, partial(_refusal_columns, log, reason=reason))
+        return [
+            _stamped(block, log=str(log.name), segment=part_of(self.number, self.part), version=version)
+            for block in blocks
+        ]
+
+    def _day_columns(self, log: Log, keys: Ints) -> dict[str, Any]:
+        columns = _cell_columns(log, keys)
+        columns["boundary"] = [int(log.boundary[name]) for name in columns["entrance"]]
+        return {**columns, "day": unpack(keys).window, "anonymous": self.anonymous.of(keys.tolist())}
+
+
+def _rows(table: str, cells: Cells, columns: Callable[[Ints], Mapping[str, Any]]) -> list[Block]:
+    keys, counts = cells.take_changed()
+    if not len(keys):
+        return []
+    value = "refusals" if table == "refusals_1m" else "passages"
+    return [Block(table, {**columns(keys), value: counts})]
+
+
+def _stamped(block: Block, *, log: str, segment: int, version: int) -> Block:
+    n = len(next(iter(block.columns.values())))
+    stamp: dict[str, Column] = {"log": DictColumn.same(log, n), "segment": [segment] * n, "version": [version] * n}
+    return Block(block.table, {**block.columns, **stamp})
+
+
+def _cell_columns(log: Log, keys: Ints) -> dict[str, Any]:
+    parts = unpack(keys)
+    return {
+        "kind": DictColumn.same(log.kind, len(keys)),
+        "entrance": log.entrances.names(parts.entrance),
+        "direction": DictColumn(parts.direction, DIRECTIONS),
+        "outcome": DictColumn(parts.outcome, OUTCOMES),
+        "category": log.categories.names(parts.category),
+    }
+
+
+def _window_columns(log: Log, keys: Ints, *, width: int) -> dict[str, Any]:
+    return {**_cell_columns(log, keys), "window_start": unpack(keys).window * width}
+
+
+def _late_columns(log: Log, keys: Ints) -> dict[str, Any]:
+    return {**_cell_columns(log, keys), "day": unpack(keys).window}
+
+
+def _refusal_columns(log: Log, keys: Ints, *, reason: str) -> dict[str, Any]:
+    columns = _window_columns(log, keys, width=MINUTE_MS)
+    del columns["direction"], columns["outcome"]
+    return {**columns, "reason": DictColumn.same(reason, len(keys))}

@@ -1,0 +1,112 @@
+"""What every log has: a name of its own for all time, a tally, and no holes; read `passages` next."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from streams.kernels.counts.batch import Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class LogName:
+    """A partition of a topic, in one incarnation of both cluster and topic: offsets compare within it and nowhere else.
+
+    incarnation: the id that the brokers gave to the topic when it was created; "" where they give none, and for logs
+    that were begun before ids were looked at. first: the offset at which counting began. A log is a function of its
+    records from there on, so a log that is begun at the same offset again writes the same rows again. copy: how often
+    the brokers have come back with other records under the same offsets, as from an older copy of their disks.
+    """
+
+    cluster: str
+    topic: str
+    partition: int
+    incarnation: str = ""
+    first: int = 0
+    copy: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> "LogName":
+        """Undo `str`. Raises ValueError."""
+        cluster, topic, rest = text.rsplit("/", 2)
+        partition, _, begin = rest.partition("@")
+        begin, _, copy = begin.partition("~")
+        incarnation, _, first = begin.partition("+")
+        return cls(cluster, topic, int(partition), incarnation, int(first or 0), int(copy or 0))
+
+    @property
+    def suffix(self) -> str:
+        """What tells the log from others of the same partition: "" or `@incarnation+first~copy`, 0 left out."""
+        first, copy = f"+{self.first}" if self.first else "", f"~{self.copy}" if self.copy else ""
+        begin = f"{self.incarnation}{first}{copy}"
+        return f"@{begin}" if begin else ""
+
+    def __str__(self) -> str:
+        """Write the name as the store knows it."""
+        return f"{self.cluster}/{self.topic}/{self.partition}{self.suffix}"
+
+
+class HoleError(RuntimeError):
+    """Records between what was counted and what came next are not there; nothing behind the hole may be counted.
+
+    The worker ends itself and takes up at its checkpoint. If the same hole appears again, the broker no longer has
+    the records: raise the retention of the source topic.
+    """
+
+    def __init__(self, log: LogName, expected: int, got: int) -> None:
+        super().__init__(
+            f"{log}: expected offset {expected}, got {got}: {got - expected} records are not there; restarting "
+            "from the checkpoint. If this repeats, the broker no longer has them: raise the topic's retention"
+        )
+        self.log, self.expected, self.got = log, expected, got
+
+
+def check_no_hole(log: LogName, expected: int, got: int) -> None:
+    """Raise HoleError where a batch begins above the next offset."""
+    if got > expected:
+        raise HoleError(log, expected, got)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of every line: received = counted + duplicate + late + rejected, always.
+
+    `first` is the offset at which the log began, `records` how many were applied since.
+
+    `received` is counted where lines come in and the others where their fate is decided, so that a line that is lost
+    in between is noticed. A value that is replaced, once per batch: whoever reads it meanwhile, such as the thread
+    that answers Prometheus, sees one moment.
+    """
+
+    received: int = 0
+    counted: int = 0
+    duplicate: int = 0
+    late: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    first: int = field(default=0, compare=False)
+    records: int = field(default=0, compare=False)
+
+    @property
+    def unaccounted(self) -> int:
+        """How many lines have come in of which nothing became; anything but 0 is a fault of this program."""
+        return self.received - self.counted - self.duplicate - self.late - sum(self.rejected.values())
+
+    def plus(
+        self,
+        *,
+        received: int,
+        counted: int,
+        duplicate: int,
+        late: int = 0,
+        rejections: Sequence[Rejection] = (),
+        records: int = 0,
+    ) -> "Tally":
+        """Add what became of a batch."""
+        return Tally(
+            received=self.received + received,
+            counted=self.counted + counted,
+            duplicate=self.duplicate + duplicate,
+            late=self.late + late,
+            rejected=Counter(self.rejected) + Counter(each.reason for each in rejections),
+            first=self.first,
+            records=self.records + records,
+        )

@@ -1,0 +1,258 @@
+"""One log of passages, counted: the state of a partition between its first record and the next; read `venue` next.
+
+The state is a function of the log's records below `next_offset` and of nothing else. So a worker that takes it
+up from a snapshot and reads on reaches the same state as one that never stopped, and every row it writes is
+the row that would have been written anyway.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from streams.kernels.counts.admission import Admitted, Devices, Fate
+from streams.kernels.counts.batch import OUTCOMES, Batch, Bools, Ints, Rejection
+from streams.kernels.counts.cells import (
+    MOST_CATEGORIES,
+    MOST_ENTRANCES,
+    Cells,
+    end_of,
+    in_window,
+    pack,
+    segment_of,
+    stretches_in,
+)
+from streams.kernels.counts.columns import Block
+from streams.kernels.counts.counted import MINUTE_MS, Counted, Named
+from streams.kernels.counts.interner import Names
+from streams.kernels.counts.live import Live, LiveRules
+from streams.kernels.counts.offset_bucket import Segment
+from streams.kernels.counts.partition_log import LogName, Tally, check_no_hole
+from streams.kernels.counts.place import Place
+from streams.kernels.counts.rows import Delivered, delivery_rows, device_rows, entered_rows, repeat_rows
+
+_PASSED = OUTCOMES.index("passed")
+_DENIED = OUTCOMES.index("denied")
+MOST_REASONS: Final = 500
+"""Different reasons that a log remembers; those that are first mentioned later count as OTHER."""
+OTHER: Final = "other"
+
+
+class PassageLog:
+    """Counts one log. Feed it batches with `apply`, collect what changed with `take`, keep it with `snapshot`."""
+
+    def __init__(self, name: LogName, kind: str, place: Place, *, next_offset: int) -> None:
+        self.name, self.kind, self.place = name, kind, place
+        self.next_offset = next_offset
+        self.tally = Tally(first=next_offset)
+        self.entrances = Names(limit=MOST_ENTRANCES)
+        self.categories = Names(limit=MOST_CATEGORIES)
+        self.reasons = Names()
+        self.devices = Devices()
+        self.totals = Cells()
+        self.last_ts: dict[str, int] = {}
+        self.boundary: dict[str, bool] = {}  # as the site was when an entrance was last counted
+        self.segment = Segment(segment_of(next_offset))
+        self.days = place.days  # after a change of the site's, the former ones until `change_days`
+        self.live, self.live_rules = Live(), LiveRules(place.times)
+        self.changed_entrances: set[str] = set()
+        self._blocks: list[Block] = []
+        self._fresh: list[Delivered] = []
+        self._repeated: list[tuple[Batch, Ints]] = []
+        self._entered: dict[int, set[str]] = {}
+        self._rejections: list[Rejection] = []
+
+    def apply(self, batch: Batch) -> None:
+        """Count a batch.
+
+        Records below `next_offset` have been counted before and are passed over. Raises HoleError, with nothing
+        counted, where the batch begins above it.
+        """
+        check_no_hole(self.name, self.next_offset, batch.first)
+        records, received = batch.lines.records(self.next_offset), batch.lines.of_offset(self.next_offset)
+        batch = batch.from_offset(self.next_offset)
+        admitted = self._apply_stretches(batch)
+        self._tell(batch, admitted, received=received, records=records)
+        self.next_offset = max(self.next_offset, batch.after)
+        self._enter_segment(segment_of(self.next_offset))
+
+    def skip_to(self, offset: int) -> None:
+        """Pass over the offsets before this one."""
+        self.next_offset = offset
+        self._enter_segment(segment_of(offset))
+
+    def take(self) -> list[Block]:
+        """Return the rows of everything that changed since the last time, as of `next_offset`."""
+        self._blocks += self.segment.take(self, self.next_offset)
+        if self._fresh:
+            self._blocks.append(delivery_rows(self, self.place.gates, self._fresh))
+        if self._repeated:
+            self._blocks += repeat_rows(self, self.place.gates, self._repeated)
+        if self._entered:
+            self._blocks.append(entered_rows(self.kind, self._entered))
+        if self.devices.changed:
+            self._blocks.append(self._device_rows())
+        blocks, self._blocks = self._blocks, []
+        self._fresh, self._repeated, self._entered = [], [], {}
+        self.devices.changed.clear()
+        return blocks
+
+    def take_rejections(self) -> list[Rejection]:
+        """Return what could not be accepted since the last time."""
+        rejections, self._rejections = self._rejections, []
+        return rejections
+
+    def change_days(self) -> None:
+        """Count by the site's days from here on, if this log was counted by others until now.
+
+        To be called with the broker's last record counted, just before a snapshot: then no row of a later record is in
+        the store yet, and none will be before what is decided here has been kept. Otherwise a record that is counted
+        again after a crash could stand in two days.
+        """
+        self.days = self.place.days
+
+    def missing(self) -> Mapping[str, int]:
+        """Count the events known to be missing, by entrance."""
+        return self.devices.missing
+
+    def take_changed_entrances(self) -> set[str]:
+        """Return the entrances of which anything has changed since the last time."""
+        changed = self.changed_entrances | self.devices.changed_entrances
+        self.changed_entrances, self.devices.changed_entrances = set(), set()
+        return changed
+
+    def _apply_stretches(self, batch: Batch) -> list[Admitted]:
+        """Count a batch stretch by stretch; each ends with the last event that there may be."""
+        goes_on = len(batch) and segment_of(int(batch.offset[0])) == self.segment.number
+        admitted = []
+        for start, end in stretches_in(batch.offset, self.place.stretch, begun=self.segment.events if goes_on else 0):
+            part = batch.part(start, end)
+            self._enter_segment(segment_of(int(part.offset[0])))
+            admitted.append(self._admit(part))
+            self._count_admitted(part, admitted[-1].fate)
+            self.segment.events += len(part)
+            if self.segment.events >= self.place.stretch:
+                self._end_stretch(int(part.offset[-1]) + 1)
+        return admitted
+
+    def _admit(self, batch: Batch) -> Admitted:
+        admitted = self.devices.admit(batch, rules=self.place.times, most=self.place.most_devices)
+        again = np.flatnonzero((admitted.fate == Fate.DUPLICATE.value) | (admitted.fate == Fate.SUSPECT.value))
+        if len(again):
+            self._repeated.append((batch.admitted(again), admitted.fate[again]))
+        return admitted
+
+    def _end_stretch(self, after: int) -> None:
+        """Bound the state; `after` the last offset of which anything was counted."""
+        self._close_holes()
+        self.segment.events = 0
+        if len(self.segment) > self.place.most_cells:
+            self._blocks += self.segment.take(self, after)
+            self.segment = Segment(self.segment.number, self.segment.part + 1)
+
+    def _close_holes(self) -> None:
+        self.devices.close_holes(most_ranges=self.place.most_ranges, most=self.place.most_devices)
+
+    def _tell(self, batch: Batch, admitted: Sequence[Admitted], *, received: int, records: int) -> None:
+        """Note what became of a batch's lines."""
+        rejections = batch.rejections + [suspect for each in admitted for suspect in each.suspects]
+        self._rejections += rejections
+        self.tally = self.tally.plus(
+            records=records,
+            received=received,
+            counted=sum(each.number(Fate.COUNTED) for each in admitted),
+            duplicate=sum(each.number(Fate.DUPLICATE) for each in admitted),
+            late=sum(each.number(Fate.LATE) for each in admitted),
+            rejections=rejections,
+        )
+
+    def _count_admitted(self, batch: Batch, fate: Ints) -> None:
+        """Count what is to be counted or late of events of one segment."""
+        rows = np.flatnonzero((fate == Fate.COUNTED.value) | (fate == Fate.LATE.value))
+        batch, late = batch.admitted(rows), fate[rows] == Fate.LATE.value
+        batch = self._with_known_reasons(batch, late)
+        # All names get their numbers in the order of the log, whatever is counted first.
+        events = Named(batch, self.entrances.numbers(batch.entrance), self.categories.numbers(batch.category))
+        if len(rows):
+            self._count_all(events, late)
+
+    def _with_known_reasons(self, batch: Batch, late: Bools) -> Batch:
+        """Put OTHER in the place of reasons beyond those that a log remembers, in rows as in counts."""
+        rows = np.flatnonzero((batch.outcome == _DENIED) & ~late)
+        if len(self.reasons) + len(rows) <= MOST_REASONS:
+            return batch
+        reason = list(batch.reason)
+        for row in rows.tolist():
+            if reason[row] not in self.reasons and len(self.reasons) >= MOST_REASONS:
+                reason[row] = OTHER
+            self.reasons[reason[row]]  # a new one gets its number in the order of the log
+        return replace(batch, reason=reason)
+
+    def _count_all(self, events: Named, late: Bools) -> None:
+        """Count events of one segment, those that are late in an account of their own."""
+        if not late.any():
+            self._count(events)
+            return
+        some = events.select(np.flatnonzero(late))
+        self.segment.late.add(some.keys(self.days.of(some.batch.ts)))
+        self._fresh.append(Delivered(some, Fate.LATE))
+        if not late.all():
+            self._count(events.select(np.flatnonzero(~late)))
+
+    def _count(self, events: Named) -> None:
+        """Count fresh events of one segment."""
+        tens = Counted.of(events)
+        outer = self._note_entrances(tens)
+        self.segment.count(tens, self.place.gates, self.days, self.entrances)
+        passed = tens.passed()
+        totals = passed.by(in_window(passed.keys, 0))
+        self.totals.add(totals.keys, totals.times)
+        self._count_refusals(events)
+        self._note_credentials(events, outer)
+        self.live.count(events.batch, events.entrance, self.live_rules)
+        self._fresh.append(Delivered(events, Fate.COUNTED))
+
+    def _note_entrances(self, tens: Counted) -> Bools:
+        """Note where events have come from; return which of these entrances, by number, are on the site's boundary."""
+        outer = np.zeros(len(self.entrances), np.bool_)
+        seen = tens.by(tens.parts.entrance)
+        for name, last in zip(self.entrances.names(seen.keys), seen.newest.tolist(), strict=True):
+            self.last_ts[name] = max(self.last_ts.get(name, 0), last)
+            self.boundary[name] = self.place.gates[name].boundary
+        self.changed_entrances.update(self.entrances.names(seen.keys))
+        outer[seen.keys] = [self.boundary[name] for name in self.entrances.names(seen.keys)]
+        return outer
+
+    def _count_refusals(self, events: Named) -> None:
+        rows = np.flatnonzero(events.batch.outcome == _DENIED)
+        if not len(rows):
+            return
+        reason = self.reasons.numbers([events.batch.reason[i] for i in rows.tolist()])
+        minute, zero = events.batch.ts[rows] // MINUTE_MS, np.zeros(len(rows), np.int64)
+        keys = pack(minute, events.entrance[rows], events.category[rows], zero, zero)
+        for number in np.unique(reason).tolist():
+            self.segment.refusals.setdefault(number, Cells()).add(keys[reason == number])
+
+    def _note_credentials(self, events: Named, outer: Bools) -> None:
+        """Note who came in over the site's boundary; `outer` entrances, by number, are on it."""
+        batch = events.batch
+        rows = np.flatnonzero((batch.outcome == _PASSED) & (batch.direction == 0) & outer[events.entrance])
+        days = self.days.of(batch.ts[rows])
+        for day in np.unique(days).tolist():
+            who = {batch.credential[i] for i in rows[days == day].tolist()} - {""}
+            if who:
+                self._entered.setdefault(day, set()).update(who)
+
+    def _enter_segment(self, number: int) -> None:
+        """Go on to another segment; what the one before has counted is final as of its end."""
+        if number != self.segment.number:
+            self._close_holes()
+            self._blocks += self.segment.take(self, end_of(self.segment.number))
+            self.segment = Segment(number)
+
+    def _device_rows(self) -> Block:
+        keys = sorted(self.devices.changed)
+        names = [self.devices.names.listed[number] for number, _ in keys]
+        devices = [self.devices.known[key] for key in keys]
+        return device_rows(str(self.name), names, [epoch for _, epoch in keys], devices, self.next_offset)

@@ -1,0 +1,303 @@
+"""Which of several deliveries of an event counts, and what is retracted for the others; read `overlaps` first.
+
+The delivery that arrived first counts; at one time the one that stands first by log, offset and line. Every other
+one that its log had counted is retracted. What was retracted is never put in again, and the more deliveries are
+known, the earlier the one that counts can be: so whoever looks at fewer of them, or twice, decides nothing that is
+undone later. A delivery is a `repeat` of the one that counts if all it says is the same, else a `conflict` with it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from streams.kernels.counts.admission import Fate
+from streams.kernels.counts.batch import OUTCOMES, Bools, Ints
+from streams.kernels.counts.cells import SEGMENT_BITS, groups_of
+from streams.kernels.counts.columns import Block, DictColumn
+from streams.kernels.counts.counted import MINUTE_MS, WINDOW_MS
+from streams.kernels.counts.offset_bucket import HOUR_MS
+from streams.kernels.counts.place import OUTSIDE, Gate, Place
+from streams.kernels.counts.rows import FATES, STANDS
+
+REPEAT: Final = "repeat"
+CONFLICT: Final = "conflict"
+_SETTLED: Final = (STANDS, REPEAT, CONFLICT)
+_REPEAT, _CONFLICT = 1, 2
+_COUNTS: Final = (Fate.COUNTED.value, Fate.LATE.value)
+_WRAPS: Final = 1 << 64
+_LOG: Final = "settled/"
+
+Columns = Mapping[str, Any]
+"""Columns of deliveries by name, numbers as arrays and texts as lists: see `DELIVERY`."""
+
+DELIVERY: Final = (
+    "device", "epoch", "seq", "log", "offset", "line", "arrived", "fate", "settled", "content", "kind", "ts",
+    "entrance", "direction", "outcome", "category", "reason", "outer", "inner", "anonymous",
+)  # fmt: skip
+"""What is looked at of a delivery. content: a hash of all that the event says."""
+
+CELL: Final = (
+    "log", "segment", "window", "day", "kind", "entrance", "direction", "outcome", "category", "reason", "outer",
+    "inner", "fate",
+)  # fmt: skip
+"""What deliveries that were retracted are counted by; `window` is of 10 s, in ms. Their numbers: events, anonymous."""
+
+
+def log_of(log: str) -> str:
+    """Name the log under which a log's deliveries are retracted."""
+    return f"{_LOG}{log}"
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Deliveries by row: which are to be written down as what, and the one that counts for each.
+
+    rows: those with news; verdict: 1 repeat, 2 conflict; first: the row of the delivery that counts; seen: how many
+    deliveries of the identity there are. back: all that are retracted, news or not; other: some of them are conflicts.
+    """
+
+    rows: Ints
+    verdict: Ints
+    first: Ints
+    seen: Ints
+    back: Ints
+    other: bool
+
+
+def decide(some: Columns) -> Decided:
+    """Decide about every delivery of some identities."""
+    n = len(some["seq"])
+    if not n:
+        none = np.zeros(0, dtype=np.int64)
+        return Decided(none, none, none, none, none, other=False)
+    fate, settled = _codes(some["fate"], FATES), _codes(some["settled"], _SETTLED)
+    counts = np.isin(fate, _COUNTS)
+    # What counts: one that its log had counted, and of these one that was not retracted; a suspect one is a measure of
+    # its repeats only where nothing counts.
+    rank = np.select([counts & (settled == 0), counts, fate == Fate.SUSPECT.value], [0, 1, 2], 3)
+    device, log = _sorted_codes(some["device"]), _sorted_codes(some["log"])
+    order = np.lexsort((some["line"], some["offset"], log, some["arrived"], rank, some["seq"], some["epoch"], device))
+    same = _same(order, device, np.asarray(some["epoch"]), np.asarray(some["seq"]))
+    starts = np.flatnonzero(~same)
+    sizes = np.diff(np.append(starts, n))
+    first, seen = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    first[order], seen[order] = np.repeat(order[starts], sizes), np.repeat(sizes, sizes)
+    content = np.asarray(some["content"])
+    verdict = np.where(content == content[first], _REPEAT, _CONFLICT)
+    others = first != np.arange(n)
+    back = others & counts
+    again = others & (fate == Fate.DUPLICATE.value)
+    news = (back & (settled != verdict)) | (again & (settled != verdict) & ((verdict == _CONFLICT) | (settled != 0)))
+    rows = np.flatnonzero(news)
+    all_back = back | (counts & (settled != 0))
+    other = bool(np.any(all_back & ((verdict == _CONFLICT) | (settled == _CONFLICT))))
+    return Decided(rows, verdict[rows], first[rows], seen[rows], np.flatnonzero(all_back), other=other)
+
+
+def _same(order: Ints, *columns: Any) -> Bools:  # noqa: ANN401  # arrays of integers, signed or not
+    """Which rows, in this order, have the same in all columns as the one before."""
+    same = np.zeros(len(order), dtype=np.bool_)
+    same[1:] = True
+    for column in columns:
+        in_order = column[order]
+        same[1:] &= in_order[1:] == in_order[:-1]
+    return same
+
+
+def verdict_rows(some: Columns, decided: Decided, place: Place) -> list[Block]:
+    """Write down what is retracted, with the cell that it is in, and what is in conflict."""
+    rows = decided.rows
+    if not len(rows):
+        return []
+    names = ("log", "offset", "line", "device", "epoch", "seq")
+    at = {name: _taken(some[name], rows) for name in names}
+    cell = {
+        name: _taken(some[name], rows)
+        for name in ("kind", "entrance", "direction", "outcome", "category", "reason", "fate", "anonymous")
+    }
+    ts = np.asarray(some["ts"])[rows]
+    led = (_taken(some[name], rows) for name in ("entrance", "outer", "inner"))
+    ways = [_way(place, entrance, outer, inner) for entrance, outer, inner in zip(*led, strict=True)]
+    verdicts = Block(
+        "verdicts",
+        {
+            **at,
+            **cell,
+            "ts": ts,
+            "day": place.days.of(ts),
+            "outer": [way.outer for way in ways],
+            "inner": [way.inner for way in ways],
+            "verdict": DictColumn(decided.verdict, _SETTLED),
+            "seen": decided.seen,
+        },
+    )
+    known = np.array([each == CONFLICT for each in _taken(some["settled"], rows)], dtype=np.bool_)
+    named = np.flatnonzero((decided.verdict == _CONFLICT) | known)
+    if not len(named):
+        return [verdicts]
+    first = decided.first[named]
+    conflicts = Block(
+        "conflicts",
+        {
+            **{name: _taken(values, named) for name, values in at.items()},
+            "entrance": _taken(cell["entrance"], named),
+            "at": np.asarray(some["arrived"])[rows[named]],
+            **{f"first_{name}": _taken(some[name], first) for name in ("entrance", "log", "offset", "line")},
+            "stands": (decided.verdict[named] == _CONFLICT).astype(np.int64),
+            "seen": decided.seen[named],
+        },
+    )
+    return [verdicts, conflicts]
+
+
+def _way(place: Place, entrance: str, outer: str, inner: str) -> Gate:
+    """Tell where an entrance led; a version that did not write it down is believed to have had today's profile."""
+    return Gate(outer, inner) if outer or inner else place.gates.get(entrance, Gate("", ""))
+
+
+def retraction_rows(cells: Columns) -> list[Block]:
+    """Return rows that take deliveries back in every table of counts: absolute, and with numbers below 0.
+
+    cells: the columns of `CELL`, each cell of a log and segment whole and once, with `events` and `anonymous`.
+    """
+    fate = np.array([each == "late" for each in cells["fate"]], dtype=np.bool_)
+    counted, late = (_where(cells, rows) for rows in (~fate, fate))
+    outcome = np.array(counted["outcome"], dtype=object)
+    passed, denied = (_where(counted, outcome == OUTCOMES[code]) for code in (0, 2))
+    inward = np.array([each == "in" for each in passed["direction"]], dtype=np.bool_)
+    return [
+        *_windows(counted, "counts_10s", WINDOW_MS),
+        *_windows(counted, "counts_1m", MINUTE_MS),
+        *_days(counted),
+        *_summed(late, "late_day", ("day", "kind", "entrance", "direction", "outcome", "category"), "passages"),
+        *_summed(
+            {**denied, "window_start": np.asarray(denied["window"]) // MINUTE_MS * MINUTE_MS},
+            "refusals_1m",
+            ("window_start", "kind", "entrance", "category", "reason"),
+            "refusals",
+        ),
+        *_flows(passed, inward, "area_flows_10s", WINDOW_MS),
+        *_flows(passed, inward, "area_flows_1h", HOUR_MS),
+    ]
+
+
+def _windows(cells: Columns, table: str, width: int) -> list[Block]:
+    keys = ("window_start", "kind", "entrance", "direction", "outcome", "category")
+    return _summed({**cells, "window_start": np.asarray(cells["window"]) // width * width}, table, keys, "passages")
+
+
+def _days(cells: Columns) -> list[Block]:
+    boundary = [int(each == OUTSIDE) for each in cells["outer"]]
+    keys = ("day", "kind", "entrance", "direction", "outcome", "category")
+    values = ("passages", "anonymous")
+    return _summed({**cells, "boundary": boundary}, "counts_day", keys, *values, beside="boundary")
+
+
+def _flows(passed: Columns, inward: Bools, table: str, width: int) -> list[Block]:
+    """Take back what entered and departed: the same passage leaves one area and enters another."""
+    outer, inner = (np.array(passed[name], dtype=object) for name in ("outer", "inner"))
+    start, events = np.asarray(passed["window"]) // width * width, np.asarray(passed["events"])
+    both = {name: np.concatenate([values, values]) for name, values in (("window_start", start), ("events", events))}
+    into = np.repeat([True, False], len(inward))
+    moved: Columns = {
+        **both,
+        "segment": np.concatenate([np.asarray(passed["segment"])] * 2),
+        **{name: [*passed[name], *passed[name]] for name in ("log", "kind")},
+        "area": np.where(
+            into == np.concatenate([inward, inward]), *(np.concatenate([a, a]) for a in (inner, outer))
+        ).tolist(),
+        "entered": np.where(into, both["events"], 0),
+        "departed": np.where(into, 0, both["events"]),
+    }
+    inside = np.array([each not in ("", OUTSIDE) for each in moved["area"]], dtype=np.bool_)
+    keys = ("window_start", "area", "kind")
+    return [
+        Block(table, {**block.columns, "last_ts": [0] * len(block.columns["segment"])})
+        for block in _summed(_where(moved, inside), table, keys, "entered", "departed")
+    ]
+
+
+def _summed(cells: Columns, table: str, keys: Sequence[str], *values: str, beside: str = "") -> list[Block]:
+    """Add cells up by log, segment and `keys`, and write the sums below 0; a value that cells lack is their `events`.
+
+    beside: a column that is the same in all cells of a sum.
+    """
+    n = len(cells["segment"])
+    if not n:
+        return []
+    names = ("log", "segment", *keys)
+    codes = [np.unique(np.asarray(cells[name]), return_inverse=True)[1] for name in names]
+    key = codes[0].astype(np.int64)
+    for each in codes[1:]:
+        key = np.unique(key * (int(each.max()) + 1) + each, return_inverse=True)[1].astype(np.int64)
+    groups = groups_of(key)
+    rows = groups.order[groups.starts]
+    columns = {name: _taken(cells[name], rows) for name in (*names, *filter(None, [beside]))}
+    sums = {
+        name: groups.sums(np.asarray(cells[name if name in cells else "events"], dtype=np.int64)) for name in values
+    }
+    return [
+        Block(
+            table,
+            {
+                **columns,
+                "log": [log_of(log) for log in columns["log"]],
+                **{name: [-each % _WRAPS for each in sums[name].tolist()] for name in values},
+                "version": groups.sums(np.asarray(cells["events"], dtype=np.int64)),
+            },
+        )
+    ]
+
+
+def unentered_rows(entries: Columns, place: Place) -> list[Block]:
+    """Say by how many entries a credential is on the site on each day on which an entry of it was retracted.
+
+    entries: `kind`, `who`, `ts` and `settled` of entries over the site's boundary, all of each `who`.
+    """
+    if not len(entries["ts"]):
+        return []
+    stands: dict[tuple[int, str, int], list[bool]] = {}
+    days = place.days.of(np.asarray(entries["ts"])).tolist()
+    columns = (entries["kind"], np.asarray(entries["who"]).tolist(), entries["settled"])
+    for day, kind, who, settled in zip(days, *columns, strict=True):
+        stands.setdefault((day, kind, who), []).append(settled == STANDS)
+    doubtful = {key: each for key, each in stands.items() if not all(each)}
+    if not doubtful:
+        return []
+    day, kind, who = (list(each) for each in zip(*doubtful, strict=True))
+    entered, version = (list(map(count, doubtful.values())) for count in (sum, len))
+    columns_of = {"day": day, "kind": kind, "who": who, "entries": entered, "version": version}
+    return [Block("unentered", columns_of)]
+
+
+def segments_of(some: Columns, rows: Ints) -> dict[str, tuple[int, int]]:
+    """Return the first and the last segment of each log in which there are such rows."""
+    found: dict[str, tuple[int, int]] = {}
+    segments = (np.asarray(some["offset"])[rows] >> SEGMENT_BITS).tolist()
+    for log, segment in zip(_taken(some["log"], rows), segments, strict=True):
+        low, high = found.get(log, (segment, segment))
+        found[log] = min(low, segment), max(high, segment)
+    return found
+
+
+def _codes(texts: Sequence[str], names: Sequence[str]) -> Ints:
+    places = {name: place for place, name in enumerate(names)}
+    return np.fromiter(map(places.__getitem__, texts), dtype=np.int64, count=len(texts))
+
+
+def _sorted_codes(texts: Sequence[str]) -> Ints:
+    return _codes(texts, sorted(set(texts)))
+
+
+def _taken(values: Any, rows: Ints) -> Any:  # noqa: ANN401  # a list or an array, as it was
+    return [values[row] for row in rows.tolist()] if isinstance(values, list) else np.asarray(values)[rows]
+
+
+def _where(some: Columns, keep: Bools) -> dict[str, Any]:
+    rows = np.flatnonzero(keep)
+    return {
+        name: _taken(values if isinstance(values, (list, np.ndarray)) else list(values), rows)
+        for name, values in some.items()
+    }

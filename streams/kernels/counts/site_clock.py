@@ -1,0 +1,54 @@
+"""The site clock: maps real time to site time, so that a demonstration can run a day in minutes.
+
+Event times are site time; ages of data are real time. Read next: `streams/site/model.py`.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class ClockError(ValueError):
+    """A site clock was given a speed it cannot run at."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteClock:
+    """A linear map from real to site milliseconds (both since 1970-01-01 UTC).
+
+    `site_ms` is the site time at the real time `real_ms`; `speed` is site seconds per real second.
+    The default is production: site time is real time.
+    """
+
+    site_ms: int = 0
+    real_ms: int = 0
+    speed: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse a clock that stands still, runs backwards or has no number as its speed."""
+        if not (math.isfinite(self.speed) and self.speed > 0):
+            raise ClockError(
+                f"speed: {self.speed!r} is not a positive, finite number of site seconds per real second; "
+                "use 1 for a real site, 60 to run an hour in a minute"
+            )
+
+    def now(self, real_ms: int) -> int:
+        """Site time in milliseconds at the real time `real_ms`."""
+        return self.site_ms + self._scaled(real_ms - self.real_ms)
+
+    def at(self, real_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Site times in milliseconds at many real times: what `now` says of each."""
+        elapsed, whole = real_ms - self.real_ms, int(self.speed)
+        scaled = elapsed * whole if whole == self.speed else np.rint(elapsed * self.speed).astype(np.int64)
+        return self.site_ms + scaled
+
+    def real(self, site_ms: int) -> int:
+        """Real time in milliseconds at which the site clock shows (or showed) `site_ms`."""
+        return self.real_ms + round((site_ms - self.site_ms) / self.speed)
+
+    def _scaled(self, elapsed_ms: int) -> int:
+        # Integers stay integers at whole speeds: a float product of epoch milliseconds would lose some.
+        whole = int(self.speed)
+        return elapsed_ms * whole if whole == self.speed else round(elapsed_ms * self.speed)

@@ -1,0 +1,174 @@
+"""The state of a log as plain lists and numbers, and back; what the checkpoint keeps and a restart takes up."""
+
+from operator import itemgetter
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from streams.kernels.counts import live
+from streams.kernels.counts.admission import Device, Devices
+from streams.kernels.counts.calendar import SiteDays
+from streams.kernels.counts.cells import MOST_CATEGORIES, MOST_ENTRANCES, Cells
+from streams.kernels.counts.identity import Ranges, Reference
+from streams.kernels.counts.interner import Names
+from streams.kernels.counts.offset_bucket import Flow, Flows, Segment
+from streams.kernels.counts.partition_log import LogName, Tally
+from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.place import Place
+
+FORMAT: Final = 1
+FORMAT_OF_PARTS: Final = 2
+"""Of a log that is in another than the first part of its segment; otherwise the same."""
+
+Plain = dict[str, Any]
+_first = itemgetter(0)
+
+
+class SnapshotError(ValueError):
+    """A snapshot is of another log or another format than this program's; the message says what to do."""
+
+
+def check(plain: Plain, name: LogName) -> None:
+    """Raise SnapshotError unless the snapshot is of this log and of our format."""
+    if plain.get("format") not in (FORMAT, FORMAT_OF_PARTS):
+        raise SnapshotError(
+            f"snapshot of {name} has format {plain.get('format')!r}, this version reads {FORMAT} and "
+            f"{FORMAT_OF_PARTS}: "
+            "run the version of gatepulse that wrote it, or follow 'The snapshots are lost' in docs/operations.md"
+        )
+    if plain["log"] != str(name):
+        raise SnapshotError(f"snapshot of {plain['log']} found for {name}: a log goes on from its own snapshots only")
+
+
+def tally_out(tally: Tally) -> Plain:
+    """Write a tally."""
+    figures = [tally.received, tally.counted, tally.duplicate, dict(sorted(tally.rejected.items()))]
+    return {"tally": figures, "late": tally.late, "first": tally.first, "records": tally.records}
+
+
+def tally_in(plain: Plain) -> Tally:
+    """Read a tally."""
+    received, counted, duplicate, rejected = plain["tally"]
+    first = plain.get("first", 0)  # a version that did not keep it began nearly all of its logs at 0
+    records = plain.get("records", plain["next"] - first)
+    return Tally(received, counted, duplicate, plain.get("late", 0), rejected, first, records)
+
+
+def freeze(log: PassageLog) -> Plain:
+    """Write the state as of `next_offset`, sorted, so that equal states read alike; without rows not yet taken.
+
+    What was added to the format since its first version stands under keys of its own (`late`, `times`, `live`,
+    `site_days`, `closed`): a version that does not know them reads the rest, and one that does not find them goes on
+    without. A version that does not know parts of a segment would write over the first one: so there it is another
+    format.
+    """
+    devices = sorted(log.devices.known.items(), key=_first)
+    return {
+        "format": FORMAT_OF_PARTS if log.segment.part else FORMAT,
+        "log": str(log.name),
+        "next": log.next_offset,
+        **tally_out(log.tally),
+        "entrances": list(log.entrances.listed),
+        "categories": list(log.categories.listed),
+        "reasons": list(log.reasons.listed),
+        "device_names": list(log.devices.names.listed),
+        "devices": [_device_out(key, device) for key, device in devices],
+        "times": [[list(device.ranges.low_ts), list(device.ranges.high_ts)] for _, device in devices],
+        "totals": _cells_out(log.totals),
+        "last_ts": dict(sorted(log.last_ts.items())),
+        "boundary": dict(sorted(log.boundary.items())),
+        "segment": _segment_out(log.segment),
+        "closed": [[*key, device.ranges.floor, device.ranges.closed] for key, device in devices if device.ranges.floor],
+        "live": live.freeze(log.live),
+        "site_days": log.days.rule,
+    }
+
+
+def thaw(plain: Plain, name: LogName, kind: str, place: Place) -> PassageLog:
+    """Take a log up where `freeze` left it. Raises SnapshotError when it is another one's."""
+    check(plain, name)
+    log = PassageLog(name, kind, place, next_offset=plain["next"])
+    log.tally = tally_in(plain)
+    log.entrances = Names(plain["entrances"], limit=MOST_ENTRANCES)
+    log.categories = Names(plain["categories"], limit=MOST_CATEGORIES)
+    log.reasons = Names(plain["reasons"])
+    devices, times = plain["devices"], plain.get("times")
+    closed = {(number, epoch): (floor, n) for number, epoch, floor, n in plain.get("closed", ())}
+    known = dict(
+        _device_in(each, of_it, closed.get((each[0], each[1]), (0, 0)))
+        for each, of_it in zip(devices, [None] * len(devices) if times is None else times, strict=True)
+    )
+    log.devices = Devices(Names(plain["device_names"]), known)
+    log.totals = _cells_in(plain["totals"])
+    log.last_ts = dict(plain["last_ts"])
+    log.boundary = dict(plain["boundary"])
+    log.segment = _segment_in(plain["segment"])
+    log.live = live.thaw(plain.get("live"))
+    _take_up_days(log, plain.get("site_days"))
+    return log
+
+
+def _take_up_days(log: PassageLog, plain: list[Any] | None) -> None:
+    """Go on with the days by which the log was counted; a version before there was a choice knew midnight only."""
+    site = log.place.days
+    zone, starts = plain or (str(site.zone), 0)
+    if [zone, starts] != site.rule:
+        log.days = SiteDays(ZoneInfo(zone), starts)
+
+
+def _device_out(key: tuple[int, int], device: Device) -> list[Any]:
+    ranges = device.ranges
+    return [*key, list(ranges.low), list(ranges.high), device.entrance, device.last_ts, device.last_seen]
+
+
+def _device_in(
+    plain: list[Any], times: list[list[Reference]] | None, closed: tuple[int, int]
+) -> tuple[tuple[int, int], Device]:
+    number, epoch, low, high, entrance, last_ts, last_seen = plain
+    unknown: list[Reference] = [None] * len(low)
+    low_ts, high_ts = times or (unknown, unknown)
+    ranges = Ranges(list(low), list(high), list(low_ts), list(high_ts), *closed)
+    return (number, epoch), Device(ranges, entrance, last_ts, last_seen)
+
+
+def _cells_out(cells: Cells) -> list[list[int]]:
+    keys = sorted(cells.counts)
+    return [keys, cells.of(keys)]
+
+
+def _cells_in(plain: list[list[int]]) -> Cells:
+    return Cells(dict(zip(*plain, strict=True)))
+
+
+def _segment_out(segment: Segment) -> Plain:
+    return {
+        "number": segment.number,
+        "part": segment.part,
+        "events": segment.events,
+        "tens": _cells_out(segment.tens),
+        "minutes": _cells_out(segment.minutes),
+        "days": _cells_out(segment.days),
+        "anonymous": _cells_out(segment.anonymous),
+        "late": _cells_out(segment.late),
+        "refusals": [[number, _cells_out(cells)] for number, cells in sorted(segment.refusals.items(), key=_first)],
+        "flows": [
+            [window, area, flow.entered, flow.departed, flow.last_ts]
+            for (window, area), flow in sorted(segment.flows.cells.items(), key=_first)
+        ],
+    }
+
+
+def _segment_in(plain: Plain) -> Segment:
+    flows = Flows({(window, area): Flow(*flow) for window, area, *flow in plain["flows"]})
+    return Segment(
+        number=plain["number"],
+        part=plain.get("part", 0),
+        events=plain.get("events", 0),
+        tens=_cells_in(plain["tens"]),
+        minutes=_cells_in(plain["minutes"]),
+        days=_cells_in(plain["days"]),
+        anonymous=_cells_in(plain["anonymous"]),
+        late=_cells_in(plain.get("late", [[], []])),
+        refusals={number: _cells_in(cells) for number, cells in plain["refusals"]},
+        flows=flows,
+        hours=flows.by_hour(),
+    )

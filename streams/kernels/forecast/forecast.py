@@ -1,0 +1,209 @@
+"""Minutes until an area is 80, 90 and 100 % full, each minute anew: with a 90 % interval, and the error so far today.
+
+Minute by minute `observe` takes in what was counted and returns what follows; the same minutes always give the same
+forecast. Read `paths.py` (the forecast) and `calibration.py` (its error) first; `forecast_snapshot.py` keeps the
+state, and `docs/forecast.md` shows how good it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from streams.kernels.forecast.calibration import LEADS, Calibration, Due, due
+from streams.kernels.forecast.paths import HORIZON, UNCHANGED, Path, Profile, Recent, look_ahead
+
+if TYPE_CHECKING:
+    from streams.kernels.forecast.paths import Floats, Minutes
+
+LEVELS: Final = (0.8, 0.9, 1.0)
+"""Shares of the approved capacity: yellow, orange, red (LB/T 034-2014 practice)."""
+NEVER: Final = -1
+
+
+class TimeRunsBackwardsError(ValueError):
+    """Minutes must be observed in order; what arrived late is in the next minute's `inside`."""
+
+
+class CapacityError(ValueError):
+    """An area without a capacity above 0 has no levels to reach: leave it out, or give it one in the site profile."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """When an area reaches a `level` (share of capacity, `persons`): minutes from now, at `earliest` and at `latest`.
+
+    0: it is reached now. None: not within HORIZON minutes (`latest` None: perhaps never).
+    """
+
+    level: float
+    persons: int
+    minutes: int | None
+    earliest: int | None
+    latest: int | None
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """A level that was reached today, and what was forecast `lead` minutes before (None: nothing within HORIZON)."""
+
+    level: float
+    lead: int
+    forecast: int | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Errors of today's forecasts so far: one value for each of LEADS; None where nothing has fallen due yet.
+
+    `error`: mean absolute error, persons. `covered`: share of outcomes inside the 90 % interval.
+    """
+
+    checked: tuple[int, ...]
+    error: tuple[float | None, ...]
+    covered: tuple[float | None, ...]
+    foreseen: tuple[Foreseen, ...]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Persons expected inside at the end of each of the next HORIZON minutes, with the ends of the 90 % interval.
+
+    `observed`: persons inside at the end of `minute`, which it starts from.
+    """
+
+    minute: int
+    observed: int
+    method: Literal["profile", "flows"]
+    inside: tuple[float, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    crossings: tuple[Crossing, ...]
+    measured: Measured
+
+
+class Forecaster:
+    """The state of one area's forecasts.
+
+    `capacity` is in persons (or vehicles); a minute is a number of minutes since any moment that stays the same, such
+    as 1970 UTC; the day begins at minute `midnight`. `clock`: which minute of the profile each minute of the day is;
+    left out where the clock does not change.
+    """
+
+    def __init__(
+        self, capacity: int, *, midnight: int, profile: Profile | None = None, clock: Minutes = UNCHANGED
+    ) -> None:
+        if capacity <= 0:
+            raise CapacityError(
+                f"capacity: {capacity}; expected a number above 0: give it in the site profile, or leave the area out"
+            )
+        self.capacity, self.midnight, self.profile, self.clock = capacity, midnight, profile, clock
+        self.minute: int | None = None
+        self.inside = 0.0
+        self.recent = Recent()
+        self.calibration = Calibration.usual(self.method)
+        self.due: dict[int, Due] = {}
+        self.below_since = [NEVER] * len(LEVELS)
+        self.foreseen: list[Foreseen] = []
+
+    @property
+    def method(self) -> Literal["profile", "flows"]:
+        """How it is forecast."""
+        return "flows" if self.profile is None else "profile"
+
+    def begin_day(self, midnight: int, profile: Profile | None, *, clock: Minutes = UNCHANGED) -> None:
+        """Go on with another day's profile; the errors of the day begin anew, the intervals keep what they learnt."""
+        before = self.method
+        self.midnight, self.profile, self.clock = midnight, profile, clock
+        if self.method != before:
+            self.calibration = Calibration.usual(self.method)
+        self.calibration.begin_day()
+        self.foreseen = []
+
+    def observe(self, minute: int, *, entered: int, departed: int, inside: int) -> Forecast:
+        """Take in the persons that entered and departed in `minute`, and those inside at its end; return the forecast.
+
+        Minutes may be left out (nothing falls due in them). Raises TimeRunsBackwardsError.
+        """
+        if self.minute is not None and minute <= self.minute:
+            raise TimeRunsBackwardsError(
+                f"minute: {minute} comes after {self.minute}; expected a later one: observe each minute once, in order"
+            )
+        elapsed = 1 if self.minute is None else minute - self.minute
+        usual = self._usual(minute)
+        self._check(minute, inside, elapsed)
+        self.recent = self.recent.after(elapsed, entered=entered, departed=departed, inside=inside, usual=usual)
+        self.minute, self.inside = minute, float(inside)
+        return self._look_ahead(minute)
+
+    def _usual(self, minute: int) -> tuple[float, float]:
+        """Return how many the profile lets enter, and how many of those inside it lets depart."""
+        if self.profile is None:
+            return 0.0, 0.0
+        at = self.clock[[self._of_day(minute)]]
+        return float(self.profile.entered[at[0]]), float(self.profile.leaving(at)[0]) * max(self.inside, 0.0)
+
+    def _of_day(self, minute: int) -> int:
+        return min(max(minute - self.midnight, 0), len(self.clock) - 1)
+
+    def _check(self, minute: int, inside: int, elapsed: int) -> None:
+        """Compare what was forecast for this minute, and for the levels that are reached in it."""
+        for number, lead in enumerate(LEADS):
+            if minute - lead in self.due:
+                self.calibration.check(number, self.due[minute - lead], inside)
+        for number, level in enumerate(LEVELS):
+            if inside < level * self.capacity:
+                if self.below_since[number] == NEVER:
+                    self.below_since[number] = minute
+                continue
+            if self.below_since[number] != NEVER and elapsed == 1:
+                self._look_back(minute, number)
+            self.below_since[number] = NEVER
+        self.due = {when: kept for when, kept in self.due.items() if when > minute - HORIZON}
+
+    def _look_back(self, minute: int, level: int) -> None:
+        for lead in LEADS:
+            if minute - lead >= self.below_since[level] and minute - lead in self.due:
+                said = self.due[minute - lead].minutes[level]
+                self.foreseen.append(Foreseen(LEVELS[level], lead, None if said == NEVER else said))
+
+    def _look_ahead(self, minute: int) -> Forecast:
+        path = look_ahead(self.inside, self.recent, self.profile, self._of_day(minute), clock=self.clock)
+        lower, upper = self.calibration.interval(path)
+        crossings = tuple(self._crossing(level, path, lower, upper) for level in LEVELS)
+        minutes = [NEVER if each.minutes is None else each.minutes for each in crossings]
+        self.due[minute] = due(path, lower, upper, minutes)
+        return Forecast(
+            minute=minute,
+            observed=int(self.inside),
+            method=self.method,
+            inside=tuple(path.inside.tolist()),
+            lower=tuple(lower.tolist()),
+            upper=tuple(upper.tolist()),
+            crossings=crossings,
+            measured=self.measured(),
+        )
+
+    def _crossing(self, level: float, path: Path, lower: Floats, upper: Floats) -> Crossing:
+        persons = int(np.ceil(level * self.capacity))
+        if self.inside >= persons:
+            return Crossing(level, persons, 0, 0, 0)
+        return Crossing(level, persons, *(_first(each >= persons) for each in (path.inside, upper, lower)))
+
+    def measured(self) -> Measured:
+        """Return the errors of the day so far."""
+        of = self.calibration
+        checked = tuple(int(count) for count in of.checked)
+        return Measured(
+            checked=checked,
+            error=tuple(float(sums / n) if n else None for sums, n in zip(of.error, checked, strict=True)),
+            covered=tuple(float(sums / n) if n else None for sums, n in zip(of.covered, checked, strict=True)),
+            foreseen=tuple(self.foreseen),
+        )
+
+
+def _first(reached: Any) -> int | None:  # noqa: ANN401 - a comparison of arrays
+    """Return the number (from 1) of the first minute that is true."""
+    return int(np.argmax(reached)) + 1 if reached.any() else None

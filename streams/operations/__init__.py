@@ -1,0 +1,1 @@
+"""What an operator does to running partitions: acknowledge alarms, accept losses, store parked rows."""

@@ -1,0 +1,121 @@
+"""What an operator does about a partition that is not read: look at it, and accept that records are lost.
+
+Nothing is changed in Kafka. The worker that has the partition sees the acceptance within seconds, and reads on.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.takeup import ACCEPTABLE, Problem
+from streams.sources.brokers import Brokers
+from streams.sources.notes import Loss, Notes, ProblemNote
+from streams.sources.problem_words import sentence
+
+_LONGEST: Final = 200
+
+
+class AcceptLossError(ValueError):
+    """There is no loss to accept at this partition, or the arguments do not say enough; the message says what is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What is accepted, and by whom."""
+
+    topic: str
+    partition: int
+    actor: str
+    reason: str
+
+
+def accept(notes: Notes, brokers: Brokers, wanted: Acceptance, *, now: int) -> Loss:
+    """Accept the loss that a partition is blocked for, as far as it goes by now (ms). Raises AcceptLossError."""
+    for name in ("actor", "reason"):
+        value = getattr(wanted, name).strip()
+        if not 0 < len(value) <= _LONGEST:
+            raise AcceptLossError(f"--{name}: {len(value)} characters; expected 1 to {_LONGEST}")
+    problem = _problem(notes.problems(), wanted)
+    first, after = _still_lost(notes, brokers, problem)
+    loss = Loss(
+        topic=wanted.topic,
+        partition=wanted.partition,
+        log=problem.log,
+        problem=problem.problem.value,
+        first=first,
+        after=after,
+        # What a replaced log had beyond its end was counted; how much of it was never read, nobody knows.
+        records=0 if problem.problem is Problem.LOG_REPLACED else after - first,
+        from_ts=_counted_to(notes, problem),
+        to_ts=_gone_by(brokers, wanted, after, now),
+        accepted_at=now,
+        actor=wanted.actor.strip(),
+        reason=wanted.reason.strip(),
+    )
+    notes.note_losses([loss])
+    return loss
+
+
+def await_reading(notes: Notes, loss: Loss, *, seconds: float) -> bool:
+    """Wait until the partition is read beyond the loss, wherever it is blocked next; False if it is not by then."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not any(
+            (each.topic, each.partition) == (loss.topic, loss.partition) and each.first < loss.after
+            for each in notes.problems()
+        ):
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def _problem(problems: Sequence[ProblemNote], wanted: Acceptance) -> ProblemNote:
+    found = [each for each in problems if (each.topic, each.partition) == (wanted.topic, wanted.partition)]
+    for each in found:
+        if each.problem in ACCEPTABLE:
+            return each
+    if found:
+        said = "; ".join(sentence(each.problem, each.topic, each.partition, each.first, each.after) for each in found)
+        raise AcceptLossError(f"nothing is lost there that could be accepted. {said}")
+    there = ", ".join(f"{each.topic} {each.partition}" for each in problems if each.problem in ACCEPTABLE) or "none"
+    raise AcceptLossError(
+        f"{wanted.topic} {wanted.partition}: nothing stands in the way of this partition; those with a loss: {there}"
+    )
+
+
+def _still_lost(notes: Notes, brokers: Brokers, problem: ProblemNote) -> tuple[int, int]:
+    """Return [first, after): what of it the brokers lack by now, without what was accepted before."""
+    first, after = problem.first, problem.after
+    if problem.problem in (Problem.RECORDS_DELETED, Problem.STATE_LOST):
+        state = brokers.look([problem.topic]).get(problem.topic)
+        after = after if state is None else state.begin.get(problem.partition, after)
+        if after <= first:
+            raise AcceptLossError(
+                f"{problem.topic} {problem.partition}: the brokers have these records again, so nothing is lost; "
+                "the workers resume the partition within seconds"
+            )
+    for each in sorted(notes.accepted(), key=lambda loss: loss.first):
+        if each.log == problem.log and each.first <= first < each.after < after:
+            first = each.after
+    return first, after
+
+
+def _gone_by(brokers: Brokers, wanted: Acceptance, after: int, now: int) -> int:
+    """Return when (ms) the last of the lost records arrived at the latest: before the first that is still there.
+
+    Only the brokers' own times say so; a loss that is accepted late would otherwise concern the days since, too.
+    """
+    config = brokers.settings([wanted.topic]).get(wanted.topic, {})
+    if config.get("message.timestamp.type") != "LogAppendTime":
+        return now
+    found = brokers.record_at((wanted.topic, wanted.partition), after)
+    return now if found is None else min(now, found[1])
+
+
+def _counted_to(notes: Notes, problem: ProblemNote) -> int:
+    """Return up to which moment (ms) the partition was complete before the loss; when it was noticed if not known."""
+    name = LogName.parse(problem.log)
+    rows = notes.progress().get((name.topic, name.partition), ())
+    return max((row["complete_to"] for row in rows if row["complete_to"] < problem.since), default=problem.since)

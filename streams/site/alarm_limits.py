@@ -1,0 +1,73 @@
+"""The part of a site profile that says when alarms are raised: `[alarms.<rule>]`, each figure over its default."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from streams.kernels.alarms.limits import LEVELS, Limit, LimitRule
+from streams.kernels.alarms.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streams.site.validation import Table
+
+
+_MOST: Final = 1_000_000_000
+
+
+def read_alarms(top: Table) -> Mapping[str, LimitRule]:
+    """Return every rule, with the figures of the profile where it has some; mistakes are noted in the table."""
+    if not top.has("alarms"):
+        return RULES
+    table = top.table("alarms")
+    table.allow(RULES)
+    rules = {name: _read_rule(table.table(name), rule) if table.has(name) else rule for name, rule in RULES.items()}
+    table.end()
+    return rules
+
+
+def _read_rule(table: Table, rule: LimitRule) -> LimitRule:
+    """Read `limits = { orange = 11 }`, `dead_band` in the rule's unit, and delays in seconds."""
+    table.allow(("limits", "dead_band", "on_delay", "off_delay", "repeat"))
+    limits = _read_limits(table) if table.has("limits") else rule.limits
+    changed = replace(
+        rule,
+        limits=limits or rule.limits,
+        dead_band=_number(table, "dead_band", rule.dead_band),
+        on_delay=round(1000 * _number(table, "on_delay", rule.on_delay / 1000)),
+        off_delay=round(1000 * _number(table, "off_delay", rule.off_delay / 1000)),
+        repeat=round(1000 * _number(table, "repeat", rule.repeat / 1000)),
+    )
+    table.end()
+    lowest = changed.limits[0].value
+    if changed.dead_band and changed.dead_band >= lowest:
+        table.wrong("dead_band", f"{changed.dead_band:g} leaves nothing of the lowest limit, {lowest:g} {rule.unit}")
+    elif rule.at_limit and not lowest:
+        table.wrong("limits", "0 would be exceeded for ever; expected limits above 0")
+    return changed
+
+
+def _read_limits(table: Table) -> tuple[Limit, ...]:
+    levels = table.table("limits")
+    levels.allow(LEVELS)
+    limits = tuple(Limit(level, _number(levels, level)) for level in LEVELS if levels.has(level))
+    levels.end()
+    if not limits:
+        table.wrong("limits", f"expected a limit for one of {', '.join(LEVELS)}, found none")
+    if any(upper.value <= lower.value for lower, upper in pairwise(limits)):
+        table.wrong("limits", "expected limits that rise from yellow to red")
+    return limits
+
+
+def _number(table: Table, key: str, default: float = 0.0) -> float:
+    """Return a number of the table, or the default where the table has none."""
+    if not table.has(key):
+        return default
+    value = table.take(key, f"a number from 0 to {_MOST:,}", int, float)
+    if value is not None and not 0 <= value <= _MOST:
+        table.wrong(key, f"expected a number from 0 to {_MOST:,}, found {value!r:.40}")
+        return default
+    return float(value or 0)

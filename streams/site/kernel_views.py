@@ -1,0 +1,67 @@
+"""One site, as the codec, the kernels and the alarms see it; no Faust here."""
+
+import datetime as dt
+from functools import lru_cache
+from typing import Final
+
+from streams.contract.codec import Vocabulary
+from streams.contract.events import KIND_OF_TOPIC
+from streams.kernels.alarms.rules import AlarmPlace
+from streams.kernels.alarms.rules import Gate as AlarmGate
+from streams.kernels.counts.live import LiveRules
+from streams.kernels.counts.place import Gate, Place, devices_of
+from streams.kernels.counts.site_clock import SiteClock
+from streams.kernels.counts.times import TimeRules
+from streams.settings import Settings
+from streams.site.model import Site
+from streams.text import Kind
+
+_LAST_MS: Final = 15 * 60_000
+"""Before the gates close it grows quiet at one after the other."""
+_KINDS: Final[tuple[Kind, ...]] = ("person", "vehicle")
+
+
+def vocabulary_of(site: Site) -> Vocabulary:
+    """List the names that the codec accepts."""
+    return Vocabulary(
+        entrances={each.id: each for each in site.entrances},
+        categories={kind: frozenset(each.id for each in site.categories_of(kind)) for kind in _KINDS},
+        areas={area.id: area.kinds for area in site.areas},
+    )
+
+
+def times_of(settings: Settings) -> TimeRules:
+    """Tell the kernels the site's clock, and which event times are believed."""
+    clock, limits = SiteClock(**settings.clock.model_dump()), settings.time
+    return TimeRules(clock, round(limits.suspect_seconds * 1000), round(limits.horizon_seconds * 1000))
+
+
+def place_of(site: Site, times: TimeRules) -> Place:
+    """Describe the site to the kernels."""
+    gates = {each.id: Gate(each.outer, each.inner) for each in site.entrances}
+    return Place(gates, site.days, times, devices_of(sum(len(each.lanes) for each in site.entrances)))
+
+
+def alarm_place_of(site: Site, times: TimeRules, *, partitions: int) -> AlarmPlace:
+    """Describe the site to the alarms."""
+
+    @lru_cache(maxsize=4)
+    def hours(day: dt.date) -> tuple[int, int] | None:
+        return site.hours(day)
+
+    def is_open(ms: int) -> bool:
+        today = hours(site.days.day(ms))
+        return today is not None and today[0] <= ms < today[1] - _LAST_MS
+
+    return AlarmPlace(
+        site=site.id,
+        gates=[
+            AlarmGate(each.id, each.kind, each.zone, each.inner, each.lanes, each.gateway) for each in site.entrances
+        ],
+        capacity=dict(site.capacity.items()),
+        rules=site.alarms,
+        is_open=is_open,
+        logs=partitions * len(KIND_OF_TOPIC),
+        grace=LiveRules(times).grace,
+        clock=times.clock,
+    )

@@ -1,0 +1,178 @@
+"""The profile of one site as types: areas, entrances, lanes, categories and zones; `reader.py` reads it from TOML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from streams.kernels.counts.calendar import SiteDays
+from streams.site.plan import EntrancePlan
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
+
+    from streams.kernels.alarms.limits import LimitRule
+    from streams.site.screens import Screen
+    from streams.text import Kind, Text
+
+OUTSIDE = "outside"
+"""The area around the site: every profile has it, nobody counts who is in it."""
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an area stands on the heat plan: its left upper corner and its size, in units of the whole plan."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Area:
+    """A place that holds people or vehicles; at `comfort` many inside, flow control is prepared."""
+
+    id: str
+    title: Text
+    capacity: Mapping[Kind, int]
+    kinds: tuple[Kind, ...]
+    comfort: Mapping[Kind, int]
+    place: Place | None = None
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """A set of lanes (device ids) between two areas; direction `in` means from `outer` to `inner`."""
+
+    id: str
+    title: Text
+    kind: Kind
+    outer: str
+    inner: str
+    lanes: tuple[str, ...]
+    zone: str
+    gateway: str = ""
+    """The network box that its lanes share with those of other entrances; "" if that is not known."""
+    plan: EntrancePlan = field(default_factory=EntrancePlan)
+
+    @property
+    def boundary(self) -> bool:
+        """Whether passing in brings somebody onto the site."""
+        return self.outer == OUTSIDE
+
+
+@dataclass(frozen=True)
+class Category:
+    """A credential type or a vehicle class, with the colour of its card."""
+
+    id: str
+    title: Text
+    colour: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A part of the ground around the site; the top of grid > unit > zone."""
+
+    id: str
+    title: Text
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A management unit within a grid."""
+
+    id: str
+    title: Text
+    grid: str
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A responsibility zone with its own response team."""
+
+    id: str
+    title: Text
+    team: Text
+    unit: str
+    grid: str
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Opening hours from Monday on: (opens, closes) in minutes after midnight, None when closed.
+
+    They lie within a day of the site, which may end after midnight: 02:00 is then minute 1560.
+    """
+
+    week: tuple[tuple[int, int] | None, ...]
+
+    def on(self, date: dt.date) -> tuple[int, int] | None:
+        """Return the hours of one day."""
+        return self.week[date.weekday()]
+
+
+@dataclass(frozen=True)
+class Site:
+    """One deployment; `capacity` is what the whole site may hold, when that is less than its areas may."""
+
+    id: str
+    title: Text
+    time_zone: str
+    opening: Opening
+    capacity: Mapping[Kind, int]
+    grids: tuple[Grid, ...]
+    units: tuple[Unit, ...]
+    zones: tuple[Zone, ...]
+    areas: tuple[Area, ...]
+    entrances: tuple[Entrance, ...]
+    categories: tuple[Category, ...]
+    vehicle_classes: tuple[Category, ...]
+    alarms: Mapping[str, LimitRule]
+    screens: tuple[Screen, ...]
+    day_starts: int = 0
+    """Minutes after midnight at which a day of the site begins."""
+
+    @cached_property
+    def days(self) -> SiteDays:
+        """The site's days: when they begin and end, and what its clock shows."""
+        return SiteDays(ZoneInfo(self.time_zone), self.day_starts)
+
+    def hours(self, day: dt.date) -> tuple[int, int] | None:
+        """Return when (ms UTC) the site opens and closes on one of its days, None when it stays closed."""
+        hours = self.opening.on(day)
+        return hours and (self.days.moment(day, hours[0]), self.days.moment(day, hours[1]))
+
+    def area(self, area_id: str) -> Area:
+        """Return an area by its id; `KeyError` when there is none."""
+        return self._areas[area_id]
+
+    def entrance(self, entrance_id: str) -> Entrance:
+        """Return an entrance by its id; `KeyError` when there is none."""
+        return self._entrances[entrance_id]
+
+    def zone(self, zone_id: str) -> Zone:
+        """Return a zone by its id; `KeyError` when there is none."""
+        return self._zones[zone_id]
+
+    def categories_of(self, kind: Kind) -> tuple[Category, ...]:
+        """Return the credential types of persons, or the classes of vehicles."""
+        return self.categories if kind == "person" else self.vehicle_classes
+
+    @cached_property
+    def _areas(self) -> dict[str, Area]:
+        return {each.id: each for each in self.areas}
+
+    @cached_property
+    def _entrances(self) -> dict[str, Entrance]:
+        return {each.id: each for each in self.entrances}
+
+    @cached_property
+    def _zones(self) -> dict[str, Zone]:
+        return {each.id: each for each in self.zones}

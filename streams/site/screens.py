@@ -1,0 +1,151 @@
+"""The part of a profile that says what stands where on its wall screens: tiles, drawn as a picture of letters."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from streams.site.validation import Findings, Table
+    from streams.text import Kind, Text
+
+Shows = Literal["entered", "inside", "flow", "ranking", "plan", "trend"]
+Narrowing = Literal["kind", "area", "zone"]
+
+TILES: Final[dict[Shows, tuple[Narrowing, ...]]] = {
+    "entered": ("kind",),
+    "inside": ("kind", "area"),
+    "flow": ("kind", "area"),
+    "ranking": ("kind", "area", "zone"),
+    "plan": ("kind",),
+    "trend": ("kind", "area"),
+}
+"""What a tile can show, and by what that can be narrowed down."""
+
+EMPTY: Final = "."
+_LETTERS: Final = re.compile(r"[A-Za-z.]+")
+_MOST: Final = 40
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile: what it shows; of one kind, one area or one zone, if that is given ("")."""
+
+    shows: Shows
+    kind: Kind | Literal[""] = ""
+    area: str = ""
+    zone: str = ""
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What one display shows. In a layout each letter is a cell, and all cells of one letter are one tile.
+
+    `wide` is the layout for displays of 5:2 and wider; without one it is as `layout`.
+    """
+
+    id: str
+    title: Text
+    tiles: dict[str, Tile]
+    layout: tuple[str, ...]
+    wide: tuple[str, ...]
+
+
+def read_screen(table: Table, title: Text, findings: Findings) -> Screen:
+    """Return a screen; mistakes are noted in the table."""
+    tiles = _read_tiles(table.table("tiles"))
+    layout = _read_layout(table, "layout", tiles, findings)
+    wide = _read_layout(table, "wide", tiles, findings) if table.has("wide") else layout
+    return Screen(table.identifier("id"), title, tiles, layout, wide)
+
+
+def check_screens(
+    screens: Iterable[Screen], *, areas: Collection[str], zones: Collection[str], findings: Findings
+) -> None:
+    """Note every area and zone that a tile names and the site does not have."""
+    for index, screen in enumerate(screens):
+        for letter, tile in screen.tiles.items():
+            at = ("screen", index, "tiles", letter)
+            findings.known("area", areas, [(tile.area, (*at, "area"))])
+            findings.known("zone", zones, [(tile.zone, (*at, "zone"))])
+
+
+def overview(title: Text, *, persons: bool, vehicles: bool) -> Screen:
+    """Return the screen of a site whose profile names none."""
+    kind: Kind = "person" if persons else "vehicle"
+    tiles = {
+        "E": Tile("entered", kind),
+        "I": Tile("inside", kind),
+        "F": Tile("flow", kind),
+        "V": Tile("entered", "vehicle"),
+        "R": Tile("ranking"),
+        "M": Tile("plan"),
+        "T": Tile("trend", kind),
+    }
+    figures, beside = "EEEEEIIIIIFFFFVVVV", "FFFVVV"
+    if not (persons and vehicles):
+        del tiles["V"]
+        figures, beside = "EEEEEEIIIIIIFFFFFF", "FFFFFF"
+    layout = 2 * (figures,) + 3 * ("RRRRRRRRRRRMMMMMMM",) + 2 * ("RRRRRRRRRRRTTTTTTT",)
+    wide = tuple(f"{letters}RRRRRRRMMMTTTT" for letters in ("EEEIII", beside))
+    return Screen("overview", title, tiles, layout, wide)
+
+
+def _read_tiles(table: Table) -> dict[str, Tile]:
+    """Read `{ R = "ranking", V = { shows = "entered", kind = "vehicle" } }`."""
+    tiles = {}
+    for letter in table.names():
+        if len(letter) != 1 or not _LETTERS.fullmatch(letter) or letter == EMPTY:
+            table.wrong(letter, "expected one letter from A to Z, as it stands in the layout")
+        value = table.take(letter, f"what the tile shows: one of {', '.join(TILES)}", str, dict)
+        if isinstance(value, dict):
+            tiles[letter] = _read_tile(table.table(letter))
+        elif value in TILES:
+            tiles[letter] = Tile(cast("Shows", value))
+        elif value is not None:
+            table.wrong(letter, f"expected one of {', '.join(TILES)}, found '{value}'")
+    return tiles
+
+
+def _read_tile(table: Table) -> Tile:
+    shows = cast("Shows", table.one_of("shows", tuple(TILES)))
+    given: dict[str, Any] = {}
+    for name in TILES.get(shows, ()):
+        if table.has(name):
+            given[name] = table.one_of(name, ("person", "vehicle")) if name == "kind" else table.identifier(name)
+    table.allow(TILES.get(shows, ()))
+    table.end()
+    return Tile(shows, **given)
+
+
+def _read_layout(table: Table, key: str, tiles: Collection[str], findings: Findings) -> tuple[str, ...]:
+    lines = tuple(line.strip() for line in table.text(key, "lines of letters, a letter for each tile").split())
+    for wrong in _wrong_in(lines, tiles):
+        findings.add(table.at(key), wrong)
+    return lines
+
+
+def _wrong_in(lines: tuple[str, ...], tiles: Collection[str]) -> list[str]:
+    """Return what is wrong with a layout."""
+    width = max(map(len, lines), default=0)
+    short = next((number for number, line in enumerate(lines, 1) if len(line) != width), None)
+    if short is not None:
+        return [f"line {short} has {len(lines[short - 1])} letters; expected {width} in each line"]
+    if width > _MOST or len(lines) > _MOST:
+        return [f"is {width} letters wide and {len(lines)} lines high; expected {_MOST} at most"]
+    letters = set("".join(lines)) - {EMPTY}
+    wrong = [f"'{letter}' is no tile; tiles are {', '.join(tiles)}" for letter in sorted(letters - set(tiles))]
+    wrong += [f"tile '{letter}' is nowhere in it" for letter in tiles if lines and letter not in letters]
+    return wrong + [
+        f"the cells of '{letter}' are no rectangle" for letter in sorted(letters) if not _is_rectangle(lines, letter)
+    ]
+
+
+def _is_rectangle(lines: tuple[str, ...], letter: str) -> bool:
+    cells = [(row, column) for row, line in enumerate(lines) for column, found in enumerate(line) if found == letter]
+    rows, columns = {row for row, _ in cells}, {column for _, column in cells}
+    whole = (max(rows) - min(rows) + 1) * (max(columns) - min(columns) + 1)
+    return len(cells) == whole

@@ -1,0 +1,302 @@
+"""What the store knows of the source topics besides their counts: see `sinks/schema/013_sources.sql`.
+
+Small facts about the present, written seldom and by any worker; the store's clock says which is the newest.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+
+from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
+from sinks.failures import failure
+from sinks.rows import TABLES
+from streams.contract.events import KIND_OF_TOPIC
+from streams.kernels.counts.calendar import SiteDays
+from streams.kernels.counts.site_clock import SiteClock
+from streams.kernels.counts.takeup import AcceptedLoss, Problem
+from streams.sources.brokers import Place
+from streams.sources.progress import Row
+
+_SECONDS: Final = 5.0
+_PROGRESS: Final = TABLES["log_progress"].columns
+
+_OVERVIEW: Final = """
+SELECT
+    s.topic, s.partition, s.incarnation, s.log, s.worker, s.log_begin, p.next_offset, s.log_end, p.received, p.lost,
+    if(p.log = '', NULL, round(dateDiff('millisecond', p.complete_to, now64(3)) / 1000, 1))
+FROM gatepulse.source_partitions AS s
+LEFT JOIN gatepulse.progress AS p ON p.log = s.log
+WHERE s.cluster = %(cluster)s AND s.present = 1
+ORDER BY s.topic, s.partition
+"""
+# Offsets refer to a log without its "+first". What a log passed over it did not count: a gap never has a record.
+_BASE: Final = "replaceRegexpOne({log}, '@?[+][0-9]+(~[0-9]+)?$', '\\\\1')"
+_RECOVER: Final = f"""
+INSERT INTO gatepulse_store.losses
+SELECT l.* REPLACE (l.records + l.recovered - c.counted AS records, c.counted AS recovered)
+FROM (SELECT * FROM gatepulse_store.losses FINAL WHERE records > 0) AS l
+INNER JOIN
+(
+    SELECT
+        lost.id AS id,
+        least(
+            any(lost.records + lost.recovered),
+            max(toUInt64(greatest(
+                toInt64(least(p.next_offset, lost.after)) - toInt64(greatest(p.first_offset, lost.first))
+                    - toInt64(p.lost),
+                0
+            )))
+        ) AS counted
+    FROM (SELECT * FROM gatepulse_store.losses FINAL WHERE records > 0 AND problem != 'offset-gap') AS lost
+    INNER JOIN (SELECT * FROM gatepulse_store.log_progress FINAL) AS p
+        ON p.topic = lost.topic AND p.partition = lost.partition
+        AND {_BASE.format(log="p.log")} = {_BASE.format(log="lost.log")}
+    GROUP BY lost.id
+) AS c ON c.id = l.id
+WHERE c.counted > l.recovered
+"""  # noqa: S608  # our names
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionNote:
+    """A partition of a topic as the brokers had it; `since` (ms): when this incarnation was first seen."""
+
+    topic: str
+    partition: int
+    incarnation: str
+    begin: int
+    end: int
+    present: bool
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemNote:
+    """What stands in the way of a partition, or with partition -1 of a whole topic; `since` in ms."""
+
+    topic: str
+    partition: int
+    problem: Problem
+    log: str
+    first: int
+    after: int
+    since: int
+
+    @property
+    def key(self) -> "ProblemKey":
+        """Name the problem, as long as it lasts."""
+        return self.topic, self.partition, self.problem
+
+
+ProblemKey = tuple[str, int, Problem]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Records that will never be counted: offsets [first, after) of a log, arrived between two moments (ms)."""
+
+    topic: str
+    partition: int
+    log: str
+    problem: str
+    first: int
+    after: int
+    records: int
+    from_ts: int
+    to_ts: int
+    accepted_at: int
+    actor: str
+    reason: str
+
+    @property
+    def id(self) -> str:
+        """Name the loss: accepted twice it is the same one."""
+        return f"{self.log}:{self.first}-{self.after}"
+
+
+@dataclass(frozen=True, slots=True)
+class SiteTime:
+    """What the site's clock shows at a real time, and which of its days that is."""
+
+    days: SiteDays
+    clock: SiteClock
+
+    def concerned(self, loss: Loss) -> Row:
+        """Return the columns that say which figures a loss concerns: those of a kind (of any: ""), of these days.
+
+        An event is at most as late as its record. It may be earlier: what a device kept back belongs to an earlier day.
+        """
+        begin, end = self.clock.now(loss.from_ts), self.clock.now(max(loss.from_ts, loss.to_ts))
+        return {
+            "kind": KIND_OF_TOPIC.get(loss.topic, ""),
+            "site_from": _time(begin), "site_to": _time(end),
+            "from_day": self.days.day(begin), "to_day": self.days.day(end),
+        }  # fmt: skip
+
+
+class Notes:
+    """Reads and writes these facts for one cluster; any thread may call. All raise StoreError."""
+
+    def __init__(self, address: StoreAddress, cluster: str, worker: str, site_time: SiteTime) -> None:
+        """Connect on first use."""
+        self.cluster, self.worker, self.site_time = cluster, worker, site_time
+        self._reader = ClickHouseReader(address, seconds=_SECONDS)
+        self._writer = connect(address, seconds=_SECONDS, async_insert=0)  # its reply means that the rows are stored
+        self._one_at_a_time = threading.Lock()
+
+    def progress(self) -> Mapping[Place, Sequence[Row]]:
+        """Return the stored rows of progress of all logs, by topic and partition."""
+        columns = ", ".join(f"toUnixTimestamp64Milli({name})" if name == "complete_to" else name for name in _PROGRESS)
+        rows = self._reader.query(f"SELECT {columns} FROM gatepulse_store.log_progress FINAL")  # noqa: S608  # ours
+        found: dict[Place, list[Row]] = defaultdict(list)
+        for row in (dict(zip(_PROGRESS, values, strict=True)) for values in rows):
+            found[row["topic"], row["partition"]].append(row)
+        return found
+
+    def accepted(self) -> Sequence[AcceptedLoss]:
+        """Return every loss that was accepted."""
+        rows = self._reader.query("SELECT log, first, after, problem FROM gatepulse.losses")
+        return [AcceptedLoss(*row) for row in rows]
+
+    def partitions(self) -> Sequence[PartitionNote]:
+        """Return every partition of every incarnation that was ever seen."""
+        rows = self._reader.query(
+            "SELECT topic, partition, incarnation, log_begin, log_end, present, toUnixTimestamp64Milli(since)"
+            " FROM gatepulse_store.source_partitions FINAL WHERE cluster = %(cluster)s",
+            {"cluster": self.cluster},
+        )
+        return [
+            PartitionNote(topic, partition, incarnation, begin, end, present=bool(present), since=since)
+            for topic, partition, incarnation, begin, end, present, since in rows
+        ]
+
+    def problems(self) -> Sequence[ProblemNote]:
+        """Return what stands in the way now."""
+        rows = self._reader.query(
+            "SELECT topic, partition, problem, log, first, after, toUnixTimestamp64Milli(since)"
+            " FROM gatepulse.source_problems WHERE cluster = %(cluster)s",
+            {"cluster": self.cluster},
+        )
+        # A worker of another version may know others.
+        return [ProblemNote(row[0], row[1], Problem(row[2]), *row[3:]) for row in rows if row[2] in frozenset(Problem)]
+
+    def losses(self) -> Sequence[Row]:
+        """Return every loss, the newest first."""
+        names = (
+            "topic", "partition", "log", "problem", "first", "after", "records", "actor", "reason", "accepted_at",
+            "kind", "from_day", "to_day", "recovered",
+        )  # fmt: skip
+        rows = self._reader.query(
+            f"SELECT {', '.join(names)} FROM gatepulse.losses WHERE cluster = %(cluster)s"  # noqa: S608  # ours
+            " ORDER BY accepted_at DESC",
+            {"cluster": self.cluster},
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def note_recovered(self) -> None:
+        """Note of losses how many of their records were counted after all, by the largest of the logs that did."""
+        self._reader.query(_RECOVER)
+
+    def overview(self) -> Sequence[Row]:
+        """Return the partitions that the brokers have, with what is read of each; age_seconds by the store's clock."""
+        names = (
+            "topic", "partition", "incarnation", "log", "worker", "log_begin", "next_offset", "log_end", "received",
+            "lost", "age_seconds",
+        )  # fmt: skip
+        rows = self._reader.query(_OVERVIEW, {"cluster": self.cluster})
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def note_partitions(self, notes: Sequence[PartitionNote]) -> None:
+        """Note partitions as they are now."""
+        self._insert(
+            "source_partitions",
+            [
+                {
+                    "cluster": self.cluster, "topic": each.topic, "partition": each.partition,
+                    "incarnation": each.incarnation, "log_begin": each.begin, "log_end": each.end,
+                    "present": int(each.present), "since": _time(each.since),
+                }
+                for each in notes
+            ],
+        )  # fmt: skip
+
+    def note_readers(self, logs: Mapping[Place, str]) -> None:
+        """Note which log of each partition this worker reads from now on."""
+        self._insert(
+            "source_readers",
+            [
+                {"cluster": self.cluster, "topic": topic, "partition": number, "log": log, "worker": self.worker}
+                for (topic, number), log in logs.items()
+            ],
+        )
+
+    def note_problems(self, notes: Sequence[ProblemNote], *, resolved: bool) -> None:
+        """Note what stands in the way, or no longer does."""
+        self._insert(
+            "source_problems",
+            [
+                {
+                    "cluster": self.cluster, "topic": each.topic, "partition": each.partition,
+                    "problem": each.problem.value, "log": each.log, "first": each.first, "after": each.after,
+                    "since": _time(each.since), "worker": self.worker, "resolved": int(resolved),
+                }
+                for each in notes
+            ],
+        )  # fmt: skip
+
+    def note_losses(self, losses: Sequence[Loss]) -> None:
+        """Note losses; each once, however often it is noted."""
+        self._insert(
+            "losses",
+            [
+                {
+                    "id": each.id, "cluster": self.cluster, "topic": each.topic, "partition": each.partition,
+                    "log": each.log, "problem": each.problem, "first": each.first, "after": each.after,
+                    "records": each.records, "from_ts": _time(each.from_ts), "to_ts": _time(each.to_ts),
+                    "accepted_at": _time(each.accepted_at), "actor": each.actor, "reason": each.reason,
+                    **self.site_time.concerned(each),
+                }
+                for each in losses
+            ],
+        )  # fmt: skip
+
+    def note_unread(self, notes: Sequence[PartitionNote], logs: Sequence[str]) -> None:
+        """Note that nothing of these partitions is stored yet, under the names that their logs will have."""
+        nothing = dict.fromkeys(_PROGRESS, 0) | {"cluster": self.cluster, "worker": ""}
+        rows = [
+            {**nothing, "log": log, "topic": note.topic, "partition": note.partition, "complete_to": _time(note.since)}
+            for note, log in zip(notes, logs, strict=True)
+        ]
+        self._insert("log_progress", rows)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._reader.close()
+        with self._one_at_a_time:
+            self._writer.disconnect()
+
+    def __enter__(self) -> Self:
+        """Return itself; closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def _insert(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        if not rows:
+            return
+        names = ", ".join(rows[0])
+        with self._one_at_a_time:
+            try:
+                self._writer.execute(f"INSERT INTO gatepulse_store.{table} ({names}) VALUES", list(rows))
+            except Exception as error:
+                self._writer.disconnect()
+                raise failure(table, error) from error
+
+
+def _time(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, tz=UTC)

@@ -1,0 +1,274 @@
+"""Faust's agents: they hand what Kafka brings to `counting` and end the process on anything unexpected.
+
+An exception inside a Faust agent would acknowledge the event and go on without it. A process that ends instead is
+started again and takes up at its checkpoint. Read `app` next.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, Final, cast
+
+import faust
+import msgspec
+import structlog
+from faust.types import TP, StreamT
+
+from streams.contract.events import Reason, Rejected, Topic
+from streams.contract.topics import SOURCES
+from streams.kernels.alarms.log import AlarmLog
+from streams.kernels.counts.batch import Rejection
+from streams.kernels.counts.entrance_totals import entrance_totals
+from streams.kernels.counts.partition_log import HoleError, LogName
+from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.site_totals import EntranceTotals, Venue
+from streams.kernels.counts.snapshot import Plain
+from streams.kernels.counts.takeup import AcceptedLoss, Blocked, missing_records
+from streams.sources.brokers import BrokersError
+from streams.worker.alarm_inputs import Send, Teller
+from streams.worker.checkpoint import SnapshotTable, key_of, pack, unpack
+from streams.worker.consumer import CoalescingConsumer, JoinedValue, Offsets
+from streams.worker.counting import Counting, Start
+from streams.worker.process_ends import EndProcess
+from streams.worker.settling import Settling
+from streams.worker.takeup import Assigned, Surroundings, TakeUp, Verdict
+from streams.worker.unreadable import Unreadable
+
+log = structlog.get_logger()
+RESTATE_SECONDS: Final = 10.0
+_TRIES: Final = 5
+_AGAIN_SECONDS: Final = 1.0
+_encode = msgspec.json.Encoder().encode
+
+
+class KafkaOutlet:
+    """A topic's way back to Kafka; see counting.Outlet."""
+
+    def __init__(self, app: faust.App, topic: str, table: SnapshotTable, offsets: Offsets) -> None:
+        self.app, self.topic, self.table, self.offsets = app, topic, table, offsets
+        self._rejected = app.topic(Topic.REJECTED, key_type=bytes, value_type=bytes, value_serializer="raw")
+        self._parked = app.topic(Topic.PARKED, key_type=bytes, value_type=bytes, value_serializer="raw")
+        self._totals = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, value_serializer="raw")
+        self._alarms = app.topic(Topic.ALARMS, key_type=bytes, value_type=bytes, value_serializer="raw")
+        self._said_all: dict[LogName, float] = {}  # monotonic seconds
+
+    async def reject(self, log: LogName, rejections: Sequence[Rejection]) -> None:  # noqa: D102  # see Outlet
+        key = f"{log.topic}-{log.partition}".encode()
+        await self._sent([self._rejected.send_soon(key=key, value=_rejected(log, each)) for each in rejections])
+
+    async def announce(self, logs: Sequence[Any]) -> None:  # noqa: D102
+        passages = [log for log in logs if isinstance(log, PassageLog)]
+        figures = [each for log in passages for each in entrance_totals(log, everything=self._is_due(log))]
+        await self._sent([self._totals.send_soon(key=each.entrance.encode(), value=_encode(each)) for each in figures])
+        changes = [each for log in logs if isinstance(log, AlarmLog) for each in log.take_changes()]
+        await self._sent([self._alarms.send_soon(key=each.episode.encode(), value=_encode(each)) for each in changes])
+
+    def _is_due(self, log: PassageLog) -> bool:
+        """Tell whether all of a log is to be said again: who follows the totals may have begun anew meanwhile."""
+        now = time.monotonic()
+        due = now - self._said_all.get(log.name, -RESTATE_SECONDS) >= RESTATE_SECONDS
+        if due:
+            self._said_all[log.name] = now
+        return due
+
+    async def keep(self, snapshots: Mapping[int, Plain]) -> None:  # noqa: D102
+        await self._sent(
+            [
+                self.table.send_changelog(partition, key_of(partition), pack(plain))
+                for partition, plain in snapshots.items()
+            ]
+        )
+
+    async def park(self, records: Mapping[str, bytes]) -> None:  # noqa: D102
+        for name, value in records.items():  # one after the other: each may be megabytes
+            await self._sent([self._parked.send_soon(key=name.encode(), value=value)])
+
+    def release(self, partition: int, offset: int) -> None:  # noqa: D102
+        self.offsets.release(TP(self.topic, partition), offset)
+
+    def caught_up_at(self, partition: int, next_offset: int) -> int | None:  # noqa: D102
+        tp = TP(self.topic, partition)
+        consumer = cast("CoalescingConsumer", self.app.consumer)
+        return consumer.caught_up_at(tp, next_offset) if tp in consumer.assignment() else None
+
+    async def _sent(self, futures: Sequence[Awaitable[Any]]) -> None:
+        """Wait for the broker's word on each: Faust only logs a failed delivery."""
+        if futures:
+            await asyncio.gather(*futures)
+
+
+def _rejected(log: LogName, rejection: Rejection) -> bytes:
+    position = rejection.position
+    return _encode(
+        Rejected(
+            topic=log.topic,
+            partition=log.partition,
+            offset=position.offset,
+            line=position.line,
+            at=position.arrived,
+            reason=Reason(rejection.reason),
+            detail=rejection.detail,
+            sha256=rejection.sha256,
+            first_bytes=rejection.first_bytes,
+        )
+    )
+
+
+def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess, brokers: Surroundings) -> None:
+    """Attach an agent that hands the joined messages of a source topic to its counting.
+
+    Where offsets are missing that the brokers do not have either, the partition is read no further; where they have
+    them, they were lost on the way, and the process ends.
+    """
+    topic = app.topic(counting.topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+    async def count(stream: StreamT[bytes]) -> None:
+        async for event in stream.events():
+            message = event.message
+            try:
+                value = cast("JoinedValue", message.value)
+                if message.generation_id == app.consumer_generation_id:
+                    generation = counting.generation
+                    try:
+                        await counting.apply(message.partition, value.records, generation=generation)
+                    except HoleError as hole:
+                        await _settle(counting, hole, brokers)
+                        await counting.apply(message.partition, value.records, generation=generation)
+            except Exception as error:  # noqa: BLE001  # whatever it is, going on would lose the event
+                end(error)
+
+    app.agent(topic, name=f"count.{counting.topic}", concurrency=1)(count)
+
+
+async def _settle(counting: Counting[Any], hole: HoleError, brokers: Surroundings) -> None:
+    """Block a partition, or pass over what is missing where nothing is counted; raise where the brokers have it."""
+    place, generation = (hole.log.topic, hole.log.partition), counting.generation
+    found = await asyncio.to_thread(brokers.record_at, place, hole.expected)
+    if found is None or found[0] != hole.got:
+        raise hole
+    if counting.topic in SOURCES:
+        state = (await asyncio.to_thread(brokers.look, [hole.log.topic])).get(hole.log.topic)
+        begin = 0 if state is None else state.begin.get(hole.log.partition, 0)
+        counting.block(missing_records(hole.log, hole.expected, hole.got, begin=begin), generation=generation)
+    else:
+        counting.accept(hole.log.partition, AcceptedLoss(str(hole.log), hole.expected, hole.got))
+        log.warning("records are missing", log=str(hole.log), first=hole.expected, after=hole.got)
+
+
+def tell_alarms(app: faust.App, teller: Teller, *, end: EndProcess) -> None:
+    """Attach the tasks that tell the alarms what this worker's logs have counted, and what is inside."""
+    topic = app.topic(Topic.ALARM_INPUTS, key_type=bytes, value_type=bytes, value_serializer="raw")
+
+    async def send(value: bytes) -> None:
+        await topic.send_soon(key=b"", value=value, partition=0)
+
+    def for_ever(say: Callable[[Send], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        async def told() -> None:
+            try:
+                await say(send)
+            except Exception as error:  # noqa: BLE001  # without it alarms would be silent
+                end(error)
+
+        return told
+
+    app.task(for_ever(teller.tell))
+    app.task(for_ever(teller.read))
+
+
+def settle(app: faust.App, settling: Settling, judges: Callable[[], bool], *, end: EndProcess) -> None:
+    """Attach the task that retracts what was counted through several logs; it restates the totals of entrances."""
+    topic = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, value_serializer="raw")
+
+    async def announce(totals: Sequence[EntranceTotals]) -> None:
+        await asyncio.gather(*(topic.send_soon(key=each.entrance.encode(), value=_encode(each)) for each in totals))
+
+    async def settled() -> None:
+        try:
+            await settling.run(judges, announce)
+        except Exception as error:  # noqa: BLE001  # without it figures would stay too high
+            end(error)
+
+    app.task(settled)
+
+
+def watch_venue(app: faust.App, venue: Venue, unreadable: Unreadable) -> None:
+    """Attach an agent that follows the totals of all logs; what cannot be read in them is passed over, and counted."""
+    topic = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+    decode = msgspec.json.Decoder(EntranceTotals).decode
+
+    async def follow(stream: StreamT[bytes]) -> None:
+        async for value in stream:
+            try:
+                venue.update(decode(value))
+            except Exception as error:  # noqa: BLE001  # a figure is said again within seconds
+                unreadable.note(Topic.TOTALS.value, error)
+
+    app.agent(topic, name="venue", concurrency=1)(follow)
+
+
+def take_up_on_assignment(
+    app: faust.App,
+    countings: Sequence[tuple[Counting[Any], SnapshotTable]],
+    offsets: Offsets,
+    take_up: TakeUp,
+    *,
+    end: EndProcess,
+) -> None:
+    """Restore every log from its snapshot whenever Faust has recovered its tables.
+
+    Flow is stopped first. Faust resumes the source partitions before it seeks them, and clears the agents' queues
+    afterwards; whatever was fetched in between would be lost.
+    """
+
+    async def restore(*_: object, **__: object) -> None:
+        try:
+            app.consumer.stop_flow()
+            offsets.restart(await _starts(app, countings, take_up))
+        except Exception as error:  # noqa: BLE001  # without its logs a worker must not go on
+            end(error)
+
+    app.on_rebalance_complete.connect(restore, weak=False)
+
+
+async def _starts(
+    app: faust.App, countings: Sequence[tuple[Counting[Any], SnapshotTable]], take_up: TakeUp
+) -> dict[TP, int]:
+    mine = app.consumer.assignment()
+    assigned = [
+        _assigned(tp, table, mine) for counting, table in countings for tp in sorted(mine) if tp.topic == counting.topic
+    ]
+    verdicts = await _decided(take_up, assigned)
+    starts: dict[TP, int] = {}
+    for counting, _ in countings:
+        own = [verdict for each, verdict in zip(assigned, verdicts, strict=True) if each.topic == counting.topic]
+        blocked = {each.log.partition: each for each in own if isinstance(each, Blocked)}
+        begun = counting.assign([each for each in own if isinstance(each, Start)], blocked)
+        starts |= {TP(counting.topic, partition): at for partition, at in begun.items()}
+        log.info("logs taken up", topic=counting.topic, offsets=begun)
+    return starts
+
+
+async def _decided(take_up: TakeUp, assigned: Sequence[Assigned]) -> list[Verdict]:
+    """Decide how partitions are read on; brokers that do not answer are asked again for some seconds."""
+    for _ in range(_TRIES):
+        try:
+            return await asyncio.to_thread(take_up.decide, assigned)
+        except BrokersError as error:
+            log.warning("brokers are asked again where their logs are", reason=str(error))
+            await asyncio.sleep(_AGAIN_SECONDS)
+    return await asyncio.to_thread(take_up.decide, assigned)
+
+
+def _assigned(tp: TP, table: SnapshotTable, mine: AbstractSet[TP]) -> Assigned:
+    value = table.data.get(key_of(tp.partition))
+    apart = TP(table.changelog_topic.get_topic_name(), tp.partition) not in mine
+    lost = table.unreadable_after(tp.partition)
+    if lost:
+        log.error(
+            "a snapshot cannot be loaded; what it had counted is counted again",
+            topic=tp.topic,
+            partition=tp.partition,
+            older=value is not None,
+        )
+    return Assigned(tp.topic, tp.partition, unpack(value) if value else None, apart, lost)

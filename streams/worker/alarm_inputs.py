@@ -1,0 +1,160 @@
+"""What alarms need around their kernel: the site as they see it, their log's records, and what a worker tells them.
+
+Each worker tells the topic `alarm.inputs` what its logs of passages have counted, whether the store is there or not;
+the worker that has this topic judges. Read `kernels.alarms` first.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import msgspec
+import structlog
+
+from sinks.sink import StoreError
+from streams.contract.codec import Records
+from streams.contract.events import Reason
+from streams.kernels.alarms.inputs import AlarmInput, Inside, LogFlow, Reading, SourceProblem
+from streams.kernels.alarms.log import AlarmBatch
+from streams.kernels.counts.batch import UNPROCESSABLE, Position, Rejection
+from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.site_clock import SiteClock
+from streams.worker.counting import Counting
+from streams.worker.metrics import CountedLog, Occupancy
+
+log = structlog.get_logger()
+
+TELL_SECONDS: Final = 0.25
+_READ_SECONDS: Final = 1.0
+MOST_CELLS: Final = 8000
+"""Of one line: some 100 kB, far below what a topic takes."""
+Send = Callable[[bytes], Awaitable[None]]
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(AlarmInput).decode
+
+
+def read_inputs(records: Records) -> AlarmBatch:
+    """Decode the lines of alarm inputs; what cannot be read is rejected, since nobody but gatepulse writes them."""
+    inputs: list[tuple[int, int, AlarmInput]] = []
+    rejections: list[Rejection] = []
+    lines = iter(records.value.split(b"\n"))
+    columns = (records.offset, records.arrived, records.lines)
+    for offset, arrived, count in zip(*(each.tolist() for each in columns), strict=True):
+        for number in range(count):
+            line = next(lines)
+            if not line:
+                continue  # nobody writes one: it was blanked out
+            try:
+                inputs.append((offset, arrived, _decode(line)))
+            except msgspec.MsgspecError as error:
+                reason = Reason.WRONG_SHAPE.value
+                rejections.append(
+                    Rejection.of(line, Position(offset, number, arrived), reason=reason, detail=str(error))
+                )
+    return AlarmBatch(records.first, records.after, inputs, rejections)
+
+
+def flow_of(passages: PassageLog, complete_to: int) -> LogFlow:
+    """Return what a log has counted since the last time; it is complete up to a moment (ms of site time)."""
+    cells, lanes = passages.live.take(passages.entrances, passages.live_rules.grace)
+    missing = {entrance: n for entrance, n in passages.missing().items() if n}
+    return LogFlow(str(passages.name), passages.kind, passages.next_offset, complete_to, cells, lanes, missing)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the store says of entrances: events missing over all logs, and conflicts of the last hour; 0 is left out."""
+
+    missing: Mapping[str, int]
+    conflicts: Mapping[str, int]
+
+
+class Teller:
+    """Tells the alarms what this worker's logs have counted, and, if it is the one that judges, what is inside."""
+
+    def __init__(
+        self,
+        countings: Sequence[Counting[PassageLog]],
+        *,
+        clock: SiteClock,
+        judges: Callable[[], bool],
+        inside: Callable[[], Occupancy],
+        facts: Callable[[], Facts | None] = lambda: Facts({}, {}),
+        logs: Callable[[], Sequence[CountedLog]] = list,
+    ) -> None:
+        """Tell what `countings` count, and of all `logs` how many lines were set aside."""
+        self.logs = logs
+        self._unable: Counter[str] = Counter()
+        self.countings, self.clock, self.judges, self.inside, self.facts = countings, clock, judges, inside, facts
+
+    async def tell(self, send: Send) -> None:
+        """Tell for ever what is counted; `send` returns once the broker has it."""
+        while True:
+            await asyncio.sleep(TELL_SECONDS)
+            for said in self.news():
+                await send(_encode(said))
+
+    async def read(self, send: Send) -> None:
+        """Tell for ever what is inside; on its own, since a store that is slow must not hold up what is counted."""
+        while True:
+            await asyncio.sleep(_READ_SECONDS)
+            if self.judges():
+                await self._tell_inside(send)
+
+    def news(self) -> Iterator[AlarmInput]:
+        """Return what has changed since the last time, in lines that are not too long.
+
+        Nothing claims to be complete before all of it is told: a second that is judged meanwhile would lack the rest.
+        """
+        flows = [flow for counting in self.countings for flow in self._flows(counting)]
+        if sum(len(flow.columns) for flow in flows) > MOST_CELLS:
+            for flow in flows:
+                yield from (AlarmInput(flows=[part]) for part in _parts(flow))
+            flows = [replace(flow, cells=flow.columns.part(0, 0)) for flow in flows]
+        unprocessable = self._unprocessable()
+        if flows or unprocessable:
+            yield AlarmInput(flows=flows, unprocessable=unprocessable)
+
+    def _unprocessable(self) -> dict[str, int]:
+        """Count the lines that were set aside, by log; what of a log cannot be published counts as one more."""
+        found = {str(each.name): each.tally.rejected.get(UNPROCESSABLE, 0) for each in self.logs()}
+        return {name: n + self._unable[name] for name, n in found.items() if n + self._unable[name]}
+
+    def _flows(self, counting: Counting[PassageLog]) -> Iterator[LogFlow]:
+        for passages, complete_to in counting.standing():
+            try:
+                flow = flow_of(passages, self.clock.now(complete_to) if complete_to else 0)
+            except Exception:  # counting goes on, and alarms do not wait for this log for long
+                if not self._unable[str(passages.name)]:
+                    log.exception("alarm inputs of a log cannot be published", log=str(passages.name))
+                self._unable[str(passages.name)] = 1
+                continue
+            if len(flow.columns) or flow.lanes or complete_to:
+                yield flow
+
+    async def _tell_inside(self, send: Send) -> None:
+        at = self.clock.now(int(time.time() * 1000))
+        try:
+            occupancy = await asyncio.to_thread(self.inside)
+        except StoreError as error:
+            log.warning("the store cannot be asked what is inside", reason=str(error))
+            return
+        facts = self.facts()
+        if facts is None:
+            return
+        inside = [
+            Inside(area, kind, n, occupancy.capacity.get((area, kind))) for (area, kind), n in occupancy.inside.items()
+        ]
+        problems = [SourceProblem(where, what, self.clock.now(since)) for where, what, since in occupancy.problems]
+        if inside or problems:
+            missing, conflicts = facts.missing, facts.conflicts
+            await send(_encode(AlarmInput(readings=[Reading(at, inside, dict(missing), dict(conflicts), problems)])))
+
+
+def _parts(flow: LogFlow) -> Iterator[LogFlow]:
+    """Cut the cells of a flow into parts, none of which claims to be complete."""
+    for start in range(0, len(flow.columns), MOST_CELLS):
+        yield replace(flow, complete_to=0, cells=flow.columns.part(start, start + MOST_CELLS), lanes=[])

@@ -1,0 +1,79 @@
+"""Everything that follows from counting some records, made and thrown away: to see whether it can be made at all.
+
+It is what `isolation` rehearses: state and snapshot, rows in the store's own form, totals, alarm inputs. Next:
+`counting`.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from sinks.columns import types_of
+from sinks.native import prove
+from sinks.sink import merged
+from streams.contract.topics import LARGEST_SNAPSHOT
+from streams.kernels.alarms.inputs import AlarmInput
+from streams.kernels.alarms.log import AlarmLog
+from streams.kernels.counts.entrance_totals import entrance_totals
+from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.rows import rejection_rows
+from streams.kernels.counts.site_totals import EntranceTotals
+from streams.kernels.counts.snapshot import Plain
+from streams.worker.alarm_inputs import flow_of
+from streams.worker.checkpoint import pack, unpack
+from streams.worker.counting import Trade
+from streams.worker.isolation import Piece, Rehearse, StateFullError, rejecting
+
+_ROOM: Final = 4096
+"""Bytes for what a record and a request have besides the snapshot."""
+_encode = msgspec.json.Encoder().encode
+_decode_input = msgspec.json.Decoder(AlarmInput).decode
+_decode_totals = msgspec.json.Decoder(EntranceTotals).decode
+
+
+class Alone(Protocol):
+    """Lets a rehearsal run where it can do no harm; see apart.apart."""
+
+    def __call__(self, rehearse: Rehearse, /, *, state_bytes: int) -> Rehearse:
+        """Return the rehearsal that does."""
+
+
+def rehearsal(trade: Trade[Any], *, alone: Alone | None = None) -> Callable[[LogName, Plain], Rehearse]:
+    """Return what rehearses records of a log of this trade, from a state on; `alone`: in a process of its own."""
+
+    def begun(name: LogName, plain: Plain) -> Rehearse:
+        state = pack(plain)
+
+        def rehearse(piece: Piece) -> None:
+            log = trade.thaw(unpack(state), name)
+            batch = rejecting(trade.read(piece.records), piece.rejections)
+            log.apply(batch)
+            trade.times(batch)
+            frozen = pack(trade.freeze(log))
+            size = len(frozen)
+            if size > LARGEST_SNAPSHOT - _ROOM:
+                raise StateFullError(f"{name}: the snapshot takes {size} bytes, at most {LARGEST_SNAPSHOT - _ROOM}")
+            carry_out(log)
+            trade.thaw(unpack(frozen), name)  # what no start can take up again would end every one of them
+
+        return rehearse if alone is None else alone(rehearse, state_bytes=len(state))
+
+    return begun
+
+
+def carry_out(log: Any) -> None:  # noqa: ANN401  # a log of any trade
+    """Make all that leaves a log at a flush; the log is not to be used any more. Raises whatever goes wrong."""
+    blocks, rejections = log.take(), log.take_rejections()
+    if rejections:
+        blocks.append(rejection_rows(log.name, rejections))
+    for block in merged(blocks):
+        prove(block, types_of(block.table))
+    if isinstance(log, PassageLog):
+        for totals in entrance_totals(log, everything=True):
+            _decode_totals(_encode(totals))
+        _decode_input(_encode(AlarmInput(flows=[flow_of(log, 0)])))
+    if isinstance(log, AlarmLog):
+        for change in log.take_changes():
+            _encode(change)

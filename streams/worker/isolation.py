@@ -1,0 +1,168 @@
+"""Finds the lines on which our own code fails, whatever the defect is, so that everything else is counted; pure.
+
+A **rehearsal** counts records on a copy of a log's state, with all that follows from it, and raises what the code
+raises. Lines are blanked out until none does: a blank line is no event, and the others keep their numbers. Lines are
+looked at in the order of the log, each on top of those before it that can be counted. Read `counting` next.
+"""
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import numpy as np
+
+from streams.contract.codec import Records, positions
+from streams.kernels.counts.batch import UNPROCESSABLE, Lines, Rejection
+from streams.kernels.counts.partition_log import HoleError
+
+PIECE_LINES: Final = 64
+"""Lines that are counted together where lines are being isolated, unless a single record has more."""
+MOST_ALONE: Final = 64
+"""Lines of one piece that are isolated one by one. Of a piece with more of them the rest is isolated as a whole."""
+CAUTION_OFFSETS: Final = 1 << 14
+"""Offsets behind an isolated line for which the log is rehearsed: such lines come in rows."""
+_NO_DEFECT: Final = (MemoryError, HoleError)
+"""Errors that say nothing of a line."""
+
+
+class StateFullError(ValueError):
+    """A log's state has no room for these lines: its snapshot would be larger than its topic takes."""
+
+
+class RehearsalError(RuntimeError):
+    """A rehearsal apart did not come to its end: what went wrong there, in a word."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Records, some lines of which may be blanked out, and a rejection for each of those lines."""
+
+    records: Records
+    rejections: list[Rejection] = field(default_factory=list)
+
+
+Rehearse = Callable[[Piece], None]
+"""Count a piece on a copy of the state that a log has at the moment; raise what the code raises."""
+
+B = TypeVar("B")
+
+
+def isolate(records: Records, rehearse: Rehearse) -> Piece:
+    """Blank out the lines that cannot be counted; return what can be counted then, with a rejection of each of them.
+
+    Raises what the code raises where blanking all lines does not help: then no line is to blame.
+    """
+    try:
+        rehearse(Piece(records))
+    except _NO_DEFECT:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is: it is looked for below
+        failed, search = error, _Search(records, rehearse)
+    else:
+        return Piece(records)
+    search.check_that_lines_are_to_blame()
+    if isinstance(failed, StateFullError):  # each look at such a state takes long
+        search.all_fail(failed)
+    else:
+        search.go_through(0, len(search.lines))
+    piece = search.piece()
+    rehearse(piece)
+    return piece
+
+
+def pieces(records: Records, most_lines: int = PIECE_LINES) -> Iterator[Records]:
+    """Cut records into parts of so many lines, or of one record that has more."""
+    lines = records.value.split(b"\n")
+    ends = np.cumsum(records.lines)
+    first = 0
+    while first < len(records.offset):
+        begun = int(ends[first - 1]) if first else 0
+        after = max(first + 1, int(np.searchsorted(ends, begun + most_lines, side="right")))
+        value = b"\n".join(lines[begun : int(ends[after - 1])])
+        part = slice(first, after)
+        yield Records(value, records.offset[part], records.arrived[part], records.lines[part])
+        first = after
+
+
+def rejecting(batch: B, rejections: Sequence[Rejection]) -> B:
+    """Add rejections of lines that were blanked out to what was read of the others, as lines that were received."""
+    if not rejections:
+        return batch
+    read: Any = batch
+    both = sorted([*read.rejections, *rejections], key=lambda each: (each.position.offset, each.position.line))
+    changed: dict[str, Any] = {"rejections": both}
+    if hasattr(batch, "lines"):
+        lines: Lines = read.lines
+        places = np.searchsorted(lines.record, [each.position.offset for each in rejections])
+        changed["lines"] = Lines(lines.record, lines.count + np.bincount(places, minlength=len(lines.record)))
+    answer: B = dataclasses.replace(read, **changed)
+    return answer
+
+
+def kind_of(error: Exception) -> str:
+    """Name the kind of an error, without anything of what it is about."""
+    return error.kind if isinstance(error, RehearsalError) else type(error).__name__
+
+
+class _Search:
+    """The search through the lines of one piece: which cannot be counted, and why."""
+
+    def __init__(self, records: Records, rehearse: Rehearse) -> None:
+        self.records, self.rehearse = records, rehearse
+        self.lines = records.value.split(b"\n")
+        self.why: dict[int, str] = {}
+
+    def check_that_lines_are_to_blame(self) -> None:
+        """Raise what is raised without any line."""
+        self.rehearse(Piece(self._blanked(range(len(self.lines)))))
+
+    def all_fail(self, error: Exception) -> None:
+        """Blame every line."""
+        self.why = dict.fromkeys((row for row, line in enumerate(self.lines) if line.strip()), type(error).__name__)
+
+    def go_through(self, start: int, end: int) -> None:
+        """Look at the lines from one up to before another; those before them have been looked at."""
+        error = self._failure(end)
+        if error is not None and end - start == 1:
+            error = self._failure(end)  # once more: a fluke must not cost an event
+        if error is None:
+            return
+        if end - start == 1 or len(self.why) >= MOST_ALONE:
+            self.why |= dict.fromkeys(range(start, end), kind_of(error))
+            return
+        middle = (start + end) // 2
+        self.go_through(start, middle)
+        self.go_through(middle, end)
+
+    def piece(self) -> Piece:
+        """Return the records without what was found, and a rejection of each."""
+        places = positions(self.records)
+        rejections = [
+            Rejection.of(
+                self.lines[row],
+                places[row],
+                reason=UNPROCESSABLE,
+                detail=f"gatepulse itself fails on this line ({kind}); it is set aside, and all others are counted",
+            )
+            for row, kind in sorted(self.why.items())
+        ]
+        return Piece(self._blanked(self.why), rejections)
+
+    def _failure(self, end: int) -> Exception | None:
+        """Tell what is raised by the lines before one, without those found; None if nothing is."""
+        try:
+            self.rehearse(Piece(self._blanked({*self.why, *range(end, len(self.lines))})))
+        except _NO_DEFECT:
+            raise
+        except Exception as error:  # noqa: BLE001  # this is what is looked for
+            return error
+        return None
+
+    def _blanked(self, rows: Collection[int]) -> Records:
+        shown = [b"" if row in rows else line for row, line in enumerate(self.lines)]
+        return dataclasses.replace(self.records, value=b"\n".join(shown))

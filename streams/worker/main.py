@@ -1,0 +1,247 @@
+"""One worker process: `gatepulse worker`, or `faust -A streams.worker.main worker`; the last module to read."""
+
+import asyncio
+import fcntl
+import gc
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import IO, Any, cast
+
+import faust
+import structlog
+import uvloop
+from prometheus_client import CollectorRegistry, start_http_server
+
+from sinks.clickhouse import ClickHouseReader, ClickHouseSink
+from streams.connections import addresses, cluster_name
+from streams.contract import topics
+from streams.contract.events import Topic
+from streams.kernels.counts.columns import Block
+from streams.logging import configure_logging, said_of
+from streams.settings import Settings, load_settings
+from streams.site.kernel_views import place_of, times_of
+from streams.site.model import Site
+from streams.site.reader import load_site
+from streams.sources.brokers import Brokers
+from streams.sources.notes import Notes, SiteTime
+from streams.worker.app import Parts, create_app
+from streams.worker.metrics import WorkerCollector
+from streams.worker.process_ends import Ends, EndsCollector
+from streams.worker.settling import Settling
+from streams.worker.source_watch import SourceWatch
+from streams.worker.stored_figures import (
+    read_occupancy,
+    stored_facts,
+    stored_missing,
+    stored_occupancy,
+    stored_parking,
+    stored_settled,
+    stored_unsettled,
+)
+from streams.worker.takeup import TakeUp
+from streams.worker.watchdog import TICK_SECONDS, Standing, keep_watch, log_ends, waiting_at
+
+log = structlog.get_logger()
+_RECKONING = 2
+"""Seconds of all cores for a second of the watchdog's patience."""
+_FEWER_COLLECTIONS = 50_000
+"""New objects after which cycles are looked for: a snapshot makes tens of thousands, and none of them is in one."""
+_locks: list[IO[str]] = []  # open for as long as this process lives
+
+
+def area_rows(site: Site, *, loaded_at: int) -> Block:
+    """List the areas of the profile with their capacities."""
+    rows = [(area.id, kind, area.capacity.get(kind)) for area in site.areas for kind in area.kinds]
+    areas, kinds, capacities = zip(*rows, strict=True)
+    return Block(
+        "site_areas", {"area": areas, "kind": kinds, "capacity": capacities, "loaded_at": [loaded_at] * len(rows)}
+    )
+
+
+class WorkerRunsError(RuntimeError):
+    """Another process has this worker's name: the two would take each other's partitions away for ever."""
+
+
+def _be_the_only_one(settings: Settings) -> None:
+    """Hold a lock on this worker's name until the process ends, however it ends. Raises WorkerRunsError."""
+    file = settings.worker.data / f"{settings.worker.name}.lock"
+    lock = file.open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise WorkerRunsError(
+            f"worker.name: {settings.worker.name!r} runs already (it holds {file}); "
+            "give each worker a name of its own, on all machines"
+        ) from error
+    _locks.append(lock)
+
+
+def _note_retry(table: str, error: Exception, attempt: int) -> None:
+    log.warning("store refuses for now", table=table, reason=str(error), attempt=attempt)
+
+
+def build(settings: Settings) -> Parts:
+    """Build a worker with its store; nothing is started yet, except that the areas are written once."""
+    configure_logging(settings.log.level)
+    site = load_site(settings.site)
+    writer, reader = addresses(settings)
+    sink = ClickHouseSink(writer, on_retry=_note_retry)
+    settings.worker.data.mkdir(parents=True, exist_ok=True)
+    _be_the_only_one(settings)
+    if settings.kafka.create_topics:
+        topics.apply(settings.kafka)
+    ends = _ends(settings)
+    missing = stored_missing(ClickHouseReader(reader))
+    inside, facts = partial(read_occupancy, ClickHouseReader(reader)), stored_facts(ClickHouseReader(reader), missing)
+    settling = Settling(
+        ClickHouseReader(writer), ClickHouseSink(writer, on_retry=_note_retry), place_of(site, times_of(settings))
+    )
+    cluster = cluster_name(settings)
+    notes = Notes(writer, cluster, settings.worker.name, SiteTime(site.days, times_of(settings).clock))
+    take_up = TakeUp(Brokers(settings.kafka), notes, cluster)
+    parts = create_app(
+        settings, site, sink, cluster=cluster, end=ends.end, take_up=take_up, inside=inside, facts=facts,
+        settling=settling,
+    )  # fmt: skip
+
+    async def write_areas() -> None:
+        try:
+            await sink.write([area_rows(site, loaded_at=int(time.time() * 1000))])
+        except Exception as error:  # noqa: BLE001  # Faust would end without a word that anybody counts
+            ends.end(error)
+
+    parts.app.task(write_areas)
+    brokers = Brokers(settings.kafka)
+    sources = SourceWatch(
+        brokers, notes, parts.countings, take_up, TakeUp(brokers, notes, cluster), ends.end,
+        rejoin=partial(_rejoin, parts.app),
+    )  # fmt: skip
+    sources.start()
+    stall = settings.worker.stall_seconds
+    keep_watch(
+        _standing(parts, settings), seconds=stall, end=parts.end, put_off=partial(_end_without_a_word, stall),
+        where=lambda: waiting_at(parts.app.loop),
+    )  # fmt: skip
+    if settings.worker.metrics_port:
+        registry = CollectorRegistry()
+        registry.register(EndsCollector(ends))
+        registry.register(
+            WorkerCollector(
+                logs=lambda: [each for topic in topics.SOURCES for each in parts.countings[topic].logs],
+                venue=parts.venue,
+                occupancy=stored_occupancy(ClickHouseReader(reader)),
+                timings=parts.timings,
+                parked=stored_parking(ClickHouseReader(reader)),
+                missing=missing,
+                settled=stored_settled(ClickHouseReader(reader)),
+                unsettled=stored_unsettled(ClickHouseReader(reader)),
+                store_waiting=parts.flusher.store_waiting,
+                alarms=lambda: [each for log in parts.countings[Topic.ALARM_INPUTS].logs for each in log.to_be_told()],
+                problems=sources.problems,
+                unreadable=lambda: parts.unreadable.counts,
+            )
+        )
+        start_http_server(settings.worker.metrics_port, addr=settings.worker.metrics_host, registry=registry)
+    return parts
+
+
+def _rejoin(app: faust.App) -> None:
+    """Let the group rebalance; not before its first assignment, when there is no consumer yet that could."""
+    if app.rebalancing_count:
+        cast("Any", app.consumer).rejoin()
+
+
+def _end_without_a_word(seconds: float) -> None:
+    """Let the system end this process after so much reckoning, unless this is called again.
+
+    Native code that hangs lets no thread of Python run, the watchdog's no more than others. By time that the process
+    has reckoned, so that one that was stopped is not mistaken for one that hung.
+    """
+    signal.setitimer(signal.ITIMER_PROF, seconds * _RECKONING)
+
+
+def _ends(settings: Settings) -> Ends:
+    return Ends(settings.worker.data / f"{settings.worker.name}.ends.json")
+
+
+def started(settings: Settings) -> Parts:
+    """Build a worker; where that fails, the end is counted like any other."""
+    with _ends(settings).while_starting():
+        return build(settings)
+
+
+def _standing(parts: Parts, settings: Settings) -> Callable[[], Standing]:
+    """Return what gathers the watchdog's facts, on the watchdog's thread."""
+    app, turns = parts.app, 0
+    brokers = Brokers(settings.kafka)
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(TICK_SECONDS / 4)
+
+    app.task(turn)
+
+    def standing() -> Standing:
+        assigned = app.rebalancing_count > 0 and not app.rebalancing
+        return Standing(
+            turns=turns,
+            recovering=None if assigned else (app.rebalancing_count, recovered(app)),
+            storing=parts.flusher.waiting_for_store_since is not None,
+            counted={
+                (each.name.topic, each.name.partition): each.next_offset
+                for topic in topics.SOURCES
+                for each in parts.countings[topic].logs
+                if each.name.partition not in parts.countings[topic].blocked
+            },
+            kept={(tp.topic, tp.partition): at for tp, at in list(parts.offsets.start.items())},
+            end=log_ends(brokers),
+            rehearsals=sum(each.rehearsals for each in parts.countings.values()),
+        )
+
+    return standing
+
+
+def recovered(app: faust.App) -> int:
+    """Return a number that grows while tables recover; any thread may ask.
+
+    Faust makes the service that recovers when `tables.recovery` is read first, and binds it to the loop of that thread:
+    a worker whose watchdog was first never got any partitions.
+    """
+    recovery = cast("Any", app.tables)._recovery  # noqa: SLF001  # it tells nobody whether it is there yet
+    return sum(list(recovery.active_offsets.values())) if recovery else 0
+
+
+class StoppableWorker(faust.Worker):
+    """A worker whose exit code is 0 if it was stopped by a signal, whatever fails on the way down.
+
+    Faust's client of the broker may raise then, and Faust says nothing of it. It changes no figure: what is not in a
+    checkpoint is counted again.
+    """
+
+    def stop_and_shutdown(self) -> None:
+        """Stop all services. Raises what they raise, unless a signal asked for it."""
+        try:
+            super().stop_and_shutdown()
+        except Exception as error:
+            if self._signal_stop_time is None:
+                raise
+            log.warning("an error while stopping", reason=said_of(error), kind=type(error).__name__, exc_info=error)
+
+
+def run(settings: Settings) -> None:
+    """Run a worker until it is told to stop."""
+    uvloop.install()
+    gc.set_threshold(_FEWER_COLLECTIONS)
+    worker = StoppableWorker(started(settings).app, loglevel=settings.log.level, redirect_stdouts=False)
+    worker.execute_from_commandline()
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # Faust's command looks for `app` in this module
+    if name == "app":
+        return started(load_settings()).app
+    raise AttributeError(name)

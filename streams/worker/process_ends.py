@@ -1,0 +1,131 @@
+"""Why worker processes ended, counted in a file: whoever knows it is about to be gone. Read `watchdog` next.
+
+A process that ends instead of going on is what keeps the counts right; a process that ends again and again is a
+trouble that somebody must see. So the next process of the same name tells Prometheus about the ones before it.
+"""
+
+import contextlib
+import json
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sinks.sink import StoreError, StoreRefused
+from streams.kernels.counts.partition_log import HoleError
+from streams.logging import said_of
+from streams.worker.counting import CutOffError
+from streams.worker.files import replace_json
+
+log = structlog.get_logger()
+
+EndProcess = Callable[[BaseException], None]
+"""Ends this process for a reason."""
+
+STARTING: Final = "start"
+"""The reason of an end before a worker has begun to work."""
+_FAILED: Final = 70  # EX_SOFTWARE of sysexits.h
+
+
+class StartError(RuntimeError):
+    """A worker cannot start; the message says what is in its way."""
+
+
+class StalledError(RuntimeError):
+    """The worker has work and does not get on; a new process takes it up at the checkpoint."""
+
+
+class SourceChangedError(RuntimeError):
+    """What the brokers have, or what an operator decided, is not what it was when the logs were taken up."""
+
+
+_REASONS: Final[dict[type[BaseException], str]] = {
+    HoleError: "hole",
+    StalledError: "stalled",
+    SourceChangedError: "source-changed",
+    StoreRefused: "refused",
+}
+
+
+def is_unexpected(error: BaseException) -> bool:
+    """Tell whether an end may be the fault of records that were being counted: no hole, store, broker or disk is.
+
+    Nor is a flush that was cut off: it was by a worker that is being stopped, or by an error that was noted itself.
+    """
+    blameless = isinstance(error, (StoreError, KafkaError, OSError, CutOffError))
+    return reason_of(error) in {"error", "stalled"} and (isinstance(error, MessageSizeTooLargeError) or not blameless)
+
+
+def reason_of(error: BaseException) -> str:
+    """Name the kind of end: hole, stalled, source-changed, refused, or error for what nobody expected."""
+    return next((reason for kind, reason in _REASONS.items() if isinstance(error, kind)), "error")
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The ends of the workers of one name, kept in one file."""
+
+    file: Path
+
+    def counts(self) -> Counter[str]:
+        """Read how often workers of this name ended, by reason; a file that cannot be read counts as none."""
+        try:
+            return Counter(json.loads(self.file.read_text()))
+        except (OSError, ValueError):
+            return Counter()
+
+    def note(self, reason: str) -> None:
+        """Count an end."""
+        counts = self.counts()
+        counts[reason] += 1
+        replace_json(self.file, counts)
+
+    @contextmanager
+    def while_starting(self) -> Iterator[None]:
+        """Count an end in a block that starts a worker, and let whoever called say why."""
+        try:
+            yield
+        except Exception as error:
+            with contextlib.suppress(OSError):
+                self.note(STARTING)
+            if type(error).__module__.partition(".")[0] in {"kafka", "aiokafka"}:
+                raise StartError(f"the brokers do not answer as they should: {error!r}; see kafka.brokers") from error
+            raise
+
+    def end(self, error: BaseException) -> None:
+        """End at once, as kill -9 would: what is not checkpointed is counted again after the restart."""
+        reason = reason_of(error)
+        log.critical("worker ends", end=reason, reason=said_of(error), kind=type(error).__name__, exc_info=error)
+        with contextlib.suppress(OSError):  # a full disk must not keep the process alive
+            self.note(reason)
+        logging.shutdown()
+        os._exit(_FAILED)
+
+
+class EndsCollector(Collector):
+    """Shows the ends of the workers of one name to Prometheus."""
+
+    def __init__(self, ends: Ends) -> None:
+        self._ends = ends
+
+    def collect(self) -> Iterator[Metric]:
+        """List the ends by reason, and holes on their own."""
+        counts = self._ends.counts()
+        ends = CounterMetricFamily(
+            "gatepulse_worker_ends", "workers of this name that ended themselves", labels=["reason"]
+        )
+        for reason in sorted({*_REASONS.values(), "error", STARTING, *counts}):
+            ends.add_metric([reason], counts[reason])
+        yield ends
+        yield CounterMetricFamily(
+            "gatepulse_holes", "gaps in a log's offsets that were met and not counted over", value=counts["hole"]
+        )

@@ -1,0 +1,112 @@
+"""Rehearses in a process of its own, with limits: a kernel that hangs, eats memory or crashes takes nobody with it.
+
+The process is a copy of this one (`fork`), so it has the same code and state, and it does nothing but count: it uses no
+lock, thread, socket or file of ours. Its end is the kernel's business, whatever it is doing. Read `counting` next.
+"""
+
+import gc
+import os
+import resource
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NoReturn
+
+from streams.kernels.counts.partition_log import HoleError
+from streams.worker.isolation import Piece, RehearsalError, Rehearse, StateFullError
+
+CPU_SECONDS: Final = 1.0
+"""Of a rehearsal of little, by the process's own time, so that a busy machine makes no line suspect."""
+_CPU_SECONDS_A_BYTE: Final = 15e-6
+_REAL_TIMES: Final = 6
+"""Real time for one that waits instead of reckoning, in multiples of the other."""
+MORE_MEMORY: Final = 1 << 30
+"""Bytes that a rehearsal may take besides what the worker has."""
+_MOST_SAID: Final = 100
+_WELL: Final = b"-"
+_WAITING: Final = "waiting"
+
+
+def apart(
+    rehearse: Rehearse, *, state_bytes: int, cpu_seconds: float = CPU_SECONDS, more_memory: int = MORE_MEMORY
+) -> Rehearse:
+    """Return what rehearses in a process of its own, and blocks until that has ended.
+
+    Raises RehearsalError with the kind of what went wrong, and as it is what says nothing of a line.
+    """
+
+    def rehearse_apart(piece: Piece) -> None:
+        seconds = cpu_seconds + _CPU_SECONDS_A_BYTE * (state_bytes + len(piece.records.value))
+        kind = _outcome(lambda: rehearse(piece), seconds=seconds, more_memory=more_memory)
+        if kind == _WAITING:  # perhaps for a lock that another thread had at the moment of the fork
+            kind = _outcome(lambda: rehearse(piece), seconds=seconds, more_memory=more_memory)
+        if kind == HoleError.__name__:
+            rehearse(piece)  # it fails at once, and says which
+        if kind == StateFullError.__name__:
+            raise StateFullError("the state has no room for these lines")
+        if kind:
+            raise RehearsalError(kind)
+
+    return rehearse_apart
+
+
+def _outcome(rehearse: Callable[[], None], *, seconds: float, more_memory: int) -> str:
+    """Rehearse in a process; name what went wrong, an empty text if nothing did."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        _count_and_end(rehearse, writer, seconds=seconds, more_memory=more_memory)
+    os.close(writer)
+    with open(reader, "rb", closefd=True) as answer:  # noqa: PTH123  # no path
+        said = answer.read(_MOST_SAID)
+    return _kind(said, os.waitpid(child, 0)[1])
+
+
+def _kind(said: bytes, status: int) -> str:
+    if os.WIFSIGNALED(status):
+        number = signal.Signals(os.WTERMSIG(status))
+        return {signal.SIGPROF: "endless", signal.SIGALRM: _WAITING}.get(number, number.name)
+    return "" if said == _WELL else said.decode("ascii", "replace") or "ended"
+
+
+def _count_and_end(
+    rehearse: Callable[[], None], writer: int, *, seconds: float, more_memory: int
+) -> NoReturn:  # pragma: no cover  # in the other process
+    try:
+        _limit(seconds, more_memory)
+        _let_go_of_all_but(writer)
+        try:
+            rehearse()
+            said = _WELL
+        except BaseException as error:  # noqa: BLE001  # whatever it is, its kind is the answer
+            said = type(error).__name__.encode("ascii", "replace")[:_MOST_SAID]
+        os.write(writer, said)
+    finally:
+        os._exit(0)
+
+
+def _limit(seconds: float, more_memory: int) -> None:
+    gc.disable()  # nothing of the worker's is to be closed in order here
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGALRM, signal.SIGPROF, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds * _REAL_TIMES)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError, ValueError):
+        own = Path("/proc/self")
+        (own / "oom_score_adj").write_text("1000")  # who must end for memory is this process, and not the worker
+        pages = int((own / "statm").read_text().split()[0])
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more_memory, hard))
+
+
+def _let_go_of_all_but(writer: int) -> None:
+    """Close what was inherited: locks on files, and connections that must end with the worker."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):
+        os.dup2(nowhere, number)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    os.closerange(3, writer)
+    os.closerange(writer + 1, most)

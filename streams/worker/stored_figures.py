@@ -1,0 +1,129 @@
+"""Figures of the store for metrics and alarms, queried on threads of their own: nobody waits for the store."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
+
+import structlog
+
+from sinks.rows import TABLES
+from sinks.sink import StoreError, StoreReader
+from streams.worker.alarm_inputs import Facts
+from streams.worker.metrics import Occupancy, Settled
+
+log = structlog.get_logger()
+T = TypeVar("T")
+Rows = list[tuple[Any, ...]]
+
+
+_ASK_SECONDS = 4.0
+_FRESH_SECONDS = 10.0
+
+
+class Stored(Generic[T]):
+    """Asks the store every four seconds, on a thread of its own, from the first time on that somebody wants to know.
+
+    Whoever scrapes metrics does not wait for the store: alarms are among them.
+    """
+
+    def __init__(self, reader: StoreReader, sql: str, understood: Callable[[Rows], T], nothing: T) -> None:
+        self.reader, self.sql, self.understood, self.nothing = reader, sql, understood, nothing
+        self._newest: tuple[float, T] = (-math.inf, nothing)
+        self._thread: threading.Thread | None = None
+        self._turn = threading.Lock()
+
+    def __call__(self) -> T:
+        """Return the newest answer; `nothing` while there is none that is fresh."""
+        with self._turn:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._ask_for_ever, name="metrics of the store", daemon=True)
+                self._thread.start()
+        read_at, newest = self._newest
+        return newest if time.monotonic() - read_at <= _FRESH_SECONDS else self.nothing
+
+    def _ask_for_ever(self) -> None:
+        pause = threading.Event()  # time.sleep fails under libfaketime, with which clocks are tested
+        while True:
+            try:
+                asked_at = time.monotonic()
+                self._newest = asked_at, self.understood(self.reader.query(self.sql))
+            except StoreError as error:
+                log.warning("the store cannot be asked for the metrics", reason=str(error))
+                self._newest = -math.inf, self.nothing
+            pause.wait(_ASK_SECONDS)
+
+
+_PROBLEMS = "SELECT topic, partition, problem, toUnixTimestamp64Milli(since) FROM gatepulse.source_problems"
+_OCCUPANCY = "SELECT area, kind, inside, capacity FROM gatepulse.occupancy"
+
+
+def _occupancy_of(rows: Rows) -> Occupancy:
+    inside = {(area, kind): inside for area, kind, inside, _ in rows}
+    return Occupancy(inside, {(area, kind): limit for area, kind, _, limit in rows if limit is not None})
+
+
+def read_occupancy(reader: StoreReader) -> Occupancy:
+    """Ask what is inside each area, and what stands in the way of knowing it. Raises StoreError."""
+    problems = [
+        (topic if partition < 0 else f"{topic}/{partition}", problem, since)
+        for topic, partition, problem, since in reader.query(_PROBLEMS)
+    ]
+    return replace(_occupancy_of(reader.query(_OCCUPANCY)), problems=problems)
+
+
+_MISSING = "SELECT entrance, toInt64(sum(missing)) FROM gatepulse.completeness GROUP BY entrance"
+_CONFLICTS = (
+    "SELECT entrance, toInt64(count()) FROM gatepulse.conflicts"
+    " WHERE at >= now64(3) - INTERVAL 1 HOUR GROUP BY entrance"
+)
+
+
+def stored_facts(reader: StoreReader, missing: Callable[[], Mapping[str, int] | None]) -> Callable[[], Facts | None]:
+    """Return what knows what is missing from entrances and in conflict there in the last hour; None: not known."""
+    conflicts: Stored[Mapping[str, int] | None] = Stored(reader, _CONFLICTS, dict, None)
+
+    def facts() -> Facts | None:
+        found, differ = missing(), conflicts()
+        if found is None or differ is None:
+            return None
+        return Facts({entrance: n for entrance, n in found.items() if n}, differ)
+
+    return facts
+
+
+def stored_missing(reader: StoreReader) -> Stored[Mapping[str, int] | None]:
+    """Ask what is missing from each entrance, over all logs; None: not known."""
+    return Stored(reader, _MISSING, dict, None)
+
+
+def stored_settled(reader: StoreReader) -> Stored[Mapping[str, Settled]]:
+    """Ask for the metrics what was settled, by log."""
+    return Stored(
+        reader,
+        "SELECT log, toInt64(conflicts_in_repeat), toInt64(back), toInt64(conflicts) FROM gatepulse.settled",
+        lambda rows: {name: Settled(*figures) for name, *figures in rows},
+        {},
+    )
+
+
+def stored_unsettled(reader: StoreReader) -> Stored[int | None]:
+    """Ask for the metrics how many events may be counted twice still; None: not known."""
+    return Stored(reader, "SELECT toInt64(sum(events)) FROM gatepulse.unsettled", lambda rows: int(rows[0][0]), None)
+
+
+def stored_occupancy(reader: StoreReader) -> Stored[Occupancy]:
+    """Ask the same for the metrics."""
+    return Stored(reader, _OCCUPANCY, _occupancy_of, Occupancy({}, {}))
+
+
+def stored_parking(reader: StoreReader) -> Stored[dict[str, int]]:
+    """Ask how many batches are parked by table, 0 where none is."""
+    return Stored(
+        reader,
+        "SELECT table, uniqExact(id) FROM gatepulse.parked GROUP BY table",
+        lambda rows: dict.fromkeys(TABLES, 0) | dict(rows),
+        {},
+    )

@@ -1,0 +1,59 @@
+"""Which records a worker was at when it ended for a reason that nobody expected: the next one looks at them closely.
+
+Kept in a file beside that of the ends: whoever knows it is about to be gone. A worker that is killed, as by a kernel
+that is out of memory, knows nothing of it: what it is at stands in another file meanwhile. Read `isolation` next.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.worker.files import replace_json
+
+Stretch = tuple[int, int]
+"""First offset, and the one behind the last."""
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """The suspect stretch of each log, by its name, kept for the workers of one name."""
+
+    file: Path
+
+    def read(self) -> dict[str, Stretch]:
+        """Read them; a file that cannot be read names none, so that a worker ends once more and writes it anew."""
+        try:
+            return {
+                str(log): (int(first), int(after)) for log, (first, after) in json.loads(self.file.read_text()).items()
+            }
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def note(self, stretches: Mapping[str, Stretch]) -> None:
+        """Add stretches; one that overlaps what is known of its log is joined with it, another takes its place."""
+        known = self.read()
+        for log, (first, after) in stretches.items():
+            begun, ended = known.get(log, (first, after))
+            overlaps = begun <= after and first <= ended
+            known[log] = (min(first, begun), max(after, ended)) if overlaps else (first, after)
+        replace_json(self.file, known)
+
+
+class AtWork:
+    """What a worker is at right now, in a file that its successor finds; a write takes some microseconds."""
+
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.left: dict[str, Stretch] = Suspects(file).read()
+        """What the one before was at when it ended without a word."""
+        self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self.begin({})
+
+    def begin(self, stretches: Mapping[str, Stretch]) -> None:
+        """Say what is begun; nothing is: it is done."""
+        with suppress(OSError):  # a full disk must not keep a worker from its work
+            said = json.dumps(stretches).encode()
+            os.ftruncate(self._file, os.pwrite(self._file, said, 0))

@@ -1,0 +1,358 @@
+"""Gathers what is known of the partitions of an assignment, and has `kernels.takeup` decide how each is read on.
+
+Blocking calls to brokers and store: for a thread. Read `agents` next.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import structlog
+
+from sinks.sink import StoreError
+from streams.contract.topics import SOURCES
+from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.snapshot import Plain
+from streams.kernels.counts.takeup import (
+    AcceptedLoss,
+    Begin,
+    Blocked,
+    Facts,
+    Problem,
+    Resume,
+    Snapshot,
+    same_topic,
+    take_up,
+    take_up_auxiliary,
+)
+from streams.sources.brokers import Place, TopicState
+from streams.sources.notes import Loss, Notes, PartitionNote
+from streams.sources.progress import Row
+from streams.worker.checkpoint import snapshot_of
+from streams.worker.counting import Start
+from streams.worker.process_ends import SourceChangedError
+
+log = structlog.get_logger()
+_NOBODY: Final = "gatepulse"
+_REPLACED: Final = "the topic was made anew before these were read"
+
+
+class Surroundings(Protocol):
+    """What a take-up asks of the brokers; see brokers.Brokers."""
+
+    def look(self, topics: Sequence[str]) -> Mapping[str, TopicState]: ...  # noqa: D102
+    def incarnations(self, topics: Sequence[str]) -> Mapping[str, str]: ...  # noqa: D102
+    def settings(self, topics: Sequence[str]) -> Mapping[str, Mapping[str, str]]: ...  # noqa: D102
+    def committed(self) -> Mapping[Place, int]: ...  # noqa: D102
+    def record_at(self, place: Place, offset: int) -> tuple[int, int] | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """A partition that was assigned: its newest snapshot, None without one; `apart`: it may be with another worker.
+
+    unreadable: up to which offset a newer snapshot had counted that cannot be loaded; 0 if there is none.
+    """
+
+    topic: str
+    partition: int
+    snapshot: Plain | None = None
+    apart: bool = False
+    unreadable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the store knows: rows of progress by partition, losses that were accepted, partitions as they once were."""
+
+    progress: Mapping[Place, Sequence[Row]]
+    accepted: Sequence[AcceptedLoss] = ()
+    partitions: Sequence[PartitionNote] = ()
+
+
+Verdict = Start | Blocked
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What one assignment was decided by.
+
+    states: what the brokers had then. logs: those that are read. ended: next offsets of the logs before these, and of
+    partitions that topics no longer have, whose completeness this worker publishes.
+    """
+
+    assigned: Mapping[Place, Assigned] = field(default_factory=dict)
+    states: Mapping[str, TopicState] = field(default_factory=dict)
+    logs: dict[Place, str] = field(default_factory=dict)
+    ended: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class TakeUp:
+    """Decides for the partitions of one cluster, and notes what was lost with topics that were made anew.
+
+    newest: what was decided last; whole, as other threads read it. A worker that begins while the store does not answer
+    must check before it writes: the store may have come back from an older copy.
+    """
+
+    brokers: Surroundings
+    notes: Notes | None
+    cluster: str
+    newest: Assignment = field(default_factory=Assignment)
+    clock: Callable[[], float] = time.time
+    _checked: Assignment | None = None
+
+    @property
+    def checked(self) -> bool:
+        """Whether the store is known to have what the newest snapshots say it has."""
+        return self.notes is None or not self.newest.assigned or self._checked is self.newest
+
+    def decide(self, assigned: Sequence[Assigned]) -> list[Verdict]:
+        """Return for each partition how it is read on, or why it is not. Raises BrokersError."""
+        topics = sorted({each.topic for each in assigned})
+        states = self.brokers.look(topics)
+        settings, stored = self.brokers.settings(described(states)), self._stored()
+        assignment = Assignment({(each.topic, each.partition): each for each in assigned}, states)
+        committed = self._committed(assigned, states)
+        verdicts: list[Verdict] = []
+        for each in assigned:
+            state = states.get(each.topic)
+            if state is None or each.partition not in state.end:
+                verdicts.append(Blocked(Problem.TOPIC_MISSING, self._base(each, "")))
+                continue
+            if "compact" in settings.get(each.topic, {}).get("cleanup.policy", ""):
+                verdicts.append(Blocked(Problem.COMPACTED, self._base(each, state.incarnation)))
+            else:
+                facts = self._facts(each, state, stored, committed.get((each.topic, each.partition), 0))
+                verdicts.append(self._verdict(each, facts, stored, assignment))
+        if stored is not None:
+            self._checked = assignment
+        self.newest = assignment
+        return verdicts
+
+    def check_store(self) -> None:
+        """See that the store has what snapshots say it has, if it did not answer when they were taken up.
+
+        Raises StoreError while it does not answer, and SourceChangedError if rows are missing, or logs were not known.
+        """
+        newest = self.newest
+        if self.checked or self.notes is None:
+            return
+        progress = self.notes.progress()
+        stored = {row["log"]: row["next_offset"] for rows in progress.values() for row in rows}
+        for each in newest.assigned.values():
+            snapshot = None if each.snapshot is None or each.topic not in SOURCES else snapshot_of(each.snapshot)
+            if snapshot is not None and stored.get(str(snapshot.log), snapshot.log.first) < snapshot.next:
+                raise SourceChangedError(f"{snapshot.log}: the store has less of it than its snapshot says")
+            copy = 0 if snapshot is None else snapshot.log.copy
+            if any(
+                (log.topic, log.partition) == (each.topic, each.partition) and log.copy > copy
+                for log in map(LogName.parse, stored)
+            ):
+                raise SourceChangedError(f"{each.topic} {each.partition}: the store knows of a later log")
+        for place, name in newest.logs.items():
+            if self._ended(place, name, progress, newest):  # nobody would publish up to when these are complete
+                raise SourceChangedError(f"{name}: the store knows of logs that ended before it")
+        self._checked = newest
+
+    def _stored(self) -> Stored | None:
+        if self.notes is None:
+            return Stored({})
+        try:
+            return Stored(self.notes.progress(), self.notes.accepted(), self.notes.partitions())
+        except StoreError as error:
+            log.warning("the store does not say what it has", reason=error.reason)
+            return None
+
+    def _committed(self, assigned: Sequence[Assigned], states: Mapping[str, TopicState]) -> Mapping[Place, int]:
+        """Ask for the group's offsets only where they matter."""
+        lost = [each for each in assigned if each.snapshot is None and each.topic in states]
+        if any(states[each.topic].begin.get(each.partition, 0) > 0 for each in lost):
+            return self.brokers.committed()
+        return {}
+
+    def _base(self, each: Assigned, incarnation: str) -> LogName:
+        return LogName(self.cluster, each.topic, each.partition, incarnation)
+
+    def _facts(self, each: Assigned, state: TopicState, stored: Stored | None, committed: int) -> Facts:
+        place, base = (each.topic, each.partition), self._base(each, state.incarnation)
+        snapshot = None if each.snapshot is None else snapshot_of(each.snapshot)
+        rows = None if stored is None else stored.progress.get(place, ())
+        begin, end = state.begin[each.partition], state.end[each.partition]
+        return Facts(
+            base=base,
+            begin=begin,
+            end=end,
+            snapshot=snapshot,
+            arrived=self._arrived(place, snapshot, begin, end),
+            # A row without a record says that a partition was seen, not that anything was counted.
+            stored=None if rows is None else {row["log"]: row["next_offset"] for row in rows if row["next_offset"]},
+            committed=committed,
+            differ=() if rows is None else self._differ(rows, base, begin, end),
+            accepted=() if stored is None else stored.accepted,
+        )
+
+    def _differ(self, rows: Sequence[Row], base: LogName, begin: int, end: int) -> list[str]:
+        """Return the logs that are stored of which the brokers have fewer records, or another one before the next."""
+        place = base.topic, base.partition
+        logs = [(LogName.parse(row["log"]), row) for row in rows if row["next_offset"]]
+        own = [(log, row) for log, row in logs if same_topic(log, base)]
+        copy = max((log.copy for log, _ in own), default=0)
+        return [
+            row["log"]
+            for log, row in own
+            if log.copy == copy and self._is_other(place, row["next_offset"], row["tail"], begin=begin, end=end)
+        ]
+
+    def _is_other(self, place: Place, after: int, tail: int, *, begin: int, end: int) -> bool:
+        """Tell whether the record before an offset is not the one that arrived at `tail` (ms; 0: not known)."""
+        if after > end:
+            return True
+        if not tail or after <= begin:
+            return False
+        found = self.brokers.record_at(place, after - 1)
+        return found is not None and found[0] == after - 1 and found[1] != tail
+
+    def _arrived(self, place: Place, snapshot: Snapshot | None, begin: int, end: int) -> int:
+        """Return the time of the record before a snapshot's next offset; 0 if there is none any more."""
+        if snapshot is None or not snapshot.arrived or not begin < snapshot.next <= end:
+            return 0
+        found = self.brokers.record_at(place, snapshot.next - 1)
+        return found[1] if found is not None and found[0] == snapshot.next - 1 else 0
+
+    def _verdict(self, each: Assigned, facts: Facts, stored: Stored | None, assignment: Assignment) -> Verdict:
+        if each.apart:
+            return Blocked(Problem.SNAPSHOTS_APART, facts.base)
+        decision = (take_up if each.topic in SOURCES else take_up_auxiliary)(facts)
+        if isinstance(decision, Blocked):
+            return decision
+        accepted = [] if stored is None else [one for one in stored.accepted if one.log == _name(decision)]
+        if isinstance(decision, Resume):
+            name, at, era, plain = decision.snapshot.log, decision.at, decision.snapshot.era, each.snapshot
+        else:
+            name, at, era = decision.log, decision.log.first, decision.era
+            plain = None if each.topic in SOURCES else _renamed(each.snapshot, decision)
+            self._begun(decision, facts, stored)
+        place = name.topic, name.partition
+        ended = () if stored is None else self._ended(place, str(name), stored.progress, assignment)
+        assignment.logs[place] = str(name)
+        assignment.ended.update({row["log"]: row["next_offset"] for row in ended})
+        unreadable = min(each.unreadable, facts.end)  # what it says of itself may be garbage, too
+        return Start(name, at, plain, era=era, accepted=accepted, ended=ended, unreadable=unreadable)
+
+    def check_ended(self) -> bool:
+        """See that logs have ended, and note what was unread of partitions that topics no longer have.
+
+        To be called once whoever read them before has ended, too. Returns whether the store said what it has. Raises
+        StoreError, and SourceChangedError where a log went on: this worker says up to when an older row is complete.
+        """
+        stored, newest = self._stored(), self.newest
+        if stored is None:
+            return False
+        for place, name in newest.logs.items():
+            for row in self._ended(place, name, stored.progress, newest):
+                unknown = -1 if row["partition"] == place[1] else row["next_offset"]  # a partition may have been added
+                if row["next_offset"] > newest.ended.get(row["log"], unknown):
+                    raise SourceChangedError(f"{row['log']}: it went on after another log had begun")
+        vanished = [
+            (place, state.incarnation)
+            for topic, state in newest.states.items()
+            if topic in SOURCES and (topic, 0) in newest.logs
+            for place in _vanished(state, topic, stored.progress)
+        ]
+        self._note([loss for place, now in vanished for loss in self._unread(place, now, None, stored)], stored)
+        return True
+
+    def _ended(
+        self, place: Place, name: str, progress: Mapping[Place, Sequence[Row]], assignment: Assignment
+    ) -> Sequence[Row]:
+        """Return the other logs of a partition; with partition 0 those of partitions that its topic no longer has."""
+        topic, partition = place
+        others = [row for row in progress.get(place, ()) if row["log"] != name]
+        gone = _vanished(assignment.states[topic], topic, progress) if partition == 0 else ()
+        return [
+            row
+            for row in [*others, *(row for each in gone for row in progress[each])]
+            if row["cluster"] == self.cluster
+        ]
+
+    def _begun(self, begin: Begin, facts: Facts, stored: Stored | None) -> None:
+        """Say that a log is begun, and note what was never read of a topic that was there before."""
+        before, known = facts.snapshot, [LogName.parse(name) for name in facts.stored or ()]
+        if before is not None:
+            log.warning("log begun anew", log=str(begin.log), before=str(before.log), before_next=before.next)
+            known.append(before.log)
+        if stored is None or begin.log.topic not in SOURCES or any(same_topic(each, facts.base) for each in known):
+            return
+        place = begin.log.topic, begin.log.partition
+        self._note(list(self._unread(place, facts.base.incarnation, before, stored)), stored)
+
+    def _note(self, losses: Sequence[Loss], stored: Stored) -> None:
+        """Note losses that are not noted yet: they keep the times at which they were."""
+        noted = {(each.log, each.first, each.after) for each in stored.accepted}
+        fresh = [each for each in losses if (each.log, each.first, each.after) not in noted]
+        if fresh and self.notes is not None:
+            self.notes.note_losses(fresh)
+
+    def _unread(self, place: Place, now_is: str, snapshot: Snapshot | None, stored: Stored) -> Iterator[Loss]:
+        """Tell what was never read of a partition before its topic was made anew, in the incarnation `now_is`."""
+        incarnations = [
+            note
+            for note in stored.partitions
+            if (note.topic, note.partition) == place and note.incarnation not in ("", now_is)
+        ]
+        if not incarnations:
+            return
+        newest = max(incarnations, key=lambda note: note.since)
+        logs = [
+            Snapshot(LogName.parse(row["log"]), row["next_offset"], arrived=row["tail"])
+            for row in stored.progress.get(place, ())
+            if row["cluster"] == self.cluster
+        ]
+        if snapshot is not None:
+            logs.append(snapshot)
+        own = [
+            each
+            for each in logs
+            if (each.log.topic, each.log.partition) == place and each.log.incarnation in ("", newest.incarnation)
+        ]
+        nothing = Snapshot(LogName(self.cluster, *place, newest.incarnation, newest.begin), newest.begin)
+        counted = max(own, key=lambda each: (each.log.copy, each.next), default=nothing)
+        if newest.end > counted.next:
+            now = round(self.clock() * 1000)
+            yield Loss(
+                *place, str(counted.log), "topic-replaced", counted.next, newest.end, newest.end - counted.next,
+                counted.arrived or now, now, now, _NOBODY, _REPLACED,
+            )  # fmt: skip
+
+
+def check_topics(brokers: Surroundings, logs: Iterable[LogName]) -> None:
+    """See that what was read until now is of these logs, and not of topics that were made anew under their names.
+
+    Clients read on by name: where a log was empty, or the new one is long enough, no offset tells the two apart.
+    Raises BrokersError, and SourceChangedError where a topic was made anew.
+    """
+    known = {log.topic: log.incarnation for log in logs if log.incarnation and log.topic in SOURCES}
+    found = brokers.incarnations(sorted(known)) if known else {}
+    for topic, incarnation in found.items():
+        if incarnation != known[topic]:
+            raise SourceChangedError(f"{topic}: the topic was made anew; its new log is read from the beginning")
+
+
+def _vanished(state: TopicState, topic: str, progress: Mapping[Place, Sequence[Row]]) -> Sequence[Place]:
+    return sorted(each for each in progress if each[0] == topic and each[1] not in state.end)
+
+
+def described(states: Mapping[str, TopicState]) -> list[str]:
+    """List the source topics that brokers describe; those that give no ids may not know how topics are set."""
+    return [topic for topic, state in states.items() if topic in SOURCES and state.incarnation]
+
+
+def _name(decision: Resume | Begin) -> str:
+    return str(decision.snapshot.log if isinstance(decision, Resume) else decision.log)
+
+
+def _renamed(plain: Plain | None, begin: Begin) -> Plain | None:
+    """Let the state of a log go on as that of another one: nothing is counted from it."""
+    return None if plain is None else {**plain, "log": str(begin.log), "next": begin.log.first}

@@ -1,0 +1,27 @@
+"""Ports: a free one is found, a taken one is named with the setting that chose it."""
+
+import socket
+
+import pytest
+
+from infra.process.ports import PortTaken, accepts, claim, free_port, is_free
+
+
+def test_a_free_port_can_be_listened_on() -> None:
+    port = free_port()
+    assert is_free(port)
+    with socket.create_server(("127.0.0.1", port)):
+        assert not is_free(port)
+        assert accepts("127.0.0.1", port)
+    assert not accepts("127.0.0.1", port)
+
+
+def test_zero_means_any_free_port() -> None:
+    assert claim(0, "wall.port") > 1023
+
+
+def test_a_taken_port_is_refused_by_the_name_of_its_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(PortTaken, match=f"^wall.port = {port}: another program listens"):
+            claim(port, "wall.port")

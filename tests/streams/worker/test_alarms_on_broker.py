@@ -1,0 +1,130 @@
+"""An overload from the turnstiles to the operator and back, with a worker that is killed in between."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.servers.broker import EmbeddedBroker
+from infra.servers.clickhouse import EmbeddedClickHouse
+from simulators.incidents.labelled import PROFILE
+from simulators.sending.producer import make_producer
+from sinks import schema
+from sinks.clickhouse import connect
+from streams.contract.events import Topic
+from streams.kernels.alarms.episodes import Episode
+from streams.operations.alarm_commands import episodes
+from tests.infra.processes import running
+from tests.streams.place import TOPICS, Place, eventually, login
+
+_SITE = {"SITE": str(PROFILE)}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """Start a store and a broker for the site of the rehearsals, whose clock runs sixty times as fast."""
+    with (
+        running(EmbeddedClickHouse(tmp_path / "store", http_port=0)) as store,
+        running(EmbeddedBroker(tmp_path / "broker", topics=TOPICS)) as broker,
+    ):
+        client = connect(login(store.address.owner, store))
+        schema.apply(client)
+        client.disconnect()
+        yield Place(store, broker, tmp_path)
+
+
+@contextmanager
+def crowd(place: Place, *, a_minute: int) -> Iterator[None]:
+    """Let so many persons a minute of the site's time into one entrance with ten lanes, for the time of a block."""
+    over = threading.Event()
+
+    def come() -> None:
+        producer = make_producer(place.broker.bootstrap)
+        number = 0
+        while not over.is_set():
+            for _ in range(a_minute // 10):
+                number += 1
+                lane, seq = number % 10 + 1, number // 10 + 1
+                producer.send(Topic.TURNSTILES.value, passage(place, f"P3-L{lane:02}", seq), b"P3")
+            over.wait(0.1)
+        producer.close()
+
+    thread = threading.Thread(target=come)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def passage(place: Place, device: str, seq: int) -> bytes:
+    event: dict[str, Any] = {
+        "device": device, "seq": seq, "ts": place.clock.now(int(time.time() * 1000)), "entrance": "P3",
+        "direction": "in", "outcome": "passed", "category": "visitor", "epoch": 1,
+    }  # fmt: skip
+    return json.dumps(event).encode()
+
+
+def told(place: Place) -> dict[str, Episode]:
+    """Return what the view shows of overloads, by id."""
+    with place.reader() as reader:
+        found = episodes(reader, also_cleared=True)
+    return {each.episode: each for each in found if each.rule == "entrance-overload"}
+
+
+def alarms(place: Place, *words: str) -> str:
+    command = [sys.executable, "-P", "-m", "infra.cli.main", "alarms", *words]
+    env = place.environment(_SITE)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def listed(place: Place) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(alarms(place, "list", "--json"))["episodes"]
+    return found
+
+
+def test_an_overload_is_one_episode_from_raise_to_clear_with_a_worker_killed_and_an_operator(place: Place) -> None:
+    with crowd(place, a_minute=150):
+        with place.worker(**_SITE) as worker:
+            eventually(lambda: told(place), worker, seconds=40)
+            (name,) = told(place)
+            os.kill(worker.pid or 0, 9)
+            worker.stop()
+        with place.worker(**_SITE) as worker:
+            place.wait_until_at_work(worker, seconds=40)
+            eventually(lambda: _shown(place, name), worker, seconds=20)
+            assert alarms(place, "ack", name, "--actor", "duty officer") == f"{name}: acknowledged, by duty officer\n"
+            (shown,) = (each for each in listed(place) if each["episode"] == name)
+            assert (shown["state"], shown["actor"]) == ("acknowledged", "duty officer")
+            assert shown["value"] > shown["limit"] == 11
+    with place.worker(**_SITE) as worker:
+        eventually(lambda: told(place)[name].state == "cleared", worker, seconds=60)
+        worker.stop(30)
+    assert set(told(place)) == {name}
+    _check_topic(place, name)
+
+
+def _shown(place: Place, name: str) -> bool:
+    """Whether Prometheus would see the episode."""
+    samples = place.metrics().get("gatepulse_alarm_episode", [])
+    return any(labels["episode"] == name and labels["state"] == "raised" for labels, _ in samples)
+
+
+def _check_topic(place: Place, name: str) -> None:
+    """Check that the topic has each change, however often, and that the last one is the newest."""
+    values = [json.loads(each.value) for each in place.messages(Topic.ALARMS.value) if each.key == name.encode()]
+    told_at = {each["change"]: each["what"] for each in values}
+    assert list(told_at) == list(range(1, len(told_at) + 1))
+    assert [what for what in told_at.values() if what != "repeated"] == ["raised", "acknowledged", "cleared"]
+    assert values[-1]["what"] == "cleared"

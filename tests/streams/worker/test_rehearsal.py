@@ -1,0 +1,137 @@
+"""A rehearsal apart: whatever a kernel does there, the worker learns what it was, and goes on."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from streams.kernels.counts.partition_log import HoleError, LogName
+from streams.worker.isolation import Piece, RehearsalError, StateFullError, isolate
+from streams.worker.rehearsal import apart
+from tests.streams.lines import line, records
+
+NAME = LogName("test", "turnstile.passages", 0)
+EVIL = b'"evil"'
+
+
+def hang() -> None:
+    while True:
+        pass
+
+
+def hang_in_native_code() -> None:
+    re.match(r"(a+)+$", "a" * 64 + "b")  # no thread of Python runs meanwhile
+
+
+def wait() -> None:
+    time.sleep(600)
+
+
+def grow() -> None:
+    held: list[bytes] = []
+    while True:
+        held.append(bytes(1 << 26))  # nobody touches it
+
+
+def grow_in_one_go() -> None:
+    bytearray(1 << 40)
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def crash() -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def leave() -> None:
+    raise SystemExit(0)
+
+
+def recur() -> None:
+    recur()
+
+
+def shout() -> None:
+    os.write(1, b"canary")
+    os.write(2, b"canary")
+    raise ValueError("canary")
+
+
+DEFECTS: list[tuple[Callable[[], None], str]] = [
+    (hang, "endless"),
+    (hang_in_native_code, "endless"),
+    (wait, "waiting"),
+    (grow, "MemoryError"),
+    (grow_in_one_go, "MemoryError"),
+    (die, "SIGKILL"),
+    (crash, "SIGSEGV"),
+    (leave, "SystemExit"),
+    (recur, "RecursionError"),
+    (shout, "ValueError"),
+]
+
+
+def rehearsing(defect: Callable[[], None]) -> Callable[[Piece], None]:
+    def rehearse(piece: Piece) -> None:
+        if EVIL in piece.records.value:
+            defect()
+
+    seconds = 5.0 if defect in (grow, grow_in_one_go) else 0.2  # a busy machine takes long to give memory
+    return apart(rehearse, state_bytes=0, cpu_seconds=seconds, more_memory=1 << 28)
+
+
+def evil(seq: int) -> bytes:
+    return line(seq=seq, reason="evil")
+
+
+@pytest.mark.parametrize(("defect", "kind"), DEFECTS)
+def test_exactly_the_line_is_set_aside_whatever_the_code_does_on_it(
+    defect: Callable[[], None], kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    piece = isolate(records(line(seq=1), evil(2), line(seq=3)), rehearsing(defect))
+    [rejection] = piece.rejections
+    assert rejection.position.offset == 1
+    assert f"({kind})" in rejection.detail
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_can_be_counted_leaves_no_process_and_no_file_open() -> None:
+    files, processes = sorted(Path("/proc/self/fd").iterdir()), children()
+    for _ in range(3):
+        rehearsing(hang)(Piece(records(line(seq=1))))
+    assert sorted(Path("/proc/self/fd").iterdir()) == files
+    assert children() == processes
+
+
+def children() -> set[str]:
+    """Return the processes of this one, those among them that nobody has waited for."""
+    return {pid for each in Path("/proc/self/task").iterdir() for pid in (each / "children").read_text().split()}
+
+
+def test_what_says_nothing_of_a_line_is_raised_as_it_is() -> None:
+    def hole() -> None:
+        raise HoleError(NAME, 1, 2)
+
+    def full() -> None:
+        raise StateFullError
+
+    for defect, error in ((hole, HoleError), (full, StateFullError)):
+        with pytest.raises(error):
+            rehearsing(defect)(Piece(records(evil(1))))
+
+
+def test_a_busy_machine_makes_no_line_suspect() -> None:
+    """What counts is the time that the rehearsal reckons itself."""
+
+    def slow() -> None:
+        time.sleep(0.5)
+
+    rehearsing(slow)(Piece(records(evil(1))))
+    with pytest.raises(RehearsalError):
+        rehearsing(wait)(Piece(records(evil(1))))
