@@ -12,7 +12,7 @@ from clickhouse_driver import errors as driver
 from sinks.native import DoesNotFit
 from sinks.sink import StoreError, StoreRefused, StoreUnavailable
 
-PASSING: Mapping[int, str] = {
+TRANSIENT: Mapping[int, str] = {
     3: "the connection broke within a block",
     32: "the connection broke within a block",
     33: "the connection broke within a block",
@@ -63,7 +63,7 @@ PASSING: Mapping[int, str] = {
 }
 """Server error codes after which the same write can succeed later, and why."""
 
-LASTING: Mapping[int, str] = {
+PERMANENT: Mapping[int, str] = {
     16: "The table lacks a column: run `gatepulse schema apply` with this version.",
     20: "The table has other columns: run `gatepulse schema apply` with this version.",
     53: "A value has another type than its column: compare `gatepulse schema show` with this version.",
@@ -100,10 +100,10 @@ def failure(subject: str, error: Exception, *, asked_with_values: bool = False) 
     `asked_with_values`: the question had values in it, and a server quotes questions.
     """
     code, reason = getattr(error, "code", None) or 0, _reason(error, hide_texts=asked_with_values)
-    if isinstance(error, _LOST + _OUT_OF_STEP) or code in PASSING:
-        why = PASSING.get(code, "the connection is lost")
+    if isinstance(error, _LOST + _OUT_OF_STEP) or code in TRANSIENT:
+        why = TRANSIENT.get(code, "the connection is lost")
         return StoreUnavailable(subject, f"{reason} ({why}).", "It will be tried again.")
-    return StoreRefused(subject, f"{reason}.", LASTING.get(code, "It will not be tried again: see the reason."))
+    return StoreRefused(subject, f"{reason}.", PERMANENT.get(code, "It will not be tried again: see the reason."))
 
 
 def _reason(error: Exception, *, hide_texts: bool) -> str:
@@ -112,7 +112,7 @@ def _reason(error: Exception, *, hide_texts: bool) -> str:
     Of an error that is not known only the number is returned: a server quotes what it cannot read. It has its own log.
     """
     code = getattr(error, "code", None) or 0
-    speaks = code not in _QUOTES and (code in PASSING or code in LASTING or code in _OF_QUESTIONS)
+    speaks = code not in _QUOTES and (code in TRANSIENT or code in PERMANENT or code in _OF_QUESTIONS)
     if not speaks and not isinstance(error, (DoesNotFit, *_LOST, *_OUT_OF_STEP)):
         return f"error {code} of the server; its log says more" if code else type(error).__name__
     words = str(getattr(error, "message", "") or error).split("Stack trace", maxsplit=1)[0]

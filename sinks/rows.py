@@ -208,5 +208,5 @@ TABLES: Mapping[str, Table] = MappingProxyType({table.name: table for table in _
 """Every table that workers write, by name, in the order in which a sink writes them: the claim that all is
 stored (`log_progress`) comes after what it claims."""
 
-CLAIM = "log_progress"
+PROGRESS_TABLE = "log_progress"
 """The table that says up to which moment all other rows are stored."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
-from sinks.rows import CLAIM, TABLES, Block, Column, DictColumn
+from sinks.rows import PROGRESS_TABLE, TABLES, Block, Column, DictColumn
 
 T = TypeVar("T")
 
@@ -101,7 +101,7 @@ async def each_table(blocks: Sequence[Block], store: Callable[[Block], Awaitable
     """Hand the rows of each table to `store` in the order of `TABLES`, as `Sink.write` promises. Raises RowsRefused."""
     refusals: list[Refusal] = []
     for block in merged(blocks):
-        if refusals and block.table == CLAIM:
+        if refusals and block.table == PROGRESS_TABLE:
             break
         try:
             await store(block)

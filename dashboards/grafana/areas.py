@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from dashboards.grafana import area_questions as ask
-from dashboards.grafana.frame import AREAS_UID, chosen, framed, vitals, with_alarms, with_panels
+from dashboards.grafana.frame import AREAS_UID, chosen, new_dashboard, vitals, with_alarms, with_panels
 from dashboards.grafana.panels import COUNT, Figure, Look, PanelBuilder, bars, cell, lines, rows
 from dashboards.grafana.theme import CAPACITY_STEPS, COLOURS, thresholds
 from streams.site.model import Site
@@ -15,7 +15,7 @@ _NOUNS = {"person": ("人数", "Persons"), "vehicle": ("车辆", "Vehicles")}
 
 def areas(site: Site) -> Dashboard:
     """Build the dashboard *Areas and occupancy*."""
-    board = framed(
+    board = new_dashboard(
         "区域与场内 / Areas and occupancy", AREAS_UID,
         about="各区域场内人数与车辆、容量、预测和人工修正。 Inside by area, capacity, forecasts, corrections by hand.",
         site=site, refresh="30s", hours=12,

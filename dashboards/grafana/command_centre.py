@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from dashboards.grafana import questions as ask
-from dashboards.grafana.frame import WALL_UID, framed, gates_of, main_kind, vitals, with_alarms, with_panels
+from dashboards.grafana.frame import WALL_UID, gates_of, main_kind, new_dashboard, vitals, with_alarms, with_panels
 from dashboards.grafana.panels import COUNT, PER_MINUTE, Figure, Look, PanelBuilder, bars, cell, columns, number, rows
 from dashboards.grafana.spans import FLOW_MINUTES
 from dashboards.grafana.theme import CAPACITY_STEPS, fixed, level_mapping, share_of_capacity, thresholds
@@ -18,7 +18,7 @@ _GATES_SHOWN = 12
 
 def command_centre(site: Site) -> Dashboard:
     """Build the dashboard *Command centre wall*, for `?kiosk` on 1920 × 1080."""
-    board = framed(
+    board = new_dashboard(
         "指挥中心大屏 / Command centre wall", WALL_UID,
         about="单日进场、场内实时、流量排行和报警。 Entries today, inside now, ranking by flow, alarms.",
         site=site, refresh="5s", hours=2,

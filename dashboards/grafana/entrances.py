@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from dashboards.grafana import gate_questions as ask
-from dashboards.grafana.frame import ENTRANCES_UID, chosen, framed, gates_of, vitals, with_alarms, with_panels
+from dashboards.grafana.frame import ENTRANCES_UID, chosen, gates_of, new_dashboard, vitals, with_alarms, with_panels
 from dashboards.grafana.panels import (
     COUNT,
     PER_MINUTE,
@@ -26,7 +26,7 @@ _REFUSALS = ((10, "yellow"), (25, "orange"))
 
 def entrances(site: Site) -> Dashboard:
     """Build the dashboard *Entrances*."""
-    board = framed(
+    board = new_dashboard(
         "出入口 / Entrances", ENTRANCES_UID,
         about="人员出入口的进出、拒绝、排队与设备。 Persons through the entrances: flows, refusals, queues, devices.",
         site=site, refresh="10s", hours=3,

@@ -39,7 +39,7 @@ def main_kind(site: Site) -> Kind:
     return "person" if gates_of(site, "person") else "vehicle"
 
 
-def framed(title: str, uid: str, *, about: str, site: Site, refresh: str, hours: int) -> Dashboard:
+def new_dashboard(title: str, uid: str, *, about: str, site: Site, refresh: str, hours: int) -> Dashboard:
     """Begin a dashboard of the last `hours`, in the site's time zone, asked again every `refresh`."""
     board = Dashboard(f"{title} · {both(site.title)}").uid(uid).description(about).tags([TAG, site.id]).readonly()
     board.timezone(site.time_zone).refresh(refresh).time(f"now-{hours}h", "now")

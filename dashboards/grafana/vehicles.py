@@ -5,7 +5,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from dashboards.grafana import questions as ask
 from dashboards.grafana.command_centre import inside
 from dashboards.grafana.entrances import by_category, categories, devices, flow, passages, totals
-from dashboards.grafana.frame import VEHICLES_UID, chosen, framed, gates_of, vitals, with_alarms, with_panels
+from dashboards.grafana.frame import VEHICLES_UID, chosen, gates_of, new_dashboard, vitals, with_alarms, with_panels
 from dashboards.grafana.panels import Figure, Look, PanelBuilder, bars
 from dashboards.grafana.theme import CAPACITY_STEPS, thresholds
 from streams.site.model import Site
@@ -13,7 +13,7 @@ from streams.site.model import Site
 
 def vehicles(site: Site) -> Dashboard:
     """Build the dashboard *Vehicles*."""
-    board = framed(
+    board = new_dashboard(
         "车辆 / Vehicles", VEHICLES_UID,
         about="车辆出入口、车型与停车场。 Vehicles through the entrances, their classes, and car parks.",
         site=site, refresh="10s", hours=3,

@@ -23,7 +23,7 @@ from streams.site.model import Site
 
 MOST_BODY: Final = 1 << 20
 _MOST_AGE: Final = 300  # s; as the Standard Webhooks specification advises
-_GLANCE: Final = 0.1  # s; how often it is looked whether to end
+_POLL_SECONDS: Final = 0.1  # s; how often it is looked whether to end
 _PATIENCE: Final = 5.0  # s for a request to come in
 
 
@@ -51,7 +51,7 @@ class Receiver:
 
     def __enter__(self) -> Self:
         """Begin to listen."""
-        threading.Thread(target=self._server.serve_forever, args=(_GLANCE,), name="receiver", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), name="receiver", daemon=True).start()
         return self
 
     def __exit__(

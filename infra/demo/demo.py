@@ -20,7 +20,7 @@ from rich.console import Console
 from infra.demo.audit_log import repeat_alarms
 from infra.process.supervisor import Supervisor
 from infra.stack.alarm_delivery import delivery, read_relay
-from infra.stack.local_stack import GROUP, BrokerKind, Venue
+from infra.stack.local_stack import GROUP, BrokerKind, LocalStack
 from infra.stack.state import Run, endpoints, next_run, open_state
 from simulators.distortion.distort import check_devices
 from simulators.distortion.settings import Distortion
@@ -46,7 +46,7 @@ _STOP_WITHIN: Final = 4.5  # with the two above it is less than 10 s from Ctrl-C
 _NICE: Final = 10
 """Of the thread that plays: where processors are few, who counts goes first."""
 
-_GLANCE: Final = 0.1  # how often it is looked whether to go on
+_POLL_SECONDS: Final = 0.1  # how often it is looked whether to go on
 
 T = TypeVar("T")
 
@@ -100,7 +100,7 @@ def run_demo(options: DemoOptions) -> int:
             scenario=options.scenario, date=run.date, seed=options.seed + run.number, epoch=run.number, clock=clock,
             for_seconds=options.for_seconds, distortion=distortion,
         )  # fmt: skip
-        venue = Venue(
+        venue = LocalStack(
             options.scenario, state, clock, supervisor, options.wall_port, _say, alarms,
             broker_kind=options.broker, workers=options.workers,
         )  # fmt: skip
@@ -118,7 +118,7 @@ class Demo:
 
     options: DemoOptions
     site: Site
-    venue: Venue
+    venue: LocalStack
     run: Run
     stop: threading.Event
 
@@ -174,7 +174,7 @@ class Demo:
         threading.Thread(target=_fulfil, args=(done, work), daemon=True).start()
         until = math.inf
         while not done.done() and time.monotonic() < until:
-            wait([done], timeout=_GLANCE)
+            wait([done], timeout=_POLL_SECONDS)
             self.venue.supervisor.check()
             if self.stop.is_set():
                 until = min(until, time.monotonic() + patience)
@@ -189,7 +189,7 @@ class Demo:
                 self.venue.supervisor.check()
                 if time.monotonic() - begun > (_DRAIN_AFTER_CTRL_C if self.stop.is_set() else _DRAIN_SECONDS):
                     return False
-                time.sleep(_GLANCE)
+                time.sleep(_POLL_SECONDS)
         finally:
             lag.close()
         return True

@@ -29,7 +29,7 @@ class Use:
 
 
 @dataclass(frozen=True)
-class Cause:
+class Bottleneck:
     """What was at its limit. `name`: the process, if it was one; `users`: who used a full machine most."""
 
     kind: Kind
@@ -39,7 +39,7 @@ class Cause:
 
 def find_cause(
     uses: Sequence[Use], *, machine_share: float, sent_late_ms: int | None, target: float, ceiling: float
-) -> Cause:
+) -> Bottleneck:
     """Return what was at its limit.
 
     `machine_share` is the share of all cores that was used by whomever; `sent_late_ms` the p99 of the time from when an
@@ -47,14 +47,14 @@ def find_cause(
     and what they can do.
     """
     if target >= FULL * ceiling:
-        return Cause("generator", GENERATOR)
+        return Bottleneck("generator", GENERATOR)
     ours = [use for use in uses if use.name != OTHERS]
     busiest = max(ours, key=lambda use: use.cores, default=None)
     if busiest is not None and busiest.cores >= FULL:
-        return Cause("generator" if busiest.name.startswith(GENERATOR) else "process", busiest.name)
+        return Bottleneck("generator" if busiest.name.startswith(GENERATOR) else "process", busiest.name)
     if machine_share >= FULL:
         most = sorted(uses, key=lambda use: -use.cores)[:3]
-        return Cause("machine", users=tuple(f"{use.name} {use.cores:.0%}" for use in most))
+        return Bottleneck("machine", users=tuple(f"{use.name} {use.cores:.0%}" for use in most))
     if sent_late_ms is not None and sent_late_ms > _LATE_MS:
-        return Cause("generator", GENERATOR)
-    return Cause("waiting")
+        return Bottleneck("generator", GENERATOR)
+    return Bottleneck("waiting")

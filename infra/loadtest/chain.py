@@ -12,7 +12,7 @@ from infra.process.ports import accepts
 from infra.process.supervisor import Supervisor
 from infra.servers.kafka.install import missing
 from infra.stack.alarm_delivery import Delivery
-from infra.stack.local_stack import BrokerKind, Venue
+from infra.stack.local_stack import BrokerKind, LocalStack
 from infra.stack.state import endpoints
 from simulators.verify.fates import Limits
 from sinks.clickhouse import ClickHouseReader, StoreAddress
@@ -97,7 +97,7 @@ def embedded(
     if broker == "kafka" and (lack := missing()):
         raise WrongLoadError(f"--broker kafka: {lack}, or choose --broker embedded")
     with Supervisor(stop_within=_STOP_WITHIN) as supervisor:
-        venue = Venue(
+        venue = LocalStack(
             scenario, state, SiteClock(), supervisor, 0, say, Delivery(state), broker_kind=broker, workers=workers
         )
         if not venue.start(stop):

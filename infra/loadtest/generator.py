@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _FEWER_COLLECTIONS: Final = 50_000
 """Objects made until garbage is looked for: a message is several, and none of them is ever in a circle."""
-_GLANCE: Final = 0.01
+_POLL_SECONDS: Final = 0.01
 _AFTER: Final = 0.2
 """Seconds behind the last due event until what is still on its way is sent at once."""
 
@@ -80,7 +80,7 @@ def _play(
 def _wait_for_begin(file: Path, stop: threading.Event) -> int | None:
     """Return the time to begin (ms since 1970 UTC) once it is written; None if it is not to begin at all."""
     while not file.exists():
-        if stop.wait(_GLANCE):
+        if stop.wait(_POLL_SECONDS):
             return None
     return int(file.read_text(encoding="ascii"))
 

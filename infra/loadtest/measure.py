@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from infra.loadtest import waiting
-from infra.loadtest.cause import OTHERS, Cause, Use, find_cause
+from infra.loadtest.cause import OTHERS, Bottleneck, Use, find_cause
 from infra.loadtest.order import DUE
 from simulators.ledger.ledger import read_ledger
 from streams.contract.events import KIND_OF_TOPIC
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from infra.loadtest.waiting import Integers, Looks, Place, Second, Waits
+    from infra.loadtest.waiting import Integers, Latency, Place, Samples, Second
     from infra.loadtest.watch import Sample
     from simulators.ledger.ledger import Ledger
     from streams.site.model import Site
@@ -69,13 +69,13 @@ class Measured:
     seconds: float
     events: int
     rate: float
-    sent_late: Waits | None
-    stored: Waits | None
-    wall: Waits | None
+    sent_late: Latency | None
+    stored: Latency | None
+    wall: Latency | None
     course: tuple[Second, ...]
     uses: tuple[Use, ...]
     machine_share: float
-    cause: Cause
+    cause: Bottleneck
     drained: bool
 
     @property
@@ -151,8 +151,8 @@ class Seen:
     `held_back`: the generators waited for the workers, so that it is not their fault when they send late.
     """
 
-    logs: Mapping[Place, Looks]
-    wall: Looks | None
+    logs: Mapping[Place, Samples]
+    wall: Samples | None
     entries_before: int
     samples: Mapping[tuple[str, int], Sequence[Sample]]
     machine: Sequence[Sample]
@@ -207,7 +207,7 @@ def reached(due_ms: Integers, arrived_ms: Integers) -> float:
     return len(due_ms) * 1000 / max(float(arrived_ms.max() - due_ms.min()), 1.0)
 
 
-def _on_the_wall(delivered: Delivered, seen: Seen) -> Waits | None:
+def _on_the_wall(delivered: Delivered, seen: Seen) -> Latency | None:
     if seen.wall is None:
         return None
     due = delivered.entries_due

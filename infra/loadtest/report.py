@@ -11,9 +11,9 @@ from infra.loadtest.waiting import PERCENTILES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.loadtest.cause import Cause
+    from infra.loadtest.cause import Bottleneck
     from infra.loadtest.measure import Measured
-    from infra.loadtest.waiting import Waits
+    from infra.loadtest.waiting import Latency
     from simulators.verify.report import Verdict
 
 
@@ -43,7 +43,7 @@ class Limit:
 
     rate: float | None
     failed_rate: float | None
-    cause: Cause | None
+    cause: Bottleneck | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,14 +110,14 @@ def to_json(result: Result) -> str:
     )
 
 
-def quantiles(found: Waits | None) -> dict[str, int] | None:
+def quantiles(found: Latency | None) -> dict[str, int] | None:
     """Return p50 to max in ms, None if nothing was seen; with `count` events, and `unseen` ones."""
     if found is None:
         return None
     return {name: value for name, value in asdict(found).items() if name != "curve"}
 
 
-def cells(found: Waits | None) -> list[str]:
+def cells(found: Latency | None) -> list[str]:
     """Return the percentiles, the maximum and the number of events as a table has them; dashes if nothing was seen."""
     columns = (*PERCENTILES, "max", "count")
     return ["–"] * len(columns) if found is None else [f"{getattr(found, name):,}" for name in columns]

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from infra.loadtest.measure import Measured
 
 _DRAIN_SECONDS: Final = 120.0
-_GLANCE: Final = 0.1
+_POLL_SECONDS: Final = 0.1
 _MUCH: Final = 0.2
 """Cores that other programs use, from which on it is said."""
 
@@ -156,7 +156,7 @@ def _drained(chain: Chain, stop: threading.Event) -> bool:
     try:
         while lag() != 0:
             chain.check()
-            if stop.wait(_GLANCE) or time.monotonic() - begun > _DRAIN_SECONDS:
+            if stop.wait(_POLL_SECONDS) or time.monotonic() - begun > _DRAIN_SECONDS:
                 return False
     finally:
         lag.close()

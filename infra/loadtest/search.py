@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.loadtest.waiting import Waits
+    from infra.loadtest.waiting import Latency
 
 HOLDS_BELOW_MS: Final = 1_000
 """A rate holds if 99 of 100 events are stored within this time."""
@@ -38,7 +38,7 @@ class Tried:
         return self.p99_ms is not None and self.p99_ms < HOLDS_BELOW_MS
 
 
-def tried(rate: float, stored: Waits | None) -> Tried:
+def tried(rate: float, stored: Latency | None) -> Tried:
     """Return what the waits at a rate say."""
     return Tried(rate, stored.p99 if stored is not None and not stored.unseen else None)
 

@@ -33,7 +33,7 @@ _AT_ONCE_RATE: Final = 1e6
 _CALM: Final = (shape.Phase(200.0, 3.0),)
 _LEAD_MS: Final = 2_000
 """From the word to begin until the first event is due: the generators connect meanwhile."""
-_GLANCE: Final = 0.05
+_POLL_SECONDS: Final = 0.05
 _STUCK_SECONDS: Final = 45.0
 """Without anything more being stored for so long, the rest is not waited for."""
 _MAKE_UP_SECONDS: Final = 180.0
@@ -207,7 +207,7 @@ class Bench:
         deadline = None if seconds is None else time.monotonic() + seconds
         while not true():
             look()
-            if self._stop.wait(_GLANCE):
+            if self._stop.wait(_POLL_SECONDS):
                 raise StoppedError("the load test was ended before its end: nothing is proven 压力测试被中止, 结果无效")
             if deadline is not None and time.monotonic() > deadline:
                 return False

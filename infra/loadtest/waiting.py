@@ -29,7 +29,7 @@ CURVE: Final = (0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 100)
 
 
 @dataclass(frozen=True)
-class Waits:
+class Latency:
     """A distribution of waiting times, in ms: `count` events, and of how many it is not known (`unseen`).
 
     `curve` has (percentile, ms) for a plot.
@@ -46,14 +46,14 @@ class Waits:
 
 
 @dataclass(frozen=True, eq=False)
-class Looks:
+class Samples:
     """What was seen of a number that only grows: at `at_ms` (real time, in order) it was `value`."""
 
     at_ms: Integers
     value: Integers
 
     @classmethod
-    def of(cls, seen: Sequence[tuple[int, int]]) -> Looks:
+    def of(cls, seen: Sequence[tuple[int, int]]) -> Samples:
         """Put looks (time, value) together; a value that is behind an earlier one was read from an older state."""
         columns = np.array(seen, np.int64).reshape(-1, 2)
         return cls(columns[:, 0], np.maximum.accumulate(columns[:, 1]))
@@ -64,7 +64,7 @@ class Looks:
         return np.append(self.at_ms, NEVER)[found]
 
 
-def stored_at(places: Sequence[Place], place: Integers, offset: Integers, looks: Mapping[Place, Looks]) -> Integers:
+def stored_at(places: Sequence[Place], place: Integers, offset: Integers, looks: Mapping[Place, Samples]) -> Integers:
     """Return when each event was first seen to be stored (ms), `NEVER` if it was not.
 
     `place` says for each event which of `places` it is in (below 0: not known), and `offset` where there. `looks` are
@@ -78,12 +78,12 @@ def stored_at(places: Sequence[Place], place: Integers, offset: Integers, looks:
     return found
 
 
-def shown_at(entries: int, before: int, shown: Looks) -> Integers:
+def shown_at(entries: int, before: int, shown: Samples) -> Integers:
     """Return when the wall showed each of so many entries, in their order; `before` of them were there already."""
     return shown.first_at_least(before + 1 + np.arange(entries))
 
 
-def waits(due_ms: Integers, seen_ms: Integers) -> Waits | None:
+def waits(due_ms: Integers, seen_ms: Integers) -> Latency | None:
     """Return how long it took from due to seen; None if nothing was seen."""
     seen = seen_ms != NEVER
     if not seen.any():
@@ -97,7 +97,7 @@ def waits(due_ms: Integers, seen_ms: Integers) -> Waits | None:
     def at(percentile: float) -> int:
         return min(int(histogram.get_value_at_percentile(percentile)), longest)
 
-    return Waits(
+    return Latency(
         count=int(seen.sum()),
         unseen=int((~seen).sum()),
         **{name: at(percentile) for name, percentile in PERCENTILES.items()},

@@ -1,4 +1,4 @@
-"""Looks at a chain while it is under load: what is stored, what the wall shows, what the processes use.
+"""Samples at a chain while it is under load: what is stored, what the wall shows, what the processes use.
 
 Each watch is a thread that only writes down; `measure.py` makes sense of it. Next: `trial.py`.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from infra.loadtest.chain import SOURCE_TOPICS
-from infra.loadtest.waiting import Looks
+from infra.loadtest.waiting import Samples
 from sinks.clickhouse import ClickHouseReader
 from sinks.sink import StoreError
 from streams.clock import real_now
@@ -77,9 +77,9 @@ class StoreWatch(_Watch):
         self.received = 0
         self.looks = 0
 
-    def looks_at(self) -> dict[Place, Looks]:
+    def looks_at(self) -> dict[Place, Samples]:
         """Return what was seen so far of the next offset of each log."""
-        return {place: Looks.of(list(seen)) for place, seen in list(self._seen.items())}
+        return {place: Samples.of(list(seen)) for place, seen in list(self._seen.items())}
 
     def covers(self, ends: Mapping[Place, int]) -> bool:
         """Whether everything below these offsets is stored."""
@@ -127,9 +127,9 @@ class WallWatch(_Watch):
         """Return how many entries the newest beat shows."""
         return self._seen[-1][1] if self._seen else 0
 
-    def looks(self) -> Looks:
+    def looks(self) -> Samples:
         """Return what was seen so far."""
-        return Looks.of(list(self._seen))
+        return Samples.of(list(self._seen))
 
     def _run(self) -> None:
         while self._url and not self._ended.is_set():

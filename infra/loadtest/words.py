@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from streams.text import Text
 
 if TYPE_CHECKING:
-    from infra.loadtest.cause import Cause
+    from infra.loadtest.cause import Bottleneck
     from infra.loadtest.report import Limit, Result, Setup
 
 
@@ -65,7 +65,7 @@ def limit(found: Limit) -> Text:
     )
 
 
-def cause(found: Cause) -> Text:
+def cause(found: Bottleneck) -> Text:
     """Say what was at its limit."""
     if found.kind == "generator":
         return Text("负载发生器达到极限，系统本身可能更快", "the generator was at its limit; the system may be faster")

@@ -19,7 +19,7 @@ from infra.process.child import Child, tail
 from infra.process.service import Service, ServiceError, State, Status, described
 
 _log = logging.getLogger(__name__)
-_GLANCE = 0.05  # how often a process is looked at
+_POLL_SECONDS = 0.05  # how often a process is looked at
 
 
 class Supervisor:
@@ -117,7 +117,7 @@ class _Watch:
         deadline = time.monotonic() + self.service.ready_within
         with self._changed:
             while self._state in {State.STARTING, State.WAITING} and time.monotonic() < deadline:
-                self._changed.wait(_GLANCE)
+                self._changed.wait(_POLL_SECONDS)
         if self.error is not None:
             raise self.error
         if self._state in {State.STARTING, State.WAITING}:
@@ -168,7 +168,7 @@ class _Watch:
         while child.running and not self._leaving.is_set():
             now = time.monotonic()
             if now >= next_look:
-                next_look = now + (service.health_every if self._state == State.RUNNING else _GLANCE)
+                next_look = now + (service.health_every if self._state == State.RUNNING else _POLL_SECONDS)
                 if service.healthy is None or service.healthy():
                     good, limit = time.monotonic(), service.unhealthy_for
                     self._enter(State.RUNNING)
@@ -178,7 +178,7 @@ class _Watch:
                 _log.warning("%s is not healthy for %g s: it is restarted", service.name, limit)
                 child.stop(service.stop_within)
                 return
-            self._leaving.wait(_GLANCE)
+            self._leaving.wait(_POLL_SECONDS)
 
     def _wait_for_restart(self) -> bool:
         """After an end: True when it is time to start again, False at a good end or when given up."""

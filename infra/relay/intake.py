@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from infra.relay.metrics import Numbers
+from infra.relay.metrics import RelayMetrics
 from infra.relay.notice import (
     HEARTBEAT,
     PLATFORM,
@@ -42,7 +42,7 @@ class Intake:
 
     options: RelayOptions
     outbox: Outbox
-    numbers: Numbers
+    numbers: RelayMetrics
     wake: Callable[[], None]
     clock: Callable[[], float] = time.time
 

@@ -15,7 +15,7 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Letter:
+class RobotMessage:
     """One message: told in full is `head`, in a line each is `folded`. The id stays the same however often it is sent.
 
     `doubtful`: the robot may have got it already, but no answer of it is known.
@@ -32,7 +32,7 @@ class Letter:
         return (self.head.number, *(each.number for each in self.folded))
 
 
-def compose(waiting: Sequence[Waiting], *, letter: str, messages: int) -> Letter | None:
+def compose(waiting: Sequence[Waiting], *, letter: str, messages: int) -> RobotMessage | None:
     """Put the next letter together when so many `messages` may be sent now; None when there is nothing to tell.
 
     In order of arrival, one each. The last message that may be sent takes all that is left: in full the newest of the
@@ -41,6 +41,6 @@ def compose(waiting: Sequence[Waiting], *, letter: str, messages: int) -> Letter
     if not waiting or messages < 1:
         return None
     if messages > 1 or len(waiting) == 1:
-        return Letter(letter, waiting[0])
+        return RobotMessage(letter, waiting[0])
     ranked = sorted(waiting, key=lambda each: (each.notice.severity, each.number), reverse=True)
-    return Letter(letter, ranked[0], tuple(ranked[1:]))
+    return RobotMessage(letter, ranked[0], tuple(ranked[1:]))

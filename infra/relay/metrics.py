@@ -13,7 +13,7 @@ from infra.relay.outbox import Outbox
 _FAILURES: Final = ("later", "refused")
 
 
-class Numbers:
+class RelayMetrics:
     """The relay's counters, in a registry of their own."""
 
     def __init__(self, robots: Iterable[str], outbox: Outbox) -> None:

@@ -14,7 +14,7 @@ from typing import Final, Self
 
 import msgspec
 
-from infra.relay.message import Letter, Waiting
+from infra.relay.message import RobotMessage, Waiting
 from infra.relay.notice import Notice
 
 DAY_MS: Final = 86_400_000
@@ -121,7 +121,7 @@ class Outbox:
         ).fetchone()[0]
         return due
 
-    def open_letter(self, robot: str) -> Letter | None:
+    def open_letter(self, robot: str) -> RobotMessage | None:
         """Return the letter that was put together and has not come to its end."""
         rows = self._db.execute(
             "SELECT number, notice, letter, doubtful FROM notices WHERE robot = ? AND state = 'waiting'"
@@ -131,9 +131,9 @@ class Outbox:
         if not rows:
             return None
         known = [Waiting(row[0], msgspec.json.decode(row[1], type=Notice)) for row in rows]
-        return Letter(rows[0][2], known[0], tuple(known[1:]), doubtful=bool(rows[0][3]))
+        return RobotMessage(rows[0][2], known[0], tuple(known[1:]), doubtful=bool(rows[0][3]))
 
-    def send(self, robot: str, letter: Letter, now_ms: int) -> None:
+    def send(self, robot: str, letter: RobotMessage, now_ms: int) -> None:
         """Note that a letter is about to be sent."""
         with self.at_once():
             self._db.executemany(
@@ -143,11 +143,11 @@ class Outbox:
             self._db.execute("DELETE FROM sendings WHERE robot = ? AND at_ms < ?", (robot, now_ms - 120_000))
             self._db.execute("INSERT INTO sendings VALUES (?, ?)", (robot, now_ms))
 
-    def not_taken(self, letter: Letter) -> None:
+    def not_taken(self, letter: RobotMessage) -> None:
         """Note that the robot has certainly not taken the letter: when it is sent again, it is no repetition."""
         self._db.execute("UPDATE notices SET doubtful = 0 WHERE letter = ?", (letter.id,))
 
-    def told(self, letter: Letter, now_ms: int) -> None:
+    def told(self, letter: RobotMessage, now_ms: int) -> None:
         """Note that the robot has taken the letter."""
         self._db.execute(
             "UPDATE notices SET state = CASE head WHEN 1 THEN 'told' ELSE 'folded' END, done_ms = ?, doubtful = 0"
@@ -155,7 +155,7 @@ class Outbox:
             (now_ms, letter.id),
         )
 
-    def refused(self, letter: Letter, now_ms: int) -> None:
+    def refused(self, letter: RobotMessage, now_ms: int) -> None:
         """Note that the robot will never take the letter."""
         self._db.execute(
             "UPDATE notices SET state = 'refused', done_ms = ?, doubtful = 0 WHERE letter = ?", (now_ms, letter.id)

@@ -16,7 +16,7 @@ from urllib.parse import quote_plus
 
 import msgspec
 
-from infra.relay.message import Letter
+from infra.relay.message import RobotMessage
 from infra.relay.options import WEBHOOK_PREFIX, RobotOptions, RobotType
 
 MOST_BYTES: Final[dict[RobotType, int]] = {"wecom": 2048, "dingtalk": 6000, "feishu": 12_000, "webhook": 12_000}
@@ -63,7 +63,7 @@ class Refused:
 Verdict = Taken | Later | Refused
 
 
-def request(robot: RobotOptions, letter: Letter, text: str, now_ms: int) -> Request:
+def request(robot: RobotOptions, letter: RobotMessage, text: str, now_ms: int) -> Request:
     """Return what to post to a robot at this moment (ms UTC)."""
     match robot.type:
         case "wecom":
@@ -130,7 +130,7 @@ def webhook_signature(secret: str, message: str, seconds: str, body: bytes) -> s
     return f"v1,{_hmac(key, f'{message}.{seconds}.'.encode() + body)}"
 
 
-def _webhook(robot: RobotOptions, letter: Letter, text: str, now_ms: int) -> Request:
+def _webhook(robot: RobotOptions, letter: RobotMessage, text: str, now_ms: int) -> Request:
     told = [letter.head, *letter.folded]
     content = {
         "type": "alarm.changed",

@@ -15,11 +15,11 @@ import uvicorn
 
 from infra.process.ports import claim
 from infra.relay.intake import Intake
-from infra.relay.metrics import Numbers
+from infra.relay.metrics import RelayMetrics
 from infra.relay.options import RelayOptions
 from infra.relay.outbox import Outbox
 from infra.relay.platform import PlatformBox
-from infra.relay.sender import Courier
+from infra.relay.sender import RobotSender
 from infra.relay.wording import Wording
 
 log = structlog.get_logger(__name__)
@@ -45,8 +45,8 @@ async def _serve(options: RelayOptions, outbox: Outbox, port: int) -> None:
     outbox.begin(now_ms)
     PlatformBox(outbox).begin(now_ms)
     _say_orphans(options, outbox, now_ms)
-    numbers = Numbers((robot.name for robot in options.robots), outbox)
-    couriers = [Courier(robot, outbox, Wording(options.site), numbers) for robot in options.robots]
+    numbers = RelayMetrics((robot.name for robot in options.robots), outbox)
+    couriers = [RobotSender(robot, outbox, Wording(options.site), numbers) for robot in options.robots]
 
     def wake() -> None:
         for each in couriers:
@@ -63,7 +63,7 @@ async def _serve(options: RelayOptions, outbox: Outbox, port: int) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _delivering(couriers: Sequence[Courier], outbox: Outbox) -> AsyncIterator[None]:
+async def _delivering(couriers: Sequence[RobotSender], outbox: Outbox) -> AsyncIterator[None]:
     """Let the couriers run for a block; one that breaks ends the process, so that a supervisor notices."""
     async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
         tasks = [group.create_task(each.run(session)) for each in couriers]

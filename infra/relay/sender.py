@@ -10,8 +10,8 @@ from typing import Final
 import aiohttp
 import structlog
 
-from infra.relay.message import Letter, compose
-from infra.relay.metrics import Numbers
+from infra.relay.message import RobotMessage, compose
+from infra.relay.metrics import RelayMetrics
 from infra.relay.options import RobotOptions
 from infra.relay.outbox import Outbox
 from infra.relay.rate_limit import Budget, Pace
@@ -31,7 +31,7 @@ def backoff(failures: int) -> float:
     return min(_LONGEST_WAIT, float(2 ** min(failures - 1, 10))) if failures else 0.0
 
 
-class Courier:
+class RobotSender:
     """The courier of one robot; `run` for ever, `wake` when there may be something new."""
 
     def __init__(
@@ -39,7 +39,7 @@ class Courier:
         robot: RobotOptions,
         outbox: Outbox,
         wording: Wording,
-        numbers: Numbers,
+        numbers: RelayMetrics,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -91,7 +91,7 @@ class Courier:
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
 
-    async def _deliver(self, letter: Letter, session: aiohttp.ClientSession, now: float) -> None:
+    async def _deliver(self, letter: RobotMessage, session: aiohttp.ClientSession, now: float) -> None:
         text = self._wording.text(letter, most_bytes=MOST_BYTES[self._robot.type])
         asked = request(self._robot, letter, text, int(now * 1000))
         self._outbox.send(self._robot.name, letter, int(now * 1000))
@@ -99,7 +99,7 @@ class Courier:
         verdict = await _post(session, self._robot, asked)
         self._note(letter, verdict)
 
-    def _note(self, letter: Letter, verdict: Verdict) -> None:
+    def _note(self, letter: RobotMessage, verdict: Verdict) -> None:
         now, name, numbers = self._clock(), self._robot.name, self._numbers
         match verdict:
             case Taken():

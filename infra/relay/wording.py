@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from dashboards.messages.alarm_words import KIND_NAMES, LEVEL_NAMES, STATE_NAMES, UNITS, duration, rule_name, titles_of
 from infra.relay.advice import LEVEL_SIGNS, todo
-from infra.relay.message import Letter
+from infra.relay.message import RobotMessage
 from infra.relay.notice import LEVELS, PLATFORM, Notice
 from infra.relay.plain import plain
 from streams.site.model import Site
@@ -27,7 +27,7 @@ class Wording:
 
     site: Site
 
-    def text(self, letter: Letter, *, most_bytes: int) -> str:
+    def text(self, letter: RobotMessage, *, most_bytes: int) -> str:
         """Return the message: the head in full, then as many of the folded as find room, and how many there are."""
         lines = self._full(letter.head.notice)
         if letter.doubtful:

@@ -33,7 +33,7 @@ _MOCK_SESSION_SECONDS: Final = 3
 
 
 @dataclass
-class Venue:
+class LocalStack:
     """The processes of a demo, started in order; `clock` shows the simulated day's time."""
 
     scenario: str

@@ -15,7 +15,7 @@ from simulators.scenario.day import IN, PASSED, Ints, Names
 from streams.kernels.alarms.inputs import AlarmInput, Inside, Reading
 from streams.kernels.alarms.log import AlarmBatch, AlarmLog
 from streams.kernels.counts.batch import Batch, Bools, Lines
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.times import TimeRules
@@ -61,10 +61,12 @@ class Stage:
     def __init__(self, site: Site, *, step: int = 10_000) -> None:
         self.site, self.step = site, step
         self.names = Names(site)
-        self.alarms = AlarmLog(LogName("stage", "alarm.inputs", 0), alarm_place_of(site, _TIMES, partitions=_LOGS), 0)
+        self.alarms = AlarmLog(
+            PartitionId("stage", "alarm.inputs", 0), alarm_place_of(site, _TIMES, partitions=_LOGS), 0
+        )
         place = place_of(site, _TIMES)
         self.logs = {
-            (kind, number): PassageLog(LogName("stage", f"{kind}s", number), kind, place, next_offset=0)
+            (kind, number): PassageLog(PartitionId("stage", f"{kind}s", number), kind, place, next_offset=0)
             for kind in ("person", "vehicle")
             for number in range(_LOGS)
         }
@@ -146,10 +148,10 @@ class Stage:
     def _tell(self, moment: int, readings: list[Reading]) -> list[Episode]:
         """Tell the alarms what the logs have counted, and what is inside; return what has changed."""
         for log in self.logs.values():
-            log.take()
+            log.drain()
         flows = [flow_of(log, moment) for log in self.logs.values()]
         offset = self.alarms.next_offset
         said = AlarmInput(flows=flows, readings=readings)
         self.alarms.apply(AlarmBatch(offset, offset + 1, [(offset, 0, said)]))
-        self.alarms.take()
+        self.alarms.drain()
         return self.alarms.take_changes()

@@ -34,7 +34,7 @@ _MOST_BYTES = 64 << 20
 _SETTLE_MS = 250
 """So often the broker's answers are entered in the ledger, or when there are `_MANY`."""
 _MANY = 5_000
-_GLANCE = 0.005
+_POLL_SECONDS = 0.005
 """Seconds: so long is waited for answers at a time when too much is on its way."""
 _BULK_FRAME = 50
 """Events a message when much is overdue: what a gateway uploads after a time without a connection."""
@@ -196,7 +196,7 @@ class Sender:
 
     def _send(self, message: Message) -> None:
         while self._in_flight >= _MOST_IN_FLIGHT or self._bytes_in_flight > _MOST_BYTES:
-            self.producer.settle(_GLANCE)
+            self.producer.settle(_POLL_SECONDS)
             self.settle(at_once=True)
         self._in_flight += 1
         self._bytes_in_flight += len(message.value)

@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 _SPEAK_AFTER: Final = 5.0
 """Seconds: a wait for the broker is told on stderr after so long, and so often."""
-_GLANCE: Final = 0.25
+_POLL_SECONDS: Final = 0.25
 """Seconds: so often it is looked for a broker that does not answer."""
 _USUAL_PORT: Final = "9092"
 _FINAL: Final = frozenset({
@@ -118,7 +118,7 @@ class Producer:
         """Return when everything has been answered, or time is over."""
         until = time.monotonic() + seconds
         while len(self._client) and time.monotonic() < until:
-            self.settle(_GLANCE)
+            self.settle(_POLL_SECONDS)
 
     def partitions_for(self, topic: str) -> frozenset[int]:
         """Find out which partitions a topic has: none if the broker does not say so in time."""
@@ -143,9 +143,9 @@ def make_producer(bootstrap: str, *, stop: Callable[[], bool] = lambda: False) -
             break
         if stop():
             raise NoBrokerError(f"{bootstrap}: no broker answers there. Start it, or name another.")
-        if attempt % round(_SPEAK_AFTER / _GLANCE) == 0:
+        if attempt % round(_SPEAK_AFTER / _POLL_SECONDS) == 0:
             log.warning("waiting for the broker", brokers=bootstrap)
-        time.sleep(_GLANCE)
+        time.sleep(_POLL_SECONDS)
     return Producer(bootstrap)
 
 

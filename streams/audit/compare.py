@@ -23,7 +23,7 @@ TOLD: Final = 10
 """Differences of each view that are listed; their number is always that of all."""
 
 _LOOKED_UP: Final = 1000
-_GLANCE: Final = 0.25
+_POLL_SECONDS: Final = 0.25
 _STRANGERS: Final = (
     "SELECT DISTINCT entrance FROM gatepulse.entrance_outcomes_1m WHERE entrance NOT IN %(entrances)s"
     " AND window_start >= toStartOfMinute(toDateTime(intDiv(%(start)s, 1000), 'UTC'))"
@@ -164,8 +164,8 @@ class Auditor:
         before, waited = set(live_progress(self.reader)), self.pause
         self.sleep(self.pause)
         while waited < self.patience and (before & set(live_progress(self.reader)) or self._unsettled()):
-            self.sleep(_GLANCE)
-            waited += _GLANCE
+            self.sleep(_POLL_SECONDS)
+            waited += _POLL_SECONDS
 
     def _unsettled(self) -> int:
         [(events,)] = self.reader.query(_UNSETTLED)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_GLANCE: Final = 1.0
+_POLL_SECONDS: Final = 1.0
 """Real seconds between two looks whether a minute is complete."""
 _PAST_DAYS: Final = 3
 _BACK: Final = 14
@@ -59,7 +59,7 @@ class Foresight:
                 await self.once()
             except StoreError as error:
                 log.warning("nothing is foreseen for now", reason=str(error))
-            await asyncio.sleep(_GLANCE)
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def once(self) -> bool:
         """Take in every minute that has become complete, and write what follows; say whether there was one."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import ACCEPTABLE, Problem
 from streams.sources.brokers import Brokers
 from streams.sources.notes import Loss, Notes, ProblemNote
@@ -116,6 +116,6 @@ def _gone_by(brokers: Brokers, wanted: Acceptance, after: int, now: int) -> int:
 
 def _counted_to(notes: Notes, problem: ProblemNote) -> int:
     """Return up to which moment (ms) the partition was complete before the loss; when it was noticed if not known."""
-    name = LogName.parse(problem.log)
+    name = PartitionId.parse(problem.log)
     rows = notes.progress().get((name.topic, name.partition), ())
     return max((row["complete_to"] for row in rows if row["complete_to"] < problem.since), default=problem.since)

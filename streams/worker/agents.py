@@ -20,13 +20,13 @@ from streams.contract.topics import SOURCES
 from streams.kernels.alarms.log import AlarmLog
 from streams.kernels.counts.batch import Rejection
 from streams.kernels.counts.entrance_totals import entrance_totals
-from streams.kernels.counts.partition_log import HoleError, LogName
+from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.site_totals import EntranceTotals, Venue
+from streams.kernels.counts.site_totals import EntranceTotals, SiteTotals
 from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import AcceptedLoss, Blocked, missing_records
 from streams.sources.brokers import BrokersError
-from streams.worker.alarm_inputs import Send, Teller
+from streams.worker.alarm_inputs import AlarmInputPublisher, Send
 from streams.worker.checkpoint import SnapshotTable, key_of, pack, unpack
 from streams.worker.consumer import CoalescingConsumer, JoinedValue, Offsets
 from streams.worker.counting import Counting, Start
@@ -51,9 +51,9 @@ class KafkaOutlet:
         self._parked = app.topic(Topic.PARKED, key_type=bytes, value_type=bytes, value_serializer="raw")
         self._totals = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, value_serializer="raw")
         self._alarms = app.topic(Topic.ALARMS, key_type=bytes, value_type=bytes, value_serializer="raw")
-        self._said_all: dict[LogName, float] = {}  # monotonic seconds
+        self._said_all: dict[PartitionId, float] = {}  # monotonic seconds
 
-    async def reject(self, log: LogName, rejections: Sequence[Rejection]) -> None:  # noqa: D102  # see Outlet
+    async def reject(self, log: PartitionId, rejections: Sequence[Rejection]) -> None:  # noqa: D102  # see Outlet
         key = f"{log.topic}-{log.partition}".encode()
         await self._sent([self._rejected.send_soon(key=key, value=_rejected(log, each)) for each in rejections])
 
@@ -98,7 +98,7 @@ class KafkaOutlet:
             await asyncio.gather(*futures)
 
 
-def _rejected(log: LogName, rejection: Rejection) -> bytes:
+def _rejected(log: PartitionId, rejection: Rejection) -> bytes:
     position = rejection.position
     return _encode(
         Rejected(
@@ -132,7 +132,7 @@ def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess, bro
                     generation = counting.generation
                     try:
                         await counting.apply(message.partition, value.records, generation=generation)
-                    except HoleError as hole:
+                    except OffsetGapError as hole:
                         await _settle(counting, hole, brokers)
                         await counting.apply(message.partition, value.records, generation=generation)
             except Exception as error:  # noqa: BLE001  # whatever it is, going on would lose the event
@@ -141,7 +141,7 @@ def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess, bro
     app.agent(topic, name=f"count.{counting.topic}", concurrency=1)(count)
 
 
-async def _settle(counting: Counting[Any], hole: HoleError, brokers: Surroundings) -> None:
+async def _settle(counting: Counting[Any], hole: OffsetGapError, brokers: Surroundings) -> None:
     """Block a partition, or pass over what is missing where nothing is counted; raise where the brokers have it."""
     place, generation = (hole.log.topic, hole.log.partition), counting.generation
     found = await asyncio.to_thread(brokers.record_at, place, hole.expected)
@@ -156,7 +156,7 @@ async def _settle(counting: Counting[Any], hole: HoleError, brokers: Surrounding
         log.warning("records are missing", log=str(hole.log), first=hole.expected, after=hole.got)
 
 
-def tell_alarms(app: faust.App, teller: Teller, *, end: EndProcess) -> None:
+def tell_alarms(app: faust.App, teller: AlarmInputPublisher, *, end: EndProcess) -> None:
     """Attach the tasks that tell the alarms what this worker's logs have counted, and what is inside."""
     topic = app.topic(Topic.ALARM_INPUTS, key_type=bytes, value_type=bytes, value_serializer="raw")
 
@@ -192,7 +192,7 @@ def settle(app: faust.App, settling: Settling, judges: Callable[[], bool], *, en
     app.task(settled)
 
 
-def watch_venue(app: faust.App, venue: Venue, unreadable: Unreadable) -> None:
+def watch_venue(app: faust.App, venue: SiteTotals, unreadable: Unreadable) -> None:
     """Attach an agent that follows the totals of all logs; what cannot be read in them is passed over, and counted."""
     topic = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     decode = msgspec.json.Decoder(EntranceTotals).decode

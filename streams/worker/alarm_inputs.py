@@ -59,7 +59,7 @@ def read_inputs(records: Records) -> AlarmBatch:
 
 def flow_of(passages: PassageLog, complete_to: int) -> LogFlow:
     """Return what a log has counted since the last time; it is complete up to a moment (ms of site time)."""
-    cells, lanes = passages.live.take(passages.entrances, passages.live_rules.grace)
+    cells, lanes = passages.live.drain(passages.entrances, passages.live_rules.grace)
     missing = {entrance: n for entrance, n in passages.missing().items() if n}
     return LogFlow(str(passages.name), passages.kind, passages.next_offset, complete_to, cells, lanes, missing)
 
@@ -72,7 +72,7 @@ class Facts:
     conflicts: Mapping[str, int]
 
 
-class Teller:
+class AlarmInputPublisher:
     """Tells the alarms what this worker's logs have counted, and, if it is the one that judges, what is inside."""
 
     def __init__(

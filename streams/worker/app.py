@@ -20,9 +20,9 @@ from streams.kernels.alarms import snapshot as alarm_snapshot
 from streams.kernels.alarms.log import AlarmLog
 from streams.kernels.counts import corrections, snapshot
 from streams.kernels.counts.corrections import CorrectionLog
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.site_totals import Venue
+from streams.kernels.counts.site_totals import SiteTotals
 from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.times import TimeRules
 from streams.settings import Settings
@@ -37,11 +37,11 @@ from streams.worker.agents import (
     tell_alarms,
     watch_venue,
 )
-from streams.worker.alarm_inputs import Facts, Teller, read_inputs
+from streams.worker.alarm_inputs import AlarmInputPublisher, Facts, read_inputs
 from streams.worker.checkpoint import SnapshotTable, snapshot_of, snapshot_table
 from streams.worker.consequences import rehearsal
 from streams.worker.consumer import CoalescingTransport, Offsets, matching_assignor
-from streams.worker.counting import Counting, CutOffError, Flusher, Trade
+from streams.worker.counting import Counting, CutOffError, Flusher, TopicHandler
 from streams.worker.metrics import Occupancy, Timings
 from streams.worker.process_ends import EndProcess, is_unexpected
 from streams.worker.rehearsal import apart
@@ -65,7 +65,7 @@ class Parts:
 
     app: faust.App
     countings: Mapping[str, Counting[Any]]  # by topic, the alarms' among them
-    venue: Venue
+    venue: SiteTotals
     timings: Timings
     flusher: Flusher
     offsets: Offsets
@@ -73,11 +73,11 @@ class Parts:
     unreadable: Unreadable
 
 
-def trade_of(topic: str, site: Site, times: TimeRules, *, partitions: int = 1) -> Trade[Any]:
+def handler_of(topic: str, site: Site, times: TimeRules, *, partitions: int = 1) -> TopicHandler[Any]:
     """Tell how a topic's logs are read, kept and taken up; `partitions`: of each source topic."""
     vocabulary = vocabulary_of(site)
     if topic == Topic.CORRECTIONS:
-        return Trade[CorrectionLog](
+        return TopicHandler[CorrectionLog](
             read=CorrectionCodec(vocabulary).read,
             begin=lambda name, first: CorrectionLog(name, times, next_offset=first),
             freeze=corrections.freeze,
@@ -86,7 +86,7 @@ def trade_of(topic: str, site: Site, times: TimeRules, *, partitions: int = 1) -
         )
     if topic == Topic.ALARM_INPUTS:
         sight = alarm_place_of(site, times, partitions=partitions)
-        return Trade[AlarmLog](
+        return TopicHandler[AlarmLog](
             read=read_inputs,
             begin=lambda name, first: AlarmLog(name, sight, next_offset=first),
             freeze=alarm_snapshot.freeze,
@@ -94,7 +94,7 @@ def trade_of(topic: str, site: Site, times: TimeRules, *, partitions: int = 1) -
             times=lambda _: np.empty(0, dtype=np.int64),
         )
     kind, place = KIND_OF_TOPIC[topic], place_of(site, times)
-    return Trade[PassageLog](
+    return TopicHandler[PassageLog](
         read=PassageCodec(kind, vocabulary).read,
         begin=lambda name, first: PassageLog(name, kind, place, next_offset=first),
         freeze=snapshot.freeze,
@@ -132,26 +132,26 @@ def create_app(
         app, joined_topics=frozenset(_COUNTED), offsets=offsets,
         output_topics=[plan.name for plan in output_topics(settings.kafka)],
     )  # fmt: skip
-    timings, venue = Timings(), Venue()
+    timings, venue = Timings(), SiteTotals()
     countings: dict[str, tuple[Counting[Any], SnapshotTable]] = {}
     noted_end = _noting(suspects, lambda: [counting for counting, _ in countings.values()], end)
     for topic, partitions in _COUNTED.items():
-        trade = trade_of(topic, site, times, partitions=settings.kafka.partitions)
+        handler = handler_of(topic, site, times, partitions=settings.kafka.partitions)
         table = snapshot_table(
             app,
             f"{topic}.snapshots",
             partitions=partitions or settings.kafka.partitions,
-            check=partial(_take_up_alone, trade),
+            check=partial(_take_up_alone, handler),
             on_unreadable=partial(_note_unreadable, unreadable, f"{topic}.snapshots"),
         )
         counting = Counting(
-            trade,
+            handler,
             topic=topic,
             cluster=cluster,
             worker=settings.worker.name,
             outlet=KafkaOutlet(app, topic, table, offsets),
             most_waiting=settings.worker.most_waiting,
-            rehearsal=rehearsal(trade, alone=apart),
+            rehearsal=rehearsal(handler, alone=apart),
             suspects=known,
             at_work=at_work.begin,
         )
@@ -161,7 +161,7 @@ def create_app(
     take_up_on_assignment(app, list(countings.values()), offsets, take_up, end=noted_end)
     by_topic = {topic: counting for topic, (counting, _) in countings.items()}
     passages, alarms = [by_topic[topic] for topic in KIND_OF_TOPIC], by_topic[Topic.ALARM_INPUTS]
-    teller = Teller(
+    teller = AlarmInputPublisher(
         passages,
         clock=times.clock,
         judges=lambda: bool(alarms.logs),
@@ -184,9 +184,9 @@ def create_app(
     return Parts(app, by_topic, venue, timings, flusher, offsets, noted_end, unreadable)
 
 
-def _take_up_alone(trade: Trade[Any], plain: Plain) -> None:
+def _take_up_alone(handler: TopicHandler[Any], plain: Plain) -> None:
     """Take a snapshot up and forget it. Raises what the next start would raise."""
-    trade.thaw(plain, snapshot_of(plain).log)
+    handler.thaw(plain, snapshot_of(plain).log)
 
 
 def _note_unreadable(unreadable: Unreadable, topic: str, partition: int, error: Exception) -> None:
@@ -217,7 +217,7 @@ async def _checked(take_up: TakeUp) -> None:
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
 
 
-async def _checked_topics(take_up: TakeUp, logs: Sequence[LogName]) -> None:
+async def _checked_topics(take_up: TakeUp, logs: Sequence[PartitionId]) -> None:
     """Return once the brokers have said that the topics are those of the logs. Raises SourceChangedError."""
     while True:
         try:

@@ -13,7 +13,7 @@ import faust
 import msgspec
 from faust.types import EventT
 
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import Snapshot
 
@@ -36,7 +36,7 @@ def unpack(value: bytes) -> Plain:
 
 def snapshot_of(plain: Plain) -> Snapshot:
     """Return what a snapshot says of itself."""
-    return Snapshot(LogName.parse(plain["log"]), plain["next"], plain.get("era", 0), plain.get("tail", 0))
+    return Snapshot(PartitionId.parse(plain["log"]), plain["next"], plain.get("era", 0), plain.get("tail", 0))
 
 
 def version(value: bytes) -> int:

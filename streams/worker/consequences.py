@@ -16,14 +16,14 @@ from streams.contract.topics import LARGEST_SNAPSHOT
 from streams.kernels.alarms.inputs import AlarmInput
 from streams.kernels.alarms.log import AlarmLog
 from streams.kernels.counts.entrance_totals import entrance_totals
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.rows import rejection_rows
 from streams.kernels.counts.site_totals import EntranceTotals
 from streams.kernels.counts.snapshot import Plain
 from streams.worker.alarm_inputs import flow_of
 from streams.worker.checkpoint import pack, unpack
-from streams.worker.counting import Trade
+from streams.worker.counting import TopicHandler
 from streams.worker.isolation import Piece, Rehearse, StateFullError, rejecting
 
 _ROOM: Final = 4096
@@ -40,32 +40,32 @@ class Alone(Protocol):
         """Return the rehearsal that does."""
 
 
-def rehearsal(trade: Trade[Any], *, alone: Alone | None = None) -> Callable[[LogName, Plain], Rehearse]:
-    """Return what rehearses records of a log of this trade, from a state on; `alone`: in a process of its own."""
+def rehearsal(handler: TopicHandler[Any], *, alone: Alone | None = None) -> Callable[[PartitionId, Plain], Rehearse]:
+    """Return what rehearses records of a log of this handler, from a state on; `alone`: in a process of its own."""
 
-    def begun(name: LogName, plain: Plain) -> Rehearse:
+    def begun(name: PartitionId, plain: Plain) -> Rehearse:
         state = pack(plain)
 
         def rehearse(piece: Piece) -> None:
-            log = trade.thaw(unpack(state), name)
-            batch = rejecting(trade.read(piece.records), piece.rejections)
+            log = handler.thaw(unpack(state), name)
+            batch = rejecting(handler.read(piece.records), piece.rejections)
             log.apply(batch)
-            trade.times(batch)
-            frozen = pack(trade.freeze(log))
+            handler.times(batch)
+            frozen = pack(handler.freeze(log))
             size = len(frozen)
             if size > LARGEST_SNAPSHOT - _ROOM:
                 raise StateFullError(f"{name}: the snapshot takes {size} bytes, at most {LARGEST_SNAPSHOT - _ROOM}")
             carry_out(log)
-            trade.thaw(unpack(frozen), name)  # what no start can take up again would end every one of them
+            handler.thaw(unpack(frozen), name)  # what no start can take up again would end every one of them
 
         return rehearse if alone is None else alone(rehearse, state_bytes=len(state))
 
     return begun
 
 
-def carry_out(log: Any) -> None:  # noqa: ANN401  # a log of any trade
+def carry_out(log: Any) -> None:  # noqa: ANN401  # a log of any handler
     """Make all that leaves a log at a flush; the log is not to be used any more. Raises whatever goes wrong."""
-    blocks, rejections = log.take(), log.take_rejections()
+    blocks, rejections = log.drain(), log.drain_rejections()
     if rejections:
         blocks.append(rejection_rows(log.name, rejections))
     for block in merged(blocks):

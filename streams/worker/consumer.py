@@ -173,7 +173,7 @@ class AskingFetcher(fetcher.Fetcher):  # type: ignore[misc]  # as above
         return found
 
 
-def leave_bare(topics: Collection[str]) -> None:
+def fetch_raw_batches(topics: Collection[str]) -> None:
     """Let aiokafka hand out the records of these topics as `BareRecords`, fetched by an `AskingFetcher`."""
     client.Fetcher = AskingFetcher
     fetcher.PartitionRecords = type("BareRecordsOf", (BareRecords,), {"topics": topics})
@@ -199,7 +199,7 @@ class CoalescingThread(driver.AIOKafkaConsumerThread):
         log.exception("the thread that reads from the brokers has crashed")  # noqa: LOG004  # it is called in one
 
     def _create_worker_consumer(self, transport: Any) -> Any:  # noqa: ANN401  # Faust's signature
-        leave_bare(self.transport.joined_topics)
+        fetch_raw_batches(self.transport.joined_topics)
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = LONGEST_FETCH_MS  # noqa: SLF001  # Faust has no setting for it
         consumer._fetch_min_bytes = SMALLEST_FETCH  # noqa: SLF001  # nor for this

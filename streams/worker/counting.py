@@ -14,13 +14,13 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 import structlog
 
-from sinks.rows import CLAIM
+from sinks.rows import PROGRESS_TABLE
 from sinks.sink import Refusal, RowsRefused, Sink
 from streams.contract.codec import Records
 from streams.contract.parked import Parked, notes, park
 from streams.kernels.counts.batch import Ints, Rejection
 from streams.kernels.counts.columns import Block
-from streams.kernels.counts.partition_log import HoleError, LogName, Tally
+from streams.kernels.counts.partition_log import OffsetGapError, PartitionId, Tally
 from streams.kernels.counts.rows import rejection_rows
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.snapshot import Plain
@@ -38,32 +38,32 @@ _CLOCK_ERROR_MS = 60_000  # between clocks that are set by NTP there are millise
 _LONG_LINE = 1024  # bytes, four times a usual one; a longer line waits as if it were several
 
 
-class Log(Protocol):
+class PartitionLog(Protocol):
     """What a log of any topic can do; see kernels.passages.PassageLog."""
 
-    name: LogName
+    name: PartitionId
     next_offset: int
     tally: Tally
 
     def apply(self, batch: Any, /) -> None: ...  # noqa: ANN401, D102  # the codec's batch
     def skip_to(self, offset: int, /) -> None: ...  # noqa: D102
-    def take(self) -> list[Block]: ...  # noqa: D102
-    def take_rejections(self) -> list[Rejection]: ...  # noqa: D102
+    def drain(self) -> list[Block]: ...  # noqa: D102
+    def drain_rejections(self) -> list[Rejection]: ...  # noqa: D102
 
 
-L = TypeVar("L", bound=Log)
-Rehearsal = Callable[[LogName, Plain], Rehearse]
+L = TypeVar("L", bound=PartitionLog)
+Rehearsal = Callable[[PartitionId, Plain], Rehearse]
 """Returns what counts records on a copy of a log, from its state on; see `consequences`."""
 
 
 @dataclass(frozen=True)
-class Trade(Generic[L]):
+class TopicHandler(Generic[L]):
     """What differs between topics: how to read, begin, keep and take up a log, and which event times a batch has."""
 
     read: Callable[[Records], Any]
-    begin: Callable[[LogName, int], L]
+    begin: Callable[[PartitionId, int], L]
     freeze: Callable[[L], Plain]
-    thaw: Callable[[Plain, LogName], L]
+    thaw: Callable[[Plain, PartitionId], L]
     times: Callable[[Any], Ints]
     caught_up: Callable[[L], None] = lambda _: None
     """Called before a snapshot of a log whose last record has been counted."""
@@ -72,7 +72,7 @@ class Trade(Generic[L]):
 class Outlet(Protocol):
     """Where a topic's results go besides the store; each call returns once the broker has everything."""
 
-    async def reject(self, log: LogName, rejections: Sequence[Rejection]) -> None:
+    async def reject(self, log: PartitionId, rejections: Sequence[Rejection]) -> None:
         """Publish what could not be accepted."""
 
     async def announce(self, logs: Sequence[Any]) -> None:
@@ -92,13 +92,13 @@ class Outlet(Protocol):
 
 
 @dataclass(slots=True)
-class Taken:
+class FlushBatch:
     """One log's changes, taken at one offset; `times` are the event times (ms) of what was accepted.
 
     `complete_before`: broker time (ms) up to which the log is complete without them.
     """
 
-    log: Log
+    log: PartitionLog
     generation: int
     blocks: list[Block]
     rejections: list[Rejection]
@@ -122,7 +122,7 @@ class Start:
     loaded; 0 if there is none.
     """
 
-    log: LogName
+    log: PartitionId
     at: int
     snapshot: Plain | None = None
     era: int = 0
@@ -132,7 +132,9 @@ class Start:
 
 
 @dataclass(slots=True)
-class _Held(Generic[L]):
+class PartitionState(Generic[L]):
+    """What a worker has of one partition: its log, and what is due for it."""
+
     log: L
     era: int = 0
     lost: int = 0  # records that were passed over since the log began
@@ -159,7 +161,7 @@ class Counting(Generic[L]):
 
     def __init__(
         self,
-        trade: Trade[L],
+        handler: TopicHandler[L],
         *,
         topic: str,
         cluster: str,
@@ -180,11 +182,11 @@ class Counting(Generic[L]):
         """Grows with every rehearsal; any thread may look."""
         self.rehearsal, self.suspects = rehearsal, suspects or {}
         self.to_blame: dict[str, Stretch] = {}  # what was being applied when it raised, or is being applied now
-        self.trade, self.topic, self.cluster, self.worker = trade, topic, cluster, worker
+        self.handler, self.topic, self.cluster, self.worker = handler, topic, cluster, worker
         self.outlet = outlet
         self.most_waiting = most_waiting
         self.generation = 0
-        self._held: dict[int, _Held[L]] = {}
+        self._held: dict[int, PartitionState[L]] = {}
         self.blocked: dict[int, Blocked] = {}
         """Partitions of this worker that are not read, and why."""
         self._turn = threading.Lock()
@@ -216,22 +218,24 @@ class Counting(Generic[L]):
         self._make_room()
         return {partition: each.log.next_offset for partition, each in held.items()}
 
-    def _suspect(self, held: _Held[L]) -> Stretch:
+    def _suspect(self, held: PartitionState[L]) -> Stretch:
         """Return the offsets that are rehearsed: where a worker ended, or behind a snapshot that cannot be loaded."""
         known, at = self.suspects.get(str(held.log.name), (0, 0)), held.log.next_offset
         if held.unreadable <= at:
             return known
         return (at, held.unreadable) if known[1] <= at else (min(at, known[0]), max(held.unreadable, known[1]))
 
-    def _started(self, start: Start) -> _Held[L]:
+    def _started(self, start: Start) -> PartitionState[L]:
         plain = start.snapshot
         if plain is None:
-            log = self.trade.begin(start.log, start.at)
-            return _Held(log, start.era, accepted=start.accepted, ended=start.ended, unreadable=start.unreadable)
-        log = self.trade.thaw(plain, start.log)
+            log = self.handler.begin(start.log, start.at)
+            return PartitionState(
+                log, start.era, accepted=start.accepted, ended=start.ended, unreadable=start.unreadable
+            )
+        log = self.handler.thaw(plain, start.log)
         log.skip_to(start.at)
         lost, tail = plain.get("lost", 0), plain.get("tail", 0)
-        return _Held(
+        return PartitionState(
             log, start.era, lost, start.accepted, start.ended, tail, announced=False, unreadable=start.unreadable
         )
 
@@ -252,7 +256,7 @@ class Counting(Generic[L]):
         held.accepted = [*held.accepted, loss]
 
     async def apply(self, partition: int, records: Records, *, generation: int) -> None:
-        """Count records; wait first while too much is waiting to be stored. Raises HoleError.
+        """Count records; wait first while too much is waiting to be stored. Raises OffsetGapError.
 
         Where a worker has ended before, lines on which our code fails are found and rejected on their own.
         """
@@ -268,7 +272,7 @@ class Counting(Generic[L]):
         else:
             self._apply(held, Piece(records))
 
-    async def _apply_cautiously(self, held: _Held[L], records: Records, rehearsal: Rehearsal) -> None:
+    async def _apply_cautiously(self, held: PartitionState[L], records: Records, rehearsal: Rehearsal) -> None:
         """Count what can be counted, and reject what cannot; see `isolation`. Other tasks get on in between."""
         generation = self.generation
         if await self._rehearsed(held, records, rehearsal):
@@ -276,7 +280,7 @@ class Counting(Generic[L]):
                 self._apply(held, Piece(records))
             return
         for part in pieces(records):
-            rehearse = self._counted(rehearsal(held.log.name, self.trade.freeze(held.log)))
+            rehearse = self._counted(rehearsal(held.log.name, self.handler.freeze(held.log)))
             piece = await asyncio.to_thread(isolate, part, rehearse)
             if generation != self.generation:
                 return  # assigned anew meanwhile
@@ -293,12 +297,12 @@ class Counting(Generic[L]):
                     sha256=each.sha256,
                 )
 
-    async def _rehearsed(self, held: _Held[L], records: Records, rehearsal: Rehearsal) -> bool:
+    async def _rehearsed(self, held: PartitionState[L], records: Records, rehearsal: Rehearsal) -> bool:
         """Tell whether all of the records can be counted."""
-        rehearse = self._counted(rehearsal(held.log.name, self.trade.freeze(held.log)))
+        rehearse = self._counted(rehearsal(held.log.name, self.handler.freeze(held.log)))
         try:
             await asyncio.to_thread(rehearse, Piece(records))
-        except (MemoryError, HoleError):
+        except (MemoryError, OffsetGapError):
             raise
         except Exception as error:  # noqa: BLE001  # whatever it is: the lines that it is about are looked for
             log.warning("records cannot be counted together", log=str(held.log.name), kind=kind_of(error))
@@ -313,7 +317,7 @@ class Counting(Generic[L]):
         return counted
 
     @contextmanager
-    def _blaming(self, held: _Held[L], records: Records) -> Iterator[None]:
+    def _blaming(self, held: PartitionState[L], records: Records) -> Iterator[None]:
         """Note what is being applied, for as long as it is; for good if it raises."""
         self.to_blame = {str(held.log.name): (held.log.next_offset, records.after)}
         self.at_work(self.to_blame)
@@ -326,12 +330,12 @@ class Counting(Generic[L]):
         kept = [(held.log, max(held.begun_at, held.snapshot_at)) for held in list(self._held.values())]
         return self.to_blame or {str(log.name): (at, log.next_offset) for log, at in kept if log.next_offset > at}
 
-    def _apply(self, held: _Held[L], piece: Piece) -> None:
+    def _apply(self, held: PartitionState[L], piece: Piece) -> None:
         records = piece.records
         with self._blaming(held, records):
-            batch = rejecting(self.trade.read(records), piece.rejections)
+            batch = rejecting(self.handler.read(records), piece.rejections)
             held.log.apply(batch)
-        held.times.append(self.trade.times(batch))
+        held.times.append(self.handler.times(batch))
         held.arrived = max(held.arrived, int(records.arrived.max()))
         held.tail = int(records.arrived[-1])
         oldest = int(records.arrived.min())
@@ -341,18 +345,18 @@ class Counting(Generic[L]):
             self._room.clear()
             self.full.set()
 
-    def _pass_over(self, held: _Held[L], first: int) -> None:
-        """Pass over offsets before `first` whose loss was accepted. Raises HoleError for all others."""
+    def _pass_over(self, held: PartitionState[L], first: int) -> None:
+        """Pass over offsets before `first` whose loss was accepted. Raises OffsetGapError for all others."""
         log = held.log
         if first <= log.next_offset:
             return
         lost = skip(held.accepted, str(log.name), log.next_offset, first)
         if lost is None:
-            raise HoleError(log.name, log.next_offset, first)
+            raise OffsetGapError(log.name, log.next_offset, first)
         log.skip_to(first)
         held.lost += lost
 
-    def _pass_over_accepted(self, held: _Held[L]) -> None:
+    def _pass_over_accepted(self, held: PartitionState[L]) -> None:
         """Pass over offsets that are known to have no record: there may be none behind them yet.
 
         Records that were gone may be back, so what was accepted of them is passed over only where a later one comes.
@@ -362,7 +366,7 @@ class Counting(Generic[L]):
             if each.log == str(held.log.name) and each.first <= held.log.next_offset < each.after:
                 self._pass_over(held, each.after)
 
-    def take(self, *, snapshot: bool) -> list[Taken]:
+    def drain(self, *, snapshot: bool) -> list[FlushBatch]:
         """Return what changed in every log; with `snapshot`, their states too where they have moved on."""
         self._make_room()
         self.at_work(self.in_flight())
@@ -370,7 +374,7 @@ class Counting(Generic[L]):
         self.at_work({})
         return taken
 
-    def unreadable(self) -> Sequence[tuple[int, LogName, int]]:
+    def unreadable(self) -> Sequence[tuple[int, PartitionId, int]]:
         """Return the partitions whose snapshot could not be loaded, until what it had counted is counted again.
 
         With the log, and the offset up to which that is; any thread may ask.
@@ -381,21 +385,23 @@ class Counting(Generic[L]):
             if max(0, held.snapshot_at) < held.unreadable
         ]
 
-    def _take(self, held: _Held[L], *, snapshot: bool) -> Taken:
+    def _take(self, held: PartitionState[L], *, snapshot: bool) -> FlushBatch:
         log = held.log
-        blocks, rejections = log.take(), log.take_rejections()
+        blocks, rejections = log.drain(), log.drain_rejections()
         if rejections:
             blocks.append(rejection_rows(log.name, rejections))
         due = snapshot and log.next_offset != held.snapshot_at
         if due and self.outlet.caught_up_at(log.name.partition, log.next_offset) is not None:
-            self.trade.caught_up(log)
-        plain = {**self.trade.freeze(log), "era": held.era, "lost": held.lost, "tail": held.tail} if due else None
+            self.handler.caught_up(log)
+        plain = {**self.handler.freeze(log), "era": held.era, "lost": held.lost, "tail": held.tail} if due else None
         times, held.times, held.waiting = held.times, [], 0
         news, held.announced = bool(times) or not held.announced, True
         before, held.oldest = max(0, (held.oldest or 0) - 1), None
-        return Taken(log, self.generation, [*blocks, *self._progress(held)], rejections, times, plain, news, before)
+        return FlushBatch(
+            log, self.generation, [*blocks, *self._progress(held)], rejections, times, plain, news, before
+        )
 
-    async def keep(self, taken: Sequence[Taken]) -> None:
+    async def keep(self, taken: Sequence[FlushBatch]) -> None:
         """Keep snapshots and release their offsets, except of partitions that have been assigned anew meanwhile."""
         due = {
             each.log.name.partition: each.snapshot
@@ -420,7 +426,7 @@ class Counting(Generic[L]):
         self._room.set()
         self.full.clear()
 
-    def clock_errors(self) -> Sequence[tuple[int, LogName]]:
+    def clock_errors(self) -> Sequence[tuple[int, PartitionId]]:
         """Return the partitions whose brokers' clock contradicts ours, with their logs; any thread may ask."""
         errors = [held for held in list(self._held.values()) if abs(held.clock_error) > _CLOCK_ERROR_MS]
         return [(held.log.name.partition, held.log.name) for held in errors]
@@ -429,7 +435,7 @@ class Counting(Generic[L]):
         """Return each log, and up to which moment (ms) everything in it has been applied; 0 if that is not known."""
         return [(held.log, self._complete_to(held)) for held in self._held.values()]
 
-    def _complete_to(self, held: _Held[L]) -> int:
+    def _complete_to(self, held: PartitionState[L]) -> int:
         """Tell up to which moment (ms) everything in the log has been applied; 0 if that is not known.
 
         A record's time may be its producer's, whose clock may be ahead; the newest row counts in the store, and one
@@ -441,7 +447,7 @@ class Counting(Generic[L]):
             held.caught_up = next_offset, caught_up
         return caught_up or min(held.arrived, int(time.time() * 1000))
 
-    def _progress(self, held: _Held[L]) -> list[Block]:
+    def _progress(self, held: PartitionState[L]) -> list[Block]:
         """Say up to which moment everything in the log is stored once this flush is.
 
         Logs of the same partition that ended are as complete as it is: nothing will come in them any more.
@@ -516,7 +522,7 @@ class Flusher:
         clock: SiteClock,
         timings: Timings,
         check_store: Callable[[], Awaitable[None]] = _nothing,
-        check_topics: Callable[[Sequence[LogName]], Awaitable[None]] = _nothing,
+        check_topics: Callable[[Sequence[PartitionId]], Awaitable[None]] = _nothing,
     ) -> None:
         """Write to a sink.
 
@@ -543,7 +549,7 @@ class Flusher:
 
     async def _flush(self, *, snapshot: bool) -> None:
         started = time.perf_counter()
-        taken = {counting: counting.take(snapshot=snapshot) for counting in self.countings}
+        taken = {counting: counting.drain(snapshot=snapshot) for counting in self.countings}
         await self.check_topics([each.log.name for some in taken.values() for each in some if each.has_records])
         await asyncio.gather(*map(_reject, taken, taken.values()))
         await self._store([each for some in taken.values() for each in some])
@@ -580,7 +586,7 @@ class Flusher:
         for each in full:
             each.cancel()
 
-    async def _store(self, taken: Sequence[Taken]) -> None:
+    async def _store(self, taken: Sequence[FlushBatch]) -> None:
         blocks = [block for each in taken for block in each.blocks]
         if not blocks:
             return
@@ -594,17 +600,17 @@ class Flusher:
             site_now = self.clock.now(int(time.time() * 1000))
             self.timings.end_to_end.observe((site_now - np.concatenate(times)) / self.clock.speed / 1000)
 
-    async def _write(self, blocks: Sequence[Block], taken: Sequence[Taken]) -> None:
+    async def _write(self, blocks: Sequence[Block], taken: Sequence[FlushBatch]) -> None:
         self.waiting_for_store_since = time.monotonic()
         try:
             await self.sink.write(blocks)
         except RowsRefused as refused:
             await self._park(refused.refusals, taken)
-            await self.sink.write([block for block in blocks if block.table == CLAIM])
+            await self.sink.write([block for block in blocks if block.table == PROGRESS_TABLE])
         finally:
             self.waiting_for_store_since = None
 
-    async def _park(self, refusals: Sequence[Refusal], taken: Sequence[Taken]) -> None:
+    async def _park(self, refusals: Sequence[Refusal], taken: Sequence[FlushBatch]) -> None:
         """Keep refused rows in Kafka, and note it in the store, so that no log claims to be complete meanwhile.
 
         Raises what the store or Kafka say if they refuse this too; nothing is released then. Without the claim nobody
@@ -612,7 +618,7 @@ class Flusher:
         """
         parked: list[Parked] = []
         for refusal in refusals:
-            if refusal.block.table == CLAIM:
+            if refusal.block.table == PROGRESS_TABLE:
                 raise refusal.error
             batches = await asyncio.to_thread(_parked, refusal, taken, self.countings[0].worker)
             await self.countings[0].outlet.park({head.id: value for head, value in batches})
@@ -622,13 +628,13 @@ class Flusher:
             log.error("rows parked", id=each.id, table=each.table, rows=each.rows, reason=each.reason)
 
 
-def _parked(refusal: Refusal, taken: Sequence[Taken], worker: str) -> list[tuple[Parked, bytes]]:
+def _parked(refusal: Refusal, taken: Sequence[FlushBatch], worker: str) -> list[tuple[Parked, bytes]]:
     table = refusal.block.table
     logs = {str(each.log.name): each.complete_before for each in taken if any(b.table == table for b in each.blocks)}
     return park(refusal, logs=logs, worker=worker, at=int(time.time() * 1000))
 
 
-async def _reject(counting: Counting[Any], taken: Sequence[Taken]) -> None:
+async def _reject(counting: Counting[Any], taken: Sequence[FlushBatch]) -> None:
     for each in taken:
         if each.rejections:
             await counting.outlet.reject(each.log.name, each.rejections)

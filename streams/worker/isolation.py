@@ -14,7 +14,7 @@ import numpy as np
 
 from streams.contract.codec import Records, positions
 from streams.kernels.counts.batch import UNPROCESSABLE, Lines, Rejection
-from streams.kernels.counts.partition_log import HoleError
+from streams.kernels.counts.partition_log import OffsetGapError
 
 PIECE_LINES: Final = 64
 """Lines that are counted together where lines are being isolated, unless a single record has more."""
@@ -22,7 +22,7 @@ MOST_ALONE: Final = 64
 """Lines of one piece that are isolated one by one. Of a piece with more of them the rest is isolated as a whole."""
 CAUTION_OFFSETS: Final = 1 << 14
 """Offsets behind an isolated line for which the log is rehearsed: such lines come in rows."""
-_NO_DEFECT: Final = (MemoryError, HoleError)
+_NO_DEFECT: Final = (MemoryError, OffsetGapError)
 """Errors that say nothing of a line."""
 
 

@@ -41,7 +41,7 @@ from streams.worker.stored_figures import (
     stored_unsettled,
 )
 from streams.worker.takeup import TakeUp
-from streams.worker.watchdog import TICK_SECONDS, Standing, keep_watch, log_ends, waiting_at
+from streams.worker.watchdog import TICK_SECONDS, WorkerStatus, keep_watch, log_ends, waiting_at
 
 log = structlog.get_logger()
 _RECKONING = 2
@@ -139,7 +139,9 @@ def build(settings: Settings) -> Parts:
                 settled=stored_settled(ClickHouseReader(reader)),
                 unsettled=stored_unsettled(ClickHouseReader(reader)),
                 store_waiting=parts.flusher.store_waiting,
-                alarms=lambda: [each for log in parts.countings[Topic.ALARM_INPUTS].logs for each in log.to_be_told()],
+                alarms=lambda: [
+                    each for log in parts.countings[Topic.ALARM_INPUTS].logs for each in log.exported_episodes()
+                ],
                 problems=sources.problems,
                 unreadable=lambda: parts.unreadable.counts,
             )
@@ -173,7 +175,7 @@ def started(settings: Settings) -> Parts:
         return build(settings)
 
 
-def _standing(parts: Parts, settings: Settings) -> Callable[[], Standing]:
+def _standing(parts: Parts, settings: Settings) -> Callable[[], WorkerStatus]:
     """Return what gathers the watchdog's facts, on the watchdog's thread."""
     app, turns = parts.app, 0
     brokers = Brokers(settings.kafka)
@@ -186,9 +188,9 @@ def _standing(parts: Parts, settings: Settings) -> Callable[[], Standing]:
 
     app.task(turn)
 
-    def standing() -> Standing:
+    def standing() -> WorkerStatus:
         assigned = app.rebalancing_count > 0 and not app.rebalancing
-        return Standing(
+        return WorkerStatus(
             turns=turns,
             recovering=None if assigned else (app.rebalancing_count, recovered(app)),
             storing=parts.flusher.waiting_for_store_since is not None,

@@ -17,8 +17,8 @@ from prometheus_client.registry import Collector
 
 from streams.kernels.alarms.episodes import Episode
 from streams.kernels.counts.batch import Floats
-from streams.kernels.counts.partition_log import LogName, Tally
-from streams.kernels.counts.site_totals import Venue
+from streams.kernels.counts.partition_log import PartitionId, Tally
+from streams.kernels.counts.site_totals import SiteTotals
 
 _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 
@@ -78,7 +78,7 @@ def episodes_family(episodes: Iterable[Episode]) -> GaugeMetricFamily:
 class CountedLog(Protocol):
     """What the metrics read of a log."""
 
-    name: LogName
+    name: PartitionId
     tally: Tally
 
 
@@ -115,7 +115,7 @@ class WorkerCollector(Collector):
         self,
         *,
         logs: Callable[[], Iterable[CountedLog]],
-        venue: Venue,
+        venue: SiteTotals,
         occupancy: Callable[[], Occupancy],
         timings: Timings,
         parked: Callable[[], Mapping[str, int]] = dict,

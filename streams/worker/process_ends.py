@@ -21,7 +21,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from sinks.sink import StoreError, StoreRefused
-from streams.kernels.counts.partition_log import HoleError
+from streams.kernels.counts.partition_log import OffsetGapError
 from streams.logging import said_of
 from streams.worker.counting import CutOffError
 from streams.worker.files import replace_json
@@ -49,7 +49,7 @@ class SourceChangedError(RuntimeError):
 
 
 _REASONS: Final[dict[type[BaseException], str]] = {
-    HoleError: "hole",
+    OffsetGapError: "hole",
     StalledError: "stalled",
     SourceChangedError: "source-changed",
     StoreRefused: "refused",

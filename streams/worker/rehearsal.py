@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
-from streams.kernels.counts.partition_log import HoleError
+from streams.kernels.counts.partition_log import OffsetGapError
 from streams.worker.isolation import Piece, RehearsalError, Rehearse, StateFullError
 
 CPU_SECONDS: Final = 1.0
@@ -41,7 +41,7 @@ def apart(
         kind = _outcome(lambda: rehearse(piece), seconds=seconds, more_memory=more_memory)
         if kind == _WAITING:  # perhaps for a lock that another thread had at the moment of the fork
             kind = _outcome(lambda: rehearse(piece), seconds=seconds, more_memory=more_memory)
-        if kind == HoleError.__name__:
+        if kind == OffsetGapError.__name__:
             rehearse(piece)  # it fails at once, and says which
         if kind == StateFullError.__name__:
             raise StateFullError("the state has no room for these lines")

@@ -17,7 +17,7 @@ import structlog
 from sinks.sink import StoreError
 from streams.contract.events import Topic
 from streams.contract.topics import SOURCES, changelog, output_topics
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import Blocked, Problem, missing_records, same_topic, skip
 from streams.sources.brokers import Brokers, BrokersError, Place, TopicState
 from streams.sources.notes import Notes, PartitionNote, ProblemKey, ProblemNote
@@ -274,14 +274,14 @@ class SourceWatch:
         """Let figures be as old as the partitions of which nothing is stored yet."""
         progress = self.notes.progress()
         bases = {
-            each: LogName(self.notes.cluster, each.topic, each.partition, each.incarnation, each.begin)
+            each: PartitionId(self.notes.cluster, each.topic, each.partition, each.incarnation, each.begin)
             for each in partitions
         }
         unread = [
             each
             for each, base in bases.items()
             if not any(
-                row["cluster"] == base.cluster and same_topic(LogName.parse(row["log"]), base)
+                row["cluster"] == base.cluster and same_topic(PartitionId.parse(row["log"]), base)
                 for row in progress.get((each.topic, each.partition), ())
             )
         ]

@@ -12,7 +12,7 @@ import structlog
 
 from sinks.sink import StoreError
 from streams.contract.topics import SOURCES
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import (
     AcceptedLoss,
@@ -148,7 +148,7 @@ class TakeUp:
             copy = 0 if snapshot is None else snapshot.log.copy
             if any(
                 (log.topic, log.partition) == (each.topic, each.partition) and log.copy > copy
-                for log in map(LogName.parse, stored)
+                for log in map(PartitionId.parse, stored)
             ):
                 raise SourceChangedError(f"{each.topic} {each.partition}: the store knows of a later log")
         for place, name in newest.logs.items():
@@ -172,8 +172,8 @@ class TakeUp:
             return self.brokers.committed()
         return {}
 
-    def _base(self, each: Assigned, incarnation: str) -> LogName:
-        return LogName(self.cluster, each.topic, each.partition, incarnation)
+    def _base(self, each: Assigned, incarnation: str) -> PartitionId:
+        return PartitionId(self.cluster, each.topic, each.partition, incarnation)
 
     def _facts(self, each: Assigned, state: TopicState, stored: Stored | None, committed: int) -> Facts:
         place, base = (each.topic, each.partition), self._base(each, state.incarnation)
@@ -193,10 +193,10 @@ class TakeUp:
             accepted=() if stored is None else stored.accepted,
         )
 
-    def _differ(self, rows: Sequence[Row], base: LogName, begin: int, end: int) -> list[str]:
+    def _differ(self, rows: Sequence[Row], base: PartitionId, begin: int, end: int) -> list[str]:
         """Return the logs that are stored of which the brokers have fewer records, or another one before the next."""
         place = base.topic, base.partition
-        logs = [(LogName.parse(row["log"]), row) for row in rows if row["next_offset"]]
+        logs = [(PartitionId.parse(row["log"]), row) for row in rows if row["next_offset"]]
         own = [(log, row) for log, row in logs if same_topic(log, base)]
         copy = max((log.copy for log, _ in own), default=0)
         return [
@@ -279,7 +279,7 @@ class TakeUp:
 
     def _begun(self, begin: Begin, facts: Facts, stored: Stored | None) -> None:
         """Say that a log is begun, and note what was never read of a topic that was there before."""
-        before, known = facts.snapshot, [LogName.parse(name) for name in facts.stored or ()]
+        before, known = facts.snapshot, [PartitionId.parse(name) for name in facts.stored or ()]
         if before is not None:
             log.warning("log begun anew", log=str(begin.log), before=str(before.log), before_next=before.next)
             known.append(before.log)
@@ -306,7 +306,7 @@ class TakeUp:
             return
         newest = max(incarnations, key=lambda note: note.since)
         logs = [
-            Snapshot(LogName.parse(row["log"]), row["next_offset"], arrived=row["tail"])
+            Snapshot(PartitionId.parse(row["log"]), row["next_offset"], arrived=row["tail"])
             for row in stored.progress.get(place, ())
             if row["cluster"] == self.cluster
         ]
@@ -317,7 +317,7 @@ class TakeUp:
             for each in logs
             if (each.log.topic, each.log.partition) == place and each.log.incarnation in ("", newest.incarnation)
         ]
-        nothing = Snapshot(LogName(self.cluster, *place, newest.incarnation, newest.begin), newest.begin)
+        nothing = Snapshot(PartitionId(self.cluster, *place, newest.incarnation, newest.begin), newest.begin)
         counted = max(own, key=lambda each: (each.log.copy, each.next), default=nothing)
         if newest.end > counted.next:
             now = round(self.clock() * 1000)
@@ -327,7 +327,7 @@ class TakeUp:
             )  # fmt: skip
 
 
-def check_topics(brokers: Surroundings, logs: Iterable[LogName]) -> None:
+def check_topics(brokers: Surroundings, logs: Iterable[PartitionId]) -> None:
     """See that what was read until now is of these logs, and not of topics that were made anew under their names.
 
     Clients read on by name: where a log was empty, or the new one is long enough, no offset tells the two apart.

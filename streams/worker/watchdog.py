@@ -30,7 +30,7 @@ _LONGEST_START: Final = 4
 
 
 @dataclass(frozen=True)
-class Standing:
+class WorkerStatus:
     """How a worker stands at one moment.
 
     `turns` grows as its event loop turns, once it has got to work. `recovering` is None while it counts; otherwise
@@ -56,10 +56,10 @@ class Watch:
     """
 
     patience: int
-    _last: Standing | None = None
+    _last: WorkerStatus | None = None
     _still: dict[str, int] = field(default_factory=dict)
 
-    def look(self, now: Standing) -> str | None:
+    def look(self, now: WorkerStatus) -> str | None:
         """Return what has stood still for as long as patience lasts, if anything has."""
         before, self._last = self._last, now
         still = _standing_still(before, now) if before else set()
@@ -74,7 +74,7 @@ class Watch:
         return next((what for what, n in sorted(self._still.items()) if n >= patience.get(what, self.patience)), None)
 
 
-def _standing_still(before: Standing, now: Standing) -> set[str]:
+def _standing_still(before: WorkerStatus, now: WorkerStatus) -> set[str]:
     """Say what should have got on between two looks and did not."""
     if now.turns == before.turns:
         return {"the event loop does not turn" if now.turns else _STARTS}
@@ -129,7 +129,7 @@ def waiting_at(loop: asyncio.AbstractEventLoop) -> list[str]:
 
 
 def keep_watch(
-    standing: Callable[[], Standing],
+    standing: Callable[[], WorkerStatus],
     *,
     seconds: float,
     end: EndProcess,

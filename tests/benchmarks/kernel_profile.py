@@ -24,8 +24,8 @@ from streams.kernels.counts.admission import Devices
 from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.counted import Counted
 from streams.kernels.counts.live import Live
-from streams.kernels.counts.offset_bucket import Segment
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.offset_bucket import OffsetBucket
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.times import TimeRules
@@ -40,7 +40,7 @@ STEPS: Final[Sequence[tuple[str, Any, str]]] = (
     ("decode and check", PassageCodec, "read"),
     ("identity, times, duplicates", Devices, "admit"),
     ("cells: sorted once", Counted, "of"),
-    ("windows, days, flows", Segment, "count"),
+    ("windows, days, flows", OffsetBucket, "count"),
     ("seconds and lanes for alarms", Live, "count"),
     ("rows", PassageLog, "take"),
     ("the rest of counting", PassageLog, "apply"),
@@ -87,7 +87,7 @@ def profile(lines: Sequence[bytes], ts: Ints, *, frame: int) -> dict[str, float]
     site, watch = load_site("expo"), Watch()
     place = place_of(site, TimeRules(SiteClock(), suspect_ms=300_000, horizon_ms=48 * 3_600_000))
     codec = PassageCodec("person", vocabulary_of(site))
-    log = PassageLog(LogName("profile", "turnstile.passages", 0), "person", place, next_offset=0)
+    log = PassageLog(PartitionId("profile", "turnstile.passages", 0), "person", place, next_offset=0)
     waiting = list(records(lines, ts, frame=frame))
     with ExitStack() as patches:
         for step, owner, name in STEPS:
@@ -95,7 +95,7 @@ def profile(lines: Sequence[bytes], ts: Ints, *, frame: int) -> dict[str, float]
         for number, each in enumerate(waiting, start=1):
             log.apply(codec.read(each))
             if number % (FLUSHED // JOINED) == 0:
-                log.take()
+                log.drain()
     assert log.tally.received == len(lines)
     return watch.spent
 

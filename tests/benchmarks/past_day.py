@@ -39,7 +39,7 @@ ON_THE_WAY_MS: Final = 200
 PATIENCE: Final = 600.0
 _AS_SENT: Final = {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
 _STORED: Final = "SELECT sum(received) FROM gatepulse.progress"
-_GLANCE: Final = 0.05
+_POLL_SECONDS: Final = 0.05
 _MOST_ON_THE_WAY: Final = 50_000
 
 
@@ -153,7 +153,7 @@ def _until_stored(reader: ClickHouseReader, events: int, logs: Path) -> tuple[in
             return first, seen, now
         if now > deadline:
             raise NotStoredInTimeError(f"{stored:,} of {events:,} events are stored after {PATIENCE:g} s: see {logs}")
-        time.sleep(_GLANCE)
+        time.sleep(_POLL_SECONDS)
 
 
 def _say(text: str) -> None:

@@ -21,7 +21,7 @@ from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks import schema
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress, connect
 from streams.kernels.counts.batch import Batch
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.worker.settling import Settling
 from tests.infra.processes import running
@@ -52,12 +52,12 @@ def batches(events: int) -> Iterator[Batch]:
         )
 
 
-async def store(sink: ClickHouseSink, name: LogName, parts: Iterator[Batch]) -> None:
+async def store(sink: ClickHouseSink, name: PartitionId, parts: Iterator[Batch]) -> None:
     """Count passages in a log, and store it."""
     log = PassageLog(name, "person", SITE, next_offset=0)
     for part in parts:
         log.apply(part)
-        await sink.write(log.take())
+        await sink.write(log.drain())
     await sink.write([claim(log)])
 
 
@@ -65,7 +65,7 @@ async def measure(owner: StoreAddress, events: int) -> None:
     """Store, settle, and say how long it took."""
     sink, reader = ClickHouseSink(owner), ClickHouseReader(owner, seconds=300)
     for partition in range(2):
-        await store(sink, LogName("bench", "turnstile.passages", partition), batches(events))
+        await store(sink, PartitionId("bench", "turnstile.passages", partition), batches(events))
     counted = "SELECT (SELECT sum(passages) FROM gatepulse.entrance_totals), (SELECT count() FROM gatepulse.passages)"
     say = sys.stdout.write
     say(f"counted, passages: {reader.query(counted)}\n")

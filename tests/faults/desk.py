@@ -24,7 +24,7 @@ from streams.sources.brokers import Brokers
 from tests.faults.plant import GROUP, PARTITIONS, Plant
 
 TURNSTILES: Final = Topic.TURNSTILES.value
-_GLANCE: Final = 0.2
+_POLL_SECONDS: Final = 0.2
 
 
 class NotSeenError(AssertionError):
@@ -100,7 +100,7 @@ class Desk:
             with suppress(Exception):  # servers may be away
                 if seen():
                     return time.monotonic() - begun
-            time.sleep(_GLANCE)
+            time.sleep(_POLL_SECONDS)
         raise NotSeenError(f"{what}: not within {seconds:g} s")
 
     def until_total(self, entrance: str, wanted: int, seconds: float = 60.0) -> None:

@@ -28,7 +28,7 @@ POISONOUS: Final = "canary-poisonous-device"
 SLOW_SECONDS: Final = 4.0
 _MOST: Final = 4 << 30
 
-count, take, thaw = Live.count, PassageLog.take, snapshot.thaw
+count, take, thaw = Live.count, PassageLog.drain, snapshot.thaw
 
 
 def _raise(batch: Batch, row: int) -> None:
@@ -90,6 +90,6 @@ def _thaw(plain: snapshot.Plain, *more: Any) -> PassageLog:
 
 if __name__ == "__main__":
     Live.count = _count  # type: ignore[method-assign]  # the defects
-    PassageLog.take = _take  # type: ignore[method-assign]
+    PassageLog.drain = _take  # type: ignore[method-assign]
     snapshot.thaw = _thaw  # type: ignore[assignment]
     run(load_settings())

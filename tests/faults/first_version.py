@@ -6,7 +6,7 @@ What was added to the format since is neither written nor read. Next: `versions.
 import streams.kernels.counts.corrections as correction_kernel
 import streams.kernels.counts.snapshot as passage_kernel
 from streams.kernels.counts.corrections import CorrectionLog
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import Place
 from streams.kernels.counts.snapshot import Plain
@@ -33,7 +33,7 @@ def _freeze(log: PassageLog) -> Plain:
     return as_first(freeze(log))
 
 
-def _thaw(plain: Plain, name: LogName, kind: str, place: Place) -> PassageLog:
+def _thaw(plain: Plain, name: PartitionId, kind: str, place: Place) -> PassageLog:
     return thaw(as_first(plain), name, kind, place)
 
 
@@ -41,7 +41,7 @@ def _freeze_corrections(log: CorrectionLog) -> Plain:
     return as_first(freeze_corrections(log))
 
 
-def _thaw_corrections(plain: Plain, name: LogName, times: TimeRules) -> CorrectionLog:
+def _thaw_corrections(plain: Plain, name: PartitionId, times: TimeRules) -> CorrectionLog:
     return thaw_corrections(as_first(plain), name, times)
 
 

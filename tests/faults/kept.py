@@ -12,7 +12,7 @@ from pathlib import Path
 from infra.process.child import Child
 from infra.process.service import described
 
-_GLANCE = 0.02
+_POLL_SECONDS = 0.02
 _PAUSE = 0.3
 """Seconds until an ended process is started again."""
 
@@ -111,14 +111,14 @@ class Kept:
             child = self._child
             code = None if child is None else child.poll()
             if child is None or code is None:
-                time.sleep(_GLANCE)
+                time.sleep(_POLL_SECONDS)
                 continue
             self.ends.append(
                 End(time.monotonic(), self.age, code, child.pid in self._killed, last_words(self.log_path))
             )
             pause = time.monotonic() + _PAUSE
             while self._wanted.is_set() and time.monotonic() < pause:
-                time.sleep(_GLANCE)
+                time.sleep(_POLL_SECONDS)
             if self._wanted.is_set():
                 self._launch()
 

@@ -20,7 +20,7 @@ from tests.faults.plant import Plant
 
 N = TypeVar("N", int, float)
 
-_GLANCE: Final = 0.05
+_POLL_SECONDS: Final = 0.05
 _AT_WORK: Final = 150.0  # over a slow line a worker asks long for where it stands
 _SENT: Final = 120.0
 
@@ -102,7 +102,7 @@ class Trial:
                 self._load.check()
             if time.monotonic() - begun > seconds:
                 raise NotInTimeError(f"{what}: not within {seconds:g} s")
-            time.sleep(_GLANCE)
+            time.sleep(_POLL_SECONDS)
         return time.monotonic() - begun
 
     def at_work(self) -> None:

@@ -10,7 +10,7 @@ import faust
 import numpy as np
 
 from sinks import sink
-from sinks.rows import CLAIM, Block
+from sinks.rows import PROGRESS_TABLE, Block
 from streams.kernels.counts import offset_bucket as segment
 from streams.kernels.counts import passages, settlement, snapshot
 from streams.kernels.counts import takeup as takeup_kernel
@@ -38,7 +38,7 @@ def _go_on(facts: takeup_kernel.Facts, *, take_up: Any = takeup_kernel.take_up) 
 
 
 async def _keep_first(self: Flusher, *, snapshot: bool) -> None:
-    drained = {each: each.take(snapshot=snapshot) for each in self.countings}
+    drained = {each: each.drain(snapshot=snapshot) for each in self.countings}
     for each, some in drained.items():
         await each.keep(some)
     await self._store([each for some in drained.values() for each in some])
@@ -47,7 +47,7 @@ async def _keep_first(self: Flusher, *, snapshot: bool) -> None:
         await each.outlet.announce([one.log for one in some if one.news])
 
 
-async def _release_what_is_applied(self: Counting[Any], drained: Sequence[counting.Taken]) -> None:
+async def _release_what_is_applied(self: Counting[Any], drained: Sequence[counting.FlushBatch]) -> None:
     due = {each.log.name.partition: each.snapshot for each in drained if each.snapshot is not None}
     await self.outlet.keep(due)
     for partition in due:
@@ -59,14 +59,16 @@ async def _release_what_is_applied(self: Counting[Any], drained: Sequence[counti
 def _claim_first(
     blocks: Sequence[Block], *, merged: Callable[[Sequence[Block]], list[Block]] = sink.merged
 ) -> list[Block]:
-    return sorted(merged(blocks), key=lambda block: block.table != CLAIM)
+    return sorted(merged(blocks), key=lambda block: block.table != PROGRESS_TABLE)
 
 
 def _thaw_without_times(plain: Mapping[str, Any], *rest: Any, thaw: Any = snapshot.thaw) -> Any:
     return thaw({name: value for name, value in plain.items() if name != "times"}, *rest)
 
 
-def _take_without_version(self: segment.Segment, log: Any, version: int, *, take: Any = segment.Segment.take) -> Any:
+def _take_without_version(
+    self: segment.OffsetBucket, log: Any, version: int, *, take: Any = segment.OffsetBucket.drain
+) -> Any:
     del version
     return take(self, log, 0)
 
@@ -122,7 +124,7 @@ PLANTED: Final[Mapping[str, Planting]] = {
     "a segment's end off by one": lambda: mock.patch.object(
         passages, "segment_of", lambda offset: (offset + 1) >> SEGMENT_BITS
     ),
-    "a row without its version": lambda: mock.patch.object(segment.Segment, "take", _take_without_version),
+    "a row without its version": lambda: mock.patch.object(segment.OffsetBucket, "drain", _take_without_version),
     "a start one offset too far": lambda: mock.patch.object(Counting, "assign", _one_too_far),
     "a snapshot without the times of neighbours": lambda: mock.patch.object(snapshot, "thaw", _thaw_without_times),
     "a duplicate by its number alone": lambda: mock.patch.object(settling, "decide", _by_number_alone),

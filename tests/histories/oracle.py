@@ -9,7 +9,7 @@ from faust.types import TP
 
 from streams.contract.events import KIND_OF_TOPIC, Topic
 from streams.kernels.alarms.episodes import COLUMNS, Episode
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.worker.consumer import coalesce
 from tests.histories.plant import Plant
 from tests.histories.settled import content_of
@@ -44,7 +44,7 @@ def compare(plant: Plant, current: Mapping[tuple[str, int], str]) -> None:
         for table in sorted({*wanted, *found[name]}):
             differences += _differences(f"{name} {table}", wanted.get(table, {}), found[name].get(table, {}))
         differences += _differences(f"{name} tally", truth.tally(), _tally(progress[name]))
-    ended = [name for name in progress if name not in current.values() and plant.is_whole(LogName.parse(name))]
+    ended = [name for name in progress if name not in current.values() and plant.is_whole(PartitionId.parse(name))]
     for name in ended:
         differences += _ended(plant, name, progress[name], found[name])
     differences += _identities(plant, current, ended, progress)
@@ -61,7 +61,7 @@ def compare(plant: Plant, current: Mapping[tuple[str, int], str]) -> None:
 
 def _ended(plant: Plant, name: str, row: Row, found: Mapping[str, Rows]) -> list[str]:
     """Compare a log in which nothing comes any more: its last flush may have been cut off between two tables."""
-    tape = plant.tape_of(LogName.parse(name))
+    tape = plant.tape_of(PartitionId.parse(name))
     reasons = [_ended_on(plant, name, row, found, records) for records in (tape.records, *tape.former)]
     return min(reasons, key=len)
 
@@ -69,7 +69,7 @@ def _ended(plant: Plant, name: str, row: Row, found: Mapping[str, Rows]) -> list
 def _ended_on(
     plant: Plant, name: str, row: Row, found: Mapping[str, Rows], records: Sequence[tuple[int, int, Any]]
 ) -> list[str]:
-    log, passed = LogName.parse(name), plant.truth(name).passed_over
+    log, passed = PartitionId.parse(name), plant.truth(name).passed_over
     kind = KIND_OF_TOPIC.get(log.topic, "")
     ends = [row["next_offset"], *(offset + 1 for offset, _, _ in records if offset >= row["next_offset"])]
     possible = [Truth(kind, log.first, passed).read(records, before=end) for end in ends]
@@ -180,7 +180,7 @@ def _identities(
     must = [plant.truth(name) for name in current.values()]
     may = []
     for name in ended:
-        log, tape = LogName.parse(name), plant.tape_of(LogName.parse(name))
+        log, tape = PartitionId.parse(name), plant.tape_of(PartitionId.parse(name))
         begun = Truth(KIND_OF_TOPIC.get(log.topic, ""), log.first, plant.truth(name).passed_over)
         if not tape.former:
             must.append(begun.read(tape.records, before=progress[name]["next_offset"]))
@@ -249,10 +249,10 @@ def _judged(plant: Plant, before: int | None) -> dict[tuple[str, int], Episode]:
     """Return the changes of episodes that follow from the alarm inputs up to an offset, or from all."""
     topic, partition = Topic.ALARM_INPUTS.value, plant.broker.topics[Topic.ALARM_INPUTS].partitions[0]
     records = [each for each in partition.records if before is None or each.offset < before]
-    log = plant.trades[topic].begin(LogName("c", topic, 0), partition.begin)
+    log = plant.handlers[topic].begin(PartitionId("c", topic, 0), partition.begin)
     for joined in coalesce(TP(topic, 0), records):
-        log.apply(plant.trades[topic].read(joined.value.records))
-    log.take()
+        log.apply(plant.handlers[topic].read(joined.value.records))
+    log.drain()
     return {(each.episode, each.change): each for each in log.take_changes()}
 
 

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from faust.types import TP
 
-from sinks.rows import CLAIM, Block
+from sinks.rows import PROGRESS_TABLE, Block
 from sinks.sink import as_list
 from streams.contract.events import KIND_OF_TOPIC, Topic
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.worker.checkpoint import unpack, version
-from streams.worker.counting import Trade
+from streams.worker.counting import TopicHandler
 from tests.histories.broker import Broker, Partition
 from tests.histories.clock import EPOCH_MS, VirtualLoop, drawing
 from tests.histories.network import Network, Server, ViolationError
@@ -32,7 +32,7 @@ _PASSED_OVER: Final = frozenset({"records-deleted", "offset-gap"})
 
 
 _next_offset = itemgetter("next_offset")
-parsed = lru_cache(1000)(LogName.parse)
+parsed = lru_cache(1000)(PartitionId.parse)
 """Names of logs by how they are written."""
 
 
@@ -54,8 +54,8 @@ class Tape:
 class Plant:
     """One site's servers and what is true about it."""
 
-    def __init__(self, seed: str, trades: Mapping[str, Trade[Any]], *, alarms: bool) -> None:
-        self.seed, self.trades = seed, trades
+    def __init__(self, seed: str, handlers: Mapping[str, TopicHandler[Any]], *, alarms: bool) -> None:
+        self.seed, self.handlers = seed, handlers
         self.loop = VirtualLoop(drawing(f"{seed}/order"))  # type: ignore[abstract]  # without what has input and output
         self.order = drawing(f"{seed}/network")
         self.network = Network(self.loop, self.order)
@@ -79,11 +79,11 @@ class Plant:
 
     # -- what is true --------------------------------------------------------------------------------------------------
 
-    def tape_of(self, log: LogName) -> Tape:
+    def tape_of(self, log: PartitionId) -> Tape:
         """Return the tape that a log is read from."""
         return self.tapes[log.topic, log.incarnation, log.partition]
 
-    def is_whole(self, log: LogName) -> bool:
+    def is_whole(self, log: PartitionId) -> bool:
         """Tell whether a log of a source topic can have been counted from its own topic only.
 
         A topic that is made anew has the same name: for a moment its records may be counted into the log before.
@@ -178,7 +178,7 @@ class Plant:
                 self.stored[log].add((offset, line))
         if block.table == "parked_batches":
             self.excused.update(columns["log"])
-        if block.table == CLAIM:
+        if block.table == PROGRESS_TABLE:
             rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
             newest = {(row["topic"], row["partition"]): row["next_offset"] for row in sorted(rows, key=_next_offset)}
             copies: dict[tuple[str, int], int] = defaultdict(int)

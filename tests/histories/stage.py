@@ -7,17 +7,17 @@ from typing import Any, Final, cast
 
 from streams.contract.events import Topic
 from streams.contract.parked import Parked, header
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import ACCEPTABLE
 from streams.operations.losses import Acceptance, accept
 from streams.operations.parked_rows import retry
-from streams.worker.counting import Trade
+from streams.worker.counting import TopicHandler
 from tests.histories.around import Brokers, Notes
 from tests.histories.clock import Process, VirtualTime
 from tests.histories.plant import SOURCES, Plant, changelog
 from tests.histories.settled import uncompared, unsettled
 from tests.histories.store import StoreSink
-from tests.histories.worker import SETTLE_SECONDS, Worker, put_clock, trades
+from tests.histories.worker import SETTLE_SECONDS, Worker, handlers, put_clock
 
 _QUIET_SECONDS: Final = 0.8
 _LONGEST_SECONDS: Final = 90.0
@@ -28,8 +28,8 @@ class StandstillError(AssertionError):
 
 
 @cache
-def _trades(partitions: int) -> Mapping[str, Trade[Any]]:
-    return trades(partitions)
+def _trades(partitions: int) -> Mapping[str, TopicHandler[Any]]:
+    return handlers(partitions)
 
 
 class Stage:
@@ -167,7 +167,7 @@ class Stage:
         for row in tables("log_progress"):
             claims[row["log"]] = row["next_offset"]
         rows = [row for table in ("deliveries", "corrections", "rejections") for row in tables(table)]
-        logs = [(LogName.parse(row["log"]), row) for row in rows]
+        logs = [(PartitionId.parse(row["log"]), row) for row in rows]
         return any(
             (log.topic, log.partition) == (topic, partition) and row["offset"] >= claims.get(row["log"], 0)
             for log, row in logs
@@ -230,7 +230,7 @@ class Stage:
         progress = {row["log"]: row["next_offset"] for row in plant.store.table("log_progress")}
         for (topic, number), end in plant.ends().items():
             name = current.get((topic, number), "")
-            read = LogName.parse(name).incarnation == plant.broker.topics[topic].id if name else False
+            read = PartitionId.parse(name).incarnation == plant.broker.topics[topic].id if name else False
             if not read or progress.get(name) != end:
                 problems = [each.problem.value for each in plant.store.problems.values()]
                 return f"{topic} {number} {name} ends at {end}, stored is {progress.get(name)}, problems {problems}"

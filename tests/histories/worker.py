@@ -16,7 +16,7 @@ from sinks.sink import StoreError
 from streams.contract.codec import Records
 from streams.contract.events import KIND_OF_TOPIC, Topic
 from streams.kernels.counts.site_clock import SiteClock
-from streams.kernels.counts.site_totals import Venue
+from streams.kernels.counts.site_totals import SiteTotals
 from streams.kernels.counts.times import TimeRules
 from streams.site.kernel_views import place_of
 from streams.site.reader import parse_site
@@ -24,19 +24,19 @@ from streams.sources.brokers import BrokersError
 from streams.worker import agents, counting, settling
 from streams.worker import alarm_inputs as alarms
 from streams.worker.agents import KafkaOutlet, count_topic, settle, take_up_on_assignment, tell_alarms
-from streams.worker.alarm_inputs import Teller
-from streams.worker.app import _checked, _checked_topics, _flush_in_background, _noting, trade_of
+from streams.worker.alarm_inputs import AlarmInputPublisher
+from streams.worker.app import _checked, _checked_topics, _flush_in_background, _noting, handler_of
 from streams.worker.checkpoint import SnapshotTable, key_of, version
 from streams.worker.consequences import rehearsal
 from streams.worker.consumer import Offsets, coalesce
-from streams.worker.counting import Counting, Flusher, Trade
+from streams.worker.counting import Counting, Flusher, TopicHandler
 from streams.worker.metrics import Occupancy, Timings
 from streams.worker.process_ends import StalledError
 from streams.worker.settling import Settling
 from streams.worker.source_watch import SourceWatch
 from streams.worker.suspects import Suspects
 from streams.worker.takeup import TakeUp
-from streams.worker.watchdog import TICK_SECONDS, Standing, Watch
+from streams.worker.watchdog import TICK_SECONDS, Watch, WorkerStatus
 from tests.histories.around import Brokers, Notes
 from tests.histories.broker import Answer
 from tests.histories.clock import Process, VirtualTime, drawing, fail
@@ -83,21 +83,21 @@ _CLEARED: Final = 0.8
 """Of the messages that wait when partitions are assigned, so many are gone: an agent may have one in its hands."""
 
 
-def trades(partitions: int) -> dict[str, Trade[Any]]:
-    """Make the trades of all topics that are counted; they may be shared by all workers."""
+def handlers(partitions: int) -> dict[str, TopicHandler[Any]]:
+    """Make the handlers of all topics that are counted; they may be shared by all workers."""
     topics = (*KIND_OF_TOPIC, Topic.CORRECTIONS, Topic.ALARM_INPUTS)
-    return {topic: _with_defect(trade_of(topic, SITE, TIMES, partitions=partitions)) for topic in topics}
+    return {topic: _with_defect(handler_of(topic, SITE, TIMES, partitions=partitions)) for topic in topics}
 
 
-def _with_defect(trade: Trade[Any]) -> Trade[Any]:
+def _with_defect(handler: TopicHandler[Any]) -> TopicHandler[Any]:
     """Let the product fail on lines that contain DEFECTIVE."""
 
     def read(records: Records) -> Any:
         if DEFECTIVE in records.value:
             raise RuntimeError("a defect of ours in this history")
-        return trade.read(records)
+        return handler.read(records)
 
-    return replace(trade, read=read)
+    return replace(handler, read=read)
 
 
 class _File:
@@ -302,21 +302,21 @@ class Worker(Process):
         for topic in plant.broker.sources:
             table = Shelf(self, topic)
             of_topic = Counting(
-                plant.trades[topic], topic=topic, cluster=CLUSTER, worker=self.name,
+                plant.handlers[topic], topic=topic, cluster=CLUSTER, worker=self.name,
                 outlet=KafkaOutlet(like_faust, topic, table, self.offsets), most_waiting=MOST_WAITING,
-                rehearsal=rehearsal(plant.trades[topic]), suspects=known,
+                rehearsal=rehearsal(plant.handlers[topic]), suspects=known,
             )  # fmt: skip
             count_topic(like_faust, of_topic, end=end, brokers=brokers)
             pairs[topic] = (of_topic, table)
         self.tables = {topic: cast("Shelf", table) for topic, (_, table) in pairs.items()}
         self.countings = {topic: each for topic, (each, _) in pairs.items()}
-        self.venue = Venue()
+        self.venue = SiteTotals()
         take_up_on_assignment(like_faust, list(pairs.values()), self.offsets, take_up, end=end)
         recheck = TakeUp(brokers, notes, CLUSTER, clock=clock)
         self.sources = SourceWatch(brokers, notes, self.countings, take_up, recheck, end, clock=clock)
         if Topic.ALARM_INPUTS in pairs:
             passages, judging = [self.countings[topic] for topic in KIND_OF_TOPIC], self.countings[Topic.ALARM_INPUTS]
-            teller = Teller(
+            teller = AlarmInputPublisher(
                 passages, clock=TIMES.clock, judges=lambda: bool(judging.logs), inside=lambda: Occupancy({}, {})
             )
             tell_alarms(like_faust, teller, end=end)
@@ -446,10 +446,10 @@ class Worker(Process):
                 self.end_noted(error)
             await asyncio.sleep(_LOOK_SECONDS * (0.8 + 0.4 * self.order.random()))
 
-    def _standing(self) -> Standing:
+    def _standing(self) -> WorkerStatus:
         plant, consumer = self.plant, self.app.consumer
         away = plant.broker_server.away_until > self.loop.time()
-        return Standing(
+        return WorkerStatus(
             turns=self.loop.steps,
             recovering=None if consumer.flowing else (self.generation, self.recovered),
             storing=self.flusher.waiting_for_store_since is not None,

@@ -30,7 +30,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from infra.servers.kafka.server import KafkaError
 from streams.contract import topics
 from streams.contract.events import Topic
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.logging import kafka_writes_into
 from streams.sources.brokers import Brokers
 from tests.faults.catalogue import Layout
@@ -314,7 +314,7 @@ class Operations:
 def differences(desk: Desk, recorder: Recorder) -> dict[str, list[Any]]:
     """Compare the views with what the recorder has read; return what differs, by view."""
     lost = [
-        (LogName.parse(log).incarnation, partition, first, after)
+        (PartitionId.parse(log).incarnation, partition, first, after)
         for log, partition, first, after in desk.ask(
             "SELECT log, partition, first, after FROM gatepulse.losses WHERE records > 0"
         )

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from streams.audit.interval import start_of
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.columns import Block
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import Gate
 from tests.streams.kernels.counts.events import PLACE, Event, batch
@@ -26,6 +26,6 @@ def rows_of(
     numbered = [replace(event, offset=offset) for offset, event in enumerate(events)]
     one = batch(numbered, first=0, after=len(events))
     place = replace(PLACE, gates=GATES, days=SiteDays(zone, day_starts))
-    log = PassageLog(LogName("demo", f"{kind}.passages", partition), kind, place, next_offset=0)
+    log = PassageLog(PartitionId("demo", f"{kind}.passages", partition), kind, place, next_offset=0)
     log.apply(replace(one, arrived=one.ts + 1000))
-    return log.take()
+    return log.drain()

@@ -12,7 +12,7 @@ import numpy as np
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.columns import Block
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import Place
 from streams.worker.settling import Settling
@@ -32,8 +32,8 @@ class Delivery:
     arrived: int
 
 
-def name_of(partition: int) -> LogName:
-    return LogName("demo", "turnstile.passages", partition)
+def name_of(partition: int) -> PartitionId:
+    return PartitionId("demo", "turnstile.passages", partition)
 
 
 def logs_of(deliveries: Iterable[Delivery], *, place: Place = SITE) -> dict[int, PassageLog]:
@@ -64,7 +64,7 @@ def claim(log: PassageLog, *, complete_to: int = 1) -> Block:
 
 def stored(logs: Mapping[int, PassageLog]) -> list[Block]:
     """Return all that workers write of logs."""
-    return [block for log in logs.values() for block in (*log.take(), claim(log))]
+    return [block for log in logs.values() for block in (*log.drain(), claim(log))]
 
 
 def settle(address: StoreAddress, *, place: Place = SITE, times: int = 1) -> int:

@@ -31,11 +31,11 @@ EXTREMES: list[dict[str, Any]] = [
 
 
 def test_the_server_gives_back_what_extreme_lines_became(server: Server, client: Client) -> None:
-    trade, log = begun(Topic.TURNSTILES)
+    handler, log = begun(Topic.TURNSTILES)
     lines = [written(GOOD | each, escaped=True) for each in EXTREMES]
-    log.apply(trade.read(recorded(*lines)))
+    log.apply(handler.read(recorded(*lines)))
     assert log.tally.rejected == {}
-    for block in merged(log.take()):
+    for block in merged(log.drain()):
         server.write(block)
         names = TABLES[block.table].columns
         sent = sorted(zip(*(as_list(block.columns[name]) for name in names), strict=True), key=repr)

@@ -5,18 +5,18 @@ import pickle
 import pytest
 from clickhouse_driver import errors as driver
 
-from sinks.failures import LASTING, PASSING, failure
+from sinks.failures import PERMANENT, TRANSIENT, failure
 from sinks.sink import StoreError, StoreRefused, StoreUnavailable
 
 _STACK = "DB::Exception: Too many parts (300).\nMerges are slow. Stack trace:\n\n0. ? @ 0x1"
 
 
-@pytest.mark.parametrize("code", PASSING)
+@pytest.mark.parametrize("code", TRANSIENT)
 def test_what_passes_is_tried_again(code: int) -> None:
     assert isinstance(failure("passages", driver.ServerException("busy", code)), StoreUnavailable)
 
 
-@pytest.mark.parametrize("code", [*LASTING, 27, 49, 62, 99_999])
+@pytest.mark.parametrize("code", [*PERMANENT, 27, 49, 62, 99_999])
 def test_what_lasts_or_is_unknown_is_not(code: int) -> None:
     assert isinstance(failure("passages", driver.ServerException("no", code)), StoreRefused)
 
@@ -39,7 +39,7 @@ def test_values_that_cannot_be_sent_never_can(wrong: Exception) -> None:
 
 
 def test_no_code_is_in_both_lists() -> None:
-    assert not set(PASSING) & set(LASTING)
+    assert not set(TRANSIENT) & set(PERMANENT)
 
 
 def test_the_message_names_the_table_the_reason_and_the_next_step() -> None:

@@ -20,7 +20,7 @@ from streams.audit.interval import Interval
 from streams.contract.codec import PassageCodec, Records
 from streams.contract.events import KIND_OF_TOPIC
 from streams.kernels.counts.columns import Block
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.times import TimeRules
@@ -49,14 +49,14 @@ def blocks_of(day: Day, site: Site) -> Iterator[Block]:
     lines, codes = make_lines(day), vocabulary_of(site)
     for topic, kind in KIND_OF_TOPIC.items():
         rows = np.flatnonzero(day.kind == list(KIND_OF_TOPIC.values()).index(kind))
-        log = PassageLog(LogName("test", topic, 0), kind, place_of(site, TIMES), next_offset=0)
+        log = PassageLog(PartitionId("test", topic, 0), kind, place_of(site, TIMES), next_offset=0)
         value = b"\n".join(lines[row] for row in rows.tolist())
         log.apply(
             PassageCodec(kind, codes).read(
                 Records(value, np.arange(len(rows)), day.ts[rows] + 1000, np.ones(len(rows), np.int64))
             )
         )
-        yield from log.take()
+        yield from log.drain()
         tally = {"received": log.tally.received, "counted": log.tally.counted, "next_offset": log.next_offset}
         row = {"log": str(log.name), "cluster": "test", "topic": topic, "complete_to": int(day.ts.max()) + 1000}
         yield block("log_progress", row | tally | {"duplicate": 0, "late": 0, "rejected": 0})

@@ -11,7 +11,7 @@ from clickhouse_driver import Client
 from sinks import schema
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
 from sinks.memory import MemorySink
-from sinks.rows import CLAIM
+from sinks.rows import PROGRESS_TABLE
 from sinks.sink import Refusal, RowsRefused, StoreRefused, StoreUnavailable
 from tests.sinks.samples import NOON, block
 from tests.sinks.stores import Memory, Server
@@ -97,22 +97,22 @@ def test_a_refused_table_keeps_no_other_from_being_stored_but_the_claim(
     altered(change)
     rejected = block("rejections", {}, {"offset": 8})
     with pytest.raises(RowsRefused, match=f"rejections: .*{words}") as refused:
-        Server(address).write(block(CLAIM, {}), rejected, block("deliveries", {}))
+        Server(address).write(block(PROGRESS_TABLE, {}), rejected, block("deliveries", {}))
     (refusal,) = refused.value.refusals
     assert refusal.block == rejected
     assert len(Server(address).rows("deliveries")) == 1
-    assert Server(address).rows(CLAIM) == []
+    assert Server(address).rows(PROGRESS_TABLE) == []
 
 
 def test_the_store_in_memory_refuses_in_the_same_way() -> None:
     store = MemorySink()
     store.refuses = {"entered": "no.", "rejections": "never."}
-    blocks = [block(table, {}) for table in (CLAIM, "rejections", "deliveries", "entered")]
+    blocks = [block(table, {}) for table in (PROGRESS_TABLE, "rejections", "deliveries", "entered")]
     with pytest.raises(RowsRefused, match=r"entered: no. \(so are the rows of 1 more tables\) Take") as refused:
         asyncio.run(store.write(blocks))
     assert [refusal.error.table for refusal in refused.value.refusals] == ["entered", "rejections"]
     assert len(store.rows("deliveries")) == 1
-    assert store.rows("entered") == store.rows("rejections") == store.rows(CLAIM) == []
+    assert store.rows("entered") == store.rows("rejections") == store.rows(PROGRESS_TABLE) == []
 
 
 def test_a_block_that_fits_no_table_is_refused_before_anything_is_stored() -> None:
@@ -148,10 +148,10 @@ def test_a_log_is_complete_up_to_the_moment_before_its_oldest_parked_batch(
     server: Server, reader: ClickHouseReader
 ) -> None:
     claims = [{"log": log, "complete_to": NOON + 60_000} for log in (LOG, OTHER)]
-    server.write(block(CLAIM, *claims))
+    server.write(block(PROGRESS_TABLE, *claims))
     server.write(parked(complete_to=NOON + 2000), parked(id="b2", complete_to=NOON + 9000))
     assert progress(reader) == {LOG: NOON + 2000, OTHER: NOON + 60_000}
-    server.write(block(CLAIM, claims[0] | {"complete_to": NOON + 90_000}))
+    server.write(block(PROGRESS_TABLE, claims[0] | {"complete_to": NOON + 90_000}))
     assert progress(reader)[LOG] == NOON + 2000
     server.write(parked(complete_to=NOON + 2000, resolved=1, version=1))
     assert progress(reader)[LOG] == NOON + 9000
@@ -162,7 +162,7 @@ def test_a_log_is_complete_up_to_the_moment_before_its_oldest_parked_batch(
 def test_a_log_whose_claim_is_older_than_what_is_parked_keeps_its_claim(
     server: Server, reader: ClickHouseReader
 ) -> None:
-    server.write(block(CLAIM, {"complete_to": NOON}), parked(complete_to=NOON + 2000))
+    server.write(block(PROGRESS_TABLE, {"complete_to": NOON}), parked(complete_to=NOON + 2000))
     assert progress(reader) == {LOG: NOON}
 
 

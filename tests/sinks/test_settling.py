@@ -204,7 +204,7 @@ def test_what_came_before_the_settlement_was_known_counts_from_the_version_befor
 
 def as_before(logs: dict[int, PassageLog]) -> Block:
     """Return the rows of `passages`, as they were written."""
-    [rows] = [each for log in logs.values() for each in log.take() if each.table == "deliveries"]
+    [rows] = [each for log in logs.values() for each in log.drain() if each.table == "deliveries"]
     return Block("passages", {name: rows.columns[name] for name in TABLES["passages"].columns})
 
 

@@ -14,13 +14,13 @@ from streams.kernels.counts import corrections as correction_kernels
 from streams.kernels.counts import snapshot
 from streams.kernels.counts.batch import Rejection
 from streams.kernels.counts.corrections import CorrectionLog
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import Place
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.snapshot import Plain
 from streams.worker.checkpoint import pack, unpack
-from streams.worker.counting import Counting, Flusher, Start, Trade
+from streams.worker.counting import Counting, Flusher, Start, TopicHandler
 from streams.worker.metrics import Timings
 from tests.streams.kernels.counts.events import PLACE, TIMES
 from tests.streams.lines import corrections, persons, records
@@ -73,7 +73,7 @@ class Outlet:
     topic: str
     during_keep: Callable[[], None] = lambda: None
 
-    async def reject(self, log: LogName, rejections: Sequence[Rejection]) -> None:
+    async def reject(self, log: PartitionId, rejections: Sequence[Rejection]) -> None:
         """Note where the rejected lines stood."""
         self.world.step("reject")
         self.world.rejected += [(str(log), each.position.offset, each.position.line) for each in rejections]
@@ -131,9 +131,9 @@ class Sink:
 def start_of(counting: Counting[Any], partition: int, value: bytes | None, *, first: int = 0) -> Start:
     """Return how a partition is read on from a snapshot, or from its first record where there is none."""
     if value is None:
-        return Start(LogName(counting.cluster, counting.topic, partition), first)
+        return Start(PartitionId(counting.cluster, counting.topic, partition), first)
     plain = unpack(value)
-    return Start(LogName.parse(plain["log"]), plain["next"], plain)
+    return Start(PartitionId.parse(plain["log"]), plain["next"], plain)
 
 
 class Worker:
@@ -144,14 +144,14 @@ class Worker:
         self.outlets = {topic: Outlet(world, topic) for topic in TRADES}
         self.countings: dict[str, Counting[Any]] = {
             topic: Counting(
-                trade(place),
+                handler(place),
                 topic=topic,
                 cluster=CLUSTER,
                 worker="w",
                 outlet=self.outlets[topic],
                 most_waiting=most_waiting,
             )
-            for topic, trade in TRADES.items()
+            for topic, handler in TRADES.items()
         }
         self.sink = Sink(world)
         self.timings = Timings()
@@ -213,8 +213,8 @@ def _whole(world: World) -> Worker:
     return worker
 
 
-def _passages(place: Place) -> Trade[PassageLog]:
-    return Trade(
+def _passages(place: Place) -> TopicHandler[PassageLog]:
+    return TopicHandler(
         read=persons().read,
         begin=lambda name, first: PassageLog(name, "person", place, next_offset=first),
         freeze=snapshot.freeze,
@@ -224,8 +224,8 @@ def _passages(place: Place) -> Trade[PassageLog]:
     )
 
 
-def _corrections(_: Place) -> Trade[CorrectionLog]:
-    return Trade(
+def _corrections(_: Place) -> TopicHandler[CorrectionLog]:
+    return TopicHandler(
         read=corrections().read,
         begin=lambda name, first: CorrectionLog(name, TIMES, next_offset=first),
         freeze=correction_kernels.freeze,
@@ -234,4 +234,4 @@ def _corrections(_: Place) -> Trade[CorrectionLog]:
     )
 
 
-TRADES: dict[str, Callable[[Place], Trade[Any]]] = {Topic.TURNSTILES: _passages, Topic.CORRECTIONS: _corrections}
+TRADES: dict[str, Callable[[Place], TopicHandler[Any]]] = {Topic.TURNSTILES: _passages, Topic.CORRECTIONS: _corrections}

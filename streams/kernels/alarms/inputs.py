@@ -7,7 +7,7 @@ so that replaying it gives the same episodes.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from streams.kernels.counts.live_cells import CellsTold, CellTold, LaneTold
+from streams.kernels.counts.live_cells import CellTold, LaneTold, LiveCells
 
 Action = Literal["ack", "shelve", "unshelve"]
 
@@ -25,14 +25,14 @@ class LogFlow:
     kind: str
     version: int
     complete_to: int
-    cells: CellsTold | list[CellTold]
+    cells: LiveCells | list[CellTold]
     lanes: list[LaneTold]
     missing: dict[str, int] = field(default_factory=dict)
 
     @property
-    def columns(self) -> CellsTold:
+    def columns(self) -> LiveCells:
         """The cells in columns, however they were told."""
-        return CellsTold.of(self.cells) if isinstance(self.cells, list) else self.cells
+        return LiveCells.of(self.cells) if isinstance(self.cells, list) else self.cells
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from streams.kernels.alarms.silence import Silence
 from streams.kernels.counts.batch import Bools, Ints, Rejection
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.live import Measure
-from streams.kernels.counts.partition_log import LogName, Tally, check_no_hole
+from streams.kernels.counts.partition_log import PartitionId, Tally, check_no_hole
 
 PATIENCE_SECONDS: Final = 15
 TOLD_SECONDS: Final = 300
@@ -59,7 +59,7 @@ class AlarmBatch:
 class AlarmLog:
     """The one log of alarm inputs; the same life as a PassageLog. `episodes`: the open and the newest cleared ones."""
 
-    name: LogName
+    name: PartitionId
     place: AlarmPlace
     next_offset: int
     clocks: dict[str, tuple[int, int]] = field(default_factory=dict)  # by log: version, complete to (ms)
@@ -110,7 +110,7 @@ class AlarmLog:
         """Pass over the offsets before this one."""
         self.next_offset = offset
 
-    def take(self) -> list[Block]:
+    def drain(self) -> list[Block]:
         """Return the rows of the episodes that have changed, a row a change."""
         changed, self._changed = self._changed, []
         self._told += changed
@@ -121,12 +121,12 @@ class AlarmLog:
         told, self._told = self._told, []
         return told
 
-    def take_rejections(self) -> list[Rejection]:
+    def drain_rejections(self) -> list[Rejection]:
         """Return what could not be read since the last time."""
         rejections, self._rejections = self._rejections, []
         return rejections
 
-    def to_be_told(self) -> list[Episode]:
+    def exported_episodes(self) -> list[Episode]:
         """Return the open episodes, and those that were cleared lately; any thread may ask."""
         since = self.now - round(TOLD_SECONDS * _SECOND * self.place.clock.speed)
         return [each for each in list(self.episodes.values()) if each.open or (each.cleared_at or 0) >= since]

@@ -9,7 +9,7 @@ import numpy as np
 from streams.kernels.alarms.inputs import LogFlow
 from streams.kernels.counts.batch import Bools, Ints
 from streams.kernels.counts.live import Measure
-from streams.kernels.counts.live_cells import CellsTold
+from streams.kernels.counts.live_cells import LiveCells
 
 SPAN: Final = 600
 """Seconds that are kept behind the newest one that was entered."""
@@ -127,7 +127,7 @@ class Recent:
         self.entered, self.coming = entered - SPAN, kept
         self.enter(entered)
 
-    def _counts(self, cells: CellsTold) -> Counts:
+    def _counts(self, cells: LiveCells) -> Counts:
         """Put cells told under the keys of this site, without the entrances that the profile no longer has."""
         numbers = np.array([self.numbers.get(name, -1) for name in cells.entrances], dtype=np.int64)
         columns = (cells.second, cells.entrance, cells.measure, cells.count)

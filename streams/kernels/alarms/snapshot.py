@@ -14,7 +14,7 @@ from streams.kernels.alarms.recent import SPAN, Counts, Recent
 from streams.kernels.alarms.rules import AlarmPlace
 from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.live import Measure
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.snapshot import FORMAT, Plain, check, tally_in, tally_out
 
 FEW_ENTRANCES: Final = 256
@@ -58,7 +58,7 @@ def freeze(log: AlarmLog) -> Plain:
     }
 
 
-def thaw(plain: Plain, name: LogName, place: AlarmPlace) -> AlarmLog:
+def thaw(plain: Plain, name: PartitionId, place: AlarmPlace) -> AlarmLog:
     """Take up where `freeze` left it, in a site that may have changed since. Raises SnapshotError."""
     check(plain, name)
     log = AlarmLog(name, place, next_offset=plain["next"])

@@ -23,7 +23,7 @@ from streams.kernels.counts.batch import (
     Rejection,
 )
 from streams.kernels.counts.identity import Ranges, first_of_each, water_level
-from streams.kernels.counts.interner import Names
+from streams.kernels.counts.interner import Interner
 from streams.kernels.counts.place import MOST_DEVICES, MOST_RANGES
 from streams.kernels.counts.times import TimeRules
 
@@ -138,7 +138,7 @@ class Devices:
     have closed ones.
     """
 
-    names: Names = field(default_factory=Names)
+    names: Interner = field(default_factory=Interner)
     known: dict[tuple[int, int], Device] = field(default_factory=dict)
     changed: set[tuple[int, int]] = field(default_factory=set)
     missing: Counter[str] = field(init=False)

@@ -9,7 +9,7 @@ from typing import Final
 
 from streams.kernels.counts.batch import SUSPECT_TIME, TOO_MANY_CORRECTIONS, Lines, Position, Rejection
 from streams.kernels.counts.columns import Block
-from streams.kernels.counts.partition_log import LogName, Tally, check_no_hole
+from streams.kernels.counts.partition_log import PartitionId, Tally, check_no_hole
 from streams.kernels.counts.snapshot import FORMAT, Plain, check, tally_in, tally_out
 from streams.kernels.counts.times import TimeRules
 
@@ -47,7 +47,7 @@ class CorrectionBatch:
 class CorrectionLog:
     """One log of corrections; the same life as a PassageLog."""
 
-    def __init__(self, name: LogName, times: TimeRules, *, next_offset: int, most: int = MOST_CORRECTIONS) -> None:
+    def __init__(self, name: PartitionId, times: TimeRules, *, next_offset: int, most: int = MOST_CORRECTIONS) -> None:
         self.name, self.times, self.most = name, times, most
         self.next_offset = next_offset
         self.tally = Tally(first=next_offset)
@@ -91,7 +91,7 @@ class CorrectionLog:
         """Pass over the offsets before this one."""
         self.next_offset = offset
 
-    def take(self) -> list[Block]:
+    def drain(self) -> list[Block]:
         """Return the rows of the corrections since the last time."""
         fresh, self._fresh = self._fresh, []
         if not fresh:
@@ -112,7 +112,7 @@ class CorrectionLog:
             )
         ]
 
-    def take_rejections(self) -> list[Rejection]:
+    def drain_rejections(self) -> list[Rejection]:
         """Return what could not be accepted since the last time."""
         rejections, self._rejections = self._rejections, []
         return rejections
@@ -129,7 +129,7 @@ def freeze(log: CorrectionLog) -> Plain:
     }
 
 
-def thaw(plain: Plain, name: LogName, times: TimeRules) -> CorrectionLog:
+def thaw(plain: Plain, name: PartitionId, times: TimeRules) -> CorrectionLog:
     """Take a log up where `freeze` left it. Raises SnapshotError when it is another one's."""
     check(plain, name)
     log = CorrectionLog(name, times, next_offset=plain["next"])

@@ -14,7 +14,7 @@ class TooManyNamesError(ValueError):
     """A log mentions more different names than a packed key can tell apart; split the site into several."""
 
 
-class Names(dict[str, int]):
+class Interner(dict[str, int]):
     """Numbers by name; `listed` has the names by number."""
 
     def __init__(self, listed: Iterable[str] = (), *, limit: int = UNLIMITED) -> None:

@@ -21,8 +21,8 @@ import numpy as np
 
 from streams.kernels.counts.batch import OUTCOMES, Batch, Bools, Ints
 from streams.kernels.counts.cells import MOST_ENTRANCES, groups_of
-from streams.kernels.counts.interner import Names
-from streams.kernels.counts.live_cells import CellsTold, LaneTold
+from streams.kernels.counts.interner import Interner
+from streams.kernels.counts.live_cells import LaneTold, LiveCells
 from streams.kernels.counts.times import TimeRules
 
 GRACE_SECONDS: Final = 1
@@ -185,7 +185,7 @@ class Live:
         return news
 
     def _count_lanes(self, batch: Batch, live: Ints, news: Bools) -> None:
-        names = Names()
+        names = Interner()
         groups = groups_of(names.numbers(batch.device))
         inward = (batch.outcome == _PASSED) & (batch.direction == 0)
         columns = (
@@ -202,14 +202,14 @@ class Live:
             lane.entered = max(lane.entered, inside)
             self.changed_lanes.add(device)
 
-    def take(self, entrances: Names, grace: int) -> tuple[CellsTold, list[LaneTold]]:
+    def drain(self, entrances: Interner, grace: int) -> tuple[LiveCells, list[LaneTold]]:
         """Return what changed, absolute.
 
         What can no longer change is forgotten when this is called the next time: only then has the broker what was
         returned before, and a snapshot that is kept in between must still have it.
         """
         self.cells.forget(self.told_before << _SECOND)
-        cells = _told(*self.cells.take_changed(), entrances) if self.cells.changed else CellsTold.of([])
+        cells = _told(*self.cells.take_changed(), entrances) if self.cells.changed else LiveCells.of([])
         lanes = [
             (device, lane.entrance, lane.last, lane.events, lane.entered)
             for device, lane in sorted((name, self.lanes[name]) for name in self.changed_lanes)
@@ -219,7 +219,7 @@ class Live:
         return cells, lanes
 
 
-def _told(keys: Ints, counts: list[int], entrances: Names) -> CellsTold:
+def _told(keys: Ints, counts: list[int], entrances: Interner) -> LiveCells:
     """Put cells (at least one) by packed key, sorted, into columns that name the entrances in use."""
     second, entrance = keys >> _SECOND, (keys >> _MEASURE) & (MOST_ENTRANCES - 1)
     first = int(second[0])
@@ -228,7 +228,7 @@ def _told(keys: Ints, counts: list[int], entrances: Names) -> CellsTold:
     numbers = (np.cumsum(used) - 1)[entrance]
     measure = keys & ((1 << _MEASURE) - 1)
     names = entrances.names(np.flatnonzero(used))
-    return CellsTold(first, names, (second - first).tolist(), numbers.tolist(), measure.tolist(), counts)
+    return LiveCells(first, names, (second - first).tolist(), numbers.tolist(), measure.tolist(), counts)
 
 
 def _measures(batch: Batch) -> tuple[Ints, Bools | None]:

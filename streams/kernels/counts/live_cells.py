@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from streams.kernels.counts.interner import Names
+from streams.kernels.counts.interner import Interner
 
 CellTold = tuple[int, str, int, int]
 """Second, entrance, measure, count: a cell as it was told before there were columns."""
@@ -12,7 +12,7 @@ LaneTold = tuple[str, str, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class CellsTold:
+class LiveCells:
     """Absolute counts of n cells, a column each: the measure `measure[i]` of one second at one entrance.
 
     Seconds are counted from `first`, entrances are numbers of names in `entrances`. Raises ValueError if the columns
@@ -37,14 +37,14 @@ class CellsTold:
         return len(self.count)
 
     @classmethod
-    def of(cls, cells: Iterable[CellTold]) -> "CellsTold":
+    def of(cls, cells: Iterable[CellTold]) -> "LiveCells":
         """Put cells into columns."""
-        names = Names()
+        names = Interner()
         rows = [(second, names[entrance], measure, count) for second, entrance, measure, count in cells]
         columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
         return cls(0, names.listed, *columns)
 
-    def part(self, start: int, end: int | None = None) -> "CellsTold":
+    def part(self, start: int, end: int | None = None) -> "LiveCells":
         """Keep the cells from a place up to before another."""
         columns = (self.second, self.entrance, self.measure, self.count)
-        return CellsTold(self.first, self.entrances, *(column[start:end] for column in columns))
+        return LiveCells(self.first, self.entrances, *(column[start:end] for column in columns))

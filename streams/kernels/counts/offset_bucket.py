@@ -12,8 +12,8 @@ from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.cells import Cells, part_of, unpack
 from streams.kernels.counts.columns import Block, Column, DictColumn
 from streams.kernels.counts.counted import MINUTE_MS, WINDOW_MS, Counted
-from streams.kernels.counts.interner import Names
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.interner import Interner
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.place import OUTSIDE, Gate
 
 HOUR_MS = 3_600_000
@@ -21,15 +21,15 @@ WINDOWS_AN_HOUR = HOUR_MS // WINDOW_MS
 _AREA: Final = 16  # bits of an area's number
 
 
-class Log(Protocol):
+class BucketOwner(Protocol):
     """What the rows of a segment say of their log."""
 
-    name: LogName
+    name: PartitionId
     kind: str
     boundary: dict[str, bool]
-    entrances: Names
-    categories: Names
-    reasons: Names
+    entrances: Interner
+    categories: Interner
+    reasons: Interner
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class Flows:
         hours.changed.clear()
         return hours
 
-    def take(self, table: str, kind: str, *, width: int) -> list[Block]:
+    def drain(self, table: str, kind: str, *, width: int) -> list[Block]:
         """Return the rows of the cells that have changed, of windows of `width` ms, and forget that they have."""
         keys = sorted(self.changed)
         self.changed.clear()
@@ -83,7 +83,7 @@ class Flows:
 
 
 @dataclass(slots=True)
-class Segment:
+class OffsetBucket:
     """Everything that one part of a segment of a log has counted; `events` have come since its stretch began."""
 
     number: int = 0
@@ -103,7 +103,7 @@ class Segment:
         refusals = sum(len(cells.counts) for cells in self.refusals.values())
         return len(self.tens.counts) + len(self.late.counts) + refusals
 
-    def count(self, tens: Counted, gates: Mapping[str, Gate], days: SiteDays, entrances: Names) -> None:
+    def count(self, tens: Counted, gates: Mapping[str, Gate], days: SiteDays, entrances: Interner) -> None:
         """Count cells of 10 s."""
         self.tens.add(tens.keys, tens.times)
         minutes = tens.by_minute()
@@ -114,9 +114,9 @@ class Segment:
         self.anonymous.add(by_day.keys[some], by_day.anonymous[some])
         self._let_through(tens.passed(), gates, entrances)
 
-    def _let_through(self, passed: Counted, gates: Mapping[str, Gate], entrances: Names) -> None:
+    def _let_through(self, passed: Counted, gates: Mapping[str, Gate], entrances: Interner) -> None:
         """Let those who passed into areas and out of others."""
-        parts, areas = passed.parts, Names()
+        parts, areas = passed.parts, Interner()
         present, at = np.unique(parts.entrance, return_inverse=True)
         through = [gates[name] for name in entrances.names(present)]
         outer = areas.numbers([gate.outer for gate in through])[at]
@@ -130,15 +130,15 @@ class Segment:
                 self.flows.add(window, name, flow)
                 self.hours.add(window // WINDOWS_AN_HOUR, name, flow)
 
-    def take(self, log: Log, version: int) -> list[Block]:
+    def drain(self, log: BucketOwner, version: int) -> list[Block]:
         """Return the rows of what changed since the last time, absolute as of offset `version`."""
         blocks = [
             *_rows("counts_10s", self.tens, partial(_window_columns, log, width=WINDOW_MS)),
             *_rows("counts_1m", self.minutes, partial(_window_columns, log, width=MINUTE_MS)),
             *_rows("counts_day", self.days, partial(self._day_columns, log)),
             *_rows("late_day", self.late, partial(_late_columns, log)),
-            *self.flows.take("area_flows_10s", log.kind, width=WINDOW_MS),
-            *self.hours.take("area_flows_1h", log.kind, width=HOUR_MS),
+            *self.flows.drain("area_flows_10s", log.kind, width=WINDOW_MS),
+            *self.hours.drain("area_flows_1h", log.kind, width=HOUR_MS),
         ]
         for number, cells in self.refusals.items():
             reason = log.reasons.listed[number]
@@ -148,7 +148,7 @@ class Segment:
             for block in blocks
         ]
 
-    def _day_columns(self, log: Log, keys: Ints) -> dict[str, Any]:
+    def _day_columns(self, log: BucketOwner, keys: Ints) -> dict[str, Any]:
         columns = _cell_columns(log, keys)
         columns["boundary"] = [int(log.boundary[name]) for name in columns["entrance"]]
         return {**columns, "day": unpack(keys).window, "anonymous": self.anonymous.of(keys.tolist())}
@@ -168,7 +168,7 @@ def _stamped(block: Block, *, log: str, segment: int, version: int) -> Block:
     return Block(block.table, {**block.columns, **stamp})
 
 
-def _cell_columns(log: Log, keys: Ints) -> dict[str, Any]:
+def _cell_columns(log: BucketOwner, keys: Ints) -> dict[str, Any]:
     parts = unpack(keys)
     return {
         "kind": DictColumn.same(log.kind, len(keys)),
@@ -179,15 +179,15 @@ def _cell_columns(log: Log, keys: Ints) -> dict[str, Any]:
     }
 
 
-def _window_columns(log: Log, keys: Ints, *, width: int) -> dict[str, Any]:
+def _window_columns(log: BucketOwner, keys: Ints, *, width: int) -> dict[str, Any]:
     return {**_cell_columns(log, keys), "window_start": unpack(keys).window * width}
 
 
-def _late_columns(log: Log, keys: Ints) -> dict[str, Any]:
+def _late_columns(log: BucketOwner, keys: Ints) -> dict[str, Any]:
     return {**_cell_columns(log, keys), "day": unpack(keys).window}
 
 
-def _refusal_columns(log: Log, keys: Ints, *, reason: str) -> dict[str, Any]:
+def _refusal_columns(log: BucketOwner, keys: Ints, *, reason: str) -> dict[str, Any]:
     columns = _window_columns(log, keys, width=MINUTE_MS)
     del columns["direction"], columns["outcome"]
     return {**columns, "reason": DictColumn.same(reason, len(keys))}

@@ -8,7 +8,7 @@ from streams.kernels.counts.batch import Rejection
 
 
 @dataclass(frozen=True, slots=True)
-class LogName:
+class PartitionId:
     """A partition of a topic, in one incarnation of both cluster and topic: offsets compare within it and nowhere else.
 
     incarnation: the id that the brokers gave to the topic when it was created; "" where they give none, and for logs
@@ -25,7 +25,7 @@ class LogName:
     copy: int = 0
 
     @classmethod
-    def parse(cls, text: str) -> "LogName":
+    def parse(cls, text: str) -> "PartitionId":
         """Undo `str`. Raises ValueError."""
         cluster, topic, rest = text.rsplit("/", 2)
         partition, _, begin = rest.partition("@")
@@ -45,14 +45,14 @@ class LogName:
         return f"{self.cluster}/{self.topic}/{self.partition}{self.suffix}"
 
 
-class HoleError(RuntimeError):
+class OffsetGapError(RuntimeError):
     """Records between what was counted and what came next are not there; nothing behind the hole may be counted.
 
     The worker ends itself and takes up at its checkpoint. If the same hole appears again, the broker no longer has
     the records: raise the retention of the source topic.
     """
 
-    def __init__(self, log: LogName, expected: int, got: int) -> None:
+    def __init__(self, log: PartitionId, expected: int, got: int) -> None:
         super().__init__(
             f"{log}: expected offset {expected}, got {got}: {got - expected} records are not there; restarting "
             "from the checkpoint. If this repeats, the broker no longer has them: raise the topic's retention"
@@ -60,10 +60,10 @@ class HoleError(RuntimeError):
         self.log, self.expected, self.got = log, expected, got
 
 
-def check_no_hole(log: LogName, expected: int, got: int) -> None:
-    """Raise HoleError where a batch begins above the next offset."""
+def check_no_hole(log: PartitionId, expected: int, got: int) -> None:
+    """Raise OffsetGapError where a batch begins above the next offset."""
     if got > expected:
-        raise HoleError(log, expected, got)
+        raise OffsetGapError(log, expected, got)
 
 
 @dataclass(frozen=True, slots=True)

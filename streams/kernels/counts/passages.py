@@ -25,10 +25,10 @@ from streams.kernels.counts.cells import (
 )
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.counted import MINUTE_MS, Counted, Named
-from streams.kernels.counts.interner import Names
+from streams.kernels.counts.interner import Interner
 from streams.kernels.counts.live import Live, LiveRules
-from streams.kernels.counts.offset_bucket import Segment
-from streams.kernels.counts.partition_log import LogName, Tally, check_no_hole
+from streams.kernels.counts.offset_bucket import OffsetBucket
+from streams.kernels.counts.partition_log import PartitionId, Tally, check_no_hole
 from streams.kernels.counts.place import Place
 from streams.kernels.counts.rows import Delivered, delivery_rows, device_rows, entered_rows, repeat_rows
 
@@ -42,18 +42,18 @@ OTHER: Final = "other"
 class PassageLog:
     """Counts one log. Feed it batches with `apply`, collect what changed with `take`, keep it with `snapshot`."""
 
-    def __init__(self, name: LogName, kind: str, place: Place, *, next_offset: int) -> None:
+    def __init__(self, name: PartitionId, kind: str, place: Place, *, next_offset: int) -> None:
         self.name, self.kind, self.place = name, kind, place
         self.next_offset = next_offset
         self.tally = Tally(first=next_offset)
-        self.entrances = Names(limit=MOST_ENTRANCES)
-        self.categories = Names(limit=MOST_CATEGORIES)
-        self.reasons = Names()
+        self.entrances = Interner(limit=MOST_ENTRANCES)
+        self.categories = Interner(limit=MOST_CATEGORIES)
+        self.reasons = Interner()
         self.devices = Devices()
         self.totals = Cells()
         self.last_ts: dict[str, int] = {}
         self.boundary: dict[str, bool] = {}  # as the site was when an entrance was last counted
-        self.segment = Segment(segment_of(next_offset))
+        self.segment = OffsetBucket(segment_of(next_offset))
         self.days = place.days  # after a change of the site's, the former ones until `change_days`
         self.live, self.live_rules = Live(), LiveRules(place.times)
         self.changed_entrances: set[str] = set()
@@ -82,9 +82,9 @@ class PassageLog:
         self.next_offset = offset
         self._enter_segment(segment_of(offset))
 
-    def take(self) -> list[Block]:
+    def drain(self) -> list[Block]:
         """Return the rows of everything that changed since the last time, as of `next_offset`."""
-        self._blocks += self.segment.take(self, self.next_offset)
+        self._blocks += self.segment.drain(self, self.next_offset)
         if self._fresh:
             self._blocks.append(delivery_rows(self, self.place.gates, self._fresh))
         if self._repeated:
@@ -98,7 +98,7 @@ class PassageLog:
         self.devices.changed.clear()
         return blocks
 
-    def take_rejections(self) -> list[Rejection]:
+    def drain_rejections(self) -> list[Rejection]:
         """Return what could not be accepted since the last time."""
         rejections, self._rejections = self._rejections, []
         return rejections
@@ -148,8 +148,8 @@ class PassageLog:
         self._close_holes()
         self.segment.events = 0
         if len(self.segment) > self.place.most_cells:
-            self._blocks += self.segment.take(self, after)
-            self.segment = Segment(self.segment.number, self.segment.part + 1)
+            self._blocks += self.segment.drain(self, after)
+            self.segment = OffsetBucket(self.segment.number, self.segment.part + 1)
 
     def _close_holes(self) -> None:
         self.devices.close_holes(most_ranges=self.place.most_ranges, most=self.place.most_devices)
@@ -248,8 +248,8 @@ class PassageLog:
         """Go on to another segment; what the one before has counted is final as of its end."""
         if number != self.segment.number:
             self._close_holes()
-            self._blocks += self.segment.take(self, end_of(self.segment.number))
-            self.segment = Segment(number)
+            self._blocks += self.segment.drain(self, end_of(self.segment.number))
+            self.segment = OffsetBucket(number)
 
     def _device_rows(self) -> Block:
         keys = sorted(self.devices.changed)

@@ -13,8 +13,8 @@ from streams.kernels.counts.batch import DIRECTIONS, OUTCOMES, Batch, Ints, Reje
 from streams.kernels.counts.columns import Block, Column, DictColumn
 from streams.kernels.counts.counted import Named
 from streams.kernels.counts.identity import Ranges
-from streams.kernels.counts.offset_bucket import Log
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.offset_bucket import BucketOwner
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.place import Gate
 
 _AS_THEY_ARE = (
@@ -44,7 +44,7 @@ class Delivered:
     fate: Fate
 
 
-def delivery_rows(log: Log, gates: Mapping[str, Gate], delivered: Sequence[Delivered]) -> Block:
+def delivery_rows(log: BucketOwner, gates: Mapping[str, Gate], delivered: Sequence[Delivered]) -> Block:
     """List events that were counted or late, each once, and where their entrances lead."""
     batches = [each.events.batch for each in delivered]
     fate = np.repeat([each.fate.value for each in delivered], list(map(len, batches)))
@@ -59,7 +59,7 @@ def delivery_rows(log: Log, gates: Mapping[str, Gate], delivered: Sequence[Deliv
     return _deliveries(log, batches, fate, columns)
 
 
-def repeat_rows(log: Log, gates: Mapping[str, Gate], repeated: Sequence[tuple[Batch, Ints]]) -> list[Block]:
+def repeat_rows(log: BucketOwner, gates: Mapping[str, Gate], repeated: Sequence[tuple[Batch, Ints]]) -> list[Block]:
     """List events that came again, or that were not believed, with their fates; and where those are that came again."""
     batches = [batch for batch, _ in repeated]
     fate = np.concatenate([fate for _, fate in repeated])
@@ -78,7 +78,7 @@ def repeat_rows(log: Log, gates: Mapping[str, Gate], repeated: Sequence[tuple[Ba
     return blocks
 
 
-def _deliveries(log: Log, batches: Sequence[Batch], fate: Ints, columns: Mapping[str, Column]) -> Block:
+def _deliveries(log: BucketOwner, batches: Sequence[Batch], fate: Ints, columns: Mapping[str, Column]) -> Block:
     n = len(fate)
     return Block(
         "deliveries",
@@ -129,7 +129,7 @@ def device_rows(log: str, names: Sequence[str], epochs: Sequence[int], devices: 
     )
 
 
-def rejection_rows(log: LogName, rejections: Sequence[Rejection]) -> Block:
+def rejection_rows(log: PartitionId, rejections: Sequence[Rejection]) -> Block:
     """Lines that could not be accepted."""
     n = len(rejections)
     return Block(

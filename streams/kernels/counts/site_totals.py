@@ -28,7 +28,7 @@ class EntranceTotals:
 
 
 @dataclass(slots=True)
-class Venue:
+class SiteTotals:
     """Newest totals by (log, entrance), and their sums over the logs; sums may be asked for from another thread."""
 
     newest: dict[tuple[str, str], EntranceTotals] = field(default_factory=dict)

@@ -9,9 +9,9 @@ from streams.kernels.counts.admission import Device, Devices
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.cells import MOST_CATEGORIES, MOST_ENTRANCES, Cells
 from streams.kernels.counts.identity import Ranges, Reference
-from streams.kernels.counts.interner import Names
-from streams.kernels.counts.offset_bucket import Flow, Flows, Segment
-from streams.kernels.counts.partition_log import LogName, Tally
+from streams.kernels.counts.interner import Interner
+from streams.kernels.counts.offset_bucket import Flow, Flows, OffsetBucket
+from streams.kernels.counts.partition_log import PartitionId, Tally
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import Place
 
@@ -27,7 +27,7 @@ class SnapshotError(ValueError):
     """A snapshot is of another log or another format than this program's; the message says what to do."""
 
 
-def check(plain: Plain, name: LogName) -> None:
+def check(plain: Plain, name: PartitionId) -> None:
     """Raise SnapshotError unless the snapshot is of this log and of our format."""
     if plain.get("format") not in (FORMAT, FORMAT_OF_PARTS):
         raise SnapshotError(
@@ -83,21 +83,21 @@ def freeze(log: PassageLog) -> Plain:
     }
 
 
-def thaw(plain: Plain, name: LogName, kind: str, place: Place) -> PassageLog:
+def thaw(plain: Plain, name: PartitionId, kind: str, place: Place) -> PassageLog:
     """Take a log up where `freeze` left it. Raises SnapshotError when it is another one's."""
     check(plain, name)
     log = PassageLog(name, kind, place, next_offset=plain["next"])
     log.tally = tally_in(plain)
-    log.entrances = Names(plain["entrances"], limit=MOST_ENTRANCES)
-    log.categories = Names(plain["categories"], limit=MOST_CATEGORIES)
-    log.reasons = Names(plain["reasons"])
+    log.entrances = Interner(plain["entrances"], limit=MOST_ENTRANCES)
+    log.categories = Interner(plain["categories"], limit=MOST_CATEGORIES)
+    log.reasons = Interner(plain["reasons"])
     devices, times = plain["devices"], plain.get("times")
     closed = {(number, epoch): (floor, n) for number, epoch, floor, n in plain.get("closed", ())}
     known = dict(
         _device_in(each, of_it, closed.get((each[0], each[1]), (0, 0)))
         for each, of_it in zip(devices, [None] * len(devices) if times is None else times, strict=True)
     )
-    log.devices = Devices(Names(plain["device_names"]), known)
+    log.devices = Devices(Interner(plain["device_names"]), known)
     log.totals = _cells_in(plain["totals"])
     log.last_ts = dict(plain["last_ts"])
     log.boundary = dict(plain["boundary"])
@@ -139,7 +139,7 @@ def _cells_in(plain: list[list[int]]) -> Cells:
     return Cells(dict(zip(*plain, strict=True)))
 
 
-def _segment_out(segment: Segment) -> Plain:
+def _segment_out(segment: OffsetBucket) -> Plain:
     return {
         "number": segment.number,
         "part": segment.part,
@@ -157,9 +157,9 @@ def _segment_out(segment: Segment) -> Plain:
     }
 
 
-def _segment_in(plain: Plain) -> Segment:
+def _segment_in(plain: Plain) -> OffsetBucket:
     flows = Flows({(window, area): Flow(*flow) for window, area, *flow in plain["flows"]})
-    return Segment(
+    return OffsetBucket(
         number=plain["number"],
         part=plain.get("part", 0),
         events=plain.get("events", 0),

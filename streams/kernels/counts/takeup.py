@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 
 
 class Problem(StrEnum):
@@ -44,7 +44,7 @@ class Snapshot:
     record before `next`; 0 if not known.
     """
 
-    log: LogName
+    log: PartitionId
     next: int
     era: int = 0
     arrived: int = 0
@@ -71,7 +71,7 @@ class Facts:
     fewer. committed: the group's offset, 0 if it has none.
     """
 
-    base: LogName
+    base: PartitionId
     begin: int
     end: int
     snapshot: Snapshot | None = None
@@ -94,7 +94,7 @@ class Resume:
 class Begin:
     """Begin a log at its first offset."""
 
-    log: LogName
+    log: PartitionId
     era: int
 
 
@@ -103,7 +103,7 @@ class Blocked:
     """Do not read: records at the offsets [first, after) are missing, or not what was counted."""
 
     problem: Problem
-    log: LogName
+    log: PartitionId
     first: int = 0
     after: int = 0
 
@@ -136,7 +136,7 @@ def take_up_auxiliary(facts: Facts) -> Resume | Begin:
     return Resume(snapshot, max(snapshot.next, facts.begin))
 
 
-def same_topic(log: LogName, base: LogName) -> bool:
+def same_topic(log: PartitionId, base: PartitionId) -> bool:
     """Tell whether a log is of the same topic in the same incarnation.
 
     Ids of topics differ between clusters. Where one of the two has none, the names of the clusters decide.
@@ -148,7 +148,7 @@ def same_topic(log: LogName, base: LogName) -> bool:
     return log.cluster == base.cluster
 
 
-def missing_records(log: LogName, first: int, after: int, *, begin: int) -> Blocked:
+def missing_records(log: PartitionId, first: int, after: int, *, begin: int) -> Blocked:
     """Say why the offsets [first, after) have no record: deleted if the brokers' log begins behind `first`."""
     return Blocked(Problem.RECORDS_DELETED if begin > first else Problem.OFFSET_GAP, log, first, after)
 
@@ -172,7 +172,7 @@ def _is_replaced(facts: Facts, snapshot: Snapshot) -> bool:
 
 def _copy(facts: Facts) -> int:
     """Return how often the brokers are known to have come back with other records."""
-    logs = [LogName.parse(name) for name in facts.stored or ()]
+    logs = [PartitionId.parse(name) for name in facts.stored or ()]
     if facts.snapshot is not None:
         logs.append(facts.snapshot.log)
     return max((each.copy for each in logs if same_topic(each, facts.base)), default=0)
@@ -183,7 +183,7 @@ def _begin(facts: Facts, *, more: int = 0) -> Begin:
     return Begin(replace(facts.base, first=facts.begin, copy=_copy(facts) + more), era)
 
 
-def _begin_beside(facts: Facts, log: LogName, counted: int) -> Begin | Blocked:
+def _begin_beside(facts: Facts, log: PartitionId, counted: int) -> Begin | Blocked:
     """Begin a log under another name where the brokers have other records than were counted, once that is accepted.
 
     Its rows must not take the place of those of the log that ended; what is in both is settled.
@@ -193,7 +193,7 @@ def _begin_beside(facts: Facts, log: LogName, counted: int) -> Begin | Blocked:
     return Blocked(Problem.LOG_REPLACED, log, facts.begin, counted)
 
 
-def _begin_behind(facts: Facts, log: LogName, counted: int, problem: Problem) -> Begin | Blocked:
+def _begin_behind(facts: Facts, log: PartitionId, counted: int, problem: Problem) -> Begin | Blocked:
     """Begin a log at the brokers' first record if everything before it was counted in another, or its loss accepted."""
     if counted >= facts.begin or skip(facts.accepted, str(log), counted, facts.begin) is not None:
         return _begin(facts)
@@ -203,15 +203,15 @@ def _begin_behind(facts: Facts, log: LogName, counted: int, problem: Problem) ->
 def _without_snapshot(facts: Facts) -> Begin | Blocked:
     """Decide where there is no snapshot of the topic as it is now: it is new, or the snapshots are lost."""
     copy = _copy(facts)
-    ended = [name for name in facts.differ if LogName.parse(name).copy == copy]
+    ended = [name for name in facts.differ if PartitionId.parse(name).copy == copy]
     if ended and facts.stored:
         name = max(ended, key=lambda each: (facts.stored or {})[each])
-        return _begin_beside(facts, LogName.parse(name), facts.stored[name])
+        return _begin_beside(facts, PartitionId.parse(name), facts.stored[name])
     if facts.begin == 0:
         return _begin(facts)
     if facts.stored is None:
         return Blocked(Problem.STORE_UNKNOWN, facts.base, 0, facts.begin)
-    base, logs = replace(facts.base, copy=copy), [(LogName.parse(name), n) for name, n in facts.stored.items()]
+    base, logs = replace(facts.base, copy=copy), [(PartitionId.parse(name), n) for name, n in facts.stored.items()]
     stored = [n for log, n in logs if same_topic(log, facts.base) and log.copy == copy]  # others gave offsets to others
     if not stored and not facts.committed and facts.snapshot is None:
         return _begin(facts)  # nobody has read the topic before

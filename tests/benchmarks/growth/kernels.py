@@ -19,22 +19,22 @@ from streams.contract.events import Topic
 from streams.kernels.alarms.inputs import AlarmInput
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.entrance_totals import entrance_totals
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.times import TimeRules
 from streams.settings import Worker
 from streams.worker.alarm_inputs import flow_of
-from streams.worker.app import trade_of
+from streams.worker.app import handler_of
 from streams.worker.checkpoint import pack, unpack
-from streams.worker.counting import Trade
+from streams.worker.counting import TopicHandler
 from tests.benchmarks.growth.cases import A_FLUSH, A_JOIN, PARTS, Case, Measured
 from tests.benchmarks.growth.places import site
 from tests.benchmarks.growth.traffic import Traffic
 
 START_MS: Final = 1_790_000_000_000
 _FLUSHES_A_SNAPSHOT: Final = round(Worker().checkpoint_seconds / Worker().flush_seconds)
-_NAME: Final = LogName("growth", Topic.TURNSTILES, 0)
+_NAME: Final = PartitionId("growth", Topic.TURNSTILES, 0)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -56,8 +56,8 @@ class _Meter:
 class _Run:
     """One log under way."""
 
-    def __init__(self, trade: Trade[PassageLog]) -> None:
-        self.trade, self.log = trade, trade.begin(_NAME, 0)
+    def __init__(self, handler: TopicHandler[PassageLog]) -> None:
+        self.handler, self.log = handler, handler.begin(_NAME, 0)
         self.last = b""
         self.forget()
 
@@ -78,7 +78,7 @@ class _Run:
         """Count the next passages, as one message."""
         records = traffic.next(most).records(self.log.next_offset)
         with self.meter.part("decode"):
-            batch = self.trade.read(records)
+            batch = self.handler.read(records)
         with self.meter.part("apply"):
             self.log.apply(batch)
 
@@ -86,7 +86,7 @@ class _Run:
         """Do what a worker does at a flush, and at every fourth one keep a snapshot."""
         log, meter = self.log, self.meter
         with meter.part("take"):
-            blocks = log.take()
+            blocks = log.drain()
         with meter.part("tell"):
             _encode(AlarmInput(flows=[flow_of(log, log.live.newest)]))
         with meter.part("totals"):
@@ -100,7 +100,7 @@ class _Run:
     def keep(self) -> None:
         """Make a snapshot."""
         with self.meter.part("keep"):
-            self.last = pack(self.trade.freeze(self.log))
+            self.last = pack(self.handler.freeze(self.log))
         self.largest = max(self.largest, len(self.last))
         self.snapshots += 1
 
@@ -109,7 +109,7 @@ def measure(case: Case) -> Measured:
     """Run one case in this process. Raises WrongSizeError, WrongCountError."""
     place, events = site(case.entrances, case.devices), case.warm_up + case.events
     traffic = Traffic(place, events=events, start_ms=START_MS, seconds=events / case.pace)
-    run = _Run(trade_of(Topic.TURNSTILES, place, TimeRules(SiteClock(), 300_000, 172_800_000)))
+    run = _Run(handler_of(Topic.TURNSTILES, place, TimeRules(SiteClock(), 300_000, 172_800_000)))
     before = _memory("VmRSS")
     run.until(traffic, case.warm_up, a_poll=A_JOIN, a_flush=A_FLUSH)
     run.forget()
@@ -127,7 +127,7 @@ def _thaw(run: _Run) -> float:
     """Return how long it takes to take the last snapshot up, and see that it says what the log says."""
     gc.collect()
     started = time.process_time()
-    log = run.trade.thaw(unpack(run.last), _NAME)
+    log = run.handler.thaw(unpack(run.last), _NAME)
     took = time.process_time() - started
     if log.next_offset != run.log.next_offset or log.tally != run.log.tally:
         raise WrongCountError(f"the snapshot says {log.tally}, the log {run.log.tally}")

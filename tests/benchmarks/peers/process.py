@@ -17,7 +17,7 @@ from infra.process.child import Child
 SERVERS_CORE: Final = min(os.sched_getaffinity(0))
 CONTENDER_CORE: Final = max(os.sched_getaffinity(0))
 """The same one on a machine of one core: everything works there, and nothing can be measured."""
-_GLANCE: Final = 0.05
+_POLL_SECONDS: Final = 0.05
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -90,7 +90,7 @@ class Pinned:
         if self._child.poll() != 0:
             raise self.failed(f"ended with exit code {self._child.poll()}")
 
-    def glance(self, deadline: float, *, pause: float = _GLANCE) -> None:
+    def glance(self, deadline: float, *, pause: float = _POLL_SECONDS) -> None:
         """Look at it, and pause (seconds). Raises ContenderFailed after the deadline."""
         self.use.look()
         if time.monotonic() > deadline:

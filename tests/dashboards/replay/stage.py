@@ -22,7 +22,7 @@ from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress, con
 from sinks.rows import TABLES
 from streams.clock import real_now
 from streams.kernels.counts.columns import Block
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import Gate, Place
 from streams.kernels.counts.rows import rejection_rows
@@ -40,9 +40,9 @@ SITE = replace(SMALL, opening=Opening(((0, 24 * 60),) * 7))
 TWENTY_PAST = at("00:20:00")
 """What the site's clock shows when a test begins."""
 LOGS = {
-    "a": LogName("live", "turnstile.passages", 0),
-    "b": LogName("live", "turnstile.passages", 1),
-    "cars": LogName("live", "vehicle.passages", 0),
+    "a": PartitionId("live", "turnstile.passages", 0),
+    "b": PartitionId("live", "turnstile.passages", 1),
+    "cars": PartitionId("live", "vehicle.passages", 0),
 }
 KINDS = {"a": "person", "b": "person", "cars": "vehicle"}
 
@@ -129,10 +129,10 @@ class Stage:
                 _placed(event, offset=first + place, arrived=arrived) for place, event in enumerate(each.events)
             ]
             log.apply(batch(numbered, first=first, after=first + len(numbered)))
-            rejections = log.take_rejections()
+            rejections = log.drain_rejections()
             rejected += [rejection_rows(log.name, rejections)] if rejections else []
         complete_to = real_now()
-        blocks = [block for log in self.logs.values() for block in (*log.take(), _progress(log, complete_to))]
+        blocks = [block for log in self.logs.values() for block in (*log.drain(), _progress(log, complete_to))]
         self.write([*blocks, *rejected, *([_corrections(corrections)] if corrections else [])])
         stored = real_now()
         time.sleep(0.002)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from infra.alerting.receiver import MessageError, Receiver
-from infra.relay.message import Letter, Waiting
+from infra.relay.message import RobotMessage, Waiting
 from infra.relay.notice import PLATFORM, Notice
 from infra.relay.robots import Request, request, webhook_signature
 from tests.infra.relay.samples import EXPO, WEBHOOK_SECRET, notice, robot
@@ -33,7 +33,7 @@ def receiver(lines: list[str]) -> Iterator[Receiver]:
 def signed(*told: Notice, letter: str = "a", at: float = NOW, secret: str = WEBHOOK_SECRET) -> Request:
     """Return what the relay would post."""
     head, *folded = (Waiting(number, each) for number, each in enumerate(told))
-    return request(robot("webhook", secret=secret), Letter(letter, head, tuple(folded)), "text", round(at * 1000))
+    return request(robot("webhook", secret=secret), RobotMessage(letter, head, tuple(folded)), "text", round(at * 1000))
 
 
 def small(headers: Mapping[str, str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from infra.process.ports import lasting_port
 from infra.process.supervisor import Supervisor
 from infra.relay.options import load_options
 from infra.stack.alarm_delivery import Delivery
-from infra.stack.local_stack import PARTITIONS, Venue
+from infra.stack.local_stack import PARTITIONS, LocalStack
 from sinks.clickhouse import ClickHouseReader
 from streams.contract.events import Topic
 from streams.kernels.counts.site_clock import SiteClock
@@ -52,7 +52,7 @@ class Heard:
 class Whole:
     """Everything from the topic to the robots; `webhook` is told at once, `wecom` at most 20 times a minute."""
 
-    venue: Venue
+    venue: LocalStack
     producer: Any
     webhook: Chat
     wecom: Chat
@@ -115,7 +115,7 @@ def whole(folder: Path, profile: str, *, say: Callable[[str], None] = print) -> 
         relay.write_text(_relay(folder, site, webhook, wecom, platform), encoding="utf-8")
         supervisor = stack.enter_context(Supervisor())
         delivery = Delivery(folder / "alerting", relay, load_options(relay))
-        venue = Venue(str(site), folder, SiteClock(), supervisor, 0, say, delivery, broker_kind="kafka")
+        venue = LocalStack(str(site), folder, SiteClock(), supervisor, 0, say, delivery, broker_kind="kafka")
         assert venue.start(threading.Event())
         producer = KafkaProducer(bootstrap_servers=venue.kafka.brokers, acks="all")
         stack.callback(producer.close)

@@ -3,14 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
-from infra.loadtest.cause import Cause, Use
+from infra.loadtest.cause import Bottleneck, Use
 from infra.loadtest.measure import Measured
 from infra.loadtest.report import Limit, Result, Setup
-from infra.loadtest.waiting import Second, Waits
+from infra.loadtest.waiting import Latency, Second
 from simulators.verify.report import Verdict, ViewResult
 
-STORED = Waits(1_000, 0, 400, 700, 950, 990, 999, ((0, 10), (50, 400), (99, 950), (100, 999)))
-WALL = Waits(300, 0, 900, 1_400, 1_800, 1_900, 1_950, ((0, 200), (50, 900), (100, 1_950)))
+STORED = Latency(1_000, 0, 400, 700, 950, 990, 999, ((0, 10), (50, 400), (99, 950), (100, 999)))
+WALL = Latency(300, 0, 900, 1_400, 1_800, 1_900, 1_950, ((0, 200), (50, 900), (100, 1_950)))
 
 
 def measured(target: float = 500.0, **more: Any) -> Measured:
@@ -19,7 +19,7 @@ def measured(target: float = 500.0, **more: Any) -> Measured:
     usual = Measured(
         target=target, seconds=10.0, events=5_000, rate=target, sent_late=STORED, stored=STORED, wall=WALL,
         course=course, uses=(Use("worker-1", 0.61, 0.8, 140), Use("other programs", 0.2, 0.2, 0)),
-        machine_share=0.5, cause=Cause("process", "worker-1"), drained=True,
+        machine_share=0.5, cause=Bottleneck("process", "worker-1"), drained=True,
     )  # fmt: skip
     return replace(usual, **more)
 
@@ -50,5 +50,5 @@ def result(**more: Any) -> Result:
 def ramp() -> Result:
     """Return a search that found 800 a second."""
     trials = (measured(500.0), measured(800.0), measured(1_280.0, stored=replace(STORED, p99=2_400)))
-    limit = Limit(rate=800.0, failed_rate=1_280.0, cause=Cause("process", "worker-1"))
+    limit = Limit(rate=800.0, failed_rate=1_280.0, cause=Bottleneck("process", "worker-1"))
     return result(shown=trials[1], trials=trials, limit=limit)

@@ -7,7 +7,7 @@ import numpy as np
 
 from infra.loadtest.measure import Seen, measure, reached, read_delivered, uses
 from infra.loadtest.order import DUE
-from infra.loadtest.waiting import Looks
+from infra.loadtest.waiting import Samples
 from infra.loadtest.watch import Sample
 from simulators.ledger.ledger import SCHEMAS, LedgerWriter
 from streams.site.reader import load_site
@@ -83,7 +83,7 @@ def test_a_trial_is_measured_from_due_to_stored_and_shown(tmp_path: Path) -> Non
     worker = [Sample(at, at / 1000 * 0.95, 100 + at // 1000) for at in (1_000, 1_500, 2_000)]
     machine = [Sample(at, at / 1000 * 1.2, 0) for at in (1_000, 1_500, 2_000)]
     seen = Seen(
-        logs={(TURNSTILES, 0): Looks.of([(1_250, 1), (1_900, 2)])}, wall=Looks.of([(2_000, 11), (3_000, 12)]),
+        logs={(TURNSTILES, 0): Samples.of([(1_250, 1), (1_900, 2)])}, wall=Samples.of([(2_000, 11), (3_000, 12)]),
         entries_before=10, samples={("worker-1", 5): worker}, machine=machine, cores=2,
     )  # fmt: skip
     found = measure(delivered, seen, begins_ms=1_000, target=2.0, ceiling=100.0, seconds=1.0, drained=True)

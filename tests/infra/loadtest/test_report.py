@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from infra.loadtest import page, plots, report, terminal, words
-from infra.loadtest.cause import Cause
+from infra.loadtest.cause import Bottleneck
 from infra.loadtest.report import Limit, Result
 from tests.infra.loadtest.results import measured, ramp, result, verdict
 
@@ -80,7 +80,7 @@ def test_the_terminal_shows_waits_processes_and_alarms() -> None:
 
 
 def test_the_limit_is_said_with_what_stood_in_the_way() -> None:
-    said = words.limit(Limit(rate=800.0, failed_rate=1_280.0, cause=Cause("process", "worker-1")))
+    said = words.limit(Limit(rate=800.0, failed_rate=1_280.0, cause=Bottleneck("process", "worker-1")))
     assert said.en == (
         "Limit: 800 events a second (99 of 100 stored within 1 s); "
         "1,280 did not hold: process worker-1 had its core full"
@@ -90,7 +90,7 @@ def test_the_limit_is_said_with_what_stood_in_the_way() -> None:
 
 
 def test_a_limit_of_the_generators_is_not_said_to_be_the_systems() -> None:
-    said = words.limit(Limit(rate=800.0, failed_rate=1_280.0, cause=Cause("generator", "generator-1")))
+    said = words.limit(Limit(rate=800.0, failed_rate=1_280.0, cause=Bottleneck("generator", "generator-1")))
     assert "the system may be faster" in said.en
 
 

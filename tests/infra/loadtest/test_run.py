@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from rich.console import Console
 
 from infra.loadtest import run
-from infra.loadtest.cause import OTHERS, Cause, Use
+from infra.loadtest.cause import OTHERS, Bottleneck, Use
 from infra.loadtest.measure import Measured
 from infra.loadtest.options import LoadOptions
 from infra.loadtest.progress import Progress
@@ -35,7 +35,9 @@ class MadeUp:
         self.loads.append(load)
         rate = highest(load)
         stored = STORED if rate <= self.limit else replace(STORED, p99=5_000)
-        return measured(rate, stored=stored, events=round(rate * 8), cause=Cause("waiting"), drained=rate < self.breaks)
+        return measured(
+            rate, stored=stored, events=round(rate * 8), cause=Bottleneck("waiting"), drained=rate < self.breaks
+        )
 
 
 def trials(bench: MadeUp, **options: Any) -> tuple[tuple[Measured, ...], Limit | None, str]:
@@ -59,7 +61,7 @@ def test_a_search_goes_up_until_a_rate_does_not_hold_and_then_in_between() -> No
     assert limit.rate is not None
     assert limit.failed_rate is not None
     assert 3_000 / 1.1 < limit.rate <= 3_000 < limit.failed_rate <= limit.rate * 1.1
-    assert limit.cause == Cause("waiting")
+    assert limit.cause == Bottleneck("waiting")
     assert "1,000/s: p99 950 ms, holds" in said
     assert "4,096/s: p99 5000 ms, does not hold" in said
 
@@ -73,7 +75,7 @@ def test_the_trial_at_the_limit_is_the_one_that_is_shown() -> None:
 
 def test_when_nothing_holds_the_last_trial_is_shown_and_there_is_no_rate() -> None:
     made, limit, _ = trials(MadeUp(0), shape="ramp-to-limit", rate=50.0)
-    assert limit == Limit(rate=None, failed_rate=made[-1].target, cause=Cause("waiting"))
+    assert limit == Limit(rate=None, failed_rate=made[-1].target, cause=Bottleneck("waiting"))
     assert run._shown(made, limit) is made[-1]
 
 

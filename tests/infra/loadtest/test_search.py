@@ -4,13 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.loadtest.search import LOWEST, MOST_STEPS, Tried, highest_held, lowest_failed, next_rate, tried
-from infra.loadtest.waiting import Waits
+from infra.loadtest.waiting import Latency
 
 GOOD, BAD = 300, 9_000
 
 
-def waits(p99: int, unseen: int = 0) -> Waits:
-    return Waits(100, unseen, 1, 1, p99, p99, p99, ())
+def waits(p99: int, unseen: int = 0) -> Latency:
+    return Latency(100, unseen, 1, 1, p99, p99, p99, ())
 
 
 def search(limit: float, first: float) -> list[Tried]:

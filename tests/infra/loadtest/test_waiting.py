@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.loadtest.waiting import NEVER, Looks, by_second, shown_at, stored_at, waits
+from infra.loadtest.waiting import NEVER, Samples, by_second, shown_at, stored_at, waits
 
 A, B = ("turnstile.passages", 0), ("vehicle.passages", 3)
 
@@ -15,21 +15,21 @@ def ints(*values: int) -> np.ndarray:
 
 def test_an_event_is_stored_at_the_first_look_whose_next_offset_is_behind_it() -> None:
     # time   100   150   200     next offset of A: 2, 2, 5: offsets 0 and 1 at 100, 2 to 4 at 200, 5 never
-    looks = {A: Looks.of([(100, 2), (150, 2), (200, 5)]), B: Looks.of([(120, 1)])}
+    looks = {A: Samples.of([(100, 2), (150, 2), (200, 5)]), B: Samples.of([(120, 1)])}
     found = stored_at([A, B], ints(0, 0, 0, 0, 1, 1), ints(1, 2, 4, 5, 0, 1), looks)
     assert found.tolist() == [100, 200, 200, NEVER, 120, NEVER]
 
 
 def test_what_is_in_a_log_that_was_never_seen_or_in_none_that_is_known_was_not_seen_to_be_stored() -> None:
-    assert stored_at([A, B], ints(1, -1), ints(0, 0), {A: Looks.of([(100, 9)])}).tolist() == [NEVER, NEVER]
+    assert stored_at([A, B], ints(1, -1), ints(0, 0), {A: Samples.of([(100, 9)])}).tolist() == [NEVER, NEVER]
 
 
 def test_a_look_at_an_older_state_takes_nothing_back() -> None:
-    assert Looks.of([(100, 5), (150, 3), (200, 6)]).value.tolist() == [5, 5, 6]
+    assert Samples.of([(100, 5), (150, 3), (200, 6)]).value.tolist() == [5, 5, 6]
 
 
 def test_the_kth_entry_is_shown_by_the_first_look_at_the_wall_with_so_many() -> None:
-    shown = Looks.of([(1000, 10), (2000, 12), (3000, 15)])
+    shown = Samples.of([(1000, 10), (2000, 12), (3000, 15)])
     assert shown_at(6, 10, shown).tolist() == [2000, 2000, 3000, 3000, 3000, NEVER]
 
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from infra.relay.message import Letter, compose
+from infra.relay.message import RobotMessage, compose
 from infra.relay.outbox import KEPT_MS, REVIVED_MS, Outbox, OutboxError
 from tests.infra.relay.samples import notice
 
 NOW = 1_762_909_300_000
 
 
-def letter_of(outbox: Outbox, robot: str = "north", *, messages: int = 5) -> Letter:
+def letter_of(outbox: Outbox, robot: str = "north", *, messages: int = 5) -> RobotMessage:
     letter = compose(outbox.waiting(robot, NOW), letter="letter", messages=messages)
     assert letter is not None
     return letter

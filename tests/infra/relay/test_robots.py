@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from infra.relay.message import Letter, Waiting
+from infra.relay.message import RobotMessage, Waiting
 from infra.relay.robots import Later, Refused, Taken, judge, request, webhook_signature
 from tests.infra.relay.samples import RAISED, notice, robot
 
-LETTER = Letter("p5jXN8AQM9LWM0D4loKWxJek", Waiting(1, notice()))
+LETTER = RobotMessage("p5jXN8AQM9LWM0D4loKWxJek", Waiting(1, notice()))
 
 
 def test_dingtalk_is_signed_in_the_address_in_milliseconds() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from infra.relay.metrics import Numbers
+from infra.relay.metrics import RelayMetrics
 from infra.relay.outbox import Outbox
-from infra.relay.sender import Courier, backoff
+from infra.relay.sender import RobotSender, backoff
 from infra.relay.wording import Wording
 from tests.infra.relay.chats import Chat, chatting
 from tests.infra.relay.samples import EXPO, notice, robot
@@ -23,12 +23,12 @@ class Bench:
         self.chat, self.outbox = chat, Outbox(folder / "o")
         self.now = 1_762_909_300.0
         self.robot = robot(chat.kind, chat.url, **given)
-        self.numbers = Numbers([chat.kind], self.outbox)
+        self.numbers = RelayMetrics([chat.kind], self.outbox)
         self.restart()
 
     def restart(self) -> None:
         """Begin with another courier on the same outbox."""
-        self.courier = Courier(self.robot, self.outbox, Wording(EXPO), self.numbers, clock=lambda: self.now)
+        self.courier = RobotSender(self.robot, self.outbox, Wording(EXPO), self.numbers, clock=lambda: self.now)
 
     def accept(self, *changes: int, **given: Any) -> None:
         """Let these changes come in now."""

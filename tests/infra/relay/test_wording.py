@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.relay.message import Letter, Waiting
+from infra.relay.message import RobotMessage, Waiting
 from infra.relay.notice import LEVELS, Notice
 from infra.relay.wording import Wording
 from tests.infra.relay.samples import EXPO, RAISED, notice, titled
@@ -14,7 +14,7 @@ WORDS = Wording(EXPO)
 
 def text(*notices: Notice, most_bytes: int = 2048, doubtful: bool = False, words: Wording = WORDS) -> str:
     waiting = [Waiting(n, each) for n, each in enumerate(notices)]
-    return words.text(Letter("a", waiting[0], tuple(waiting[1:]), doubtful=doubtful), most_bytes=most_bytes)
+    return words.text(RobotMessage("a", waiting[0], tuple(waiting[1:]), doubtful=doubtful), most_bytes=most_bytes)
 
 
 def test_an_overload_in_full() -> None:

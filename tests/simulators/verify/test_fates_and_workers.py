@@ -20,7 +20,7 @@ from simulators.verify.fates import Limits, judge
 from simulators.verify.truth import sent_passages
 from streams.contract.codec import PassageCodec, Records, Vocabulary
 from streams.kernels.counts.calendar import SiteDays
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import Gate, Place
 from streams.kernels.counts.site_clock import SiteClock
@@ -87,7 +87,7 @@ def by_a_worker(sent: Sequence[Delivery], cuts: set[int], clock: SiteClock) -> d
     codec = PassageCodec("person", Vocabulary({each.id: each for each in SITE.entrances}, {"person": ["visitor"]}, {}))
     times = TimeRules(clock, LIMITS.suspect_ms, LIMITS.horizon_ms)
     place = Place({"N1": Gate("outside", "venue")}, SiteDays(ZoneInfo("Asia/Shanghai")), times)
-    log = PassageLog(LogName("test", "turnstile.passages", 0), "person", place, next_offset=0)
+    log = PassageLog(PartitionId("test", "turnstile.passages", 0), "person", place, next_offset=0)
     lines = [make_line(row) for row, _ in events(sent)]
     arrived = [clock.real(when) for _, when in events(sent)]
     starts = sorted({0, *cuts})
@@ -95,10 +95,10 @@ def by_a_worker(sent: Sequence[Delivery], cuts: set[int], clock: SiteClock) -> d
         size = end - start
         part = (np.arange(start, end), np.array(arrived[start:end], np.int64), np.ones(size, np.int64))
         log.apply(codec.read(Records(b"\n".join(lines[start:end]), *part)))
-    refused = {(each.reason, each.sha256) for each in log.take_rejections()}
+    refused = {(each.reason, each.sha256) for each in log.drain_rejections()}
     identities = {(row["device"], row["epoch"], row["seq"]): named(make_line(row)) for row, _ in events(sent)}
     counted = set()
-    for block in log.take():
+    for block in log.drain():
         if block.table == "deliveries":
             rows = zip(*(block.columns[name] for name in ("device", "epoch", "seq", "fate")), strict=True)
             counted |= {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sinks import rows as tables
-from sinks.rows import CLAIM, TABLES
+from sinks.rows import PROGRESS_TABLE, TABLES
 from sinks.sink import Refusal, StoreRefused, as_list
 from streams.contract.events import Topic
 from streams.contract.parked import LARGEST_PARKED, Parked, header, notes, park, rows_of
@@ -39,7 +39,7 @@ def plain(of: Block) -> dict[str, list[object]]:
 # -- a batch -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("table", sorted(set(TABLES) - {CLAIM}))
+@pytest.mark.parametrize("table", sorted(set(TABLES) - {PROGRESS_TABLE}))
 def test_rows_of_every_table_come_back_as_they_were(table: str) -> None:
     written = block(table, {}, {"ranges": [(1, 3), (5, 2**63)], "temperature": None}, {"ranges": []})
     ((head, value),) = parked(written)
@@ -93,7 +93,9 @@ class Picky:
 
     async def write(self, blocks: Sequence[tables.Block]) -> None:
         """Write down which tables are written, then write them."""
-        self.world.step("write " + " ".join(sorted({each.table for each in blocks} & {CLAIM, "parked_batches"})))
+        self.world.step(
+            "write " + " ".join(sorted({each.table for each in blocks} & {PROGRESS_TABLE, "parked_batches"}))
+        )
         if self.during:
             await self.during()
         await self.world.sink.write(blocks)
@@ -131,11 +133,11 @@ def test_rows_are_parked_and_noted_before_the_claim_and_the_snapshot() -> None:
     world = quiet(line(), b"bad")
     asyncio.run(flushed(world, "counts_10s", "rejections"))
     assert world.steps == [
-        "reject", f"write {CLAIM}", "park", "park", "write parked_batches", f"write {CLAIM}",
+        "reject", f"write {PROGRESS_TABLE}", "park", "park", "write parked_batches", f"write {PROGRESS_TABLE}",
         "announce", "keep", "release", "keep", "release",
     ]  # fmt: skip
     assert rows(world, "counts_10s") == rows(world, "rejections") == []
-    assert len(rows(world, "deliveries")) == len(rows(world, CLAIM)) == 1
+    assert len(rows(world, "deliveries")) == len(rows(world, PROGRESS_TABLE)) == 1
 
 
 def test_the_note_names_the_logs_whose_rows_they_are_and_the_moment_before_their_oldest_record() -> None:
@@ -216,7 +218,7 @@ def test_a_replay_that_cuts_the_log_in_the_same_way_parks_under_the_same_names()
     assert set(world.parked) == before == set(calm.parked)
 
 
-@pytest.mark.parametrize("also", ["parked_batches", CLAIM])
+@pytest.mark.parametrize("also", ["parked_batches", PROGRESS_TABLE])
 def test_nothing_is_kept_or_released_when_the_note_or_the_claim_is_refused_too(also: str) -> None:
     world = quiet(line())
     with pytest.raises(StoreRefused, match=also):
@@ -226,8 +228,8 @@ def test_nothing_is_kept_or_released_when_the_note_or_the_claim_is_refused_too(a
 
 def test_a_claim_that_alone_is_refused_is_not_parked() -> None:
     world = quiet(line())
-    with pytest.raises(StoreRefused, match=CLAIM):
-        asyncio.run(flushed(world, CLAIM))
+    with pytest.raises(StoreRefused, match=PROGRESS_TABLE):
+        asyncio.run(flushed(world, PROGRESS_TABLE))
     assert (world.parked, world.kept, world.released) == ({}, {}, {})
 
 

@@ -13,14 +13,14 @@ from streams.contract.codec import Records
 from streams.contract.events import EARLIEST_MS, ID_PATTERN, LATEST_MS, LONGEST_REASON, Reason, Topic
 from streams.kernels.alarms.inputs import AlarmInput
 from streams.kernels.counts.identity import MOST_MISSING
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.times import TimeRules
 from streams.site.reader import load_site
 from streams.worker.alarm_inputs import flow_of, read_inputs
-from streams.worker.app import trade_of
+from streams.worker.app import handler_of
 from streams.worker.consequences import rehearsal
-from streams.worker.counting import Trade
+from streams.worker.counting import TopicHandler
 from streams.worker.isolation import Piece
 
 LARGEST = 2**63 - 1
@@ -28,7 +28,7 @@ SITE = load_site("expo")
 PERSONS = [each.id for each in SITE.entrances if each.kind == "person"]
 VEHICLES = [each.id for each in SITE.entrances if each.kind == "vehicle"]
 NOW = 1_763_600_400_000
-TRADES = {topic: trade_of(topic, SITE, TimeRules(SiteClock(), 300_000, 172_800_000)) for topic in (
+TRADES = {topic: handler_of(topic, SITE, TimeRules(SiteClock(), 300_000, 172_800_000)) for topic in (
     Topic.TURNSTILES, Topic.VEHICLES, Topic.CORRECTIONS, Topic.ALARM_INPUTS
 )}  # fmt: skip
 
@@ -94,17 +94,17 @@ def recorded(*lines: bytes, arrived: int = NOW) -> Records:
     return Records(b"\n".join(lines), np.arange(n), np.full(n, arrived), np.ones(n, dtype=np.int64))
 
 
-def begun(topic: str) -> tuple[Trade[Any], Any]:
-    return TRADES[topic], TRADES[topic].begin(LogName("c", topic, 0), 0)  # type: ignore[index]  # a text is its topic
+def begun(topic: str) -> tuple[TopicHandler[Any], Any]:
+    return TRADES[topic], TRADES[topic].begin(PartitionId("c", topic, 0), 0)  # type: ignore[index]  # a text is its topic
 
 
 @settings(deadline=None, max_examples=150)
 @given(st.data(), st.sampled_from([Topic.TURNSTILES, Topic.VEHICLES, Topic.CORRECTIONS]))
 def test_no_valid_line_makes_any_step_fail(data: st.DataObject, topic: str) -> None:
-    trade, log = begun(topic)
+    handler, log = begun(topic)
     some = drawn(data, topic)
-    rehearsal(trade)(log.name, trade.freeze(log))(Piece(some))
-    log.apply(trade.read(some))
+    rehearsal(handler)(log.name, handler.freeze(log))(Piece(some))
+    log.apply(handler.read(some))
     assert log.tally.unaccounted == 0
     assert log.tally.received == len(some.offset)
     assert set(log.tally.rejected) <= {Reason.SUSPECT_TIME, Reason.NOT_UTF8, Reason.NOT_JSON, Reason.WRONG_SHAPE}
@@ -113,8 +113,8 @@ def test_no_valid_line_makes_any_step_fail(data: st.DataObject, topic: str) -> N
 @settings(deadline=None, max_examples=60)
 @given(st.data(), st.sampled_from([Topic.TURNSTILES, Topic.VEHICLES]))
 def test_what_any_valid_line_tells_the_alarms_can_be_judged(data: st.DataObject, topic: str) -> None:
-    trade, log = begun(topic)
-    log.apply(trade.read(drawn(data, topic)))
+    handler, log = begun(topic)
+    log.apply(handler.read(drawn(data, topic)))
     alarms_trade, alarms = begun(Topic.ALARM_INPUTS)
     line = msgspec.json.encode(AlarmInput(flows=[flow_of(log, NOW)]))
     inputs = recorded(line, line, arrived=data.draw(st.sampled_from([0, NOW, LATEST_MS])))
@@ -123,10 +123,10 @@ def test_what_any_valid_line_tells_the_alarms_can_be_judged(data: st.DataObject,
 
 @pytest.mark.parametrize("seq", [LARGEST, NOW * 1_000_000])
 def test_devices_that_number_by_a_clock_are_counted_and_what_they_lack_adds_up(seq: int) -> None:
-    trade, log = begun(Topic.TURNSTILES)
+    handler, log = begun(Topic.TURNSTILES)
     event = {"ts": NOW, "entrance": "N1", "direction": "in", "outcome": "passed", "category": "visitor"}
     lines = [written({"device": f"N1-M{n}", "seq": seq - n, **event}, escaped=False) for n in range(2000)]
-    log.apply(trade.read(recorded(*lines)))
+    log.apply(handler.read(recorded(*lines)))
     assert log.tally.counted == 2000
     assert log.missing()["N1"] == 2000 * MOST_MISSING < LARGEST
     alarms_trade, alarms = begun(Topic.ALARM_INPUTS)
@@ -140,16 +140,16 @@ def test_devices_that_number_by_a_clock_are_counted_and_what_they_lack_adds_up(s
 @given(texts)
 @example("x" * (LONGEST_REASON + 1))
 def test_of_a_long_reason_the_beginning_is_kept(reason: str) -> None:
-    trade, _ = begun(Topic.TURNSTILES)
+    handler, _ = begun(Topic.TURNSTILES)
     event = {"device": "d", "seq": 1, "ts": NOW, "entrance": "N1", "direction": "in", "category": "visitor"}
     line = written({**event, "outcome": "denied", "reason": reason}, escaped=True)
-    assert trade.read(recorded(line)).reason == [reason[:LONGEST_REASON]]
+    assert handler.read(recorded(line)).reason == [reason[:LONGEST_REASON]]
 
 
 @pytest.mark.parametrize("amount", [10**9 + 1, -(10**9) - 1, LARGEST])
 @pytest.mark.parametrize("name", ["delta", "absolute"])
 def test_a_correction_of_more_than_a_thousand_million_is_rejected(amount: int, name: str) -> None:
-    trade, _ = begun(Topic.CORRECTIONS)
+    handler, _ = begun(Topic.CORRECTIONS)
     event = {"id": "c", "area": SITE.areas[0].id, "ts": NOW, "actor": "duty", "reason": "by hand", name: amount}
-    [rejection] = trade.read(recorded(written(event, escaped=True))).rejections
+    [rejection] = handler.read(recorded(written(event, escaped=True))).rejections
     assert (rejection.reason, f"$.{name}" in rejection.detail) == (Reason.WRONG_SHAPE, True)

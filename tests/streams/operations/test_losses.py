@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import AcceptedLoss, Problem
 from streams.operations.losses import Acceptance, AcceptLossError, accept, await_reading
 from streams.sources.brokers import Place, TopicState
@@ -14,7 +14,7 @@ from streams.sources.notes import Loss, ProblemNote
 from streams.sources.progress import Row
 
 TOPIC = "turnstile.passages"
-LOG = str(LogName("live", TOPIC, 1, "id"))
+LOG = str(PartitionId("live", TOPIC, 1, "id"))
 COUNTED_TO, NOTICED, NOW = 1_000, 5_000, 90_000
 WANTED = Acceptance(TOPIC, 1, "duty", "the disk was full")
 

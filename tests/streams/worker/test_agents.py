@@ -14,8 +14,8 @@ from mode.utils.queues import FlowControlQueue
 
 from streams.contract.events import Topic
 from streams.kernels.counts.batch import Position, Rejection
-from streams.kernels.counts.partition_log import HoleError, LogName
-from streams.kernels.counts.site_totals import EntranceTotals, Total, Venue
+from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
+from streams.kernels.counts.site_totals import EntranceTotals, SiteTotals, Total
 from streams.kernels.counts.takeup import Problem
 from streams.sources.brokers import TopicState
 from streams.worker.agents import KafkaOutlet, count_topic, settle, take_up_on_assignment, watch_venue
@@ -27,7 +27,7 @@ from tests.streams.rehearsal import Worker, World, start_of
 
 TOPIC = Topic.TURNSTILES.value
 SOURCE = TP(TOPIC, 0)
-LOG = LogName("here", TOPIC, 0)
+LOG = PartitionId("here", TOPIC, 0)
 NOTHING_LEFT = cast("Any", SimpleNamespace(record_at=lambda *_: None))
 """Brokers that have no record at or behind an offset."""
 
@@ -202,7 +202,7 @@ def test_a_hole_ends_the_process_before_anything_behind_it_is_counted() -> None:
     counting.assign([start_of(counting, 0, None)])
     count_topic(app, counting, end=ended.append, brokers=NOTHING_LEFT)
     run_agent(app, Fed(joined(2)))
-    assert [type(each) for each in ended] == [HoleError]
+    assert [type(each) for each in ended] == [OffsetGapError]
     assert [log.next_offset for log in counting.logs] == [0]
     assert counting.logs[0].tally.received == 0
 
@@ -227,7 +227,7 @@ def test_records_that_brokers_do_not_have_block_their_partition_under_the_right_
 @pytest.mark.parametrize("value", [b"not ours", b"", None, b"\xff", b"{}", b'{"log": 1}', b"[" * 100_000])
 def test_totals_that_cannot_be_read_are_passed_over_and_counted(value: bytes | None) -> None:
     app, unreadable = an_app(), Unreadable()
-    watch_venue(app, Venue(), unreadable)
+    watch_venue(app, SiteTotals(), unreadable)
     run_agent(app, Fed(value))
     assert unreadable.counts == {Topic.TOTALS.value: 1}
 

@@ -16,10 +16,10 @@ from streams.kernels.alarms.inputs import AlarmInput
 from streams.kernels.alarms.log import AlarmBatch
 from streams.kernels.alarms.snapshot import freeze
 from streams.kernels.counts.batch import Rejection
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_clock import SiteClock
-from streams.worker.alarm_inputs import Teller, read_inputs
+from streams.worker.alarm_inputs import AlarmInputPublisher, read_inputs
 from streams.worker.counting import Counting
 from tests.streams.kernels.alarms.feed import DENIED, IN, OUT, TEN, Feed, gate
 from tests.streams.kernels.counts.events import NINE, PLACE, Event, batch
@@ -58,7 +58,7 @@ def line(said: AlarmInput) -> str:
 
 def counted(events: Sequence[Event], *, partition: int = 0) -> PassageLog:
     """Count events in the log of a partition."""
-    passages = PassageLog(LogName("test", "turnstile.passages", partition), "person", PLACE, next_offset=0)
+    passages = PassageLog(PartitionId("test", "turnstile.passages", partition), "person", PLACE, next_offset=0)
     passages.apply(batch(events, first=0, after=len(events)))
     return passages
 
@@ -68,7 +68,7 @@ def heard(*lines: str) -> tuple[dict[str, Any], list[Episode]]:
     feed, read_lines = Feed(GATES), read(*lines)
     assert read_lines.rejections == []
     feed.alarms.apply(read_lines)
-    feed.alarms.take()
+    feed.alarms.drain()
     return {
         k: v for k, v in freeze(feed.alarms).items() if k not in {"next", "tally", "records"}
     }, feed.alarms.take_changes()
@@ -134,7 +134,9 @@ def test_however_what_is_told_is_cut_into_lines_nothing_is_judged_before_all_of_
         for most in (most_cells, 10_000):
             patch.setattr(streams.worker.alarm_inputs, "MOST_CELLS", most)
             topics = [Counted(counted(mine, partition=n), arrivals[-1] + 60_000) for n, mine in enumerate(logs) if mine]
-            teller = Teller(topics, clock=SiteClock(), judges=lambda: True, inside=lambda: pytest.fail("nobody asked"))
+            teller = AlarmInputPublisher(
+                topics, clock=SiteClock(), judges=lambda: True, inside=lambda: pytest.fail("nobody asked")
+            )
             told.append(list(teller.news()))
             assert all(sum(len(flow.columns) for flow in said.flows) <= most for said in told[-1])
     parts, (whole,) = told

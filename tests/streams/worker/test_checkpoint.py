@@ -13,7 +13,7 @@ from streams.kernels.counts import corrections, snapshot
 from streams.kernels.counts.batch import Batch
 from streams.kernels.counts.cells import SEGMENT_BITS
 from streams.kernels.counts.corrections import CorrectionLog
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import Gate, Place
 from streams.worker.checkpoint import SnapshotTable, key_of, pack, snapshot_table, unpack, version
@@ -57,7 +57,7 @@ def test_a_log_taken_up_goes_on_as_if_it_had_never_stopped() -> None:
 
 
 def test_a_log_of_corrections_remembers_their_ids() -> None:
-    name = LogName("test", "corrections", 0)
+    name = PartitionId("test", "corrections", 0)
     counting = CorrectionLog(name, TIMES, next_offset=0)
     counting.apply(correction_codec().read(records(correction(), b"bad", correction(id="c-2"))))
     again = corrections.thaw(unpack(pack(corrections.freeze(counting))), name, TIMES)

@@ -38,7 +38,7 @@ from streams.worker.consumer import (
     Offsets,
     TrackingProducer,
     coalesce,
-    leave_bare,
+    fetch_raw_batches,
     matching_assignor,
 )
 from tests.infra.processes import running
@@ -440,7 +440,9 @@ def test_what_we_override_is_there_to_be_overridden() -> None:
 
 def test_aiokafka_makes_its_records_by_a_name_that_we_replace() -> None:
     source = inspect.getsource(fetcher.Fetcher)
-    assert "PartitionRecords(" in source, "aiokafka.consumer.fetcher: see leave_bare in streams/worker/consumer.py"
+    assert "PartitionRecords(" in source, (
+        "aiokafka.consumer.fetcher: see fetch_raw_batches in streams/worker/consumer.py"
+    )
 
 
 _CHECKSUM, _ATTRIBUTES, _CONTROL = 17, 21, 0x20  # of a batch: two places, and a bit
@@ -483,7 +485,7 @@ def fetched(
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace aiokafka's records, for the time of a test."""
     monkeypatch.setattr(fetcher, "PartitionRecords", fetcher.PartitionRecords)
-    leave_bare({"source"})
+    fetch_raw_batches({"source"})
 
 
 @pytest.mark.usefixtures("bare")

@@ -16,7 +16,7 @@ from sinks.rows import TABLES
 from streams.contract.codec import Records
 from streams.contract.events import Topic
 from streams.kernels.counts.calendar import SiteDays
-from streams.kernels.counts.partition_log import HoleError, LogName
+from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.kernels.counts.takeup import AcceptedLoss
 from streams.worker.checkpoint import unpack
 from streams.worker.counting import Start, clock_error
@@ -79,7 +79,7 @@ def rows(world: World, table: str) -> list[dict[str, Any]]:
 def test_at_the_start_only_offsets_that_never_had_a_record_are_passed_over(problem: str, at: int) -> None:
     """Records that were gone when their loss was accepted may be back: they are read."""
     counting = Worker(quiet(line(), line(seq=2))).countings[TURNSTILES]
-    name = LogName(counting.cluster, counting.topic, 0)
+    name = PartitionId(counting.cluster, counting.topic, 0)
     gap = AcceptedLoss(str(name), 2, 5, problem)
     assert counting.assign([Start(name, 2, accepted=[gap])]) == {0: at}
     (log,) = counting.logs
@@ -359,7 +359,7 @@ def test_a_jump_of_the_offsets_is_an_error() -> None:
     async def story() -> None:
         worker = Worker(quiet(line()))
         await worker.read(most=1)
-        with pytest.raises(HoleError, match=f"{LOG}: expected offset 1, got 4: 3 records"):
+        with pytest.raises(OffsetGapError, match=f"{LOG}: expected offset 1, got 4: 3 records"):
             await worker.apply(TURNSTILES, 0, line(seq=2), first=4)
 
     run(story)

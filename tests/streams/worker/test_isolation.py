@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from sinks.rows import TABLES
 from streams.contract.codec import Records
 from streams.contract.events import Topic
-from streams.kernels.counts.partition_log import HoleError, LogName
+from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.worker.consequences import rehearsal
-from streams.worker.counting import Trade
+from streams.worker.counting import TopicHandler
 from streams.worker.isolation import CAUTION_OFFSETS, MOST_ALONE, Piece, StateFullError, isolate, pieces, rejecting
 from tests.streams.kernels.counts.events import NINE, PLACE
 from tests.streams.lines import correction, line, records
 from tests.streams.rehearsal import CLUSTER, TRADES, Worker, World
 
-NAME = LogName(CLUSTER, Topic.TURNSTILES.value, 0)
+NAME = PartitionId(CLUSTER, Topic.TURNSTILES.value, 0)
 TURNSTILES, CORRECTIONS = Topic.TURNSTILES.value, Topic.CORRECTIONS.value
 
 
@@ -29,11 +29,11 @@ class DefectError(Exception):
     """A defect of our own, which says what it was about."""
 
 
-def trade(topic: str = TURNSTILES) -> Trade[Any]:
+def handler(topic: str = TURNSTILES) -> TopicHandler[Any]:
     return TRADES[topic](PLACE)
 
 
-def spoilt(where: str, poison: Callable[[int], bool], sound: Trade[Any]) -> Trade[Any]:
+def spoilt(where: str, poison: Callable[[int], bool], sound: TopicHandler[Any]) -> TopicHandler[Any]:
     """Plant a defect: events with some numbers make a step raise, as long as they are in what the step reads."""
 
     def check(numbers: Collection[int]) -> None:
@@ -59,10 +59,10 @@ def spoilt(where: str, poison: Callable[[int], bool], sound: Trade[Any]) -> Trad
                 check(batch.seq[batch.offset >= self.next_offset].tolist())
             super().apply(batch)
 
-        def take(self) -> Any:
-            if where == "take":
+        def drain(self) -> Any:
+            if where == "drain":
                 check([seq for each in self._fresh for seq in each.events.batch.seq.tolist()])
-            return super().take()
+            return super().drain()
 
     def made(log: PassageLog) -> PassageLog:
         log.__class__ = Log
@@ -99,13 +99,13 @@ def test_exactly_the_lines_on_which_any_step_fails_are_set_aside_and_all_others_
     sizes = data.draw(st.lists(st.integers(0, 6), min_size=1, max_size=12))
     total = sum(sizes)
     poison = data.draw(st.sets(st.integers(1, max(total, 1)), max_size=total))
-    where = data.draw(st.sampled_from(["read", "apply", "take", "freeze"]))
-    defective = spoilt(where, poison.__contains__, trade())
+    where = data.draw(st.sampled_from(["read", "apply", "drain", "freeze"]))
+    defective = spoilt(where, poison.__contains__, handler())
     log = defective.begin(NAME, 0)
     for part in pieces(records(*frames_of(sizes)), most_lines=data.draw(st.integers(1, 20))):
         piece = isolate(part, rehearsal(defective)(NAME, defective.freeze(log)))
         log.apply(rejecting(defective.read(piece.records), piece.rejections))
-    rejections = log.take_rejections()
+    rejections = log.drain_rejections()
     expected = poison & set(range(1, total + 1))
     assert {int(each.first_bytes.split(b'"seq":')[1].split(b",")[0]) for each in rejections} == expected
     assert {each.reason for each in rejections} <= {"unprocessable"}
@@ -115,7 +115,7 @@ def test_exactly_the_lines_on_which_any_step_fails_are_set_aside_and_all_others_
 
 
 def test_what_is_said_of_a_line_that_is_set_aside_has_no_value_of_it() -> None:
-    defective = spoilt("apply", lambda number: number == 2, trade())
+    defective = spoilt("apply", lambda number: number == 2, handler())
     frame = b"\n".join(frames_of([1, 1, 1]))
     piece = isolate(records(frame), rehearsal(defective)(NAME, defective.freeze(defective.begin(NAME, 0))))
     [rejection] = piece.rejections
@@ -161,7 +161,7 @@ def test_lines_for_which_a_state_has_no_room_are_set_aside_together_and_quickly(
     assert len(tried) == 3
 
 
-@pytest.mark.parametrize("error", [MemoryError(), HoleError(NAME, 1, 2)])
+@pytest.mark.parametrize("error", [MemoryError(), OffsetGapError(NAME, 1, 2)])
 def test_what_says_nothing_of_a_line_ends_the_worker_as_ever(error: Exception) -> None:
     def rehearse(_: Piece) -> None:
         raise error
@@ -187,10 +187,10 @@ def test_records_are_cut_between_records_and_a_large_one_stays_whole() -> None:
 # -- in a worker -------------------------------------------------------------------------------------------------------
 
 
-def worker_with(world: World, defect: Trade[Any], suspects: dict[str, tuple[int, int]]) -> Worker:
+def worker_with(world: World, defect: TopicHandler[Any], suspects: dict[str, tuple[int, int]]) -> Worker:
     worker = Worker(world)
     counting = worker.countings[TURNSTILES]
-    counting.trade, counting.rehearsal, counting.suspects = defect, rehearsal(defect), suspects
+    counting.handler, counting.rehearsal, counting.suspects = defect, rehearsal(defect), suspects
     worker.take_up()
     return worker
 
@@ -201,7 +201,7 @@ def world() -> World:
 
 
 def test_a_worker_ends_once_and_its_successor_sets_the_line_aside_and_counts_the_rest() -> None:
-    there, defect = world(), spoilt("apply", lambda number: number == 4, trade())
+    there, defect = world(), spoilt("apply", lambda number: number == 4, handler())
 
     async def ends() -> dict[str, tuple[int, int]]:
         worker = worker_with(there, defect, {})
@@ -224,7 +224,7 @@ def test_a_worker_ends_once_and_its_successor_sets_the_line_aside_and_counts_the
 
 
 def test_a_defect_in_what_follows_from_counting_makes_everything_suspect_that_is_not_kept() -> None:
-    there, defect = world(), spoilt("take", lambda number: number == 5, trade())
+    there, defect = world(), spoilt("drain", lambda number: number == 5, handler())
 
     async def ends() -> dict[str, tuple[int, int]]:
         worker = worker_with(there, defect, {})
@@ -240,7 +240,7 @@ def test_a_defect_in_what_follows_from_counting_makes_everything_suspect_that_is
 
 
 def test_more_such_lines_behind_the_first_end_no_worker() -> None:
-    there, defect = world(), spoilt("apply", lambda number: number in {2, 6}, trade())
+    there, defect = world(), spoilt("apply", lambda number: number in {2, 6}, handler())
     worker = worker_with(there, defect, {str(NAME): (1, 2)})
     asyncio.run(worker.work(most=1))
     assert there.rejected == [(str(NAME), 1, 0), (str(NAME), 5, 0)]

@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.kernels.counts.entrance_totals import entrance_totals
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.site_totals import Venue
+from streams.kernels.counts.site_totals import SiteTotals
 from streams.worker.metrics import Histogram, Occupancy, Settled, Timings, WorkerCollector
 from tests.streams.kernels.counts.events import NINE, PLACE
 from tests.streams.lines import line, persons, records
@@ -57,10 +57,10 @@ class Scraped:
 
     def __init__(self) -> None:
         self.logs = [
-            PassageLog(LogName("test", "turnstile.passages", number), "person", PLACE, next_offset=0)
+            PassageLog(PartitionId("test", "turnstile.passages", number), "person", PLACE, next_offset=0)
             for number in range(2)
         ]
-        self.venue, self.timings = Venue(), Timings()
+        self.venue, self.timings = SiteTotals(), Timings()
         self.occupancy = Occupancy({("venue", "person"): -3, ("hall", "person"): 12}, {("hall", "person"): 8000})
         self.parked = {"passages": 0, "counts_10s": 2}
         self.settled: dict[str, Settled] = {}

@@ -9,15 +9,15 @@ from aiokafka.errors import KafkaConnectionError
 from prometheus_client import CollectorRegistry, generate_latest
 
 from sinks.sink import StoreRefused
-from streams.kernels.counts.partition_log import HoleError, LogName
+from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.worker.process_ends import Ends, EndsCollector, SourceChangedError, StalledError, StartError, reason_of
 
-LOG = LogName("here", "turnstile.passages", 3)
+LOG = PartitionId("here", "turnstile.passages", 3)
 
 
 def test_every_end_of_ours_has_its_name_and_all_others_are_errors() -> None:
     ends = [
-        HoleError(LOG, 10, 12),
+        OffsetGapError(LOG, 10, 12),
         StalledError("no progress"),
         SourceChangedError("gone"),
         StoreRefused("counts_1m", "no such column.", "Apply the schema."),
@@ -59,9 +59,9 @@ END = """
 import sys
 from pathlib import Path
 from streams.worker.process_ends import Ends
-from streams.kernels.counts.partition_log import HoleError, LogName
+from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 try:
-    Ends(Path(sys.argv[1])).end(HoleError(LogName("here", "turnstile.passages", 3), 10, 12))
+    Ends(Path(sys.argv[1])).end(OffsetGapError(PartitionId("here", "turnstile.passages", 3), 10, 12))
 finally:
     print("went on")
 """

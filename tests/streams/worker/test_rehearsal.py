@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from streams.kernels.counts.partition_log import HoleError, LogName
+from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.worker.isolation import Piece, RehearsalError, StateFullError, isolate
 from streams.worker.rehearsal import apart
 from tests.streams.lines import line, records
 
-NAME = LogName("test", "turnstile.passages", 0)
+NAME = PartitionId("test", "turnstile.passages", 0)
 EVIL = b'"evil"'
 
 
@@ -116,12 +116,12 @@ def children() -> set[str]:
 
 def test_what_says_nothing_of_a_line_is_raised_as_it_is() -> None:
     def hole() -> None:
-        raise HoleError(NAME, 1, 2)
+        raise OffsetGapError(NAME, 1, 2)
 
     def full() -> None:
         raise StateFullError
 
-    for defect, error in ((hole, HoleError), (full, StateFullError)):
+    for defect, error in ((hole, OffsetGapError), (full, StateFullError)):
         with pytest.raises(error):
             rehearsing(defect)(Piece(records(evil(1))))
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import Blocked, Problem
 from streams.settings import Kafka
 from streams.sources.brokers import BrokersError, TopicState
@@ -16,7 +16,7 @@ from streams.worker.source_watch import SourceWatch
 from streams.worker.takeup import Assigned, Assignment, Verdict
 
 T = "turnstile.passages"
-LOG = LogName("c", T, 1, "id")
+LOG = PartitionId("c", T, 1, "id")
 COMPACTED = Blocked(Problem.COMPACTED, LOG)
 STATE = TopicState("id", {1: 0}, {1: 50})
 

@@ -6,11 +6,11 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from sinks.sink import StoreRefused, StoreUnavailable
-from streams.kernels.counts.partition_log import HoleError, LogName
+from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.worker.process_ends import SourceChangedError, StalledError, is_unexpected
 from streams.worker.suspects import AtWork, Suspects
 
-LOG = LogName("here", "turnstile.passages", 3)
+LOG = PartitionId("here", "turnstile.passages", 3)
 
 
 def test_stretches_are_kept_by_log_and_joined_where_they_overlap(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_file_that_cannot_be_read_names_none(tmp_path: Path, text: str) -> Non
     [
         (OverflowError(), True),
         (StalledError(), True),
-        (HoleError(LOG, 1, 2), False),
+        (OffsetGapError(LOG, 1, 2), False),
         (SourceChangedError(), False),
         (StoreRefused("passages", "no.", "Do."), False),
         (StoreUnavailable("passages", "no.", "Do."), False),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sinks.sink import StoreUnavailable
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import AcceptedLoss
 from streams.sources.brokers import Place, TopicState
@@ -108,8 +108,8 @@ class Notes:
         self.losses += losses
 
 
-def log_of(partition: int, incarnation: str) -> LogName:
-    return LogName("c", T, partition, incarnation)
+def log_of(partition: int, incarnation: str) -> PartitionId:
+    return PartitionId("c", T, partition, incarnation)
 
 
 def snapshot(partition: int, incarnation: str, at: int) -> Plain:
@@ -256,6 +256,6 @@ def test_a_partition_that_was_added_since_is_none_that_ended() -> None:
 def test_what_was_read_is_of_the_logs_that_it_is_counted_in() -> None:
     brokers = Brokers("id2", 4)
     check_topics(brokers, [log_of(0, "id2"), log_of(1, "id2")])
-    check_topics(brokers, [log_of(0, ""), LogName("c", "alarm.inputs", 0, "id1")])
+    check_topics(brokers, [log_of(0, ""), PartitionId("c", "alarm.inputs", 0, "id1")])
     with pytest.raises(SourceChangedError, match="the topic was made anew"):
         check_topics(brokers, [log_of(0, "id1")])

@@ -18,16 +18,16 @@ from streams.sources.brokers import Brokers
 from streams.worker.counting import Counting
 from streams.worker.main import recovered
 from streams.worker.process_ends import StalledError
-from streams.worker.watchdog import Standing, Watch, keep_watch, log_ends, waiting_at
+from streams.worker.watchdog import Watch, WorkerStatus, keep_watch, log_ends, waiting_at
 from tests.infra.processes import running
 
 LOG = ("turnstile.passages", 0)
 OTHER = ("turnstile.passages", 1)
-IDLE = Standing(turns=0, recovering=None, storing=False, counted={LOG: 10}, kept={LOG: 10}, end={LOG: 10})
+IDLE = WorkerStatus(turns=0, recovering=None, storing=False, counted={LOG: 10}, kept={LOG: 10}, end={LOG: 10})
 PATIENCE = 3
 
 
-def verdicts(*looks: Standing) -> list[str | None]:
+def verdicts(*looks: WorkerStatus) -> list[str | None]:
     """Let a watch look; its event loop turns between looks."""
     watch = Watch(PATIENCE)
     return [watch.look(replace(each, turns=turn)) for turn, each in enumerate(looks)]
@@ -51,7 +51,7 @@ def test_one_record_counted_is_enough_to_begin_anew() -> None:
 
 def test_of_two_partitions_one_standing_still_is_enough() -> None:
     polls = [
-        Standing(0, None, storing=False, counted={LOG: 10, OTHER: at}, kept={}, end={LOG: 15, OTHER: 99})
+        WorkerStatus(0, None, storing=False, counted={LOG: 10, OTHER: at}, kept={}, end={LOG: 15, OTHER: 99})
         for at in range(5)
     ]
     assert verdicts(*polls)[-1] == "turnstile.passages/0: records wait at offset 10, and none is counted"
@@ -138,7 +138,7 @@ def test_a_look_that_fails_is_not_the_last_one() -> None:
     ended = threading.Event()
     looks = iter([ValueError("not now")])
 
-    def standing() -> Standing:
+    def standing() -> WorkerStatus:
         for error in looks:
             raise error
         return replace(IDLE, turns=7)

@@ -22,7 +22,7 @@ from simulators.sending.run import Summary
 from sinks import schema
 from sinks.clickhouse import connect
 from streams.contract.events import Rejected, Topic
-from streams.kernels.counts.site_totals import EntranceTotals, Venue
+from streams.kernels.counts.site_totals import EntranceTotals, SiteTotals
 from tests.infra.processes import running
 from tests.streams.place import SOURCES, TOPICS, Place, eventually, login
 
@@ -97,7 +97,7 @@ def _check_rejected(place: Place) -> None:
 
 def _check_totals(place: Place) -> None:
     """The newest totals of all logs together are what passed, and what is missing is what the store says."""
-    venue = Venue()
+    venue = SiteTotals()
     for message in place.messages(Topic.TOTALS):
         totals = msgspec.json.decode(message.value, type=EntranceTotals)
         assert message.key == totals.entrance.encode()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from unittest.mock import patch
 
-from sinks.rows import CLAIM, TABLES
+from sinks.rows import PROGRESS_TABLE, TABLES
 from sinks.sink import as_list, merged
 from streams.kernels.counts.columns import Block
 from streams.settings import load_settings
@@ -32,7 +32,7 @@ class Discard:
         for block in merged(blocks):
             if block.table == "counts_1m":
                 self._cells |= {tuple(cell): n for *cell, n in _rows(block.columns, (*_CELL, "passages"))}
-            elif block.table == CLAIM:
+            elif block.table == PROGRESS_TABLE:
                 progress = _rows(block.columns, ("topic", "log", "received"))
                 self._received |= {log: received for topic, log, received in progress if topic == self._job.topic}
         if sum(self._received.values()) >= self._job.events:

@@ -10,12 +10,12 @@ from streams.kernels.alarms.log import AlarmBatch, AlarmLog
 from streams.kernels.alarms.rules import RULES, AlarmPlace, Gate
 from streams.kernels.alarms.snapshot import freeze, thaw
 from streams.kernels.counts.live import Measure
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 
 TEN: Final = 1_763_604_000
 """2025-11-20 10:00:00 in Shanghai, in seconds: a full minute."""
 GRACE: Final = 1000
-NAME: Final = LogName("test", "alarm.inputs", 0)
+NAME: Final = PartitionId("test", "alarm.inputs", 0)
 IN, OUT, DENIED, UNWELL = Measure.PASSED_IN, Measure.PASSED_OUT, Measure.DENIED, Measure.UNWELL
 Events = Iterable[tuple[str, Measure]]
 """Of one second: the lane and the measure of each."""
@@ -78,7 +78,7 @@ class Feed:
         offset = self.alarms.next_offset
         said = AlarmInput(list(flows), list(readings), list(commands))
         self.alarms.apply(AlarmBatch(offset, offset + 1, [(offset, arrived, said)]))
-        self.alarms.take()
+        self.alarms.drain()
         return self.alarms.take_changes()
 
     def flows(self, second: int, events: Events) -> dict[str, LogFlow]:

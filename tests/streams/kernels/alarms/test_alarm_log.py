@@ -13,7 +13,7 @@ from streams.kernels.alarms.inputs import Command, LogFlow
 from streams.kernels.alarms.log import AlarmBatch
 from streams.kernels.alarms.rules import RULES, Gate
 from streams.kernels.counts.live import Measure
-from streams.kernels.counts.partition_log import HoleError
+from streams.kernels.counts.partition_log import OffsetGapError
 from tests.streams.kernels.alarms.feed import DENIED, IN, TEN, UNWELL, Feed, crowd, gate, told
 
 GATES = [gate("N1"), gate("N2")]
@@ -92,11 +92,11 @@ def test_after_it_was_cleared_an_episode_can_be_acknowledged_while_another_one_i
 
 def test_open_episodes_are_told_and_cleared_ones_for_five_minutes_more() -> None:
     feed, episode = overloaded()
-    assert [each.episode for each in feed.alarms.to_be_told()] == [episode]
+    assert [each.episode for each in feed.alarms.exported_episodes()] == [episode]
     cleared = feed.play(crowd(2), start=TEN + 300, end=TEN + 700)[-1]
-    assert feed.alarms.to_be_told() == [cleared]
+    assert feed.alarms.exported_episodes() == [cleared]
     feed.play(crowd(2), start=TEN + 700, end=TEN + 1020)
-    assert feed.alarms.to_be_told() == []
+    assert feed.alarms.exported_episodes() == []
 
 
 def test_records_that_were_applied_before_are_passed_over_and_a_hole_is_none() -> None:
@@ -105,7 +105,7 @@ def test_records_that_were_applied_before_are_passed_over_and_a_hole_is_none() -
     before, tally = feed.alarms.next_offset, feed.alarms.tally
     feed.alarms.apply(AlarmBatch(0, 1, []))
     assert (feed.alarms.next_offset, feed.alarms.tally) == (before, tally)
-    with pytest.raises(HoleError):
+    with pytest.raises(OffsetGapError):
         feed.alarms.apply(AlarmBatch(before + 1, before + 2, []))
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streams.kernels.alarms.inputs import LogFlow
 from streams.kernels.alarms.recent import SPAN, TOLD_AGAIN, Recent
 from streams.kernels.counts.live import Measure
-from streams.kernels.counts.live_cells import CellsTold
+from streams.kernels.counts.live_cells import LiveCells
 
 NOON = 1_763_611_200
 """2025-11-20 12:00:00 in Shanghai, in seconds."""
@@ -151,7 +151,7 @@ def test_cells_in_columns_and_one_by_one_are_the_same() -> None:
     cells = [(NOON + 1, "N2", IN, 3), (NOON + 1, "N1", OUT, 4), (NOON + 2, "N2", IN, 5)]
     one_by_one, in_columns = recent(), recent()
     one_by_one.hear(flow(*cells))
-    columns = CellsTold(NOON, ["N2", "gone", "N1"], [1, 1, 2, 2], [0, 2, 0, 1], [IN, OUT, IN, IN], [3, 4, 5, 9])
+    columns = LiveCells(NOON, ["N2", "gone", "N1"], [1, 1, 2, 2], [0, 2, 0, 1], [IN, OUT, IN, IN], [3, 4, 5, 9])
     in_columns.hear(LogFlow("log", "person", 1, 0, columns, []))
     for counts in (one_by_one, in_columns):
         counts.enter(NOON + 2)
@@ -160,7 +160,7 @@ def test_cells_in_columns_and_one_by_one_are_the_same() -> None:
 
 def test_columns_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match=r"'second': 2, 'entrance': 1, .* expected the same length"):
-        CellsTold(NOON, ["N1"], [1, 2], [0], [0], [1])
+        LiveCells(NOON, ["N1"], [1, 2], [0], [0], [1])
 
 
 class OneByOne:
@@ -201,9 +201,9 @@ steps = st.lists(
 )
 
 
-@given(steps, st.integers(1, 300), st.integers(0, 300), st.sampled_from([list, CellsTold.of]))
+@given(steps, st.integers(1, 300), st.integers(0, 300), st.sampled_from([list, LiveCells.of]))
 def test_whatever_is_told_in_any_order_and_however_often_counts_as_if_it_were_counted_one_by_one(
-    told: list[tuple[str, list[Told], int]], span: int, before: int, form: Callable[[list[Told]], CellsTold]
+    told: list[tuple[str, list[Told], int]], span: int, before: int, form: Callable[[list[Told]], LiveCells]
 ) -> None:
     counts, one_by_one = recent(), OneByOne()
     for log, cells, ahead in told:

@@ -8,7 +8,7 @@ import numpy as np
 
 from streams.kernels.counts.batch import Batch, Lines, Position, Rejection
 from streams.kernels.counts.calendar import SiteDays
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import Gate, Place
 from streams.kernels.counts.site_clock import SiteClock
@@ -24,7 +24,7 @@ PLACE = Place(
     SiteDays(SHANGHAI),
     TIMES,
 )
-LOG = LogName("test", "turnstile.passages", 0)
+LOG = PartitionId("test", "turnstile.passages", 0)
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ from streams.kernels.counts.cells import Cells
 from streams.kernels.counts.cells import pack as pack_key
 from streams.kernels.counts.corrections import MOST_CORRECTIONS, CorrectionLog
 from streams.kernels.counts.identity import Ranges
-from streams.kernels.counts.interner import Names
+from streams.kernels.counts.interner import Interner
 from streams.kernels.counts.live import MOST_UNPUBLISHED, Lag, Lane, Live, Seconds
-from streams.kernels.counts.offset_bucket import Flow, Flows, Segment
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.offset_bucket import Flow, Flows, OffsetBucket
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import MOST_REASONS, OTHER, PassageLog
 from streams.kernels.counts.place import (
     MOST_AREAS,
@@ -61,7 +61,7 @@ def test_events_of_one_device_too_many_are_rejected_and_all_others_are_counted()
     passages.apply(batch(events, first=0, after=6))
     assert (passages.tally.counted, dict(passages.tally.rejected)) == (4, {"too-many-devices": 2})
     assert passages.tally.unaccounted == 0
-    rejections = passages.take_rejections()
+    rejections = passages.drain_rejections()
     assert [each.position.offset for each in rejections] == [3, 5]
     assert "remembers 3 devices" in rejections[0].detail
     assert passages.devices.names.listed == ["a", "b", "c"]
@@ -107,7 +107,7 @@ def test_reasons_beyond_the_limit_count_as_other_however_a_log_is_cut() -> None:
     assert freeze(whole) == freeze(parts)
     assert whole.reasons.listed[-2:] == [f"r{MOST_REASONS - 1}", OTHER]
     [rows] = [
-        block for block in whole.take() if block.table == "refusals_1m" and OTHER in list(block.columns["reason"])
+        block for block in whole.drain() if block.table == "refusals_1m" and OTHER in list(block.columns["reason"])
     ]
     assert list(rows.columns["refusals"]) == [50]
 
@@ -136,7 +136,7 @@ def full_devices(draw: np.random.Generator, entrances: list[str]) -> Devices:
         low, high = ends[::2], ends[1::2]
         received = Ranges(low, high, then[: len(low)], then[-len(low) :], floor=high[0], closed=min(closed[n], high[0]))
         known[n % MOST, epochs[n]] = Device(received, entrances[at[n]], then[-1], then[-2])
-    return Devices(Names(drawn_names(draw, MOST)), known)
+    return Devices(Interner(drawn_names(draw, MOST)), known)
 
 
 def full_live(draw: np.random.Generator, devices: list[str], entrances: list[str]) -> Live:
@@ -155,7 +155,7 @@ def full_live(draw: np.random.Generator, devices: list[str], entrances: list[str
     return live
 
 
-def full_segment(draw: np.random.Generator, areas: list[str]) -> Segment:
+def full_segment(draw: np.random.Generator, areas: list[str]) -> OffsetBucket:
     """As many cells as there may be just before the end of a stretch, each in a minute and a day of its own."""
     n = MOST_CELLS + STRETCH
 
@@ -175,7 +175,9 @@ def full_segment(draw: np.random.Generator, areas: list[str]) -> Segment:
         flows[NINE // 10_000 - window, areas[number]] = Flow(last % 251, last % 241, last)
     flows = dict(list(flows.items())[: 2 * n])  # a passage leaves one area and enters another
     assert len(flows) == 2 * n
-    return Segment(1, tens=tens, minutes=minutes, days=days, anonymous=Cells(dict(days.counts)), flows=Flows(flows))
+    return OffsetBucket(
+        1, tens=tens, minutes=minutes, days=days, anonymous=Cells(dict(days.counts)), flows=Flows(flows)
+    )
 
 
 def fullest() -> PassageLog:
@@ -183,9 +185,9 @@ def fullest() -> PassageLog:
     draw = np.random.default_rng(1)
     entrances, areas, categories = (drawn_names(draw, most) for most in (MOST_GATES, MOST_AREAS, MOST_SITE_CATEGORIES))
     passages = PassageLog(LOG, "person", PLACE, next_offset=1 << 14)
-    passages.entrances, passages.categories = Names(entrances), Names(categories)
+    passages.entrances, passages.categories = Interner(entrances), Interner(categories)
     letters = draw.integers(0x4E00, 0x9FFF, (MOST_REASONS, LONGEST_REASON))
-    passages.reasons = Names(["".join(map(chr, row)) for row in letters.tolist()] + [OTHER])
+    passages.reasons = Interner(["".join(map(chr, row)) for row in letters.tolist()] + [OTHER])
     passages.devices = full_devices(draw, entrances)
     passages.live = full_live(draw, passages.devices.names.listed, entrances)
     passages.segment = full_segment(draw, areas)
@@ -205,7 +207,7 @@ def test_the_largest_snapshot_that_all_limits_allow_fits_its_record() -> None:
 
 
 def test_so_does_that_of_corrections() -> None:
-    log = CorrectionLog(LogName("test", "corrections", 0), PLACE.times, next_offset=0)
+    log = CorrectionLog(PartitionId("test", "corrections", 0), PLACE.times, next_offset=0)
     log.seen = set(drawn_names(np.random.default_rng(1), MOST_CORRECTIONS))
     assert len(pack(corrections.freeze(log))) < LARGEST_SNAPSHOT - ROOM
 
@@ -220,8 +222,8 @@ def fullest_alarms() -> AlarmLog:
         for n, name in enumerate(entrances)
     ]
     place = AlarmPlace("site", gates, {"person": 10**6}, RULES, lambda _: True, PARTITIONS, 1000)
-    log = AlarmLog(LogName("test", "alarm.inputs", 0), place, next_offset=1 << 14)
-    logs = [str(LogName("c" * 22, "turnstile.passages", n, "t" * 22)) for n in range(PARTITIONS)]
+    log = AlarmLog(PartitionId("test", "alarm.inputs", 0), place, next_offset=1 << 14)
+    logs = [str(PartitionId("c" * 22, "turnstile.passages", n, "t" * 22)) for n in range(PARTITIONS)]
     now = NINE // 1000
 
     def figures(most: int) -> dict[str, int]:

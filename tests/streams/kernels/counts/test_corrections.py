@@ -1,13 +1,13 @@
 """A correction counts once, and only with a time that can be true."""
 
 from streams.kernels.counts.corrections import CorrectionLog
-from streams.kernels.counts.partition_log import LogName, Tally
+from streams.kernels.counts.partition_log import PartitionId, Tally
 from tests.streams.kernels.counts.events import SUSPECT, TIMES
 from tests.streams.lines import ARRIVED, correction, corrections, records
 
 
 def log() -> CorrectionLog:
-    return CorrectionLog(LogName("test", "corrections", 0), TIMES, next_offset=0)
+    return CorrectionLog(PartitionId("test", "corrections", 0), TIMES, next_offset=0)
 
 
 def test_a_correction_from_the_future_is_not_believed() -> None:
@@ -15,8 +15,8 @@ def test_a_correction_from_the_future_is_not_believed() -> None:
     at_limit = correction(id="c-1", ts=ARRIVED + SUSPECT)
     beyond = correction(id="c-2", ts=ARRIVED + 1 + SUSPECT + 1)
     counting.apply(corrections().read(records(at_limit, beyond)))
-    assert counting.take()[0].columns["id"] == ["c-1"]
-    (rejected,) = counting.take_rejections()
+    assert counting.drain()[0].columns["id"] == ["c-1"]
+    (rejected,) = counting.drain_rejections()
     assert (rejected.position.offset, rejected.reason, rejected.first_bytes) == (1, "suspect-time", beyond)
     assert rejected.detail.startswith(f"ts: {ARRIVED + SUSPECT + 2} is {SUSPECT + 1} ms after its arrival at")
     assert counting.tally == Tally(received=2, counted=1, rejected={"suspect-time": 1})
@@ -43,9 +43,9 @@ def test_a_correction_that_came_before_is_a_duplicate_whatever_its_time() -> Non
 
 
 def test_no_more_are_taken_than_a_log_remembers_and_those_that_were_may_come_again() -> None:
-    counting = CorrectionLog(LogName("test", "corrections", 0), TIMES, next_offset=0, most=2)
+    counting = CorrectionLog(PartitionId("test", "corrections", 0), TIMES, next_offset=0, most=2)
     lines = [correction(id=each) for each in ("c-1", "c-2", "c-3", "c-1")]
     counting.apply(corrections().read(records(*lines)))
     assert counting.tally == Tally(received=4, counted=2, duplicate=1, rejected={"too-many-corrections": 1})
-    (rejected,) = counting.take_rejections()
+    (rejected,) = counting.drain_rejections()
     assert (rejected.position.offset, rejected.detail) == (2, "id: a log takes 2 corrections; this would be one more")

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.kernels.counts.batch import Batch
-from streams.kernels.counts.interner import Names
+from streams.kernels.counts.interner import Interner
 from streams.kernels.counts.live import GRACE_SECONDS, Live, LiveRules, Measure, freeze, thaw
-from streams.kernels.counts.live_cells import CellsTold, CellTold
+from streams.kernels.counts.live_cells import CellTold, LiveCells
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.snapshot import freeze as freeze_log
 from streams.kernels.counts.snapshot import thaw as thaw_log
@@ -28,7 +28,7 @@ SECOND = NINE // 1000
 Cell = tuple[int, str, int]
 
 
-def one_by_one(cells: CellsTold) -> list[CellTold]:
+def one_by_one(cells: LiveCells) -> list[CellTold]:
     columns = zip(cells.second, cells.entrance, cells.measure, cells.count, strict=True)
     return [(cells.first + second, cells.entrances[number], measure, n) for second, number, measure, n in columns]
 
@@ -36,8 +36,8 @@ def one_by_one(cells: CellsTold) -> list[CellTold]:
 class Seen:
     """The live part of a log, and everything that it has told."""
 
-    def __init__(self, live: Live | None = None, names: Names | None = None) -> None:
-        self.live, self.names = live or Live(), Names() if names is None else names
+    def __init__(self, live: Live | None = None, names: Interner | None = None) -> None:
+        self.live, self.names = live or Live(), Interner() if names is None else names
         self.cells: dict[Cell, int] = {}
         self.lanes: dict[str, tuple[str, int, int]] = {}
 
@@ -50,9 +50,9 @@ class Seen:
         """Count a batch."""
         self.live.count(events, self.names.numbers(events.entrance), RULES)
 
-    def take(self) -> None:
+    def drain(self) -> None:
         """Tell what has changed."""
-        cells, lanes = self.live.take(self.names, GRACE)
+        cells, lanes = self.live.drain(self.names, GRACE)
         self.cells |= {(second, entrance, measure): n for second, entrance, measure, n in one_by_one(cells)}
         self.lanes |= {device: (entrance, last, n) for device, entrance, last, n, _ in lanes}
 
@@ -60,7 +60,7 @@ class Seen:
 def seen(*events: Event) -> Seen:
     answer = Seen()
     answer.count(*events)
-    answer.take()
+    answer.drain()
     return answer
 
 
@@ -105,7 +105,7 @@ def test_what_was_learnt_of_a_clock_survives_a_restart() -> None:
     answer = seen(*behind(120_000, 500))
     again = Seen(thaw(json.loads(json.dumps(freeze(answer.live)))), answer.names)
     again.count(*behind(120_000, 10, first=500))
-    again.take()
+    again.drain()
     assert sum(n for (second, *_), n in again.cells.items() if second >= SECOND + 499) == 10
 
 
@@ -127,7 +127,7 @@ def test_an_upload_after_a_lag_was_learnt_is_no_news_but_its_end() -> None:
     answer = seen(*learnt)
     told = sum(answer.cells.values())
     answer.count(*upload)
-    answer.take()
+    answer.drain()
     assert 10 <= sum(answer.cells.values()) - told <= 20
 
 
@@ -159,7 +159,7 @@ def test_abnormal_health_or_a_fever_is_counted_beside_the_outcome(health: str, t
     events = batch([Event(outcome="denied")], first=0, after=1)
     answer = Seen()
     answer.count_batch(replace(events, health=[health], temperature=np.array([temperature])))
-    answer.take()
+    answer.drain()
     assert answer.cells[SECOND, "N1", Measure.DENIED] == 1
     assert answer.cells.get((SECOND, "N1", Measure.UNWELL), 0) == unwell
 
@@ -173,33 +173,33 @@ def test_a_lane_knows_when_somebody_came_in_through_it_last() -> None:
     live = Seen()
     live.count(Event(0, 1), Event(1, 2, ts=NINE + 5000, direction="out"), Event(2, 3, ts=NINE + 6000, outcome="denied"))
     live.count(Event(3, 1, device="N1-L02", direction="out"))
-    _, lanes = live.live.take(live.names, GRACE)
+    _, lanes = live.live.drain(live.names, GRACE)
     assert [(device, entered) for device, *_, entered in lanes] == [("N1-L01", NINE), ("N1-L02", 0)]
 
 
 def test_only_what_has_changed_is_told_and_always_as_a_whole() -> None:
     answer = seen(Event(0, 1), Event(1, 1, device="N2-L01", entrance="N2"))
     answer.count(Event(2, 2))
-    cells, lanes = answer.live.take(answer.names, GRACE)
+    cells, lanes = answer.live.drain(answer.names, GRACE)
     assert one_by_one(cells) == [(SECOND, "N1", Measure.PASSED_IN, 2)]
     assert lanes == [("N1-L01", "N1", NINE, 2, NINE)]
-    cells, lanes = answer.live.take(answer.names, GRACE)
+    cells, lanes = answer.live.drain(answer.names, GRACE)
     assert (len(cells), lanes) == (0, [])
 
 
 def test_a_second_is_forgotten_only_when_no_event_can_come_to_it_any_more() -> None:
     answer = seen(Event(0, 1, ts=NINE, arrived=NINE))
     answer.count(Event(1, 2, ts=NINE + 1999, arrived=NINE + 1999))
-    answer.take()
+    answer.drain()
     # the next record may have arrived in the same ms: a second of grace before it is still the first second
     answer.count(Event(2, 3, ts=NINE, arrived=NINE + 1999))
-    answer.take()
+    answer.drain()
     assert answer.cells[SECOND, "N1", Measure.PASSED_IN] == 2
 
 
 def test_what_is_over_is_forgotten() -> None:
     answer = seen(*(Event(n, n + 1, ts=NINE + 1000 * n, arrived=NINE + 1000 * n) for n in range(600)))
-    answer.take()
+    answer.drain()
     assert len(answer.live.cells.counts) <= 4
     assert len(answer.cells) == 600
 
@@ -208,10 +208,10 @@ def test_what_was_taken_stays_in_the_state_until_the_next_time() -> None:
     counting = log()
     events = [Event(n, n + 1, ts=NINE + 1000 * n, arrived=NINE + 1000 * n) for n in range(60)]
     counting.apply(batch(events, first=0, after=60))
-    counting.live.take(counting.entrances, GRACE)
+    counting.live.drain(counting.entrances, GRACE)
     # A snapshot is kept while the lines are on their way to the broker, and the worker is killed before they are there.
     again = thaw_log(freeze_log(counting), LOG, "person", PLACE)
-    cells, _ = again.live.take(again.entrances, GRACE)
+    cells, _ = again.live.drain(again.entrances, GRACE)
     assert len(cells) == 60
 
 
@@ -220,10 +220,10 @@ def test_a_state_that_is_taken_up_tells_everything_that_it_knows_again() -> None
     before = answer.cells, answer.lanes
     again = Seen(thaw(json.loads(json.dumps(freeze(answer.live)))), answer.names)
     assert freeze(again.live) == freeze(answer.live)
-    again.take()
+    again.drain()
     assert (again.cells, again.lanes) == before
     again.count(Event(2, 2))
-    again.take()
+    again.drain()
     assert again.cells[SECOND, "N1", Measure.PASSED_IN] == 2
 
 
@@ -282,16 +282,16 @@ def test_however_a_log_is_cut_and_taken_up_the_cells_are_the_same(
     for start, end in pairwise(edges):
         answer.count(*events[start:end])
         if end in taken:
-            answer.take()
+            answer.drain()
         if end in crashes:
             answer.live = thaw(json.loads(json.dumps(freeze(answer.live))))
-    answer.take()
+    answer.drain()
     assert (answer.cells, answer.lanes) == by_hand(events)
 
 
 def test_a_repeated_passage_is_not_seen_twice() -> None:
     counting = log()
     counting.apply(batch([Event(0, 1), Event(1, 1), Event(2, 2)], first=0, after=3))
-    cells, lanes = counting.live.take(counting.entrances, GRACE)
+    cells, lanes = counting.live.drain(counting.entrances, GRACE)
     assert one_by_one(cells) == [(SECOND, "N1", Measure.PASSED_IN, 2)]
     assert lanes == [("N1-L01", "N1", NINE, 2, NINE)]

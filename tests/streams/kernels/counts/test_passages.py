@@ -17,7 +17,7 @@ from streams.kernels.counts.batch import Batch, Lines
 from streams.kernels.counts.cells import SEGMENT_BITS
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.entrance_totals import entrance_totals
-from streams.kernels.counts.partition_log import HoleError, LogName, Tally
+from streams.kernels.counts.partition_log import OffsetGapError, PartitionId, Tally
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import Place
 from streams.kernels.counts.site_totals import Total
@@ -51,7 +51,7 @@ def test_a_window_begins_with_its_first_millisecond_and_ends_before_the_next() -
     counting = log()
     times = [NINE - 1, NINE, NINE + 9_999, NINE + 10_000]
     counting.apply(batch([Event(i, i + 1, ts=ts) for i, ts in enumerate(times)], first=0, after=4))
-    assert counted(counting.take(), "counts_10s", "window_start", "passages") == [
+    assert counted(counting.drain(), "counts_10s", "window_start", "passages") == [
         (NINE - 10_000, 1),
         (NINE, 2),
         (NINE + 10_000, 1),
@@ -67,7 +67,7 @@ def test_only_passed_events_move_people() -> None:
         Event(3, 4, outcome="passed", direction="out"),
     ]
     counting.apply(batch(events, first=0, after=4))
-    blocks = counting.take()
+    blocks = counting.drain()
     assert counted(blocks, "area_flows_10s", "area", "entered", "departed") == [("venue", 1, 1)]
     assert counted(blocks, "refusals_1m", "reason", "refusals") == [("expired", 1)]
     assert sorted(counted(blocks, "counts_1m", "outcome", "direction", "passages")) == [
@@ -82,7 +82,7 @@ def test_an_inner_gate_moves_people_between_areas_and_is_no_entry_to_the_site() 
     counting = log()
     events = [Event(0, 1), Event(1, 1, device="H1-L01", entrance="H1", credential="c1")]
     counting.apply(batch(events, first=0, after=2))
-    blocks = counting.take()
+    blocks = counting.drain()
     assert sorted(counted(blocks, "area_flows_10s", "area", "entered", "departed")) == [("hall", 1, 0), ("venue", 1, 1)]
     assert sorted(counted(blocks, "counts_day", "entrance", "boundary")) == [("H1", 0), ("N1", 1)]
     assert counted(blocks, "entered", "credential") == [("c1",)]
@@ -96,13 +96,13 @@ def test_what_moves_people_is_told_by_ten_seconds_and_by_hour() -> None:
     events = [Event(i, i + 1, ts=ts, direction="out" if i == 2 else "in") for i, ts in enumerate(times)]
     counting.apply(batch(events, first=0, after=3))
     hours = ("window_start", "entered", "departed", "last_ts")
-    assert counted(counting.take(), "area_flows_1h", *hours) == [
+    assert counted(counting.drain(), "area_flows_1h", *hours) == [
         (NINE, 2, 0, NINE + 10_000),
         (NINE + 3_600_000, 0, 1, NINE + 3_600_000),
     ]
     again = thaw(freeze(counting), LOG, "person", PLACE)
     again.apply(batch([Event(3, 4, ts=NINE + 3_599_999)], first=3, after=4))
-    assert counted(again.take(), "area_flows_1h", *hours) == [(NINE, 3, 0, NINE + 3_599_999)]
+    assert counted(again.drain(), "area_flows_1h", *hours) == [(NINE, 3, 0, NINE + 3_599_999)]
 
 
 def test_the_day_is_the_sites() -> None:
@@ -110,17 +110,17 @@ def test_the_day_is_the_sites() -> None:
     midnight = NINE - 9 * 3_600_000
     counting = log()
     counting.apply(batch([Event(0, 1, ts=midnight - 1), Event(1, 2, ts=midnight)], first=0, after=2))
-    assert [day for (day,) in counted(counting.take(), "counts_day", "day")] == [20_411, 20_412]
+    assert [day for (day,) in counted(counting.drain(), "counts_day", "day")] == [20_411, 20_412]
 
 
 def test_a_late_passage_lands_in_its_own_window_and_leaves_older_rows_as_they_are() -> None:
     counting = log()
     counting.apply(batch([Event(0, 1)], first=0, after=1))
-    first = counting.take()
+    first = counting.drain()
     late = Event(SEGMENT, 2, ts=NINE + 5)  # hours of offsets later
     counting.apply(batch([], first=1, after=SEGMENT))
     counting.apply(batch([late], first=SEGMENT, after=SEGMENT + 1))
-    tables = stored(first, counting.take())
+    tables = stored(first, counting.drain())
     assert sum(counts[-2] for counts in tables["counts_10s"]) == 2  # type: ignore[misc]  # two segments, one window
     assert len(tables["counts_10s"]) == 2
 
@@ -131,7 +131,7 @@ def test_a_passage_beyond_the_horizon_is_counted_in_the_late_account_and_nowhere
     late = NINE - HORIZON - 1
     events = [Event(0, 1, ts=late, arrived=NINE), Event(1, 2, ts=late, arrived=NINE, direction="out"), Event(2, 3)]
     counting.apply(batch(events, first=0, after=3))
-    blocks = counting.take()
+    blocks = counting.drain()
     assert counted(blocks, "late_day", "day", "entrance", "direction", "outcome", "category", "passages") == [
         (20_410, "N1", "in", "passed", "visitor", 1),
         (20_410, "N1", "out", "passed", "visitor", 1),
@@ -148,11 +148,11 @@ def test_a_passage_beyond_the_horizon_is_counted_in_the_late_account_and_nowhere
 def test_a_time_that_is_not_believed_is_in_no_figure_and_is_told_with_its_reason() -> None:
     counting = log()
     counting.apply(batch([Event(0, 1), Event(1, 2, ts=NINE + 86_400_000, arrived=NINE)], first=0, after=2))
-    blocks = counting.take()
+    blocks = counting.drain()
     assert counted(blocks, "counts_day", "day", "passages") == [(20_412, 1)]
     assert counted(blocks, "deliveries", "seq", "fate") == [(1, "counted"), (2, "suspect")]
     assert counted(blocks, "devices", "ranges", "last_ts") == [([(1, 2)], NINE)]
-    assert [(each.position.offset, each.reason) for each in counting.take_rejections()] == [(1, "suspect-time")]
+    assert [(each.position.offset, each.reason) for each in counting.drain_rejections()] == [(1, "suspect-time")]
     assert counting.tally == Tally(received=2, counted=1, rejected={"suspect-time": 1})
     assert counting.last_ts == {"N1": NINE}
 
@@ -187,7 +187,7 @@ def test_a_restarted_counter_is_told_by_its_epoch() -> None:
 def test_a_hole_in_the_offsets_is_never_counted_over() -> None:
     counting = log()
     counting.apply(batch([Event(0, 1)], first=0, after=1))
-    with pytest.raises(HoleError, match="expected offset 1, got 3: 2 records"):
+    with pytest.raises(OffsetGapError, match="expected offset 1, got 3: 2 records"):
         counting.apply(batch([Event(3, 2)], first=3, after=4))
     assert counting.tally.counted == 1
     assert counting.next_offset == 1
@@ -196,7 +196,7 @@ def test_a_hole_in_the_offsets_is_never_counted_over() -> None:
 def test_a_snapshot_of_another_log_is_refused() -> None:
     plain = freeze(log())
     with pytest.raises(SnapshotError, match="from its own snapshots only"):
-        thaw(plain, LogName("other", LOG.topic, 0), "person", PLACE)
+        thaw(plain, PartitionId("other", LOG.topic, 0), "person", PLACE)
 
 
 def test_an_entrance_that_has_left_the_profile_keeps_its_history() -> None:
@@ -206,8 +206,8 @@ def test_an_entrance_that_has_left_the_profile_keeps_its_history() -> None:
     smaller = Place({name: gate for name, gate in PLACE.gates.items() if name != "N1"}, PLACE.days, PLACE.times)
     later = thaw(plain, LOG, "person", smaller)
     later.apply(batch([Event(1, 1, device="N2-L01", entrance="N2")], first=1, after=2))
-    assert counted(later.take(), "counts_day", "entrance", "boundary") == [("N2", 1)]
-    assert counted(counting.take(), "counts_day", "entrance", "boundary") == [("N1", 1)]
+    assert counted(later.drain(), "counts_day", "entrance", "boundary") == [("N2", 1)]
+    assert counted(counting.drain(), "counts_day", "entrance", "boundary") == [("N1", 1)]
 
 
 # -- nothing but the log decides ---------------------------------------------------------------------------------------
@@ -259,7 +259,7 @@ def test_batches_checkpoints_and_crashes_leave_no_trace(frames: list[list[Event]
     whole = beginning(frames, start)
     if frames:
         whole.apply(records(start, end))
-    expected = stored(whole.take())
+    expected = stored(whole.drain())
 
     sink: list[Sequence[Block]] = []
     counting = beginning(frames, start)
@@ -269,20 +269,20 @@ def test_batches_checkpoints_and_crashes_leave_no_trace(frames: list[list[Event]
         counting.apply(records(first, data.draw(st.integers(counting.next_offset, end))))
         match data.draw(st.sampled_from(["go on", "write", "checkpoint", "crash", "write and crash"])):
             case "write":
-                sink.append(counting.take())
+                sink.append(counting.drain())
             case "checkpoint":
-                sink.append(counting.take())
+                sink.append(counting.drain())
                 kept = freeze(counting)
             case "crash":
                 counting = thaw(kept, LOG, "person", PLACE)
             case "write and crash":
-                sink.append(counting.take())
+                sink.append(counting.drain())
                 counting = thaw(kept, LOG, "person", PLACE)
         if data.draw(st.integers(0, 9)) == 0:
             break
     if counting.next_offset < end:
         counting.apply(records(counting.next_offset, end))
-    sink.append(counting.take())
+    sink.append(counting.drain())
     actual = stored(*sink)
 
     for table in TABLES:
@@ -312,7 +312,7 @@ def test_the_order_of_arrival_changes_no_count(unordered: list[Event], random: o
         counting = log()
         frames = [replace(each, offset=i) for i, each in enumerate(sequence)]
         counting.apply(batch(frames, first=0, after=len(frames)))
-        blocks = counting.take()
+        blocks = counting.drain()
         counts: Counter[tuple[object, ...]] = Counter()
         for table in ("counts_10s", "counts_1m", "counts_day", "refusals_1m", "area_flows_10s", "area_flows_1h"):
             ignored = {"log", "segment", "version"}

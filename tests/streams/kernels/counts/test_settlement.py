@@ -144,7 +144,7 @@ def expected(deliveries: Sequence[Delivery], name: str) -> dict[tuple[Any, ...],
     """Return the sums of a log that only ever got what counts."""
     alone = Store()
     log = logs_of([Delivery(each.event, 0, each.arrived) for each in counts_once(deliveries)])
-    alone.write(*(block for each in log.values() for block in each.take()))
+    alone.write(*(block for each in log.values() for block in each.drain()))
     return alone.sums(name)
 
 
@@ -158,10 +158,10 @@ def test_any_assignment_order_and_crash_ends_in_each_event_once(
         for partition in range(3):
             mine = sorted((d for d in deliveries if d.partition == partition), key=lambda each: each.arrived)
             for log in logs_of(mine[: data.draw(st.integers(0, len(mine)))]).values():
-                store.write(*log.take())
+                store.write(*log.drain())
         store.settle(lambda: data.draw(st.booleans()))
     for log in logs_of(deliveries).values():
-        store.write(*log.take())
+        store.write(*log.drain())
     store.settle()
     assert store.passages() == set(truth(deliveries)["passages"])
     for name in _SUMS:
@@ -176,7 +176,7 @@ def test_what_was_retracted_is_never_put_in_again() -> None:
     first, second, third = (Delivery(Event(seq=1), n, NINE + 1000 * n) for n in range(3))
     for known in ([second, third], [first, second, third], [second, third]):
         for log in logs_of(known).values():
-            store.write(*log.take())
+            store.write(*log.drain())
         store.settle()
     assert [row["settled"] for row in store.table("deliveries")] == ["", "repeat", "repeat"]
 
@@ -187,7 +187,7 @@ def test_a_repeat_of_what_was_not_believed_is_compared_with_it() -> None:
     other = Delivery(Event(seq=1, ts=NINE + 2), 0, NINE + 2)
     store = Store()
     for log in logs_of([*one, other]).values():
-        store.write(*log.take())
+        store.write(*log.drain())
     store.settle()
     found = [(row["fate"], row["settled"]) for row in store.table("deliveries")]
     assert found == [("suspect", ""), ("duplicate", ""), ("duplicate", "conflict")]

@@ -8,7 +8,7 @@ from typing import Any
 from streams.kernels.counts import corrections
 from streams.kernels.counts.admission import Fate
 from streams.kernels.counts.calendar import SiteDays
-from streams.kernels.counts.partition_log import LogName, Tally
+from streams.kernels.counts.partition_log import PartitionId, Tally
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.snapshot import freeze, thaw
 from tests.streams.kernels.counts.events import HORIZON, LOG, NINE, PLACE, TIMES, Event, batch, log
@@ -17,7 +17,7 @@ from tests.streams.lines import corrections as codec
 
 FIRST: dict[str, Any] = json.loads(Path(__file__).with_name("snapshot_format_1.json").read_text())
 """Written by the first version: two logs, and what it made of them after some further events."""
-CORRECTIONS = LogName("test", "corrections", 0)
+CORRECTIONS = PartitionId("test", "corrections", 0)
 DAY = 86_400_000
 
 
@@ -90,7 +90,7 @@ def test_a_log_goes_on_with_its_days_until_it_is_told_to_change() -> None:
     counting = thaw(json.loads(json.dumps(freeze(counting))), LOG, "person", PLACE)
     counting.apply(batch([Event(2, 3, ts=early + 2000)], first=2, after=3))
 
-    blocks = {block.table: block.columns for block in counting.take()}
+    blocks = {block.table: block.columns for block in counting.drain()}
     day = PLACE.days.number(early)
     assert [list(blocks["counts_day"][name]) for name in ("day", "passages")] == [[day - 1], [1]]
     assert (counting.days, counting.place.days) == (later.days, PLACE.days)

@@ -40,8 +40,8 @@ class Store:
         """Count the events of these offsets, and write what follows."""
         some = [each for each in events if first <= each.offset < after]
         self.log.apply(batch(some, first=first, after=after))
-        asyncio.run(self.sink.write(self.log.take()))
-        for each in self.log.take_rejections():
+        asyncio.run(self.sink.write(self.log.drain()))
+        for each in self.log.drain_rejections():
             self.rejected[each.position.offset, each.position.line] = each.reason, each.detail
 
     def crash(self) -> None:
@@ -216,10 +216,10 @@ def test_a_version_that_knows_no_parts_does_not_take_up_a_log_in_one() -> None:
     for counting, after in zip(logs, (7, 14), strict=True):
         counting.apply(batch(events[:after], first=0, after=after))
     assert [freeze(counting)["format"] for counting in logs] == [1, FORMAT_OF_PARTS]
-    segments = {row for block in logs[1].take() if block.table == "counts_10s" for row in block.columns["segment"]}
+    segments = {row for block in logs[1].drain() if block.table == "counts_10s" for row in block.columns["segment"]}
     assert segments == {0}
     logs[1].apply(batch([Event(14, 15)], first=14, after=15))
-    [rows] = [block for block in logs[1].take() if block.table == "counts_10s"]
+    [rows] = [block for block in logs[1].drain() if block.table == "counts_10s"]
     assert list(rows.columns["segment"]) == [1 << 40]
 
 

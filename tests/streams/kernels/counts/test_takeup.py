@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.kernels.counts.partition_log import LogName
+from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import (
     AcceptedLoss,
     Begin,
@@ -22,7 +22,7 @@ from streams.kernels.counts.takeup import (
     take_up_auxiliary,
 )
 
-NOW = LogName("here", "turnstile.passages", 3, "id-2")
+NOW = PartitionId("here", "turnstile.passages", 3, "id-2")
 BEFORE = replace(NOW, incarnation="id-1")
 OLD = replace(NOW, incarnation="")  # begun before ids were looked at
 KEPT = Snapshot(NOW, 100, era=2, arrived=7000)
@@ -37,14 +37,14 @@ def facts(
     stored: dict[str, int] | None = None,
     committed: int = 0,
     accepted: Sequence[AcceptedLoss] = (),
-    base: LogName = NOW,
+    base: PartitionId = NOW,
     differ: Sequence[str] = (),
 ) -> Facts:
     known = {str(NOW): 100} if stored is None else stored
     return Facts(base, begin, end, snapshot, arrived, known, committed, accepted, differ)
 
 
-def lost(log: LogName, first: int, after: int) -> list[AcceptedLoss]:
+def lost(log: PartitionId, first: int, after: int) -> list[AcceptedLoss]:
     return [AcceptedLoss(str(log), first, after)]
 
 
@@ -115,8 +115,8 @@ def test_a_log_beside_an_older_copys_is_gone_on_with_and_never_the_older_one() -
     stored = {str(NOW): 120, str(beside): 90}
     assert take_up(facts(Snapshot(beside, 90, era=3), stored=stored)) == Resume(Snapshot(beside, 90, era=3), 90)
     assert take_up(facts(stored=stored)) == Begin(beside, 3)
-    assert LogName.parse(str(beside)) == beside
-    assert LogName.parse(str(replace(beside, first=40))) == replace(beside, first=40)
+    assert PartitionId.parse(str(beside)) == beside
+    assert PartitionId.parse(str(replace(beside, first=40))) == replace(beside, first=40)
 
 
 @pytest.mark.parametrize("stored", [{}, {str(NOW): 99}, {str(BEFORE): 500}])
@@ -184,8 +184,8 @@ def test_a_topic_that_nothing_is_counted_from_is_never_blocked(known: Facts, dec
 
 
 @pytest.mark.parametrize("name", [NOW, OLD, replace(NOW, first=40), replace(OLD, first=40)])
-def test_a_name_is_read_as_it_was_written(name: LogName) -> None:
-    assert LogName.parse(str(name)) == name
+def test_a_name_is_read_as_it_was_written(name: PartitionId) -> None:
+    assert PartitionId.parse(str(name)) == name
 
 
 def test_logs_of_one_partition_share_all_but_what_stands_behind_the_at() -> None:
