@@ -6,7 +6,7 @@ Next: `clickhouse.py`, which passes the same tests.
 from collections.abc import Sequence
 from typing import Any
 
-from sinks.rows import TABLES, Block, Table
+from sinks.rows import TABLES, Block, TableSpec
 from sinks.sink import SinkClosed, StoreRefused, as_list, each_table
 
 Row = tuple[Any, ...]
@@ -40,7 +40,7 @@ class MemorySink:
             raise StoreRefused(block.table, self.refuses[block.table], "Take the table out of `refuses`.")
         self._keep(TABLES[block.table], block)
 
-    def _keep(self, table: Table, block: Block) -> None:
+    def _keep(self, table: TableSpec, block: Block) -> None:
         places = {name: place for place, name in enumerate(table.columns)}
         key = tuple(places[name] for name in table.key)
         version = () if table.version is None else (places[table.version],)

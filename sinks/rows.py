@@ -50,7 +50,7 @@ DAYS = frozenset({"day"})
 
 
 @dataclass(frozen=True)
-class Table:
+class TableSpec:
     """A table of the store.
 
     `key` is what makes two rows the same one. Of these the store keeps the one with the highest value in the
@@ -75,8 +75,8 @@ class Block(Protocol):
         """A `Column` for each name."""
 
 
-def _table(name: str, columns: str, *, key: str, version: str | None = "version") -> Table:
-    return Table(name, tuple(columns.split()), tuple(key.split()), version)
+def _table(name: str, columns: str, *, key: str, version: str | None = "version") -> TableSpec:
+    return TableSpec(name, tuple(columns.split()), tuple(key.split()), version)
 
 
 _CELL = "kind entrance direction outcome category"
@@ -204,7 +204,7 @@ _ALL = (
     ),
 )
 
-TABLES: Mapping[str, Table] = MappingProxyType({table.name: table for table in _ALL})
+TABLES: Mapping[str, TableSpec] = MappingProxyType({table.name: table for table in _ALL})
 """Every table that workers write, by name, in the order in which a sink writes them: the claim that all is
 stored (`log_progress`) comes after what it claims."""
 

@@ -64,7 +64,7 @@ def statements(text: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Status:
+class MigrationStatus:
     """Where one file of the schema stands on a server; `applied` is the hash recorded there, None if it is not."""
 
     number: int
@@ -73,13 +73,13 @@ class Status:
     applied: str | None
 
 
-def show(client: Client) -> list[Status]:
+def show(client: Client) -> list[MigrationStatus]:
     """Return the status of every file, and of files applied by a newer version than this one."""
     applied = _applied(client)
-    known = {m.number: Status(m.number, m.name, m.sha256, None) for m in migrations()}
+    known = {m.number: MigrationStatus(m.number, m.name, m.sha256, None) for m in migrations()}
     for number, (name, sha256) in applied.items():
         mine = known.get(number)
-        known[number] = Status(number, name, "" if mine is None else mine.sha256, sha256)
+        known[number] = MigrationStatus(number, name, "" if mine is None else mine.sha256, sha256)
     return [known[number] for number in sorted(known)]
 
 

@@ -56,7 +56,7 @@ def configure_logging(level: str) -> None:
     warnings.showwarning = _warned
 
 
-def said_of(error: BaseException) -> str:
+def loggable_text(error: BaseException) -> str:
     """Return the words of an error that may stand in a log: its own if they are ours, otherwise none."""
     package = type(error).__module__.partition(".")[0]
     if getattr(error, "quotes_events", False):
@@ -73,7 +73,7 @@ def traceback_of(error: BaseException) -> str:
     lines = []
     for each in reversed(_chain(error)):
         lines += [f'  File "{file}", line {line}, in {name}' for file, line, name in _places(each.__traceback__)]
-        lines.append(f"{type(each).__name__}: {said_of(each)}".rstrip(": "))
+        lines.append(f"{type(each).__name__}: {loggable_text(each)}".rstrip(": "))
     return "\n".join(["Traceback (without values):", *lines])
 
 
@@ -120,7 +120,7 @@ def _chain_of(
     return [
         {
             "exc_type": type(each).__name__,
-            "exc_value": said_of(each),
+            "exc_value": loggable_text(each),
             "frames": [
                 {"filename": file, "lineno": line, "name": name} for file, line, name in _places(each.__traceback__)
             ],
@@ -143,7 +143,7 @@ def _without_errors(_: Any, __: str, event: Any) -> Any:  # noqa: ANN401  # stru
 
 
 def _in_words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {said_of(error)}".rstrip(": ")
+    return f"{type(error).__name__}: {loggable_text(error)}".rstrip(": ")
 
 
 def _scrubbed(value: Any) -> Any:  # noqa: ANN401  # an argument of a log message

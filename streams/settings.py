@@ -25,7 +25,7 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Kafka(_Section):
+class KafkaSettings(_Section):
     """The brokers."""
 
     brokers: str = Field("127.0.0.1:9092", description="host:port, several separated by commas")
@@ -54,7 +54,7 @@ class Kafka(_Section):
         return {"api_version": tuple(map(int, self.api_version.split(".")))} if self.api_version else {}
 
 
-class Store(_Section):
+class StoreSettings(_Section):
     """ClickHouse."""
 
     host: str = "127.0.0.1"
@@ -65,7 +65,7 @@ class Store(_Section):
     reader_password: SecretStr = SecretStr("")
 
 
-class Worker(_Section):
+class WorkerSettings(_Section):
     """One worker process."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")] = Field(
@@ -84,7 +84,7 @@ class Worker(_Section):
     data: Path = Field(Path(".gatepulse"), description="Faust's own folder")
 
 
-class Wall(_Section):
+class WallSettings(_Section):
     """The wall page."""
 
     host: str = "127.0.0.1"
@@ -96,7 +96,7 @@ class Wall(_Section):
     )
 
 
-class Clock(_Section):
+class ClockSettings(_Section):
     """The site's clock; a demonstration lets it run fast. Times in milliseconds since 1970 UTC."""
 
     site_ms: int = 0
@@ -104,7 +104,7 @@ class Clock(_Section):
     speed: float = Field(1.0, gt=0, allow_inf_nan=False)
 
 
-class Time(_Section):
+class TimeSettings(_Section):
     """Which event times are believed, and how late an event may come; in site time."""
 
     suspect_seconds: Seconds = Field(
@@ -115,7 +115,7 @@ class Time(_Section):
     )
 
 
-class Log(_Section):
+class LogSettings(_Section):
     """What the processes say."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -127,13 +127,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GATEPULSE_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     site: str = Field("expo", description="a site profile: the name of one that we ship, or a TOML file")
-    kafka: Kafka = Kafka()
-    store: Store = Store()
-    worker: Worker = Worker()
-    wall: Wall = Wall()
-    clock: Clock = Clock()
-    time: Time = Time()
-    log: Log = Log()
+    kafka: KafkaSettings = KafkaSettings()
+    store: StoreSettings = StoreSettings()
+    worker: WorkerSettings = WorkerSettings()
+    wall: WallSettings = WallSettings()
+    clock: ClockSettings = ClockSettings()
+    time: TimeSettings = TimeSettings()
+    log: LogSettings = LogSettings()
 
     @classmethod
     def settings_customise_sources(

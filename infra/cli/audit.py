@@ -13,7 +13,7 @@ from streams.site.reader import load_site
 
 if TYPE_CHECKING:
     from sinks.clickhouse import ClickHouseReader
-    from streams.audit.compare import Auditor, Result
+    from streams.audit.compare import Auditor, AuditResult
     from streams.audit.interval import Interval
     from streams.kernels.counts.site_clock import SiteClock
     from streams.settings import Settings
@@ -65,7 +65,7 @@ def _interval(
     return usual(end, *days) if start is None else Interval(moment(start, *days), end, *days)
 
 
-def _print(result: "Result", *, as_json: bool) -> None:
+def _print(result: "AuditResult", *, as_json: bool) -> None:
     from streams.audit.report import show, to_json  # noqa: PLC0415
 
     if as_json:
@@ -77,16 +77,16 @@ def _print(result: "Result", *, as_json: bool) -> None:
 def _repeat(
     auditor: "Auditor", clock: "SiteClock", settings: "Settings", *, every: float, metrics_port: int, as_json: bool
 ) -> None:
-    from streams.audit.watch import AuditCollector, Watch, serve  # noqa: PLC0415
+    from streams.audit.watch import AuditCollector, AuditLoop, serve  # noqa: PLC0415
 
     configure_logging(settings.log.level)
     collector = AuditCollector()
     serve(collector, metrics_port)
 
-    def on_result(result: "Result") -> None:
+    def on_result(result: "AuditResult") -> None:
         collector.note(result)
         if as_json:
             _print(result, as_json=True)
 
     with contextlib.suppress(KeyboardInterrupt):
-        Watch(auditor, clock, on_result).run(every)
+        AuditLoop(auditor, clock, on_result).run(every)

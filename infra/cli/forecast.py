@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from streams.forecasting.advice_state import Given
     from streams.forecasting.decide import Decision
-    from streams.forecasting.reading import Stored
+    from streams.forecasting.reading import ForecastReader
     from streams.kernels.forecast.opening import Shortfall
     from streams.settings import Settings
 
@@ -149,14 +149,14 @@ async def _write(
 
 
 @contextmanager
-def _stored(settings: "Settings") -> "Iterator[Stored]":
+def _stored(settings: "Settings") -> "Iterator[ForecastReader]":
     from sinks.clickhouse import ClickHouseReader  # noqa: PLC0415  # as above
     from streams.connections import addresses  # noqa: PLC0415
-    from streams.forecasting.reading import Stored  # noqa: PLC0415
+    from streams.forecasting.reading import ForecastReader  # noqa: PLC0415
 
     reader = ClickHouseReader(addresses(settings)[1])
     try:
-        yield Stored(reader, load_site(settings.site))
+        yield ForecastReader(reader, load_site(settings.site))
     finally:
         reader.close()
 

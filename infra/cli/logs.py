@@ -18,7 +18,7 @@ from streams.kernels.counts.calendar import days_named
 from streams.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from streams.sources.notes import Notes
+    from streams.sources.tables import SourceTables
 
 logs_app = typer.Typer(no_args_is_help=True, help="The partitions of the source topics, and how they are read.")
 
@@ -88,7 +88,7 @@ def differences(settings: Settings) -> list[str]:
     """Say for each topic that is not as it should be what differs, and what to do."""
     from streams.contract import topics  # noqa: PLC0415
 
-    return topics.look(settings.kafka)[1]
+    return topics.inspect_topics(settings.kafka)[1]
 
 
 def problems(settings: Settings) -> list[str]:
@@ -97,21 +97,21 @@ def problems(settings: Settings) -> list[str]:
         return _sentences(notes)
 
 
-def _sentences(notes: "Notes") -> list[str]:
+def _sentences(notes: "SourceTables") -> list[str]:
     from streams.sources.problem_words import sentence  # noqa: PLC0415  # Kafka's and ClickHouse's clients load slowly
 
     return [sentence(each.problem, each.topic, each.partition, each.first, each.after) for each in notes.problems()]
 
 
-def _notes(settings: Settings) -> "Notes":
+def _notes(settings: Settings) -> "SourceTables":
     from streams.connections import addresses, cluster_name  # noqa: PLC0415
     from streams.site.kernel_views import times_of  # noqa: PLC0415
     from streams.site.reader import load_site  # noqa: PLC0415
-    from streams.sources.notes import Notes, SiteTime  # noqa: PLC0415
+    from streams.sources.tables import SiteTime, SourceTables  # noqa: PLC0415
 
     writer, _ = addresses(settings)
     site_time = SiteTime(load_site(settings.site).days, times_of(settings).clock)
-    return Notes(writer, cluster_name(settings), "operator", site_time)
+    return SourceTables(writer, cluster_name(settings), "operator", site_time)
 
 
 def _table(partitions: Sequence[Mapping[str, Any]]) -> Table:

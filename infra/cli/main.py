@@ -374,7 +374,7 @@ def topics_apply() -> None:
     kafka = load_settings().kafka
     for plan in topics.apply(kafka):
         typer.echo(f"created {plan.name}, partitions: {plan.partitions}, {plan.config['cleanup.policy']}")
-    _tell_differences(topics.look(kafka)[1])
+    _tell_differences(topics.inspect_topics(kafka)[1])
 
 
 @topics_app.command("show")
@@ -382,7 +382,7 @@ def topics_show() -> None:
     """List the topics as they are; exit 1 when one is missing or differs."""
     from streams.contract import topics  # noqa: PLC0415
 
-    found, sentences = topics.look(load_settings().kafka)
+    found, sentences = topics.inspect_topics(load_settings().kafka)
     for topic in found:
         config = ", ".join(f"{key} {topic.config[key]}" for key in topics.SHOWN)
         typer.echo(f"{topic.name}: partitions {topic.partitions}, copies {topic.copies}, {config}")

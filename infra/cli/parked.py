@@ -21,7 +21,7 @@ from streams.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from sinks.sink import StoreUnavailable
-    from streams.contract.parked import Parked
+    from streams.contract.parked import ParkedBatch
     from streams.operations.parked_rows import ParkedTopic, Retried
 
 parked_app = typer.Typer(no_args_is_help=True, help="Rows that the store has refused, kept in Kafka.")
@@ -101,7 +101,7 @@ def _topic(settings: Settings) -> "Iterator[ParkedTopic]":
         topic.close()
 
 
-def _described(head: "Parked") -> dict[str, Any]:
+def _described(head: "ParkedBatch") -> dict[str, Any]:
     return {
         "id": head.id,
         "table": head.table,
@@ -115,7 +115,7 @@ def _described(head: "Parked") -> dict[str, Any]:
     }
 
 
-def _table(heads: Sequence["Parked"]) -> Grid:
+def _table(heads: Sequence["ParkedBatch"]) -> Grid:
     grid = Grid("id", "table", "rows", "logs", "reason", "advice", "age")
     for head in heads:
         age = str(dt.timedelta(seconds=_age(head)))
@@ -123,5 +123,5 @@ def _table(heads: Sequence["Parked"]) -> Grid:
     return grid
 
 
-def _age(head: "Parked") -> int:
+def _age(head: "ParkedBatch") -> int:
     return max(0, int(time.time() - head.at / 1000))

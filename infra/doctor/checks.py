@@ -26,7 +26,7 @@ from infra.servers.broker import EmbeddedBroker
 from infra.servers.clickhouse import MINIMUM_FREE_BYTES, EmbeddedClickHouse
 from infra.servers.clickhouse_config import Login
 from infra.servers.kafka import install as kafka
-from streams.logging import said_of
+from streams.logging import loggable_text
 
 _BUILT = datetime(2026, 1, 1, tzinfo=UTC)  # no clock that is right can be before this
 
@@ -110,7 +110,7 @@ def _looked(name: str, look: Callable[[], Check]) -> Check:
     try:
         return look()
     except Exception as error:  # noqa: BLE001 - a check that breaks is a finding, and the others still matter
-        detail = f"{type(error).__name__}: {said_of(error)}".rstrip(": ")
+        detail = f"{type(error).__name__}: {loggable_text(error)}".rstrip(": ")
         return Check(name, ok=False, detail=detail, remedy="see the message")
 
 

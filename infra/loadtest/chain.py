@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from threading import Event
 
-    from streams.settings import Kafka, Settings
+    from streams.settings import KafkaSettings, Settings
     from streams.site.model import Site
 
 Place = Literal["embedded", "kafka", "existing"]
@@ -66,7 +66,7 @@ class Chain:
     place: Place
     site_name: str
     site: Site
-    kafka: Kafka
+    kafka: KafkaSettings
     cluster: str
     store: StoreAddress
     limits: Limits

@@ -29,7 +29,7 @@ from infra.relay.notice import (
 from infra.relay.options import RelayOptions
 from infra.relay.outbox import Outbox
 from infra.relay.platform import PlatformBox
-from streams.logging import said_of
+from streams.logging import loggable_text
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +85,7 @@ class Intake:
         try:
             webhook = read_webhook(await request.body())
         except WebhookError as error:
-            log.warning("a request that is no webhook", reason=said_of(error))
+            log.warning("a request that is no webhook", reason=loggable_text(error))
             return PlainTextResponse(f"{error}\n", 400)
         self.take(request.path_params["route"], webhook.alerts)
         self.wake()

@@ -20,7 +20,7 @@ from sinks import schema
 from sinks.clickhouse import StoreAddress, connect
 from streams.contract import topics
 from streams.kernels.counts.site_clock import SiteClock
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 
 GROUP: Final = "gatepulse"
 PARTITIONS: Final = 4
@@ -73,7 +73,7 @@ class LocalStack:
             self.supervisor.start(self.broker.service())
             topics.apply(self.kafka)
         else:
-            plans = topics.plans(Kafka(group=GROUP, partitions=PARTITIONS))
+            plans = topics.plans(KafkaSettings(group=GROUP, partitions=PARTITIONS))
             self.broker = EmbeddedBroker(self.state / "broker", topics={plan.name: plan.partitions for plan in plans})
             self.supervisor.start(self.broker.service())
 
@@ -116,9 +116,9 @@ class LocalStack:
         return self.broker_kind == "kafka"
 
     @property
-    def kafka(self) -> Kafka:
+    def kafka(self) -> KafkaSettings:
         """How to reach the broker, and how its groups work."""
-        return Kafka(
+        return KafkaSettings(
             brokers=self.broker.bootstrap,
             cluster=self.broker.cluster,
             group=GROUP,

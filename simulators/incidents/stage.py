@@ -12,7 +12,7 @@ import numpy as np
 
 from simulators.incidents.traffic import ON_ITS_WAY
 from simulators.scenario.day import IN, PASSED, Ints, Names
-from streams.kernels.alarms.inputs import AlarmInput, Inside, Reading
+from streams.kernels.alarms.inputs import AlarmInput, Inside, OccupancyReading
 from streams.kernels.alarms.log import AlarmBatch, AlarmLog
 from streams.kernels.counts.batch import Batch, Bools, Lines
 from streams.kernels.counts.partition_log import PartitionId
@@ -93,7 +93,7 @@ class Stage:
             progress(moment)
         return Played(changes)
 
-    def _readings(self, traffic: Traffic, inside: Mapping[tuple[str, str], int], until: int) -> list[Reading]:
+    def _readings(self, traffic: Traffic, inside: Mapping[tuple[str, str], int], until: int) -> list[OccupancyReading]:
         """Tell what is inside every second, as the store would."""
         begin = int(traffic.arrives[0]) // 1000
         seconds = np.arange(begin + 1, until // 1000 + 1)
@@ -105,7 +105,9 @@ class Stage:
                 n = [int(inside.get((area.id, kind), 0)) + came(at) - left(at) for at in (seconds * 1000).tolist()]
                 places.append((area.id, kind, area.capacity.get(kind), np.array(n)))
         return [
-            Reading(int(at) * 1000, [Inside(area, kind, int(n[i]), capacity) for area, kind, capacity, n in places])
+            OccupancyReading(
+                int(at) * 1000, [Inside(area, kind, int(n[i]), capacity) for area, kind, capacity, n in places]
+            )
             for i, at in enumerate(seconds)
         ]
 
@@ -145,7 +147,7 @@ class Stage:
             health=["abnormal" if each else "" for each in unwell],
         )  # fmt: skip
 
-    def _tell(self, moment: int, readings: list[Reading]) -> list[Episode]:
+    def _tell(self, moment: int, readings: list[OccupancyReading]) -> list[Episode]:
         """Tell the alarms what the logs have counted, and what is inside; return what has changed."""
         for log in self.logs.values():
             log.drain()

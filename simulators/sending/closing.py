@@ -8,12 +8,12 @@ from simulators.sending.corrections import OccupancyCorrection, send_correction
 from simulators.sending.producer import make_producer
 from sinks.clickhouse import ClickHouseReader
 from streams.kernels.counts.site_clock import SiteClock
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 
 _INSIDE = "SELECT area, kind, inside FROM gatepulse.occupancy WHERE inside != 0 ORDER BY area, kind"
 
 
-def close_yesterday(reader: ClickHouseReader, kafka: Kafka, *, ts: int, ledger: Path, clock: SiteClock) -> int:
+def close_yesterday(reader: ClickHouseReader, kafka: KafkaSettings, *, ts: int, ledger: Path, clock: SiteClock) -> int:
     """Set every area to 0 as of `ts` (site time, ms) where the store has another value; return how many."""
     left = reader.query(_INSIDE)
     if not left:

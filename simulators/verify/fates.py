@@ -16,7 +16,7 @@ from simulators.verify.truth import Sent
 from streams.contract.events import EARLIEST_MS, LATEST_MS
 
 if TYPE_CHECKING:
-    from streams.settings import Time
+    from streams.settings import TimeSettings
 
 _LAST = int(np.iinfo(np.int64).max)
 
@@ -29,7 +29,7 @@ class Limits:
     horizon_ms: int = 172_800_000
 
     @classmethod
-    def of(cls, settings: "Time") -> Self:
+    def of(cls, settings: "TimeSettings") -> Self:
         """Return those that are set."""
         return cls(round(settings.suspect_seconds * 1000), round(settings.horizon_seconds * 1000))
 

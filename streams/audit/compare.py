@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sinks.sink import StoreReader
-from streams.audit.interval import Interval, Part
-from streams.audit.views import VIEWS, View, parameters
+from streams.audit.interval import AuditSpan, Interval
+from streams.audit.views import VIEWS, AuditedView, parameters
 from streams.kernels.counts.calendar import days_named
 from streams.site.model import Site
 from streams.sources.progress import live_progress
 
-TOLD: Final = 10
+LISTED: Final = 10
 """Differences of each view that are listed; their number is always that of all."""
 
 _LOOKED_UP: Final = 1000
@@ -41,7 +41,7 @@ _UNHEARD: Final = "distinct_entered of site_today is not recomputed: it needs ps
 
 
 @dataclass(frozen=True)
-class Difference:
+class RowDifference:
     """A row that is not what the passages say; None: that side has no such row."""
 
     view: str
@@ -51,7 +51,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class ViewResult:
+class ViewComparison:
     """How many rows of a view were compared, and how many of them differ."""
 
     compared: int
@@ -75,7 +75,7 @@ class Lost:
 
 
 @dataclass(frozen=True)
-class Result:
+class AuditResult:
     """What an audit found; `differences` are the first of each view.
 
     lost: what neither side of the comparison has, as its loss was accepted.
@@ -84,8 +84,8 @@ class Result:
     """
 
     interval: Interval
-    views: Mapping[str, ViewResult]
-    differences: tuple[Difference, ...]
+    views: Mapping[str, ViewComparison]
+    differences: tuple[RowDifference, ...]
     notes: tuple[str, ...]
     unsettled: int = 0
     lost: tuple[Lost, ...] = ()
@@ -116,7 +116,7 @@ class Auditor:
     patience: float = 20.0
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
 
-    def audit(self, interval: Interval) -> Result:
+    def audit(self, interval: Interval) -> AuditResult:
         """Compare every view over an interval of event time."""
         views, notes = self._auditable(interval)
         asked = [(view, part, self._ask(view, part)) for view in views for part in view.parts(interval)]
@@ -128,21 +128,21 @@ class Auditor:
             if differing and (still := differing & self._ask(view, part)[1]):
                 found.append((view, part, still))
         different = {view.name: sum(len(rows) for each, _, rows in found if each is view) for view in views}
-        results = {name: ViewResult(rows, different[name]) for name, rows in compared.items()}
+        results = {name: ViewComparison(rows, different[name]) for name, rows in compared.items()}
         lost = tuple(self._lost(interval))
-        notes += [f"incomplete: {each.log} lost {each.records:,} records of {each.days}" for each in lost[:TOLD]]
-        if len(lost) > TOLD:
-            notes.append(f"incomplete: and {len(lost) - TOLD} more; `gatepulse logs show` lists all")
-        return Result(interval, results, tuple(self._tell(found)), tuple(notes), self._unsettled(), lost)
+        notes += [f"incomplete: {each.log} lost {each.records:,} records of {each.days}" for each in lost[:LISTED]]
+        if len(lost) > LISTED:
+            notes.append(f"incomplete: and {len(lost) - LISTED} more; `gatepulse logs show` lists all")
+        return AuditResult(interval, results, tuple(self._tell(found)), tuple(notes), self._unsettled(), lost)
 
     def _lost(self, interval: Interval) -> Iterator[Lost]:
         """Return what may belong to the interval, by log and days: neither passages nor counts have it."""
         for row in self.reader.query(_LOST, {"start": interval.start, "end": interval.end}):
             yield Lost(*row)
 
-    def _auditable(self, interval: Interval) -> tuple[list[View], list[str]]:
+    def _auditable(self, interval: Interval) -> tuple[list[AuditedView], list[str]]:
         """Leave out what the profile cannot explain: nobody remembers where an entrance led that it no longer has."""
-        rows = self.reader.query(_STRANGERS, parameters(self.site, Part(interval.start, interval.end)))
+        rows = self.reader.query(_STRANGERS, parameters(self.site, AuditSpan(interval.start, interval.end)))
         if not rows:
             return list(VIEWS), [_UNHEARD]
         strangers = ", ".join(str(entrance) for (entrance,) in rows)
@@ -150,7 +150,7 @@ class Auditor:
         note = f"{left_out} cannot be recomputed: the site profile does not have the entrances {strangers}"
         return [view for view in VIEWS if not view.gates], [note]
 
-    def _ask(self, view: View, part: Part) -> tuple[int, set[int]]:
+    def _ask(self, view: AuditedView, part: AuditSpan) -> tuple[int, set[int]]:
         """Return how many rows there are, and the hash of each that differs, with its values."""
         sql = f"SELECT count(), groupArrayIf({_hash(view)}, {_DIFFERS}) FROM ({view.rows})"  # noqa: S608 - our names
         [(rows, differing)] = self.reader.query(sql, parameters(self.site, part))
@@ -171,24 +171,24 @@ class Auditor:
         [(events,)] = self.reader.query(_UNSETTLED)
         return int(events)
 
-    def _tell(self, found: Sequence[tuple[View, Part, set[int]]]) -> list[Difference]:
-        told: dict[str, list[Difference]] = {}
+    def _tell(self, found: Sequence[tuple[AuditedView, AuditSpan, set[int]]]) -> list[RowDifference]:
+        told: dict[str, list[RowDifference]] = {}
         for view, part, rows in found:
             listed = told.setdefault(view.name, [])
-            if len(listed) < TOLD:
-                listed += self._rows(view, part, rows)[: TOLD - len(listed)]
+            if len(listed) < LISTED:
+                listed += self._rows(view, part, rows)[: LISTED - len(listed)]
         return [difference for listed in told.values() for difference in listed]
 
-    def _rows(self, view: View, part: Part, rows: set[int]) -> list[Difference]:
+    def _rows(self, view: AuditedView, part: AuditSpan, rows: set[int]) -> list[RowDifference]:
         """Read some of the rows that differ; one that has changed since is no longer among them."""
         keys = ", ".join(f"toString({key})" for key in view.keys)
         sql = (
             f"SELECT {keys}, published, recomputed FROM ({view.rows}) WHERE {_DIFFERS}"  # noqa: S608 - our names
-            f" AND {_hash(view)} IN %(rows)s ORDER BY {', '.join(view.keys)} LIMIT {TOLD}"
+            f" AND {_hash(view)} IN %(rows)s ORDER BY {', '.join(view.keys)} LIMIT {LISTED}"
         )
         found = self.reader.query(sql, {**parameters(self.site, part), "rows": sorted(rows)[:_LOOKED_UP]})
-        return [Difference(view.name, dict(zip(view.keys, row, strict=False)), *row[-2:]) for row in found]
+        return [RowDifference(view.name, dict(zip(view.keys, row, strict=False)), *row[-2:]) for row in found]
 
 
-def _hash(view: View) -> str:
+def _hash(view: AuditedView) -> str:
     return f"cityHash64({', '.join(view.keys)}, ifNull(toString(published), ''), ifNull(toString(recomputed), ''))"

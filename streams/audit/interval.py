@@ -20,7 +20,7 @@ class IntervalError(ValueError):
 
 
 @dataclass(frozen=True)
-class Part:
+class AuditSpan:
     """What one question covers: [start, end) in milliseconds since 1970 UTC; `day` if that is a day of the site."""
 
     start: int
@@ -48,19 +48,19 @@ class Interval:
                 "before what is stored"
             )
 
-    def windows(self, width: int, *, part: int = SIX_HOURS_MS) -> Iterator[Part]:
+    def windows(self, width: int, *, part: int = SIX_HOURS_MS) -> Iterator[AuditSpan]:
         """Yield the whole windows of `width` ms, `part` ms at a time: what bounds a question's memory and time."""
         first, last = -(-self.start // width) * width, self.end // width * width
         for start in range(first, last, part):
-            yield Part(start, min(start + part, last))
+            yield AuditSpan(start, min(start + part, last))
 
-    def days(self) -> Iterator[Part]:
+    def days(self) -> Iterator[AuditSpan]:
         """Yield the whole days of the site, however long the clock changes make them."""
         days = SiteDays(self.zone, self.day_starts)
         start, end = days.bounds(day := days.day(self.start))
         while end <= self.end:
             if self.start <= start < end:
-                yield Part(start, end, day)
+                yield AuditSpan(start, end, day)
             start, end = days.bounds(day := day + dt.timedelta(1))
 
     def told(self) -> str:

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streams.audit.compare import Difference, Result
+from streams.audit.compare import AuditResult, RowDifference
 
 
-def to_json(result: Result) -> str:
+def to_json(result: AuditResult) -> str:
     """Return the object of the contract: ok, from, to, per view compared and different, the first differences."""
     interval = result.interval
     return json.dumps(
@@ -30,18 +30,18 @@ def to_json(result: Result) -> str:
     )
 
 
-def sentence(result: Result) -> str:
+def sentence(result: AuditResult) -> str:
     """Say it in one line."""
     return _judged(result) + _without(result)
 
 
-def _without(result: Result) -> str:
+def _without(result: AuditResult) -> str:
     """Say what the judgement is without."""
     records = sum(each.records for each in result.lost)
     return f" INCOMPLETE: {records:,} records are lost for good." if records else ""
 
 
-def _judged(result: Result) -> str:
+def _judged(result: AuditResult) -> str:
     if not result.compared:
         return f"NOTHING TO COMPARE: {result.interval.told()} holds no passages and no counts."
     if result.unsettled:
@@ -52,7 +52,7 @@ def _judged(result: Result) -> str:
     return f"{word}: {result.interval.told()}, {len(result.views)} views, {result.compared:,} rows compared{rest}"
 
 
-def told(difference: Difference) -> str:
+def difference_line(difference: RowDifference) -> str:
     """Say a difference in one line."""
     key = " ".join(difference.key.values())
     return (
@@ -60,7 +60,7 @@ def told(difference: Difference) -> str:
     )
 
 
-def show(result: Result, console: Console) -> None:
+def show(result: AuditResult, console: Console) -> None:
     """Print the views, the first differences, the notes, and last the sentence."""
     console.print(_views(result))
     if result.differences:
@@ -70,7 +70,7 @@ def show(result: Result, console: Console) -> None:
     console.print(Text(sentence(result), "green" if result.ok else "bold red"), soft_wrap=True)
 
 
-def _views(result: Result) -> Table:
+def _views(result: AuditResult) -> Table:
     grid = Table("view", box=None, header_style="bold")
     grid.add_column("rows compared", justify="right")
     grid.add_column("different", justify="right")
@@ -79,7 +79,7 @@ def _views(result: Result) -> Table:
     return grid
 
 
-def _differences(result: Result) -> Table:
+def _differences(result: AuditResult) -> Table:
     grid = Table("view", "key", "published", "recomputed", box=None, header_style="bold")
     for each in result.differences:
         cells = (each.view, " ".join(each.key.values()), _value(each.published), _value(each.recomputed))

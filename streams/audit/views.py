@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streams.audit.interval import DAY_MS, MINUTE_MS, TEN_SECONDS_MS, Interval, Part
+from streams.audit.interval import DAY_MS, MINUTE_MS, TEN_SECONDS_MS, AuditSpan, Interval
 from streams.site.model import Site
 
 
 @dataclass(frozen=True)
-class View:
+class AuditedView:
     """A view and its audit.
 
     `rows` selects `keys`, `published` and `recomputed`: NULL where a side has no such row. `parts` tells what each
@@ -26,11 +26,11 @@ class View:
     name: str
     keys: tuple[str, ...]
     rows: str
-    parts: Callable[[Interval], Iterator[Part]]
+    parts: Callable[[Interval], Iterator[AuditSpan]]
     gates: bool = False
 
 
-def parameters(site: Site, part: Part) -> Mapping[str, Any]:
+def parameters(site: Site, part: AuditSpan) -> Mapping[str, Any]:
     """Return what the queries ask for by name."""
     return {
         "start": part.start,
@@ -43,21 +43,21 @@ def parameters(site: Site, part: Part) -> Mapping[str, Any]:
     }
 
 
-def _tens(interval: Interval) -> Iterator[Part]:
+def _tens(interval: Interval) -> Iterator[AuditSpan]:
     return interval.windows(TEN_SECONDS_MS)
 
 
-def _minutes(interval: Interval) -> Iterator[Part]:
+def _minutes(interval: Interval) -> Iterator[AuditSpan]:
     return interval.windows(MINUTE_MS)
 
 
-def _history(interval: Interval) -> Iterator[Part]:
+def _history(interval: Interval) -> Iterator[AuditSpan]:
     """Yield few parts: each of them adds up all that came before."""
     return interval.windows(TEN_SECONDS_MS, part=DAY_MS)
 
 
-def _now(interval: Interval) -> Iterator[Part]:
-    yield Part(interval.start, interval.end)
+def _now(interval: Interval) -> Iterator[AuditSpan]:
+    yield AuditSpan(interval.start, interval.end)
 
 
 _PASSAGES: Final = (
@@ -84,14 +84,14 @@ GROUP BY {keys}"""  # noqa: S608 - put together from names of our own
 
 
 def _counts(
-    name: str, keys: str, value: str, start: str, parts: Callable[[Interval], Iterator[Part]], *, only: str = "1"
-) -> View:
+    name: str, keys: str, value: str, start: str, parts: Callable[[Interval], Iterator[AuditSpan]], *, only: str = "1"
+) -> AuditedView:
     """Audit a view that counts passages by a window and more keys."""
     listed = ", ".join(["window_start", *keys.split()])
     published = f"SELECT {listed}, {value} AS value FROM gatepulse.{name} WHERE {_WINDOWS}"  # noqa: S608 - our names
     counted = f"SELECT {start} AS window_start, {', '.join(keys.split())}, count() AS value"
     recomputed = f"{counted} FROM {_PASSAGES} AND {only} GROUP BY {listed}"
-    return View(name, ("window_start", *keys.split()), _both(listed, published, recomputed), parts)
+    return AuditedView(name, ("window_start", *keys.split()), _both(listed, published, recomputed), parts)
 
 
 _TEN: Final = "toDateTime(toStartOfInterval(ts, INTERVAL 10 SECOND), 'UTC')"
@@ -208,8 +208,8 @@ _ONCE: Final = _both(
     f"SELECT device, uniqExact(epoch, seq) AS value FROM {_PASSAGES} GROUP BY device",  # noqa: S608 - our names
 )
 
-VIEWS: Final[tuple[View, ...]] = (
-    View("passages", ("device",), _ONCE, _tens),
+VIEWS: Final[tuple[AuditedView, ...]] = (
+    AuditedView("passages", ("device",), _ONCE, _tens),
     _counts("entrance_counts_10s", _CELL, "passages", _TEN, _tens, only=_PASSED),
     _counts("entrance_counts_1m", _CELL, "passages", _MINUTE, _minutes, only=_PASSED),
     _counts("entrance_outcomes_1m", f"{_CELL} outcome", "events", _MINUTE, _minutes),
@@ -221,9 +221,9 @@ VIEWS: Final[tuple[View, ...]] = (
         _minutes,
         only="outcome = 'denied'",
     ),
-    View("entrance_totals", ("day", *_CELL.split()), _TOTALS, Interval.days),
-    View("site_today", ("day", "kind", "figure"), _TODAY, Interval.days, gates=True),
-    View("occupancy_history", ("area", "kind", "window_start"), _INSIDE, _history, gates=True),
-    View("occupancy", ("area", "kind"), _OCCUPANCY, _now),
+    AuditedView("entrance_totals", ("day", *_CELL.split()), _TOTALS, Interval.days),
+    AuditedView("site_today", ("day", "kind", "figure"), _TODAY, Interval.days, gates=True),
+    AuditedView("occupancy_history", ("area", "kind", "window_start"), _INSIDE, _history, gates=True),
+    AuditedView("occupancy", ("area", "kind"), _OCCUPANCY, _now),
 )
 """The views that are audited, in the order in which they are reported."""

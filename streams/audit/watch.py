@@ -16,9 +16,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from sinks.sink import StoreError, StoreReader
-from streams.audit.compare import Auditor, Result
+from streams.audit.compare import Auditor, AuditResult
 from streams.audit.interval import DAY_MS, TEN_SECONDS_MS, Interval, IntervalError, day_at, start_of
-from streams.audit.report import told
+from streams.audit.report import difference_line
 from streams.kernels.counts.site_clock import SiteClock
 from streams.sources.progress import live_progress
 
@@ -52,7 +52,7 @@ def usual(end: int, zone: ZoneInfo, day_starts: int = 0) -> Interval:
     return Interval(start, end, zone, day_starts)
 
 
-def following(last: Result, end: int) -> Interval:
+def following(last: AuditResult, end: int) -> Interval:
     """Return what to audit after `last`: what is new, and an hour before it; what differed, for a day."""
     before = last.interval
     start = before.end - LOOK_BACK_MS if last.ok else max(before.start, end - DAY_MS)
@@ -63,15 +63,15 @@ def following(last: Result, end: int) -> Interval:
 class AuditCollector(Collector):
     """The newest result, as Prometheus reads it; nothing before there is one."""
 
-    result: Result | None = None
+    result: AuditResult | None = None
     at: float = 0.0
 
-    def note(self, result: Result) -> None:
+    def note(self, result: AuditResult) -> None:
         """Show this result from now on."""
         self.result, self.at = result, time.time()
 
     @staticmethod
-    def _different(result: Result) -> int:
+    def _different(result: AuditResult) -> int:
         """Until events are settled, that figures differ says nothing."""
         return 0 if result.unsettled else result.different
 
@@ -89,14 +89,14 @@ class AuditCollector(Collector):
 
 
 @dataclass
-class Watch:
+class AuditLoop:
     """Audits again and again: `round_` counts how often, `last` is the newest result."""
 
     auditor: Auditor
     clock: SiteClock
-    on_result: Callable[[Result], None]
+    on_result: Callable[[AuditResult], None]
     round_: int = 0
-    last: Result | None = None
+    last: AuditResult | None = None
 
     def run(self, every: float) -> None:
         """Audit every so many seconds, for ever; a store that cannot be asked now is asked the next time."""
@@ -123,7 +123,7 @@ class Watch:
         self.on_result(result)
 
 
-def _say(result: Result) -> None:
+def _say(result: AuditResult) -> None:
     counts = {"interval": result.interval.told(), "compared": result.compared, "different": result.different}
     if result.lost:
         counts["lost"] = sum(each.records for each in result.lost)
@@ -132,7 +132,9 @@ def _say(result: Result) -> None:
     elif result.ok:
         log.info("counts equal the passages", **counts)
     else:
-        log.error("counts differ from the passages", **counts, first=[told(each) for each in result.differences])
+        log.error(
+            "counts differ from the passages", **counts, first=[difference_line(each) for each in result.differences]
+        )
 
 
 def serve(collector: AuditCollector, port: int) -> None:

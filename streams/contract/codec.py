@@ -65,7 +65,7 @@ class Records:
         return int(self.offset[-1]) + 1
 
 
-class Entrance(Protocol):
+class EntranceOfKind(Protocol):
     """What the codec must know of an entrance."""
 
     @property
@@ -77,7 +77,7 @@ class Entrance(Protocol):
 class Vocabulary:
     """The names that a site profile allows."""
 
-    entrances: Mapping[str, Entrance]
+    entrances: Mapping[str, EntranceOfKind]
     categories: Mapping[Kind, Collection[str]]
     areas: Mapping[str, Sequence[Kind]]
 

@@ -30,7 +30,7 @@ class NotParkedError(ValueError):
     """A record of the topic is no parked batch, or its rows cannot be read."""
 
 
-class Parked(Struct, frozen=True):
+class ParkedBatch(Struct, frozen=True):
     """One parked batch: what a record says of itself before its rows.
 
     `logs` are those whose rows are in it, each with the moment (ms) up to which it is complete without the batch.
@@ -47,14 +47,14 @@ class Parked(Struct, frozen=True):
     logs: dict[str, int]
 
 
-def park(refusal: Refusal, *, logs: Mapping[str, int], worker: str, at: int) -> list[tuple[Parked, bytes]]:
+def park(refusal: Refusal, *, logs: Mapping[str, int], worker: str, at: int) -> list[tuple[ParkedBatch, bytes]]:
     """Return the records that keep the rows of a refusal; several, where one would be too large."""
     block, error = refusal.block, refusal.error
     names = TABLES[block.table].columns
     columns = [as_list(block.columns[name]) for name in names]
-    parked: list[tuple[Parked, bytes]] = []
+    parked: list[tuple[ParkedBatch, bytes]] = []
     for rows, plain, payload in _pieces(columns):
-        head = Parked(
+        head = ParkedBatch(
             id=_name(block.table, sorted(logs), plain),
             table=block.table,
             columns=names,
@@ -70,7 +70,7 @@ def park(refusal: Refusal, *, logs: Mapping[str, int], worker: str, at: int) -> 
     return parked
 
 
-def header(value: bytes) -> Parked:
+def header(value: bytes) -> ParkedBatch:
     """Read what a record says of itself. Raises NotParkedError."""
     return _parts(value)[0]
 
@@ -85,16 +85,16 @@ def rows_of(value: bytes) -> Block:
         raise NotParkedError(f"the rows of batch {head.id} cannot be read") from error
 
 
-def _parts(value: bytes) -> tuple[Parked, memoryview]:
+def _parts(value: bytes) -> tuple[ParkedBatch, memoryview]:
     try:
         (size,) = _HEADER.unpack_from(value)
         rest = memoryview(value)[_HEADER.size :]
-        return msgspec.msgpack.decode(rest[:size], type=Parked), rest[size:]
+        return msgspec.msgpack.decode(rest[:size], type=ParkedBatch), rest[size:]
     except (struct.error, msgspec.MsgspecError, ValueError) as error:
         raise NotParkedError("the record does not begin as a parked batch does") from error
 
 
-def notes(parked: Sequence[Parked], *, resolved: bool) -> Block:
+def status_rows(parked: Sequence[ParkedBatch], *, resolved: bool) -> Block:
     """Tell the store which batches wait, or no longer do."""
     rows = [(each, log, complete_to) for each in parked for log, complete_to in each.logs.items()]
     return Block(

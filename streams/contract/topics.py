@@ -12,7 +12,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streams.contract.events import Topic
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 
 SOURCES: Final = (Topic.TURNSTILES, Topic.VEHICLES, Topic.CORRECTIONS)
 _CHANGELOG: Final = ".snapshots-changelog"
@@ -64,7 +64,7 @@ class TopicFound:
     config: Config
 
 
-def plans(kafka: Kafka) -> tuple[TopicPlan, ...]:
+def plans(kafka: KafkaSettings) -> tuple[TopicPlan, ...]:
     """List every topic that workers with these settings use, the changelogs of their snapshots among them."""
     several = kafka.partitions
     return (
@@ -79,12 +79,12 @@ def plans(kafka: Kafka) -> tuple[TopicPlan, ...]:
     )
 
 
-def changelog(kafka: Kafka, topic: Topic) -> str:
+def changelog(kafka: KafkaSettings, topic: Topic) -> str:
     """Name the topic in which the snapshots of a topic's logs are kept."""
     return f"{kafka.group}-{topic.value}{_CHANGELOG}"
 
 
-def apply(kafka: Kafka) -> list[TopicPlan]:
+def apply(kafka: KafkaSettings) -> list[TopicPlan]:
     """Create what is missing, with up to three copies as there are brokers; return what was created.
 
     Where partitions were added to a topic, its changelog gets as many.
@@ -93,12 +93,12 @@ def apply(kafka: Kafka) -> list[TopicPlan]:
         return create(admin, plans(kafka)) + match_changelogs(admin, kafka)
 
 
-def output_topics(kafka: Kafka) -> tuple[TopicPlan, ...]:
+def output_topics(kafka: KafkaSettings) -> tuple[TopicPlan, ...]:
     """List the topics that only workers write: whatever was in them, they can be created again at any time."""
     return tuple(plan for plan in plans(kafka) if plan.name not in SOURCES)
 
 
-def match_changelogs(admin: Any, kafka: Kafka) -> list[TopicPlan]:  # noqa: ANN401 - kafka-python has no types
+def match_changelogs(admin: Any, kafka: KafkaSettings) -> list[TopicPlan]:  # noqa: ANN401 - kafka-python has no types
     """Give changelogs as many partitions as their topics have; return those that were changed.
 
     A log and its snapshot must have the same number of partitions: the group assigns both to the same worker then.
@@ -117,7 +117,7 @@ def match_changelogs(admin: Any, kafka: Kafka) -> list[TopicPlan]:  # noqa: ANN4
     return [TopicPlan(name, count, _LARGE) for name, count in more.items()]
 
 
-def look(kafka: Kafka) -> tuple[list[TopicFound], list[str]]:
+def inspect_topics(kafka: KafkaSettings) -> tuple[list[TopicFound], list[str]]:
     """Return the topics that are there, and a sentence for each thing that is not as it should be."""
     wanted = plans(kafka)
     with _admin(kafka) as admin:
@@ -217,7 +217,7 @@ def _copies(admin: Any) -> int:  # noqa: ANN401 - as above
 
 
 @contextmanager
-def _admin(kafka: Kafka) -> Iterator[Any]:
+def _admin(kafka: KafkaSettings) -> Iterator[Any]:
     try:
         client = KafkaAdminClient(
             bootstrap_servers=kafka.brokers.split(","), bootstrap_timeout_ms=_PATIENCE_MS, **kafka.client

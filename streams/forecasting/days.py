@@ -25,7 +25,7 @@ Day: TypeAlias = "tuple[Floats, Floats, Floats]"
 
 
 @dataclass(frozen=True)
-class Past:
+class PastDay:
     """A past day of an area: when it began (ms), its minutes, and what the clock showed in each."""
 
     begin: int
@@ -47,7 +47,7 @@ def day_of(site: Site, passed: Courses, *, minutes: int) -> dict[AreaKind, Day]:
     }
 
 
-def learnt(capacity: int, past: Sequence[Past]) -> Forecaster:
+def learnt(capacity: int, past: Sequence[PastDay]) -> Forecaster:
     """Return a forecaster that has gone through past days, each with those before it."""
     forecaster = Forecaster(capacity, midnight=0)
     for number, each in enumerate(past):
@@ -56,7 +56,7 @@ def learnt(capacity: int, past: Sequence[Past]) -> Forecaster:
     return forecaster
 
 
-def profile_of(past: Sequence[Past]) -> Profile | None:
+def profile_of(past: Sequence[PastDay]) -> Profile | None:
     """Return the mean of some days, None without any."""
     return Profile.of_days([each.by_clock for each in past]) if past else None
 

@@ -34,7 +34,7 @@ _UNPROVEN: Final = (0.7, 1.3)
 
 
 @dataclass(frozen=True)
-class PlanError:
+class PlanDeviation:
     """How today's arrivals compare with the plan: they were 90 % likely `low` to `high` times as many.
 
     `mean`: mean absolute error as a share of the plan, None until it has been seen often enough.
@@ -54,13 +54,13 @@ class QueueNow:
     usual: Estimate
     fewer: Estimate
     more: Estimate
-    plan_error: PlanError
+    plan_error: PlanDeviation
     ahead: Floats
 
-    def for_advice(self) -> advice.Entrance:
+    def for_advice(self) -> advice.EntranceLoad:
         """Return it as `kernels.advice` takes it."""
         plan = self.gate.plan
-        return advice.Entrance(
+        return advice.EntranceLoad(
             id=self.gate.id,
             inner=self.gate.inner,
             open_lanes=self.lanes,
@@ -121,13 +121,13 @@ def _by_passages(gate: Entrance, passed: Floats, opened: Floats) -> Estimate:
     return estimate(passed, lanes=opened, rate=gate.plan.lane_rate, rated=rated(gate))
 
 
-def _plan_error(passed: Floats, expected: Floats, *, spare: npt.NDArray[np.bool_]) -> PlanError:
+def _plan_error(passed: Floats, expected: Floats, *, spare: npt.NDArray[np.bool_]) -> PlanDeviation:
     """Compare passages with the plan where lanes had time to `spare`."""
     whole = len(passed) // _BLOCK * _BLOCK
     through, planned = (each[:whole].reshape(-1, _BLOCK).sum(axis=1) for each in (passed, expected))
     says = spare[:whole].reshape(-1, _BLOCK).all(axis=1) & (planned >= _FEW) & (through > 0)
     if says.sum() < _ENOUGH:
-        return PlanError()
+        return PlanDeviation()
     ratio = through[says] / planned[says]
     low, high = np.quantile(ratio, (0.05, 0.95))
-    return PlanError(float(low), float(high), float(np.abs(ratio - 1).mean()))
+    return PlanDeviation(float(low), float(high), float(np.abs(ratio - 1).mean()))

@@ -74,7 +74,7 @@ class Ask(StoreReader, Protocol):
 
 
 @dataclass(frozen=True)
-class Stored:
+class ForecastReader:
     """A site's store; times are ms of site time."""
 
     ask: Ask

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Today:
+class DaySoFar:
     """One day of a site so far: `minutes` of it, from `begin` (ms) on; `clock`: what is shown in each minute of it."""
 
     site: Site
@@ -32,7 +32,7 @@ class Today:
     minutes: int = 0
 
     @classmethod
-    def begun(cls, site: Site, date: dt.date, begin: int, lanes: Iterable[tuple[int, str, int]]) -> Today:
+    def begun(cls, site: Site, date: dt.date, begin: int, lanes: Iterable[tuple[int, str, int]]) -> DaySoFar:
         """Begin a day; `lanes`: (end of a minute in ms, entrance, open lanes) where that was said already, in order."""
         opened = {gate.id: [float(planned_lanes(gate))] for gate in site.entrances}
         for end, entrance, count in lanes:

@@ -12,9 +12,9 @@ import structlog
 from sinks.sink import StoreError
 from streams.forecasting.advice_state import follow
 from streams.forecasting.areas import MINUTE_MS, capacities
-from streams.forecasting.days import Past, day_of, learnt, observe, profile_of, since_midnight
+from streams.forecasting.days import PastDay, day_of, learnt, observe, profile_of, since_midnight
 from streams.forecasting.rows import advice_block, forecast_blocks, queue_block
-from streams.forecasting.today import Today
+from streams.forecasting.today import DaySoFar
 from streams.kernels.forecast.advice import advise
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streams.forecasting.advice_state import Given
     from streams.forecasting.areas import AreaKind, Courses
     from streams.forecasting.queues import QueueNow
-    from streams.forecasting.reading import Stored
+    from streams.forecasting.reading import ForecastReader
     from streams.kernels.counts.columns import Block
     from streams.kernels.counts.site_clock import SiteClock
     from streams.kernels.forecast.forecast import Forecast, Forecaster
@@ -45,11 +45,11 @@ _HEARD_WITHIN: Final = 5 * MINUTE_MS
 class Foresight:
     """Reckons with what is stored; times are ms of site time. `seen`: all minutes before it are taken in."""
 
-    stored: Stored
+    stored: ForecastReader
     sink: Sink
     clock: SiteClock
     seen: int = 0
-    today: Today | None = None
+    today: DaySoFar | None = None
     forecasters: dict[AreaKind, Forecaster] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -109,10 +109,10 @@ class Foresight:
                 forecasts[area] = self.forecasters[area].capacity, forecast
         return forecasts
 
-    def _begin_day(self, date: dt.date) -> Today:
+    def _begin_day(self, date: dt.date) -> DaySoFar:
         """Go on with another day's profile; a process that has just begun learns from the days before first."""
         site, (begin, end) = self.stored.site, self.stored.site.days.bounds(date)
-        today = Today.begun(site, date, begin, self.stored.lanes(begin, end))
+        today = DaySoFar.begun(site, date, begin, self.stored.lanes(begin, end))
         past = [self._past(day) for day in self.stored.days(date, back=_BACK, most=_PAST_DAYS)]
         for area, capacity in capacities(site).items():
             days = [each[area] for each in past]
@@ -122,12 +122,12 @@ class Foresight:
         log.info("a day begins", date=str(date), learnt_from=len(past))
         return today
 
-    def _past(self, date: dt.date) -> dict[AreaKind, Past]:
+    def _past(self, date: dt.date) -> dict[AreaKind, PastDay]:
         """Read a day that is over."""
         site, (begin, end) = self.stored.site, self.stored.site.days.bounds(date)
         clock = site.days.clock(date)
         areas = day_of(site, self.stored.passages(begin, end), minutes=len(clock))
-        return {area: Past(begin, day, clock) for area, day in areas.items()}
+        return {area: PastDay(begin, day, clock) for area, day in areas.items()}
 
 
 def advice_of(queues: Sequence[QueueNow], standing: Sequence[Given], end: int, zone: ZoneInfo) -> Block:

@@ -12,7 +12,7 @@ from sinks.clickhouse import ClickHouseReader
 from streams.contract.events import Topic
 from streams.kernels.alarms.episodes import Episode
 from streams.kernels.alarms.inputs import AlarmInput, Command
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 
 _TIMEOUT: Final = 15.0
 _COLUMNS: Final = (
@@ -40,7 +40,7 @@ def _episode(row: Mapping[str, Any]) -> Episode:
     return Episode(**{**row, **times})
 
 
-def send(kafka: Kafka, command: Command) -> None:
+def send(kafka: KafkaSettings, command: Command) -> None:
     """Send a command and wait for the broker. Raises AlarmCommandError."""
     brokers = kafka.brokers.split(",")
     try:

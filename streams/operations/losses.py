@@ -11,8 +11,8 @@ from typing import Final
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import ACCEPTABLE, Problem
 from streams.sources.brokers import Brokers
-from streams.sources.notes import Loss, Notes, ProblemNote
 from streams.sources.problem_words import sentence
+from streams.sources.tables import Loss, ProblemRow, SourceTables
 
 _LONGEST: Final = 200
 
@@ -31,7 +31,7 @@ class Acceptance:
     reason: str
 
 
-def accept(notes: Notes, brokers: Brokers, wanted: Acceptance, *, now: int) -> Loss:
+def accept(notes: SourceTables, brokers: Brokers, wanted: Acceptance, *, now: int) -> Loss:
     """Accept the loss that a partition is blocked for, as far as it goes by now (ms). Raises AcceptLossError."""
     for name in ("actor", "reason"):
         value = getattr(wanted, name).strip()
@@ -58,7 +58,7 @@ def accept(notes: Notes, brokers: Brokers, wanted: Acceptance, *, now: int) -> L
     return loss
 
 
-def await_reading(notes: Notes, loss: Loss, *, seconds: float) -> bool:
+def await_reading(notes: SourceTables, loss: Loss, *, seconds: float) -> bool:
     """Wait until the partition is read beyond the loss, wherever it is blocked next; False if it is not by then."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -71,7 +71,7 @@ def await_reading(notes: Notes, loss: Loss, *, seconds: float) -> bool:
     return False
 
 
-def _problem(problems: Sequence[ProblemNote], wanted: Acceptance) -> ProblemNote:
+def _problem(problems: Sequence[ProblemRow], wanted: Acceptance) -> ProblemRow:
     found = [each for each in problems if (each.topic, each.partition) == (wanted.topic, wanted.partition)]
     for each in found:
         if each.problem in ACCEPTABLE:
@@ -85,7 +85,7 @@ def _problem(problems: Sequence[ProblemNote], wanted: Acceptance) -> ProblemNote
     )
 
 
-def _still_lost(notes: Notes, brokers: Brokers, problem: ProblemNote) -> tuple[int, int]:
+def _still_lost(notes: SourceTables, brokers: Brokers, problem: ProblemRow) -> tuple[int, int]:
     """Return [first, after): what of it the brokers lack by now, without what was accepted before."""
     first, after = problem.first, problem.after
     if problem.problem in (Problem.RECORDS_DELETED, Problem.STATE_LOST):
@@ -114,7 +114,7 @@ def _gone_by(brokers: Brokers, wanted: Acceptance, after: int, now: int) -> int:
     return now if found is None else min(now, found[1])
 
 
-def _counted_to(notes: Notes, problem: ProblemNote) -> int:
+def _counted_to(notes: SourceTables, problem: ProblemRow) -> int:
     """Return up to which moment (ms) the partition was complete before the loss; when it was noticed if not known."""
     name = PartitionId.parse(problem.log)
     rows = notes.progress().get((name.topic, name.partition), ())

@@ -13,7 +13,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from sinks.sink import Sink, StoreRefused
 from streams.contract.events import Topic
-from streams.contract.parked import LARGEST_PARKED, NotParkedError, Parked, header, notes, rows_of
+from streams.contract.parked import LARGEST_PARKED, NotParkedError, ParkedBatch, header, rows_of, status_rows
 
 _POLL_MS: Final = 500
 _SILENT_SECONDS: Final = 60.0
@@ -57,9 +57,9 @@ class ParkedTopic:
         """Close the connection."""
         self._consumer.close()
 
-    def heads(self) -> list[Parked]:
+    def heads(self) -> list[ParkedBatch]:
         """Read the whole topic; return what waits there, the oldest first."""
-        found: dict[str, tuple[Parked, tuple[int, int]]] = {}
+        found: dict[str, tuple[ParkedBatch, tuple[int, int]]] = {}
         self.foreign = []
         for records in self._records():
             for record in records:
@@ -106,7 +106,7 @@ class ParkedTopic:
                 raise ParkedTopicError(f"the brokers have sent nothing of `parked` for {_SILENT_SECONDS:g} s")
 
 
-def _head_of(value: bytes, name: str) -> Parked | None:
+def _head_of(value: bytes, name: str) -> ParkedBatch | None:
     """Return the head of a batch under its own name, None for anything else."""
     try:
         head = header(value)
@@ -119,8 +119,8 @@ def _head_of(value: bytes, name: str) -> Parked | None:
 class Retried:
     """What became of the batches: `refused` with the store's reason, or why their rows cannot be read."""
 
-    stored: list[Parked] = field(default_factory=list)
-    refused: list[tuple[Parked, StoreRefused | NotParkedError]] = field(default_factory=list)
+    stored: list[ParkedBatch] = field(default_factory=list)
+    refused: list[tuple[ParkedBatch, StoreRefused | NotParkedError]] = field(default_factory=list)
 
 
 OnProgress = Callable[[int], None]
@@ -143,7 +143,7 @@ async def retry(topic: ParkedTopic, sink: Sink, names: Sequence[str], *, done: O
         await _store(sink, values, outcome)
         stored = outcome.stored[before:]
         if stored:
-            await sink.write([notes(stored, resolved=True)])
+            await sink.write([status_rows(stored, resolved=True)])
             topic.forget([each.id for each in stored])
         done(len(values))
     return outcome

@@ -12,13 +12,13 @@ from streams.kernels.alarms.rules import RULES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streams.site.validation import Table
+    from streams.site.validation import ProfileTable
 
 
 _MOST: Final = 1_000_000_000
 
 
-def read_alarms(top: Table) -> Mapping[str, LimitRule]:
+def read_alarms(top: ProfileTable) -> Mapping[str, LimitRule]:
     """Return every rule, with the figures of the profile where it has some; mistakes are noted in the table."""
     if not top.has("alarms"):
         return RULES
@@ -29,7 +29,7 @@ def read_alarms(top: Table) -> Mapping[str, LimitRule]:
     return rules
 
 
-def _read_rule(table: Table, rule: LimitRule) -> LimitRule:
+def _read_rule(table: ProfileTable, rule: LimitRule) -> LimitRule:
     """Read `limits = { orange = 11 }`, `dead_band` in the rule's unit, and delays in seconds."""
     table.allow(("limits", "dead_band", "on_delay", "off_delay", "repeat"))
     limits = _read_limits(table) if table.has("limits") else rule.limits
@@ -50,7 +50,7 @@ def _read_rule(table: Table, rule: LimitRule) -> LimitRule:
     return changed
 
 
-def _read_limits(table: Table) -> tuple[Limit, ...]:
+def _read_limits(table: ProfileTable) -> tuple[Limit, ...]:
     levels = table.table("limits")
     levels.allow(LEVELS)
     limits = tuple(Limit(level, _number(levels, level)) for level in LEVELS if levels.has(level))
@@ -62,7 +62,7 @@ def _read_limits(table: Table) -> tuple[Limit, ...]:
     return limits
 
 
-def _number(table: Table, key: str, default: float = 0.0) -> float:
+def _number(table: ProfileTable, key: str, default: float = 0.0) -> float:
     """Return a number of the table, or the default where the table has none."""
     if not table.has(key):
         return default

@@ -6,10 +6,9 @@ from typing import Final
 
 from streams.contract.codec import Vocabulary
 from streams.contract.events import KIND_OF_TOPIC
-from streams.kernels.alarms.rules import AlarmPlace
-from streams.kernels.alarms.rules import Gate as AlarmGate
+from streams.kernels.alarms.rules import AlarmEntrance, AlarmSite
 from streams.kernels.counts.live import LiveRules
-from streams.kernels.counts.place import Gate, Place, devices_of
+from streams.kernels.counts.place import CountingSite, EntranceSides, devices_of
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.times import TimeRules
 from streams.settings import Settings
@@ -36,13 +35,13 @@ def times_of(settings: Settings) -> TimeRules:
     return TimeRules(clock, round(limits.suspect_seconds * 1000), round(limits.horizon_seconds * 1000))
 
 
-def place_of(site: Site, times: TimeRules) -> Place:
+def place_of(site: Site, times: TimeRules) -> CountingSite:
     """Describe the site to the kernels."""
-    gates = {each.id: Gate(each.outer, each.inner) for each in site.entrances}
-    return Place(gates, site.days, times, devices_of(sum(len(each.lanes) for each in site.entrances)))
+    gates = {each.id: EntranceSides(each.outer, each.inner) for each in site.entrances}
+    return CountingSite(gates, site.days, times, devices_of(sum(len(each.lanes) for each in site.entrances)))
 
 
-def alarm_place_of(site: Site, times: TimeRules, *, partitions: int) -> AlarmPlace:
+def alarm_place_of(site: Site, times: TimeRules, *, partitions: int) -> AlarmSite:
     """Describe the site to the alarms."""
 
     @lru_cache(maxsize=4)
@@ -53,10 +52,11 @@ def alarm_place_of(site: Site, times: TimeRules, *, partitions: int) -> AlarmPla
         today = hours(site.days.day(ms))
         return today is not None and today[0] <= ms < today[1] - _LAST_MS
 
-    return AlarmPlace(
+    return AlarmSite(
         site=site.id,
         gates=[
-            AlarmGate(each.id, each.kind, each.zone, each.inner, each.lanes, each.gateway) for each in site.entrances
+            AlarmEntrance(each.id, each.kind, each.zone, each.inner, each.lanes, each.gateway)
+            for each in site.entrances
         ],
         capacity=dict(site.capacity.items()),
         rules=site.alarms,

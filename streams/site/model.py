@@ -25,7 +25,7 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True)
-class Place:
+class PlanRectangle:
     """Where an area stands on the heat plan: its left upper corner and its size, in units of the whole plan."""
 
     left: float
@@ -43,7 +43,7 @@ class Area:
     capacity: Mapping[Kind, int]
     kinds: tuple[Kind, ...]
     comfort: Mapping[Kind, int]
-    place: Place | None = None
+    place: PlanRectangle | None = None
 
 
 @dataclass(frozen=True)

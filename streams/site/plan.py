@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streams.kernels.forecast.paths import Floats
-    from streams.site.validation import Table
+    from streams.site.validation import ProfileTable
 
 _TIME: Final = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
 _MOST: Final = 1_000_000
@@ -44,7 +44,7 @@ class EntrancePlan:
         return course
 
 
-def read_plan(table: Table, lanes: int, *, day_starts: int = 0) -> EntrancePlan:
+def read_plan(table: ProfileTable, lanes: int, *, day_starts: int = 0) -> EntrancePlan:
     """Return the plan of an entrance with so many lanes; mistakes are noted in the table."""
     plan = EntrancePlan(
         open_lanes=_open_lanes(table, lanes),
@@ -57,7 +57,7 @@ def read_plan(table: Table, lanes: int, *, day_starts: int = 0) -> EntrancePlan:
     return plan
 
 
-def _open_lanes(table: Table, lanes: int) -> int | None:
+def _open_lanes(table: ProfileTable, lanes: int) -> int | None:
     if not table.has("open_lanes"):
         return None
     value: int | None = table.take("open_lanes", f"a number of lanes from 0 to {lanes}", int)
@@ -67,7 +67,7 @@ def _open_lanes(table: Table, lanes: int) -> int | None:
     return value
 
 
-def _lane_rate(table: Table) -> float | None:
+def _lane_rate(table: ProfileTable) -> float | None:
     if not table.has("lane_rate"):
         return None
     value = table.take("lane_rate", "persons or vehicles a minute and lane, above 0", int, float)
@@ -77,7 +77,7 @@ def _lane_rate(table: Table) -> float | None:
     return value and float(value)
 
 
-def _expected(table: Table, day_starts: int) -> tuple[tuple[int, float], ...]:
+def _expected(table: ProfileTable, day_starts: int) -> tuple[tuple[int, float], ...]:
     """Read `{ "08:30" = 1200, "10:00" = 0 }`: how many an hour, from each moment on."""
     steps = table.table("expected")
     course = []
@@ -96,7 +96,7 @@ def _expected(table: Table, day_starts: int) -> tuple[tuple[int, float], ...]:
     return tuple(sorted(course))
 
 
-def _ways(table: Table) -> dict[str, float]:
+def _ways(table: ProfileTable) -> dict[str, float]:
     """Read `{ N4 = 5 }`: minutes on foot to other entrances."""
     content = table.table("ways")
     ways = {}

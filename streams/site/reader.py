@@ -11,13 +11,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from streams.kernels.counts.place import MOST_AREAS, MOST_GATES, MOST_LANES, MOST_SITE_CATEGORIES
+from streams.kernels.counts.place import MOST_AREAS, MOST_LANES, MOST_SITE_CATEGORIES, MOST_SITE_ENTRANCES
 from streams.site.alarm_limits import read_alarms
-from streams.site.model import OUTSIDE, WEEKDAYS, Area, Category, Entrance, Grid, Opening, Place, Site, Unit, Zone
+from streams.site.model import (
+    OUTSIDE,
+    WEEKDAYS,
+    Area,
+    Category,
+    Entrance,
+    Grid,
+    Opening,
+    PlanRectangle,
+    Site,
+    Unit,
+    Zone,
+)
 from streams.site.plan import read_plan
 from streams.site.screens import Screen, check_screens, overview, read_screen
 from streams.site.toml_lines import error_line, key_lines
-from streams.site.validation import IDENTIFIER, Findings, Mistake, Table
+from streams.site.validation import IDENTIFIER, Findings, Mistake, ProfileTable
 from streams.text import KINDS, Text
 
 if TYPE_CHECKING:
@@ -68,7 +80,7 @@ def parse_site(text: str, *, source: str) -> Site:
         mistake = Mistake(error_line(error), "the profile", f"is not TOML: {error}")
         raise SiteError(source, [mistake]) from error
     findings = Findings(key_lines(text))
-    site = _read_site(Table(content, (), findings), findings)
+    site = _read_site(ProfileTable(content, (), findings), findings)
     if findings.mistakes:
         raise SiteError(source, findings.mistakes)
     return site
@@ -84,7 +96,7 @@ def describe_site(site: Site) -> str:
     )
 
 
-def _read_site(top: Table, findings: Findings) -> Site:
+def _read_site(top: ProfileTable, findings: Findings) -> Site:
     """Read every table, then what holds between them."""
     grids, units, zones = _read_zones(top, findings)
     day_starts = top.day_starts("day_starts")
@@ -115,7 +127,9 @@ def _read_site(top: Table, findings: Findings) -> Site:
     return site
 
 
-def _listed(top: Table, key: str, findings: Findings, *, least: int = 1, most: int = MOST_GATES) -> list[Table]:
+def _listed(
+    top: ProfileTable, key: str, findings: Findings, *, least: int = 1, most: int = MOST_SITE_ENTRANCES
+) -> list[ProfileTable]:
     """Return the tables of an array whose elements have an id each, no two alike."""
     tables = top.tables(key, least=least)
     if len(tables) > most:
@@ -124,18 +138,18 @@ def _listed(top: Table, key: str, findings: Findings, *, least: int = 1, most: i
     return tables
 
 
-def _title(table: Table, key: str = "title") -> Text:
+def _title(table: ProfileTable, key: str = "title") -> Text:
     names = table.table(key)
     title = Text(zh=names.text("zh", "a Chinese title"), en=names.text("en", "an English title"))
     names.end()
     return title
 
 
-def _amounts(table: Table, key: str) -> dict[Kind, int]:
+def _amounts(table: ProfileTable, key: str) -> dict[Kind, int]:
     return cast("dict[Kind, int]", table.amounts(key, KINDS))
 
 
-def _read_opening(table: Table, day_starts: int) -> Opening:
+def _read_opening(table: ProfileTable, day_starts: int) -> Opening:
     """Read `daily`, or a value for each weekday, or `daily` with the exceptions."""
     daily = table.hours("daily", day_starts) if table.has("daily") else None
     exceptions = WEEKDAYS if not table.has("daily") else tuple(day for day in WEEKDAYS if table.has(day))
@@ -144,7 +158,7 @@ def _read_opening(table: Table, day_starts: int) -> Opening:
     return Opening(tuple(week.get(day, daily) for day in WEEKDAYS))
 
 
-def _read_zones(top: Table, findings: Findings) -> tuple[tuple[Grid, ...], tuple[Unit, ...], tuple[Zone, ...]]:
+def _read_zones(top: ProfileTable, findings: Findings) -> tuple[tuple[Grid, ...], tuple[Unit, ...], tuple[Zone, ...]]:
     """Read grid > unit > zone; each names the one it lies in."""
     grids, units, zones, places = [], [], [], []
     for table in _listed(top, "grid", findings, least=0):
@@ -167,7 +181,7 @@ def _read_zones(top: Table, findings: Findings) -> tuple[tuple[Grid, ...], tuple
     return tuple(grids), tuple(units), tuple(zones)
 
 
-def _read_area(table: Table) -> Area:
+def _read_area(table: ProfileTable) -> Area:
     capacity, comfort = _amounts(table, "capacity"), _amounts(table, "comfort")
     kinds = tuple(kind for kind in KINDS if kind in capacity)
     if table.has("kinds"):
@@ -189,7 +203,7 @@ def _read_area(table: Table) -> Area:
     return area
 
 
-def _read_place(table: Table) -> Place | None:
+def _read_place(table: ProfileTable) -> PlanRectangle | None:
     """Read `place = [left, top, width, height]`; an area without one finds its own place on the plan."""
     if not table.has("place"):
         return None
@@ -201,10 +215,10 @@ def _read_place(table: Table) -> Place | None:
     if len(numbers) != len(value) or len(numbers) != 4 or min(numbers[2:]) <= 0:
         table.wrong("place", f"expected {expected}, found {value}")
         return None
-    return Place(*map(float, numbers))
+    return PlanRectangle(*map(float, numbers))
 
 
-def _read_screen(table: Table, findings: Findings) -> Screen:
+def _read_screen(table: ProfileTable, findings: Findings) -> Screen:
     screen = read_screen(table, _title(table), findings)
     table.end()
     return screen
@@ -215,7 +229,7 @@ def _overview(site: Site) -> Screen:
     return overview(site.title, persons="person" in kinds, vehicles="vehicle" in kinds)
 
 
-def _read_entrance(table: Table, day_starts: int) -> Entrance:
+def _read_entrance(table: ProfileTable, day_starts: int) -> Entrance:
     entrance_id = table.identifier("id")
     lanes = _read_lanes(table, entrance_id)
     entrance = Entrance(
@@ -233,7 +247,7 @@ def _read_entrance(table: Table, day_starts: int) -> Entrance:
     return entrance
 
 
-def _read_lanes(table: Table, entrance_id: str) -> tuple[str, ...]:
+def _read_lanes(table: ProfileTable, entrance_id: str) -> tuple[str, ...]:
     """Read lanes as a count, as `{ count = 4, device = "G60-{lane:02}" }`, or as a list of device ids."""
     expected = 'a number of lanes, { count = 4, device = "G60-{lane:02}" } or a list of device ids'
     value: Any = table.take("lanes", expected, int, dict, list)
@@ -262,7 +276,7 @@ def _device(pattern: str, lane: int) -> str:
 
 
 def _read_categories(
-    top: Table, key: str, findings: Findings, *, needed: Kind, entrances: tuple[Entrance, ...]
+    top: ProfileTable, key: str, findings: Findings, *, needed: Kind, entrances: tuple[Entrance, ...]
 ) -> tuple[Category, ...]:
     """Read credential types or vehicle classes; they may be left out when no entrance is of that kind."""
     least = int(any(entrance.kind == needed for entrance in entrances))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from streams.site.validation import Findings, Table
+    from streams.site.validation import Findings, ProfileTable
     from streams.text import Kind, Text
 
 Shows = Literal["entered", "inside", "flow", "ranking", "plan", "trend"]
@@ -54,7 +54,7 @@ class Screen:
     wide: tuple[str, ...]
 
 
-def read_screen(table: Table, title: Text, findings: Findings) -> Screen:
+def read_screen(table: ProfileTable, title: Text, findings: Findings) -> Screen:
     """Return a screen; mistakes are noted in the table."""
     tiles = _read_tiles(table.table("tiles"))
     layout = _read_layout(table, "layout", tiles, findings)
@@ -94,7 +94,7 @@ def overview(title: Text, *, persons: bool, vehicles: bool) -> Screen:
     return Screen("overview", title, tiles, layout, wide)
 
 
-def _read_tiles(table: Table) -> dict[str, Tile]:
+def _read_tiles(table: ProfileTable) -> dict[str, Tile]:
     """Read `{ R = "ranking", V = { shows = "entered", kind = "vehicle" } }`."""
     tiles = {}
     for letter in table.names():
@@ -110,7 +110,7 @@ def _read_tiles(table: Table) -> dict[str, Tile]:
     return tiles
 
 
-def _read_tile(table: Table) -> Tile:
+def _read_tile(table: ProfileTable) -> Tile:
     shows = cast("Shows", table.one_of("shows", tuple(TILES)))
     given: dict[str, Any] = {}
     for name in TILES.get(shows, ()):
@@ -121,7 +121,7 @@ def _read_tile(table: Table) -> Tile:
     return Tile(shows, **given)
 
 
-def _read_layout(table: Table, key: str, tiles: Collection[str], findings: Findings) -> tuple[str, ...]:
+def _read_layout(table: ProfileTable, key: str, tiles: Collection[str], findings: Findings) -> tuple[str, ...]:
     lines = tuple(line.strip() for line in table.text(key, "lines of letters, a letter for each tile").split())
     for wrong in _wrong_in(lines, tiles):
         findings.add(table.at(key), wrong)

@@ -80,7 +80,7 @@ def show_path(path: Path) -> str:
     return text or "the profile"
 
 
-class Table:
+class ProfileTable:
     """One table of a profile; every `take` notes what is wrong and returns a harmless value instead."""
 
     def __init__(self, content: Mapping[str, Any], path: Path, findings: Findings) -> None:
@@ -206,12 +206,12 @@ class Table:
         table.end()
         return amounts
 
-    def table(self, key: str) -> Table:
+    def table(self, key: str) -> ProfileTable:
         """Return the table at `key` (an empty one that complains no further when it is not a table)."""
         content = self.take(key, "a table", dict)
-        return Table(content, self.at(key), self._findings) if content is not None else _Absent(self.at(key))
+        return ProfileTable(content, self.at(key), self._findings) if content is not None else _Absent(self.at(key))
 
-    def tables(self, key: str, *, least: int = 1) -> list[Table]:
+    def tables(self, key: str, *, least: int = 1) -> list[ProfileTable]:
         """Return the tables of the array at `key`, written `[[key]]`; fewer than `least` is a mistake."""
         self._taken.add(key)
         content = self._content.get(key, [])
@@ -220,7 +220,7 @@ class Table:
             return []
         if len(content) < least:
             self.wrong(key, f"is missing; expected at least {least} table written [[{key}]]")
-        return [Table(each, (*self.at(key), index), self._findings) for index, each in enumerate(content)]
+        return [ProfileTable(each, (*self.at(key), index), self._findings) for index, each in enumerate(content)]
 
     def allow(self, keys: Iterable[str]) -> None:
         """Say which keys may stand here; those that nobody asks for are not missed."""
@@ -233,7 +233,7 @@ class Table:
                 self.wrong(key, f"is not a known key; expected {', '.join(sorted(self._taken))}")
 
 
-class _Absent(Table):
+class _Absent(ProfileTable):
     """Stands in for a table that is missing, which has been noted once already."""
 
     def __init__(self, path: Path) -> None:

@@ -16,11 +16,11 @@ from kafka.errors import KafkaError
 from kafka.protocol.consumer import IsolationLevel
 
 from streams.contract.topics import TopicPlan, create, describe, match_changelogs
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 
 log = structlog.get_logger()
 
-Place = tuple[str, int]
+PartitionKey = tuple[str, int]
 """Topic and partition."""
 
 _ANSWER_MS: Final = 5_000
@@ -47,7 +47,7 @@ class TopicState:
 class Brokers:
     """Asks the brokers; connects on first use, and again after an error."""
 
-    kafka: Kafka
+    kafka: KafkaSettings
     _admin: Any = None
     _consumer: Any = None
     _turn: threading.Lock = field(default_factory=threading.Lock)
@@ -88,7 +88,7 @@ class Brokers:
             log.warning("brokers do not say how topics are set", reason=str(error))
             return {}
 
-    def committed(self) -> Mapping[Place, int]:
+    def committed(self) -> Mapping[PartitionKey, int]:
         """Return the offsets that the group of workers has committed. Raises BrokersError."""
         with self._asked() as admin:
             found = admin.list_group_offsets(self.kafka.group).get(self.kafka.group, {})
@@ -114,19 +114,19 @@ class Brokers:
         with self._asked() as admin:
             return match_changelogs(admin, self.kafka)
 
-    def record_at(self, place: Place, offset: int) -> tuple[int, int] | None:
+    def record_at(self, place: PartitionKey, offset: int) -> tuple[int, int] | None:
         """Return offset and time (ms) of the first record at or behind an offset; None if there is none.
 
         Raises BrokersError.
         """
         return self._read(place, offset)[0]
 
-    def has_nothing(self, place: Place, first: int, after: int) -> bool:
+    def has_nothing(self, place: PartitionKey, first: int, after: int) -> bool:
         """Tell whether it is proven that no record has an offset in [first, after). Raises BrokersError."""
         found, read_to = self._read(place, first)
         return (read_to if found is None else found[0]) >= after
 
-    def _read(self, place: Place, offset: int) -> tuple[tuple[int, int] | None, int]:
+    def _read(self, place: PartitionKey, offset: int) -> tuple[tuple[int, int] | None, int]:
         """Read from an offset on: offset and time of the first record, None if none came, and up to where was read."""
         where = TopicPartition(*place)
         with self._errors():

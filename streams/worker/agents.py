@@ -156,7 +156,7 @@ async def _settle(counting: Counting[Any], hole: OffsetGapError, brokers: Surrou
         log.warning("records are missing", log=str(hole.log), first=hole.expected, after=hole.got)
 
 
-def tell_alarms(app: faust.App, teller: AlarmInputPublisher, *, end: EndProcess) -> None:
+def publish_alarm_inputs(app: faust.App, teller: AlarmInputPublisher, *, end: EndProcess) -> None:
     """Attach the tasks that tell the alarms what this worker's logs have counted, and what is inside."""
     topic = app.topic(Topic.ALARM_INPUTS, key_type=bytes, value_type=bytes, value_serializer="raw")
 
@@ -192,7 +192,7 @@ def settle(app: faust.App, settling: Settling, judges: Callable[[], bool], *, en
     app.task(settled)
 
 
-def watch_venue(app: faust.App, venue: SiteTotals, unreadable: Unreadable) -> None:
+def follow_site_totals(app: faust.App, venue: SiteTotals, unreadable: Unreadable) -> None:
     """Attach an agent that follows the totals of all logs; what cannot be read in them is passed over, and counted."""
     topic = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     decode = msgspec.json.Decoder(EntranceTotals).decode

@@ -17,7 +17,7 @@ import structlog
 from sinks.sink import StoreError
 from streams.contract.codec import Records
 from streams.contract.events import Reason
-from streams.kernels.alarms.inputs import AlarmInput, Inside, LogFlow, Reading, SourceProblem
+from streams.kernels.alarms.inputs import AlarmInput, Inside, LogFlow, OccupancyReading, SourceProblem
 from streams.kernels.alarms.log import AlarmBatch
 from streams.kernels.counts.batch import UNPROCESSABLE, Position, Rejection
 from streams.kernels.counts.passages import PassageLog
@@ -27,7 +27,7 @@ from streams.worker.metrics import CountedLog, Occupancy
 
 log = structlog.get_logger()
 
-TELL_SECONDS: Final = 0.25
+PUBLISH_SECONDS: Final = 0.25
 _READ_SECONDS: Final = 1.0
 MOST_CELLS: Final = 8000
 """Of one line: some 100 kB, far below what a topic takes."""
@@ -65,7 +65,7 @@ def flow_of(passages: PassageLog, complete_to: int) -> LogFlow:
 
 
 @dataclass(frozen=True)
-class Facts:
+class EntranceDefects:
     """What the store says of entrances: events missing over all logs, and conflicts of the last hour; 0 is left out."""
 
     missing: Mapping[str, int]
@@ -82,7 +82,7 @@ class AlarmInputPublisher:
         clock: SiteClock,
         judges: Callable[[], bool],
         inside: Callable[[], Occupancy],
-        facts: Callable[[], Facts | None] = lambda: Facts({}, {}),
+        facts: Callable[[], EntranceDefects | None] = lambda: EntranceDefects({}, {}),
         logs: Callable[[], Sequence[CountedLog]] = list,
     ) -> None:
         """Tell what `countings` count, and of all `logs` how many lines were set aside."""
@@ -93,7 +93,7 @@ class AlarmInputPublisher:
     async def tell(self, send: Send) -> None:
         """Tell for ever what is counted; `send` returns once the broker has it."""
         while True:
-            await asyncio.sleep(TELL_SECONDS)
+            await asyncio.sleep(PUBLISH_SECONDS)
             for said in self.news():
                 await send(_encode(said))
 
@@ -151,7 +151,9 @@ class AlarmInputPublisher:
         problems = [SourceProblem(where, what, self.clock.now(since)) for where, what, since in occupancy.problems]
         if inside or problems:
             missing, conflicts = facts.missing, facts.conflicts
-            await send(_encode(AlarmInput(readings=[Reading(at, inside, dict(missing), dict(conflicts), problems)])))
+            await send(
+                _encode(AlarmInput(readings=[OccupancyReading(at, inside, dict(missing), dict(conflicts), problems)]))
+            )
 
 
 def _parts(flow: LogFlow) -> Iterator[LogFlow]:

@@ -32,19 +32,19 @@ from streams.sources.brokers import BrokersError
 from streams.worker.agents import (
     KafkaOutlet,
     count_topic,
+    follow_site_totals,
+    publish_alarm_inputs,
     settle,
     take_up_on_assignment,
-    tell_alarms,
-    watch_venue,
 )
-from streams.worker.alarm_inputs import AlarmInputPublisher, Facts, read_inputs
+from streams.worker.alarm_inputs import AlarmInputPublisher, EntranceDefects, read_inputs
 from streams.worker.checkpoint import SnapshotTable, snapshot_of, snapshot_table
 from streams.worker.consequences import rehearsal
 from streams.worker.consumer import CoalescingTransport, Offsets, matching_assignor
 from streams.worker.counting import Counting, CutOffError, Flusher, TopicHandler
 from streams.worker.metrics import Occupancy, Timings
 from streams.worker.process_ends import EndProcess, is_unexpected
-from streams.worker.rehearsal import apart
+from streams.worker.rehearsal import in_own_process
 from streams.worker.settling import Settling
 from streams.worker.suspects import AtWork, Suspects
 from streams.worker.takeup import TakeUp, check_topics
@@ -113,7 +113,7 @@ def create_app(
     end: EndProcess,
     take_up: TakeUp,
     inside: Callable[[], Occupancy] = lambda: Occupancy({}, {}),
-    facts: Callable[[], Facts | None] = lambda: Facts({}, {}),
+    facts: Callable[[], EntranceDefects | None] = lambda: EntranceDefects({}, {}),
     settling: Settling | None = None,
 ) -> Parts:
     """Build a worker: agents for persons, vehicles, corrections, alarms and the venue.
@@ -151,13 +151,13 @@ def create_app(
             worker=settings.worker.name,
             outlet=KafkaOutlet(app, topic, table, offsets),
             most_waiting=settings.worker.most_waiting,
-            rehearsal=rehearsal(handler, alone=apart),
+            rehearsal=rehearsal(handler, alone=in_own_process),
             suspects=known,
             at_work=at_work.begin,
         )
         count_topic(app, counting, end=noted_end, brokers=take_up.brokers)
         countings[topic] = (counting, table)
-    watch_venue(app, venue, unreadable)
+    follow_site_totals(app, venue, unreadable)
     take_up_on_assignment(app, list(countings.values()), offsets, take_up, end=noted_end)
     by_topic = {topic: counting for topic, (counting, _) in countings.items()}
     passages, alarms = [by_topic[topic] for topic in KIND_OF_TOPIC], by_topic[Topic.ALARM_INPUTS]
@@ -169,7 +169,7 @@ def create_app(
         facts=facts,
         logs=lambda: [log for counting in by_topic.values() for log in counting.logs],
     )
-    tell_alarms(app, teller, end=noted_end)
+    publish_alarm_inputs(app, teller, end=noted_end)
     if settling is not None:
         settle(app, settling, teller.judges, end=end)
     flusher = Flusher(

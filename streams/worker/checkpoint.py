@@ -15,7 +15,7 @@ from faust.types import EventT
 
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.snapshot import Plain
-from streams.kernels.counts.takeup import Snapshot
+from streams.kernels.counts.takeup import SnapshotHeader
 
 _HEADER: Final = struct.Struct(">Q")
 _ERA: Final = 48
@@ -34,9 +34,9 @@ def unpack(value: bytes) -> Plain:
     return plain
 
 
-def snapshot_of(plain: Plain) -> Snapshot:
+def snapshot_of(plain: Plain) -> SnapshotHeader:
     """Return what a snapshot says of itself."""
-    return Snapshot(PartitionId.parse(plain["log"]), plain["next"], plain.get("era", 0), plain.get("tail", 0))
+    return SnapshotHeader(PartitionId.parse(plain["log"]), plain["next"], plain.get("era", 0), plain.get("tail", 0))
 
 
 def version(value: bytes) -> int:

@@ -24,7 +24,7 @@ from streams.kernels.counts.snapshot import Plain
 from streams.worker.alarm_inputs import flow_of
 from streams.worker.checkpoint import pack, unpack
 from streams.worker.counting import TopicHandler
-from streams.worker.isolation import Piece, Rehearse, StateFullError, rejecting
+from streams.worker.isolation import BlankedRecords, Rehearse, StateFullError, rejecting
 
 _ROOM: Final = 4096
 """Bytes for what a record and a request have besides the snapshot."""
@@ -46,7 +46,7 @@ def rehearsal(handler: TopicHandler[Any], *, alone: Alone | None = None) -> Call
     def begun(name: PartitionId, plain: Plain) -> Rehearse:
         state = pack(plain)
 
-        def rehearse(piece: Piece) -> None:
+        def rehearse(piece: BlankedRecords) -> None:
             log = handler.thaw(unpack(state), name)
             batch = rejecting(handler.read(piece.records), piece.rejections)
             log.apply(batch)

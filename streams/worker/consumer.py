@@ -151,7 +151,7 @@ class BareRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka says noth
         return bool(batch.is_transactional) and batch.producer_id in self._aborted_producers
 
 
-class AskingFetcher(fetcher.Fetcher):  # type: ignore[misc]  # as above
+class TimedFetcher(fetcher.Fetcher):  # type: ignore[misc]  # as above
     """A fetcher that knows when it asked (ms) for what it was answered last: `asked`, by partition.
 
     aiokafka notes when it read an answer. In a process that was stopped, answers wait: one that is read a minute late
@@ -174,8 +174,8 @@ class AskingFetcher(fetcher.Fetcher):  # type: ignore[misc]  # as above
 
 
 def fetch_raw_batches(topics: Collection[str]) -> None:
-    """Let aiokafka hand out the records of these topics as `BareRecords`, fetched by an `AskingFetcher`."""
-    client.Fetcher = AskingFetcher
+    """Let aiokafka hand out the records of these topics as `BareRecords`, fetched by an `TimedFetcher`."""
+    client.Fetcher = TimedFetcher
     fetcher.PartitionRecords = type("BareRecordsOf", (BareRecords,), {"topics": topics})
 
 

@@ -17,7 +17,7 @@ import structlog
 from sinks.rows import PROGRESS_TABLE
 from sinks.sink import Refusal, RowsRefused, Sink
 from streams.contract.codec import Records
-from streams.contract.parked import Parked, notes, park
+from streams.contract.parked import ParkedBatch, park, status_rows
 from streams.kernels.counts.batch import Ints, Rejection
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId, Tally
@@ -27,7 +27,7 @@ from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import AcceptedLoss, Blocked, Problem, skip
 from streams.sources.problem_words import advice
 from streams.sources.progress import Row
-from streams.worker.isolation import CAUTION_OFFSETS, Piece, Rehearse, isolate, kind_of, pieces, rejecting
+from streams.worker.isolation import CAUTION_OFFSETS, BlankedRecords, Rehearse, isolate, kind_of, pieces, rejecting
 from streams.worker.metrics import Timings
 from streams.worker.suspects import Stretch
 
@@ -270,14 +270,14 @@ class Counting(Generic[L]):
         if self.rehearsal is not None and records.first < after and records.after > first:
             await self._apply_cautiously(held, records, self.rehearsal)
         else:
-            self._apply(held, Piece(records))
+            self._apply(held, BlankedRecords(records))
 
     async def _apply_cautiously(self, held: PartitionState[L], records: Records, rehearsal: Rehearsal) -> None:
         """Count what can be counted, and reject what cannot; see `isolation`. Other tasks get on in between."""
         generation = self.generation
         if await self._rehearsed(held, records, rehearsal):
             if generation == self.generation:
-                self._apply(held, Piece(records))
+                self._apply(held, BlankedRecords(records))
             return
         for part in pieces(records):
             rehearse = self._counted(rehearsal(held.log.name, self.handler.freeze(held.log)))
@@ -301,7 +301,7 @@ class Counting(Generic[L]):
         """Tell whether all of the records can be counted."""
         rehearse = self._counted(rehearsal(held.log.name, self.handler.freeze(held.log)))
         try:
-            await asyncio.to_thread(rehearse, Piece(records))
+            await asyncio.to_thread(rehearse, BlankedRecords(records))
         except (MemoryError, OffsetGapError):
             raise
         except Exception as error:  # noqa: BLE001  # whatever it is: the lines that it is about are looked for
@@ -310,7 +310,7 @@ class Counting(Generic[L]):
         return True
 
     def _counted(self, rehearse: Rehearse) -> Rehearse:
-        def counted(piece: Piece) -> None:
+        def counted(piece: BlankedRecords) -> None:
             self.rehearsals += 1
             rehearse(piece)
 
@@ -330,7 +330,7 @@ class Counting(Generic[L]):
         kept = [(held.log, max(held.begun_at, held.snapshot_at)) for held in list(self._held.values())]
         return self.to_blame or {str(log.name): (at, log.next_offset) for log, at in kept if log.next_offset > at}
 
-    def _apply(self, held: PartitionState[L], piece: Piece) -> None:
+    def _apply(self, held: PartitionState[L], piece: BlankedRecords) -> None:
         records = piece.records
         with self._blaming(held, records):
             batch = rejecting(self.handler.read(records), piece.rejections)
@@ -616,19 +616,19 @@ class Flusher:
         Raises what the store or Kafka say if they refuse this too; nothing is released then. Without the claim nobody
         would see that figures are old: it is never parked.
         """
-        parked: list[Parked] = []
+        parked: list[ParkedBatch] = []
         for refusal in refusals:
             if refusal.block.table == PROGRESS_TABLE:
                 raise refusal.error
             batches = await asyncio.to_thread(_parked, refusal, taken, self.countings[0].worker)
             await self.countings[0].outlet.park({head.id: value for head, value in batches})
             parked += [head for head, _ in batches]
-        await self.sink.write([notes(parked, resolved=False)])
+        await self.sink.write([status_rows(parked, resolved=False)])
         for each in parked:
             log.error("rows parked", id=each.id, table=each.table, rows=each.rows, reason=each.reason)
 
 
-def _parked(refusal: Refusal, taken: Sequence[FlushBatch], worker: str) -> list[tuple[Parked, bytes]]:
+def _parked(refusal: Refusal, taken: Sequence[FlushBatch], worker: str) -> list[tuple[ParkedBatch, bytes]]:
     table = refusal.block.table
     logs = {str(each.log.name): each.complete_before for each in taken if any(b.table == table for b in each.blocks)}
     return park(refusal, logs=logs, worker=worker, at=int(time.time() * 1000))

@@ -39,32 +39,32 @@ class RehearsalError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class BlankedRecords:
     """Records, some lines of which may be blanked out, and a rejection for each of those lines."""
 
     records: Records
     rejections: list[Rejection] = field(default_factory=list)
 
 
-Rehearse = Callable[[Piece], None]
+Rehearse = Callable[[BlankedRecords], None]
 """Count a piece on a copy of the state that a log has at the moment; raise what the code raises."""
 
 B = TypeVar("B")
 
 
-def isolate(records: Records, rehearse: Rehearse) -> Piece:
+def isolate(records: Records, rehearse: Rehearse) -> BlankedRecords:
     """Blank out the lines that cannot be counted; return what can be counted then, with a rejection of each of them.
 
     Raises what the code raises where blanking all lines does not help: then no line is to blame.
     """
     try:
-        rehearse(Piece(records))
+        rehearse(BlankedRecords(records))
     except _NO_DEFECT:
         raise
     except Exception as error:  # noqa: BLE001  # whatever it is: it is looked for below
         failed, search = error, _Search(records, rehearse)
     else:
-        return Piece(records)
+        return BlankedRecords(records)
     search.check_that_lines_are_to_blame()
     if isinstance(failed, StateFullError):  # each look at such a state takes long
         search.all_fail(failed)
@@ -119,7 +119,7 @@ class _Search:
 
     def check_that_lines_are_to_blame(self) -> None:
         """Raise what is raised without any line."""
-        self.rehearse(Piece(self._blanked(range(len(self.lines)))))
+        self.rehearse(BlankedRecords(self._blanked(range(len(self.lines)))))
 
     def all_fail(self, error: Exception) -> None:
         """Blame every line."""
@@ -139,7 +139,7 @@ class _Search:
         self.go_through(start, middle)
         self.go_through(middle, end)
 
-    def piece(self) -> Piece:
+    def piece(self) -> BlankedRecords:
         """Return the records without what was found, and a rejection of each."""
         places = positions(self.records)
         rejections = [
@@ -151,12 +151,12 @@ class _Search:
             )
             for row, kind in sorted(self.why.items())
         ]
-        return Piece(self._blanked(self.why), rejections)
+        return BlankedRecords(self._blanked(self.why), rejections)
 
     def _failure(self, end: int) -> Exception | None:
         """Tell what is raised by the lines before one, without those found; None if nothing is."""
         try:
-            self.rehearse(Piece(self._blanked({*self.why, *range(end, len(self.lines))})))
+            self.rehearse(BlankedRecords(self._blanked({*self.why, *range(end, len(self.lines))})))
         except _NO_DEFECT:
             raise
         except Exception as error:  # noqa: BLE001  # this is what is looked for

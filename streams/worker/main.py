@@ -19,13 +19,13 @@ from streams.connections import addresses, cluster_name
 from streams.contract import topics
 from streams.contract.events import Topic
 from streams.kernels.counts.columns import Block
-from streams.logging import configure_logging, said_of
+from streams.logging import configure_logging, loggable_text
 from streams.settings import Settings, load_settings
 from streams.site.kernel_views import place_of, times_of
 from streams.site.model import Site
 from streams.site.reader import load_site
 from streams.sources.brokers import Brokers
-from streams.sources.notes import Notes, SiteTime
+from streams.sources.tables import SiteTime, SourceTables
 from streams.worker.app import Parts, create_app
 from streams.worker.metrics import WorkerCollector
 from streams.worker.process_ends import Ends, EndsCollector
@@ -100,7 +100,7 @@ def build(settings: Settings) -> Parts:
         ClickHouseReader(writer), ClickHouseSink(writer, on_retry=_note_retry), place_of(site, times_of(settings))
     )
     cluster = cluster_name(settings)
-    notes = Notes(writer, cluster, settings.worker.name, SiteTime(site.days, times_of(settings).clock))
+    notes = SourceTables(writer, cluster, settings.worker.name, SiteTime(site.days, times_of(settings).clock))
     take_up = TakeUp(Brokers(settings.kafka), notes, cluster)
     parts = create_app(
         settings, site, sink, cluster=cluster, end=ends.end, take_up=take_up, inside=inside, facts=facts,
@@ -232,7 +232,9 @@ class StoppableWorker(faust.Worker):
         except Exception as error:
             if self._signal_stop_time is None:
                 raise
-            log.warning("an error while stopping", reason=said_of(error), kind=type(error).__name__, exc_info=error)
+            log.warning(
+                "an error while stopping", reason=loggable_text(error), kind=type(error).__name__, exc_info=error
+            )
 
 
 def run(settings: Settings) -> None:

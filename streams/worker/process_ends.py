@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 
 from sinks.sink import StoreError, StoreRefused
 from streams.kernels.counts.partition_log import OffsetGapError
-from streams.logging import said_of
+from streams.logging import loggable_text
 from streams.worker.counting import CutOffError
 from streams.worker.files import replace_json
 
@@ -104,7 +104,7 @@ class Ends:
     def end(self, error: BaseException) -> None:
         """End at once, as kill -9 would: what is not checkpointed is counted again after the restart."""
         reason = reason_of(error)
-        log.critical("worker ends", end=reason, reason=said_of(error), kind=type(error).__name__, exc_info=error)
+        log.critical("worker ends", end=reason, reason=loggable_text(error), kind=type(error).__name__, exc_info=error)
         with contextlib.suppress(OSError):  # a full disk must not keep the process alive
             self.note(reason)
         logging.shutdown()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from streams.kernels.counts.partition_log import OffsetGapError
-from streams.worker.isolation import Piece, RehearsalError, Rehearse, StateFullError
+from streams.worker.isolation import BlankedRecords, RehearsalError, Rehearse, StateFullError
 
 CPU_SECONDS: Final = 1.0
 """Of a rehearsal of little, by the process's own time, so that a busy machine makes no line suspect."""
@@ -28,7 +28,7 @@ _WELL: Final = b"-"
 _WAITING: Final = "waiting"
 
 
-def apart(
+def in_own_process(
     rehearse: Rehearse, *, state_bytes: int, cpu_seconds: float = CPU_SECONDS, more_memory: int = MORE_MEMORY
 ) -> Rehearse:
     """Return what rehearses in a process of its own, and blocks until that has ended.
@@ -36,7 +36,7 @@ def apart(
     Raises RehearsalError with the kind of what went wrong, and as it is what says nothing of a line.
     """
 
-    def rehearse_apart(piece: Piece) -> None:
+    def rehearse_apart(piece: BlankedRecords) -> None:
         seconds = cpu_seconds + _CPU_SECONDS_A_BYTE * (state_bytes + len(piece.records.value))
         kind = _outcome(lambda: rehearse(piece), seconds=seconds, more_memory=more_memory)
         if kind == _WAITING:  # perhaps for a lock that another thread had at the moment of the fork

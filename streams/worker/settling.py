@@ -17,19 +17,29 @@ import structlog
 
 from sinks.rows import TABLES
 from sinks.sink import Sink, StoreError, StoreReader
-from streams.kernels.counts.cells import SEGMENT_BITS
+from streams.kernels.counts.cells import BUCKET_BITS
 from streams.kernels.counts.columns import Block
-from streams.kernels.counts.overlaps import Box, Piece, Range, boxes, joined, overlap_of, pieces, union, unsettled
-from streams.kernels.counts.place import Place
+from streams.kernels.counts.overlaps import (
+    Box,
+    Range,
+    SequenceRange,
+    boxes,
+    joined,
+    overlap_of,
+    pieces,
+    union,
+    unsettled,
+)
+from streams.kernels.counts.place import CountingSite
 from streams.kernels.counts.settlement import (
     CELL,
     DELIVERY,
     Columns,
     Decided,
+    buckets_with,
     decide,
-    log_of,
+    retraction_log,
     retraction_rows,
-    segments_of,
     unentered_rows,
     verdict_rows,
 )
@@ -79,7 +89,7 @@ _EXPRESSIONS: Final = {
     "ts": "toUnixTimestamp64Milli(ts)",
     "content": _CONTENT,
     "anonymous": "toUInt8(credential = '')",
-    "segment": f"bitShiftRight(offset, {SEGMENT_BITS})",
+    "segment": f"bitShiftRight(offset, {BUCKET_BITS})",
     "window": "intDiv(toUnixTimestamp64Milli(ts), 10000) * 10000",
     "day": "toInt32(day)",
 }
@@ -118,7 +128,7 @@ class Work:
     takes nothing of that back.
     """
 
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[SequenceRange] = field(default_factory=list)
     done: list[Block] = field(default_factory=list)
     claims: Mapping[str, int] = field(default_factory=dict)
 
@@ -140,7 +150,7 @@ class _Round:
         """Note what was decided about some deliveries."""
         self.logs.update(some["log"])
         self.back += len(decided.rows)
-        for name, (low, high) in segments_of(some, decided.back).items():
+        for name, (low, high) in buckets_with(some, decided.back).items():
             before = self.segments.get(name, (low, high))
             self.segments[name] = min(low, before[0]), max(high, before[1])
 
@@ -151,7 +161,7 @@ class Settling:
 
     reader: StoreReader
     sink: Sink
-    place: Place
+    place: CountingSite
     _looked: float = -AGAIN_SECONDS
     _restated: float = -RESTATE_SECONDS
 
@@ -182,7 +192,7 @@ class Settling:
             parts = [(direction, category, n) for _, _, _, direction, category, n in some]
             totals = [Total(direction, category, -n) for direction, category, n in parts]
             version = sum(n for _, _, n in parts)
-            said.append(EntranceTotals(log_of(name), version, entrance, kind, totals, missing=0, last_ts=None))
+            said.append(EntranceTotals(retraction_log(name), version, entrance, kind, totals, missing=0, last_ts=None))
         return said
 
     async def once(self) -> int:
@@ -222,7 +232,7 @@ class Settling:
             work.done.append(_settled_device(device, epoch, now))
         return work
 
-    async def _pieces(self, device: str, epoch: int, numbers: Sequence[Range]) -> list[Piece]:
+    async def _pieces(self, device: str, epoch: int, numbers: Sequence[Range]) -> list[SequenceRange]:
         """Cut numbers into pieces of which all deliveries are in memory at once.
 
         By their numbers, unless most of these never came: a device may number its events by a clock, and a log that has
@@ -238,7 +248,7 @@ class Settling:
                 [(end, n)] = await self._ask(_RUN, {"device": device, "epoch": epoch, "low": low, "high": high})
                 if not n:
                     break
-                some.append(Piece(device, epoch, low, end))
+                some.append(SequenceRange(device, epoch, low, end))
                 low = end + 1
         return some
 
@@ -303,7 +313,7 @@ class Settling:
     async def _retract(self, touched: _Round) -> None:
         """Write the rows of every segment in which something is retracted, then each log's sums."""
         spans = {
-            name: (low << SEGMENT_BITS, (high + 1) << SEGMENT_BITS) for name, (low, high) in touched.segments.items()
+            name: (low << BUCKET_BITS, (high + 1) << BUCKET_BITS) for name, (low, high) in touched.segments.items()
         }
         for where, params in _within(spans):
             columns = ", ".join(f"{_EXPRESSIONS.get(name, name)} AS c_{name}" for name in CELL)

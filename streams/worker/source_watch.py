@@ -19,8 +19,8 @@ from streams.contract.events import Topic
 from streams.contract.topics import SOURCES, changelog, output_topics
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import Blocked, Problem, missing_records, same_topic, skip
-from streams.sources.brokers import Brokers, BrokersError, Place, TopicState
-from streams.sources.notes import Notes, PartitionNote, ProblemKey, ProblemNote
+from streams.sources.brokers import Brokers, BrokersError, PartitionKey, TopicState
+from streams.sources.tables import PartitionRow, ProblemKey, ProblemRow, SourceTables
 from streams.worker.counting import Counting, Start
 from streams.worker.process_ends import EndProcess, SourceChangedError
 from streams.worker.takeup import Assigned, Assignment, TakeUp, described
@@ -43,7 +43,7 @@ class SourceWatch:
     """Polls the brokers for the source topics. `recheck` decides again about partitions that are blocked."""
 
     brokers: Brokers
-    notes: Notes
+    notes: SourceTables
     countings: Mapping[str, Counting[Any]]
     take_up: TakeUp
     recheck: TakeUp
@@ -52,16 +52,16 @@ class SourceWatch:
     clock: Callable[[], float] = time.time
     _polls: int = 0
     _settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    _noted: Mapping[tuple[str, int, str], PartitionNote] | None = None
+    _noted: Mapping[tuple[str, int, str], PartitionRow] | None = None
     _places: frozenset[tuple[str, int, str]] = frozenset()
-    _problems: Mapping[ProblemKey, ProblemNote] = field(default_factory=dict)
-    _reads: Mapping[Place, str] = field(default_factory=dict)
+    _problems: Mapping[ProblemKey, ProblemRow] = field(default_factory=dict)
+    _reads: Mapping[PartitionKey, str] = field(default_factory=dict)
     _matched: Mapping[str, int] = field(default_factory=dict)
     _missing: Sequence[str] = ()
-    _absent: Collection[Place] = ()
+    _absent: Collection[PartitionKey] = ()
     _ended_of: Assignment | None = None
     _ended_due: int = 0
-    _waiting: Mapping[Place, tuple[int, int]] = field(default_factory=dict)
+    _waiting: Mapping[PartitionKey, tuple[int, int]] = field(default_factory=dict)
     _unassigned: Unassigned = field(default_factory=Unassigned)
 
     def start(self) -> threading.Thread:
@@ -105,7 +105,7 @@ class SourceWatch:
 
     # -- what needs a new take-up --------------------------------------------------------------------------------------
 
-    def _next_offsets(self) -> dict[Place, int]:
+    def _next_offsets(self) -> dict[PartitionKey, int]:
         """Return the next offsets of the logs that are read: before the brokers are asked where their logs end."""
         return {
             (topic, each.name.partition): each.next_offset
@@ -114,7 +114,7 @@ class SourceWatch:
             if each.name.partition not in counting.blocked
         }
 
-    def _check_held(self, held: Mapping[Place, int], states: Mapping[str, TopicState]) -> None:
+    def _check_held(self, held: Mapping[PartitionKey, int], states: Mapping[str, TopicState]) -> None:
         for (topic, partition), next_offset in held.items():
             state = states.get(topic)
             if state is None:
@@ -132,11 +132,11 @@ class SourceWatch:
                     f"{state.end[partition]}; looking again what they have"
                 )
 
-    def _look_for_absent(self, held: Mapping[Place, int], states: Mapping[str, TopicState]) -> None:
+    def _look_for_absent(self, held: Mapping[PartitionKey, int], states: Mapping[str, TopicState]) -> None:
         """Remember which partitions are read that their topics do not have at this poll."""
         self._absent = {place for place in held if place[0] in states and place[1] not in states[place[0]].end}
 
-    def _block_at_gaps(self, held: Mapping[Place, int], states: Mapping[str, TopicState]) -> None:
+    def _block_at_gaps(self, held: Mapping[PartitionKey, int], states: Mapping[str, TopicState]) -> None:
         """Block partitions that wait at offsets without a record: the end of a transaction, with nothing behind it."""
         before, self._waiting = self._waiting, {
             (topic, partition): (at, states[topic].end[partition])
@@ -188,7 +188,7 @@ class SourceWatch:
 
     # -- what is prepared and noted ------------------------------------------------------------------------------------
 
-    def _rebalance(self, held: Mapping[Place, int]) -> None:
+    def _rebalance(self, held: Mapping[PartitionKey, int]) -> None:
         """Let the group assign its partitions again where its assignment is known to be wrong."""
         wrong = self._unassigned
         if not wrong.poll(held.keys()):
@@ -202,7 +202,7 @@ class SourceWatch:
             )  # fmt: skip
             self.rejoin()
 
-    def _never_read(self, places: Iterable[Place]) -> frozenset[Place]:
+    def _never_read(self, places: Iterable[PartitionKey]) -> frozenset[PartitionKey]:
         progress = self.notes.progress()
         return frozenset(place for place in places if not any(row["worker"] for row in progress.get(place, ())))
 
@@ -255,10 +255,10 @@ class SourceWatch:
             self._note_unread([seen[key] for key in sorted(places)])
             self._places = places
 
-    def _partition(self, topic: str, number: int, state: TopicState, now: int) -> PartitionNote:
+    def _partition(self, topic: str, number: int, state: TopicState, now: int) -> PartitionRow:
         before = (self._noted or {}).get((topic, number, state.incarnation))
         since = now if before is None else before.since
-        return PartitionNote(topic, number, state.incarnation, state.begin[number], state.end[number], True, since)
+        return PartitionRow(topic, number, state.incarnation, state.begin[number], state.end[number], True, since)
 
     def _note_readers(self) -> None:
         reads = {
@@ -270,7 +270,7 @@ class SourceWatch:
             self.notes.note_readers({place: name for place, name in reads.items() if self._reads.get(place) != name})
             self._reads = reads
 
-    def _note_unread(self, partitions: Sequence[PartitionNote]) -> None:
+    def _note_unread(self, partitions: Sequence[PartitionRow]) -> None:
         """Let figures be as old as the partitions of which nothing is stored yet."""
         progress = self.notes.progress()
         bases = {
@@ -326,19 +326,19 @@ class SourceWatch:
         """Return what stands in the way as of the last poll; any thread may ask."""
         return sorted(self._problems)
 
-    def _found(self, states: Mapping[str, TopicState], now: int) -> Iterator[ProblemNote]:
+    def _found(self, states: Mapping[str, TopicState], now: int) -> Iterator[ProblemRow]:
         for missing in dict.fromkeys((*(topic for topic in _WATCHED if topic not in states), *self._missing)):
-            yield ProblemNote(missing, _WHOLE_TOPIC, Problem.TOPIC_MISSING, "", 0, 0, now)
+            yield ProblemRow(missing, _WHOLE_TOPIC, Problem.TOPIC_MISSING, "", 0, 0, now)
         for topic, config in self._settings.items():
             if config.get("message.timestamp.type", "LogAppendTime") != "LogAppendTime":
-                yield ProblemNote(topic, _WHOLE_TOPIC, Problem.PRODUCER_TIME, "", 0, 0, now)
+                yield ProblemRow(topic, _WHOLE_TOPIC, Problem.PRODUCER_TIME, "", 0, 0, now)
         for topic, counting in self.countings.items():
             for number, each in counting.blocked.items():
-                yield ProblemNote(topic, number, each.problem, str(each.log), each.first, each.after, now)
+                yield ProblemRow(topic, number, each.problem, str(each.log), each.first, each.after, now)
             for number, name, after in counting.unreadable():
-                yield ProblemNote(topic, number, Problem.SNAPSHOT_UNREADABLE, str(name), 0, after, now)
+                yield ProblemRow(topic, number, Problem.SNAPSHOT_UNREADABLE, str(name), 0, after, now)
             for number, name in counting.clock_errors():
-                yield ProblemNote(topic, number, Problem.BROKER_CLOCK, str(name), 0, 0, now)
+                yield ProblemRow(topic, number, Problem.BROKER_CLOCK, str(name), 0, 0, now)
 
 
 def _is_other_gap(gap: Blocked, state: TopicState | None) -> bool:

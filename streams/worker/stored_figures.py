@@ -11,7 +11,7 @@ import structlog
 
 from sinks.rows import TABLES
 from sinks.sink import StoreError, StoreReader
-from streams.worker.alarm_inputs import Facts
+from streams.worker.alarm_inputs import EntranceDefects
 from streams.worker.metrics import Occupancy, Settled
 
 log = structlog.get_logger()
@@ -23,7 +23,7 @@ _ASK_SECONDS = 4.0
 _FRESH_SECONDS = 10.0
 
 
-class Stored(Generic[T]):
+class CachedQuery(Generic[T]):
     """Asks the store every four seconds, on a thread of its own, from the first time on that somebody wants to know.
 
     Whoever scrapes metrics does not wait for the store: alarms are among them.
@@ -81,27 +81,29 @@ _CONFLICTS = (
 )
 
 
-def stored_facts(reader: StoreReader, missing: Callable[[], Mapping[str, int] | None]) -> Callable[[], Facts | None]:
+def stored_facts(
+    reader: StoreReader, missing: Callable[[], Mapping[str, int] | None]
+) -> Callable[[], EntranceDefects | None]:
     """Return what knows what is missing from entrances and in conflict there in the last hour; None: not known."""
-    conflicts: Stored[Mapping[str, int] | None] = Stored(reader, _CONFLICTS, dict, None)
+    conflicts: CachedQuery[Mapping[str, int] | None] = CachedQuery(reader, _CONFLICTS, dict, None)
 
-    def facts() -> Facts | None:
+    def facts() -> EntranceDefects | None:
         found, differ = missing(), conflicts()
         if found is None or differ is None:
             return None
-        return Facts({entrance: n for entrance, n in found.items() if n}, differ)
+        return EntranceDefects({entrance: n for entrance, n in found.items() if n}, differ)
 
     return facts
 
 
-def stored_missing(reader: StoreReader) -> Stored[Mapping[str, int] | None]:
+def stored_missing(reader: StoreReader) -> CachedQuery[Mapping[str, int] | None]:
     """Ask what is missing from each entrance, over all logs; None: not known."""
-    return Stored(reader, _MISSING, dict, None)
+    return CachedQuery(reader, _MISSING, dict, None)
 
 
-def stored_settled(reader: StoreReader) -> Stored[Mapping[str, Settled]]:
+def stored_settled(reader: StoreReader) -> CachedQuery[Mapping[str, Settled]]:
     """Ask for the metrics what was settled, by log."""
-    return Stored(
+    return CachedQuery(
         reader,
         "SELECT log, toInt64(conflicts_in_repeat), toInt64(back), toInt64(conflicts) FROM gatepulse.settled",
         lambda rows: {name: Settled(*figures) for name, *figures in rows},
@@ -109,19 +111,21 @@ def stored_settled(reader: StoreReader) -> Stored[Mapping[str, Settled]]:
     )
 
 
-def stored_unsettled(reader: StoreReader) -> Stored[int | None]:
+def stored_unsettled(reader: StoreReader) -> CachedQuery[int | None]:
     """Ask for the metrics how many events may be counted twice still; None: not known."""
-    return Stored(reader, "SELECT toInt64(sum(events)) FROM gatepulse.unsettled", lambda rows: int(rows[0][0]), None)
+    return CachedQuery(
+        reader, "SELECT toInt64(sum(events)) FROM gatepulse.unsettled", lambda rows: int(rows[0][0]), None
+    )
 
 
-def stored_occupancy(reader: StoreReader) -> Stored[Occupancy]:
+def stored_occupancy(reader: StoreReader) -> CachedQuery[Occupancy]:
     """Ask the same for the metrics."""
-    return Stored(reader, _OCCUPANCY, _occupancy_of, Occupancy({}, {}))
+    return CachedQuery(reader, _OCCUPANCY, _occupancy_of, Occupancy({}, {}))
 
 
-def stored_parking(reader: StoreReader) -> Stored[dict[str, int]]:
+def stored_parking(reader: StoreReader) -> CachedQuery[dict[str, int]]:
     """Ask how many batches are parked by table, 0 where none is."""
-    return Stored(
+    return CachedQuery(
         reader,
         "SELECT table, uniqExact(id) FROM gatepulse.parked GROUP BY table",
         lambda rows: dict.fromkeys(TABLES, 0) | dict(rows),

@@ -18,17 +18,17 @@ from streams.kernels.counts.takeup import (
     AcceptedLoss,
     Begin,
     Blocked,
-    Facts,
+    PartitionFacts,
     Problem,
     Resume,
-    Snapshot,
+    SnapshotHeader,
     same_topic,
     take_up,
     take_up_auxiliary,
 )
-from streams.sources.brokers import Place, TopicState
-from streams.sources.notes import Loss, Notes, PartitionNote
+from streams.sources.brokers import PartitionKey, TopicState
 from streams.sources.progress import Row
+from streams.sources.tables import Loss, PartitionRow, SourceTables
 from streams.worker.checkpoint import snapshot_of
 from streams.worker.counting import Start
 from streams.worker.process_ends import SourceChangedError
@@ -44,8 +44,8 @@ class Surroundings(Protocol):
     def look(self, topics: Sequence[str]) -> Mapping[str, TopicState]: ...  # noqa: D102
     def incarnations(self, topics: Sequence[str]) -> Mapping[str, str]: ...  # noqa: D102
     def settings(self, topics: Sequence[str]) -> Mapping[str, Mapping[str, str]]: ...  # noqa: D102
-    def committed(self) -> Mapping[Place, int]: ...  # noqa: D102
-    def record_at(self, place: Place, offset: int) -> tuple[int, int] | None: ...  # noqa: D102
+    def committed(self) -> Mapping[PartitionKey, int]: ...  # noqa: D102
+    def record_at(self, place: PartitionKey, offset: int) -> tuple[int, int] | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,12 @@ class Assigned:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoreState:
     """What the store knows: rows of progress by partition, losses that were accepted, partitions as they once were."""
 
-    progress: Mapping[Place, Sequence[Row]]
+    progress: Mapping[PartitionKey, Sequence[Row]]
     accepted: Sequence[AcceptedLoss] = ()
-    partitions: Sequence[PartitionNote] = ()
+    partitions: Sequence[PartitionRow] = ()
 
 
 Verdict = Start | Blocked
@@ -82,9 +82,9 @@ class Assignment:
     partitions that topics no longer have, whose completeness this worker publishes.
     """
 
-    assigned: Mapping[Place, Assigned] = field(default_factory=dict)
+    assigned: Mapping[PartitionKey, Assigned] = field(default_factory=dict)
     states: Mapping[str, TopicState] = field(default_factory=dict)
-    logs: dict[Place, str] = field(default_factory=dict)
+    logs: dict[PartitionKey, str] = field(default_factory=dict)
     ended: dict[str, int] = field(default_factory=dict)
 
 
@@ -97,7 +97,7 @@ class TakeUp:
     """
 
     brokers: Surroundings
-    notes: Notes | None
+    notes: SourceTables | None
     cluster: str
     newest: Assignment = field(default_factory=Assignment)
     clock: Callable[[], float] = time.time
@@ -156,16 +156,16 @@ class TakeUp:
                 raise SourceChangedError(f"{name}: the store knows of logs that ended before it")
         self._checked = newest
 
-    def _stored(self) -> Stored | None:
+    def _stored(self) -> StoreState | None:
         if self.notes is None:
-            return Stored({})
+            return StoreState({})
         try:
-            return Stored(self.notes.progress(), self.notes.accepted(), self.notes.partitions())
+            return StoreState(self.notes.progress(), self.notes.accepted(), self.notes.partitions())
         except StoreError as error:
             log.warning("the store does not say what it has", reason=error.reason)
             return None
 
-    def _committed(self, assigned: Sequence[Assigned], states: Mapping[str, TopicState]) -> Mapping[Place, int]:
+    def _committed(self, assigned: Sequence[Assigned], states: Mapping[str, TopicState]) -> Mapping[PartitionKey, int]:
         """Ask for the group's offsets only where they matter."""
         lost = [each for each in assigned if each.snapshot is None and each.topic in states]
         if any(states[each.topic].begin.get(each.partition, 0) > 0 for each in lost):
@@ -175,12 +175,12 @@ class TakeUp:
     def _base(self, each: Assigned, incarnation: str) -> PartitionId:
         return PartitionId(self.cluster, each.topic, each.partition, incarnation)
 
-    def _facts(self, each: Assigned, state: TopicState, stored: Stored | None, committed: int) -> Facts:
+    def _facts(self, each: Assigned, state: TopicState, stored: StoreState | None, committed: int) -> PartitionFacts:
         place, base = (each.topic, each.partition), self._base(each, state.incarnation)
         snapshot = None if each.snapshot is None else snapshot_of(each.snapshot)
         rows = None if stored is None else stored.progress.get(place, ())
         begin, end = state.begin[each.partition], state.end[each.partition]
-        return Facts(
+        return PartitionFacts(
             base=base,
             begin=begin,
             end=end,
@@ -205,7 +205,7 @@ class TakeUp:
             if log.copy == copy and self._is_other(place, row["next_offset"], row["tail"], begin=begin, end=end)
         ]
 
-    def _is_other(self, place: Place, after: int, tail: int, *, begin: int, end: int) -> bool:
+    def _is_other(self, place: PartitionKey, after: int, tail: int, *, begin: int, end: int) -> bool:
         """Tell whether the record before an offset is not the one that arrived at `tail` (ms; 0: not known)."""
         if after > end:
             return True
@@ -214,14 +214,16 @@ class TakeUp:
         found = self.brokers.record_at(place, after - 1)
         return found is not None and found[0] == after - 1 and found[1] != tail
 
-    def _arrived(self, place: Place, snapshot: Snapshot | None, begin: int, end: int) -> int:
+    def _arrived(self, place: PartitionKey, snapshot: SnapshotHeader | None, begin: int, end: int) -> int:
         """Return the time of the record before a snapshot's next offset; 0 if there is none any more."""
         if snapshot is None or not snapshot.arrived or not begin < snapshot.next <= end:
             return 0
         found = self.brokers.record_at(place, snapshot.next - 1)
         return found[1] if found is not None and found[0] == snapshot.next - 1 else 0
 
-    def _verdict(self, each: Assigned, facts: Facts, stored: Stored | None, assignment: Assignment) -> Verdict:
+    def _verdict(
+        self, each: Assigned, facts: PartitionFacts, stored: StoreState | None, assignment: Assignment
+    ) -> Verdict:
         if each.apart:
             return Blocked(Problem.SNAPSHOTS_APART, facts.base)
         decision = (take_up if each.topic in SOURCES else take_up_auxiliary)(facts)
@@ -265,7 +267,7 @@ class TakeUp:
         return True
 
     def _ended(
-        self, place: Place, name: str, progress: Mapping[Place, Sequence[Row]], assignment: Assignment
+        self, place: PartitionKey, name: str, progress: Mapping[PartitionKey, Sequence[Row]], assignment: Assignment
     ) -> Sequence[Row]:
         """Return the other logs of a partition; with partition 0 those of partitions that its topic no longer has."""
         topic, partition = place
@@ -277,7 +279,7 @@ class TakeUp:
             if row["cluster"] == self.cluster
         ]
 
-    def _begun(self, begin: Begin, facts: Facts, stored: Stored | None) -> None:
+    def _begun(self, begin: Begin, facts: PartitionFacts, stored: StoreState | None) -> None:
         """Say that a log is begun, and note what was never read of a topic that was there before."""
         before, known = facts.snapshot, [PartitionId.parse(name) for name in facts.stored or ()]
         if before is not None:
@@ -288,14 +290,16 @@ class TakeUp:
         place = begin.log.topic, begin.log.partition
         self._note(list(self._unread(place, facts.base.incarnation, before, stored)), stored)
 
-    def _note(self, losses: Sequence[Loss], stored: Stored) -> None:
+    def _note(self, losses: Sequence[Loss], stored: StoreState) -> None:
         """Note losses that are not noted yet: they keep the times at which they were."""
         noted = {(each.log, each.first, each.after) for each in stored.accepted}
         fresh = [each for each in losses if (each.log, each.first, each.after) not in noted]
         if fresh and self.notes is not None:
             self.notes.note_losses(fresh)
 
-    def _unread(self, place: Place, now_is: str, snapshot: Snapshot | None, stored: Stored) -> Iterator[Loss]:
+    def _unread(
+        self, place: PartitionKey, now_is: str, snapshot: SnapshotHeader | None, stored: StoreState
+    ) -> Iterator[Loss]:
         """Tell what was never read of a partition before its topic was made anew, in the incarnation `now_is`."""
         incarnations = [
             note
@@ -306,7 +310,7 @@ class TakeUp:
             return
         newest = max(incarnations, key=lambda note: note.since)
         logs = [
-            Snapshot(PartitionId.parse(row["log"]), row["next_offset"], arrived=row["tail"])
+            SnapshotHeader(PartitionId.parse(row["log"]), row["next_offset"], arrived=row["tail"])
             for row in stored.progress.get(place, ())
             if row["cluster"] == self.cluster
         ]
@@ -317,7 +321,7 @@ class TakeUp:
             for each in logs
             if (each.log.topic, each.log.partition) == place and each.log.incarnation in ("", newest.incarnation)
         ]
-        nothing = Snapshot(PartitionId(self.cluster, *place, newest.incarnation, newest.begin), newest.begin)
+        nothing = SnapshotHeader(PartitionId(self.cluster, *place, newest.incarnation, newest.begin), newest.begin)
         counted = max(own, key=lambda each: (each.log.copy, each.next), default=nothing)
         if newest.end > counted.next:
             now = round(self.clock() * 1000)
@@ -340,7 +344,7 @@ def check_topics(brokers: Surroundings, logs: Iterable[PartitionId]) -> None:
             raise SourceChangedError(f"{topic}: the topic was made anew; its new log is read from the beginning")
 
 
-def _vanished(state: TopicState, topic: str, progress: Mapping[Place, Sequence[Row]]) -> Sequence[Place]:
+def _vanished(state: TopicState, topic: str, progress: Mapping[PartitionKey, Sequence[Row]]) -> Sequence[PartitionKey]:
     return sorted(each for each in progress if each[0] == topic and each[1] not in state.end)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
-from streams.sources.brokers import Place
+from streams.sources.brokers import PartitionKey
 
 FIRST_REBALANCE: Final = 3
 """Polls until the first rebalance: another worker may only be slow to start."""
@@ -23,17 +23,17 @@ class Unassigned:
     gone: their topic no longer has them. apart: their snapshots are with another worker, or with none.
     """
 
-    unread: frozenset[Place] = frozenset()
-    gone: frozenset[Place] = frozenset()
-    apart: frozenset[Place] = frozenset()
+    unread: frozenset[PartitionKey] = frozenset()
+    gone: frozenset[PartitionKey] = frozenset()
+    apart: frozenset[PartitionKey] = frozenset()
     _polls: int = 0
     _next: int = FIRST_REBALANCE
 
-    def begin(self, unread: frozenset[Place]) -> None:
+    def begin(self, unread: frozenset[PartitionKey]) -> None:
         """Count anew: the topics have other partitions than before."""
         self.unread, self._polls, self._next = unread, 0, FIRST_REBALANCE
 
-    def poll(self, read: AbstractSet[Place]) -> bool:
+    def poll(self, read: AbstractSet[PartitionKey]) -> bool:
         """Count a poll of a worker that reads these partitions; return whether the group must rebalance.
 
         A worker without partitions leaves it to those that have some.

@@ -16,8 +16,8 @@ from typing import Any, Final, cast
 import structlog
 
 from streams.contract.topics import SOURCES
-from streams.logging import said_of
-from streams.sources.brokers import Brokers, BrokersError, Place
+from streams.logging import loggable_text
+from streams.sources.brokers import Brokers, BrokersError, PartitionKey
 from streams.worker.process_ends import EndProcess, StalledError
 
 log = structlog.get_logger()
@@ -42,14 +42,14 @@ class WorkerStatus:
     turns: int
     recovering: Hashable | None
     storing: bool
-    counted: Mapping[Place, int]
-    kept: Mapping[Place, int]
-    end: Mapping[Place, int] | None
+    counted: Mapping[PartitionKey, int]
+    kept: Mapping[PartitionKey, int]
+    end: Mapping[PartitionKey, int] | None
     rehearsals: int = 0
 
 
 @dataclass
-class Watch:
+class StallDetector:
     """Counts for how many looks in a row something has stood still; time passes by looks alone.
 
     So a process that was stopped for an hour and goes on is not taken for one that stood still for an hour.
@@ -97,7 +97,7 @@ def _standing_still(before: WorkerStatus, now: WorkerStatus) -> set[str]:
     return behind | unkept
 
 
-def log_ends(brokers: Brokers) -> Mapping[Place, int] | None:
+def log_ends(brokers: Brokers) -> Mapping[PartitionKey, int] | None:
     """Return the offsets behind the last records that a worker may read; None when the brokers do not answer."""
     try:
         states = brokers.look(SOURCES)
@@ -142,7 +142,7 @@ def keep_watch(
     `put_off` is called before every look: it puts off what ends a process in which no thread gets to run any more.
     `where` names the places at which its tasks wait, for the log.
     """
-    watch = Watch(patience=max(2, round(seconds / tick)))
+    watch = StallDetector(patience=max(2, round(seconds / tick)))
 
     def run() -> None:
         trouble, pause = None, threading.Event()  # time.sleep fails under libfaketime, with which clocks are tested
@@ -153,7 +153,10 @@ def keep_watch(
                 trouble = watch.look(standing())
             except Exception as error:  # a watch that ends in silence is worse than one look less
                 log.warning(
-                    "the watchdog could not look", reason=said_of(error), kind=type(error).__name__, exc_info=error
+                    "the watchdog could not look",
+                    reason=loggable_text(error),
+                    kind=type(error).__name__,
+                    exc_info=error,
                 )
         with suppress(Exception):  # it is only said, of a loop that may be at any point
             log.error("the worker stands still", trouble=trouble, waiting=list(where()))

@@ -24,7 +24,7 @@ from sinks import schema
 from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
 from streams.contract import topics
 from streams.contract.events import Topic
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 from tests.infra.processes import running
 
 PARTITIONS = 4
@@ -59,7 +59,7 @@ def run(folder: Path, messages: int, seconds: float) -> None:
         at = store.address
         with connect(StoreAddress(at.host, at.port, at.owner.user, at.owner.password)) as client:
             schema.apply(client)
-        topics.apply(Kafka(brokers=broker.bootstrap, partitions=PARTITIONS))
+        topics.apply(KafkaSettings(brokers=broker.bootstrap, partitions=PARTITIONS))
         worker = Child(
             [sys.executable, "-P", "-m", "infra.cli.main", "worker"], folder / "worker.log", env(broker, store)
         )

@@ -20,7 +20,7 @@ from dashboards.wall.model.reading import ChangeRow
 from infra.servers.broker import PROTOCOL
 from streams.kernels.alarms.inputs import Command
 from streams.operations.alarm_commands import send
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 from tests.dashboards.place import NOON, alarm_log, log, reading, snapshot
 
 ASKED = Asked("e", 2, "Li Si")
@@ -267,7 +267,7 @@ def test_brokers_that_hang_hold_up_nobody_and_the_next_one_waits_its_turn() -> N
 
 
 def test_a_wall_that_ends_does_not_wait_for_brokers_that_are_not_there() -> None:
-    nobody = Kafka(brokers="127.0.0.1:1", api_version=".".join(map(str, PROTOCOL)))
+    nobody = KafkaSettings(brokers="127.0.0.1:1", api_version=".".join(map(str, PROTOCOL)))
     began = time.monotonic()
     assert asyncio.run(status_of(Sending(partial(send, nobody), patience_s=0.2))) == 504
     assert time.monotonic() - began < 5

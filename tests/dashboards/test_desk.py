@@ -23,7 +23,7 @@ from streams.contract.events import Topic
 from streams.kernels.alarms.inputs import AlarmInput, Command
 from streams.kernels.counts.site_clock import SiteClock
 from streams.operations.alarm_commands import send
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 from tests.dashboards.place import alarm, at, reading
 from tests.dashboards.sources import HandSource, Wall, until, wall
 from tests.dashboards.test_server import get_json
@@ -84,7 +84,7 @@ def test_an_acknowledgement_goes_to_the_alarms_with_operator_and_site_time() -> 
 
 
 def test_it_reaches_the_topic_of_the_alarms_on_a_broker(broker: str) -> None:
-    kafka = Kafka(brokers=broker, api_version=".".join(map(str, PROTOCOL)))
+    kafka = KafkaSettings(brokers=broker, api_version=".".join(map(str, PROTOCOL)))
     with desk(partial(send, kafka)) as (running, _):
         assert post(running)[0] == 202
     place = TopicPartition(Topic.ALARM_INPUTS.value, 0)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from dashboards.wall.model.card import site_card
 from dashboards.wall.model.options import WallOptions
 from dashboards.wall.model.scopes import Crossings, Scope, areas_of, crossings, scopes_of
-from streams.site.model import Place
+from streams.site.model import PlanRectangle
 from streams.site.screens import Screen, Tile
 from streams.text import Text
 from tests.dashboards.place import SITE
@@ -42,7 +42,7 @@ def test_tiles_that_name_no_kind_are_about_their_areas_or_the_sites_first_one() 
 
 
 def test_areas_without_a_place_stand_below_those_with_one_and_beside_each_other() -> None:
-    areas = (replace(SITE.areas[0], place=Place(1, 0, 6, 2)), *SITE.areas[1:])
+    areas = (replace(SITE.areas[0], place=PlanRectangle(1, 0, 6, 2)), *SITE.areas[1:])
     places = [area["place"] for area in site_card(replace(SITE, areas=areas), OPTIONS, page="")["areas"].values()]
     assert places[0] == (1, 0, 6, 2)
     tops = {place[1] for place in places[1:]}

@@ -19,7 +19,7 @@ from kafka.errors import KafkaError
 
 from streams.contract import topics
 from streams.contract.events import Topic
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 from streams.sources.brokers import Brokers
 from tests.faults.plant import GROUP, PARTITIONS, Plant
 
@@ -36,7 +36,7 @@ class Desk:
 
     def __init__(self, plant: Plant) -> None:
         self.plant = plant
-        self.kafka = Kafka(brokers=plant.bootstrap, group=GROUP, partitions=PARTITIONS)
+        self.kafka = KafkaSettings(brokers=plant.bootstrap, group=GROUP, partitions=PARTITIONS)
         self._producer = self._connected()
 
     def _connected(self) -> Producer:

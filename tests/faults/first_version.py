@@ -8,7 +8,7 @@ import streams.kernels.counts.snapshot as passage_kernel
 from streams.kernels.counts.corrections import CorrectionLog
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.place import Place
+from streams.kernels.counts.place import CountingSite
 from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.times import TimeRules
 from streams.settings import load_settings
@@ -33,7 +33,7 @@ def _freeze(log: PassageLog) -> Plain:
     return as_first(freeze(log))
 
 
-def _thaw(plain: Plain, name: PartitionId, kind: str, place: Place) -> PassageLog:
+def _thaw(plain: Plain, name: PartitionId, kind: str, place: CountingSite) -> PassageLog:
     return thaw(as_first(plain), name, kind, place)
 
 

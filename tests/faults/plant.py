@@ -25,7 +25,7 @@ from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
 from streams.contract import topics
 from streams.contract.events import Topic
 from streams.kernels.counts.site_clock import SiteClock
-from streams.settings import Kafka, Time
+from streams.settings import KafkaSettings, TimeSettings
 from streams.site.reader import load_site
 from tests.faults.catalogue import Layout
 from tests.faults.host import Disk, HostClock
@@ -126,7 +126,7 @@ class Plant:
     def time_limits(self) -> Limits:
         """Which event times the workers believe, and how late an event may come to be counted."""
         told = {key.removeprefix("TIME__").lower(): value for key, value in self.layout.settings.items()}
-        limits = Time.model_validate({key: told[key] for key in Time.model_fields if key in told})
+        limits = TimeSettings.model_validate({key: told[key] for key in TimeSettings.model_fields if key in told})
         return Limits.of(limits)
 
     @property
@@ -152,7 +152,7 @@ class Plant:
         self.clickhouse.wait_ready()
         self._apply_schema()
         self.kafka.wait_ready()
-        topics.apply(Kafka(brokers=self.bootstrap, group=GROUP, partitions=PARTITIONS))
+        topics.apply(KafkaSettings(brokers=self.bootstrap, group=GROUP, partitions=PARTITIONS))
 
     def _kafka(self, advertised: str | None) -> tuple[KafkaServer | KafkaCluster, list[Server]]:
         layout, folder = self.layout, self.path / "kafka"

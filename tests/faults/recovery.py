@@ -7,7 +7,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from streams.contract import topics
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 from tests.faults.catalogue import Layout, Limits, fault
 from tests.faults.plant import GROUP, PARTITIONS
 from tests.faults.proxy import Way
@@ -95,7 +95,7 @@ def tables_of_yesterday(trial: Trial) -> None:
 
 def forget_snapshots(trial: Trial) -> None:
     """Delete the changelogs and create them anew; no worker may run."""
-    kafka = Kafka(brokers=trial.plant.bootstrap, group=GROUP, partitions=PARTITIONS)
+    kafka = KafkaSettings(brokers=trial.plant.bootstrap, group=GROUP, partitions=PARTITIONS)
     changelogs = [plan.name for plan in topics.plans(kafka) if plan.name.endswith("-changelog")]
     admin = KafkaAdminClient(bootstrap_servers=trial.plant.bootstrap)
     try:

@@ -1,7 +1,7 @@
 """Brokers that keep copies of each other's data, and lose one of them."""
 
 from streams.contract import topics
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 from tests.faults.catalogue import Layout, fault
 from tests.faults.plant import GROUP, PARTITIONS
 from tests.faults.trial import Trial
@@ -12,7 +12,7 @@ _BROKERS = 3
 @fault("T05r", layout=Layout(brokers=_BROKERS))
 def broker_of_three_killed(trial: Trial) -> None:
     """One of three brokers is killed (`kill -9`) and comes back, then another; meanwhile the others go on."""
-    found, _ = topics.look(Kafka(brokers=trial.plant.bootstrap, group=GROUP, partitions=PARTITIONS))
+    found, _ = topics.inspect_topics(KafkaSettings(brokers=trial.plant.bootstrap, group=GROUP, partitions=PARTITIONS))
     brokers = trial.random.sample(trial.plant.brokers, trial.size(full=_BROKERS, quick=1))
     with trial.load(distortion="duplicates=5%,disorder=2s"):
         for broker in brokers:

@@ -10,7 +10,7 @@ from infra.servers.clickhouse import Address, EmbeddedClickHouse
 from sinks import schema
 from sinks.clickhouse import StoreAddress, connect
 from streams.contract import topics
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 from tests.faults.catalogue import Layout, fault
 from tests.faults.lag import Group
 from tests.faults.plant import PARTITIONS, SOURCES
@@ -51,7 +51,7 @@ def two_workers_equal_one(trial: Trial) -> None:
             "STORE__READER_PASSWORD": address.reader.password,
             "WORKER__DATA": str(plant.path / "again-faust"),
         }
-        topics.apply(Kafka(brokers=plant.bootstrap, group=_GROUP, partitions=PARTITIONS))
+        topics.apply(KafkaSettings(brokers=plant.bootstrap, group=_GROUP, partitions=PARTITIONS))
         workers = [plant.add_worker(**settings) for _ in range(2)]
         if trial.quick or trial.run > 0:
             for _ in range(trial.size(full=12, quick=4)):

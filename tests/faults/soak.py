@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from streams.audit.compare import Auditor, Result
-from streams.audit.report import told
+from streams.audit.compare import Auditor, AuditResult
+from streams.audit.report import difference_line
 from streams.audit.watch import complete_to, usual
 from tests.faults.catalogue import Layout, fault
 from tests.faults.kept import memory_now
@@ -70,7 +70,7 @@ def slope(name: str, samples: list[tuple[float, int]]) -> Slope:
 def soak(trial: Trial) -> None:
     """Hours of steady work (8 h, or --minutes): no process grows, the lag stays small, every audit finds all equal."""
     seconds = (trial.minutes or trial.size(full=480.0, quick=1.0)) * 60
-    sizes, audits = Sizes(), list[Result]()
+    sizes, audits = Sizes(), list[AuditResult]()
     with trial.load(rate=_RATE, distortion="duplicates=2%,disorder=5s,late=1%:10m,malformed=0.1%"):
         begun = time.monotonic()
         for number in range(1, _AUDITS + 1):
@@ -85,7 +85,7 @@ def soak(trial: Trial) -> None:
     _judge_rest(trial, begun + seconds * _WARM_UP, begun + seconds, audits)
 
 
-def _audited(trial: Trial) -> Result:
+def _audited(trial: Trial) -> AuditResult:
     trial.say("auditing")
     reader = trial.plant.reader()
     try:
@@ -108,12 +108,12 @@ def _judge_memory(trial: Trial, slopes: list[Slope]) -> None:
     trial.note(", ".join(map(str, slopes)))
 
 
-def _judge_rest(trial: Trial, first: float, last: float, audits: list[Result]) -> None:
+def _judge_rest(trial: Trial, first: float, last: float, audits: list[AuditResult]) -> None:
     behind = [each.behind for each in trial.plant.watch.course if first <= each.at <= last]
     most, limit = max(behind, default=0), _RATE * _BEHIND
     trial.expect("lag stays small", most <= limit if behind else None, f"{most} messages at most, {limit:.0f} expected")
     compared, wrong = sum(each.compared for each in audits), [each for each in audits if not each.ok]
-    text = "; ".join(told(difference) for each in wrong for difference in each.differences[:2])
+    text = "; ".join(difference_line(difference) for each in wrong for difference in each.differences[:2])
     trial.expect("audits find no difference", not wrong if compared else None, f"{len(wrong)} of {len(audits)}: {text}")
     kept = [*trial.plant.workers, *([trial.plant.wall] if trial.plant.wall else [])]
     ends = [end for process in kept for end in process.ends]

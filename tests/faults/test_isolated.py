@@ -14,7 +14,7 @@ import pytest
 from infra.process.service import described
 from streams.contract import topics
 from streams.contract.events import Topic
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 from tests.faults.catalogue import Layout
 from tests.faults.failing_worker import FATAL, HANGING, HUNGRY, NATIVE, POISONOUS, SLOW, SPOILING
 from tests.faults.kept import last_words
@@ -107,8 +107,8 @@ def test_garbage_among_the_snapshots_and_in_every_topic_ends_nobody(plant: Plant
     assert plant.metrics(plant.worker)
 
 
-def settings(plant: Plant) -> Kafka:
-    return Kafka(brokers=plant.bootstrap, group=GROUP, partitions=PARTITIONS)
+def settings(plant: Plant) -> KafkaSettings:
+    return KafkaSettings(brokers=plant.bootstrap, group=GROUP, partitions=PARTITIONS)
 
 
 def test_who_is_stopped_in_the_middle_of_a_slow_batch_suspects_nothing(plant: Plant) -> None:

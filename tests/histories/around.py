@@ -11,9 +11,9 @@ from sinks.sink import StoreUnavailable
 from streams.contract.events import Topic
 from streams.contract.topics import SOURCES, TopicPlan
 from streams.kernels.counts.takeup import AcceptedLoss, Problem
-from streams.settings import Kafka
-from streams.sources.brokers import BrokersError, Place, TopicState
-from streams.sources.notes import Loss, PartitionNote, ProblemNote
+from streams.settings import KafkaSettings
+from streams.sources.brokers import BrokersError, PartitionKey, TopicState
+from streams.sources.tables import Loss, PartitionRow, ProblemRow
 from tests.histories.plant import CLUSTER, Plant, changelog
 
 GROUP: Final = "g"
@@ -24,7 +24,7 @@ class Brokers:
 
     def __init__(self, plant: Plant) -> None:
         self.plant = plant
-        self.kafka = Kafka(group=GROUP)
+        self.kafka = KafkaSettings(group=GROUP)
 
     def look(self, topics: Sequence[str]) -> Mapping[str, TopicState]:
         """Return the topics that are there."""
@@ -51,7 +51,7 @@ class Brokers:
         self._reach()
         return {str(name): {"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"} for name in topics}
 
-    def committed(self) -> Mapping[Place, int]:
+    def committed(self) -> Mapping[PartitionKey, int]:
         """Return the group's offsets."""
         self._reach()
         return {(tp.topic, tp.partition): at for tp, at in self.plant.broker.committed.items()}
@@ -78,14 +78,14 @@ class Brokers:
                 changed.append(TopicPlan(changelog(name), count, {}))
         return changed
 
-    def record_at(self, place: Place, offset: int) -> tuple[int, int] | None:
+    def record_at(self, place: PartitionKey, offset: int) -> tuple[int, int] | None:
         """Return offset and time of the first record at or behind an offset."""
         self._reach()
         log = self.plant.broker.partition(TP(*place))
         found = [each for each in log.records if each.offset >= offset] if log else []
         return (found[0].offset, found[0].timestamp) if found else None
 
-    def has_nothing(self, place: Place, first: int, after: int) -> bool:
+    def has_nothing(self, place: PartitionKey, first: int, after: int) -> bool:
         """Tell whether no record has an offset in [first, after)."""
         self._reach()
         log = self.plant.broker.partition(TP(*place))
@@ -97,15 +97,15 @@ class Brokers:
 
 
 class Notes:
-    """See streams.sources.notes.Notes."""
+    """See streams.sources.tables.SourceTables."""
 
     def __init__(self, plant: Plant, worker: str) -> None:
         self.plant, self.cluster, self.worker = plant, CLUSTER, worker
 
-    def progress(self) -> Mapping[Place, Sequence[Mapping[str, Any]]]:
+    def progress(self) -> Mapping[PartitionKey, Sequence[Mapping[str, Any]]]:
         """Return the stored rows of progress."""
         self._reach()
-        found: dict[Place, list[Mapping[str, Any]]] = defaultdict(list)
+        found: dict[PartitionKey, list[Mapping[str, Any]]] = defaultdict(list)
         for row in self.plant.store.table("log_progress"):
             found[row["topic"], row["partition"]].append(row)
         return found
@@ -117,17 +117,17 @@ class Notes:
             AcceptedLoss(each.log, each.first, each.after, each.problem) for each in self.plant.store.losses.values()
         ]
 
-    def partitions(self) -> Sequence[PartitionNote]:
+    def partitions(self) -> Sequence[PartitionRow]:
         """Return every partition of every incarnation that was ever seen."""
         self._reach()
         return list(self.plant.store.partitions.values())
 
-    def problems(self) -> Sequence[ProblemNote]:
+    def problems(self) -> Sequence[ProblemRow]:
         """Return what stands in the way now."""
         self._reach()
         return list(self.plant.store.problems.values())
 
-    def note_partitions(self, notes: Sequence[PartitionNote]) -> None:
+    def note_partitions(self, notes: Sequence[PartitionRow]) -> None:
         """Note partitions as they are now."""
         self._reach()
         self.plant.store.partitions |= {(each.topic, each.partition, each.incarnation): each for each in notes}
@@ -136,12 +136,12 @@ class Notes:
         """Note nothing: records that were deleted never come back in a history."""
         self._reach()
 
-    def note_readers(self, logs: Mapping[Place, str]) -> None:
+    def note_readers(self, logs: Mapping[PartitionKey, str]) -> None:
         """Note which log of each partition is read: nothing here reads that."""
         self._reach()
         del logs
 
-    def note_problems(self, notes: Sequence[ProblemNote], *, resolved: bool) -> None:
+    def note_problems(self, notes: Sequence[ProblemRow], *, resolved: bool) -> None:
         """Note what stands in the way, or no longer does."""
         self._reach()
         for each in notes:
@@ -156,7 +156,7 @@ class Notes:
         self._reach()
         self.plant.store.losses |= {each.id: each for each in losses}
 
-    def note_unread(self, notes: Sequence[PartitionNote], logs: Sequence[str]) -> None:
+    def note_unread(self, notes: Sequence[PartitionRow], logs: Sequence[str]) -> None:
         """Note that nothing of these partitions is stored yet."""
         self._reach()
         for note, log in zip(notes, logs, strict=True):

@@ -15,7 +15,7 @@ from streams.kernels.counts import offset_bucket as segment
 from streams.kernels.counts import passages, settlement, snapshot
 from streams.kernels.counts import takeup as takeup_kernel
 from streams.kernels.counts.batch import Batch, Ints
-from streams.kernels.counts.cells import SEGMENT_BITS
+from streams.kernels.counts.cells import BUCKET_BITS
 from streams.kernels.counts.identity import Ranges
 from streams.worker import checkpoint, counting, settling, takeup
 from streams.worker.agents import KafkaOutlet
@@ -30,7 +30,7 @@ def _pass_over_all(self: Counting[Any], held: Any, first: int) -> None:
         held.log.skip_to(first)
 
 
-def _go_on(facts: takeup_kernel.Facts, *, take_up: Any = takeup_kernel.take_up) -> takeup_kernel.Decision:
+def _go_on(facts: takeup_kernel.PartitionFacts, *, take_up: Any = takeup_kernel.take_up) -> takeup_kernel.Decision:
     if facts.snapshot is None or not takeup_kernel.same_topic(facts.snapshot.log, facts.base):
         decision: takeup_kernel.Decision = take_up(facts)
         return decision
@@ -122,7 +122,7 @@ PLANTED: Final[Mapping[str, Planting]] = {
     ),
     "a claim before its rows": lambda: mock.patch.object(sink, "merged", _claim_first),
     "a segment's end off by one": lambda: mock.patch.object(
-        passages, "segment_of", lambda offset: (offset + 1) >> SEGMENT_BITS
+        passages, "bucket_of", lambda offset: (offset + 1) >> BUCKET_BITS
     ),
     "a row without its version": lambda: mock.patch.object(segment.OffsetBucket, "drain", _take_without_version),
     "a start one offset too far": lambda: mock.patch.object(Counting, "assign", _one_too_far),

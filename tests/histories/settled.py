@@ -9,7 +9,7 @@ import numpy as np
 
 from sinks.rows import TABLES
 from sinks.sink import StoreUnavailable
-from streams.kernels.counts.cells import SEGMENT_BITS
+from streams.kernels.counts.cells import BUCKET_BITS
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.settlement import CELL, DELIVERY
 from streams.worker import settling
@@ -122,7 +122,7 @@ class Reader:
         sums: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
         for row in self._within("verdicts", params):
             if row["fate"] != "duplicate":
-                cell = row | {"segment": row["offset"] >> SEGMENT_BITS, "window": row["ts"] // 10_000 * 10_000}
+                cell = row | {"segment": row["offset"] >> BUCKET_BITS, "window": row["ts"] // 10_000 * 10_000}
                 sums[tuple(cell[name] for name in CELL)].update(events=1, anonymous=int(row["anonymous"]))
         return [
             {**dict(zip(CELL, key, strict=True)), "events": each["events"], "anonymous": each["anonymous"]}

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, Final, cast
 
 from streams.contract.events import Topic
-from streams.contract.parked import Parked, header
+from streams.contract.parked import ParkedBatch, header
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import ACCEPTABLE
 from streams.operations.losses import Acceptance, accept
@@ -254,7 +254,7 @@ class _ParkedTopic:
         newest = {each.key: each.value for each in plant.broker.topics[Topic.PARKED].partitions[0].records}
         self._held = {key.decode(): value for key, value in newest.items() if key and value}
 
-    def heads(self) -> list[Parked]:
+    def heads(self) -> list[ParkedBatch]:
         """List what is parked."""
         return [header(value) for value in self._held.values()]
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sinks.memory import MemorySink
-from sinks.rows import TABLES, Block, Table
+from sinks.rows import TABLES, Block, TableSpec
 from sinks.sink import StoreRefused, each_table
 from streams.kernels.counts.columns import Block as Rows
 from tests.histories.network import LostReplyError, Network, Server
 
 if TYPE_CHECKING:
     from streams.kernels.counts.takeup import Problem
-    from streams.sources.notes import Loss, PartitionNote, ProblemNote
+    from streams.sources.tables import Loss, PartitionRow, ProblemRow
 
 _RETRY_SECONDS = 0.2
 
@@ -27,8 +27,8 @@ class Store(MemorySink):
     def __init__(self, on_insert: Callable[[Block], None]) -> None:
         super().__init__()
         self.on_insert = on_insert
-        self.partitions: dict[tuple[str, int, str], PartitionNote] = {}
-        self.problems: dict[tuple[str, int, Problem], ProblemNote] = {}
+        self.partitions: dict[tuple[str, int, str], PartitionRow] = {}
+        self.problems: dict[tuple[str, int, Problem], ProblemRow] = {}
         self.losses: dict[str, Loss] = {}
         self._by_column: dict[str, list[dict[str, Any]]] = {}
 
@@ -46,7 +46,7 @@ class Store(MemorySink):
             self._by_column[name] = [dict(zip(columns, row, strict=True)) for row in self._rows[name].values()]
         return self._by_column[name]
 
-    def _keep(self, table: Table, block: Block) -> None:
+    def _keep(self, table: TableSpec, block: Block) -> None:
         self._by_column.pop(table.name, None)
         super()._keep(table, block)
 

@@ -23,7 +23,7 @@ from streams.site.reader import parse_site
 from streams.sources.brokers import BrokersError
 from streams.worker import agents, counting, settling
 from streams.worker import alarm_inputs as alarms
-from streams.worker.agents import KafkaOutlet, count_topic, settle, take_up_on_assignment, tell_alarms
+from streams.worker.agents import KafkaOutlet, count_topic, publish_alarm_inputs, settle, take_up_on_assignment
 from streams.worker.alarm_inputs import AlarmInputPublisher
 from streams.worker.app import _checked, _checked_topics, _flush_in_background, _noting, handler_of
 from streams.worker.checkpoint import SnapshotTable, key_of, version
@@ -36,7 +36,7 @@ from streams.worker.settling import Settling
 from streams.worker.source_watch import SourceWatch
 from streams.worker.suspects import Suspects
 from streams.worker.takeup import TakeUp
-from streams.worker.watchdog import TICK_SECONDS, Watch, WorkerStatus
+from streams.worker.watchdog import TICK_SECONDS, StallDetector, WorkerStatus
 from tests.histories.around import Brokers, Notes
 from tests.histories.broker import Answer
 from tests.histories.clock import Process, VirtualTime, drawing, fail
@@ -319,7 +319,7 @@ class Worker(Process):
             teller = AlarmInputPublisher(
                 passages, clock=TIMES.clock, judges=lambda: bool(judging.logs), inside=lambda: Occupancy({}, {})
             )
-            tell_alarms(like_faust, teller, end=end)
+            publish_alarm_inputs(like_faust, teller, end=end)
         settle(
             like_faust,
             Settling(cast("Any", Reader(plant)), StoreSink(plant.store, plant.store_server, plant.network), PLACE),
@@ -428,7 +428,7 @@ class Worker(Process):
 
     async def _watch(self) -> None:
         """Look every second whether all gets on, as the watchdog's thread does."""
-        watch = Watch(patience=_PATIENCE)
+        watch = StallDetector(patience=_PATIENCE)
         while True:
             await asyncio.sleep(TICK_SECONDS * (0.8 + 0.4 * self.order.random()))
             trouble = watch.look(self._standing())

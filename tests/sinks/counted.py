@@ -10,13 +10,13 @@ from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.place import Gate
+from streams.kernels.counts.place import EntranceSides
 from tests.streams.kernels.counts.events import PLACE, Event, batch
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DAY = dt.date(2025, 11, 19)
 MIDNIGHT = start_of(DAY, SHANGHAI)
-GATES = {**PLACE.gates, "P1": Gate("outside", "park")}
+GATES = {**PLACE.gates, "P1": EntranceSides("outside", "park")}
 
 
 def rows_of(

@@ -14,7 +14,7 @@ from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.place import Place
+from streams.kernels.counts.place import CountingSite
 from streams.worker.settling import Settling
 from tests.sinks.counted import GATES
 from tests.streams.kernels.counts.events import HORIZON, PLACE, Event, batch
@@ -36,7 +36,7 @@ def name_of(partition: int) -> PartitionId:
     return PartitionId("demo", "turnstile.passages", partition)
 
 
-def logs_of(deliveries: Iterable[Delivery], *, place: Place = SITE) -> dict[int, PassageLog]:
+def logs_of(deliveries: Iterable[Delivery], *, place: CountingSite = SITE) -> dict[int, PassageLog]:
     """Count deliveries, in the order of their arrival, each in the log of its partition."""
     by_partition: dict[int, list[Event]] = {}
     for each in sorted(deliveries, key=lambda one: one.arrived):
@@ -67,7 +67,7 @@ def stored(logs: Mapping[int, PassageLog]) -> list[Block]:
     return [block for log in logs.values() for block in (*log.drain(), claim(log))]
 
 
-def settle(address: StoreAddress, *, place: Place = SITE, times: int = 1) -> int:
+def settle(address: StoreAddress, *, place: CountingSite = SITE, times: int = 1) -> int:
     """Settle what there is, so many times; return how many deliveries were decided about."""
 
     async def run() -> int:
@@ -93,7 +93,7 @@ def counts_once(deliveries: Iterable[Delivery]) -> list[Delivery]:
 View = dict[tuple[Any, ...], int]
 
 
-def truth(deliveries: Iterable[Delivery], *, place: Place = SITE) -> dict[str, View]:
+def truth(deliveries: Iterable[Delivery], *, place: CountingSite = SITE) -> dict[str, View]:
     """Count each identity once, event by event."""
     views: dict[str, Counter[tuple[Any, ...]]] = {name: Counter() for name in VIEWS}
     inside: Counter[tuple[str, str]] = Counter()

@@ -14,7 +14,7 @@ from clickhouse_driver import Client
 from rich.console import Console
 
 from sinks.clickhouse import ClickHouseReader, StoreAddress
-from streams.audit.compare import TOLD, Auditor, Difference, Result
+from streams.audit.compare import LISTED, Auditor, AuditResult, RowDifference
 from streams.audit.interval import DAY_MS, Interval, IntervalError, moment, start_of
 from streams.audit.report import sentence, show, to_json
 from streams.audit.views import VIEWS
@@ -96,7 +96,7 @@ class Pauses:
 
 def audit(
     reader: ClickHouseReader, start: str = "", end: str = "", *, site: Site = SITE, pauses: Pauses | None = None
-) -> Result:
+) -> AuditResult:
     """Audit the day, or a part of it, without waiting."""
     zone = ZoneInfo(site.time_zone)
     interval = Interval(
@@ -108,7 +108,7 @@ def audit(
     return Auditor(reader, site, patience=3.0, sleep=pauses or Pauses()).audit(interval)
 
 
-def different(result: Result) -> dict[str, int]:
+def different(result: AuditResult) -> dict[str, int]:
     """Tell how many rows differ in each view where some do."""
     return {name: view.different for name, view in result.views.items() if view.different}
 
@@ -224,8 +224,8 @@ def test_a_difference_says_which_row_and_both_values(server: Server, reader: Cli
     # 00:00:00  three came, and five are shown      00:00:10  nobody came, and one is shown
     window = {"kind": "person", "entrance": "N1", "direction": "in", "category": "visitor"}
     assert result.differences == (
-        Difference("entrance_counts_10s", {"window_start": "2025-11-18 16:00:00", **window}, 5, 3),
-        Difference("entrance_counts_10s", {"window_start": "2025-11-18 16:00:10", **window}, 1, None),
+        RowDifference("entrance_counts_10s", {"window_start": "2025-11-18 16:00:00", **window}, 5, 3),
+        RowDifference("entrance_counts_10s", {"window_start": "2025-11-18 16:00:10", **window}, 1, None),
     )
     object_ = json.loads(to_json(result))
     assert not object_["ok"]
@@ -250,7 +250,7 @@ def test_all_that_differ_are_counted_and_few_are_listed(server: Server, reader: 
     assert [each.key["window_start"][-5:] for each in result.differences] == [
         "00:00", "00:10", "00:20", "00:30", "00:40", "00:50", "01:00", "01:10", "01:20", "01:30",
     ]  # fmt: skip
-    assert len(result.differences) == TOLD
+    assert len(result.differences) == LISTED
 
 
 ONE_MORE = Event(seq=2, ts=MIDNIGHT + 2)

@@ -18,9 +18,9 @@ from infra.demo.audit_log import repeat_alarms
 from infra.process.ports import LOOPBACK, free_port
 from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks.clickhouse import ClickHouseReader, StoreAddress
-from streams.audit.compare import Auditor, Result, ViewResult
+from streams.audit.compare import Auditor, AuditResult, ViewComparison
 from streams.audit.interval import Interval, moment
-from streams.audit.watch import FULL_EVERY, AuditCollector, NothingStoredError, Watch, complete_to, following, usual
+from streams.audit.watch import FULL_EVERY, AuditCollector, AuditLoop, NothingStoredError, complete_to, following, usual
 from streams.kernels.counts.site_clock import SiteClock
 from tests.simulators.small_site import PROFILE, SITE
 from tests.sinks.counted import rows_of
@@ -37,10 +37,10 @@ def at(text: str) -> int:
     return moment(text, SHANGHAI)
 
 
-def result(start: str, end: str, *, different: int = 0) -> Result:
+def result(start: str, end: str, *, different: int = 0) -> AuditResult:
     """Return a result of an audit of so much."""
-    views = {"entrance_totals": ViewResult(7, different)}
-    return Result(Interval(at(start), at(end), SHANGHAI), views, (), ())
+    views = {"entrance_totals": ViewComparison(7, different)}
+    return AuditResult(Interval(at(start), at(end), SHANGHAI), views, (), ())
 
 
 def told(interval: Interval) -> tuple[str, str]:
@@ -88,15 +88,15 @@ def test_usually_it_begins_with_the_day_before() -> None:
         (result("2025-11-19", "2025-11-20T09:30"), "2025-11-20T09:30", ("2025-11-20T08:30", "2025-11-20T09:30")),
     ],
 )
-def test_the_next_begins_an_hour_before_the_last_has_ended(last: Result, end: str, next_: tuple[str, str]) -> None:
+def test_the_next_begins_an_hour_before_the_last_has_ended(last: AuditResult, end: str, next_: tuple[str, str]) -> None:
     assert told(following(last, at(end))) == next_
 
 
 def test_a_difference_is_seen_until_it_is_gone(server: Server, reader: ClickHouseReader) -> None:
     noon = {"window_start": NOON, "entrance": "N1"}
     server.write(block("counts_10s", noon), block("log_progress", {"complete_to": NOON + 60_000}))
-    found: list[Result] = []
-    watch = Watch(Auditor(reader, SITE, patience=0.0, sleep=lambda _: None), SiteClock(), found.append)
+    found: list[AuditResult] = []
+    watch = AuditLoop(Auditor(reader, SITE, patience=0.0, sleep=lambda _: None), SiteClock(), found.append)
     with capture_logs() as said:
         watch.once()
         server.write(block("log_progress", {"complete_to": NOON + 6 * 3_600_000}))
@@ -112,7 +112,7 @@ def test_a_difference_is_seen_until_it_is_gone(server: Server, reader: ClickHous
 
 def test_now_and_then_all_of_it_is_audited_again(server: Server, reader: ClickHouseReader) -> None:
     starts: list[str] = []
-    watch = Watch(
+    watch = AuditLoop(
         Auditor(reader, SITE, sleep=lambda _: None), SiteClock(), lambda found: starts.append(told(found.interval)[0])
     )
     server.write(block("log_progress", {"complete_to": NOON + 60_000}))
@@ -129,9 +129,9 @@ def test_now_and_then_all_of_it_is_audited_again(server: Server, reader: ClickHo
 
 def test_a_store_that_is_away_is_asked_the_next_time() -> None:
     reader = ClickHouseReader(StoreAddress(LOOPBACK, free_port(), "reader", ""), seconds=1)
-    found: list[Result] = []
+    found: list[AuditResult] = []
     with capture_logs() as said:
-        Watch(Auditor(reader, SITE), SiteClock(), found.append).once()
+        AuditLoop(Auditor(reader, SITE), SiteClock(), found.append).once()
     assert found == []
     assert [(each["log_level"], each["event"]) for each in said] == [("warning", "no audit this time")]
 

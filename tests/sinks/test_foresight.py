@@ -9,7 +9,7 @@ import pytest
 
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
 from streams.forecasting.decide import DecisionError, decide, find
-from streams.forecasting.reading import Stored
+from streams.forecasting.reading import ForecastReader
 from streams.forecasting.watch import Foresight
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
@@ -73,7 +73,7 @@ def foresee(address: StoreAddress, reader: ClickHouseReader, place: Site, *, rou
 
     async def taken_in() -> Foresight:
         sink = ClickHouseSink(address)
-        process = Foresight(Stored(reader, place), sink, SiteClock())
+        process = Foresight(ForecastReader(reader, place), sink, SiteClock())
         try:
             for _ in range(rounds):
                 await process.once()
@@ -202,8 +202,8 @@ def test_what_came_after_the_minutes_end_is_not_inside_yet(
         block("counts_10s", {"window_start": OPENS + 30 * MINUTE, "entrance": "N3", "passages": 7, "segment": 2}),
         *flows({"window_start": OPENS + 30 * MINUTE, "area": "venue", "entered": 7, "segment": 2}),
     )
-    assert Stored(reader, site()).inside(OPENS + 30 * MINUTE)["venue", "person"] == 60
-    assert Stored(reader, site()).inside(OPENS + 31 * MINUTE)["venue", "person"] == 67
+    assert ForecastReader(reader, site()).inside(OPENS + 30 * MINUTE)["venue", "person"] == 60
+    assert ForecastReader(reader, site()).inside(OPENS + 31 * MINUTE)["venue", "person"] == 67
     assert address.port
 
 
@@ -226,7 +226,7 @@ def test_advice_is_given_accepted_and_held_against_what_came_of_it(
     place = site(AN_HOUR_AND_A_HALF)
     entry.minutes(OPENS, [60] * 20)
     foresee(address, reader, place)
-    (given,) = Stored(reader, place).advice()
+    (given,) = ForecastReader(reader, place).advice()
     assert given.entrance == "N3"
     assert "N3" in given.en
     assert (given.lanes_before, given.decision) == (6, "")
@@ -238,12 +238,12 @@ def test_advice_is_given_accepted_and_held_against_what_came_of_it(
     decided_at = OPENS + 20 * MINUTE
     asyncio.run(_decide(address, reader, place, given.id, at=decided_at))
     with pytest.raises(DecisionError, match="was accepted by duty already"):
-        find(Stored(reader, place).advice(), given.id)
+        find(ForecastReader(reader, place).advice(), given.id)
     entry.minutes(OPENS + 20 * MINUTE, [60] * 2, lanes=6)
     foresee(address, reader, place)
     entry.minutes(OPENS + 22 * MINUTE, [100] * 8, lanes=10)
     foresee(address, reader, place)
-    (kept,) = Stored(reader, place).advice()
+    (kept,) = ForecastReader(reader, place).advice()
     assert (kept.id, kept.decision, kept.actor, kept.en) == (given.id, "accepted", "duty", given.en)
     assert kept.wait_measured is not None
 
@@ -251,7 +251,9 @@ def test_advice_is_given_accepted_and_held_against_what_came_of_it(
 async def _decide(address: StoreAddress, reader: ClickHouseReader, place: Site, name: str, *, at: int) -> None:
     sink = ClickHouseSink(address)
     try:
-        await decide(sink, find(Stored(reader, place).advice(), name), "accepted", actor="duty", reason="", at=at)
+        await decide(
+            sink, find(ForecastReader(reader, place).advice(), name), "accepted", actor="duty", reason="", at=at
+        )
     finally:
         await sink.close()
 

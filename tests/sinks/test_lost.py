@@ -14,7 +14,7 @@ from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.takeup import Problem
-from streams.sources.notes import Loss, Notes, PartitionNote, ProblemNote, SiteTime
+from streams.sources.tables import Loss, PartitionRow, ProblemRow, SiteTime, SourceTables
 from tests.sinks.samples import NOON, TODAY, block
 from tests.sinks.stores import Server
 from tests.sinks.test_occupancy import correction
@@ -38,7 +38,7 @@ def loss(records: int, *, hours: float = 0.0, topic: str = TURNSTILES) -> Loss:
 
 
 def note(address: StoreAddress, *losses: Loss, time: SiteTime = UTC) -> None:
-    with Notes(address, "demo-1", "operator", time) as notes:
+    with SourceTables(address, "demo-1", "operator", time) as notes:
         notes.note_losses(losses)
 
 
@@ -156,7 +156,7 @@ def test_a_loss_that_an_older_version_noted_has_a_kind_and_the_days_of_utc(
 
 
 def note_recovered(address: StoreAddress) -> None:
-    with Notes(address, "demo-1", "worker-1", UTC) as notes:
+    with SourceTables(address, "demo-1", "worker-1", UTC) as notes:
         notes.note_recovered()
 
 
@@ -241,12 +241,12 @@ def test_what_a_log_passed_over_is_not_recovered(
 def test_problems_of_brokers_that_were_replaced_are_over(
     address: StoreAddress, client: Client, reader: ClickHouseReader
 ) -> None:
-    problem = ProblemNote(TURNSTILES, 1, Problem.RECORDS_DELETED, "log", 0, 9, NOON)
-    with Notes(address, "old", "worker-1", UTC) as old, Notes(address, "new", "worker-1", UTC) as new:
+    problem = ProblemRow(TURNSTILES, 1, Problem.RECORDS_DELETED, "log", 0, 9, NOON)
+    with SourceTables(address, "old", "worker-1", UTC) as old, SourceTables(address, "new", "worker-1", UTC) as new:
         old.note_problems([problem], resolved=False)
         assert sorted_rows(reader, "cluster", "source_problems") == [("old",)]
         time.sleep(0.01)  # the store's clock tells which was the last
-        new.note_partitions([PartitionNote(TURNSTILES, 0, "id", 0, 0, True, NOON)])
+        new.note_partitions([PartitionRow(TURNSTILES, 0, "id", 0, 0, True, NOON)])
         assert sorted_rows(reader, "cluster", "source_problems") == []
         time.sleep(0.01)
         new.note_problems([replace(problem, problem=Problem.TOPIC_MISSING, partition=-1)], resolved=False)
@@ -260,6 +260,6 @@ def test_a_problem_that_only_another_version_knows_ends_nobody(address: StoreAdd
         "INSERT INTO gatepulse_store.source_problems (cluster, topic, partition, problem) VALUES",
         [("demo-1", TURNSTILES, 0, "too-beautiful"), ("demo-1", TURNSTILES, 1, "compacted")],
     )
-    with Notes(address, "demo-1", "worker-1", UTC) as notes:
+    with SourceTables(address, "demo-1", "worker-1", UTC) as notes:
         assert [each.problem for each in notes.problems()] == [Problem.COMPACTED]
     client.execute("TRUNCATE TABLE gatepulse_store.source_problems")

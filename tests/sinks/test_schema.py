@@ -73,7 +73,7 @@ def test_a_file_of_a_newer_version_is_shown_and_left_alone(client: Client, monke
     *older, newest = schema.migrations()
     monkeypatch.setattr(schema, "migrations", lambda: older)
     assert schema.apply(client) == []
-    assert schema.show(client)[-1] == schema.Status(newest.number, newest.name, "", newest.sha256)
+    assert schema.show(client)[-1] == schema.MigrationStatus(newest.number, newest.name, "", newest.sha256)
 
 
 _PASSAGE = (

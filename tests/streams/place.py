@@ -32,14 +32,14 @@ from sinks.clickhouse import ClickHouseReader, StoreAddress
 from streams.contract.events import Topic
 from streams.contract.topics import plans
 from streams.kernels.counts.site_clock import SiteClock
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 from streams.site.reader import load_site
 
 SITE = load_site("expo")
 SOURCES = (Topic.TURNSTILES.value, Topic.VEHICLES.value, Topic.CORRECTIONS.value)
 GROUP = "workers"
 PARTITIONS = 4
-TOPICS = {plan.name: plan.partitions for plan in plans(Kafka(group=GROUP, partitions=PARTITIONS))}
+TOPICS = {plan.name: plan.partitions for plan in plans(KafkaSettings(group=GROUP, partitions=PARTITIONS))}
 SESSION_SECONDS = 3
 """The mock cluster keeps a killed worker's place for nearly twice as long."""
 

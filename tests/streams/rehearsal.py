@@ -16,7 +16,7 @@ from streams.kernels.counts.batch import Rejection
 from streams.kernels.counts.corrections import CorrectionLog
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.place import Place
+from streams.kernels.counts.place import CountingSite
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.snapshot import Plain
 from streams.worker.checkpoint import pack, unpack
@@ -139,7 +139,7 @@ def start_of(counting: Counting[Any], partition: int, value: bytes | None, *, fi
 class Worker:
     """Countings of turnstiles and corrections with one flusher, taken up from what the world has kept."""
 
-    def __init__(self, world: World, *, most_waiting: int = 1000, place: Place = PLACE) -> None:
+    def __init__(self, world: World, *, most_waiting: int = 1000, place: CountingSite = PLACE) -> None:
         self.world = world
         self.outlets = {topic: Outlet(world, topic) for topic in TRADES}
         self.countings: dict[str, Counting[Any]] = {
@@ -213,7 +213,7 @@ def _whole(world: World) -> Worker:
     return worker
 
 
-def _passages(place: Place) -> TopicHandler[PassageLog]:
+def _passages(place: CountingSite) -> TopicHandler[PassageLog]:
     return TopicHandler(
         read=persons().read,
         begin=lambda name, first: PassageLog(name, "person", place, next_offset=first),
@@ -224,7 +224,7 @@ def _passages(place: Place) -> TopicHandler[PassageLog]:
     )
 
 
-def _corrections(_: Place) -> TopicHandler[CorrectionLog]:
+def _corrections(_: CountingSite) -> TopicHandler[CorrectionLog]:
     return TopicHandler(
         read=corrections().read,
         begin=lambda name, first: CorrectionLog(name, TIMES, next_offset=first),
@@ -234,4 +234,7 @@ def _corrections(_: Place) -> TopicHandler[CorrectionLog]:
     )
 
 
-TRADES: dict[str, Callable[[Place], TopicHandler[Any]]] = {Topic.TURNSTILES: _passages, Topic.CORRECTIONS: _corrections}
+TRADES: dict[str, Callable[[CountingSite], TopicHandler[Any]]] = {
+    Topic.TURNSTILES: _passages,
+    Topic.CORRECTIONS: _corrections,
+}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sinks.sink import StoreRefused
-from streams.logging import kafka_writes_into, said_of
+from streams.logging import kafka_writes_into, loggable_text
 
 
 def test_what_kafkas_clients_say_is_in_the_file_for_the_time_of_a_block(
@@ -91,6 +91,8 @@ def test_no_log_and_no_traceback_shows_the_words_of_an_error_that_is_not_ours_or
 
 
 def test_the_words_of_our_own_errors_and_of_the_system_are_shown() -> None:
-    assert said_of(StoreRefused("passages", "no such column.", "Apply the schema.")).startswith("passages: no such")
-    assert said_of(FileNotFoundError(2, "No such file or directory", "/some/file")) == "No such file or directory"
-    assert said_of(ValueError("value")) == ""
+    assert loggable_text(StoreRefused("passages", "no such column.", "Apply the schema.")).startswith(
+        "passages: no such"
+    )
+    assert loggable_text(FileNotFoundError(2, "No such file or directory", "/some/file")) == "No such file or directory"
+    assert loggable_text(ValueError("value")) == ""

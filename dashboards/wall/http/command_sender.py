@@ -13,7 +13,7 @@ import structlog
 
 from dashboards.wall.model.acknowledgement import Refused
 from streams.kernels.alarms.inputs import Command
-from streams.logging import said_of
+from streams.logging import loggable_text
 from streams.text import Text
 
 log = structlog.get_logger(__name__)
@@ -84,4 +84,4 @@ class Sending:
         self._one_at_a_time.release()
         error = None if answer.cancelled() else answer.exception()
         if error is not None:
-            log.error("wall_acknowledgement_not_sent", error=said_of(error), kind=type(error).__name__)
+            log.error("wall_acknowledgement_not_sent", error=loggable_text(error), kind=type(error).__name__)

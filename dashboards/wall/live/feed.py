@@ -22,7 +22,7 @@ from dashboards.wall.model.reading import Reading, Span, span_of
 from dashboards.wall.model.trend import Trend, draw
 from sinks.sink import StoreError
 from streams.clock import real_now
-from streams.logging import said_of
+from streams.logging import loggable_text
 from streams.site.model import Site
 
 log = structlog.get_logger(__name__)
@@ -196,7 +196,7 @@ class Feed:
         return [draw(reading, self._site) for reading in readings]
 
     def _without_trends(self, error: Exception) -> Sequence[Trend]:
-        log.error("wall_trends_lost", error=said_of(error), exc_info=unless_expected(error))
+        log.error("wall_trends_lost", error=loggable_text(error), exc_info=unless_expected(error))
         return ()  # an old one could look right
 
     def _took(self, what: str, began: float) -> float:
@@ -208,7 +208,7 @@ class Feed:
     def _lose(self, error: Exception) -> None:
         last = self.now()
         if last.store != "lost":
-            log.error("wall_store_lost", error=said_of(error), exc_info=unless_expected(error))
+            log.error("wall_store_lost", error=loggable_text(error), exc_info=unless_expected(error))
             last = msgspec.structs.replace(last, store="lost", lost_since_ms=last.real_ms)
         self._publish(last, None)
 

@@ -8,7 +8,7 @@ from typing import Any
 from dashboards.messages.alarm_words import LEVEL_NAMES
 from dashboards.wall.model.options import WallOptions
 from dashboards.wall.model.scopes import scope_of, site_kinds
-from streams.site.model import Area, Category, Place, Site
+from streams.site.model import Area, Category, PlanRectangle, Site
 from streams.site.screens import Screen
 
 GAP = 0.4
@@ -68,7 +68,7 @@ def _plan(site: Site) -> list[tuple[Area, Sequence[float]]]:
     in_row = max(1, min(len(lost), 5) if given else ceil(sqrt(2 * len(lost))))
     cell = (width or in_row * WIDTH) / in_row
     found = {
-        name: Place(number % in_row * cell, bottom + number // in_row * HEIGHT, cell, HEIGHT)
+        name: PlanRectangle(number % in_row * cell, bottom + number // in_row * HEIGHT, cell, HEIGHT)
         for number, name in enumerate(lost)
     }
     places = [area.place or found[area.id] for area in site.areas]

@@ -21,7 +21,7 @@ from dashboards.wall.model.trend import draw
 from dashboards.wall.replay.history import History
 from dashboards.wall.replay.request import Asked
 from dashboards.wall.replay.timeline import moment_of
-from streams.logging import said_of
+from streams.logging import loggable_text
 from streams.site.model import Site
 
 log = structlog.get_logger(__name__)
@@ -129,7 +129,7 @@ class Player:
     def _lose(self, error: Exception) -> None:
         self._history = None  # it may have loaded a part
         if self._last.store != "lost":
-            log.error("wall_replay_store_lost", error=said_of(error), exc_info=unless_expected(error))
+            log.error("wall_replay_store_lost", error=loggable_text(error), exc_info=unless_expected(error))
         now = moment_of(self._asked.at, self._options.clock).real if self._number == 0 else self._last.real_ms
         self._last = msgspec.structs.replace(self._last, store="lost", lost_since_ms=now)
 

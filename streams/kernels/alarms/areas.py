@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from streams.kernels.alarms.inputs import LogFlow, Reading
-from streams.kernels.alarms.rules import AlarmPlace, Gate
+from streams.kernels.alarms.inputs import LogFlow, OccupancyReading
+from streams.kernels.alarms.rules import AlarmEntrance, AlarmSite
 from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.takeup import OF_TIME
 
@@ -18,7 +18,7 @@ _MOST_MISSING: Final = 1 << 52
 """Of one log and entrance: so any number of logs add up. Workers of before this limit published numbers without one."""
 
 
-class Figure(NamedTuple):
+class AreaFigure(NamedTuple):
     """What one rule is about at one subject; `asks`: it exceeds a limit."""
 
     zone: str
@@ -33,18 +33,18 @@ class Areas:
     has had a problem. By rule, subject, kind.
     """
 
-    def __init__(self, place: AlarmPlace) -> None:
+    def __init__(self, place: AlarmSite) -> None:
         self.place = place
-        self.coming: list[Reading] = []
+        self.coming: list[OccupancyReading] = []
         self._zones = {gate.inner: place.zone_of_area(gate.inner) for gate in place.gates}
         self.take_up(None)
 
-    def take_up(self, reading: Reading | None) -> None:
+    def take_up(self, reading: OccupancyReading | None) -> None:
         """Go on from a reading."""
         self.reading = reading
         self.figures = {} if reading is None else dict(self._figures(reading))
 
-    def hear(self, readings: Sequence[Reading]) -> None:
+    def hear(self, readings: Sequence[OccupancyReading]) -> None:
         """Take in what was read; it counts from its own moment on.
 
         While the logs do not get on, the oldest of what was read is forgotten: it is unknown then.
@@ -59,7 +59,7 @@ class Areas:
         if newest is not None:
             self.take_up(newest)
 
-    def _figures(self, reading: Reading) -> Iterator[tuple[tuple[str, str, str], Figure]]:
+    def _figures(self, reading: OccupancyReading) -> Iterator[tuple[tuple[str, str, str], AreaFigure]]:
         total: Counter[str] = Counter()
         for each in reading.inside:
             total[each.kind] += each.inside
@@ -76,9 +76,9 @@ class Areas:
 
     def _figure(
         self, name: str, subject: str, kind: str, zone: str, value: float
-    ) -> tuple[tuple[str, str, str], Figure]:
+    ) -> tuple[tuple[str, str, str], AreaFigure]:
         rule = self.place.rules[name]
-        return (name, subject, kind), Figure(zone, value, rule.exceeds(value, rule.limits[0]))
+        return (name, subject, kind), AreaFigure(zone, value, rule.exceeds(value, rule.limits[0]))
 
 
 class Leaks:
@@ -87,7 +87,7 @@ class Leaks:
     It is what counts as long as the store was not asked: a device that came through two logs is complete in neither.
     """
 
-    def __init__(self, gates: Sequence[Gate]) -> None:
+    def __init__(self, gates: Sequence[AlarmEntrance]) -> None:
         self.gates = gates
         self.take_up({})
 

@@ -7,7 +7,7 @@ so that replaying it gives the same episodes.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from streams.kernels.counts.live_cells import CellTold, LaneTold, LiveCells
+from streams.kernels.counts.live_cells import LiveCells, PublishedCell, PublishedLane
 
 Action = Literal["ack", "shelve", "unshelve"]
 
@@ -25,8 +25,8 @@ class LogFlow:
     kind: str
     version: int
     complete_to: int
-    cells: LiveCells | list[CellTold]
-    lanes: list[LaneTold]
+    cells: LiveCells | list[PublishedCell]
+    lanes: list[PublishedLane]
     missing: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -55,7 +55,7 @@ class SourceProblem:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class OccupancyReading:
     """Figures and problems of sources, read from the store; `at` is when.
 
     missing: events known to be missing, over all logs, and conflicts: numbers that came again with other content within
@@ -86,6 +86,6 @@ class AlarmInput:
     """One line of the topic; unprocessable: lines that were set aside so far, by log, where there are any."""
 
     flows: list[LogFlow] = field(default_factory=list)
-    readings: list[Reading] = field(default_factory=list)
+    readings: list[OccupancyReading] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     unprocessable: dict[str, int] = field(default_factory=dict)

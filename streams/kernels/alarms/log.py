@@ -12,19 +12,19 @@ import numpy as np
 
 from streams.kernels.alarms.areas import Areas, Leaks
 from streams.kernels.alarms.episodes import Alarm, Episode, episode_rows
-from streams.kernels.alarms.inputs import AlarmInput, Command, LogFlow, Reading
-from streams.kernels.alarms.recent import SPAN, Recent
-from streams.kernels.alarms.rules import LEAST_REFUSED, OVERLOAD, AlarmPlace
+from streams.kernels.alarms.inputs import AlarmInput, Command, LogFlow, OccupancyReading
+from streams.kernels.alarms.recent import SPAN, RecentCounts
+from streams.kernels.alarms.rules import LEAST_REFUSED, OVERLOAD, AlarmSite
 from streams.kernels.alarms.set_aside import LATELY_SECONDS, SetAside
 from streams.kernels.alarms.set_aside import RULE as SET_ASIDE
-from streams.kernels.alarms.silence import Silence
+from streams.kernels.alarms.silence import SilenceDetector
 from streams.kernels.counts.batch import Bools, Ints, Rejection
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.live import Measure
-from streams.kernels.counts.partition_log import PartitionId, Tally, check_no_hole
+from streams.kernels.counts.partition_log import PartitionId, Tally, check_no_gap
 
 PATIENCE_SECONDS: Final = 15
-TOLD_SECONDS: Final = 300
+CLEARED_EXPORT_SECONDS: Final = 300
 """Real seconds for which Prometheus is told that an episode was cleared."""
 READING_SECONDS: Final = 30
 """Real seconds after which an occupancy that was read from the store is not believed any more."""
@@ -60,7 +60,7 @@ class AlarmLog:
     """The one log of alarm inputs; the same life as a PassageLog. `episodes`: the open and the newest cleared ones."""
 
     name: PartitionId
-    place: AlarmPlace
+    place: AlarmSite
     next_offset: int
     clocks: dict[str, tuple[int, int]] = field(default_factory=dict)  # by log: version, complete to (ms)
     now: int = 0  # the newest moment that was judged, ms of site time
@@ -73,8 +73,8 @@ class AlarmLog:
     def __post_init__(self) -> None:
         """Begin without having heard anything."""
         self.tally = Tally(first=self.next_offset)
-        self.recent = Recent([gate.id for gate in self.place.gates])
-        self.silence = Silence(self.place.gates)
+        self.recent = RecentCounts([gate.id for gate in self.place.gates])
+        self.silence = SilenceDetector(self.place.gates)
         self._changed: list[Episode] = []
         self._told: list[Episode] = []
         self._rejections: list[Rejection] = []
@@ -91,7 +91,7 @@ class AlarmLog:
 
     def apply(self, batch: AlarmBatch) -> None:
         """Take inputs in, and judge every second that is complete. Raises HoleError."""
-        check_no_hole(self.name, self.next_offset, batch.first)
+        check_no_gap(self.name, self.next_offset, batch.first)
         fresh = [(arrived, each) for offset, arrived, each in batch.inputs if offset >= self.next_offset]
         for arrived, each in fresh:
             self._hear(each, self.place.clock.now(arrived) if arrived > 0 else None)
@@ -128,7 +128,7 @@ class AlarmLog:
 
     def exported_episodes(self) -> list[Episode]:
         """Return the open episodes, and those that were cleared lately; any thread may ask."""
-        since = self.now - round(TOLD_SECONDS * _SECOND * self.place.clock.speed)
+        since = self.now - round(CLEARED_EXPORT_SECONDS * _SECOND * self.place.clock.speed)
         return [each for each in list(self.episodes.values()) if each.open or (each.cleared_at or 0) >= since]
 
     # -- what is known -------------------------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ class AlarmLog:
         for command in said.commands:
             self._command(command)
 
-    def _as_of(self, reading: Reading, arrived: int | None) -> Reading:
+    def _as_of(self, reading: OccupancyReading, arrived: int | None) -> OccupancyReading:
         """Return a reading as of now if its clock contradicts the brokers': it would wait, or be too old, for ever."""
         most = CLOCK_SECONDS * _SECOND * self.place.clock.speed
         now = max(self.now, self.complete_to)

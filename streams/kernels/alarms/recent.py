@@ -13,7 +13,7 @@ from streams.kernels.counts.live_cells import LiveCells
 
 SPAN: Final = 600
 """Seconds that are kept behind the newest one that was entered."""
-TOLD_AGAIN: Final = 120
+REPUBLISHED_SECONDS: Final = 120
 """Seconds for which a worker that was started again may tell what is known."""
 MOST_KNOWN: Final = 1_000_000
 """Cells, over all logs, whose published counts are remembered; an older one counts twice if it is published again."""
@@ -21,7 +21,7 @@ _NONE: Final[Ints] = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class CellCounts:
     """Counts by key, a column each; `Recent.key` says what a key is."""
 
     keys: Ints = field(default_factory=_NONE.copy)
@@ -31,17 +31,17 @@ class Counts:
         """Count the keys."""
         return len(self.keys)
 
-    def __add__(self, more: "Counts") -> "Counts":
+    def __add__(self, more: "CellCounts") -> "CellCounts":
         """Put more behind these; a key may then be there twice."""
-        return Counts(np.concatenate([self.keys, more.keys]), np.concatenate([self.counts, more.counts]))
+        return CellCounts(np.concatenate([self.keys, more.keys]), np.concatenate([self.counts, more.counts]))
 
-    def where(self, rows: Bools) -> "Counts":
+    def where(self, rows: Bools) -> "CellCounts":
         """Keep some of them."""
-        return self if rows.all() else Counts(self.keys[rows], self.counts[rows])
+        return self if rows.all() else CellCounts(self.keys[rows], self.counts[rows])
 
 
 @dataclass
-class Recent:
+class RecentCounts:
     """Counts of the seconds that have been entered, and of those to come.
 
     What is told of a second that has been entered already (a worker's clock is ahead of the broker's) counts in the
@@ -54,7 +54,7 @@ class Recent:
     entrances: Sequence[str]
     entered: int = 0  # the newest second that counts
     known: dict[str, dict[int, int]] = field(default_factory=dict)
-    coming: Counts = field(default_factory=Counts)
+    coming: CellCounts = field(default_factory=CellCounts)
 
     def __post_init__(self) -> None:
         """Begin with nothing."""
@@ -68,7 +68,7 @@ class Recent:
         if not len(cells):
             return
         told = self._counts(cells)
-        told = told.where(told.keys >= self.key(self.entered - TOLD_AGAIN + 1))
+        told = told.where(told.keys >= self.key(self.entered - REPUBLISHED_SECONDS + 1))
         known = self.known.setdefault(flow.log, {})
         before = []
         for key, n in zip(told.keys.tolist(), told.counts.tolist(), strict=True):
@@ -76,7 +76,7 @@ class Recent:
             known[key] = max(n, before[-1])
         self.forget_known(MOST_KNOWN)
         more = told.counts - np.array(before, dtype=np.int64)
-        self._add(Counts(told.keys, more).where(more > 0))
+        self._add(CellCounts(told.keys, more).where(more > 0))
 
     def forget_known(self, most: int) -> None:
         """Keep the published counts of at most so many cells; if there are more, of half as many, the newest."""
@@ -98,7 +98,7 @@ class Recent:
         self.sums[np.arange(first - 1, second + 1) % len(self.sums)] = seconds.cumsum(axis=0)
         minute_before, self.entered = self.entered // 60, second
         if second // 60 > minute_before:
-            oldest = self.key(second - TOLD_AGAIN + 1)
+            oldest = self.key(second - REPUBLISHED_SECONDS + 1)
             self.known = {
                 log: {key: n for key, n in known.items() if key >= oldest} for log, known in self.known.items()
             }
@@ -115,28 +115,28 @@ class Recent:
         """Tell the first key of a second: a key is second x width + measure x entrances + number of the entrance."""
         return second * self.width
 
-    def kept(self) -> Counts:
+    def kept(self) -> CellCounts:
         """Return the counts of the seconds that are kept."""
         rows = np.arange(self.entered - SPAN, self.entered + 1) % len(self.sums)
         counts = np.diff(self.sums[rows], axis=0).reshape(-1)
         places = np.flatnonzero(counts)
-        return Counts(places + self.key(self.entered - SPAN + 1), counts[places])
+        return CellCounts(places + self.key(self.entered - SPAN + 1), counts[places])
 
-    def take_up(self, entered: int, kept: Counts) -> None:
+    def take_up(self, entered: int, kept: CellCounts) -> None:
         """Go on from what was kept as of a second."""
         self.entered, self.coming = entered - SPAN, kept
         self.enter(entered)
 
-    def _counts(self, cells: LiveCells) -> Counts:
+    def _counts(self, cells: LiveCells) -> CellCounts:
         """Put cells told under the keys of this site, without the entrances that the profile no longer has."""
         numbers = np.array([self.numbers.get(name, -1) for name in cells.entrances], dtype=np.int64)
         columns = (cells.second, cells.entrance, cells.measure, cells.count)
         second, entrance, measure, count = (np.array(column, dtype=np.int64) for column in columns)
         number = numbers[entrance]
         keys = (cells.first + second) * self.width + measure * len(self.entrances) + number
-        return Counts(keys, count).where(number >= 0)
+        return CellCounts(keys, count).where(number >= 0)
 
-    def _add(self, more: Counts) -> None:
+    def _add(self, more: CellCounts) -> None:
         """Count more, in its own second or, if that has been entered, in the next one."""
         late = np.maximum(self.entered + 1 - more.keys // self.width, 0)
-        self.coming += Counts(more.keys + late * self.width, more.counts)
+        self.coming += CellCounts(more.keys + late * self.width, more.counts)

@@ -67,7 +67,7 @@ LEAST_REFUSED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class AlarmEntrance:
     """An entrance as alarms see it; `gateway` is the network box that its lanes share, "" if not known."""
 
     id: str
@@ -79,7 +79,7 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class AlarmPlace:
+class AlarmSite:
     """The site as alarms see it; times in ms of site time.
 
     capacity: of the whole site by kind, where that is set. is_open: whether gates are expected to be in use at a time.
@@ -87,7 +87,7 @@ class AlarmPlace:
     """
 
     site: str
-    gates: Sequence[Gate]
+    gates: Sequence[AlarmEntrance]
     capacity: Mapping[str, int]
     rules: Mapping[str, LimitRule]
     is_open: Callable[[int], bool]

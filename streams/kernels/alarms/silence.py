@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.kernels.alarms.inputs import LogFlow
-from streams.kernels.alarms.rules import Gate
+from streams.kernels.alarms.rules import AlarmEntrance
 from streams.kernels.counts.batch import Bools, Floats, Ints
 
 EXPECTED: Final = 16.0
@@ -39,7 +39,7 @@ _LEVELS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SitePart:
     """A part of the site that can be silent: `rule` names its alarm, `parent` the next larger part (-1: none)."""
 
     rule: str
@@ -49,10 +49,10 @@ class Part:
     parent: int
 
 
-def parts_of(gates: Sequence[Gate]) -> list[Part]:
+def parts_of(gates: Sequence[AlarmEntrance]) -> list[SitePart]:
     """List everything, gateways, entrances and lanes, larger ones first; a part with one child is left out."""
     lanes = {lane: number for number, lane in enumerate(lane for gate in gates for lane in gate.lanes)}
-    parts = [Part("silence-everything", "everything", "", tuple(lanes.values()), -1)]
+    parts = [SitePart("silence-everything", "everything", "", tuple(lanes.values()), -1)]
     gateways: dict[str, int] = {}
     for name in sorted({gate.gateway for gate in gates if gate.gateway}):
         behind = [gate for gate in gates if gate.gateway == name]
@@ -61,21 +61,21 @@ def parts_of(gates: Sequence[Gate]) -> list[Part]:
             zone = zones.pop() if len(zones) == 1 else ""
             numbers = tuple(lanes[lane] for gate in behind for lane in gate.lanes)
             gateways[name] = len(parts)
-            parts.append(Part("silence-gateway", name, zone, numbers, 0))
+            parts.append(SitePart("silence-gateway", name, zone, numbers, 0))
     for gate in gates:
         numbers = tuple(lanes[lane] for lane in gate.lanes)
-        parts.append(Part("silence-entrance", gate.id, gate.zone, numbers, gateways.get(gate.gateway, 0)))
+        parts.append(SitePart("silence-entrance", gate.id, gate.zone, numbers, gateways.get(gate.gateway, 0)))
         if len(numbers) > 1:
             parent = len(parts) - 1
-            parts += [Part("silence-lane", lane, gate.zone, (lanes[lane],), parent) for lane in gate.lanes]
+            parts += [SitePart("silence-lane", lane, gate.zone, (lanes[lane],), parent) for lane in gate.lanes]
     return parts
 
 
 @dataclass
-class Silence:
+class SilenceDetector:
     """What is known of every lane, and how long each part of the site has been silent beyond what is usual."""
 
-    gates: Sequence[Gate]
+    gates: Sequence[AlarmEntrance]
 
     def __post_init__(self) -> None:
         """Begin without having heard anything."""

@@ -7,11 +7,11 @@ from typing import Final
 import numpy as np
 
 from streams.kernels.alarms.episodes import Alarm, Episode
-from streams.kernels.alarms.inputs import Inside, Reading, SourceProblem
+from streams.kernels.alarms.inputs import Inside, OccupancyReading, SourceProblem
 from streams.kernels.alarms.limits import Latch
 from streams.kernels.alarms.log import AlarmLog
-from streams.kernels.alarms.recent import SPAN, Counts, Recent
-from streams.kernels.alarms.rules import AlarmPlace
+from streams.kernels.alarms.recent import SPAN, CellCounts, RecentCounts
+from streams.kernels.alarms.rules import AlarmSite
 from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.live import Measure
 from streams.kernels.counts.partition_log import PartitionId
@@ -58,7 +58,7 @@ def freeze(log: AlarmLog) -> Plain:
     }
 
 
-def thaw(plain: Plain, name: PartitionId, place: AlarmPlace) -> AlarmLog:
+def thaw(plain: Plain, name: PartitionId, place: AlarmSite) -> AlarmLog:
     """Take up where `freeze` left it, in a site that may have changed since. Raises SnapshotError."""
     check(plain, name)
     log = AlarmLog(name, place, next_offset=plain["next"])
@@ -102,7 +102,7 @@ def _alarm_in(plain: Plain, log: AlarmLog) -> Alarm:
     )  # fmt: skip
 
 
-def _reading_out(reading: Reading, recent: Recent) -> Plain:
+def _reading_out(reading: OccupancyReading, recent: RecentCounts) -> Plain:
     """Write a reading, its entrances by their numbers; those that the profile does not have are of no use."""
 
     def by_number(figures: Mapping[str, int]) -> list[list[int]]:
@@ -117,11 +117,11 @@ def _reading_out(reading: Reading, recent: Recent) -> Plain:
     }
 
 
-def _reading_by_names(reading: Reading, _: Recent) -> Plain:
+def _reading_by_names(reading: OccupancyReading, _: RecentCounts) -> Plain:
     return asdict(reading)
 
 
-def _reading_in(plain: Plain, entrances: Sequence[str]) -> Reading:
+def _reading_in(plain: Plain, entrances: Sequence[str]) -> OccupancyReading:
     def by_name(figures: dict[str, int] | list[list[int]] | None) -> dict[str, int] | None:
         if figures is None or isinstance(figures, dict):  # older versions wrote names
             return figures
@@ -129,18 +129,20 @@ def _reading_in(plain: Plain, entrances: Sequence[str]) -> Reading:
 
     inside = [Inside(**each) if isinstance(each, dict) else Inside(*each) for each in plain["inside"]]
     problems = [SourceProblem(**each) for each in plain.get("problems", ())]
-    return Reading(plain["at"], inside, by_name(plain.get("missing")), by_name(plain.get("conflicts")), problems)
+    return OccupancyReading(
+        plain["at"], inside, by_name(plain.get("missing")), by_name(plain.get("conflicts")), problems
+    )
 
 
-def _counts_out(counts: Counts) -> list[bytes]:
+def _counts_out(counts: CellCounts) -> list[bytes]:
     return [counts.keys.astype(_KEYS).tobytes(), counts.counts.astype(_COUNTS).tobytes()]
 
 
-def _sorted(known: Mapping[int, int]) -> Counts:
+def _sorted(known: Mapping[int, int]) -> CellCounts:
     keys = np.fromiter(known.keys(), dtype=np.int64, count=len(known))
     counts = np.fromiter(known.values(), dtype=np.int64, count=len(known))
     order = np.argsort(keys)
-    return Counts(keys[order], counts[order])
+    return CellCounts(keys[order], counts[order])
 
 
 def _with_keys(columns: Plain, change: Callable[[Ints], Ints]) -> Plain:
@@ -177,15 +179,15 @@ def _recent_in(plain: Plain, log: AlarmLog) -> None:
         recent.known[name] = dict(zip(known.keys.tolist(), known.counts.tolist(), strict=True))
 
 
-def _counts_in(plain: list[bytes], names: list[str], recent: Recent) -> Counts:
+def _counts_in(plain: list[bytes], names: list[str], recent: RecentCounts) -> CellCounts:
     """Read counts at a site with entrances of these names, some of which may no longer be there."""
     keys = np.frombuffer(plain[0], dtype=_KEYS).astype(np.int64)
-    counts = Counts(keys, np.frombuffer(plain[1], dtype=_COUNTS).astype(np.int64))
+    counts = CellCounts(keys, np.frombuffer(plain[1], dtype=_COUNTS).astype(np.int64))
     if names == list(recent.entrances) or not len(keys):
         return counts
     numbers = np.array([recent.numbers.get(name, -1) for name in names], dtype=np.int64)
     rows, number = keys // len(names), numbers[keys % len(names)]  # a row a second and measure
-    return Counts(rows * len(recent.entrances) + number, counts.counts).where(number >= 0)
+    return CellCounts(rows * len(recent.entrances) + number, counts.counts).where(number >= 0)
 
 
 def _of_cells(plain: Plain) -> Plain:
@@ -201,7 +203,7 @@ def _of_cells(plain: Plain) -> Plain:
 
     def columns(cells: Sequence[Sequence[int]] | Ints) -> list[bytes]:  # second, number of the entrance, measure, count
         second, number, measure, n = np.array(cells, dtype=np.int64).reshape(-1, 4).T
-        return _counts_out(Counts((second * len(Measure) + measure) * len(names) + number, n))
+        return _counts_out(CellCounts((second * len(Measure) + measure) * len(names) + number, n))
 
     kept = np.stack([entered - (entered - slot) % SPAN, number, measure, ring[measure, number, slot]], axis=1)
     return {

@@ -20,7 +20,7 @@ import numpy as np
 
 from streams.kernels.counts.batch import Ints
 
-SEGMENT_BITS: Final = 14
+BUCKET_BITS: Final = 14
 """A segment is 2^14 = 16,384 offsets: at 44 events/s on four partitions about 25 minutes of cells in the state."""
 
 _PART: Final = 40
@@ -33,17 +33,17 @@ MOST_CATEGORIES: Final = 1 << 10
 _WINDOW: Final = 27
 
 
-def segment_of(offset: int) -> int:
+def bucket_of(offset: int) -> int:
     """Tell the segment in which an offset lies."""
-    return offset >> SEGMENT_BITS
+    return offset >> BUCKET_BITS
 
 
-def end_of(segment: int) -> int:
+def bucket_end(segment: int) -> int:
     """Tell the first offset behind a segment."""
-    return (segment + 1) << SEGMENT_BITS
+    return (segment + 1) << BUCKET_BITS
 
 
-def part_of(segment: int, part: int) -> int:
+def bucket_part(segment: int, part: int) -> int:
     """Return the number of a part of a segment; that of the first is the segment's."""
     return part << _PART | segment
 
@@ -54,18 +54,18 @@ def stretches_in(offsets: Ints, stretch: int, *, begun: int) -> list[tuple[int, 
     begun: how many events of the first stretch came before.
     """
     parts = []
-    for start, end in segments_in(offsets):
+    for start, end in buckets_in(offsets):
         cuts = [start, *range(start + stretch - begun, end, stretch), end]
         parts += list(pairwise(cuts))
         begun = 0
     return parts
 
 
-def segments_in(offsets: Ints) -> list[tuple[int, int]]:
+def buckets_in(offsets: Ints) -> list[tuple[int, int]]:
     """Cut rising offsets where a segment ends: [start, end) of each part."""
     if not len(offsets):
         return []
-    cuts = (np.flatnonzero(np.diff(offsets >> SEGMENT_BITS)) + 1).tolist()
+    cuts = (np.flatnonzero(np.diff(offsets >> BUCKET_BITS)) + 1).tolist()
     return list(zip([0, *cuts], [*cuts, len(offsets)], strict=True))
 
 
@@ -76,7 +76,7 @@ def pack(window: Ints, entrance: Ints, category: Ints, direction: Ints, outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Groups:
+class KeyGroups:
     """Equal keys found together: `order` sorts the rows by key, and each group begins at one of `starts` in it."""
 
     order: Ints
@@ -100,14 +100,14 @@ class Groups:
         return newest
 
 
-def groups_of(keys: Ints) -> Groups:
+def groups_of(keys: Ints) -> KeyGroups:
     """Group rows by key, sorted. Rows of one group stay in their order."""
     if not len(keys):
-        return Groups(keys, keys, keys)
+        return KeyGroups(keys, keys, keys)
     order = np.argsort(keys, kind="stable")
     found = keys[order]
     starts = np.flatnonzero(np.concatenate(([True], found[1:] != found[:-1])))
-    return Groups(order, starts, found[starts])
+    return KeyGroups(order, starts, found[starts])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Final
 
 from streams.kernels.counts.batch import SUSPECT_TIME, TOO_MANY_CORRECTIONS, Lines, Position, Rejection
 from streams.kernels.counts.columns import Block
-from streams.kernels.counts.partition_log import PartitionId, Tally, check_no_hole
+from streams.kernels.counts.partition_log import PartitionId, Tally, check_no_gap
 from streams.kernels.counts.snapshot import FORMAT, Plain, check, tally_in, tally_out
 from streams.kernels.counts.times import TimeRules
 
@@ -57,7 +57,7 @@ class CorrectionLog:
 
     def apply(self, batch: CorrectionBatch) -> None:
         """Accept a batch; see PassageLog.apply."""
-        check_no_hole(self.name, self.next_offset, batch.first)
+        check_no_gap(self.name, self.next_offset, batch.first)
         new = [pair for pair in zip(batch.corrections, batch.raw, strict=True) if self._is_new(pair[0].position)]
         rejections = [each for each in batch.rejections if self._is_new(each.position)]
         fresh = len(self._fresh)

@@ -22,7 +22,7 @@ import numpy as np
 from streams.kernels.counts.batch import OUTCOMES, Batch, Bools, Ints
 from streams.kernels.counts.cells import MOST_ENTRANCES, groups_of
 from streams.kernels.counts.interner import Interner
-from streams.kernels.counts.live_cells import LaneTold, LiveCells
+from streams.kernels.counts.live_cells import LiveCells, PublishedLane
 from streams.kernels.counts.times import TimeRules
 
 GRACE_SECONDS: Final = 1
@@ -202,7 +202,7 @@ class Live:
             lane.entered = max(lane.entered, inside)
             self.changed_lanes.add(device)
 
-    def drain(self, entrances: Interner, grace: int) -> tuple[LiveCells, list[LaneTold]]:
+    def drain(self, entrances: Interner, grace: int) -> tuple[LiveCells, list[PublishedLane]]:
         """Return what changed, absolute.
 
         What can no longer change is forgotten when this is called the next time: only then has the broker what was

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from streams.kernels.counts.interner import Interner
 
-CellTold = tuple[int, str, int, int]
+PublishedCell = tuple[int, str, int, int]
 """Second, entrance, measure, count: a cell as it was told before there were columns."""
-LaneTold = tuple[str, str, int, int, int]
+PublishedLane = tuple[str, str, int, int, int]
 """Device, entrance, last, events, entered; see live.Lane."""
 
 
@@ -37,7 +37,7 @@ class LiveCells:
         return len(self.count)
 
     @classmethod
-    def of(cls, cells: Iterable[CellTold]) -> "LiveCells":
+    def of(cls, cells: Iterable[PublishedCell]) -> "LiveCells":
         """Put cells into columns."""
         names = Interner()
         rows = [(second, names[entrance], measure, count) for second, entrance, measure, count in cells]

@@ -9,12 +9,12 @@ import numpy as np
 
 from streams.kernels.counts.batch import DIRECTIONS, OUTCOMES, Ints
 from streams.kernels.counts.calendar import SiteDays
-from streams.kernels.counts.cells import Cells, part_of, unpack
+from streams.kernels.counts.cells import Cells, bucket_part, unpack
 from streams.kernels.counts.columns import Block, Column, DictColumn
 from streams.kernels.counts.counted import MINUTE_MS, WINDOW_MS, Counted
 from streams.kernels.counts.interner import Interner
 from streams.kernels.counts.partition_log import PartitionId
-from streams.kernels.counts.place import OUTSIDE, Gate
+from streams.kernels.counts.place import OUTSIDE, EntranceSides
 
 HOUR_MS = 3_600_000
 WINDOWS_AN_HOUR = HOUR_MS // WINDOW_MS
@@ -103,7 +103,7 @@ class OffsetBucket:
         refusals = sum(len(cells.counts) for cells in self.refusals.values())
         return len(self.tens.counts) + len(self.late.counts) + refusals
 
-    def count(self, tens: Counted, gates: Mapping[str, Gate], days: SiteDays, entrances: Interner) -> None:
+    def count(self, tens: Counted, gates: Mapping[str, EntranceSides], days: SiteDays, entrances: Interner) -> None:
         """Count cells of 10 s."""
         self.tens.add(tens.keys, tens.times)
         minutes = tens.by_minute()
@@ -114,7 +114,7 @@ class OffsetBucket:
         self.anonymous.add(by_day.keys[some], by_day.anonymous[some])
         self._let_through(tens.passed(), gates, entrances)
 
-    def _let_through(self, passed: Counted, gates: Mapping[str, Gate], entrances: Interner) -> None:
+    def _let_through(self, passed: Counted, gates: Mapping[str, EntranceSides], entrances: Interner) -> None:
         """Let those who passed into areas and out of others."""
         parts, areas = passed.parts, Interner()
         present, at = np.unique(parts.entrance, return_inverse=True)
@@ -144,7 +144,7 @@ class OffsetBucket:
             reason = log.reasons.listed[number]
             blocks += _rows("refusals_1m", cells, partial(_refusal_columns, log, reason=reason))
         return [
-            _stamped(block, log=str(log.name), segment=part_of(self.number, self.part), version=version)
+            _stamped(block, log=str(log.name), segment=bucket_part(self.number, self.part), version=version)
             for block in blocks
         ]
 

@@ -16,7 +16,7 @@ MOST_DEVICES: Final = 1_000
 """Devices in one question: it names each twice, with its epoch up to 90 bytes, and ClickHouse parses 256 KiB."""
 
 
-class Piece(NamedTuple):
+class SequenceRange(NamedTuple):
     """Numbers of a device in an epoch, from `low` to `high`."""
 
     device: str
@@ -101,11 +101,11 @@ def joined(ranges: Sequence[Range], *, most: int = MOST_PIECES) -> list[Range]:
     return [(ranges[a][0], ranges[b - 1][1]) for a, b in pairwise(starts)]
 
 
-def pieces(device: str, epoch: int, ranges: Sequence[Range], *, size: int) -> Iterator[Piece]:
+def pieces(device: str, epoch: int, ranges: Sequence[Range], *, size: int) -> Iterator[SequenceRange]:
     """Cut ranges into pieces of at most `size` numbers."""
     for low, high in joined(ranges):
         for start in range(low, high + 1, size):
-            yield Piece(device, epoch, start, min(high, start + size - 1))
+            yield SequenceRange(device, epoch, start, min(high, start + size - 1))
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Box:
         return len(self.devices) * (self.high - self.low + 1)
 
 
-def boxes(some: Iterable[Piece], *, size: int, most_devices: int = MOST_DEVICES) -> Iterator[Box]:
+def boxes(some: Iterable[SequenceRange], *, size: int, most_devices: int = MOST_DEVICES) -> Iterator[Box]:
     """Put pieces of at most `size` numbers into few boxes of that size; what is in one besides is looked at again."""
     devices: set[tuple[str, int]] = set()
     low = high = 0

@@ -60,7 +60,7 @@ class OffsetGapError(RuntimeError):
         self.log, self.expected, self.got = log, expected, got
 
 
-def check_no_hole(log: PartitionId, expected: int, got: int) -> None:
+def check_no_gap(log: PartitionId, expected: int, got: int) -> None:
     """Raise OffsetGapError where a batch begins above the next offset."""
     if got > expected:
         raise OffsetGapError(log, expected, got)

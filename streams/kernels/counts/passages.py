@@ -17,10 +17,10 @@ from streams.kernels.counts.cells import (
     MOST_CATEGORIES,
     MOST_ENTRANCES,
     Cells,
-    end_of,
+    bucket_end,
+    bucket_of,
     in_window,
     pack,
-    segment_of,
     stretches_in,
 )
 from streams.kernels.counts.columns import Block
@@ -28,9 +28,9 @@ from streams.kernels.counts.counted import MINUTE_MS, Counted, Named
 from streams.kernels.counts.interner import Interner
 from streams.kernels.counts.live import Live, LiveRules
 from streams.kernels.counts.offset_bucket import OffsetBucket
-from streams.kernels.counts.partition_log import PartitionId, Tally, check_no_hole
-from streams.kernels.counts.place import Place
-from streams.kernels.counts.rows import Delivered, delivery_rows, device_rows, entered_rows, repeat_rows
+from streams.kernels.counts.partition_log import PartitionId, Tally, check_no_gap
+from streams.kernels.counts.place import CountingSite
+from streams.kernels.counts.rows import AcceptedEvents, delivery_rows, device_rows, entered_rows, repeat_rows
 
 _PASSED = OUTCOMES.index("passed")
 _DENIED = OUTCOMES.index("denied")
@@ -42,7 +42,7 @@ OTHER: Final = "other"
 class PassageLog:
     """Counts one log. Feed it batches with `apply`, collect what changed with `take`, keep it with `snapshot`."""
 
-    def __init__(self, name: PartitionId, kind: str, place: Place, *, next_offset: int) -> None:
+    def __init__(self, name: PartitionId, kind: str, place: CountingSite, *, next_offset: int) -> None:
         self.name, self.kind, self.place = name, kind, place
         self.next_offset = next_offset
         self.tally = Tally(first=next_offset)
@@ -53,12 +53,12 @@ class PassageLog:
         self.totals = Cells()
         self.last_ts: dict[str, int] = {}
         self.boundary: dict[str, bool] = {}  # as the site was when an entrance was last counted
-        self.segment = OffsetBucket(segment_of(next_offset))
+        self.segment = OffsetBucket(bucket_of(next_offset))
         self.days = place.days  # after a change of the site's, the former ones until `change_days`
         self.live, self.live_rules = Live(), LiveRules(place.times)
         self.changed_entrances: set[str] = set()
         self._blocks: list[Block] = []
-        self._fresh: list[Delivered] = []
+        self._fresh: list[AcceptedEvents] = []
         self._repeated: list[tuple[Batch, Ints]] = []
         self._entered: dict[int, set[str]] = {}
         self._rejections: list[Rejection] = []
@@ -69,18 +69,18 @@ class PassageLog:
         Records below `next_offset` have been counted before and are passed over. Raises HoleError, with nothing
         counted, where the batch begins above it.
         """
-        check_no_hole(self.name, self.next_offset, batch.first)
+        check_no_gap(self.name, self.next_offset, batch.first)
         records, received = batch.lines.records(self.next_offset), batch.lines.of_offset(self.next_offset)
         batch = batch.from_offset(self.next_offset)
         admitted = self._apply_stretches(batch)
         self._tell(batch, admitted, received=received, records=records)
         self.next_offset = max(self.next_offset, batch.after)
-        self._enter_segment(segment_of(self.next_offset))
+        self._enter_segment(bucket_of(self.next_offset))
 
     def skip_to(self, offset: int) -> None:
         """Pass over the offsets before this one."""
         self.next_offset = offset
-        self._enter_segment(segment_of(offset))
+        self._enter_segment(bucket_of(offset))
 
     def drain(self) -> list[Block]:
         """Return the rows of everything that changed since the last time, as of `next_offset`."""
@@ -124,11 +124,11 @@ class PassageLog:
 
     def _apply_stretches(self, batch: Batch) -> list[Admitted]:
         """Count a batch stretch by stretch; each ends with the last event that there may be."""
-        goes_on = len(batch) and segment_of(int(batch.offset[0])) == self.segment.number
+        goes_on = len(batch) and bucket_of(int(batch.offset[0])) == self.segment.number
         admitted = []
         for start, end in stretches_in(batch.offset, self.place.stretch, begun=self.segment.events if goes_on else 0):
             part = batch.part(start, end)
-            self._enter_segment(segment_of(int(part.offset[0])))
+            self._enter_segment(bucket_of(int(part.offset[0])))
             admitted.append(self._admit(part))
             self._count_admitted(part, admitted[-1].fate)
             self.segment.events += len(part)
@@ -196,7 +196,7 @@ class PassageLog:
             return
         some = events.select(np.flatnonzero(late))
         self.segment.late.add(some.keys(self.days.of(some.batch.ts)))
-        self._fresh.append(Delivered(some, Fate.LATE))
+        self._fresh.append(AcceptedEvents(some, Fate.LATE))
         if not late.all():
             self._count(events.select(np.flatnonzero(~late)))
 
@@ -211,7 +211,7 @@ class PassageLog:
         self._count_refusals(events)
         self._note_credentials(events, outer)
         self.live.count(events.batch, events.entrance, self.live_rules)
-        self._fresh.append(Delivered(events, Fate.COUNTED))
+        self._fresh.append(AcceptedEvents(events, Fate.COUNTED))
 
     def _note_entrances(self, tens: Counted) -> Bools:
         """Note where events have come from; return which of these entrances, by number, are on the site's boundary."""
@@ -248,7 +248,7 @@ class PassageLog:
         """Go on to another segment; what the one before has counted is final as of its end."""
         if number != self.segment.number:
             self._close_holes()
-            self._blocks += self.segment.drain(self, end_of(self.segment.number))
+            self._blocks += self.segment.drain(self, bucket_end(self.segment.number))
             self.segment = OffsetBucket(number)
 
     def _device_rows(self) -> Block:

@@ -10,7 +10,7 @@ from streams.kernels.counts.times import TimeRules
 OUTSIDE: Final = "outside"
 """The world: the one area whose occupancy is nobody's business."""
 
-MOST_GATES: Final = 2_048
+MOST_SITE_ENTRANCES: Final = 2_048
 MOST_LANES: Final = 20_480
 MOST_AREAS: Final = 256
 MOST_SITE_CATEGORIES: Final = 64
@@ -20,7 +20,7 @@ MOST_DEVICES: Final = 8_192
 """Different devices that a log remembers, where the site is not so large that it needs more."""
 MOST_RANGES: Final = 8_192
 """Ranges of numbers of one device and epoch that a log remembers: so often has something been lost and not come."""
-STRETCH: Final = 1 << 14
+STRETCH_EVENTS: Final = 1 << 14
 """Events of a segment, accepted ones, after which its state is looked at: it is bounded at such places only, which the
 log alone determines."""
 MOST_CELLS: Final = 1 << 15
@@ -33,7 +33,7 @@ def devices_of(lanes: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class EntranceSides:
     """Where an entrance leads: `in` goes from the outer area to the inner one."""
 
     outer: str
@@ -46,17 +46,17 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CountingSite:
     """The site as the kernels see it; entrances by their ids, `times` says which event times are believed.
 
     most_devices: so many different ones does a log remember; events of others are rejected. most_ranges, stretch,
     most_cells: see MOST_RANGES, STRETCH, MOST_CELLS.
     """
 
-    gates: Mapping[str, Gate]
+    gates: Mapping[str, EntranceSides]
     days: SiteDays
     times: TimeRules
     most_devices: int = MOST_DEVICES
     most_ranges: int = MOST_RANGES
-    stretch: int = STRETCH
+    stretch: int = STRETCH_EVENTS
     most_cells: int = MOST_CELLS

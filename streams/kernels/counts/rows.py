@@ -15,19 +15,19 @@ from streams.kernels.counts.counted import Named
 from streams.kernels.counts.identity import Ranges
 from streams.kernels.counts.offset_bucket import BucketOwner
 from streams.kernels.counts.partition_log import PartitionId
-from streams.kernels.counts.place import Gate
+from streams.kernels.counts.place import EntranceSides
 
 _AS_THEY_ARE = (
     "device", "epoch", "seq", "ts", "reason", "temperature", "health", "credential", "offset", "line", "arrived",
 )  # fmt: skip
-_UNKNOWN: Final = Gate("", "")
+_UNKNOWN: Final = EntranceSides("", "")
 STANDS: Final = ""
 """What stands in `settled` until a delivery is found to be one of several."""
 FATES: Final = tuple(fate.name.lower() for fate in Fate)
 """What a log makes of a delivery, by number of `Fate`, as the store has it."""
 
 
-class Heard(Protocol):
+class DeviceFacts(Protocol):
     """What a row says of a device in one epoch."""
 
     ranges: Ranges
@@ -37,14 +37,14 @@ class Heard(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class AcceptedEvents:
     """Events that a log counted, or that were late; all have the same fate."""
 
     events: Named
     fate: Fate
 
 
-def delivery_rows(log: BucketOwner, gates: Mapping[str, Gate], delivered: Sequence[Delivered]) -> Block:
+def delivery_rows(log: BucketOwner, gates: Mapping[str, EntranceSides], delivered: Sequence[AcceptedEvents]) -> Block:
     """List events that were counted or late, each once, and where their entrances lead."""
     batches = [each.events.batch for each in delivered]
     fate = np.repeat([each.fate.value for each in delivered], list(map(len, batches)))
@@ -59,7 +59,9 @@ def delivery_rows(log: BucketOwner, gates: Mapping[str, Gate], delivered: Sequen
     return _deliveries(log, batches, fate, columns)
 
 
-def repeat_rows(log: BucketOwner, gates: Mapping[str, Gate], repeated: Sequence[tuple[Batch, Ints]]) -> list[Block]:
+def repeat_rows(
+    log: BucketOwner, gates: Mapping[str, EntranceSides], repeated: Sequence[tuple[Batch, Ints]]
+) -> list[Block]:
     """List events that came again, or that were not believed, with their fates; and where those are that came again."""
     batches = [batch for batch, _ in repeated]
     fate = np.concatenate([fate for _, fate in repeated])
@@ -110,7 +112,9 @@ def entered_rows(kind: str, entered: Mapping[int, AbstractSet[str]]) -> Block:
     return Block("entered", {"day": days, "kind": [kind] * len(days), "credential": credentials})
 
 
-def device_rows(log: str, names: Sequence[str], epochs: Sequence[int], devices: Sequence[Heard], version: int) -> Block:
+def device_rows(
+    log: str, names: Sequence[str], epochs: Sequence[int], devices: Sequence[DeviceFacts], version: int
+) -> Block:
     """List what was received from each device in each epoch."""
     return Block(
         "devices",

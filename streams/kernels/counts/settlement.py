@@ -14,11 +14,11 @@ import numpy as np
 
 from streams.kernels.counts.admission import Fate
 from streams.kernels.counts.batch import OUTCOMES, Bools, Ints
-from streams.kernels.counts.cells import SEGMENT_BITS, groups_of
+from streams.kernels.counts.cells import BUCKET_BITS, groups_of
 from streams.kernels.counts.columns import Block, DictColumn
 from streams.kernels.counts.counted import MINUTE_MS, WINDOW_MS
 from streams.kernels.counts.offset_bucket import HOUR_MS
-from streams.kernels.counts.place import OUTSIDE, Gate, Place
+from streams.kernels.counts.place import OUTSIDE, CountingSite, EntranceSides
 from streams.kernels.counts.rows import FATES, STANDS
 
 REPEAT: Final = "repeat"
@@ -45,7 +45,7 @@ CELL: Final = (
 """What deliveries that were retracted are counted by; `window` is of 10 s, in ms. Their numbers: events, anonymous."""
 
 
-def log_of(log: str) -> str:
+def retraction_log(log: str) -> str:
     """Name the log under which a log's deliveries are retracted."""
     return f"{_LOG}{log}"
 
@@ -106,7 +106,7 @@ def _same(order: Ints, *columns: Any) -> Bools:  # noqa: ANN401  # arrays of int
     return same
 
 
-def verdict_rows(some: Columns, decided: Decided, place: Place) -> list[Block]:
+def verdict_rows(some: Columns, decided: Decided, place: CountingSite) -> list[Block]:
     """Write down what is retracted, with the cell that it is in, and what is in conflict."""
     rows = decided.rows
     if not len(rows):
@@ -152,9 +152,9 @@ def verdict_rows(some: Columns, decided: Decided, place: Place) -> list[Block]:
     return [verdicts, conflicts]
 
 
-def _way(place: Place, entrance: str, outer: str, inner: str) -> Gate:
+def _way(place: CountingSite, entrance: str, outer: str, inner: str) -> EntranceSides:
     """Tell where an entrance led; a version that did not write it down is believed to have had today's profile."""
-    return Gate(outer, inner) if outer or inner else place.gates.get(entrance, Gate("", ""))
+    return EntranceSides(outer, inner) if outer or inner else place.gates.get(entrance, EntranceSides("", ""))
 
 
 def retraction_rows(cells: Columns) -> list[Block]:
@@ -243,7 +243,7 @@ def _summed(cells: Columns, table: str, keys: Sequence[str], *values: str, besid
             table,
             {
                 **columns,
-                "log": [log_of(log) for log in columns["log"]],
+                "log": [retraction_log(log) for log in columns["log"]],
                 **{name: [-each % _WRAPS for each in sums[name].tolist()] for name in values},
                 "version": groups.sums(np.asarray(cells["events"], dtype=np.int64)),
             },
@@ -251,7 +251,7 @@ def _summed(cells: Columns, table: str, keys: Sequence[str], *values: str, besid
     ]
 
 
-def unentered_rows(entries: Columns, place: Place) -> list[Block]:
+def unentered_rows(entries: Columns, place: CountingSite) -> list[Block]:
     """Say by how many entries a credential is on the site on each day on which an entry of it was retracted.
 
     entries: `kind`, `who`, `ts` and `settled` of entries over the site's boundary, all of each `who`.
@@ -272,10 +272,10 @@ def unentered_rows(entries: Columns, place: Place) -> list[Block]:
     return [Block("unentered", columns_of)]
 
 
-def segments_of(some: Columns, rows: Ints) -> dict[str, tuple[int, int]]:
+def buckets_with(some: Columns, rows: Ints) -> dict[str, tuple[int, int]]:
     """Return the first and the last segment of each log in which there are such rows."""
     found: dict[str, tuple[int, int]] = {}
-    segments = (np.asarray(some["offset"])[rows] >> SEGMENT_BITS).tolist()
+    segments = (np.asarray(some["offset"])[rows] >> BUCKET_BITS).tolist()
     for log, segment in zip(_taken(some["log"], rows), segments, strict=True):
         low, high = found.get(log, (segment, segment))
         found[log] = min(low, segment), max(high, segment)

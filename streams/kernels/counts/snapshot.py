@@ -13,7 +13,7 @@ from streams.kernels.counts.interner import Interner
 from streams.kernels.counts.offset_bucket import Flow, Flows, OffsetBucket
 from streams.kernels.counts.partition_log import PartitionId, Tally
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.place import Place
+from streams.kernels.counts.place import CountingSite
 
 FORMAT: Final = 1
 FORMAT_OF_PARTS: Final = 2
@@ -83,7 +83,7 @@ def freeze(log: PassageLog) -> Plain:
     }
 
 
-def thaw(plain: Plain, name: PartitionId, kind: str, place: Place) -> PassageLog:
+def thaw(plain: Plain, name: PartitionId, kind: str, place: CountingSite) -> PassageLog:
     """Take a log up where `freeze` left it. Raises SnapshotError when it is another one's."""
     check(plain, name)
     log = PassageLog(name, kind, place, next_offset=plain["next"])

@@ -37,7 +37,7 @@ OF_TIME: Final = frozenset({Problem.PRODUCER_TIME, Problem.BROKER_CLOCK})
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class SnapshotHeader:
     """What a snapshot says of itself: its log, its next offset, and how many logs of the partition ended before it.
 
     Of two snapshots of one partition the one with the higher (era, next) is the newer. arrived: broker time (ms) of the
@@ -61,7 +61,7 @@ class AcceptedLoss:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PartitionFacts:
     """What is known of one partition when it is assigned.
 
     base: its log as it would be named if it were begun at offset 0 now. begin, end: the brokers' first offset and the
@@ -74,7 +74,7 @@ class Facts:
     base: PartitionId
     begin: int
     end: int
-    snapshot: Snapshot | None = None
+    snapshot: SnapshotHeader | None = None
     arrived: int = 0
     stored: Mapping[str, int] | None = None
     committed: int = 0
@@ -86,7 +86,7 @@ class Facts:
 class Resume:
     """Go on with the snapshot's log at an offset."""
 
-    snapshot: Snapshot
+    snapshot: SnapshotHeader
     at: int
 
 
@@ -111,7 +111,7 @@ class Blocked:
 Decision = Resume | Begin | Blocked
 
 
-def take_up(facts: Facts) -> Decision:
+def take_up(facts: PartitionFacts) -> Decision:
     """Decide how a partition is read on of which every record counts."""
     snapshot = facts.snapshot
     if snapshot is None or not same_topic(snapshot.log, facts.base) or snapshot.log.copy < _copy(facts):
@@ -126,7 +126,7 @@ def take_up(facts: Facts) -> Decision:
     return Resume(snapshot, snapshot.next)
 
 
-def take_up_auxiliary(facts: Facts) -> Resume | Begin:
+def take_up_auxiliary(facts: PartitionFacts) -> Resume | Begin:
     """Decide the same for a topic that nothing is counted from: a log is begun where it cannot be gone on with."""
     snapshot = facts.snapshot
     if snapshot is None or not same_topic(snapshot.log, facts.base):
@@ -162,7 +162,7 @@ def skip(accepted: Sequence[AcceptedLoss], log: str, first: int, after: int) -> 
     return after - first if at >= after else None
 
 
-def _is_replaced(facts: Facts, snapshot: Snapshot) -> bool:
+def _is_replaced(facts: PartitionFacts, snapshot: SnapshotHeader) -> bool:
     """Tell whether the brokers have another log than the one that was counted: it ends earlier, or differs before next.
 
     Brokers that came back from an older copy give the same offsets to other records.
@@ -170,7 +170,7 @@ def _is_replaced(facts: Facts, snapshot: Snapshot) -> bool:
     return snapshot.next > facts.end or (0 < facts.arrived != snapshot.arrived > 0)
 
 
-def _copy(facts: Facts) -> int:
+def _copy(facts: PartitionFacts) -> int:
     """Return how often the brokers are known to have come back with other records."""
     logs = [PartitionId.parse(name) for name in facts.stored or ()]
     if facts.snapshot is not None:
@@ -178,12 +178,12 @@ def _copy(facts: Facts) -> int:
     return max((each.copy for each in logs if same_topic(each, facts.base)), default=0)
 
 
-def _begin(facts: Facts, *, more: int = 0) -> Begin:
+def _begin(facts: PartitionFacts, *, more: int = 0) -> Begin:
     era = 0 if facts.snapshot is None else facts.snapshot.era + 1
     return Begin(replace(facts.base, first=facts.begin, copy=_copy(facts) + more), era)
 
 
-def _begin_beside(facts: Facts, log: PartitionId, counted: int) -> Begin | Blocked:
+def _begin_beside(facts: PartitionFacts, log: PartitionId, counted: int) -> Begin | Blocked:
     """Begin a log under another name where the brokers have other records than were counted, once that is accepted.
 
     Its rows must not take the place of those of the log that ended; what is in both is settled.
@@ -193,14 +193,14 @@ def _begin_beside(facts: Facts, log: PartitionId, counted: int) -> Begin | Block
     return Blocked(Problem.LOG_REPLACED, log, facts.begin, counted)
 
 
-def _begin_behind(facts: Facts, log: PartitionId, counted: int, problem: Problem) -> Begin | Blocked:
+def _begin_behind(facts: PartitionFacts, log: PartitionId, counted: int, problem: Problem) -> Begin | Blocked:
     """Begin a log at the brokers' first record if everything before it was counted in another, or its loss accepted."""
     if counted >= facts.begin or skip(facts.accepted, str(log), counted, facts.begin) is not None:
         return _begin(facts)
     return Blocked(problem, log, counted, facts.begin)
 
 
-def _without_snapshot(facts: Facts) -> Begin | Blocked:
+def _without_snapshot(facts: PartitionFacts) -> Begin | Blocked:
     """Decide where there is no snapshot of the topic as it is now: it is new, or the snapshots are lost."""
     copy = _copy(facts)
     ended = [name for name in facts.differ if PartitionId.parse(name).copy == copy]

@@ -35,7 +35,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Entrance:
+class EntranceLoad:
     """An entrance now: lanes, persons `waiting` (None: not known) and `arrivals` expected in each of the next minutes.
 
     `rate` is persons per minute and lane as measured, None for the planning rate `rated`, which caps it. `inner` is the
@@ -123,7 +123,7 @@ class Advice:
 class _Course:
     """An entrance as advised so far: persons coming, and lanes open once that takes effect."""
 
-    at: Entrance
+    at: EntranceLoad
     coming: Floats
     lanes: int
 
@@ -136,7 +136,7 @@ class _Course:
         return float(queue.wait[since:].max())
 
 
-def advise(entrances: Iterable[Entrance], *, limit: float = LONGEST_WAIT) -> tuple[Advice, ...]:
+def advise(entrances: Iterable[EntranceLoad], *, limit: float = LONGEST_WAIT) -> tuple[Advice, ...]:
     """Return what to do where people would wait for more than `limit` minutes, the longest wait first.
 
     Every entrance needs `arrivals` for the same number of minutes, more than READY_AFTER. Raises QueueError for

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from streams.kernels.forecast.calibration import LEADS, Calibration, Due, due
-from streams.kernels.forecast.paths import HORIZON, UNCHANGED, Path, Profile, Recent, look_ahead
+from streams.kernels.forecast.paths import HORIZON, UNCHANGED, FlowSums, Path, Profile, look_ahead
 
 if TYPE_CHECKING:
     from streams.kernels.forecast.paths import Floats, Minutes
@@ -55,7 +55,7 @@ class Foreseen:
 
 
 @dataclass(frozen=True)
-class Measured:
+class ForecastErrors:
     """Errors of today's forecasts so far: one value for each of LEADS; None where nothing has fallen due yet.
 
     `error`: mean absolute error, persons. `covered`: share of outcomes inside the 90 % interval.
@@ -81,7 +81,7 @@ class Forecast:
     lower: tuple[float, ...]
     upper: tuple[float, ...]
     crossings: tuple[Crossing, ...]
-    measured: Measured
+    measured: ForecastErrors
 
 
 class Forecaster:
@@ -102,7 +102,7 @@ class Forecaster:
         self.capacity, self.midnight, self.profile, self.clock = capacity, midnight, profile, clock
         self.minute: int | None = None
         self.inside = 0.0
-        self.recent = Recent()
+        self.recent = FlowSums()
         self.calibration = Calibration.usual(self.method)
         self.due: dict[int, Due] = {}
         self.below_since = [NEVER] * len(LEVELS)
@@ -192,11 +192,11 @@ class Forecaster:
             return Crossing(level, persons, 0, 0, 0)
         return Crossing(level, persons, *(_first(each >= persons) for each in (path.inside, upper, lower)))
 
-    def measured(self) -> Measured:
+    def measured(self) -> ForecastErrors:
         """Return the errors of the day so far."""
         of = self.calibration
         checked = tuple(int(count) for count in of.checked)
-        return Measured(
+        return ForecastErrors(
             checked=checked,
             error=tuple(float(sums / n) if n else None for sums, n in zip(of.error, checked, strict=True)),
             covered=tuple(float(sums / n) if n else None for sums, n in zip(of.covered, checked, strict=True)),

@@ -91,7 +91,7 @@ def by_clock(course: Floats, clock: Minutes) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Recent:
+class FlowSums:
     """Sums over the last minutes, older ones counting less: half after the minutes that the name ends with."""
 
     minutes_3: float = 0.0
@@ -105,10 +105,10 @@ class Recent:
 
     def after(
         self, elapsed: int, *, entered: float, departed: float, inside: float, usual: tuple[float, float]
-    ) -> Recent:
+    ) -> FlowSums:
         """Return the sums `elapsed` minutes later; `usual` is what the profile makes us expect (entered, departed)."""
         fast, middle, slow, slower = (0.5 ** (elapsed / half) for half in (3, 10, 15, 20))
-        return Recent(
+        return FlowSums(
             minutes_3=self.minutes_3 * fast + 1,
             entered_3=self.entered_3 * fast + entered,
             departed_10=self.departed_10 * middle + departed,
@@ -129,7 +129,7 @@ class Path:
 
 
 def look_ahead(
-    inside: float, recent: Recent, profile: Profile | None, minute: int, *, clock: Minutes = UNCHANGED
+    inside: float, recent: FlowSums, profile: Profile | None, minute: int, *, clock: Minutes = UNCHANGED
 ) -> Path:
     """Trust the flows for the next minutes, and the profile (if there is one) for the time after them."""
     flows = by_flows(inside, recent)
@@ -143,14 +143,14 @@ def look_ahead(
     )
 
 
-def by_flows(inside: float, recent: Recent) -> Path:
+def by_flows(inside: float, recent: FlowSums) -> Path:
     """Continue the arrivals of the last minutes, and the share of those inside that leaves per minute."""
     entered = recent.entered_3 / max(recent.minutes_3, 1.0) * _DAMPING**_AHEAD
     leaving = min(recent.departed_10 / max(recent.inside_10, 1.0), 0.2)
     return _walk(inside, entered, np.full(HORIZON, leaving))
 
 
-def by_profile(inside: float, recent: Recent, profile: Profile, minute: int, *, clock: Minutes = UNCHANGED) -> Path:
+def by_profile(inside: float, recent: FlowSums, profile: Profile, minute: int, *, clock: Minutes = UNCHANGED) -> Path:
     """Follow the profile after a `minute` of the day, scaled to how today's last minutes compare with it.
 
     `clock`: which minute of the profile each minute of the day is. The day's last one stands for all behind it.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 
 from streams.kernels.forecast.calibration import LEADS
-from streams.kernels.forecast.paths import HORIZON, Path, Profile, Recent, by_flows, by_profile, look_ahead
+from streams.kernels.forecast.paths import HORIZON, FlowSums, Path, Profile, by_flows, by_profile, look_ahead
 from tests.benchmarks.backtest.days import MINUTES
 from tests.benchmarks.backtest.score import FROM, UNTIL, profile_of
 
@@ -98,7 +98,7 @@ def profile_alone(past: Sequence[Course], course: Course, origins: Sequence[int]
     return _kernel(profile_of(past), course, origins, _by_profile)
 
 
-def _by_profile(inside: float, recent: Recent, profile: Profile | None, minute: int) -> Path:
+def _by_profile(inside: float, recent: FlowSums, profile: Profile | None, minute: int) -> Path:
     return by_profile(inside, recent, profile, minute) if profile else by_flows(inside, recent)
 
 
@@ -106,9 +106,9 @@ def _kernel(
     profile: Profile | None,
     course: Course,
     origins: Sequence[int],
-    look: Callable[[float, Recent, Profile | None, int], Path],
+    look: Callable[[float, FlowSums, Profile | None, int], Path],
 ) -> list[Floats]:
-    recent = Recent()
+    recent = FlowSums()
     paths = []
     for minute in range(FROM, MINUTES):
         inside = float(course.inside[minute])

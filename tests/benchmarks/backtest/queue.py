@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from streams.kernels.forecast.advice import READY_AFTER, Advice, Entrance, Link, advise
+from streams.kernels.forecast.advice import READY_AFTER, Advice, EntranceLoad, Link, advise
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -169,7 +169,7 @@ def _do(advice: Advice, gate: _Gate, minute: int) -> None:
     gate.sends = [(each.to, each.share) for each in advice.diversions]
 
 
-def _seen(name: str, gate: _Gate, came: npt.NDArray[np.int64], plan: Floats, minute: int) -> Entrance:
+def _seen(name: str, gate: _Gate, came: npt.NDArray[np.int64], plan: Floats, minute: int) -> EntranceLoad:
     """Return what is known of a gate: its queue by upstream counts, and the plan scaled to the last 15 minutes."""
     planned = plan[max(0, minute - 15) : minute].sum()
     scale = (came[-15:].sum() + 50) / (planned + 50)
@@ -180,7 +180,7 @@ def _seen(name: str, gate: _Gate, came: npt.NDArray[np.int64], plan: Floats, min
     row = list(_GATES).index(name)
     near = [each for each in (row - 1, row + 1) if 0 <= each < len(_GATES)]
     opening = sum(lanes for at, lanes in gate.ready if at > minute)
-    return Entrance(
+    return EntranceLoad(
         id=name,
         inner="venue",
         open_lanes=gate.lanes + opening,

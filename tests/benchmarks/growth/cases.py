@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from streams.kernels.counts.cells import SEGMENT_BITS
-from streams.settings import Worker
+from streams.kernels.counts.cells import BUCKET_BITS
+from streams.settings import WorkerSettings
 from streams.worker.consumer import LARGEST_JOIN
 from tests.benchmarks.growth.traffic import PACE
 
@@ -17,7 +17,7 @@ A_JOIN: Final = LARGEST_JOIN // _LINE
 A_FLUSH: Final = 20_000
 """What one poll brings at most (`streams/worker/app.py`); with a backlog a flush has at least that."""
 _A_POLL_SECONDS: Final = 0.05
-_A_SEGMENT: Final = 1 << SEGMENT_BITS
+_A_SEGMENT: Final = 1 << BUCKET_BITS
 """Passages: a snapshot grows while a segment lasts, and begins anew with the next one."""
 
 
@@ -52,7 +52,7 @@ class Case:
     @property
     def a_flush(self) -> int:
         """Passages between two flushes; every fourth flush keeps a snapshot."""
-        return max(1, round(self.rate * Worker().flush_seconds)) if self.kind == "live" else A_FLUSH
+        return max(1, round(self.rate * WorkerSettings().flush_seconds)) if self.kind == "live" else A_FLUSH
 
 
 @dataclass(frozen=True)

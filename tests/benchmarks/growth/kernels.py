@@ -23,7 +23,7 @@ from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.times import TimeRules
-from streams.settings import Worker
+from streams.settings import WorkerSettings
 from streams.worker.alarm_inputs import flow_of
 from streams.worker.app import handler_of
 from streams.worker.checkpoint import pack, unpack
@@ -33,7 +33,7 @@ from tests.benchmarks.growth.places import site
 from tests.benchmarks.growth.traffic import Traffic
 
 START_MS: Final = 1_790_000_000_000
-_FLUSHES_A_SNAPSHOT: Final = round(Worker().checkpoint_seconds / Worker().flush_seconds)
+_FLUSHES_A_SNAPSHOT: Final = round(WorkerSettings().checkpoint_seconds / WorkerSettings().flush_seconds)
 _NAME: Final = PartitionId("growth", Topic.TURNSTILES, 0)
 _encode = msgspec.json.Encoder().encode
 

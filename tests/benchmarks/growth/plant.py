@@ -23,7 +23,7 @@ from sinks import schema
 from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
 from streams.contract import topics
 from streams.contract.events import Topic
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 from tests.benchmarks.growth.kernels import WrongCountError
 from tests.benchmarks.growth.places import profile
 from tests.benchmarks.growth.traffic import ON_THE_WAY_MS, Slice
@@ -185,8 +185,8 @@ class Plant:
         self.reader.close()
         self.owner.close()
 
-    def _kafka(self) -> Kafka:
-        return Kafka(brokers=self.broker.bootstrap, partitions=self.size.partitions)
+    def _kafka(self) -> KafkaSettings:
+        return KafkaSettings(brokers=self.broker.bootstrap, partitions=self.size.partitions)
 
     def prepare(self) -> None:
         """Create tables and topics, and write the profile of the site."""

@@ -18,7 +18,7 @@ from simulators.scenario.expo.expo import expo_days
 from simulators.sending.messages import Message, make_messages
 from streams.contract import topics
 from streams.contract.events import DIRECTIONS, Topic
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 from streams.site.reader import load_site
 from tests.benchmarks.peers.job import MINUTE_MS, Window
 
@@ -132,7 +132,7 @@ def _must_be_kept(error: object, _: object) -> None:
 
 def _create(bootstrap: str, topic: str) -> None:
     """Create an input topic, set as gatepulse sets its own, but that messages bear the times they are given."""
-    wanted = next(each for each in topics.plans(Kafka(partitions=PARTITIONS)) if each.name == Topic.TURNSTILES)
+    wanted = next(each for each in topics.plans(KafkaSettings(partitions=PARTITIONS)) if each.name == Topic.TURNSTILES)
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         topics.create(admin, [replace(wanted, name=topic, config={**wanted.config, **_AS_SENT})])

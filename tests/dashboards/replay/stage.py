@@ -24,13 +24,13 @@ from streams.clock import real_now
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.place import Gate, Place
+from streams.kernels.counts.place import CountingSite, EntranceSides
 from streams.kernels.counts.rows import rejection_rows
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.takeup import Problem
 from streams.kernels.counts.times import TimeRules
 from streams.site.model import Opening, Site
-from streams.sources.notes import Loss, Notes, SiteTime
+from streams.sources.tables import Loss, SiteTime, SourceTables
 from tests.dashboards.place import LIMITS, at
 from tests.dashboards.place import SITE as SMALL
 from tests.streams.kernels.counts.events import HORIZON, SUSPECT, Event, batch
@@ -93,8 +93,8 @@ class Stage:
         for (name,) in rows:
             self.client.execute(f"TRUNCATE TABLE gatepulse_store.{name}")
         self.clock = SiteClock(begin, real_now(), 1.0)
-        gates = {gate.id: Gate(gate.outer, gate.inner) for gate in self.site.entrances}
-        place = Place(gates, self.site.days, TimeRules(self.clock, SUSPECT, HORIZON))
+        gates = {gate.id: EntranceSides(gate.outer, gate.inner) for gate in self.site.entrances}
+        place = CountingSite(gates, self.site.days, TimeRules(self.clock, SUSPECT, HORIZON))
         self.logs = {name: PassageLog(log, KINDS[name], place, next_offset=0) for name, log in LOGS.items()}
         areas = [(area.id, kind, area.capacity.get(kind)) for area in self.site.areas for kind in area.kinds]
         columns = dict(zip(("area", "kind", "capacity"), zip(*areas, strict=True), strict=True))
@@ -145,7 +145,7 @@ class Stage:
             log.topic, log.partition, str(log), Problem.RECORDS_DELETED, 0, records, records, until, until, accepted_at,
             "a", "b",
         )  # fmt: skip
-        with Notes(self.owner, "live", "test", SiteTime(self.site.days, self.clock)) as notes:
+        with SourceTables(self.owner, "live", "test", SiteTime(self.site.days, self.clock)) as notes:
             notes.note_losses([loss])
 
     def live(self, real_ms: int) -> Snapshot:

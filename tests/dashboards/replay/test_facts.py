@@ -12,7 +12,7 @@ from dashboards.wall.model.reading import Reading
 from sinks import schema
 from sinks.rows import TABLES
 from streams.kernels.counts.columns import Block
-from streams.kernels.counts.place import Gate
+from streams.kernels.counts.place import EntranceSides
 from streams.site.model import Site
 from tests.dashboards.place import at, gate
 from tests.dashboards.replay.stage import SITE, TWENTY_PAST, Corrected, Delivery, Stage
@@ -256,7 +256,7 @@ def test_what_was_retracted_is_in_no_replay(stage: Stage) -> None:
     whole = tuple(entry(n, QUARTER_PAST + n * 1000) for n in range(1, 6))
     stage.flush([Delivery("a", whole)])
     stage.flush([Delivery("b", whole[3:])])
-    gates = {gate.id: Gate(gate.outer, gate.inner) for gate in SITE.entrances}
+    gates = {gate.id: EntranceSides(gate.outer, gate.inner) for gate in SITE.entrances}
     settle(stage.owner, place=replace(PLACE, gates=gates))
     moment = stage.flush([Delivery("a", (entry(6, TWENTY_PAST),))])
     assert persons(stage.live(moment)) == (6, 6, 6)

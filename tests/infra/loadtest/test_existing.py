@@ -12,7 +12,7 @@ from infra.loadtest import chain as chains
 from infra.loadtest.chain import Chain, StoreHasCountsError
 from infra.loadtest.options import LoadOptions
 from infra.loadtest.run import run_loadtest
-from streams.settings import Settings, Store, Wall
+from streams.settings import Settings, StoreSettings, WallSettings
 
 SMALL = LoadOptions(rate=100, for_seconds=3, as_json=True)
 
@@ -20,8 +20,10 @@ SMALL = LoadOptions(rate=100, for_seconds=3, as_json=True)
 def settings(chain: Chain) -> Settings:
     """Return the settings under which a chain is reached."""
     store, wall = chain.store, int(chain.wall_url.rstrip("/").rpartition(":")[2])
-    reader = Store(host=store.host, port=store.port, reader=store.user, reader_password=SecretStr(store.password))
-    return Settings(kafka=chain.kafka, store=reader, wall=Wall(port=wall))
+    reader = StoreSettings(
+        host=store.host, port=store.port, reader=store.user, reader_password=SecretStr(store.password)
+    )
+    return Settings(kafka=chain.kafka, store=reader, wall=WallSettings(port=wall))
 
 
 def test_a_chain_of_the_settings_is_proven_twice_but_never_without_the_ledgers_of_what_it_shows(

@@ -16,9 +16,9 @@ from simulators.distortion.distort import UnknownDeviceError
 from simulators.distortion.settings import DistortionError
 from sinks import schema
 from sinks.clickhouse import StoreAddress, connect
-from streams.settings import Clock, Kafka, Settings, Store
+from streams.settings import ClockSettings, KafkaSettings, Settings, StoreSettings
 
-ELSEWHERE = Settings(kafka=Kafka(brokers="127.0.0.1:9092,kafka.example.org:9092"))
+ELSEWHERE = Settings(kafka=KafkaSettings(brokers="127.0.0.1:9092,kafka.example.org:9092"))
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_brokers_that_are_not_on_this_machine_are_refused_unless_they_are_meant(
     with pytest.raises(NotOnThisMachineError, match=r"kafka.brokers: kafka.example.org is not this machine.*--really"):
         chains.existing(ELSEWHERE, really=False, accounted=True)
     with pytest.raises(NotOnThisMachineError, match=r"store.host: 10.0.0.7 is not this machine"):
-        chains.existing(Settings(store=Store(host="10.0.0.7")), really=False, accounted=True)
+        chains.existing(Settings(store=StoreSettings(host="10.0.0.7")), really=False, accounted=True)
 
 
 def test_a_site_whose_clock_is_not_the_present_is_refused() -> None:
     with pytest.raises(WrongLoadError, match="events of a load test have the present time"):
-        chains.existing(Settings(clock=Clock(speed=60)), really=False, accounted=True)
+        chains.existing(Settings(clock=ClockSettings(speed=60)), really=False, accounted=True)
 
 
 def test_a_store_with_counts_that_no_ledger_accounts_for_is_refused(clickhouse: EmbeddedClickHouse) -> None:
@@ -81,7 +81,7 @@ def test_a_store_with_counts_that_no_ledger_accounts_for_is_refused(clickhouse: 
             [("loadtest/corrections/0", "loadtest", "corrections", 0, 5, 5)],
         )
         reader = address.reader
-        store = Store(host=address.host, port=address.port, reader=reader.user, reader_password=reader.password)
+        store = StoreSettings(host=address.host, port=address.port, reader=reader.user, reader_password=reader.password)
         with pytest.raises(StoreHasCountsError, match=r"it shows [\d,]+ events already"):
             chains.existing(Settings(store=store), really=False, accounted=False)
     finally:

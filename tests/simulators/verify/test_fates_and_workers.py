@@ -22,7 +22,7 @@ from streams.contract.codec import PassageCodec, Records, Vocabulary
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.place import Gate, Place
+from streams.kernels.counts.place import CountingSite, EntranceSides
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.times import TimeRules
 from tests.simulators.small_site import MIDNIGHT, SITE, columns, passage
@@ -86,7 +86,7 @@ def by_a_worker(sent: Sequence[Delivery], cuts: set[int], clock: SiteClock) -> d
     """Let the codec and the kernels read the lines, in batches that begin at `cuts`."""
     codec = PassageCodec("person", Vocabulary({each.id: each for each in SITE.entrances}, {"person": ["visitor"]}, {}))
     times = TimeRules(clock, LIMITS.suspect_ms, LIMITS.horizon_ms)
-    place = Place({"N1": Gate("outside", "venue")}, SiteDays(ZoneInfo("Asia/Shanghai")), times)
+    place = CountingSite({"N1": EntranceSides("outside", "venue")}, SiteDays(ZoneInfo("Asia/Shanghai")), times)
     log = PassageLog(PartitionId("test", "turnstile.passages", 0), "person", place, next_offset=0)
     lines = [make_line(row) for row, _ in events(sent)]
     arrived = [clock.real(when) for _, when in events(sent)]

@@ -12,7 +12,7 @@ from sinks import rows as tables
 from sinks.rows import PROGRESS_TABLE, TABLES
 from sinks.sink import Refusal, StoreRefused, as_list
 from streams.contract.events import Topic
-from streams.contract.parked import LARGEST_PARKED, Parked, header, notes, park, rows_of
+from streams.contract.parked import LARGEST_PARKED, ParkedBatch, header, park, rows_of, status_rows
 from streams.kernels.counts.columns import Block
 from streams.worker.counting import CutOffError
 from tests.sinks.samples import NOON, block
@@ -28,7 +28,7 @@ def refusal(of: Block) -> Refusal:
     return Refusal(of, StoreRefused(of.table, "no.", "Act."))
 
 
-def parked(of: Block, *, log: str = LOG, at: int = NOON) -> list[tuple[Parked, bytes]]:
+def parked(of: Block, *, log: str = LOG, at: int = NOON) -> list[tuple[ParkedBatch, bytes]]:
     return park(refusal(of), logs={log: NOON - 5}, worker="w1", at=at)
 
 
@@ -73,11 +73,11 @@ def test_many_rows_are_cut_into_records_that_a_broker_takes_and_none_is_lost() -
 
 def test_the_store_is_told_of_each_log_and_that_it_is_over() -> None:
     ((head, _),) = park(refusal(block("entered", {})), logs={LOG: 5, OTHER: 7}, worker="w1", at=NOON)
-    note = notes([head], resolved=False).columns
+    note = status_rows([head], resolved=False).columns
     assert [*zip(note["log"], note["complete_to"], note["resolved"], note["version"], strict=True)] == [
         (LOG, 5, 0, 0), (OTHER, 7, 0, 0),
     ]  # fmt: skip
-    assert [*notes([head], resolved=True).columns["version"]] == [1, 1]
+    assert [*status_rows([head], resolved=True).columns["version"]] == [1, 1]
 
 
 # -- a worker ----------------------------------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ def retry_all(world: World) -> None:
     """Store what is parked, as `gatepulse parked retry --all` does."""
     world.sink.refuses = {}
     asyncio.run(world.sink.write([rows_of(value) for value in world.parked.values()]))
-    asyncio.run(world.sink.write([notes([header(value)], resolved=True) for value in world.parked.values()]))
+    asyncio.run(world.sink.write([status_rows([header(value)], resolved=True) for value in world.parked.values()]))
     world.parked.clear()
 
 

@@ -14,16 +14,16 @@ from infra.servers.kafka.server import KafkaServer
 from streams.contract import topics
 from streams.contract.events import Topic
 from streams.contract.topics import LARGEST_SNAPSHOT, TopicFound, TopicPlan, TopicsError
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 
-EVENTS = next(plan for plan in topics.plans(Kafka()) if plan.name == Topic.TURNSTILES)
+EVENTS = next(plan for plan in topics.plans(KafkaSettings()) if plan.name == Topic.TURNSTILES)
 AS_IT_SHOULD_BE = TopicFound(EVENTS.name, EVENTS.partitions, 3, EVENTS.config)
 
 
 @pytest.fixture
-def settings(kafka: KafkaServer) -> Kafka:
+def settings(kafka: KafkaServer) -> KafkaSettings:
     """Settings of a group that no other test has."""
-    return Kafka(brokers=kafka.bootstrap, group=f"group-{secrets.token_hex(4)}")
+    return KafkaSettings(brokers=kafka.bootstrap, group=f"group-{secrets.token_hex(4)}")
 
 
 @pytest.fixture
@@ -34,37 +34,37 @@ def admin(kafka: KafkaServer) -> Iterator[Any]:
 
 
 def test_every_topic_of_the_contract_is_planned_once_and_every_source_has_its_changelog() -> None:
-    names = [plan.name for plan in topics.plans(Kafka(group="counting"))]
+    names = [plan.name for plan in topics.plans(KafkaSettings(group="counting"))]
     counted = [*topics.SOURCES, Topic.ALARM_INPUTS]
     changelogs = [f"counting-{topic}.snapshots-changelog" for topic in counted]
     assert sorted(names) == sorted([*(topic.value for topic in Topic), *changelogs])
 
 
 def test_changelogs_have_the_partitions_of_their_source() -> None:
-    found = {plan.name: plan.partitions for plan in topics.plans(Kafka(partitions=6))}
+    found = {plan.name: plan.partitions for plan in topics.plans(KafkaSettings(partitions=6))}
     assert found["turnstile.passages"] == found["gatepulse-turnstile.passages.snapshots-changelog"] == 6
     assert found["rejected"] == found["alarms"] == found["parked"] == 1
     assert found["alarm.inputs"] == found["gatepulse-alarm.inputs.snapshots-changelog"] == 1
 
 
 def test_no_source_is_compacted() -> None:
-    policies = {plan.name: plan.config["cleanup.policy"] for plan in topics.plans(Kafka())}
+    policies = {plan.name: plan.config["cleanup.policy"] for plan in topics.plans(KafkaSettings())}
     assert {policies[topic] for topic in (*topics.SOURCES, "alarm.inputs")} == {"delete"}
     assert policies["entrance.totals"] == policies["gatepulse-corrections.snapshots-changelog"] == "compact"
 
 
-def test_what_is_missing_is_created_once_and_then_all_is_as_it_should_be(settings: Kafka) -> None:
+def test_what_is_missing_is_created_once_and_then_all_is_as_it_should_be(settings: KafkaSettings) -> None:
     created = [plan.name for plan in topics.apply(settings)]
     assert f"{settings.group}-corrections.snapshots-changelog" in created
     assert topics.apply(settings) == []
-    found, sentences = topics.look(settings)
+    found, sentences = topics.inspect_topics(settings)
     assert sentences == []
     assert {(each.name, each.partitions, each.copies) for each in found} == {
         (plan.name, plan.partitions, 1) for plan in topics.plans(settings)
     }
 
 
-def test_a_snapshot_of_the_largest_size_fits_into_its_changelog(settings: Kafka) -> None:
+def test_a_snapshot_of_the_largest_size_fits_into_its_changelog(settings: KafkaSettings) -> None:
     topics.apply(settings)
     place = TopicPartition(f"{settings.group}-corrections.snapshots-changelog", 0)
     value = secrets.token_bytes(LARGEST_SNAPSHOT - 10_000)
@@ -81,24 +81,24 @@ def test_a_snapshot_of_the_largest_size_fits_into_its_changelog(settings: Kafka)
     consumer.close()
 
 
-def test_a_topic_that_differs_is_named_with_what_to_do_and_left_as_it_is(settings: Kafka, admin: Any) -> None:
+def test_a_topic_that_differs_is_named_with_what_to_do_and_left_as_it_is(settings: KafkaSettings, admin: Any) -> None:
     name = f"{settings.group}-corrections.snapshots-changelog"
     admin.create_topics({name: {"num_partitions": 4, "replication_factor": 1}}, wait_for_metadata=True)
     assert name not in [plan.name for plan in topics.apply(settings)]
-    _, sentences = topics.look(settings)
+    _, sentences = topics.inspect_topics(settings)
     assert len(sentences) == 2
     assert f"{name}: cleanup.policy is delete, expected compact; kafka-configs --alter" in sentences[0] + sentences[1]
     assert f"{name}: max.message.bytes is 1048588, expected {LARGEST_SNAPSHOT}" in sentences[0] + sentences[1]
-    assert topics.look(settings)[1] == sentences
+    assert topics.inspect_topics(settings)[1] == sentences
 
 
-def test_snapshots_get_as_many_partitions_as_their_topic(settings: Kafka, admin: Any) -> None:
+def test_snapshots_get_as_many_partitions_as_their_topic(settings: KafkaSettings, admin: Any) -> None:
     topics.apply(settings)
     name = f"{settings.group}-vehicle.passages.snapshots-changelog"
     admin.delete_topics([name])
     _await(lambda: not topics.describe(admin, [name]))
     admin.create_topics({name: {"num_partitions": 2, "replication_factor": 1}}, wait_for_metadata=True)
-    assert f"{name}: 2 partitions, expected 4; `gatepulse topics apply` adds them" in topics.look(settings)[1]
+    assert f"{name}: 2 partitions, expected 4; `gatepulse topics apply` adds them" in topics.inspect_topics(settings)[1]
     assert [plan.partitions for plan in topics.apply(settings) if plan.name == name] == [4]
     _await(lambda: topics.describe(admin, [name])[name].partitions == 4)
 
@@ -118,9 +118,9 @@ def test_more_partitions_than_expected_are_read_and_fewer_are_said(partitions: i
     assert fits or "kafka-topics --alter --topic corrections --partitions 4" in said[0]
 
 
-def test_a_topic_that_is_missing_is_said(settings: Kafka) -> None:
+def test_a_topic_that_is_missing_is_said(settings: KafkaSettings) -> None:
     name = f"{settings.group}-corrections.snapshots-changelog"
-    assert f"{name}: is missing; `gatepulse topics apply` creates it" in topics.look(settings)[1]
+    assert f"{name}: is missing; `gatepulse topics apply` creates it" in topics.inspect_topics(settings)[1]
 
 
 @pytest.mark.parametrize(
@@ -153,4 +153,4 @@ def test_too_few_copies_are_said() -> None:
 def test_brokers_that_do_not_answer_are_named() -> None:
     address = f"127.0.0.1:{free_port()}"
     with pytest.raises(TopicsError, match=rf"{address} do not do it.*See whether they run"):
-        topics.look(Kafka(brokers=address))
+        topics.inspect_topics(KafkaSettings(brokers=address))

@@ -21,7 +21,7 @@ from streams.worker.alarm_inputs import flow_of, read_inputs
 from streams.worker.app import handler_of
 from streams.worker.consequences import rehearsal
 from streams.worker.counting import TopicHandler
-from streams.worker.isolation import Piece
+from streams.worker.isolation import BlankedRecords
 
 LARGEST = 2**63 - 1
 SITE = load_site("expo")
@@ -103,7 +103,7 @@ def begun(topic: str) -> tuple[TopicHandler[Any], Any]:
 def test_no_valid_line_makes_any_step_fail(data: st.DataObject, topic: str) -> None:
     handler, log = begun(topic)
     some = drawn(data, topic)
-    rehearsal(handler)(log.name, handler.freeze(log))(Piece(some))
+    rehearsal(handler)(log.name, handler.freeze(log))(BlankedRecords(some))
     log.apply(handler.read(some))
     assert log.tally.unaccounted == 0
     assert log.tally.received == len(some.offset)
@@ -118,7 +118,7 @@ def test_what_any_valid_line_tells_the_alarms_can_be_judged(data: st.DataObject,
     alarms_trade, alarms = begun(Topic.ALARM_INPUTS)
     line = msgspec.json.encode(AlarmInput(flows=[flow_of(log, NOW)]))
     inputs = recorded(line, line, arrived=data.draw(st.sampled_from([0, NOW, LATEST_MS])))
-    rehearsal(alarms_trade)(alarms.name, alarms_trade.freeze(alarms))(Piece(inputs))
+    rehearsal(alarms_trade)(alarms.name, alarms_trade.freeze(alarms))(BlankedRecords(inputs))
 
 
 @pytest.mark.parametrize("seq", [LARGEST, NOW * 1_000_000])

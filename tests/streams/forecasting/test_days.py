@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from streams.forecasting.days import Past, learnt, profile_of
+from streams.forecasting.days import PastDay, learnt, profile_of
 from streams.forecasting.plans import shortfalls
-from streams.forecasting.today import Today
+from streams.forecasting.today import DaySoFar
 from streams.forecasting.watch import advice_of
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.forecast.forecast import Forecaster
@@ -36,7 +36,7 @@ def per_minute(site: Site, gate: str, time: str) -> float:
 def test_the_plan_of_each_minute_is_that_of_the_clock(site: Site, day: dt.date) -> None:
     begin, end = site.days.bounds(day)
     gate = next(each for each in site.entrances if each.plan.expected)
-    today = Today.begun(replace(site, entrances=(gate,)), day, begin, ())
+    today = DaySoFar.begun(replace(site, entrances=(gate,)), day, begin, ())
     minutes = (end - begin) // MINUTE
     for minute in [*range(37, minutes - 50, 37), *range(minutes - 50, minutes)]:
         today.extend({}, minute - today.minutes)
@@ -51,7 +51,7 @@ def test_the_plan_of_each_minute_is_that_of_the_clock(site: Site, day: dt.date) 
 def test_at_ten_as_many_are_expected_on_a_day_of_23_or_25_hours_as_on_any(day: dt.date) -> None:
     site = expo("Europe/Berlin")
     begin = site.days.begin(day)
-    today = Today.begun(site, day, begin, ())
+    today = DaySoFar.begun(site, day, begin, ())
     today.extend({}, (site.days.moment(day, 600) - begin) // MINUTE)
     (north,) = [each for each in today.queues({}) if each.gate.id == "N1"]
     assert north.ahead[0] * 60 == pytest.approx(3230)
@@ -62,7 +62,7 @@ def test_people_wait_until_the_clock_shows_that_it_opens() -> None:
     site = expo("Europe/Berlin")
     waited = {}
     for day in (BERLIN_LONG - dt.timedelta(7), BERLIN_LONG, BERLIN_SHORT):
-        today = Today.begun(site, day, site.days.begin(day), ())
+        today = DaySoFar.begun(site, day, site.days.begin(day), ())
         opens = site.opening.on(day)
         assert opens is not None
         today.extend({}, (site.days.moment(day, opens[0] + 30) - today.begin) // MINUTE)
@@ -91,12 +91,12 @@ def test_a_real_day_is_laid_out_by_the_clock() -> None:
     assert by_short[-1] == 1379
 
 
-def usual(site: Site, day: dt.date) -> Past:
+def usual(site: Site, day: dt.date) -> PastDay:
     """Return a day on which ten a minute come from nine to eleven by the clock, and go from four on."""
     clock = site.days.clock(day)
     entered = np.where((clock >= 540) & (clock < 660), 10.0, 0.0)
     departed = np.where((clock >= 960) & (clock < 1080), 10.0, 0.0)
-    return Past(site.days.begin(day), (entered, departed, np.cumsum(entered - departed)), clock)
+    return PastDay(site.days.begin(day), (entered, departed, np.cumsum(entered - departed)), clock)
 
 
 @pytest.mark.parametrize("past", [BERLIN_LONG - dt.timedelta(1), BERLIN_LONG, BERLIN_SHORT])
@@ -130,7 +130,7 @@ def test_the_last_hour_of_a_long_day_has_forecasts() -> None:
 def test_an_advice_of_the_second_two_o_clock_is_not_that_of_the_first() -> None:
     here = planned_site('open_lanes = 1\nexpected = { "02:00" = 7200, "04:00" = 0 }\n')
     open_all_day = replace(here, time_zone="Europe/Berlin", opening=Opening(((0, 1440),) * 7))
-    today = Today.begun(open_all_day, BERLIN_LONG, open_all_day.days.begin(BERLIN_LONG), ())
+    today = DaySoFar.begun(open_all_day, BERLIN_LONG, open_all_day.days.begin(BERLIN_LONG), ())
     names = []
     for minute in (150, 210):  # half past two, and again
         today.extend({("N3", "in"): np.full(minute - today.minutes, 11.0)}, minute - today.minutes)

@@ -8,7 +8,7 @@ import pytest
 
 from streams.forecasting.plans import shortfalls
 from streams.forecasting.queues import QueueNow, queue_now
-from streams.forecasting.today import Today
+from streams.forecasting.today import DaySoFar
 from streams.kernels.forecast.advice import advise
 from streams.site.model import Opening
 from streams.site.reader import SiteError
@@ -84,7 +84,7 @@ def test_advice_opens_the_spare_lanes_of_the_profile() -> None:
 def test_lanes_said_before_are_known_again_after_a_restart() -> None:
     here = site(AN_HOUR_AND_A_HALF)
     said = [(60_000 * minute, "N3", 6 if minute <= OPENS + 30 else 10) for minute in range(OPENS, OPENS + 32)]
-    today = Today.begun(here, dt.date(2021, 11, 5), 0, said)
+    today = DaySoFar.begun(here, dt.date(2021, 11, 5), 0, said)
     today.extend({("N3", "in"): np.array([0.0] * OPENS + [60.0] * 30 + [100.0])}, OPENS + 31)
     (now,) = [each for each in today.queues({"N3": 10}) if each.gate.id == "N3"]
     assert now.usual.waiting == pytest.approx(31 * 90 - 30 * 60 - 100)

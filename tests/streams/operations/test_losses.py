@@ -9,9 +9,9 @@ import pytest
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import AcceptedLoss, Problem
 from streams.operations.losses import Acceptance, AcceptLossError, accept, await_reading
-from streams.sources.brokers import Place, TopicState
-from streams.sources.notes import Loss, ProblemNote
+from streams.sources.brokers import PartitionKey, TopicState
 from streams.sources.progress import Row
+from streams.sources.tables import Loss, ProblemRow
 
 TOPIC = "turnstile.passages"
 LOG = str(PartitionId("live", TOPIC, 1, "id"))
@@ -35,7 +35,7 @@ class Brokers:
         """Say whose times a topic has."""
         return {name: {"message.timestamp.type": self.times} for name in topics} if self.times else {}
 
-    def record_at(self, place: Place, offset: int) -> tuple[int, int] | None:
+    def record_at(self, place: PartitionKey, offset: int) -> tuple[int, int] | None:
         """Return the first record that is still there."""
         assert (place, offset) == ((TOPIC, 1), self.begin)
         return None if self.first is None else (self.begin, self.first)
@@ -51,11 +51,11 @@ class Notes:
         """Return what was accepted before."""
         return [AcceptedLoss(each.log, each.first, each.after, each.problem) for each in self.noted]
 
-    def problems(self) -> Sequence[ProblemNote]:
+    def problems(self) -> Sequence[ProblemRow]:
         """Return the loss."""
-        return [ProblemNote(TOPIC, 1, Problem.RECORDS_DELETED, LOG, 10, 20, NOTICED)]
+        return [ProblemRow(TOPIC, 1, Problem.RECORDS_DELETED, LOG, 10, 20, NOTICED)]
 
-    def progress(self) -> Mapping[Place, Sequence[Row]]:
+    def progress(self) -> Mapping[PartitionKey, Sequence[Row]]:
         """Return how far the log was stored."""
         return {(TOPIC, 1): [{"log": LOG, "complete_to": COUNTED_TO}]}
 

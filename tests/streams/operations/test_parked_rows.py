@@ -22,10 +22,10 @@ from sinks.rows import TABLES
 from sinks.sink import Refusal, StoreRefused
 from streams.contract import topics
 from streams.contract.events import Topic
-from streams.contract.parked import Parked, notes, park
+from streams.contract.parked import ParkedBatch, park, status_rows
 from streams.kernels.counts.columns import Block
 from streams.operations.parked_rows import ParkedTopic, Retried, UnknownBatchError, retry
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 from tests.infra.processes import running
 from tests.sinks.conftest import address_of
 from tests.sinks.samples import NOON, block
@@ -42,7 +42,7 @@ class Plant:
         self.topic = ParkedTopic([bootstrap])
         self.topic.forget([head.id for head in self.topic.heads()])
 
-    def park(self, *blocks: Block, at: int = NOON) -> list[Parked]:
+    def park(self, *blocks: Block, at: int = NOON) -> list[ParkedBatch]:
         """Park the rows of each block as a batch."""
         producer = KafkaProducer(bootstrap_servers=self.bootstrap, max_request_size=8 << 20)
         parked = [
@@ -67,7 +67,7 @@ class Plant:
 @pytest.fixture
 def plant(kafka: KafkaServer) -> Iterator[Plant]:
     """A broker on which nothing is parked."""
-    topics.apply(Kafka(brokers=kafka.bootstrap))
+    topics.apply(KafkaSettings(brokers=kafka.bootstrap))
     built = Plant(kafka.bootstrap)
     yield built
     built.topic.close()
@@ -144,7 +144,7 @@ def test_what_is_no_batch_is_passed_over_and_named(plant: Plant) -> None:
 def test_a_crash_before_the_record_is_deleted_is_made_good_by_trying_again(plant: Plant) -> None:
     (head,) = plant.park(entered("c1"))
     sink = MemorySink()
-    asyncio.run(sink.write([entered("c1"), notes([head], resolved=True)]))
+    asyncio.run(sink.write([entered("c1"), status_rows([head], resolved=True)]))
     assert len(plant.retry(sink).stored) == 1
     assert len(sink.rows("entered")) == 1
     assert plant.names() == []
@@ -206,7 +206,7 @@ def test_the_command_lists_and_stores_and_says_what_is_still_refused(plant: Plan
         "GATEPULSE_STORE__PASSWORD": server.password, "COLUMNS": "200",
     }  # fmt: skip
     bad, good = plant.park(block("rejections", {}), entered("c1"))
-    asyncio.run(_write(server, notes([bad, good], resolved=False)))
+    asyncio.run(_write(server, status_rows([bad, good], resolved=False)))
     with connect(server) as client:
         client.execute("ALTER TABLE gatepulse_store.rejections RENAME COLUMN detail TO details")
         code, out, _ = command("list", "--json", env=env)
@@ -255,7 +255,7 @@ def place(kafka_installed: Path, tmp_path: Path) -> Iterator[Place]:
     ):
         with connect(address_of(server)) as client:
             schema.apply(client)
-        topics.apply(Kafka(brokers=broker.bootstrap, group=GROUP, partitions=PARTITIONS))
+        topics.apply(KafkaSettings(brokers=broker.bootstrap, group=GROUP, partitions=PARTITIONS))
         yield Place(server, cast("Any", broker), tmp_path)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.site.model import Place
+from streams.site.model import PlanRectangle
 from streams.site.reader import load_site, parse_site
 from streams.site.screens import Tile
 from tests.streams.site.test_site import SMALL, mistakes
@@ -81,7 +81,7 @@ def test_two_screens_cannot_have_one_name() -> None:
 
 def test_an_area_has_a_place_on_the_heat_plan() -> None:
     placed = SMALL.replace('id = "venue"\n', 'id = "venue"\nplace = [0, 1.5, 4, 2]\n')
-    assert parse_site(placed, source="small.toml").area("venue").place == Place(0, 1.5, 4, 2)
+    assert parse_site(placed, source="small.toml").area("venue").place == PlanRectangle(0, 1.5, 4, 2)
     assert parse_site(SMALL, source="small.toml").area("venue").place is None
 
 

@@ -18,7 +18,7 @@ from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.kernels.counts.site_totals import EntranceTotals, SiteTotals, Total
 from streams.kernels.counts.takeup import Problem
 from streams.sources.brokers import TopicState
-from streams.worker.agents import KafkaOutlet, count_topic, settle, take_up_on_assignment, watch_venue
+from streams.worker.agents import KafkaOutlet, count_topic, follow_site_totals, settle, take_up_on_assignment
 from streams.worker.consumer import JoinedValue, Offsets
 from streams.worker.takeup import Assigned, TakeUp, Verdict
 from streams.worker.unreadable import Unreadable
@@ -227,7 +227,7 @@ def test_records_that_brokers_do_not_have_block_their_partition_under_the_right_
 @pytest.mark.parametrize("value", [b"not ours", b"", None, b"\xff", b"{}", b'{"log": 1}', b"[" * 100_000])
 def test_totals_that_cannot_be_read_are_passed_over_and_counted(value: bytes | None) -> None:
     app, unreadable = an_app(), Unreadable()
-    watch_venue(app, SiteTotals(), unreadable)
+    follow_site_totals(app, SiteTotals(), unreadable)
     run_agent(app, Fed(value))
     assert unreadable.counts == {Topic.TOTALS.value: 1}
 

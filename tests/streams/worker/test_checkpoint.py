@@ -11,17 +11,17 @@ import pytest
 
 from streams.kernels.counts import corrections, snapshot
 from streams.kernels.counts.batch import Batch
-from streams.kernels.counts.cells import SEGMENT_BITS
+from streams.kernels.counts.cells import BUCKET_BITS
 from streams.kernels.counts.corrections import CorrectionLog
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.place import Gate, Place
+from streams.kernels.counts.place import CountingSite, EntranceSides
 from streams.worker.checkpoint import SnapshotTable, key_of, pack, snapshot_table, unpack, version
 from tests.streams.kernels.counts.events import LOG, NINE, PLACE, TIMES, Event, batch, log
 from tests.streams.lines import correction, line, persons, records
 from tests.streams.lines import corrections as correction_codec
 
-SEGMENT = 1 << SEGMENT_BITS
+SEGMENT = 1 << BUCKET_BITS
 MOST_BYTES = 900_000
 """A broker takes records of a megabyte unless it was told otherwise."""
 
@@ -198,7 +198,7 @@ def test_a_record_of_a_stranger_is_passed_over() -> None:
 # -- size --------------------------------------------------------------------------------------------------------------
 
 LANES = [(f"E{i % 25:02}", f"E{i % 25:02}-L{i // 25:02}") for i in range(200)]
-SITE = Place({entrance: Gate("outside", "venue") for entrance, _ in LANES}, PLACE.days, TIMES)
+SITE = CountingSite({entrance: EntranceSides("outside", "venue") for entrance, _ in LANES}, PLACE.days, TIMES)
 CATEGORIES = ("guest", "exhibitor", "visitor", "media", "staff", "security")
 
 

@@ -30,12 +30,12 @@ from infra.servers.broker import EmbeddedBroker
 from streams.worker.consumer import (
     LARGEST_JOIN,
     LONGEST_FETCH_MS,
-    AskingFetcher,
     CoalescingConsumer,
     CoalescingThread,
     CoalescingTransport,
     JoinedValue,
     Offsets,
+    TimedFetcher,
     TrackingProducer,
     coalesce,
     fetch_raw_batches,
@@ -288,7 +288,7 @@ def test_a_broker_had_nothing_when_it_was_asked_not_when_its_answer_was_read(mon
         return False
 
     async def fetched() -> dict[TP, int]:
-        asking = object.__new__(AskingFetcher)
+        asking = object.__new__(TimedFetcher)
         asking.asked = {}
         request = SimpleNamespace(topics=[(SOURCE.topic, [(SOURCE.partition, 0, 0)])])
         for how in (answered, failed):

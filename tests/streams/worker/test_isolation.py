@@ -16,7 +16,15 @@ from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.worker.consequences import rehearsal
 from streams.worker.counting import TopicHandler
-from streams.worker.isolation import CAUTION_OFFSETS, MOST_ALONE, Piece, StateFullError, isolate, pieces, rejecting
+from streams.worker.isolation import (
+    CAUTION_OFFSETS,
+    MOST_ALONE,
+    BlankedRecords,
+    StateFullError,
+    isolate,
+    pieces,
+    rejecting,
+)
 from tests.streams.kernels.counts.events import NINE, PLACE
 from tests.streams.lines import correction, line, records
 from tests.streams.rehearsal import CLUSTER, TRADES, Worker, World
@@ -128,7 +136,7 @@ def test_what_is_said_of_a_line_that_is_set_aside_has_no_value_of_it() -> None:
 def test_a_record_of_nothing_but_such_lines_is_set_aside_in_a_bounded_number_of_looks() -> None:
     tried = []
 
-    def rehearse(piece: Piece) -> None:
+    def rehearse(piece: BlankedRecords) -> None:
         tried.append(piece)
         if piece.records.value.strip():
             raise DefectError
@@ -142,7 +150,7 @@ def test_a_record_of_nothing_but_such_lines_is_set_aside_in_a_bounded_number_of_
 def test_a_failure_that_does_not_come_twice_costs_no_event() -> None:
     failures = iter([True, False, False, False, True] + [False] * 100)
 
-    def rehearse(piece: Piece) -> None:
+    def rehearse(piece: BlankedRecords) -> None:
         if piece.records.value.strip() and next(failures):
             raise DefectError
 
@@ -152,7 +160,7 @@ def test_a_failure_that_does_not_come_twice_costs_no_event() -> None:
 def test_lines_for_which_a_state_has_no_room_are_set_aside_together_and_quickly() -> None:
     tried = []
 
-    def rehearse(piece: Piece) -> None:
+    def rehearse(piece: BlankedRecords) -> None:
         tried.append(piece)
         if piece.records.value.strip():
             raise StateFullError
@@ -163,7 +171,7 @@ def test_lines_for_which_a_state_has_no_room_are_set_aside_together_and_quickly(
 
 @pytest.mark.parametrize("error", [MemoryError(), OffsetGapError(NAME, 1, 2)])
 def test_what_says_nothing_of_a_line_ends_the_worker_as_ever(error: Exception) -> None:
-    def rehearse(_: Piece) -> None:
+    def rehearse(_: BlankedRecords) -> None:
         raise error
 
     with pytest.raises(type(error)):
@@ -171,7 +179,7 @@ def test_what_says_nothing_of_a_line_ends_the_worker_as_ever(error: Exception) -
 
 
 def test_a_state_that_fails_without_any_line_is_no_lines_fault() -> None:
-    def rehearse(_: Piece) -> None:
+    def rehearse(_: BlankedRecords) -> None:
         raise DefectError("the state itself")
 
     with pytest.raises(DefectError, match="the state itself"):

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
-from streams.worker.isolation import Piece, RehearsalError, StateFullError, isolate
-from streams.worker.rehearsal import apart
+from streams.worker.isolation import BlankedRecords, RehearsalError, StateFullError, isolate
+from streams.worker.rehearsal import in_own_process
 from tests.streams.lines import line, records
 
 NAME = PartitionId("test", "turnstile.passages", 0)
@@ -77,13 +77,13 @@ DEFECTS: list[tuple[Callable[[], None], str]] = [
 ]
 
 
-def rehearsing(defect: Callable[[], None]) -> Callable[[Piece], None]:
-    def rehearse(piece: Piece) -> None:
+def rehearsing(defect: Callable[[], None]) -> Callable[[BlankedRecords], None]:
+    def rehearse(piece: BlankedRecords) -> None:
         if EVIL in piece.records.value:
             defect()
 
     seconds = 5.0 if defect in (grow, grow_in_one_go) else 0.2  # a busy machine takes long to give memory
-    return apart(rehearse, state_bytes=0, cpu_seconds=seconds, more_memory=1 << 28)
+    return in_own_process(rehearse, state_bytes=0, cpu_seconds=seconds, more_memory=1 << 28)
 
 
 def evil(seq: int) -> bytes:
@@ -104,7 +104,7 @@ def test_exactly_the_line_is_set_aside_whatever_the_code_does_on_it(
 def test_what_can_be_counted_leaves_no_process_and_no_file_open() -> None:
     files, processes = sorted(Path("/proc/self/fd").iterdir()), children()
     for _ in range(3):
-        rehearsing(hang)(Piece(records(line(seq=1))))
+        rehearsing(hang)(BlankedRecords(records(line(seq=1))))
     assert sorted(Path("/proc/self/fd").iterdir()) == files
     assert children() == processes
 
@@ -123,7 +123,7 @@ def test_what_says_nothing_of_a_line_is_raised_as_it_is() -> None:
 
     for defect, error in ((hole, OffsetGapError), (full, StateFullError)):
         with pytest.raises(error):
-            rehearsing(defect)(Piece(records(evil(1))))
+            rehearsing(defect)(BlankedRecords(records(evil(1))))
 
 
 def test_a_busy_machine_makes_no_line_suspect() -> None:
@@ -132,6 +132,6 @@ def test_a_busy_machine_makes_no_line_suspect() -> None:
     def slow() -> None:
         time.sleep(0.5)
 
-    rehearsing(slow)(Piece(records(evil(1))))
+    rehearsing(slow)(BlankedRecords(records(evil(1))))
     with pytest.raises(RehearsalError):
-        rehearsing(wait)(Piece(records(evil(1))))
+        rehearsing(wait)(BlankedRecords(records(evil(1))))

@@ -8,7 +8,7 @@ import pytest
 
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import Blocked, Problem
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 from streams.sources.brokers import BrokersError, TopicState
 from streams.worker.counting import Start
 from streams.worker.process_ends import SourceChangedError
@@ -97,7 +97,8 @@ def test_brokers_that_refuse_to_create_topics_stop_nothing_else(*, create_topics
         raise BrokersError("not authorized")
 
     brokers = SimpleNamespace(
-        kafka=Kafka(create_topics=create_topics), missing=lambda _: [SimpleNamespace(name="rejected")], create=refuse,
+        kafka=KafkaSettings(create_topics=create_topics), missing=lambda _: [SimpleNamespace(name="rejected")],
+        create=refuse,
         match_changelogs=refuse,
     )  # fmt: skip
     watch: Any = SourceWatch(

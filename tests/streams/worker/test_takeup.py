@@ -10,9 +10,9 @@ from sinks.sink import StoreUnavailable
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import AcceptedLoss
-from streams.sources.brokers import Place, TopicState
-from streams.sources.notes import Loss, PartitionNote
+from streams.sources.brokers import PartitionKey, TopicState
 from streams.sources.progress import Row
+from streams.sources.tables import Loss, PartitionRow
 from streams.worker.counting import Start
 from streams.worker.process_ends import SourceChangedError
 from streams.worker.takeup import Assigned, TakeUp, check_topics
@@ -39,11 +39,11 @@ class Brokers:
         del topics
         return {}
 
-    def committed(self) -> Mapping[Place, int]:
+    def committed(self) -> Mapping[PartitionKey, int]:
         """Have no group's offsets."""
         return {}
 
-    def record_at(self, place: Place, offset: int) -> tuple[int, int] | None:
+    def record_at(self, place: PartitionKey, offset: int) -> tuple[int, int] | None:
         """Have no record that could be compared."""
         del place, offset
         return None
@@ -68,11 +68,11 @@ class Notes:
             for key, at in logs.items()
         ]
 
-    def progress(self) -> Mapping[Place, Sequence[Row]]:
+    def progress(self) -> Mapping[PartitionKey, Sequence[Row]]:
         """Return the rows of progress."""
         if self.away:
             raise StoreUnavailable("log_progress", "away.", "")
-        found: dict[Place, list[Row]] = defaultdict(list)
+        found: dict[PartitionKey, list[Row]] = defaultdict(list)
         for row in self._rows:
             found[T, int(str(row["partition"]))].append(row)
         return found
@@ -96,10 +96,10 @@ class Notes:
         """Return the losses that were noted."""
         return [AcceptedLoss(each.log, each.first, each.after, each.problem) for each in self.losses]
 
-    def partitions(self) -> Sequence[PartitionNote]:
+    def partitions(self) -> Sequence[PartitionRow]:
         """Return partitions as they were, incarnations in the order of their names."""
         return [
-            PartitionNote(T, number, incarnation, 0, end, present=False, since=int(incarnation[2:]))
+            PartitionRow(T, number, incarnation, 0, end, present=False, since=int(incarnation[2:]))
             for (number, incarnation), end in self._ends.items()
         ]
 
@@ -233,7 +233,7 @@ def test_what_was_assigned_while_the_store_was_checked_is_checked_itself() -> No
     progress = notes.progress
     notes.away = False
 
-    def assigned_meanwhile() -> Mapping[Place, Sequence[Row]]:
+    def assigned_meanwhile() -> Mapping[PartitionKey, Sequence[Row]]:
         notes.away, notes.progress = True, progress  # type: ignore[method-assign]
         take_up.decide(both)
         notes.away = False

@@ -13,12 +13,12 @@ import faust
 
 from infra.servers.broker import PROTOCOL, EmbeddedBroker
 from streams.contract.topics import SOURCES
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 from streams.sources.brokers import Brokers
 from streams.worker.counting import Counting
 from streams.worker.main import recovered
 from streams.worker.process_ends import StalledError
-from streams.worker.watchdog import Watch, WorkerStatus, keep_watch, log_ends, waiting_at
+from streams.worker.watchdog import StallDetector, WorkerStatus, keep_watch, log_ends, waiting_at
 from tests.infra.processes import running
 
 LOG = ("turnstile.passages", 0)
@@ -29,7 +29,7 @@ PATIENCE = 3
 
 def verdicts(*looks: WorkerStatus) -> list[str | None]:
     """Let a watch look; its event loop turns between looks."""
-    watch = Watch(PATIENCE)
+    watch = StallDetector(PATIENCE)
     return [watch.look(replace(each, turns=turn)) for turn, each in enumerate(looks)]
 
 
@@ -101,13 +101,13 @@ def test_a_recovery_that_gets_on_may_take_its_time_and_one_that_hangs_may_not() 
 
 
 def test_an_event_loop_that_does_not_turn_is_noticed_whatever_else_is_unknown() -> None:
-    watch = Watch(PATIENCE)
+    watch = StallDetector(PATIENCE)
     stuck = replace(IDLE, turns=7, end=None, storing=True)
     assert [watch.look(stuck) for _ in range(4)] == [None, None, None, "the event loop does not turn"]
 
 
 def test_a_start_may_take_four_times_as_long_and_not_longer() -> None:
-    watch = Watch(PATIENCE)
+    watch = StallDetector(PATIENCE)
     starting = replace(IDLE, turns=0, recovering=(0, 0))
     polls = [watch.look(starting) for _ in range(4 * PATIENCE + 1)]
     assert polls == [None] * 4 * PATIENCE + ["it does not get to work after its start"]
@@ -150,7 +150,7 @@ def test_a_look_that_fails_is_not_the_last_one() -> None:
 
 def test_the_ends_of_the_logs_are_the_brokers(tmp_path: Path) -> None:
     with running(EmbeddedBroker(tmp_path, topics=dict.fromkeys(SOURCES, 2))) as broker:
-        brokers = Brokers(Kafka(brokers=broker.bootstrap, api_version=".".join(map(str, PROTOCOL))))
+        brokers = Brokers(KafkaSettings(brokers=broker.bootstrap, api_version=".".join(map(str, PROTOCOL))))
         assert log_ends(brokers) == {(topic, number): 0 for topic in SOURCES for number in (0, 1)}
         brokers.close()
 

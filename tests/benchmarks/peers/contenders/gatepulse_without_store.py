@@ -53,7 +53,10 @@ class Discard:
 
 
 class Unknown:
-    """`streams.sources.notes.Notes` of a store that knows nothing and notes nothing: every partition is new to it."""
+    """`streams.sources.tables.SourceTables` of a store that knows nothing and notes nothing.
+
+    Every partition is new to it.
+    """
 
     def __init__(self, *_: object) -> None:
         """Take whatever is set up."""
@@ -73,5 +76,8 @@ def _rows(columns: Mapping[str, Any], names: Sequence[str]) -> list[tuple[Any, .
 
 if __name__ == "__main__":
     job = read_job()
-    with patch.object(worker, "ClickHouseSink", lambda *_, **__: Discard(job)), patch.object(worker, "Notes", Unknown):
+    with (
+        patch.object(worker, "ClickHouseSink", lambda *_, **__: Discard(job)),
+        patch.object(worker, "SourceTables", Unknown),
+    ):
         worker.run(load_settings())

@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from streams.kernels.alarms.episodes import Episode
-from streams.kernels.alarms.inputs import AlarmInput, Command, Inside, LogFlow, Reading
+from streams.kernels.alarms.inputs import AlarmInput, Command, Inside, LogFlow, OccupancyReading
 from streams.kernels.alarms.log import AlarmBatch, AlarmLog
-from streams.kernels.alarms.rules import RULES, AlarmPlace, Gate
+from streams.kernels.alarms.rules import RULES, AlarmEntrance, AlarmSite
 from streams.kernels.alarms.snapshot import freeze, thaw
 from streams.kernels.counts.live import Measure
 from streams.kernels.counts.partition_log import PartitionId
@@ -25,9 +25,9 @@ def always(_: int) -> bool:
     return True
 
 
-def gate(name: str, lanes: int = 2, *, zone: str = "Z", inner: str = "hall", gateway: str = "") -> Gate:
+def gate(name: str, lanes: int = 2, *, zone: str = "Z", inner: str = "hall", gateway: str = "") -> AlarmEntrance:
     """Describe an entrance for persons with lanes like N1-1, N1-2."""
-    return Gate(name, "person", zone, inner, [f"{name}-{lane}" for lane in range(1, lanes + 1)], gateway)
+    return AlarmEntrance(name, "person", zone, inner, [f"{name}-{lane}" for lane in range(1, lanes + 1)], gateway)
 
 
 def steady(lanes: Mapping[str, int], *, measure: Measure = IN) -> Callable[[int], Events]:
@@ -49,7 +49,7 @@ class Feed:
 
     def __init__(
         self,
-        gates: Sequence[Gate],
+        gates: Sequence[AlarmEntrance],
         *,
         logs: Mapping[str, str] | None = None,
         is_open: Callable[[int], bool] = always,
@@ -58,7 +58,7 @@ class Feed:
         self.entrance_of = {lane: each.id for each in gates for lane in each.lanes}
         self.log_of = {each.id: (logs or {}).get(each.id, "log") for each in gates}
         self.names = sorted(set(self.log_of.values()))
-        self.place = AlarmPlace(
+        self.place = AlarmSite(
             site="site", gates=gates, capacity=capacity or {}, rules=RULES, is_open=is_open, logs=len(self.names),
             grace=GRACE,
         )  # fmt: skip
@@ -70,7 +70,7 @@ class Feed:
     def tell(
         self,
         *flows: LogFlow,
-        readings: Sequence[Reading] = (),
+        readings: Sequence[OccupancyReading] = (),
         commands: Sequence[Command] = (),
         arrived: int = 0,
     ) -> list[Episode]:
@@ -121,11 +121,11 @@ class Feed:
             for log, flow in self.flows(second, events(second)).items():
                 self._held[log].append(flow)
             told = [flow for log in self.names if log not in away for flow in self._held.pop(log, [])]
-            readings = [Reading((second + 1) * 1000, inside(second))] if inside else []
+            readings = [OccupancyReading((second + 1) * 1000, inside(second))] if inside else []
             changes += self.tell(*told, readings=readings)
         return changes
 
-    def restart(self, gates: Sequence[Gate] | None = None) -> None:
+    def restart(self, gates: Sequence[AlarmEntrance] | None = None) -> None:
         """Keep the state, and take it up again; with other gates if the profile has changed meanwhile."""
         if gates is not None:
             kept = {"alarms": self.alarms, "events": self.events, "entered": self.entered}

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from streams.kernels.alarms.silence import EXPECTED, Silence
+from streams.kernels.alarms.silence import EXPECTED, SilenceDetector
 
 ALIVE, DEAD, BY_SISTERS = 3.0, 8.0, 0.8
 
@@ -11,7 +11,7 @@ ALIVE, DEAD, BY_SISTERS = 3.0, 8.0, 0.8
 class Slowly:
     """The rules of `silence`, one part at a time; lanes, and what is usual, are those of a Silence."""
 
-    def __init__(self, silence: Silence) -> None:
+    def __init__(self, silence: SilenceDetector) -> None:
         self.silence, self.parts = silence, silence.parts
         self.seen = [0] * len(self.parts)
         self.rest_then = [0] * len(self.parts)

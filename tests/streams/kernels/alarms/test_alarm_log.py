@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streams.kernels.alarms.episodes import Episode
 from streams.kernels.alarms.inputs import Command, LogFlow
 from streams.kernels.alarms.log import AlarmBatch
-from streams.kernels.alarms.rules import RULES, Gate
+from streams.kernels.alarms.rules import RULES, AlarmEntrance
 from streams.kernels.counts.live import Measure
 from streams.kernels.counts.partition_log import OffsetGapError
 from tests.streams.kernels.alarms.feed import DENIED, IN, TEN, UNWELL, Feed, crowd, gate, told
@@ -158,7 +158,7 @@ def test_an_alarm_of_an_entrance_that_the_profile_no_longer_has_is_cleared() -> 
 def test_when_a_lane_is_taken_out_of_the_profile_what_is_usual_stays_positive() -> None:
     feed = Feed(GATES)
     feed.play(crowd(12), start=TEN, end=TEN + 1800)
-    feed.restart([Gate("N1", "person", "Z", "hall", ["N1-2", "N1-3"]), gate("N2")])
+    feed.restart([AlarmEntrance("N1", "person", "Z", "hall", ["N1-2", "N1-3"]), gate("N2")])
     feed.play(lambda second: [("N1-2", IN)] if second % 10 == 0 else [], start=TEN + 1800, end=TEN + 1930)
     assert feed.alarms.silence.rate.min() >= 0
 

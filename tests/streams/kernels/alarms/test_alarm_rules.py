@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.kernels.alarms.inputs import Command, Inside, Reading
-from streams.kernels.alarms.rules import RULES, AlarmPlace
+from streams.kernels.alarms.inputs import Command, Inside, OccupancyReading
+from streams.kernels.alarms.rules import RULES, AlarmSite
 from tests.streams.kernels.alarms.feed import DENIED, IN, OUT, TEN, UNWELL, Events, Feed, always, crowd, gate, told
 
 GATES = [gate("N1"), gate("N2")]
@@ -93,7 +93,7 @@ def test_what_was_read_from_the_store_too_long_ago_neither_raises_nor_clears() -
     feed = Feed(GATES)
     feed.play(crowd(2), start=TEN, end=TEN + 60, inside=lambda _: hall(850))
     assert feed.play(crowd(2), start=TEN + 60, end=TEN + 200) == []
-    feed.tell(readings=[Reading(1000 * (TEN + 200), hall(10))])
+    feed.tell(readings=[OccupancyReading(1000 * (TEN + 200), hall(10))])
     assert feed.play(crowd(2), start=TEN + 200, end=TEN + 400) == []  # low, but for half a minute only
     changes = feed.play(crowd(2), start=TEN + 400, end=TEN + 560, inside=lambda _: hall(10))
     assert [(each.what, each.value) for each in changes] == [("cleared", 85)]
@@ -133,5 +133,5 @@ def test_five_persons_who_are_unwell_are_an_alarm_at_once() -> None:
 
 def test_the_zone_of_an_area_is_that_with_the_most_lanes_into_it() -> None:
     gates = [gate("A", 2, zone="W"), gate("B", 3, zone="E"), gate("C", 2, zone="W"), gate("D", 9, inner="park")]
-    place = AlarmPlace("site", gates, {}, RULES, always, 1, 1000)
+    place = AlarmSite("site", gates, {}, RULES, always, 1, 1000)
     assert [place.zone_of_area(area) for area in ("hall", "park", "roof")] == ["W", "Z", ""]

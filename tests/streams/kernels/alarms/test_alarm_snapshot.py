@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.kernels.alarms import snapshot
-from streams.kernels.alarms.inputs import Inside, LogFlow, Reading, SourceProblem
+from streams.kernels.alarms.inputs import Inside, LogFlow, OccupancyReading, SourceProblem
 from streams.kernels.alarms.log import AlarmLog
 from streams.kernels.alarms.recent import SPAN
 from streams.kernels.alarms.snapshot import freeze, thaw
@@ -64,10 +64,12 @@ def as_of_a_large_site(log: AlarmLog) -> dict[str, Any]:
 OTHERS = [as_before_columns, as_of_a_large_site]
 
 
-def read(second: int, **more: Any) -> Reading:
+def read(second: int, **more: Any) -> OccupancyReading:
     inside = [Inside("hall", "person", second, None), Inside("yard", "vehicle", -1, 40)]
     problems = [SourceProblem("turnstile.passages/0", "offset-gap", second)]
-    return replace(Reading((TEN + second) * 1000, inside, {"N1": 3, "N3": second}, {"N2": 1}, problems), **more)
+    return replace(
+        OccupancyReading((TEN + second) * 1000, inside, {"N1": 3, "N3": second}, {"N2": 1}, problems), **more
+    )
 
 
 def busy(second: int) -> Events:

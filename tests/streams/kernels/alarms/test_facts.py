@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from streams.kernels.alarms.areas import MOST_COMING
-from streams.kernels.alarms.inputs import Reading, SourceProblem
+from streams.kernels.alarms.inputs import OccupancyReading, SourceProblem
 from tests.streams.kernels.alarms.feed import TEN, Feed, gate, told
 
-QUIET = Reading(0, [], {}, {})
+QUIET = OccupancyReading(0, [], {}, {})
 
 
-def judged(feed: Feed, reading: Reading, *, start: int, seconds: int) -> list[tuple[str, str, str]]:
+def judged(feed: Feed, reading: OccupancyReading, *, start: int, seconds: int) -> list[tuple[str, str, str]]:
     """Let seconds pass in which the store says the same."""
     changes = []
     for second in range(start, start + seconds):
@@ -30,7 +30,7 @@ def test_missing_events_are_those_of_all_logs_together() -> None:
 
 def test_without_the_stores_word_each_log_says_what_it_lacks() -> None:
     feed = Feed([gate("N1"), gate("N2")])
-    assert judged(feed, Reading(0, []), start=TEN, seconds=400) == [("drift-entrance", "N1", "raised")]
+    assert judged(feed, OccupancyReading(0, []), start=TEN, seconds=400) == [("drift-entrance", "N1", "raised")]
 
 
 def test_a_conflict_raises_an_alarm_at_its_entrance_until_an_hour_has_passed() -> None:
@@ -48,7 +48,7 @@ def test_what_a_worker_reads_is_judged_though_its_clock_contradicts_the_brokers(
     for second in range(TEN, TEN + 60):
         (flow,) = feed.flows(second, []).values()
         at = (second + 1) * 1000
-        reading = Reading(at + ahead, [], {}, {}, problems)
+        reading = OccupancyReading(at + ahead, [], {}, {}, problems)
         changes += feed.tell(replace(flow, complete_to=at + ahead), readings=[reading], arrived=at)
     assert told(changes) == [("source-time", "turnstile.passages/0", "raised")]
     assert 5_000 <= changes[0].raised_at - TEN * 1000 - min(ahead, 0) <= 10_000

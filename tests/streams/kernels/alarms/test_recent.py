@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.kernels.alarms.inputs import LogFlow
-from streams.kernels.alarms.recent import SPAN, TOLD_AGAIN, Recent
+from streams.kernels.alarms.recent import REPUBLISHED_SECONDS, SPAN, RecentCounts
 from streams.kernels.counts.live import Measure
 from streams.kernels.counts.live_cells import LiveCells
 
@@ -23,14 +23,14 @@ def flow(*cells: tuple[int, str, int, int], log: str = "log") -> LogFlow:
     return LogFlow(log, "person", 1, 0, list(cells), [])
 
 
-def recent(second: int = NOON) -> Recent:
+def recent(second: int = NOON) -> RecentCounts:
     """Begin with nothing, at a second."""
-    begun = Recent(GATES)
+    begun = RecentCounts(GATES)
     begun.enter(second)
     return begun
 
 
-def sums(counts: Recent, seconds: int = 60, *, before: int = 0, measure: Measure = IN) -> list[int]:
+def sums(counts: RecentCounts, seconds: int = 60, *, before: int = 0, measure: Measure = IN) -> list[int]:
     answer: list[int] = counts.last(measure, seconds, before=before).tolist()
     return answer
 
@@ -95,9 +95,9 @@ def test_what_is_told_of_a_past_second_counts_in_the_next_one() -> None:
 
 def test_what_is_told_two_minutes_late_does_not_count() -> None:
     counts = recent()
-    counts.enter(NOON + TOLD_AGAIN)
+    counts.enter(NOON + REPUBLISHED_SECONDS)
     counts.hear(flow((NOON, "N1", IN, 4), (NOON + 1, "N2", IN, 4)))
-    counts.enter(NOON + TOLD_AGAIN + 1)
+    counts.enter(NOON + REPUBLISHED_SECONDS + 1)
     assert sums(counts) == [0, 4]
 
 
@@ -175,7 +175,7 @@ class OneByOne:
         """Take in what a log says."""
         for second, entrance, measure, n in cells:
             known = self.known.get((log, second, entrance, measure), 0)
-            if second > self.entered - TOLD_AGAIN and n > known:
+            if second > self.entered - REPUBLISHED_SECONDS and n > known:
                 self.known[log, second, entrance, measure] = n
                 self.counted[max(second, self.entered + 1), entrance, measure] += n - known
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.kernels.alarms.episodes import Episode
-from streams.kernels.alarms.silence import Silence, parts_of
+from streams.kernels.alarms.silence import SilenceDetector, parts_of
 from tests.streams.kernels.alarms.feed import OUT, TEN, Events, Feed, gate, steady, told
 from tests.streams.kernels.alarms.slowly import Slowly
 
@@ -164,7 +164,7 @@ def test_every_opening_begins_anew_with_what_is_usual() -> None:
 
 
 def test_what_is_told_twice_is_heard_once() -> None:
-    silence = Silence(GATES)
+    silence = SilenceDetector(GATES)
     for _ in range(2):
         silence.hear_of("log", "P1-1", 5000, 3)
     silence.hear_of("log", "P1-1", 4000, 2)  # by a worker that takes up at an older state
@@ -176,7 +176,7 @@ def test_what_is_told_twice_is_heard_once() -> None:
 
 
 def test_open_lanes_are_those_through_which_somebody_has_come_in() -> None:
-    silence = Silence(GATES)
+    silence = SilenceDetector(GATES)
     for lane, last in (("P1-1", 5000), ("P1-2", 6000), ("P2-1", 5001)):
         silence.hear_of("log", lane, 9000, 1, entered=last)
     assert silence.open_lanes(5000).tolist() == [1, 1, 0, 0]
@@ -251,7 +251,7 @@ quiet = st.tuples(
 def test_silences_are_those_that_are_worked_out_part_by_part(
     every: list[int], silent: list[tuple[set[int], int, int]], told_every: int
 ) -> None:
-    silence = Silence([gate("P1", 2, gateway="GW"), gate("P2", 3, gateway="GW"), gate("P3", 1), gate("P4", 2)])
+    silence = SilenceDetector([gate("P1", 2, gateway="GW"), gate("P2", 3, gateway="GW"), gate("P3", 1), gate("P4", 2)])
     slowly, lanes = Slowly(silence), list(silence.numbers)
     last, events = dict.fromkeys(lanes, 0), dict.fromkeys(lanes, 0)
     spans = [[(start, start + n) for among, start, n in silent if number in among] for number in range(len(lanes))]
@@ -272,7 +272,7 @@ def test_silences_are_those_that_are_worked_out_part_by_part(
 
 
 def test_what_goes_on_elsewhere_is_what_the_other_gates_have() -> None:
-    silence = Silence(GATES)
+    silence = SilenceDetector(GATES)
     now, before = np.array([9, 0, 1, 0]), np.array([9, 9, 9, 0])
     alive = dict(zip([part.subject for part in silence.parts], silence.alive_elsewhere(now, before), strict=True))
     # without P1 there is 1 where 18 were, a twentieth; without P3 half of it

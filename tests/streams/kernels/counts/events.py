@@ -10,7 +10,7 @@ from streams.kernels.counts.batch import Batch, Lines, Position, Rejection
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.place import Gate, Place
+from streams.kernels.counts.place import CountingSite, EntranceSides
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.times import TimeRules
 
@@ -19,8 +19,12 @@ NINE = 1_763_600_400_000
 """2025-11-20 09:00:00 in Shanghai."""
 SUSPECT, HORIZON = 300_000, 48 * 3_600_000
 TIMES = TimeRules(SiteClock(), SUSPECT, HORIZON)
-PLACE = Place(
-    {"N1": Gate("outside", "venue"), "N2": Gate("outside", "venue"), "H1": Gate("venue", "hall")},
+PLACE = CountingSite(
+    {
+        "N1": EntranceSides("outside", "venue"),
+        "N2": EntranceSides("outside", "venue"),
+        "H1": EntranceSides("venue", "hall"),
+    },
     SiteDays(SHANGHAI),
     TIMES,
 )

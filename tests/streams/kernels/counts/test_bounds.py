@@ -14,10 +14,10 @@ from streams.contract.topics import LARGEST_SNAPSHOT
 from streams.kernels.alarms import snapshot as alarm_snapshot
 from streams.kernels.alarms.areas import MOST_COMING
 from streams.kernels.alarms.episodes import Alarm, Episode
-from streams.kernels.alarms.inputs import Inside, Reading
+from streams.kernels.alarms.inputs import Inside, OccupancyReading
 from streams.kernels.alarms.log import PATIENCE_SECONDS, AlarmLog
-from streams.kernels.alarms.recent import MOST_KNOWN, SPAN, TOLD_AGAIN, Counts
-from streams.kernels.alarms.rules import RULES, AlarmPlace, Gate
+from streams.kernels.alarms.recent import MOST_KNOWN, REPUBLISHED_SECONDS, SPAN, CellCounts
+from streams.kernels.alarms.rules import RULES, AlarmEntrance, AlarmSite
 from streams.kernels.counts import corrections
 from streams.kernels.counts.admission import EPOCHS, Device, Devices, epochs_of, ranges_of
 from streams.kernels.counts.cells import Cells
@@ -32,10 +32,10 @@ from streams.kernels.counts.passages import MOST_REASONS, OTHER, PassageLog
 from streams.kernels.counts.place import (
     MOST_AREAS,
     MOST_CELLS,
-    MOST_GATES,
     MOST_LANES,
     MOST_SITE_CATEGORIES,
-    STRETCH,
+    MOST_SITE_ENTRANCES,
+    STRETCH_EVENTS,
     devices_of,
 )
 from streams.kernels.counts.snapshot import freeze, thaw
@@ -125,7 +125,7 @@ def moments(draw: np.random.Generator, *shape: int) -> Any:  # lists within list
 
 def full_devices(draw: np.random.Generator, entrances: list[str]) -> Devices:
     """As many devices as there may be, as many epochs, and as many ranges just before the end of a stretch."""
-    counters, ranges = epochs_of(MOST), ranges_of(MOST) + STRETCH
+    counters, ranges = epochs_of(MOST), ranges_of(MOST) + STRETCH_EVENTS
     least, more = divmod(ranges, counters)
     numbers = np.sort(draw.integers(1, 2**63 - 1, (counters, 2 * least + 2)), axis=1).tolist()
     times, epochs = moments(draw, counters, 2 * least + 4), draw.integers(0, 2**63 - 1, counters).tolist()
@@ -157,10 +157,10 @@ def full_live(draw: np.random.Generator, devices: list[str], entrances: list[str
 
 def full_segment(draw: np.random.Generator, areas: list[str]) -> OffsetBucket:
     """As many cells as there may be just before the end of a stretch, each in a minute and a day of its own."""
-    n = MOST_CELLS + STRETCH
+    n = MOST_CELLS + STRETCH_EVENTS
 
     def cells(first: int, span: int) -> Cells:
-        columns = (MOST_GATES, MOST_SITE_CATEGORIES, 2, 3)
+        columns = (MOST_SITE_ENTRANCES, MOST_SITE_CATEGORIES, 2, 3)
         keys = np.unique(
             pack_key(first - draw.integers(0, span, 2 * n), *(draw.integers(0, most, 2 * n) for most in columns))
         )
@@ -183,7 +183,9 @@ def full_segment(draw: np.random.Generator, areas: list[str]) -> OffsetBucket:
 def fullest() -> PassageLog:
     """Return a log of the largest site with everything at its limit at once."""
     draw = np.random.default_rng(1)
-    entrances, areas, categories = (drawn_names(draw, most) for most in (MOST_GATES, MOST_AREAS, MOST_SITE_CATEGORIES))
+    entrances, areas, categories = (
+        drawn_names(draw, most) for most in (MOST_SITE_ENTRANCES, MOST_AREAS, MOST_SITE_CATEGORIES)
+    )
     passages = PassageLog(LOG, "person", PLACE, next_offset=1 << 14)
     passages.entrances, passages.categories = Interner(entrances), Interner(categories)
     letters = draw.integers(0x4E00, 0x9FFF, (MOST_REASONS, LONGEST_REASON))
@@ -191,9 +193,9 @@ def fullest() -> PassageLog:
     passages.devices = full_devices(draw, entrances)
     passages.live = full_live(draw, passages.devices.names.listed, entrances)
     passages.segment = full_segment(draw, areas)
-    passages.last_ts = dict(zip(entrances, moments(draw, MOST_GATES), strict=True))
+    passages.last_ts = dict(zip(entrances, moments(draw, MOST_SITE_ENTRANCES), strict=True))
     passages.boundary = dict.fromkeys(entrances, True)
-    columns = np.meshgrid(np.arange(MOST_GATES), np.arange(MOST_SITE_CATEGORIES), np.arange(2))
+    columns = np.meshgrid(np.arange(MOST_SITE_ENTRANCES), np.arange(MOST_SITE_CATEGORIES), np.arange(2))
     keys = pack_key(*(each.ravel() for each in (np.zeros_like(columns[0]), *columns, np.zeros_like(columns[0]))))
     passages.totals = Cells(dict(zip(keys.tolist(), draw.integers(1, 10**9, len(keys)).tolist(), strict=True)))
     return passages
@@ -201,7 +203,7 @@ def fullest() -> PassageLog:
 
 def test_the_largest_snapshot_that_all_limits_allow_fits_its_record() -> None:
     passages = fullest()
-    assert passages.devices.ranges == ranges_of(MOST) + STRETCH
+    assert passages.devices.ranges == ranges_of(MOST) + STRETCH_EVENTS
     assert len(passages.devices.known) == epochs_of(MOST)
     assert len(pack(freeze(passages))) < LARGEST_SNAPSHOT - ROOM
 
@@ -215,30 +217,30 @@ def test_so_does_that_of_corrections() -> None:
 def fullest_alarms() -> AlarmLog:
     """Return the alarms of the largest site: each lane and gate in alarm, and all that is remembered at its limit."""
     draw = np.random.default_rng(1)
-    entrances, lanes, areas = (drawn_names(draw, most) for most in (MOST_GATES, MOST_LANES, MOST_AREAS))
-    of_gate = MOST_LANES // MOST_GATES
+    entrances, lanes, areas = (drawn_names(draw, most) for most in (MOST_SITE_ENTRANCES, MOST_LANES, MOST_AREAS))
+    of_gate = MOST_LANES // MOST_SITE_ENTRANCES
     gates = [
-        Gate(name, "person", name, areas[n % MOST_AREAS], lanes[n * of_gate : (n + 1) * of_gate])
+        AlarmEntrance(name, "person", name, areas[n % MOST_AREAS], lanes[n * of_gate : (n + 1) * of_gate])
         for n, name in enumerate(entrances)
     ]
-    place = AlarmPlace("site", gates, {"person": 10**6}, RULES, lambda _: True, PARTITIONS, 1000)
+    place = AlarmSite("site", gates, {"person": 10**6}, RULES, lambda _: True, PARTITIONS, 1000)
     log = AlarmLog(PartitionId("test", "alarm.inputs", 0), place, next_offset=1 << 14)
     logs = [str(PartitionId("c" * 22, "turnstile.passages", n, "t" * 22)) for n in range(PARTITIONS)]
     now = NINE // 1000
 
     def figures(most: int) -> dict[str, int]:
-        return dict(zip(entrances, draw.integers(1, most, MOST_GATES).tolist(), strict=True))
+        return dict(zip(entrances, draw.integers(1, most, MOST_SITE_ENTRANCES).tolist(), strict=True))
 
     recent = log.recent
     recent.entered = now
     recent.sums = np.cumsum(draw.integers(1, 100, recent.sums.shape), axis=0)
     for name in logs:
-        keys = recent.key(now - TOLD_AGAIN) + draw.choice(
-            TOLD_AGAIN * recent.width, MOST_KNOWN // PARTITIONS, replace=False
+        keys = recent.key(now - REPUBLISHED_SECONDS) + draw.choice(
+            REPUBLISHED_SECONDS * recent.width, MOST_KNOWN // PARTITIONS, replace=False
         )
         recent.known[name] = dict(zip(keys.tolist(), draw.integers(1, 100, len(keys)).tolist(), strict=True))
     keys = recent.key(now + 1) + np.arange(PATIENCE_SECONDS * 2 * recent.width)
-    recent.coming = Counts(keys, draw.integers(1, 100, len(keys)))
+    recent.coming = CellCounts(keys, draw.integers(1, 100, len(keys)))
     for n, (lane, times, events) in enumerate(
         zip(lanes, moments(draw, MOST_LANES, 2), draw.integers(0, 10**6, MOST_LANES).tolist(), strict=True)
     ):
@@ -250,7 +252,9 @@ def fullest_alarms() -> AlarmLog:
     usual.marks = [draw.integers(0, 10**9, parts) for _ in range(10)]
     log.leaks.take_up({name: figures(10**9) for name in logs})
     inside = [Inside(area, kind, 123_456, 10**6) for area in areas for kind in ("person", "vehicle")]
-    log.areas.coming = [Reading(NINE + n * 1000, inside, figures(10**6), figures(10**6)) for n in range(MOST_COMING)]
+    log.areas.coming = [
+        OccupancyReading(NINE + n * 1000, inside, figures(10**6), figures(10**6)) for n in range(MOST_COMING)
+    ]
     of_gates = ("entrance-overload", "refusals", "health", "silence-entrance", "drift-entrance", "conflicts")
     for rule, subject in [("silence-lane", each) for each in lanes] + list(product(of_gates, entrances)):
         at = moments(draw, 1)[0]

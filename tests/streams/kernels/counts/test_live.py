@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from streams.kernels.counts.batch import Batch
 from streams.kernels.counts.interner import Interner
 from streams.kernels.counts.live import GRACE_SECONDS, Live, LiveRules, Measure, freeze, thaw
-from streams.kernels.counts.live_cells import CellTold, LiveCells
+from streams.kernels.counts.live_cells import LiveCells, PublishedCell
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.snapshot import freeze as freeze_log
 from streams.kernels.counts.snapshot import thaw as thaw_log
@@ -28,7 +28,7 @@ SECOND = NINE // 1000
 Cell = tuple[int, str, int]
 
 
-def one_by_one(cells: LiveCells) -> list[CellTold]:
+def one_by_one(cells: LiveCells) -> list[PublishedCell]:
     columns = zip(cells.second, cells.entrance, cells.measure, cells.count, strict=True)
     return [(cells.first + second, cells.entrances[number], measure, n) for second, number, measure, n in columns]
 

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from sinks.memory import MemorySink
 from sinks.rows import TABLES
 from streams.kernels.counts.batch import Batch, Lines
-from streams.kernels.counts.cells import SEGMENT_BITS
+from streams.kernels.counts.cells import BUCKET_BITS
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.entrance_totals import entrance_totals
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId, Tally
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.place import Place
+from streams.kernels.counts.place import CountingSite
 from streams.kernels.counts.site_totals import Total
 from streams.kernels.counts.snapshot import SnapshotError, freeze, thaw
 from tests.streams.kernels.counts.events import HORIZON, LOG, NINE, PLACE, Event, batch, log, rejection
 
-SEGMENT = 1 << SEGMENT_BITS
+SEGMENT = 1 << BUCKET_BITS
 DAY = 86_400_000
 
 
@@ -203,7 +203,7 @@ def test_an_entrance_that_has_left_the_profile_keeps_its_history() -> None:
     counting = log()
     counting.apply(batch([Event(0, 1)], first=0, after=1))
     plain = freeze(counting)
-    smaller = Place({name: gate for name, gate in PLACE.gates.items() if name != "N1"}, PLACE.days, PLACE.times)
+    smaller = CountingSite({name: gate for name, gate in PLACE.gates.items() if name != "N1"}, PLACE.days, PLACE.times)
     later = thaw(plain, LOG, "person", smaller)
     later.apply(batch([Event(1, 1, device="N2-L01", entrance="N2")], first=1, after=2))
     assert counted(later.drain(), "counts_day", "entrance", "boundary") == [("N2", 1)]

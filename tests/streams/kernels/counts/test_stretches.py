@@ -14,7 +14,7 @@ from sinks.memory import MemorySink
 from sinks.rows import TABLES
 from streams.kernels.counts.admission import RANGES
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.place import Place
+from streams.kernels.counts.place import CountingSite
 from streams.kernels.counts.snapshot import FORMAT_OF_PARTS, freeze, thaw
 from tests.streams.kernels.counts.events import LOG, NINE, PLACE, Event, batch
 
@@ -30,7 +30,7 @@ COUNTS = {  # what is read of each table: all of a row's columns but those that 
 class Store:
     """A log with the store that it writes to; whatever is flushed is written."""
 
-    def __init__(self, place: Place = SMALL) -> None:
+    def __init__(self, place: CountingSite = SMALL) -> None:
         self.place, self.sink = place, MemorySink()
         self.log = PassageLog(LOG, "person", place, next_offset=0)
         self.kept = freeze(self.log)
@@ -80,13 +80,13 @@ def of_numbers(drawn: Iterable[tuple[str, int, int]]) -> list[Event]:
     ]
 
 
-def whole(events: Sequence[Event], place: Place = SMALL) -> Store:
+def whole(events: Sequence[Event], place: CountingSite = SMALL) -> Store:
     store, after = Store(place), events[-1].offset + 1
     store.apply(events, first=0, after=after)
     return store
 
 
-def in_pieces(events: Sequence[Event], cuts: Sequence[tuple[int, str]], place: Place = SMALL) -> Store:
+def in_pieces(events: Sequence[Event], cuts: Sequence[tuple[int, str]], place: CountingSite = SMALL) -> Store:
     """Apply events cut at offsets; after each piece the state may be kept, or the worker be killed."""
     store, after = Store(place), events[-1].offset + 1
     edges = sorted({(min(at, after), then) for at, then in cuts})
@@ -111,7 +111,7 @@ TOO_OLD = [*(("a", 0, 2 * n) for n in range(1, 70)), ("a", 0, 3), ("a", 0, 3), (
 @example(TOO_OLD, [(2, "keep"), (5, ""), (14, "crash")], SMALL)
 @example(TOO_OLD * 2, [(2, "keep"), (5, ""), (14, "crash")], ROOMY)
 def test_what_becomes_of_an_event_does_not_depend_on_batches_and_crashes(
-    drawn: list[tuple[str, int, int]], cuts: list[tuple[int, str]], place: Place
+    drawn: list[tuple[str, int, int]], cuts: list[tuple[int, str]], place: CountingSite
 ) -> None:
     events = of_numbers(drawn)
     once, cut = whole(events, place), in_pieces(events, cuts, place)

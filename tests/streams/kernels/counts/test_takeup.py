@@ -13,10 +13,10 @@ from streams.kernels.counts.takeup import (
     Begin,
     Blocked,
     Decision,
-    Facts,
+    PartitionFacts,
     Problem,
     Resume,
-    Snapshot,
+    SnapshotHeader,
     skip,
     take_up,
     take_up_auxiliary,
@@ -25,11 +25,11 @@ from streams.kernels.counts.takeup import (
 NOW = PartitionId("here", "turnstile.passages", 3, "id-2")
 BEFORE = replace(NOW, incarnation="id-1")
 OLD = replace(NOW, incarnation="")  # begun before ids were looked at
-KEPT = Snapshot(NOW, 100, era=2, arrived=7000)
+KEPT = SnapshotHeader(NOW, 100, era=2, arrived=7000)
 
 
 def facts(
-    snapshot: Snapshot | None = KEPT,
+    snapshot: SnapshotHeader | None = KEPT,
     *,
     begin: int = 0,
     end: int = 150,
@@ -39,9 +39,9 @@ def facts(
     accepted: Sequence[AcceptedLoss] = (),
     base: PartitionId = NOW,
     differ: Sequence[str] = (),
-) -> Facts:
+) -> PartitionFacts:
     known = {str(NOW): 100} if stored is None else stored
-    return Facts(base, begin, end, snapshot, arrived, known, committed, accepted, differ)
+    return PartitionFacts(base, begin, end, snapshot, arrived, known, committed, accepted, differ)
 
 
 def lost(log: PartitionId, first: int, after: int) -> list[AcceptedLoss]:
@@ -54,19 +54,19 @@ def test_a_log_is_gone_on_with_at_its_snapshot() -> None:
 
 
 def test_a_log_of_a_version_without_ids_keeps_its_name() -> None:
-    old = Snapshot(OLD, 100)
+    old = SnapshotHeader(OLD, 100)
     assert take_up(facts(old, stored={str(OLD): 100})) == Resume(old, 100)
 
 
 def test_a_topic_that_was_made_anew_is_a_new_log_from_its_first_record() -> None:
-    assert take_up(facts(Snapshot(BEFORE, 100, era=2), end=30)) == Begin(NOW, 3)
-    assert take_up(facts(Snapshot(BEFORE, 100, era=2), end=3000)) == Begin(NOW, 3)
+    assert take_up(facts(SnapshotHeader(BEFORE, 100, era=2), end=30)) == Begin(NOW, 3)
+    assert take_up(facts(SnapshotHeader(BEFORE, 100, era=2), end=3000)) == Begin(NOW, 3)
 
 
 def test_a_cluster_that_was_renamed_keeps_its_logs_and_another_one_begins_its_own() -> None:
     renamed = replace(NOW, cluster="there")
     assert take_up(facts(base=renamed)) == Resume(KEPT, 100)
-    without_ids = facts(Snapshot(OLD, 100), base=replace(OLD, cluster="there"), stored={})
+    without_ids = facts(SnapshotHeader(OLD, 100), base=replace(OLD, cluster="there"), stored={})
     assert take_up(without_ids) == Begin(replace(OLD, cluster="there"), 1)
 
 
@@ -113,7 +113,9 @@ def test_what_is_stored_is_compared_with_what_the_brokers_have_too() -> None:
 def test_a_log_beside_an_older_copys_is_gone_on_with_and_never_the_older_one() -> None:
     beside = replace(NOW, copy=1)
     stored = {str(NOW): 120, str(beside): 90}
-    assert take_up(facts(Snapshot(beside, 90, era=3), stored=stored)) == Resume(Snapshot(beside, 90, era=3), 90)
+    assert take_up(facts(SnapshotHeader(beside, 90, era=3), stored=stored)) == Resume(
+        SnapshotHeader(beside, 90, era=3), 90
+    )
     assert take_up(facts(stored=stored)) == Begin(beside, 3)
     assert PartitionId.parse(str(beside)) == beside
     assert PartitionId.parse(str(replace(beside, first=40))) == replace(beside, first=40)
@@ -172,11 +174,11 @@ def test_a_topic_that_nobody_has_read_before_is_read_from_what_it_has() -> None:
         (facts(begin=120), Resume(KEPT, 120)),
         (facts(end=90, arrived=0), Begin(replace(NOW, copy=1), 3)),
         (facts(arrived=1), Begin(replace(NOW, copy=1), 3)),
-        (facts(Snapshot(BEFORE, 100)), Begin(NOW, 1)),
+        (facts(SnapshotHeader(BEFORE, 100)), Begin(NOW, 1)),
         (facts(None, begin=50, stored={}, committed=99), Begin(replace(NOW, first=50), 0)),
     ],
 )
-def test_a_topic_that_nothing_is_counted_from_is_never_blocked(known: Facts, decision: Decision) -> None:
+def test_a_topic_that_nothing_is_counted_from_is_never_blocked(known: PartitionFacts, decision: Decision) -> None:
     assert take_up_auxiliary(known) == decision
 
 
@@ -200,21 +202,21 @@ OFFSETS = st.integers(0, 12)
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[Facts, set[int], set[int]]:
+def histories(draw: st.DrawFn) -> tuple[PartitionFacts, set[int], set[int]]:
     """Draw what is known of a partition, the offsets that the store has of its log, and those accepted as lost."""
     begin = draw(OFFSETS)
     end = begin + draw(OFFSETS)
     counted_to = draw(st.integers(0, end))
     kept = draw(st.none() | st.integers(0, end))
-    snapshot = None if kept is None else Snapshot(NOW, kept)
+    snapshot = None if kept is None else SnapshotHeader(NOW, kept)
     accepted = [AcceptedLoss(str(NOW), min(each), max(each)) for each in draw(st.lists(st.tuples(OFFSETS, OFFSETS)))]
-    known = Facts(NOW, begin, end, snapshot, stored={str(NOW): counted_to}, committed=1, accepted=accepted)
+    known = PartitionFacts(NOW, begin, end, snapshot, stored={str(NOW): counted_to}, committed=1, accepted=accepted)
     return known, set(range(counted_to)), {n for each in accepted for n in range(each.first, each.after)}
 
 
 @given(histories())
 def test_no_record_is_passed_over_that_was_neither_counted_nor_accepted(
-    drawn: tuple[Facts, set[int], set[int]],
+    drawn: tuple[PartitionFacts, set[int], set[int]],
 ) -> None:
     known, counted, accepted = drawn
     decision = take_up(known)

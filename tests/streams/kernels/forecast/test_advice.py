@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.kernels.forecast.advice import Advice, Diversion, Entrance, Link, advise
+from streams.kernels.forecast.advice import Advice, Diversion, EntranceLoad, Link, advise
 from streams.kernels.forecast.queueing import QueueError
 
-BUSY = Entrance("N3", "venue", open_lanes=8, spare_lanes=6, waiting=1_200.0, arrivals=(130.0,) * 40)
-CALM = Entrance("N4", "venue", open_lanes=8, spare_lanes=0, waiting=0.0, arrivals=(60.0,) * 40)
+BUSY = EntranceLoad("N3", "venue", open_lanes=8, spare_lanes=6, waiting=1_200.0, arrivals=(130.0,) * 40)
+CALM = EntranceLoad("N4", "venue", open_lanes=8, spare_lanes=0, waiting=0.0, arrivals=(60.0,) * 40)
 
 
 def test_the_fewest_lanes_that_keep_the_limit_are_opened() -> None:
@@ -80,7 +80,7 @@ def test_the_smallest_share_is_sent() -> None:
         replace(CALM, id="N9"),  # not linked
     ],
 )
-def test_nobody_is_sent_where_it_would_be_no_better(neighbour: Entrance) -> None:
+def test_nobody_is_sent_where_it_would_be_no_better(neighbour: EntranceLoad) -> None:
     (advice,) = advise([replace(BUSY, spare_lanes=0, links=(Link("N4", 3),)), neighbour])
     assert advice.diversions == ()
     assert advice.text().startswith("N3: no lane is spare and no entrance nearby has room: hold people back")
@@ -102,12 +102,12 @@ def test_an_unknown_queue_gets_no_advice() -> None:
     assert advise([replace(BUSY, waiting=None)]) == ()
 
 
-def entrances() -> st.SearchStrategy[list[Entrance]]:
+def entrances() -> st.SearchStrategy[list[EntranceLoad]]:
     """Three entrances that are all linked."""
 
-    def entrance(number: int) -> st.SearchStrategy[Entrance]:
+    def entrance(number: int) -> st.SearchStrategy[EntranceLoad]:
         return st.builds(
-            Entrance,
+            EntranceLoad,
             id=st.just(f"N{number}"),
             inner=st.just("venue"),
             open_lanes=st.integers(1, 10),
@@ -122,7 +122,7 @@ def entrances() -> st.SearchStrategy[list[Entrance]]:
 
 @settings(max_examples=60, deadline=None)
 @given(entrances())
-def test_advice_never_exceeds_what_is_there_and_never_makes_it_worse(places: list[Entrance]) -> None:
+def test_advice_never_exceeds_what_is_there_and_never_makes_it_worse(places: list[EntranceLoad]) -> None:
     known = {each.id: each for each in places}
     for advice in advise(places):
         at = known[advice.entrance]
@@ -143,7 +143,7 @@ def test_advice_never_exceeds_what_is_there_and_never_makes_it_worse(places: lis
         ([replace(BUSY, links=(Link("N4", -2),))], "N3: the way to N4 takes -2 min"),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(places: list[Entrance], message: str) -> None:
+def test_what_cannot_be_is_refused_by_name(places: list[EntranceLoad], message: str) -> None:
     with pytest.raises(QueueError, match=message):
         advise(places)
 

@@ -7,7 +7,7 @@ import pytest
 
 from streams.kernels.forecast.calibration import LEADS, MISSES, USUAL, Calibration, Due
 from streams.kernels.forecast.forecast import CapacityError, Crossing, Forecast, Forecaster, TimeRunsBackwardsError
-from streams.kernels.forecast.paths import HORIZON, MINUTES, Profile, ProfileError, Recent, by_flows, by_profile
+from streams.kernels.forecast.paths import HORIZON, MINUTES, FlowSums, Profile, ProfileError, by_flows, by_profile
 
 MIDNIGHT = 26_000_000 // MINUTES * MINUTES
 
@@ -98,12 +98,12 @@ def test_a_profile_counts_from_midnight_of_its_day() -> None:
 
 
 def test_behind_the_last_minute_of_a_profile_its_last_minute_goes_on() -> None:
-    path = by_profile(100.0, Recent(), Profile.of_days([usual_day()]), MINUTES - 1)
+    path = by_profile(100.0, FlowSums(), Profile.of_days([usual_day()]), MINUTES - 1)
     assert path.inside.tolist() == [100.0] * HORIZON
 
 
 def test_drift_below_zero_is_shown_and_nobody_departs_from_it() -> None:
-    path = by_flows(-50.0, Recent().after(1, entered=0, departed=9, inside=-50, usual=(0, 0)))
+    path = by_flows(-50.0, FlowSums().after(1, entered=0, departed=9, inside=-50, usual=(0, 0)))
     assert (path.inside <= 0).all()
     assert path.inside[0] >= -50
 

@@ -17,7 +17,7 @@ from streams.contract.events import KIND_OF_TOPIC
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.takeup import AcceptedLoss, Problem
-from streams.sources.brokers import Place
+from streams.sources.brokers import PartitionKey
 from streams.sources.progress import Row
 
 _SECONDS: Final = 5.0
@@ -61,7 +61,7 @@ WHERE c.counted > l.recovered
 
 
 @dataclass(frozen=True, slots=True)
-class PartitionNote:
+class PartitionRow:
     """A partition of a topic as the brokers had it; `since` (ms): when this incarnation was first seen."""
 
     topic: str
@@ -74,7 +74,7 @@ class PartitionNote:
 
 
 @dataclass(frozen=True, slots=True)
-class ProblemNote:
+class ProblemRow:
     """What stands in the way of a partition, or with partition -1 of a whole topic; `since` in ms."""
 
     topic: str
@@ -137,7 +137,7 @@ class SiteTime:
         }  # fmt: skip
 
 
-class Notes:
+class SourceTables:
     """Reads and writes these facts for one cluster; any thread may call. All raise StoreError."""
 
     def __init__(self, address: StoreAddress, cluster: str, worker: str, site_time: SiteTime) -> None:
@@ -147,11 +147,11 @@ class Notes:
         self._writer = connect(address, seconds=_SECONDS, async_insert=0)  # its reply means that the rows are stored
         self._one_at_a_time = threading.Lock()
 
-    def progress(self) -> Mapping[Place, Sequence[Row]]:
+    def progress(self) -> Mapping[PartitionKey, Sequence[Row]]:
         """Return the stored rows of progress of all logs, by topic and partition."""
         columns = ", ".join(f"toUnixTimestamp64Milli({name})" if name == "complete_to" else name for name in _PROGRESS)
         rows = self._reader.query(f"SELECT {columns} FROM gatepulse_store.log_progress FINAL")  # noqa: S608  # ours
-        found: dict[Place, list[Row]] = defaultdict(list)
+        found: dict[PartitionKey, list[Row]] = defaultdict(list)
         for row in (dict(zip(_PROGRESS, values, strict=True)) for values in rows):
             found[row["topic"], row["partition"]].append(row)
         return found
@@ -161,7 +161,7 @@ class Notes:
         rows = self._reader.query("SELECT log, first, after, problem FROM gatepulse.losses")
         return [AcceptedLoss(*row) for row in rows]
 
-    def partitions(self) -> Sequence[PartitionNote]:
+    def partitions(self) -> Sequence[PartitionRow]:
         """Return every partition of every incarnation that was ever seen."""
         rows = self._reader.query(
             "SELECT topic, partition, incarnation, log_begin, log_end, present, toUnixTimestamp64Milli(since)"
@@ -169,11 +169,11 @@ class Notes:
             {"cluster": self.cluster},
         )
         return [
-            PartitionNote(topic, partition, incarnation, begin, end, present=bool(present), since=since)
+            PartitionRow(topic, partition, incarnation, begin, end, present=bool(present), since=since)
             for topic, partition, incarnation, begin, end, present, since in rows
         ]
 
-    def problems(self) -> Sequence[ProblemNote]:
+    def problems(self) -> Sequence[ProblemRow]:
         """Return what stands in the way now."""
         rows = self._reader.query(
             "SELECT topic, partition, problem, log, first, after, toUnixTimestamp64Milli(since)"
@@ -181,7 +181,7 @@ class Notes:
             {"cluster": self.cluster},
         )
         # A worker of another version may know others.
-        return [ProblemNote(row[0], row[1], Problem(row[2]), *row[3:]) for row in rows if row[2] in frozenset(Problem)]
+        return [ProblemRow(row[0], row[1], Problem(row[2]), *row[3:]) for row in rows if row[2] in frozenset(Problem)]
 
     def losses(self) -> Sequence[Row]:
         """Return every loss, the newest first."""
@@ -209,7 +209,7 @@ class Notes:
         rows = self._reader.query(_OVERVIEW, {"cluster": self.cluster})
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def note_partitions(self, notes: Sequence[PartitionNote]) -> None:
+    def note_partitions(self, notes: Sequence[PartitionRow]) -> None:
         """Note partitions as they are now."""
         self._insert(
             "source_partitions",
@@ -223,7 +223,7 @@ class Notes:
             ],
         )  # fmt: skip
 
-    def note_readers(self, logs: Mapping[Place, str]) -> None:
+    def note_readers(self, logs: Mapping[PartitionKey, str]) -> None:
         """Note which log of each partition this worker reads from now on."""
         self._insert(
             "source_readers",
@@ -233,7 +233,7 @@ class Notes:
             ],
         )
 
-    def note_problems(self, notes: Sequence[ProblemNote], *, resolved: bool) -> None:
+    def note_problems(self, notes: Sequence[ProblemRow], *, resolved: bool) -> None:
         """Note what stands in the way, or no longer does."""
         self._insert(
             "source_problems",
@@ -263,7 +263,7 @@ class Notes:
             ],
         )  # fmt: skip
 
-    def note_unread(self, notes: Sequence[PartitionNote], logs: Sequence[str]) -> None:
+    def note_unread(self, notes: Sequence[PartitionRow], logs: Sequence[str]) -> None:
         """Note that nothing of these partitions is stored yet, under the names that their logs will have."""
         nothing = dict.fromkeys(_PROGRESS, 0) | {"cluster": self.cluster, "worker": ""}
         rows = [
