@@ -5,7 +5,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from dashboards.grafana import area_questions as ask
 from dashboards.grafana.frame import AREAS_UID, chosen, new_dashboard, vitals, with_alarms, with_panels
 from dashboards.grafana.panels import COUNT, Figure, Look, PanelBuilder, bars, cell, lines, rows
-from dashboards.grafana.theme import CAPACITY_STEPS, COLOURS, thresholds
+from dashboards.grafana.theme import COLOURS, colours_at, share_of_capacity
 from streams.site.model import Site
 from streams.text import KINDS, Kind
 
@@ -35,7 +35,7 @@ def _now(site: Site) -> PanelBuilder:
         "last counted by hand.",
         COUNT, 14, 11,
     )  # fmt: skip
-    steps = thresholds(CAPACITY_STEPS, calm="text").build().to_json()
+    steps = share_of_capacity(site, calm="text").build().to_json()
     share = [
         cell("unit", "percent"), cell("decimals", 1), cell("thresholds", steps),
         cell("custom.cellOptions", {"type": "color-text"}),
@@ -56,13 +56,13 @@ def _errors(site: Site) -> PanelBuilder:
 
 
 def _fullest(site: Site, kind: Kind) -> PanelBuilder:
-    zh, en = _NOUNS[kind]
+    (zh, en), colours = _NOUNS[kind], colours_at(site)
     figure = Figure(
         f"{zh}占容量 / {en}, % of capacity",
-        "80 / 90 / 100 % 变色。 Of the approved capacity; colours at 80, 90 and 100 %.",
+        f"{colours.zh} Of the approved capacity; {colours.en}",
         "percent", 8, 10,
     )  # fmt: skip
-    return bars(figure, ask.fullest(site, kind), Look(limits=thresholds(CAPACITY_STEPS), most=100))
+    return bars(figure, ask.fullest(site, kind), Look(limits=share_of_capacity(site), most=100))
 
 
 def _over_time(site: Site, kind: Kind) -> PanelBuilder:

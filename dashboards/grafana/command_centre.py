@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
+from grafana_foundation_sdk.models.dashboard import ThresholdsMode
 
 from dashboards.grafana import questions as ask
 from dashboards.grafana.frame import WALL_UID, gates_of, main_kind, new_dashboard, vitals, with_alarms, with_panels
 from dashboards.grafana.panels import COUNT, PER_MINUTE, Figure, Look, PanelBuilder, bars, cell, columns, number, rows
 from dashboards.grafana.spans import FLOW_MINUTES
-from dashboards.grafana.theme import CAPACITY_STEPS, fixed, level_mapping, share_of_capacity, thresholds
+from dashboards.grafana.theme import colours_at, fixed, level_mapping, share_of_capacity
 from streams.site.model import Site
 from streams.text import Kind
 
@@ -63,14 +64,15 @@ def _distinct(site: Site, kind: Kind, zh: str, en: str, width: int) -> PanelBuil
 def inside(site: Site, kind: Kind, width: int, height: int = 5) -> PanelBuilder:
     """Show who is on the site now, coloured by the site's capacity where there is one."""
     zh, en = ("人数", "Persons") if kind == "person" else ("车辆", "Vehicles")
-    capacity = capacity_of(site, kind)
+    capacity, colours = capacity_of(site, kind), colours_at(site)
     figure = Figure(
         f"场内{zh} / {en} inside now",
-        f"各区域之和，负数表示计数漂移。核定容量 {capacity or '–'}，80 / 90 / 100 % 变色。 "
-        f"The sum over all areas; below zero it is drift. Capacity {capacity or '–'}; colours at 80, 90 and 100 %.",
+        f"各区域之和，负数表示计数漂移。核定容量 {capacity or '–'}，{colours.zh} "
+        f"The sum over all areas; below zero it is drift. Capacity {capacity or '–'}; {colours.en}",
         COUNT, width, height,
     )  # fmt: skip
-    look = Look(limits=share_of_capacity(), most=capacity) if capacity else Look(colour=fixed("in"))
+    limits = share_of_capacity(site, mode=ThresholdsMode.PERCENTAGE)
+    look = Look(limits=limits, most=capacity) if capacity else Look(colour=fixed("in"))
     return number(figure, ask.inside_now(kind), look)
 
 
@@ -102,13 +104,13 @@ def _flow(site: Site) -> PanelBuilder:
 
 
 def _areas(site: Site) -> PanelBuilder:
+    colours = colours_at(site)
     figure = Figure(
         "各区域占容量 / Areas, % of capacity",
-        "场内人数或车辆占核定容量；80 / 90 / 100 % 变色。 "
-        "Inside now of the approved capacity; colours at 80, 90 and 100 %.",
+        f"场内人数或车辆占核定容量；{colours.zh} Inside now of the approved capacity; {colours.en}",
         "percent", 7, 10,
     )  # fmt: skip
-    return bars(figure, ask.area_shares(site), Look(limits=thresholds(CAPACITY_STEPS), most=100))
+    return bars(figure, ask.area_shares(site), Look(limits=share_of_capacity(site), most=100))
 
 
 def _alarms(site: Site) -> PanelBuilder:

@@ -155,8 +155,9 @@ LIMIT {_MARKS_SHOWN}
 
 
 def forecasts(site: Site) -> str:
-    """List when areas are expected to reach 80, 90 and 100 %: minutes from each forecast's own moment."""
+    """List when areas are expected to reach the site's levels: minutes from each forecast's own moment."""
     titles = {area.id: area.title for area in site.areas}
+    levels = ", ".join(map(str, site.levels.values()))
     return f"""
 SELECT
     {titled("area", titles)} AS "区域 / Area",
@@ -166,6 +167,6 @@ SELECT
     latest AS "最晚 / Latest",
     at AS "预测时刻 / Forecast of"
 FROM gatepulse.forecasts
-WHERE minutes IS NOT NULL AND at > {END} - INTERVAL 10 MINUTE
+WHERE level IN ({levels}) AND minutes IS NOT NULL AND at > {END} - INTERVAL 10 MINUTE
 ORDER BY minutes, level
 """

@@ -17,6 +17,8 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from dashboards.messages.alarm_words import LEVEL_NAMES
+from streams.site.model import Site
+from streams.text import Text
 
 COLOURS: Final[Mapping[str, str]] = {
     "text": "#eaf1f8",
@@ -29,9 +31,6 @@ COLOURS: Final[Mapping[str, str]] = {
     "red": "#ff5252",
 }
 """By the names that the wall page's variables have."""
-
-CAPACITY_STEPS: Final = ((80, "yellow"), (90, "orange"), (100, "red"))
-"""Per cent of the approved capacity and the level it is (LB/T 034-2014 practice)."""
 
 AGE_STEPS: Final = ((5, "yellow"), (30, "red"))
 """Seconds behind from which figures are stale, and from which nobody should act on them."""
@@ -48,9 +47,16 @@ def thresholds(
     return Thresholds().mode(mode).steps([lowest, *(Threshold(limit, COLOURS[name]) for limit, name in steps)])
 
 
-def share_of_capacity() -> Thresholds:
-    """Colour a number by its share of the panel's maximum, which is the capacity."""
-    return thresholds(CAPACITY_STEPS, mode=ThresholdsMode.PERCENTAGE)
+def share_of_capacity(site: Site, *, calm: str = "in", mode: ThresholdsMode = ThresholdsMode.ABSOLUTE) -> Thresholds:
+    """Colour per cent of a capacity by the site's levels; in mode PERCENTAGE the panel's maximum is the capacity."""
+    return thresholds([(percent, name) for name, percent in site.levels.items()], calm=calm, mode=mode)
+
+
+def colours_at(site: Site) -> Text:
+    """Say at which levels a share of a capacity changes its colour."""
+    *lower, last = map(str, site.levels.values())
+    first = f"{', '.join(lower)} and " if lower else ""
+    return Text(f"{' / '.join([*lower, last])} % 变色。", f"colours at {first}{last} %.")
 
 
 def fixed(name: str) -> FieldColor:

@@ -7,7 +7,7 @@ from dashboards.grafana.command_centre import inside
 from dashboards.grafana.entrances import by_category, categories, devices, flow, passages, totals
 from dashboards.grafana.frame import VEHICLES_UID, chosen, gates_of, new_dashboard, vitals, with_alarms, with_panels
 from dashboards.grafana.panels import Figure, Look, PanelBuilder, bars
-from dashboards.grafana.theme import CAPACITY_STEPS, thresholds
+from dashboards.grafana.theme import colours_at, share_of_capacity
 from streams.site.model import Site
 
 
@@ -28,9 +28,10 @@ def vehicles(site: Site) -> Dashboard:
 
 
 def _parks(site: Site) -> PanelBuilder:
+    colours = colours_at(site)
     figure = Figure(
         "停车场占容量 / Car parks, % of capacity",
-        "全部停车区域；80 / 90 / 100 % 变色。 All areas for vehicles; colours at 80, 90 and 100 %.",
+        f"全部停车区域；{colours.zh} All areas for vehicles; {colours.en}",
         "percent", 8, 8,
     )  # fmt: skip
-    return bars(figure, ask.area_shares(site, "vehicle"), Look(limits=thresholds(CAPACITY_STEPS), most=100))
+    return bars(figure, ask.area_shares(site, "vehicle"), Look(limits=share_of_capacity(site), most=100))

@@ -1,8 +1,9 @@
 """What to do about an alarm, by rule and level, in Chinese and English; its names: `messages/alarm_words.py`.
 
-Sources: announce at 80 % of the capacity and stop admission at 100 % (LB/T 034-2014); a person whose health status is
-abnormal is led away by the zone's security team through the special passage, and faults are answered on three levels:
-on the spot, by remote guidance, by a spare part of the zone (documents of the expo). The rest is plain sense.
+Sources: announce at the first level of the capacity and stop admission at the last (LB/T 034-2014); a person
+whose health status is abnormal is led away by the zone's security team through the special passage, and faults are
+answered on three levels: on the spot, by remote guidance, by a spare part of the zone (documents of the expo). The
+rest is plain sense.
 """
 
 from typing import Final
@@ -44,16 +45,16 @@ _TODO: Final[dict[str, dict[Level, Text]]] = {
     },
     "area-capacity": {
         "yellow": Text(
-            "达到容量 80%：广播提示并上报，准备分流。",
-            "80 % of the capacity: announce it, report it, prepare to divert.",
+            "达到容量 {limit}%：广播提示并上报，准备分流。",
+            "{limit} % of the capacity: announce it, report it, prepare to divert.",
         ),
         "orange": Text(
-            "达到容量 90%：只出不进或单进多出，引导人员到其他区域。",
-            "90 % of the capacity: slow the entries, open more exits, guide people to other areas.",
+            "达到容量 {limit}%：只出不进或单进多出，引导人员到其他区域。",
+            "{limit} % of the capacity: slow the entries, open more exits, guide people to other areas.",
         ),
         "red": Text(
-            "达到核定容量：立即停止放行进入，只出不进，逐级上报。",
-            "The approved capacity is reached: stop admission now, let people out only, report upwards.",
+            "达到容量 {limit}%：立即停止放行进入，只出不进，逐级上报。",
+            "{limit} % of the capacity: stop admission now, let people out only, report upwards.",
         ),
     },
     "silence": {"yellow": _FAULT, "orange": _FAULT, "red": _FAULT},
@@ -80,7 +81,7 @@ _WHEN_OVER: Final = Text("恢复正常值守。", "Back to normal duty.")
 
 
 def todo(rule: str, level: Level, *, over: bool) -> Text:
-    """Return what to do; `{team}` stands in it for the zone's team."""
+    """Return what to do; `{team}` stands in it for the zone's team, `{limit}` for the limit that is exceeded."""
     if over:
         return _WHEN_OVER
     by_level = _TODO.get(rule) or _TODO.get(rule.split("-", maxsplit=1)[0], {})

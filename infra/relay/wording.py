@@ -101,7 +101,9 @@ class Wording:
             over = notice.over
             return Text("", "") if over else Text(plain(notice.todo_zh, _LONG), plain(notice.todo_en, 2 * _LONG))
         said, team = todo(notice.rule, notice.level, over=notice.over), self._team(notice)
-        return Text(said.zh.replace("{team}", team.zh), said.en.replace("{team}", team.en))
+        limit = "…" if notice.limit is None else f"{notice.limit:g}"
+        zh, en = said.zh.replace("{team}", team.zh), said.en.replace("{team}", team.en)
+        return Text(zh.replace("{limit}", limit), en.replace("{limit}", limit))
 
     def _since(self, notice: Notice) -> str:
         lasting = duration(notice.changed_ms - notice.raised_ms)

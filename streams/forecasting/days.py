@@ -47,9 +47,9 @@ def day_of(site: Site, passed: Courses, *, minutes: int) -> dict[AreaKind, Day]:
     }
 
 
-def learnt(capacity: int, past: Sequence[PastDay]) -> Forecaster:
+def learnt(capacity: int, levels: Sequence[int], past: Sequence[PastDay]) -> Forecaster:
     """Return a forecaster that has gone through past days, each with those before it."""
-    forecaster = Forecaster(capacity, midnight=0)
+    forecaster = Forecaster(capacity, levels, midnight=0)
     for number, each in enumerate(past):
         forecaster.begin_day(each.begin // MINUTE_MS, profile_of(past[:number]), clock=each.clock)
         observe(forecaster, each.begin, *each.day)

@@ -21,7 +21,7 @@ def forecast_blocks(forecasts: Mapping[AreaKind, tuple[int, Forecast]], end: int
     """Write (capacity, forecast) of each area, and the errors of its day so far, as of the moment `end` (ms)."""
     levels = [
         (
-            area, kind, round(100 * each.level), end, capacity, forecast.observed,
+            area, kind, each.level, end, capacity, forecast.observed,
             each.minutes, each.earliest, each.latest, forecast.method,
         )
         for (area, kind), (capacity, forecast) in forecasts.items()

@@ -117,7 +117,7 @@ class Foresight:
         for area, capacity in capacities(site).items():
             days = [each[area] for each in past]
             if area not in self.forecasters:
-                self.forecasters[area] = learnt(capacity, days)
+                self.forecasters[area] = learnt(capacity, tuple(site.levels.values()), days)
             self.forecasters[area].begin_day(begin // MINUTE_MS, profile_of(days), clock=today.clock)
         log.info("a day begins", date=str(date), learnt_from=len(past))
         return today

@@ -5,6 +5,6 @@ Reading order: `batch` (events as columns) → `identity` (each event once) → 
 `snapshot` (its state, kept) → `corrections` (audited changes of an occupancy) → `venue` (the site as a whole).
 `calendar` knows the site's days. For alarms: `live` (what passes right now), then the package `alarms`.
 
-Ahead of time: `paths` → `calibration` → `forecast` → `forecast_snapshot` (when an area is full); `queueing` →
+Ahead of time: `paths` → `calibration` → `forecast` (when an area is full); `queueing` →
 `opening` → `advice` (how long people wait, and which lanes to open).
 """

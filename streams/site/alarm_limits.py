@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from streams.kernels.alarms.limits import LEVELS, Limit, LimitRule
-from streams.kernels.alarms.rules import RULES
+from streams.kernels.alarms.rules import CAPACITY, RULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 
 _MOST: Final = 1_000_000_000
+_MOST_PERCENT: Final = 255
+"""The largest level that the view `forecasts` holds."""
 
 
 def read_alarms(top: ProfileTable) -> Mapping[str, LimitRule]:
@@ -47,6 +49,10 @@ def _read_rule(table: ProfileTable, rule: LimitRule) -> LimitRule:
         table.wrong("dead_band", f"{changed.dead_band:g} leaves nothing of the lowest limit, {lowest:g} {rule.unit}")
     elif rule.at_limit and not lowest:
         table.wrong("limits", "0 would be exceeded for ever; expected limits above 0")
+    elif rule.name == CAPACITY:
+        for limit in changed.limits:
+            if limit.value % 1 or limit.value > _MOST_PERCENT:
+                table.wrong("limits", f"{limit.value:g} %: expected whole numbers from 1 to {_MOST_PERCENT}")
     return changed
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from streams.kernels.alarms.rules import CAPACITY
 from streams.kernels.counts.calendar import SiteDays
 from streams.site.plan import EntrancePlan
 
@@ -143,6 +144,11 @@ class Site:
     def days(self) -> SiteDays:
         """The site's days: when they begin and end, and what its clock shows."""
         return SiteDays(ZoneInfo(self.time_zone), self.day_starts)
+
+    @cached_property
+    def levels(self) -> dict[str, int]:
+        """The levels of a capacity, lowest first, with the per cent from which each holds: {"yellow": 80, …}."""
+        return {limit.level: round(limit.value) for limit in self.alarms[CAPACITY].limits}
 
     def hours(self, day: dt.date) -> tuple[int, int] | None:
         """Return when (ms UTC) the site opens and closes on one of its days, None when it stays closed."""

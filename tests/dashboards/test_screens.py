@@ -116,3 +116,16 @@ def test_an_area_that_is_too_full_takes_the_colour_of_its_level(page: Page) -> N
         assert level == "#ff9838"
         assert page.locator(".cell[data-area='hall']").evaluate(ground) == "rgb(255, 152, 56)"
         assert page.locator(".cell[data-area='venue']").evaluate(ground) != "rgb(255, 152, 56)"
+
+
+def test_the_ring_has_an_arc_from_each_level_of_the_profile_on(page: Page) -> None:
+    profile = PROFILE + SCREENS + "[alarms.area-capacity]\nlimits = { yellow = 70, orange = 85, red = 95 }\n"
+    with wall(HandSource(), OPTIONS, site=parse_site(profile, source="small.toml")) as running:
+        page.goto(f"{running.url}?screen=hall")
+        arcs = page.locator(".ring circle")
+        expect(arcs).to_have_count(5)
+        assert [each.get_attribute("class") for each in arcs.all()] == [
+            "track", "track yellow", "track orange", "track red", "filled",
+        ]  # fmt: skip
+        assert [each.get_attribute("stroke-dashoffset") for each in arcs.all()[1:4]] == ["-70.3", "-85.3", "-95.3"]
+        assert arcs.first.get_attribute("stroke-dasharray") == "70 100"

@@ -30,7 +30,7 @@ def test_inside_sums_the_areas_of_a_kind_and_takes_its_share_of_their_capacity()
     [(799, "calm"), (800, "yellow"), (899, "yellow"), (900, "orange"), (999, "orange"), (1000, "red"), (-5, "calm")],
 )
 def test_a_level_begins_exactly_at_its_per_cent(inside: int, expected: str) -> None:
-    assert level(inside, 1000) == expected
+    assert level(inside, 1000, SITE.levels) == expected
 
 
 def test_drift_below_nobody_is_shown_and_not_clamped() -> None:

@@ -35,6 +35,7 @@ def site_card(
         "acknowledge": acknowledge,
         "replays": replays,
         "levels": LEVEL_NAMES,
+        "capacity_levels": site.levels,
         "screens": [_screen(screen, site) for screen in site.screens],
         "areas": {area.id: {"title": area.title, "kinds": area.kinds, "place": place} for area, place in _plan(site)},
         "entrances": {

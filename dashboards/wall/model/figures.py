@@ -10,14 +10,10 @@ import msgspec
 
 from streams.text import Kind, Text
 
-Level = Literal["calm", "yellow", "orange", "red"]
 Group = Literal["person", "vehicle", "inner"]
 Store = Literal["ok", "lost", "starting"]
 AlarmState = Literal["raised", "acknowledged", "cleared-unacknowledged"]
 Watch = Literal["ok", "behind", "unheard", "no-view"]
-
-LEVELS: tuple[tuple[int, Level], ...] = ((100, "red"), (90, "orange"), (80, "yellow"))
-"""Per cent of the approved capacity and its level (LB/T 034-2014 practice), highest first."""
 
 
 class Today(msgspec.Struct, frozen=True):
@@ -48,6 +44,7 @@ class Ahead(msgspec.Struct, frozen=True):
 class AreaNow(msgspec.Struct, frozen=True):
     """Who is inside an area now. `share` is per cent of `capacity`; `unheard` counts areas missing from a sum.
 
+    `level` is the highest of the site's levels that is reached, "calm" below the first.
     `ahead` is None where no further level is expected within two hours, or nobody has foreseen any lately.
     `lost` records since it was last counted by hand: `inside` may be off by so many.
     """
@@ -57,7 +54,7 @@ class AreaNow(msgspec.Struct, frozen=True):
     inside: int | None = None
     capacity: int | None = None
     share: float | None = None
-    level: Level = "calm"
+    level: str = "calm"
     unheard: int = 0
     ahead: Ahead | None = None
     lost: int = 0

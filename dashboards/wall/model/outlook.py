@@ -1,6 +1,6 @@
 """Which level of its capacity an area is expected to reach next, and when; pure. Read next: `snapshot.py`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from dashboards.wall.model.figures import Ahead
 from dashboards.wall.model.reading import MINUTE, ForecastRow
@@ -9,15 +9,17 @@ OLDEST_MS = 3 * MINUTE
 """Site time after which a forecast is not shown any more."""
 
 
-def next_levels(rows: Sequence[ForecastRow], as_of: int | None) -> Mapping[tuple[str, str], Sequence[Ahead]]:
-    """Return, by area (the site's id for the whole site) and kind, the levels to come, the lowest first.
+def next_levels(
+    rows: Sequence[ForecastRow], levels: Collection[int], as_of: int | None
+) -> Mapping[tuple[str, str], Sequence[Ahead]]:
+    """Return, by area (the site's id for the whole site) and kind, which of the `levels` are to come, the lowest first.
 
     `as_of` is the site time of the figures that they stand beside. A level that is not expected within two hours ends
     the list: those above it are not, either.
     """
     found: dict[tuple[str, str], list[Ahead]] = {}
     ended: set[tuple[str, str]] = set()
-    for row in sorted(rows, key=lambda row: row.level):
+    for row in sorted((row for row in rows if row.level in levels), key=lambda row: row.level):
         area = (row.area, row.kind)
         if as_of is None or abs(as_of - row.at) > OLDEST_MS or area in ended or row.minutes == 0:
             continue

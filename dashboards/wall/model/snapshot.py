@@ -10,13 +10,11 @@ import msgspec
 
 from dashboards.wall.model.alarms import aged_strip, strip_of
 from dashboards.wall.model.figures import (
-    LEVELS,
     Ahead,
     AreaNow,
     EntranceNow,
     FlowNow,
     Health,
-    Level,
     Limits,
     Notice,
     Snapshot,
@@ -44,10 +42,10 @@ def take(reading: Reading, site: Site, clock: SiteClock, *, limits: Limits) -> S
     opened = None if as_of is None else opened_at(site, as_of)
     quiet_from = None if as_of is None else _quiet_from(as_of - limits.silent_after_ms, opened)
     entrances = rank(entrances_of(reading, site, quiet_from=quiet_from))
-    areas = [_area(row) for row in sorted(reading.areas, key=_place(site))]
+    areas = [_area(row, site) for row in sorted(reading.areas, key=_place(site))]
     kinds = site_kinds(site)
-    wholes = {kind: _whole(areas, kind, site.capacity.get(kind)) for kind in kinds}
-    ahead = next_levels(reading.forecasts, as_of)
+    wholes = {kind: _whole(areas, kind, site) for kind in kinds}
+    ahead = next_levels(reading.forecasts, site.levels.values(), as_of)
     ages = _ages(stored, reading.real_ms, clock, zone=site.time_zone, limits=limits)
     return Snapshot(
         **ages,
@@ -92,9 +90,9 @@ def _ages(stored: int | None, real_ms: int, clock: SiteClock, *, zone: str, limi
     }
 
 
-def level(inside: int, capacity: int) -> Level:
-    """Return the level that `inside` has reached of `capacity`; exact at the limits."""
-    return next((name for percent, name in LEVELS if inside * 100 >= percent * capacity), "calm")
+def level(inside: int, capacity: int, levels: dict[str, int]) -> str:
+    """Return the highest of a site's levels that `inside` has reached of `capacity`; exact at the limits."""
+    return next((name for name in reversed(levels) if inside * 100 >= levels[name] * capacity), "calm")
 
 
 def _heard(entrances: Sequence[EntranceNow], kind: Kind) -> bool:
@@ -125,17 +123,17 @@ def _place(site: Site) -> Callable[[AreaRow], tuple[str, int, str]]:
     return lambda row: (row.kind, places.get(row.area, len(places)), row.area)
 
 
-def _area(row: AreaRow) -> AreaNow:
+def _area(row: AreaRow, site: Site) -> AreaNow:
     kind: Kind = "person" if row.kind == "person" else "vehicle"
     inside = None if row.as_of is None else row.inside
-    return _with_share(AreaNow(row.area, kind, inside, row.capacity, lost=row.lost))
+    return _with_share(AreaNow(row.area, kind, inside, row.capacity, lost=row.lost), site)
 
 
-def _with_share(area: AreaNow) -> AreaNow:
+def _with_share(area: AreaNow, site: Site) -> AreaNow:
     if area.inside is None or not area.capacity:
         return area
     share = area.inside * 100 / area.capacity
-    return msgspec.structs.replace(area, share=share, level=level(area.inside, area.capacity))
+    return msgspec.structs.replace(area, share=share, level=level(area.inside, area.capacity, site.levels))
 
 
 def _with_ahead(area: AreaNow, levels: Sequence[Ahead]) -> AreaNow:
@@ -144,16 +142,17 @@ def _with_ahead(area: AreaNow, levels: Sequence[Ahead]) -> AreaNow:
     return msgspec.structs.replace(area, ahead=ahead)
 
 
-def _whole(areas: Sequence[AreaNow], kind: Kind, capacity: int | None) -> AreaNow:
+def _whole(areas: Sequence[AreaNow], kind: Kind, site: Site) -> AreaNow:
     """Sum the areas of one kind, as soon as one was heard; without a capacity of its own, the site has the areas'."""
     rows = [area for area in areas if area.kind == kind]
     heard = [area.inside for area in rows if area.inside is not None]
     capacities = [area.capacity for area in rows if area.capacity is not None]
+    capacity = site.capacity.get(kind)
     if capacity is None and rows and len(capacities) == len(rows):
         capacity = sum(capacities)
     inside = sum(heard) if heard else None
     lost = max((area.lost for area in rows), default=0)  # what one area lacks the others lack, unless they were counted
-    return _with_share(AreaNow("", kind, inside, capacity, unheard=len(rows) - len(heard), lost=lost))
+    return _with_share(AreaNow("", kind, inside, capacity, unheard=len(rows) - len(heard), lost=lost), site)
 
 
 def _health(reading: Reading, entrances: Sequence[EntranceNow], *, stale_after_ms: int) -> Health:

@@ -47,7 +47,7 @@ export class Inside extends Tile {
     super(spec);
     this.partial = make("small", "");
     this.heading.append(this.partial);
-    this.ring = ring();
+    this.ring = shape("svg", "ring", { viewBox: "0 0 40 40" });
     this.share = this.figure("share", "share");
     this.capacity = make("small", "");
     this.main = this.figure("main", "inside");
@@ -73,7 +73,7 @@ export class Inside extends Tile {
     write(this.share, share(now.share));
     showText(this.soon, ahead(now, words) || placesLeft(now, words));
     this.element.dataset.level = now.level ?? "calm";
-    this.ring.lastChild.setAttribute("stroke-dasharray", `${filled(now.share)} 100`);
+    drawRing(this.ring, view.site.capacity_levels, filled(now.share));
   }
 }
 
@@ -94,18 +94,16 @@ export function placesLeft(area, words) {
   return places < 0 ? words.places_over(count(-places)) : words.places_left(count(places));
 }
 
-// A dial from 0 to 100 % with marks at the levels; its circle has a circumference of 100.
-function ring() {
-  const svg = shape("svg", "ring", { viewBox: "0 0 40 40" });
-  const circle = (className, dashes) =>
-    shape("circle", className, { cx: 20, cy: 20, r: 100 / (2 * Math.PI), "stroke-dasharray": dashes });
-  const mark = (className, from) => {
-    const arc = circle(className, `${100 - from - 0.6} 100`);
-    arc.setAttribute("stroke-dashoffset", -from - 0.3);
-    return arc;
-  };
-  svg.append(circle("track", "80 100"), mark("track yellow", 80), mark("track orange", 90), circle("filled", "0 100"));
-  return svg;
+// A dial from 0 to 100 % with an arc from each level below 100 % on; its circle has a circumference of 100.
+function drawRing(svg, levels, share) {
+  const marks = Object.entries(levels).filter(([, percent]) => percent < 100);
+  const arc = (className, length, from = 0) =>
+    shape("circle", className, { cx: 20, cy: 20, r: 100 / (2 * Math.PI), "stroke-dasharray": `${length} 100`, "stroke-dashoffset": -from });
+  svg.replaceChildren(
+    arc("track", marks[0]?.[1] ?? 100),
+    ...marks.map(([name, percent]) => arc(`track ${name}`, 100 - percent - 0.6, percent + 0.3)),
+    arc("filled", share),
+  );
 }
 
 export class Flow extends Tile {

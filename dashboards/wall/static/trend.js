@@ -6,7 +6,6 @@ import { fit, make, rem, shape, write } from "./dom.js";
 import { Tile, newMark, showMark } from "./tile.js";
 
 const MINUTE = 60_000;
-const LEVELS = [["yellow", 0.8], ["orange", 0.9], ["red", 1]];
 const LABEL_REM = 4.4; // the room that an hour's label needs
 const LINE_REM = 1.5; // and a number of a scale
 
@@ -34,11 +33,12 @@ export class Trend extends Tile {
     if (!trend || !width || !height) return;
     const { capacity } = this.occupancy(snapshot);
     const categories = site.categories[kind];
-    const drawn = [trend, width, height, capacity, language];
+    const levels = site.capacity_levels;
+    const drawn = [trend, width, height, capacity, levels, language];
     if (drawn.every((each, place) => each === this.#drawn[place])) return; // drawing is the page's heaviest work
     this.#drawn = drawn;
     showKeys(this.keys, trend, categories, words, language);
-    drawTrend(this.chart, trend, { width, height, capacity, categories, format: view.format });
+    drawTrend(this.chart, trend, { width, height, capacity, levels, categories, format: view.format });
   }
 
   #clear() {
@@ -76,7 +76,7 @@ function label(value) {
   return Math.abs(value) >= 10_000 ? `${value / 1000}k` : String(value);
 }
 
-function drawTrend(svg, trend, { width, height, capacity, categories, format }) {
+function drawTrend(svg, trend, { width, height, capacity, levels, categories, format }) {
   const one = rem();
   const room = { left: 3.6 * one, right: width - 1.6 * one, top: 0.5 * one, floor: height - 1.7 * one };
   const parts = { above: room.top + (room.floor - room.top) * 0.52, below: room.top + (room.floor - room.top) * 0.6 };
@@ -84,7 +84,7 @@ function drawTrend(svg, trend, { width, height, capacity, categories, format }) 
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.replaceChildren(
     ...hours(trend, format, x, room, one),
-    ...inside(trend, capacity, x, { ...room, floor: parts.above }, one),
+    ...inside(trend, capacity, levels, x, { ...room, floor: parts.above }, one),
     ...flows(trend, categories, x, { ...room, top: parts.below, under: true }, one),
   );
 }
@@ -104,7 +104,7 @@ function hours(trend, format, x, room, one) {
   return shapes;
 }
 
-function inside(trend, capacity, x, room, one) {
+function inside(trend, capacity, levels, x, room, one) {
   const behind = trend.behind?.inside ?? [];
   const some = [...trend.inside, ...behind].filter(known);
   const peak = Math.max(1, ...some);
@@ -112,8 +112,8 @@ function inside(trend, capacity, x, room, one) {
   const bottom = Math.min(0, ...some) * 1.08; // below nobody is drift, and shown
   const y = (value) => room.floor - ((room.floor - room.top) * (value - bottom)) / (top - bottom);
   const shapes = lines(bottom, top, y, room, one);
-  for (const [name, share] of LEVELS) {
-    const limit = capacity * share;
+  for (const [name, percent] of Object.entries(levels)) {
+    const limit = (capacity * percent) / 100;
     if (capacity && limit <= top) shapes.push(shape("line", `limit ${name}`, { x1: room.left, x2: room.right, y1: y(limit), y2: y(limit) }));
   }
   const path = (values) =>

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from streams.kernels.alarms.inputs import LogFlow, OccupancyReading
-from streams.kernels.alarms.rules import AlarmEntrance, AlarmSite
+from streams.kernels.alarms.rules import CAPACITY, AlarmEntrance, AlarmSite
 from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.takeup import OF_TIME
 
@@ -65,11 +65,11 @@ class Areas:
             total[each.kind] += each.inside
             zone = self._zones.get(each.area, "")
             if each.capacity:
-                yield self._figure("area-capacity", each.area, each.kind, zone, 100.0 * (each.inside / each.capacity))
+                yield self._figure(CAPACITY, each.area, each.kind, zone, 100 * each.inside / each.capacity)
             yield self._figure("drift", each.area, each.kind, zone, float(-each.inside))
         for kind, capacity in self.place.capacity.items():
             if kind in total:
-                yield self._figure("area-capacity", self.place.site, kind, "", 100.0 * (total[kind] / capacity))
+                yield self._figure(CAPACITY, self.place.site, kind, "", 100 * total[kind] / capacity)
         for problem in reading.problems:
             rule = "source-time" if problem.problem in OF_TIME else "source-unread"
             yield self._figure(rule, problem.subject, "", "", (reading.at - problem.since) / _SECOND)

@@ -10,6 +10,9 @@ from streams.kernels.counts.site_clock import SiteClock
 _SECOND: Final = 1000
 _MINUTE: Final = 60_000
 
+CAPACITY: Final = "area-capacity"
+"""The rule whose limits are the levels of a capacity, on the wall, in forecasts and in Grafana, too: `Site.levels`."""
+
 
 def _rule(
     name: str, unit: str, limits: Mapping[str, float], *, dead_band: float, on: int, off: int, at_limit: bool = False
@@ -27,7 +30,7 @@ _ALL: Final = (
     _rule("vehicle-overload", "vehicles/min/lane", {"orange": 5}, dead_band=1, on=3 * _MINUTE, off=5 * _MINUTE),
     # LB/T 034-2014: at 80 % announce and report, at 100 % stop admission.
     _rule(
-        "area-capacity",
+        CAPACITY,
         "%",
         {"yellow": 80, "orange": 90, "red": 100},
         dead_band=3,

@@ -1,8 +1,8 @@
-"""Minutes until an area is 80, 90 and 100 % full, each minute anew: with a 90 % interval, and the error so far today.
+"""Minutes until an area reaches each level of its capacity, with a 90 % interval, and the error so far today.
 
 Minute by minute `observe` takes in what was counted and returns what follows; the same minutes always give the same
-forecast. Read `paths.py` (the forecast) and `calibration.py` (its error) first; `forecast_snapshot.py` keeps the
-state, and `docs/forecast.md` shows how good it is.
+forecast. Read `paths.py` (the forecast) and `calibration.py` (its error) first; `docs/forecast.md` shows how good it
+is.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from streams.kernels.forecast.calibration import LEADS, Calibration, Due, due
 from streams.kernels.forecast.paths import HORIZON, UNCHANGED, FlowSums, Path, Profile, look_ahead
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streams.kernels.forecast.paths import Floats, Minutes
 
-LEVELS: Final = (0.8, 0.9, 1.0)
-"""Shares of the approved capacity: yellow, orange, red (LB/T 034-2014 practice)."""
 NEVER: Final = -1
 
 
@@ -33,12 +33,12 @@ class CapacityError(ValueError):
 
 @dataclass(frozen=True)
 class Crossing:
-    """When an area reaches a `level` (share of capacity, `persons`): minutes from now, at `earliest` and at `latest`.
+    """When an area reaches a `level` (per cent; as `persons`): minutes from now, at `earliest` and at `latest`.
 
     0: it is reached now. None: not within HORIZON minutes (`latest` None: perhaps never).
     """
 
-    level: float
+    level: int
     persons: int
     minutes: int | None
     earliest: int | None
@@ -49,7 +49,7 @@ class Crossing:
 class Foreseen:
     """A level that was reached today, and what was forecast `lead` minutes before (None: nothing within HORIZON)."""
 
-    level: float
+    level: int
     lead: int
     forecast: int | None
 
@@ -87,25 +87,32 @@ class Forecast:
 class Forecaster:
     """The state of one area's forecasts.
 
-    `capacity` is in persons (or vehicles); a minute is a number of minutes since any moment that stays the same, such
-    as 1970 UTC; the day begins at minute `midnight`. `clock`: which minute of the profile each minute of the day is;
-    left out where the clock does not change.
+    `capacity` is in persons (or vehicles), `levels` are per cent of it; a minute is a number of minutes
+    since any moment that stays the same, such as 1970 UTC; the day begins at minute `midnight`. `clock`: which minute
+    of the profile each minute of the day is; left out where the clock does not change.
     """
 
     def __init__(
-        self, capacity: int, *, midnight: int, profile: Profile | None = None, clock: Minutes = UNCHANGED
+        self,
+        capacity: int,
+        levels: Sequence[int],
+        *,
+        midnight: int,
+        profile: Profile | None = None,
+        clock: Minutes = UNCHANGED,
     ) -> None:
         if capacity <= 0:
             raise CapacityError(
                 f"capacity: {capacity}; expected a number above 0: give it in the site profile, or leave the area out"
             )
-        self.capacity, self.midnight, self.profile, self.clock = capacity, midnight, profile, clock
+        self.capacity, self.levels = capacity, levels
+        self.midnight, self.profile, self.clock = midnight, profile, clock
         self.minute: int | None = None
         self.inside = 0.0
         self.recent = FlowSums()
         self.calibration = Calibration.usual(self.method)
         self.due: dict[int, Due] = {}
-        self.below_since = [NEVER] * len(LEVELS)
+        self.below_since = [NEVER] * len(levels)
         self.foreseen: list[Foreseen] = []
 
     @property
@@ -153,8 +160,8 @@ class Forecaster:
         for number, lead in enumerate(LEADS):
             if minute - lead in self.due:
                 self.calibration.check(number, self.due[minute - lead], inside)
-        for number, level in enumerate(LEVELS):
-            if inside < level * self.capacity:
+        for number, level in enumerate(self.levels):
+            if inside < self._persons(level):
                 if self.below_since[number] == NEVER:
                     self.below_since[number] = minute
                 continue
@@ -167,12 +174,12 @@ class Forecaster:
         for lead in LEADS:
             if minute - lead >= self.below_since[level] and minute - lead in self.due:
                 said = self.due[minute - lead].minutes[level]
-                self.foreseen.append(Foreseen(LEVELS[level], lead, None if said == NEVER else said))
+                self.foreseen.append(Foreseen(self.levels[level], lead, None if said == NEVER else said))
 
     def _look_ahead(self, minute: int) -> Forecast:
         path = look_ahead(self.inside, self.recent, self.profile, self._of_day(minute), clock=self.clock)
         lower, upper = self.calibration.interval(path)
-        crossings = tuple(self._crossing(level, path, lower, upper) for level in LEVELS)
+        crossings = tuple(self._crossing(level, path, lower, upper) for level in self.levels)
         minutes = [NEVER if each.minutes is None else each.minutes for each in crossings]
         self.due[minute] = due(path, lower, upper, minutes)
         return Forecast(
@@ -186,8 +193,12 @@ class Forecaster:
             measured=self.measured(),
         )
 
-    def _crossing(self, level: float, path: Path, lower: Floats, upper: Floats) -> Crossing:
-        persons = int(np.ceil(level * self.capacity))
+    def _persons(self, level: int) -> int:
+        """Return the least number that is a level of the capacity."""
+        return -(-level * self.capacity // 100)
+
+    def _crossing(self, level: int, path: Path, lower: Floats, upper: Floats) -> Crossing:
+        persons = self._persons(level)
         if self.inside >= persons:
             return Crossing(level, persons, 0, 0, 0)
         return Crossing(level, persons, *(_first(each >= persons) for each in (path.inside, upper, lower)))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FROM, UNTIL = 360, 1320
 """Minutes after midnight between which forecasts are judged: people come from 06:30, and are gone by 22:00."""
+LEVELS: Final = (80, 90, 100)
+"""Per cent of the capacity whose forecasts are judged."""
 EVERY: Final = 5
 """Minutes between the forecasts whose intervals for the levels are judged."""
 _LONG: Final = 10 * HORIZON
@@ -84,7 +86,7 @@ def score(days: Sequence[FlowDay], *, past: int, history: int) -> Score:
         for number in range(history, len(days)):
             course, midnight = days[number].courses[area], number * MINUTES
             profile = profile_of([days[each].courses[area] for each in range(number - past, number)])
-            state = state or Forecaster(course.capacity, midnight=midnight, profile=profile)
+            state = state or Forecaster(course.capacity, LEVELS, midnight=midnight, profile=profile)
             state.begin_day(midnight, profile)
             _follow(course, state, tally)
     return _summed(tally, setting=_SETTINGS.get(past, f"{past} past days"), days=len(days) - history)

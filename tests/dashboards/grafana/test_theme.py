@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 
 import dashboards.wall
-from dashboards.grafana.theme import CAPACITY_STEPS, COLOURS
-from dashboards.wall.model.figures import LEVELS
+from dashboards.grafana.theme import COLOURS
 
 CSS = (Path(dashboards.wall.__file__).parent / "static" / "wall.css").read_text(encoding="utf-8")
 
@@ -13,7 +12,3 @@ CSS = (Path(dashboards.wall.__file__).parent / "static" / "wall.css").read_text(
 def test_every_colour_is_that_of_the_wall_page() -> None:
     of_the_wall = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", CSS.split("}")[0]))
     assert {name: of_the_wall.get(name) for name in COLOURS} == COLOURS
-
-
-def test_the_limits_are_those_of_the_wall_page() -> None:
-    assert sorted(CAPACITY_STEPS) == sorted(LEVELS)

@@ -23,6 +23,8 @@ DAYS = [(expo(zone, starts), day) for zone, day, starts in ODD_DAYS] + [
 ]
 NAMES = [f"{site.time_zone} {day} from {site.day_starts // 60:02}:00" for site, day in DAYS]
 
+LEVELS = (80, 90, 100)
+
 
 def per_minute(site: Site, gate: str, time: str) -> float:
     """Return how many a profile expects in a minute of the day: of the latest time that has come."""
@@ -104,9 +106,11 @@ def usual(site: Site, day: dt.date) -> PastDay:
 def test_a_forecast_follows_the_clock_whatever_day_it_has_learnt_from(past: dt.date, day: dt.date) -> None:
     """Before the doors open at nine, it knows that people come at nine, as on the past day."""
     site = expo("Europe/Berlin")
-    forecaster = learnt(2000, [usual(site, past)])
+    forecaster = learnt(2000, LEVELS, [usual(site, past)])
     today = usual(site, day)
-    fresh = Forecaster(2000, midnight=today.begin // MINUTE, profile=profile_of([usual(site, past)]), clock=today.clock)
+    fresh = Forecaster(
+        2000, LEVELS, midnight=today.begin // MINUTE, profile=profile_of([usual(site, past)]), clock=today.clock
+    )
     at = (site.days.moment(day, 520) - today.begin) // MINUTE
     forecast = fresh.observe(today.begin // MINUTE + at, entered=0, departed=0, inside=0)
 
@@ -119,7 +123,7 @@ def test_the_last_hour_of_a_long_day_has_forecasts() -> None:
     site = expo("Europe/Berlin")
     today = usual(site, BERLIN_LONG)
     state = Forecaster(
-        2000, midnight=today.begin // MINUTE, profile=profile_of([usual(site, BERLIN_SHORT)]), clock=today.clock
+        2000, LEVELS, midnight=today.begin // MINUTE, profile=profile_of([usual(site, BERLIN_SHORT)]), clock=today.clock
     )
     for minute in range(len(today.clock)):
         forecast = state.observe(today.begin // MINUTE + minute, entered=0, departed=0, inside=5)

@@ -9,6 +9,7 @@ from streams.kernels.forecast.calibration import LEADS, MISSES, USUAL, Calibrati
 from streams.kernels.forecast.forecast import CapacityError, Crossing, Forecast, Forecaster, TimeRunsBackwardsError
 from streams.kernels.forecast.paths import HORIZON, MINUTES, FlowSums, Profile, ProfileError, by_flows, by_profile
 
+LEVELS = (80, 90, 100)
 MIDNIGHT = 26_000_000 // MINUTES * MINUTES
 
 
@@ -32,7 +33,7 @@ def observe(state: Forecaster, passages: Iterable[tuple[int, ...]]) -> Forecast:
 
 
 def test_even_arrivals_reach_a_level_when_arithmetic_says() -> None:
-    forecast = observe(Forecaster(1_000, midnight=0), flows(range(60), entered=10))
+    forecast = observe(Forecaster(1_000, LEVELS, midnight=0), flows(range(60), entered=10))
     eighty, ninety, full = forecast.crossings
     assert (forecast.method, eighty.persons, ninety.persons, full.persons) == ("flows", 800, 900, 1000)
     assert eighty.minutes == pytest.approx(20, abs=2)  # 600 inside, 10 a minute
@@ -40,18 +41,18 @@ def test_even_arrivals_reach_a_level_when_arithmetic_says() -> None:
 
 
 def test_what_is_not_reached_within_the_horizon_is_said_not_to_be() -> None:
-    forecast = observe(Forecaster(100_000, midnight=0), flows(range(60), entered=10))
+    forecast = observe(Forecaster(100_000, LEVELS, midnight=0), flows(range(60), entered=10))
     assert all(each == Crossing(each.level, each.persons, None, None, None) for each in forecast.crossings)
 
 
 def test_a_level_that_is_reached_is_zero_minutes_away() -> None:
-    forecast = observe(Forecaster(1_000, midnight=0), flows(range(60), entered=15))  # 900 inside
+    forecast = observe(Forecaster(1_000, LEVELS, midnight=0), flows(range(60), entered=15))  # 900 inside
     assert [each.minutes for each in forecast.crossings[:2]] == [0, 0]
     assert forecast.crossings[2].minutes is not None
 
 
 def test_the_interval_lies_around_the_forecast_and_gets_wider() -> None:
-    forecast = observe(Forecaster(5_000, midnight=0), flows(range(60), entered=10))
+    forecast = observe(Forecaster(5_000, LEVELS, midnight=0), flows(range(60), entered=10))
     lower, inside, upper = map(np.array, (forecast.lower, forecast.inside, forecast.upper))
     assert len(inside) == HORIZON
     assert (lower < inside).all()
@@ -60,7 +61,7 @@ def test_the_interval_lies_around_the_forecast_and_gets_wider() -> None:
 
 
 def test_the_interval_says_when_a_level_is_reached_at_the_earliest_and_at_the_latest() -> None:
-    forecast = observe(Forecaster(1_000, midnight=0), flows(range(60), entered=10))
+    forecast = observe(Forecaster(1_000, LEVELS, midnight=0), flows(range(60), entered=10))
     eighty = forecast.crossings[0]
     assert eighty.earliest is not None
     assert eighty.minutes is not None
@@ -73,8 +74,8 @@ def test_the_interval_says_when_a_level_is_reached_at_the_earliest_and_at_the_la
 def test_a_profile_knows_that_arrivals_end_at_noon() -> None:
     profile = Profile.of_days([usual_day()])
     morning = list(flows(range(480, 700), entered=40))  # until 11:40: 8,800 inside, 10,400 by the flows at 12:20
-    with_profile = observe(Forecaster(10_000, midnight=0, profile=profile), morning)
-    without = observe(Forecaster(10_000, midnight=0), morning)
+    with_profile = observe(Forecaster(10_000, LEVELS, midnight=0, profile=profile), morning)
+    without = observe(Forecaster(10_000, LEVELS, midnight=0), morning)
     assert with_profile.method == "profile"
     assert without.crossings[2].minutes is not None
     assert with_profile.crossings[2].minutes is None
@@ -83,17 +84,17 @@ def test_a_profile_knows_that_arrivals_end_at_noon() -> None:
 
 def test_a_day_with_half_as_many_again_is_scaled() -> None:
     profile = Profile.of_days([usual_day()])
-    forecast = observe(Forecaster(20_000, midnight=0, profile=profile), flows(range(480, 600), entered=60))
+    forecast = observe(Forecaster(20_000, LEVELS, midnight=0, profile=profile), flows(range(480, 600), entered=60))
     assert forecast.inside[119] == pytest.approx(240 * 60, rel=0.02)
 
 
 def test_a_profile_counts_from_midnight_of_its_day() -> None:
     profile = Profile.of_days([usual_day()])
     late = observe(
-        Forecaster(20_000, midnight=MIDNIGHT, profile=profile),
+        Forecaster(20_000, LEVELS, midnight=MIDNIGHT, profile=profile),
         flows(range(MIDNIGHT + 480, MIDNIGHT + 700), entered=40),
     )
-    early = observe(Forecaster(20_000, midnight=0, profile=profile), flows(range(480, 700), entered=40))
+    early = observe(Forecaster(20_000, LEVELS, midnight=0, profile=profile), flows(range(480, 700), entered=40))
     assert late.inside == early.inside
 
 
@@ -110,11 +111,11 @@ def test_drift_below_zero_is_shown_and_nobody_departs_from_it() -> None:
 
 def test_nobody_expects_fewer_than_nobody_inside() -> None:
     emptying = [(minute, 0, 10, 1_000 - 10 * minute) for minute in range(95)]
-    assert min(observe(Forecaster(1_000, midnight=0), emptying).lower) == 0.0
+    assert min(observe(Forecaster(1_000, LEVELS, midnight=0), emptying).lower) == 0.0
 
 
 def test_errors_of_the_day_are_those_of_forecasts_that_fell_due() -> None:
-    state = Forecaster(5_000, midnight=0)
+    state = Forecaster(5_000, LEVELS, midnight=0)
     measured = observe(state, flows(range(40), entered=20)).measured
     assert measured.checked[LEADS.index(45)] == 0
     assert measured.error[LEADS.index(45)] is None
@@ -125,15 +126,15 @@ def test_errors_of_the_day_are_those_of_forecasts_that_fell_due() -> None:
 
 
 def test_what_was_said_before_a_level_was_reached_is_kept() -> None:
-    measured = observe(Forecaster(1_000, midnight=0), flows(range(85), entered=10)).measured  # 800 in minute 79
-    assert {each.level for each in measured.foreseen} == {0.8}
+    measured = observe(Forecaster(1_000, LEVELS, midnight=0), flows(range(85), entered=10)).measured  # 800 in minute 79
+    assert {each.level for each in measured.foreseen} == {80}
     by_lead = {each.lead: each.forecast for each in measured.foreseen}
     assert set(by_lead) == {lead for lead in LEADS if lead < 79}
     assert by_lead[20] == pytest.approx(20, abs=2)
 
 
 def test_flickering_around_a_level_is_not_counted_again() -> None:
-    state = Forecaster(1_000, midnight=0)
+    state = Forecaster(1_000, LEVELS, midnight=0)
     observe(state, flows(range(81), entered=10))
     before = len(state.measured().foreseen)
     for minute, inside in enumerate((799, 801, 798, 802), 81):
@@ -142,7 +143,7 @@ def test_flickering_around_a_level_is_not_counted_again() -> None:
 
 
 def test_minutes_that_nobody_saw_are_not_judged() -> None:
-    state = Forecaster(5_000, midnight=0)
+    state = Forecaster(5_000, LEVELS, midnight=0)
     observe(state, flows(range(30), entered=20))
     before = state.measured().checked[LEADS.index(20)]
     state.observe(90, entered=20, departed=0, inside=1_800)
@@ -150,14 +151,14 @@ def test_minutes_that_nobody_saw_are_not_judged() -> None:
 
 
 def test_a_level_that_was_reached_while_nobody_looked_is_not_judged() -> None:
-    state = Forecaster(1_000, midnight=0)
+    state = Forecaster(1_000, LEVELS, midnight=0)
     observe(state, flows(range(70), entered=10))
     state.observe(80, entered=10, departed=0, inside=850)
     assert state.measured().foreseen == ()
 
 
 def test_minutes_in_the_wrong_order_are_refused() -> None:
-    state = Forecaster(5_000, midnight=0)
+    state = Forecaster(5_000, LEVELS, midnight=0)
     state.observe(7, entered=1, departed=0, inside=1)
     with pytest.raises(TimeRunsBackwardsError, match="minute: 7 comes after 7"):
         state.observe(7, entered=1, departed=0, inside=2)
@@ -165,11 +166,11 @@ def test_minutes_in_the_wrong_order_are_refused() -> None:
 
 def test_an_area_without_a_capacity_is_refused() -> None:
     with pytest.raises(CapacityError, match="capacity: 0; expected a number above 0"):
-        Forecaster(0, midnight=0)
+        Forecaster(0, LEVELS, midnight=0)
 
 
 def test_the_next_day_keeps_what_intervals_learnt_and_begins_its_errors_anew() -> None:
-    state = Forecaster(5_000, midnight=0)
+    state = Forecaster(5_000, LEVELS, midnight=0)
     observe(state, flows(range(60), entered=20))
     learnt = state.calibration.above.copy()
     state.begin_day(MINUTES, None)
