@@ -5,12 +5,17 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from clickhouse_driver import Client
 
 from infra.servers.broker import EmbeddedBroker
 from infra.servers.clickhouse import EmbeddedClickHouse
 from infra.servers.kafka.install import install, missing
 from infra.servers.kafka.server import KafkaServer
-from tests.infra.processes import running
+from sinks import schema
+from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
+from sinks.rows import TABLES
+from tests.support.processes import running
+from tests.support.stores import Server, address_of
 
 # How long an example takes depends on what else the machine is doing.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -22,6 +27,39 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCli
     """Start a ClickHouse server without databases of ours; `.address` says where and who may log in."""
     with running(EmbeddedClickHouse(tmp_path_factory.mktemp("clickhouse"), http_port=0)) as server:
         yield server
+
+
+@pytest.fixture
+def address(clickhouse: EmbeddedClickHouse) -> StoreAddress:
+    """Where the user who writes logs in; the tables are there and empty."""
+    found = address_of(clickhouse)
+    with connect(found) as client:
+        schema.apply(client)
+        for table in TABLES:
+            client.execute(f"TRUNCATE TABLE gatepulse_store.{table}")
+    return found
+
+
+@pytest.fixture
+def client(address: StoreAddress) -> Iterator[Client]:
+    """A plain connection of the user who writes."""
+    with connect(address) as connected:
+        yield connected
+
+
+@pytest.fixture
+def reader(address: StoreAddress, clickhouse: EmbeddedClickHouse) -> Iterator[ClickHouseReader]:
+    """A connection of the user who sees the views only."""
+    assert address.port == clickhouse.address.port
+    connected = ClickHouseReader(address_of(clickhouse, reader=True))
+    yield connected
+    connected.close()
+
+
+@pytest.fixture
+def server(address: StoreAddress) -> Server:
+    """A store to write blocks into, for tests that then look at the views."""
+    return Server(address)
 
 
 @pytest.fixture(scope="session")

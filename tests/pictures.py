@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.dashboards.conftest import QUIET
+from tests.support.browser import QUIET
 
 DOCS: Final = Path(__file__).parent.parent / "docs"
 SECONDS: Final = 150

@@ -34,11 +34,11 @@ from infra.process.ports import LOOPBACK, accepts
 from simulators.ledger.ledger import Ledger, read_ledger
 from sinks.clickhouse import ClickHouseReader
 from streams.site.model import Site
-from tests.dashboards.conftest import QUIET
 from tests.faults.catalogue import Layout
 from tests.faults.plant import Plant
 from tests.faults.watch import Samples
-from tests.infra.processes import eventually
+from tests.support.browser import QUIET
+from tests.support.processes import eventually
 
 Integers = NDArray[np.int64]
 

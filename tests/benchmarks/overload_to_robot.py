@@ -32,7 +32,7 @@ import numpy as np
 
 from tests.infra.alerting.crowds import RULE, Crowd, crowds, due, entrance_ids, profile
 from tests.infra.alerting.whole import WORKER, Background, Heard, Whole, whole
-from tests.infra.processes import eventually
+from tests.support.processes import eventually
 
 ENTRANCES: Final = 40
 BACKGROUND: Final = 40  # events/s; the mean of an expo's peak day is 44

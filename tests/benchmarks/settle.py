@@ -24,9 +24,9 @@ from streams.kernels.counts.batch import Batch
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.worker.settling import Settling
-from tests.infra.processes import running
-from tests.sinks.deliveries import SITE, claim
-from tests.streams.kernels.counts.events import NINE, Event, batch
+from tests.support.deliveries import SITE, claim
+from tests.support.events import NINE, Event, batch
+from tests.support.processes import running
 
 LANES: Final = 200
 _AT_ONCE: Final = 20_000

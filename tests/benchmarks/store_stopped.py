@@ -25,7 +25,7 @@ from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
 from streams.contract import topics
 from streams.contract.events import Topic
 from streams.settings import KafkaSettings
-from tests.infra.processes import running
+from tests.support.processes import running
 
 PARTITIONS = 4
 

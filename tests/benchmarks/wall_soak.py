@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Page, sync_playwright
 
-from tests.dashboards.apart import Apart, apart, resident
-from tests.dashboards.conftest import QUIET
-from tests.dashboards.held import Inspector, beats, count_beats, renderer_memory
+from tests.dashboards.wall.apart import Apart, apart, resident
+from tests.dashboards.wall.held import Inspector, beats, count_beats, renderer_memory
+from tests.support.browser import QUIET
 
 EVERY: Final = 10.0
 """Seconds between two looks."""

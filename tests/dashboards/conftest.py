@@ -6,11 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-# A quiet browser: no sandbox (tests may run as root), and none of its own calls to the outside.
-QUIET = (
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run", "--disable-default-apps",
-)  # fmt: skip
+from tests.support.browser import QUIET
 
 
 @pytest.fixture(scope="module")

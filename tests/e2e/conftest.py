@@ -18,9 +18,9 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from simulators.ledger.ledger import read_ledger
-from tests.dashboards.conftest import QUIET
-from tests.e2e.demos import PATIENCE, Demo, Row
-from tests.infra.processes import alive
+from tests.support.browser import QUIET
+from tests.support.demos import PATIENCE, Demo, Row, running
+from tests.support.processes import alive
 
 LEAKY, SKIPPED = "N1-L03", 37
 DISTORTION = f"duplicates=5%,disorder=5m,late=1%:2h,malformed=0.5%,skip={LEAKY}:{SKIPPED}"
@@ -51,16 +51,6 @@ class Day:
     modes: int = 0
     code: int = -1
     left: list[int] = field(default_factory=list)
-
-
-@contextmanager
-def running(*words: str, state: Path, **more: Any) -> Iterator[Demo]:
-    """Start a demo; leave nothing of it behind, whatever happens."""
-    demo = Demo(*words, state=state, **more)
-    try:
-        yield demo
-    finally:
-        demo.cleared_away()
 
 
 @contextmanager

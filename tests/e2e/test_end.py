@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from simulators.ledger.ledger import read_ledger
-from tests.e2e.conftest import Interrupted, running
-from tests.infra.processes import eventually
+from tests.e2e.conftest import Interrupted
+from tests.support.demos import running
+from tests.support.processes import eventually
 
 END_WITHIN = 10.0
 

@@ -10,7 +10,7 @@ from clickhouse_driver import Client
 
 from infra.servers.clickhouse import EmbeddedClickHouse
 from tests.e2e.conftest import Day
-from tests.e2e.demos import command, surroundings
+from tests.support.demos import command, surroundings
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Interrupted
-from tests.e2e.demos import command, surroundings
+from tests.support.demos import command, surroundings
 
 WRONG_USAGE, FAILED = 2, 1
 

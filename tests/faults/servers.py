@@ -6,7 +6,7 @@ import time
 from typing import Protocol
 
 from tests.faults.kept import NotRunningError
-from tests.infra.processes import alive
+from tests.support.processes import alive
 
 _GONE_WITHIN = 10.0
 

@@ -27,7 +27,7 @@ from streams.contract.events import Topic
 from tests.faults.catalogue import Layout
 from tests.faults.plant import Plant
 from tests.faults.test_set_aside import TURNSTILES, ask, fit_lines, found_in, send, unfit_lines, until
-from tests.infra.relay.samples import alert, episode_alert, settings, webhook
+from tests.support.alerts import alert, episode_alert, settings, webhook
 
 pytestmark = pytest.mark.timeout(400)
 

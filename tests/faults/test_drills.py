@@ -12,7 +12,7 @@ import pytest
 from tests.faults.catalogue import Layout
 from tests.faults.desk import TURNSTILES, Desk
 from tests.faults.plant import Plant
-from tests.infra.processes import needs_kafka
+from tests.support.processes import needs_kafka
 
 pytestmark = [needs_kafka, pytest.mark.timeout(240)]
 

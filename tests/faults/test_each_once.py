@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 
 from tests.faults.catalogue import Layout
 from tests.faults.plant import PARTITIONS, Plant
-from tests.infra.processes import needs_kafka
+from tests.support.processes import needs_kafka
 
 pytestmark = [needs_kafka, pytest.mark.timeout(300)]
 TOPIC = "turnstile.passages"

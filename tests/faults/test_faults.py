@@ -10,7 +10,7 @@ from tests.faults.catalogue import catalogue
 from tests.faults.outcome import Word
 from tests.faults.run import run_fault, seed_of
 from tests.faults.table import line
-from tests.infra.processes import needs_kafka
+from tests.support.processes import needs_kafka
 
 FAULTS = catalogue()
 PATIENCE_SECONDS = 300.0

@@ -18,7 +18,7 @@ from streams.contract.events import Topic
 from tests.faults.catalogue import Layout
 from tests.faults.desk import TURNSTILES, Desk
 from tests.faults.plant import Plant
-from tests.infra.processes import needs_kafka
+from tests.support.processes import needs_kafka
 
 pytestmark = [needs_kafka, pytest.mark.timeout(240)]
 

@@ -16,7 +16,7 @@ from tests.faults.run import run_fault
 from tests.faults.table import page
 from tests.faults.trial import Trial
 from tests.faults.watch import violations
-from tests.infra.processes import alive, eventually, needs_kafka
+from tests.support.processes import alive, eventually, needs_kafka
 
 GOOD, BAD, OPEN = Check("good", holds=True), Check("bad", holds=False, text="it is"), Check("open", holds=None)
 

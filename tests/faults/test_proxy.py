@@ -9,7 +9,7 @@ import pytest
 
 from infra.process.ports import LOOPBACK
 from tests.faults.proxy import SWALLOW, Proxy, Way
-from tests.infra.processes import eventually
+from tests.support.processes import eventually
 
 
 class Echo:

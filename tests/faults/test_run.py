@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.catalogue import catalogue
-from tests.infra.processes import eventually, needs_kafka
+from tests.support.processes import eventually, needs_kafka
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """

@@ -11,12 +11,12 @@ from typing import Any, Final
 from playwright.sync_api import Page, sync_playwright
 
 from infra.process.ports import LOOPBACK
-from tests.dashboards.conftest import QUIET
 from tests.faults.catalogue import Layout, fault
 from tests.faults.displays import Displays
 from tests.faults.kept import memory_now
 from tests.faults.load import RUSH
 from tests.faults.trial import Trial
+from tests.support.browser import QUIET
 
 _SLOW, _QUICK = 40, 160
 _FRESH: Final = 3.0

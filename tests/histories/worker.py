@@ -44,7 +44,7 @@ from tests.histories.network import ViolationError
 from tests.histories.plant import CLUSTER, SOURCES, Plant, changelog
 from tests.histories.settled import Reader
 from tests.histories.store import StoreSink
-from tests.simulators.small_site import PROFILE
+from tests.support.small_site import PROFILE
 
 TIMES: Final = TimeRules(SiteClock(), suspect_ms=300_000, horizon_ms=48 * 3_600_000)
 _ALARMS: Final = """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.scripts import nobody_is_root, run_script, tool
+from tests.support.scripts import nobody_is_root, run_script, tool
 
 LIBRARY = Path("x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 

@@ -18,10 +18,9 @@ from sinks import rows, schema
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress, connect
 from sinks.sink import SinkClosed, StoreRefused, StoreUnavailable
 from streams.kernels.counts.columns import Block
-from tests.sinks.conftest import address_of
 from tests.sinks.proxy import ReplyLoser
-from tests.sinks.samples import block
-from tests.sinks.stores import Server
+from tests.support.rows import block
+from tests.support.stores import Server, address_of
 
 
 class Retries:

@@ -10,8 +10,8 @@ import pytest
 from sinks.rows import MILLISECONDS, TABLES
 from sinks.sink import StoreRefused
 from streams.kernels.counts.columns import Block, DictColumn
-from tests.sinks.samples import NOON, TODAY, block
-from tests.sinks.stores import Memory, Server, Store
+from tests.support.rows import NOON, TODAY, block
+from tests.support.stores import Memory, Server, Store
 
 
 @pytest.fixture(params=["memory", "clickhouse"])

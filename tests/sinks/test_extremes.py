@@ -8,8 +8,8 @@ from clickhouse_driver import Client
 from sinks.rows import MILLISECONDS, TABLES
 from sinks.sink import as_list, merged
 from streams.contract.events import EARLIEST_MS, Topic
-from tests.sinks.stores import Server
 from tests.streams.contract.test_valid_lines import LARGEST, NOW, begun, recorded, written
+from tests.support.stores import Server
 
 GOOD: dict[str, Any] = {
     "device": "d",

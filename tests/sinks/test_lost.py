@@ -15,10 +15,10 @@ from streams.kernels.counts.columns import Block
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.takeup import Problem
 from streams.sources.tables import Loss, PartitionRow, ProblemRow, SiteTime, SourceTables
-from tests.sinks.samples import NOON, TODAY, block
-from tests.sinks.stores import Server
 from tests.sinks.test_occupancy import correction
 from tests.sinks.test_views import DAY, sorted_rows
+from tests.support.rows import NOON, TODAY, block
+from tests.support.stores import Server
 
 HOUR = 3_600_000
 UTC_DAYS = SiteDays(ZoneInfo("UTC"))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from sinks.clickhouse import ClickHouseReader
 from streams.kernels.counts.columns import Block
-from tests.sinks.samples import NOON, block, flows
-from tests.sinks.stores import Server
 from tests.sinks.test_views import A, B, at
+from tests.support.rows import NOON, block, flows
+from tests.support.stores import Server
 
 WINDOW = 10_000
 

@@ -13,8 +13,8 @@ from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
 from sinks.memory import MemorySink
 from sinks.rows import PROGRESS_TABLE
 from sinks.sink import Refusal, RowsRefused, StoreRefused, StoreUnavailable
-from tests.sinks.samples import NOON, block
-from tests.sinks.stores import Memory, Server
+from tests.support.rows import NOON, block
+from tests.support.stores import Memory, Server
 
 ENTERED = "gatepulse_store.entered"
 LOG, OTHER = "demo-1/turnstile.passages/0", "demo-1/turnstile.passages/1"

@@ -9,7 +9,7 @@ from clickhouse_driver import Client
 from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks import schema
 from sinks.clickhouse import StoreAddress, connect
-from tests.sinks.conftest import address_of
+from tests.support.stores import address_of
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from streams.kernels.counts.columns import Block
 from streams.kernels.counts.identity import MOST_MISSING
 from streams.kernels.counts.passages import PassageLog
 from streams.worker.settling import Settling, Work
-from tests.sinks.deliveries import SITE, Delivery, logs_of, settle, shown, stored, truth
-from tests.sinks.samples import block
-from tests.sinks.stores import Server
-from tests.streams.kernels.counts.events import HORIZON, NINE, Event
+from tests.support.deliveries import SITE, Delivery, logs_of, settle, shown, stored, truth
+from tests.support.events import HORIZON, NINE, Event
+from tests.support.rows import block
+from tests.support.stores import Server
 
 
 def lane(first: int, last: int, *, partition: int, after: int = 0, **other: Any) -> list[Delivery]:

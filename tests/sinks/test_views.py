@@ -11,8 +11,8 @@ from sinks.clickhouse import ClickHouseReader
 from sinks.rows import TABLES
 from sinks.sink import StoreRefused
 from streams.kernels.counts.identity import MOST_MISSING
-from tests.sinks.samples import NOON, TODAY, block
-from tests.sinks.stores import Server
+from tests.support.rows import NOON, TODAY, block
+from tests.support.stores import Server
 
 A, B = "demo-1/turnstile.passages/0", "demo-2/turnstile.passages/0"
 DAY = dt.date(2025, 10, 19)

@@ -12,7 +12,7 @@ from tests.benchmarks.backtest.methods import METHODS, compare, persistence
 from tests.benchmarks.backtest.queue import Peak, play_peak
 from tests.benchmarks.backtest.score import score
 from tests.benchmarks.backtest.tables import of_peaks, of_rivals, of_scores
-from tests.simulators.small import expo
+from tests.support.small_day import expo
 
 SEED = 77
 AREAS = (WHOLE, "venue", "hall1")

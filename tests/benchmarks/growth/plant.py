@@ -28,7 +28,7 @@ from tests.benchmarks.growth.kernels import WrongCountError
 from tests.benchmarks.growth.places import profile
 from tests.benchmarks.growth.traffic import ON_THE_WAY_MS, Slice
 from tests.faults.kept import Kept
-from tests.infra.processes import running
+from tests.support.processes import running
 
 TOPIC: Final = Topic.TURNSTILES
 SESSION_SECONDS: Final = 120

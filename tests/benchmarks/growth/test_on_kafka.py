@@ -1,7 +1,7 @@
 """The chain's measurement on real processes, with a few passages; it refuses to end unless all are counted."""
 
 from tests.benchmarks.growth.chain import Pass, measure
-from tests.infra.processes import needs_kafka
+from tests.support.processes import needs_kafka
 
 
 @needs_kafka

@@ -11,7 +11,7 @@ from tests.benchmarks.peers.contenders import gatepulse
 from tests.benchmarks.peers.input import Feed, delete_others, fill, persons
 from tests.benchmarks.peers.process import CONTENDER_CORE, ContenderFailed, Pinned, Use
 from tests.benchmarks.peers.session import judged
-from tests.infra.processes import needs_kafka, running
+from tests.support.processes import needs_kafka, running
 
 TAKEN_UP = """
 2019-11-06 00:00:00,000 INFO mode said something

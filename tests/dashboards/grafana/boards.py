@@ -8,8 +8,8 @@ from dashboards.grafana.clickhouse import PLUGIN
 from dashboards.grafana.files import dashboards_of
 from streams.site.model import Site
 from streams.site.reader import load_site, parse_site
-from tests.dashboards.place import SITE as NASTY_SITE
-from tests.simulators.small_site import PROFILE, SITE
+from tests.support.small_site import PROFILE, SITE
+from tests.support.wall_site import SITE as NASTY_SITE
 
 
 def without(*tables: str) -> Site:

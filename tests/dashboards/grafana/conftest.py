@@ -12,7 +12,7 @@ from sinks.clickhouse import ClickHouseReader, StoreAddress
 from tests.dashboards.grafana import day
 from tests.dashboards.grafana.boards import everything
 from tests.dashboards.grafana.macros import Range, expand
-from tests.simulators.small_site import SITE
+from tests.support.small_site import SITE
 
 Ask = Callable[..., list[tuple[Any, ...]]]
 

@@ -11,8 +11,8 @@ import numpy as np
 from clickhouse_driver import Client
 
 from simulators.ledger.ledger import LedgerWriter, read_ledger
-from tests.simulators.small_site import MIDNIGHT, SITE, at, columns, correction, passage
 from tests.simulators.verify.reference import fill
+from tests.support.small_site import MIDNIGHT, SITE, at, columns, correction, passage
 
 SIZE = 4000
 HOUR, MINUTE = 3_600_000, 60_000

@@ -9,7 +9,7 @@ from sinks.clickhouse import ClickHouseReader
 from tests.dashboards.grafana.boards import everything, queries
 from tests.dashboards.grafana.day import START, STOP
 from tests.dashboards.grafana.macros import Range, expand
-from tests.simulators.small_site import SITE
+from tests.support.small_site import SITE
 
 SPAN = Range(START, STOP, 60, everything(SITE))
 FIGURES = {

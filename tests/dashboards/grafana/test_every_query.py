@@ -11,7 +11,7 @@ from streams.site.model import Site
 from tests.dashboards.grafana.boards import SITES, everything, queries
 from tests.dashboards.grafana.day import START, STOP
 from tests.dashboards.grafana.macros import Range, expand
-from tests.simulators.small_site import SITE
+from tests.support.small_site import SITE
 
 KNOWN_TYPES = re.compile(
     r"Nullable\((U?Int(8|16|32|64)|Float64|String|DateTime.*)\)|U?Int(8|16|32|64)|Float64|String|DateTime.*"

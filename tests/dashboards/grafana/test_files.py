@@ -8,7 +8,7 @@ import pytest
 from dashboards.grafana.files import differences, files_of, write
 from dashboards.grafana.provisioning import Sources
 from streams.site.reader import load_site
-from tests.simulators.small_site import SITE
+from tests.support.small_site import SITE
 
 KEPT = Path(__file__).parents[3] / "dashboards" / "grafana" / "build"
 SOURCES = Sources()

@@ -18,8 +18,8 @@ from sinks.clickhouse import ClickHouseReader
 from streams.text import Kind
 from tests.dashboards.grafana.conftest import Ask
 from tests.dashboards.grafana.day import END, MINUTE, START, STOP, Passages
-from tests.simulators.small_site import MIDNIGHT, SITE
-from tests.streams.places import ODD_DAYS, expo
+from tests.support.odd_sites import ODD_DAYS, expo
+from tests.support.small_site import MIDNIGHT, SITE
 
 REPEATED = [("Europe/Berlin", dt.date(2026, 10, 25), "02:30"), ("America/New_York", dt.date(2026, 11, 1), "01:15")]
 """Days that begin at a time that the clock shows twice."""

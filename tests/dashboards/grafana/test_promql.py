@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 from tests.dashboards.grafana.boards import queries
-from tests.infra.alerting.programs import checked, needs_prometheus
-from tests.simulators.small_site import SITE
+from tests.support.prometheus import checked, needs_prometheus
+from tests.support.small_site import SITE
 
 ROOT = Path(__file__).parents[3]
 ASKED = [(query.panel, query.target["expr"].replace("$__rate_interval", "1m")) for query in queries(SITE, "prometheus")]

@@ -8,7 +8,7 @@ from dashboards.grafana.files import dashboards_of
 from dashboards.grafana.push import PushError, WrongAddressError, push
 from infra.process.ports import free_port
 from tests.dashboards.grafana.double import Grafana, running
-from tests.simulators.small_site import SITE
+from tests.support.small_site import SITE
 
 TOKEN = "glsa_very-secret-token"  # noqa: S105 - of the double
 BOARDS = dashboards_of(SITE)

@@ -13,10 +13,10 @@ from infra.alerting.config import Places, alertmanager_config
 from infra.alerting.server import AlertmanagerServer, RelayServer
 from infra.process.ports import lasting_port
 from streams.site.reader import load_site
-from tests.infra.alerting.programs import needs_prometheus
-from tests.infra.processes import eventually, running
-from tests.infra.relay.chats import Chat, chatting
-from tests.infra.relay.samples import labels, settings
+from tests.support.alerts import labels, settings
+from tests.support.chats import Chat, chatting
+from tests.support.processes import eventually, running
+from tests.support.prometheus import needs_prometheus
 
 EXPO = load_site("expo")
 

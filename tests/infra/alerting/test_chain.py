@@ -7,7 +7,7 @@ import pytest
 from infra.alerting.chain import Chain
 from infra.alerting.server import AlertingError
 from infra.relay.options import RelayOptionsError, load_options
-from tests.infra.relay.samples import settings
+from tests.support.alerts import settings
 
 URLS = {"webhook": "https://robot.invalid/hook"}
 

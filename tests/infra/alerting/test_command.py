@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from infra.cli.alerting import alerting_app
 from infra.cli.relay import relay
-from tests.infra.alerting.programs import checked, needs_prometheus
-from tests.infra.relay.samples import settings
+from tests.support.alerts import settings
+from tests.support.prometheus import checked, needs_prometheus
 
 
 @pytest.fixture

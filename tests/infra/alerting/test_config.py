@@ -8,7 +8,7 @@ import pytest
 
 from infra.alerting.config import RULES, Places, alertmanager_config, prometheus_config
 from streams.site.reader import load_site
-from tests.infra.alerting.programs import checked, needs_prometheus
+from tests.support.prometheus import checked, needs_prometheus
 
 EXPO = load_site("expo")
 PLACES = Places(workers=["127.0.0.1:9100", "127.0.0.1:9101"], audits=["127.0.0.1:9102"])

@@ -12,10 +12,10 @@ from infra.alerting.server import AlertmanagerServer, LoopbackServer, Prometheus
 from infra.process.ports import lasting_port
 from streams.site.reader import load_site
 from tests.infra.alerting.exporter import Exporter
-from tests.infra.alerting.programs import needs_prometheus
-from tests.infra.processes import alive, eventually, kill, running
-from tests.infra.relay.chats import Chat, chatting
-from tests.infra.relay.samples import labels, settings
+from tests.support.alerts import labels, settings
+from tests.support.chats import Chat, chatting
+from tests.support.processes import alive, eventually, kill, running
+from tests.support.prometheus import needs_prometheus
 
 SECONDS = 40.0  # in which a change must have come through, on a slow machine and after a restart
 

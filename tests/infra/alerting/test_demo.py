@@ -11,13 +11,12 @@ from infra.process.ports import PortTaken, lasting_port
 from infra.process.supervisor import Supervisor
 from infra.stack.alarm_delivery import WrongRelayError, delivery, read_relay
 from streams.site.reader import BUILTIN, load_site
-from tests.e2e.conftest import running
-from tests.e2e.demos import Demo
 from tests.e2e.test_end import END_WITHIN
-from tests.infra.alerting.programs import needs_prometheus
-from tests.infra.processes import alive, eventually
-from tests.infra.relay.chats import Chat, chatting
-from tests.infra.relay.samples import EXPO, settings
+from tests.support.alerts import EXPO, settings
+from tests.support.chats import Chat, chatting
+from tests.support.demos import Demo, running
+from tests.support.processes import alive, eventually
+from tests.support.prometheus import needs_prometheus
 
 PATIENCE = 200.0
 PROGRAMS = ("prometheus", "alertmanager", "relay")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.scripts import SH, nobody_is_root, run_script, tool
+from tests.support.scripts import SH, nobody_is_root, run_script, tool
 
 PROGRAMS = ("prometheus", "prometheus-alertmanager", "promtool", "amtool")
 

@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 from tests.infra.alerting.crowds import PERSONS, RULE, profile
-from tests.infra.alerting.programs import needs_prometheus
 from tests.infra.alerting.whole import WORKER, Whole, whole
-from tests.infra.processes import eventually, needs_kafka
+from tests.support.processes import eventually, needs_kafka
+from tests.support.prometheus import needs_prometheus
 
 ENTRANCE = "E01"
 SECONDS = 45.0  # in which a change must have come through, on a slow machine and after a restart

@@ -12,7 +12,7 @@ from infra.alerting.receiver import MessageError, Receiver
 from infra.relay.message import RobotMessage, Waiting
 from infra.relay.notice import PLATFORM, Notice
 from infra.relay.robots import Request, request, webhook_signature
-from tests.infra.relay.samples import EXPO, WEBHOOK_SECRET, notice, robot
+from tests.support.alerts import EXPO, WEBHOOK_SECRET, notice, robot
 
 NOW = 1_762_909_300.0
 

@@ -7,7 +7,7 @@ import pytest
 
 from infra.alerting.config import RULES
 from infra.relay.notice import LEVELS
-from tests.infra.alerting.programs import checked, needs_prometheus
+from tests.support.prometheus import checked, needs_prometheus
 
 PLATFORM = (RULES / "platform.yml").read_text(encoding="utf-8")
 TESTS = Path(__file__).with_name("rules_test.yml").read_text(encoding="utf-8")

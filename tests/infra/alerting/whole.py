@@ -24,9 +24,9 @@ from sinks.clickhouse import ClickHouseReader
 from streams.contract.events import Topic
 from streams.kernels.counts.site_clock import SiteClock
 from tests.infra.alerting.crowds import RULE, ZONES, Lanes
-from tests.infra.processes import alive, eventually
-from tests.infra.relay.chats import Chat, chatting
-from tests.infra.relay.samples import settings
+from tests.support.alerts import settings
+from tests.support.chats import Chat, chatting
+from tests.support.processes import alive, eventually
 
 WORKER: Final = "worker-1"
 START_SECONDS: Final = 90.0

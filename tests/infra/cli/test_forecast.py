@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from infra.cli.main import app
-from tests.simulators.small_site import PROFILE
-from tests.streams.forecasting.plans import AN_HOUR_AND_A_HALF
+from tests.support.planned_site import AN_HOUR_AND_A_HALF
+from tests.support.small_site import PROFILE
 
 
 def _profile(folder: Path, plan: str) -> str:

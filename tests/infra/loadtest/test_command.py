@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from simulators.ledger.ledger import SCHEMAS, LedgerWriter, read_ledger
-from tests.e2e.demos import command, surroundings
-from tests.infra.processes import needs_kafka
+from tests.support.demos import command, surroundings
+from tests.support.processes import needs_kafka
 
 PATIENCE = 240.0
 SMALL = ("--rate", "300", "--for", "8", "--broker", "embedded", "--json")

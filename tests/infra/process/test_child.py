@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.process.child import Child, tail
-from tests.infra.processes import SLEEPER, STUBBORN, ends_with_its_parent, eventually, python
+from tests.support.processes import SLEEPER, STUBBORN, ends_with_its_parent, eventually, python
 
 
 def test_what_a_child_prints_is_in_its_log(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.process import sandbox
-from tests.infra.processes import needs_landlock
+from tests.support.processes import needs_landlock
 
 PROGRAM = """
 import socket, sys

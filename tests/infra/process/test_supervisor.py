@@ -10,7 +10,7 @@ import pytest
 
 from infra.process.service import NEVER, RestartPolicy, Service, ServiceError, State, described
 from infra.process.supervisor import Supervisor
-from tests.infra.processes import SLEEPER, STUBBORN, alive, eventually, kill, python
+from tests.support.processes import SLEEPER, STUBBORN, alive, eventually, kill, python
 
 QUICK = RestartPolicy(most=3, within=60, first_wait=0.02, longest_wait=0.05)
 CRASHER = python("raise SystemExit('the disk of the moon is full')")

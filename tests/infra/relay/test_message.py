@@ -1,7 +1,7 @@
 """What is above a robot's limit is folded into the next message, the gravest in full."""
 
 from infra.relay.message import Waiting, compose
-from tests.infra.relay.samples import notice
+from tests.support.alerts import notice
 
 
 def test_one_notice_is_one_message() -> None:

@@ -13,7 +13,7 @@ from infra.relay.notice import (
     platform_notice,
     read_webhook,
 )
-from tests.infra.relay.samples import RAISED, alert, episode_alert, labels, notice, webhook
+from tests.support.alerts import RAISED, alert, episode_alert, labels, notice, webhook
 
 
 def test_an_episodes_alert_is_read() -> None:

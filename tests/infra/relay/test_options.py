@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from infra.relay.options import RelayOptions, RelayOptionsError, load_options
-from tests.infra.relay.samples import EXPO, WEBHOOK_SECRET
+from tests.support.alerts import EXPO, WEBHOOK_SECRET
 
 GOOD = """
 site = "expo"

@@ -6,7 +6,7 @@ import pytest
 
 from infra.relay.message import RobotMessage, compose
 from infra.relay.outbox import KEPT_MS, REVIVED_MS, Outbox, OutboxError
-from tests.infra.relay.samples import notice
+from tests.support.alerts import notice
 
 NOW = 1_762_909_300_000
 

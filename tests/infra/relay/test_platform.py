@@ -8,7 +8,7 @@ import pytest
 from infra.relay.notice import Alert, read_webhook
 from infra.relay.outbox import Outbox
 from infra.relay.platform import GONE_MS, SAME_MS, SILENT_MS, PlatformBox
-from tests.infra.relay.samples import alert, webhook
+from tests.support.alerts import alert, webhook
 
 NOW = 1_762_909_300_000
 ROBOTS = ["duty"]

@@ -15,9 +15,9 @@ import pytest
 
 from infra.alerting.server import RelayServer
 from infra.process.ports import lasting_port
-from tests.infra.processes import alive, eventually, kill, running
-from tests.infra.relay.chats import Chat, chatting
-from tests.infra.relay.samples import alert, episode_alert, settings, webhook
+from tests.support.alerts import alert, episode_alert, settings, webhook
+from tests.support.chats import Chat, chatting
+from tests.support.processes import alive, eventually, kill, running
 
 
 def server_for(folder: Path, *chats: Chat, more: str = "") -> RelayServer:

@@ -7,7 +7,7 @@ import pytest
 
 from infra.relay.message import RobotMessage, Waiting
 from infra.relay.robots import Later, Refused, Taken, judge, request, webhook_signature
-from tests.infra.relay.samples import RAISED, notice, robot
+from tests.support.alerts import RAISED, notice, robot
 
 LETTER = RobotMessage("p5jXN8AQM9LWM0D4loKWxJek", Waiting(1, notice()))
 

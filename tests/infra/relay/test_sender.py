@@ -12,8 +12,8 @@ from infra.relay.metrics import RelayMetrics
 from infra.relay.outbox import Outbox
 from infra.relay.sender import RobotSender, backoff
 from infra.relay.wording import Wording
-from tests.infra.relay.chats import Chat, chatting
-from tests.infra.relay.samples import EXPO, notice, robot
+from tests.support.alerts import EXPO, notice, robot
+from tests.support.chats import Chat, chatting
 
 
 class Bench:
@@ -64,8 +64,8 @@ def bench(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     with chatting(chat):
         bench = Bench(tmp_path, chat)
         # The chat's idea of time must be the courier's: it refuses old signatures and counts a minute's messages.
-        monkeypatch.setattr("tests.infra.relay.chats.time.time", lambda: bench.now)
-        monkeypatch.setattr("tests.infra.relay.chats.time.monotonic", lambda: bench.now)
+        monkeypatch.setattr("tests.support.chats.time.time", lambda: bench.now)
+        monkeypatch.setattr("tests.support.chats.time.monotonic", lambda: bench.now)
         yield bench
         bench.outbox.close()
 

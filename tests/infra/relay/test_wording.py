@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from infra.relay.message import RobotMessage, Waiting
 from infra.relay.notice import LEVELS, Notice
 from infra.relay.wording import Wording
-from tests.infra.relay.samples import EXPO, RAISED, notice, titled
+from tests.support.alerts import EXPO, RAISED, notice, titled
 
 WORDS = Wording(EXPO)
 

@@ -13,7 +13,7 @@ from infra.process.supervisor import Supervisor
 from infra.servers import broker_child
 from infra.servers.broker import PROTOCOL, BrokerError, EmbeddedBroker
 from infra.servers.broker_child import MockUnavailable
-from tests.infra.processes import ends_with_its_parent, eventually, kill
+from tests.support.processes import ends_with_its_parent, eventually, kill
 
 
 def partitions(bootstrap: str) -> dict[str, int]:

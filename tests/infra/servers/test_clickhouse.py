@@ -25,7 +25,7 @@ from infra.servers.clickhouse import (
     require_room,
 )
 from infra.servers.clickhouse_config import Login
-from tests.infra.processes import alive, ends_with_its_parent, kill, needs_landlock
+from tests.support.processes import alive, ends_with_its_parent, kill, needs_landlock
 
 NOT_ENOUGH_PRIVILEGES, WRONG_PASSWORD = 497, 516
 URL = "SELECT * FROM url('http://127.0.0.1:{port}/', CSV, 'a String')"

@@ -15,7 +15,7 @@ from infra.servers.kafka import install
 from infra.servers.kafka.cluster import KafkaCluster
 from infra.servers.kafka.install import KafkaNotInstalledError
 from infra.servers.kafka.server import KafkaError, KafkaServer
-from tests.infra.processes import alive, ends_with_its_parent, eventually, kill, needs_kafka, running
+from tests.support.processes import alive, ends_with_its_parent, eventually, kill, needs_kafka, running
 
 PLACE = TopicPartition("corrections", 0)
 

@@ -6,9 +6,8 @@ import urllib.request
 from pathlib import Path
 
 from simulators.ledger.ledger import read_ledger
-from tests.e2e.conftest import running
-from tests.e2e.demos import Demo
-from tests.infra.processes import alive, needs_kafka
+from tests.support.demos import Demo, running
+from tests.support.processes import alive, needs_kafka
 
 PATIENCE = 200.0
 TWO = ("--broker", "kafka", "--workers", "2", "--speed", "1", "--start-at", "08:50")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from simulators.distortion.distort import Schedule, UnknownDeviceError, distort
 from simulators.distortion.settings import Distortion, Drift, Offline, Skip, WrongClock
-from tests.simulators.small import small_day
+from tests.support.small_day import small_day
 
 DISTORTIONS = st.builds(
     Distortion,

@@ -7,7 +7,7 @@ from simulators.distortion.malformed import kinds, make_malformed
 from streams.contract.codec import PassageCodec, Records, Vocabulary
 from streams.contract.events import Reason
 from streams.text import KINDS, Kind
-from tests.simulators.small import expo
+from tests.support.small_day import expo
 
 
 def codec(kind: Kind) -> PassageCodec:

@@ -22,8 +22,8 @@ from simulators.sending.producer import NoBrokerError, make_producer
 from simulators.sending.progress import Progress
 from simulators.sending.run import Summary, simulate
 from streams.contract.events import KIND_OF_TOPIC
-from tests.infra.processes import needs_kafka
-from tests.simulators.small import expo
+from tests.support.processes import needs_kafka
+from tests.support.small_day import expo
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 

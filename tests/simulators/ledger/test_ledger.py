@@ -20,7 +20,7 @@ from simulators.ledger.ledger import (
     read_ledger,
 )
 from simulators.ledger.tables import NONE
-from tests.simulators.small_site import MIDNIGHT, REAL_TIME, at, columns, correction, passage, write
+from tests.support.small_site import MIDNIGHT, REAL_TIME, at, columns, correction, passage, write
 
 THREE = [passage("8:00:01", seq=1, credential="c1"), passage("8:00:02", seq=2), passage("8:00:03", seq=3)]
 

@@ -30,7 +30,7 @@ from simulators.scenario.expo.gates import NotAnExpoError
 from simulators.scenario.expo.people import TooFewToReturnError
 from simulators.scenario.expo.spec import ExpoSpec, PeopleSpec
 from streams.site.model import OUTSIDE, Site
-from tests.simulators.small import SMALL, expo, small_day
+from tests.support.small_day import SMALL, expo, small_day
 
 HOUR_MS = 3_600_000
 
@@ -193,7 +193,7 @@ def test_the_same_seed_gives_the_same_day_in_every_process() -> None:
     say = """
 from hashlib import sha256
 from simulators.scenario.lines import make_lines
-from tests.simulators.small import small_day
+from tests.support.small_day import small_day
 print(sha256(b",".join(make_lines(small_day()))).hexdigest())
 """
     said = [

@@ -7,7 +7,7 @@ import numpy as np
 from simulators.scenario.day import VEHICLE
 from simulators.scenario.lines import make_line, make_lines
 from streams.contract.events import ID_PATTERN
-from tests.simulators.small import small_day
+from tests.support.small_day import small_day
 
 OPTIONAL = ("reason", "credential", "temperature", "health")
 

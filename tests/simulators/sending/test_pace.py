@@ -7,7 +7,7 @@ from simulators.distortion.distort import distort
 from simulators.distortion.settings import Distortion
 from simulators.sending.pace import MachineTime, Track, at_rate, wait_for
 from streams.kernels.counts.site_clock import SiteClock
-from tests.simulators.small import ManualTime, small_day
+from tests.support.small_day import ManualTime, small_day
 
 
 def track(**figures: object) -> Track:

@@ -18,7 +18,7 @@ from simulators.sending.play import Ended, Player
 from simulators.sending.produce import Sender
 from simulators.sending.progress import Progress, Silence
 from streams.kernels.counts.site_clock import SiteClock
-from tests.simulators.small import SMALL, ManualTime, MemoryLedger, MemoryProducer, expo, small_day
+from tests.support.small_day import SMALL, ManualTime, MemoryLedger, MemoryProducer, expo, small_day
 
 NOON = site_time(expo(), PEAK_DAY, dt.time(12))
 

@@ -21,7 +21,7 @@ from simulators.sending.plan import Plan, site_time
 from simulators.sending.producer import make_producer
 from simulators.sending.run import simulate
 from streams.contract.events import Topic
-from tests.simulators.small import expo
+from tests.support.small_day import expo
 
 TOPICS = (Topic.TURNSTILES.value, Topic.VEHICLES.value)
 

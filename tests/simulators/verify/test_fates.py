@@ -11,7 +11,7 @@ import pytest
 from simulators.ledger.ledger import LedgerWriter, read_ledger
 from simulators.verify.fates import Fates, Limits, judge, suspect_corrections
 from simulators.verify.truth import Sent, sent_passages
-from tests.simulators.small_site import REAL_TIME, at, columns, correction, deliver, drawn, passage, tables
+from tests.support.small_site import REAL_TIME, at, columns, correction, deliver, drawn, passage, tables
 
 FIVE_MINUTES = Limits(suspect_ms=300_000, horizon_ms=7_200_000)
 """A clock may be wrong by five minutes; what comes more than two hours late is late."""

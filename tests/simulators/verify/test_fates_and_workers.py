@@ -25,7 +25,7 @@ from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import CountingSite, EntranceSides
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.times import TimeRules
-from tests.simulators.small_site import MIDNIGHT, SITE, columns, passage
+from tests.support.small_site import MIDNIGHT, SITE, columns, passage
 
 LIMITS = Limits(suspect_ms=60_000, horizon_ms=600_000)
 MINUTE = 60_000

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from simulators.ledger.ledger import LedgerDamaged, LedgerWriter, Result, read_ledger
 from simulators.verify import truth
-from tests.simulators.small_site import (
+from tests.support.small_site import (
     REAL_TIME,
     SITE,
     at,

@@ -18,7 +18,7 @@ from simulators.verify.fates import Limits
 from simulators.verify.report import Verdict, sentence
 from simulators.verify.stored import VIEWS
 from simulators.verify.verify import run_verify, verify
-from tests.simulators.small_site import MIDNIGHT, REAL_TIME, SITE, at, columns, correction, passage, tables, write
+from tests.support.small_site import MIDNIGHT, REAL_TIME, SITE, at, columns, correction, passage, tables, write
 
 ROWS = [
     passage("8:00:01", seq=1, credential="anna", temperature=36.4, health="normal"),

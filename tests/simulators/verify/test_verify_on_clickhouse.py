@@ -15,8 +15,8 @@ from simulators.verify.verify import verify
 from sinks import schema
 from sinks.clickhouse import ClickHouseReader, StoreAddress
 from streams.site.model import Site
-from tests.simulators.small_site import MIDNIGHT, REAL_TIME, SITE, at, columns, correction, passage, small_site
 from tests.simulators.verify.reference import LATE, SUSPECT, fill
+from tests.support.small_site import MIDNIGHT, REAL_TIME, SITE, at, columns, correction, passage, small_site
 
 SIZE = 3000
 LANES = ("N1-L01", "N1-L02", "H1-L01", "P1-L01")

@@ -17,8 +17,8 @@ from streams.contract.events import EARLIEST_MS, LATEST_MS, LONGEST_LINE, Reason
 from streams.kernels.counts.batch import Batch, Position, Rejection
 from streams.site.kernel_views import vocabulary_of
 from streams.site.reader import load_site
-from tests.streams.kernels.counts.events import NINE
-from tests.streams.lines import ARRIVED, VOCABULARY, correction, corrections, line, persons, raw, records
+from tests.support.events import NINE
+from tests.support.lines import ARRIVED, VOCABULARY, correction, corrections, line, persons, raw, records
 
 DEEP = 20_000
 

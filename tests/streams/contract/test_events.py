@@ -21,7 +21,7 @@ from streams.contract.events import (
     json_schema,
 )
 from streams.kernels.counts.site_totals import EntranceTotals
-from tests.streams.lines import CORRECTION, PASSAGE
+from tests.support.lines import CORRECTION, PASSAGE
 
 FILE = Path(streams.contract.events.__file__).with_name("schema.json")
 SCHEMA = json_schema()

@@ -15,10 +15,10 @@ from streams.contract.events import Topic
 from streams.contract.parked import LARGEST_PARKED, ParkedBatch, header, park, rows_of, status_rows
 from streams.kernels.counts.columns import Block
 from streams.worker.counting import CutOffError
-from tests.sinks.samples import NOON, block
-from tests.streams.lines import ARRIVED, line
-from tests.streams.rehearsal import CLUSTER, CrashError, Worker, World
 from tests.streams.worker.test_counting import day, quiet, rows
+from tests.support.lines import ARRIVED, line
+from tests.support.rehearsal import CLUSTER, CrashError, Worker, World
+from tests.support.rows import NOON, block
 
 TURNSTILES = Topic.TURNSTILES.value
 LOG, OTHER = f"{CLUSTER}/{TURNSTILES}/0", f"{CLUSTER}/{TURNSTILES}/1"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streams.forecasting.areas import AreaKind, capacities, courses, flows, site_total
 from streams.forecasting.days import inside_before
-from tests.simulators.small_site import SITE
+from tests.support.small_site import SITE
 
 
 def test_passages_become_flows_of_both_areas_and_of_the_site() -> None:

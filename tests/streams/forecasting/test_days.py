@@ -14,8 +14,8 @@ from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.forecast.forecast import Forecaster
 from streams.kernels.forecast.paths import HORIZON, MINUTES, by_clock
 from streams.site.model import Opening, Site
-from tests.streams.forecasting.plans import site as planned_site
-from tests.streams.places import BERLIN_LONG, BERLIN_SHORT, MINUTE, ODD_DAYS, expo, night_market, shown
+from tests.support.odd_sites import BERLIN_LONG, BERLIN_SHORT, MINUTE, ODD_DAYS, expo, night_market, shown
+from tests.support.planned_site import site as planned_site
 
 DAYS = [(expo(zone, starts), day) for zone, day, starts in ODD_DAYS] + [
     (night_market("Europe/Berlin"), BERLIN_LONG - dt.timedelta(1)),

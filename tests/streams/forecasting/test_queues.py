@@ -12,7 +12,7 @@ from streams.forecasting.today import DaySoFar
 from streams.kernels.forecast.advice import advise
 from streams.site.model import Opening
 from streams.site.reader import SiteError
-from tests.streams.forecasting.plans import AN_HOUR_AND_A_HALF, site
+from tests.support.planned_site import AN_HOUR_AND_A_HALF, site
 
 OPENS = 480
 

@@ -26,10 +26,10 @@ from streams.contract.parked import ParkedBatch, park, status_rows
 from streams.kernels.counts.columns import Block
 from streams.operations.parked_rows import ParkedTopic, Retried, UnknownBatchError, retry
 from streams.settings import KafkaSettings
-from tests.infra.processes import running
-from tests.sinks.conftest import address_of
-from tests.sinks.samples import NOON, block
-from tests.streams.place import GROUP, PARTITIONS, Place, eventually
+from tests.support.local_plant import GROUP, PARTITIONS, LocalPlant, eventually
+from tests.support.processes import running
+from tests.support.rows import NOON, block
+from tests.support.stores import address_of
 
 LOG = "demo-1/turnstile.passages/0"
 
@@ -246,7 +246,7 @@ def test_without_the_topic_the_command_says_what_to_do(kafka_installed: Path, tm
 
 
 @pytest.fixture
-def place(kafka_installed: Path, tmp_path: Path) -> Iterator[Place]:
+def place(kafka_installed: Path, tmp_path: Path) -> Iterator[LocalPlant]:
     """A store and a Kafka of our own: a worker would find what other tests have left."""
     assert kafka_installed
     with (
@@ -256,10 +256,10 @@ def place(kafka_installed: Path, tmp_path: Path) -> Iterator[Place]:
         with connect(address_of(server)) as client:
             schema.apply(client)
         topics.apply(KafkaSettings(brokers=broker.bootstrap, group=GROUP, partitions=PARTITIONS))
-        yield Place(server, cast("Any", broker), tmp_path)
+        yield LocalPlant(server, cast("Any", broker), tmp_path)
 
 
-def test_a_table_that_takes_no_rows_stops_no_worker_and_every_count_is_right_in_the_end(place: Place) -> None:
+def test_a_table_that_takes_no_rows_stops_no_worker_and_every_count_is_right_in_the_end(place: LocalPlant) -> None:
     reader = place.store.address.reader
     address = StoreAddress(place.store.address.host, place.store.address.port, reader.user, reader.password)
     env = place.environment({})

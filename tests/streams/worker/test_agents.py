@@ -22,8 +22,8 @@ from streams.worker.agents import KafkaOutlet, count_topic, follow_site_totals, 
 from streams.worker.consumer import JoinedValue, Offsets
 from streams.worker.takeup import Assigned, TakeUp, Verdict
 from streams.worker.unreadable import Unreadable
-from tests.streams.lines import line, records
-from tests.streams.rehearsal import Worker, World, start_of
+from tests.support.lines import line, records
+from tests.support.rehearsal import Worker, World, start_of
 
 TOPIC = Topic.TURNSTILES.value
 SOURCE = TP(TOPIC, 0)

@@ -21,8 +21,8 @@ from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_clock import SiteClock
 from streams.worker.alarm_inputs import AlarmInputPublisher, read_inputs
 from streams.worker.counting import Counting
-from tests.streams.kernels.alarms.feed import DENIED, IN, OUT, TEN, Feed, gate
-from tests.streams.kernels.counts.events import NINE, PLACE, Event, batch
+from tests.support.alarm_feed import DENIED, IN, OUT, TEN, Feed, gate
+from tests.support.events import NINE, PLACE, Event, batch
 
 ENTRANCES = ["N1", "N2", "H1"]
 GATES = [gate(name) for name in ENTRANCES]

@@ -22,14 +22,14 @@ from sinks.clickhouse import connect
 from streams.contract.events import Topic
 from streams.kernels.alarms.episodes import Episode
 from streams.operations.alarm_commands import episodes
-from tests.infra.processes import running
-from tests.streams.place import TOPICS, Place, eventually, login
+from tests.support.local_plant import TOPICS, LocalPlant, eventually, login
+from tests.support.processes import running
 
 _SITE = {"SITE": str(PROFILE)}
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+def place(tmp_path: Path) -> Iterator[LocalPlant]:
     """Start a store and a broker for the site of the rehearsals, whose clock runs sixty times as fast."""
     with (
         running(EmbeddedClickHouse(tmp_path / "store", http_port=0)) as store,
@@ -38,11 +38,11 @@ def place(tmp_path: Path) -> Iterator[Place]:
         client = connect(login(store.address.owner, store))
         schema.apply(client)
         client.disconnect()
-        yield Place(store, broker, tmp_path)
+        yield LocalPlant(store, broker, tmp_path)
 
 
 @contextmanager
-def crowd(place: Place, *, a_minute: int) -> Iterator[None]:
+def crowd(place: LocalPlant, *, a_minute: int) -> Iterator[None]:
     """Let so many persons a minute of the site's time into one entrance with ten lanes, for the time of a block."""
     over = threading.Event()
 
@@ -66,7 +66,7 @@ def crowd(place: Place, *, a_minute: int) -> Iterator[None]:
         thread.join()
 
 
-def passage(place: Place, device: str, seq: int) -> bytes:
+def passage(place: LocalPlant, device: str, seq: int) -> bytes:
     event: dict[str, Any] = {
         "device": device, "seq": seq, "ts": place.clock.now(int(time.time() * 1000)), "entrance": "P3",
         "direction": "in", "outcome": "passed", "category": "visitor", "epoch": 1,
@@ -74,14 +74,14 @@ def passage(place: Place, device: str, seq: int) -> bytes:
     return json.dumps(event).encode()
 
 
-def told(place: Place) -> dict[str, Episode]:
+def told(place: LocalPlant) -> dict[str, Episode]:
     """Return what the view shows of overloads, by id."""
     with place.reader() as reader:
         found = episodes(reader, also_cleared=True)
     return {each.episode: each for each in found if each.rule == "entrance-overload"}
 
 
-def alarms(place: Place, *words: str) -> str:
+def alarms(place: LocalPlant, *words: str) -> str:
     command = [sys.executable, "-P", "-m", "infra.cli.main", "alarms", *words]
     env = place.environment(_SITE)
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
@@ -89,12 +89,12 @@ def alarms(place: Place, *words: str) -> str:
     return done.stdout
 
 
-def listed(place: Place) -> list[dict[str, Any]]:
+def listed(place: LocalPlant) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(alarms(place, "list", "--json"))["episodes"]
     return found
 
 
-def test_an_overload_is_one_episode_from_raise_to_clear_with_a_worker_killed_and_an_operator(place: Place) -> None:
+def test_an_overload_is_one_episode_from_raise_to_clear_with_a_worker_killed_and_an_operator(place: LocalPlant) -> None:
     with crowd(place, a_minute=150):
         with place.worker(**_SITE) as worker:
             eventually(lambda: told(place), worker, seconds=40)
@@ -115,13 +115,13 @@ def test_an_overload_is_one_episode_from_raise_to_clear_with_a_worker_killed_and
     _check_topic(place, name)
 
 
-def _shown(place: Place, name: str) -> bool:
+def _shown(place: LocalPlant, name: str) -> bool:
     """Whether Prometheus would see the episode."""
     samples = place.metrics().get("gatepulse_alarm_episode", [])
     return any(labels["episode"] == name and labels["state"] == "raised" for labels, _ in samples)
 
 
-def _check_topic(place: Place, name: str) -> None:
+def _check_topic(place: LocalPlant, name: str) -> None:
     """Check that the topic has each change, however often, and that the last one is the newest."""
     values = [json.loads(each.value) for each in place.messages(Topic.ALARMS.value) if each.key == name.encode()]
     told_at = {each["change"]: each["what"] for each in values}

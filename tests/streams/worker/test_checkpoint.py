@@ -17,9 +17,9 @@ from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import CountingSite, EntranceSides
 from streams.worker.checkpoint import SnapshotTable, key_of, pack, snapshot_table, unpack, version
-from tests.streams.kernels.counts.events import LOG, NINE, PLACE, TIMES, Event, batch, log
-from tests.streams.lines import correction, line, persons, records
-from tests.streams.lines import corrections as correction_codec
+from tests.support.events import LOG, NINE, PLACE, TIMES, Event, batch, log
+from tests.support.lines import correction, line, persons, records
+from tests.support.lines import corrections as correction_codec
 
 SEGMENT = 1 << BUCKET_BITS
 MOST_BYTES = 900_000

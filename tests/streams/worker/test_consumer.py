@@ -41,7 +41,7 @@ from streams.worker.consumer import (
     fetch_raw_batches,
     matching_assignor,
 )
-from tests.infra.processes import running
+from tests.support.processes import running
 
 SOURCE, CHANGELOG, OTHER = TP("source", 0), TP("changelog", 0), TP("other", 0)
 

@@ -20,9 +20,9 @@ from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.kernels.counts.takeup import AcceptedLoss
 from streams.worker.checkpoint import unpack
 from streams.worker.counting import Start, clock_error
-from tests.streams.kernels.counts.events import NINE, PLACE
-from tests.streams.lines import ARRIVED, correction, line, records
-from tests.streams.rehearsal import CLUSTER, CrashError, Worker, World, start_of, work
+from tests.support.events import NINE, PLACE
+from tests.support.lines import ARRIVED, correction, line, records
+from tests.support.rehearsal import CLUSTER, CrashError, Worker, World, start_of, work
 
 TURNSTILES, CORRECTIONS = Topic.TURNSTILES.value, Topic.CORRECTIONS.value
 LOG = f"{CLUSTER}/{TURNSTILES}/0"

@@ -25,9 +25,9 @@ from streams.worker.isolation import (
     pieces,
     rejecting,
 )
-from tests.streams.kernels.counts.events import NINE, PLACE
-from tests.streams.lines import correction, line, records
-from tests.streams.rehearsal import CLUSTER, TRADES, Worker, World
+from tests.support.events import NINE, PLACE
+from tests.support.lines import correction, line, records
+from tests.support.rehearsal import CLUSTER, TRADES, Worker, World
 
 NAME = PartitionId(CLUSTER, Topic.TURNSTILES.value, 0)
 TURNSTILES, CORRECTIONS = Topic.TURNSTILES.value, Topic.CORRECTIONS.value

@@ -16,8 +16,8 @@ from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_totals import SiteTotals
 from streams.worker.metrics import Histogram, Occupancy, Settled, Timings, WorkerCollector
-from tests.streams.kernels.counts.events import NINE, PLACE
-from tests.streams.lines import line, persons, records
+from tests.support.events import NINE, PLACE
+from tests.support.lines import line, persons, records
 
 DAY = 86_400_000
 ENTRANCE = {"entrance"}

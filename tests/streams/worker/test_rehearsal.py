@@ -12,7 +12,7 @@ import pytest
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.worker.isolation import BlankedRecords, RehearsalError, StateFullError, isolate
 from streams.worker.rehearsal import in_own_process
-from tests.streams.lines import line, records
+from tests.support.lines import line, records
 
 NAME = PartitionId("test", "turnstile.passages", 0)
 EVIL = b'"evil"'

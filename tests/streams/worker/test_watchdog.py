@@ -19,7 +19,7 @@ from streams.worker.counting import Counting
 from streams.worker.main import recovered
 from streams.worker.process_ends import StalledError
 from streams.worker.watchdog import StallDetector, WorkerStatus, keep_watch, log_ends, waiting_at
-from tests.infra.processes import running
+from tests.support.processes import running
 
 LOG = ("turnstile.passages", 0)
 OTHER = ("turnstile.passages", 1)

@@ -23,8 +23,8 @@ from sinks import schema
 from sinks.clickhouse import connect
 from streams.contract.events import Rejected, Topic
 from streams.kernels.counts.site_totals import EntranceTotals, SiteTotals
-from tests.infra.processes import running
-from tests.streams.place import SOURCES, TOPICS, Place, eventually, login
+from tests.support.local_plant import SOURCES, TOPICS, LocalPlant, eventually, login
+from tests.support.processes import running
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedClickHou
 
 
 @pytest.fixture
-def place(store: EmbeddedClickHouse, tmp_path: Path) -> Iterator[Place]:
+def place(store: EmbeddedClickHouse, tmp_path: Path) -> Iterator[LocalPlant]:
     """Empty the store, and start a broker whose topics nobody has written to."""
     client = connect(login(store.address.owner, store))
     for database in schema.DATABASES:
@@ -46,7 +46,7 @@ def place(store: EmbeddedClickHouse, tmp_path: Path) -> Iterator[Place]:
     broker.start()
     try:
         broker.wait_ready()
-        yield Place(store, broker, tmp_path)
+        yield LocalPlant(store, broker, tmp_path)
     finally:
         broker.stop()
 
@@ -58,7 +58,7 @@ def total(samples: list[tuple[dict[str, str], float]]) -> float:
 # -- counting ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_worker_counts_what_was_sent(place: Place) -> None:
+def test_a_worker_counts_what_was_sent(place: LocalPlant) -> None:
     with place.worker() as worker:
         place.correct(
             OccupancyCorrection("hall1", place.start_at, "officer-3", "counted by hand", absolute=40),
@@ -78,7 +78,7 @@ def test_a_worker_counts_what_was_sent(place: Place) -> None:
     assert "Traceback" not in (place.path / "worker.log").read_text()
 
 
-def _check_rejected(place: Place) -> None:
+def _check_rejected(place: LocalPlant) -> None:
     """The topic says of every spoilt line where it stood, why, and how it began."""
     messages = place.messages(Topic.REJECTED)
     told = [msgspec.json.decode(message.value, type=Rejected) for message in messages]
@@ -95,7 +95,7 @@ def _check_rejected(place: Place) -> None:
     assert any(each.line for each in told)
 
 
-def _check_totals(place: Place) -> None:
+def _check_totals(place: LocalPlant) -> None:
     """The newest totals of all logs together are what passed, and what is missing is what the store says."""
     venue = SiteTotals()
     for message in place.messages(Topic.TOTALS):
@@ -116,7 +116,7 @@ def _passed(ledger: Ledger) -> dict[tuple[str, str, str], int]:
     return Counter(zip(*names, strict=True))
 
 
-def _check_metrics(place: Place, summary: Summary) -> None:
+def _check_metrics(place: LocalPlant, summary: Summary) -> None:
     metrics = place.metrics()
     figures = {what: total(metrics[f"gatepulse_events_{what}_total"]) for what in ("received", "counted", "duplicate")}
     rejected = metrics["gatepulse_events_rejected_total"]
@@ -140,7 +140,9 @@ def _check_metrics(place: Place, summary: Summary) -> None:
 # -- crashes -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_worker_that_is_killed_twice_counts_what_was_sent(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_that_is_killed_twice_counts_what_was_sent(
+    place: LocalPlant, capsys: pytest.CaptureFixture[str]
+) -> None:
     seed = random.SystemRandom().randrange(1 << 32)
     draw = random.Random(seed)  # noqa: S311  # moments, not secrets
     moments = [draw.uniform(0, 1.5) for _ in range(2)]

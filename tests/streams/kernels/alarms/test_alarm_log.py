@@ -14,7 +14,7 @@ from streams.kernels.alarms.log import AlarmBatch
 from streams.kernels.alarms.rules import RULES, AlarmEntrance
 from streams.kernels.counts.live import Measure
 from streams.kernels.counts.partition_log import OffsetGapError
-from tests.streams.kernels.alarms.feed import DENIED, IN, TEN, UNWELL, Feed, crowd, gate, told
+from tests.support.alarm_feed import DENIED, IN, TEN, UNWELL, Feed, crowd, gate, told
 
 GATES = [gate("N1"), gate("N2")]
 

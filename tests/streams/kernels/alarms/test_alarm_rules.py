@@ -6,7 +6,7 @@ import pytest
 
 from streams.kernels.alarms.inputs import Command, Inside, OccupancyReading
 from streams.kernels.alarms.rules import RULES, AlarmSite
-from tests.streams.kernels.alarms.feed import DENIED, IN, OUT, TEN, UNWELL, Events, Feed, always, crowd, gate, told
+from tests.support.alarm_feed import DENIED, IN, OUT, TEN, UNWELL, Events, Feed, always, crowd, gate, told
 
 GATES = [gate("N1"), gate("N2")]
 

@@ -16,7 +16,7 @@ from streams.kernels.alarms.recent import SPAN
 from streams.kernels.alarms.snapshot import freeze, thaw
 from streams.kernels.counts.live import Measure
 from streams.worker.checkpoint import pack, unpack
-from tests.streams.kernels.alarms.feed import DENIED, IN, NAME, OUT, TEN, Events, Feed, gate
+from tests.support.alarm_feed import DENIED, IN, NAME, OUT, TEN, Events, Feed, gate
 
 Other = Callable[[AlarmLog], dict[str, Any]]
 GATES = [gate("N1"), gate("N2"), gate("N3")]

@@ -6,7 +6,7 @@ import pytest
 
 from streams.kernels.alarms.areas import MOST_COMING
 from streams.kernels.alarms.inputs import OccupancyReading, SourceProblem
-from tests.streams.kernels.alarms.feed import TEN, Feed, gate, told
+from tests.support.alarm_feed import TEN, Feed, gate, told
 
 QUIET = OccupancyReading(0, [], {}, {})
 

@@ -3,7 +3,7 @@
 from streams.kernels.alarms.inputs import AlarmInput
 from streams.kernels.alarms.log import AlarmBatch
 from streams.kernels.alarms.snapshot import freeze, thaw
-from tests.streams.kernels.alarms.feed import NAME, TEN, Feed, crowd, gate, told
+from tests.support.alarm_feed import NAME, TEN, Feed, crowd, gate, told
 
 LOG = "cluster/turnstile.passages/3"
 SUBJECT = "turnstile.passages/3"

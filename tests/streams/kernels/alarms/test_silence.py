@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from streams.kernels.alarms.episodes import Episode
 from streams.kernels.alarms.silence import SilenceDetector, parts_of
-from tests.streams.kernels.alarms.feed import OUT, TEN, Events, Feed, gate, steady, told
 from tests.streams.kernels.alarms.slowly import Slowly
+from tests.support.alarm_feed import OUT, TEN, Events, Feed, gate, steady, told
 
 GATES = [
     gate("P1", 4, gateway="GW"), gate("P2", 4, gateway="GW"), gate("P3", 4), gate("P4", 4, zone="Z-E"),

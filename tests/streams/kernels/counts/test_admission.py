@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streams.kernels.counts.admission import Devices, Fate
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.times import TimeRules
-from tests.streams.kernels.counts.events import HORIZON, NINE, SUSPECT, TIMES, Event, batch
+from tests.support.events import HORIZON, NINE, SUSPECT, TIMES, Event, batch
 
 COUNTED, LATE, DUPLICATE, DOUBTED = Fate.COUNTED, Fate.LATE, Fate.DUPLICATE, Fate.SUSPECT
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000

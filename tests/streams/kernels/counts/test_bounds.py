@@ -40,7 +40,7 @@ from streams.kernels.counts.place import (
 )
 from streams.kernels.counts.snapshot import freeze, thaw
 from streams.worker.checkpoint import pack
-from tests.streams.kernels.counts.events import HORIZON, LOG, NINE, PLACE, Event, batch
+from tests.support.events import HORIZON, LOG, NINE, PLACE, Event, batch
 
 LETTERS: Final = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-", np.uint8)
 PARTITIONS: Final = 16

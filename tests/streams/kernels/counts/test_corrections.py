@@ -2,8 +2,8 @@
 
 from streams.kernels.counts.corrections import CorrectionLog
 from streams.kernels.counts.partition_log import PartitionId, Tally
-from tests.streams.kernels.counts.events import SUSPECT, TIMES
-from tests.streams.lines import ARRIVED, correction, corrections, records
+from tests.support.events import SUSPECT, TIMES
+from tests.support.lines import ARRIVED, correction, corrections, records
 
 
 def log() -> CorrectionLog:

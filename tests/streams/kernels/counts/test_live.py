@@ -19,7 +19,7 @@ from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.snapshot import freeze as freeze_log
 from streams.kernels.counts.snapshot import thaw as thaw_log
 from streams.kernels.counts.times import TimeRules
-from tests.streams.kernels.counts.events import LOG, NINE, PLACE, SUSPECT, TIMES, Event, batch, log
+from tests.support.events import LOG, NINE, PLACE, SUSPECT, TIMES, Event, batch, log
 
 RULES = LiveRules(TIMES)
 GRACE = 1000 * GRACE_SECONDS

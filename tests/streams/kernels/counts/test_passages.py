@@ -22,7 +22,7 @@ from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import CountingSite
 from streams.kernels.counts.site_totals import Total
 from streams.kernels.counts.snapshot import SnapshotError, freeze, thaw
-from tests.streams.kernels.counts.events import HORIZON, LOG, NINE, PLACE, Event, batch, log, rejection
+from tests.support.events import HORIZON, LOG, NINE, PLACE, Event, batch, log, rejection
 
 SEGMENT = 1 << BUCKET_BITS
 DAY = 86_400_000

@@ -16,8 +16,8 @@ from sinks.memory import MemorySink
 from sinks.rows import TABLES
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.settlement import CELL, DELIVERY, decide, retraction_rows, verdict_rows
-from tests.sinks.deliveries import SITE, Delivery, counts_once, logs_of, truth
-from tests.streams.kernels.counts.events import HORIZON, NINE, Event
+from tests.support.deliveries import SITE, Delivery, counts_once, logs_of, truth
+from tests.support.events import HORIZON, NINE, Event
 
 _DAY = 86_400_000
 _WRAP = 1 << 64

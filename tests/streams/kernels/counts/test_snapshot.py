@@ -11,9 +11,9 @@ from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.partition_log import PartitionId, Tally
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.snapshot import freeze, thaw
-from tests.streams.kernels.counts.events import HORIZON, LOG, NINE, PLACE, TIMES, Event, batch, log
-from tests.streams.lines import correction, records
-from tests.streams.lines import corrections as codec
+from tests.support.events import HORIZON, LOG, NINE, PLACE, TIMES, Event, batch, log
+from tests.support.lines import correction, records
+from tests.support.lines import corrections as codec
 
 FIRST: dict[str, Any] = json.loads(Path(__file__).with_name("snapshot_format_1.json").read_text())
 """Written by the first version: two logs, and what it made of them after some further events."""

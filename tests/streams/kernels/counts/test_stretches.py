@@ -16,7 +16,7 @@ from streams.kernels.counts.admission import RANGES
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import CountingSite
 from streams.kernels.counts.snapshot import FORMAT_OF_PARTS, freeze, thaw
-from tests.streams.kernels.counts.events import LOG, NINE, PLACE, Event, batch
+from tests.support.events import LOG, NINE, PLACE, Event, batch
 
 SMALL = replace(PLACE, most_devices=1, most_ranges=5, stretch=7, most_cells=9)
 ROOMY = replace(SMALL, most_devices=9, most_ranges=40, most_cells=99)  # most batches are far from any bound

@@ -15,7 +15,7 @@ from streams.kernels.counts.site_totals import EntranceTotals
 from streams.kernels.counts.snapshot import freeze, thaw
 from streams.worker.agents import RESTATE_SECONDS, KafkaOutlet
 from streams.worker.consumer import Offsets
-from tests.streams.kernels.counts.events import HORIZON, LOG, NINE, PLACE, Event, batch, log
+from tests.support.events import HORIZON, LOG, NINE, PLACE, Event, batch, log
 
 # Two lanes that are moved from one entrance to another, with numbers left out and repeated, some much too late.
 EVENTS = st.builds(

@@ -1,0 +1,74 @@
+"""The wall of a busy day in a process of its own, so that its memory is its own and no test slows it down.
+
+`python -m tests.dashboards.wall.apart --port 8080` serves one to look at.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dashboards.wall.http.serving import LOOPBACK, listen, serve
+from dashboards.wall.model.options import WallOptions
+from infra.process.child import Child
+from infra.process.ports import accepts, lasting_port
+from tests.dashboards.wall.busy import EXPO, BusyDay, morning_clock
+from tests.support.wall_sources import until
+
+_ROOT = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A wall that runs: where it is, and its process."""
+
+    port: int
+    pid: int
+
+    @property
+    def url(self) -> str:
+        """The page's address."""
+        return f"http://{LOOPBACK}:{self.port}/"
+
+
+@contextmanager
+def apart(folder: Path, *, send_timeout_s: float = 20.0) -> Iterator[Apart]:
+    """Serve for the time of a block; the log is `wall.log` in the folder."""
+    port = lasting_port()
+    words = ["--port", str(port), "--send-timeout", str(send_timeout_s)]
+    argv = [sys.executable, "-m", "tests.dashboards.wall.apart", *words]
+    child = Child(argv, folder / "wall.log", cwd=_ROOT)
+    child.start()
+    try:
+        until(lambda: accepts(LOOPBACK, port) or not child.running)
+        assert child.running, child.log_tail()
+        assert child.pid is not None
+        yield Apart(port, child.pid)
+        assert child.running, f"the wall ended by itself: {child.log_tail()}"
+    finally:
+        child.stop()
+
+
+def resident(pid: int) -> int:
+    """Return the memory (bytes, resident) of a process. Raises OSError when it is gone."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")) * 1024
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--send-timeout", type=float, default=20.0)
+    given = parser.parse_args()
+    options = WallOptions(send_timeout_s=given.send_timeout, clock=morning_clock())
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(BusyDay(options), EXPO, options, listen(port=given.port)))
+
+
+if __name__ == "__main__":
+    main()

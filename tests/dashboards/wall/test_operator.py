@@ -1,0 +1,69 @@
+"""From the turnstiles to the operator and back: an overload is seen on the wall and acknowledged at its keyboard."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from infra.process.child import Child
+from infra.process.ports import accepts, free_port
+from infra.servers.broker import EmbeddedBroker
+from infra.servers.clickhouse import EmbeddedClickHouse
+from sinks import schema
+from sinks.clickhouse import connect
+from tests.streams.worker.test_alarms_on_broker import _SITE, crowd, told
+from tests.support.local_plant import TOPICS, LocalPlant, eventually, login
+from tests.support.processes import running
+from tests.support.wall_sources import until
+
+SOON_MS = 30_000
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[LocalPlant]:
+    """Start a store and a broker for the site of the rehearsals, whose clock runs sixty times as fast."""
+    with (
+        running(EmbeddedClickHouse(tmp_path / "store", http_port=0)) as store,
+        running(EmbeddedBroker(tmp_path / "broker", topics=TOPICS)) as broker,
+    ):
+        client = connect(login(store.address.owner, store))
+        schema.apply(client)
+        client.disconnect()
+        yield LocalPlant(store, broker, tmp_path)
+
+
+@contextmanager
+def wall_process(place: LocalPlant) -> Iterator[str]:
+    """Run `gatepulse wall` as an installation does; its address."""
+    port = free_port()
+    more = _SITE | {"WALL__PORT": str(port), "WALL__LANGUAGE": "en", "WALL__STALE_AFTER_SECONDS": "15"}
+    child = Child(
+        [sys.executable, "-P", "-m", "infra.cli.main", "wall"], place.path / "wall.log", place.environment(more)
+    )
+    child.start()
+    try:
+        until(lambda: accepts("127.0.0.1", port))
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        child.stop()
+
+
+def test_an_overload_is_seen_on_the_wall_and_acknowledged_at_its_keyboard(place: LocalPlant, page: Page) -> None:
+    with crowd(place, a_minute=150), place.worker(**_SITE) as worker, wall_process(place) as url:
+        page.goto(url)
+        expect(page.locator("#strip")).to_have_attribute("data-state", "unproven")
+        eventually(lambda: told(place), worker, seconds=60)
+        (name,) = told(place)
+        row = page.locator(f".alarm[data-episode='{name}']")
+        expect(row).to_have_attribute("data-state", "raised", timeout=SOON_MS)
+        expect(row.locator(".what")).to_have_text("entrance overload")
+        expect(page.locator("#strip")).to_have_attribute("data-state", "alarm", timeout=SOON_MS)
+        row.click()
+        page.keyboard.press("Enter")
+        page.keyboard.type("张三")
+        page.keyboard.press("Enter")
+        expect(row.locator(".told")).to_have_text("张三, acknowledged", timeout=SOON_MS)
+        assert (told(place)[name].state, told(place)[name].actor) == ("acknowledged", "张三")

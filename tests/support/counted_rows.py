@@ -1,0 +1,31 @@
+"""Rows of a day as the kernels count them, for tests that hold the store against itself."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+from streams.audit.interval import start_of
+from streams.kernels.counts.calendar import SiteDays
+from streams.kernels.counts.columns import Block
+from streams.kernels.counts.partition_log import PartitionId
+from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.place import EntranceSides
+from tests.support.events import PLACE, Event, batch
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+DAY = dt.date(2025, 11, 19)
+MIDNIGHT = start_of(DAY, SHANGHAI)
+GATES = {**PLACE.gates, "P1": EntranceSides("outside", "park")}
+
+
+def rows_of(
+    events: Sequence[Event], kind: str = "person", *, zone: ZoneInfo = SHANGHAI, day_starts: int = 0, partition: int = 0
+) -> list[Block]:
+    """Return what a worker stores of a log of these events, each a second after it happened."""
+    numbered = [replace(event, offset=offset) for offset, event in enumerate(events)]
+    one = batch(numbered, first=0, after=len(events))
+    place = replace(PLACE, gates=GATES, days=SiteDays(zone, day_starts))
+    log = PassageLog(PartitionId("demo", f"{kind}.passages", partition), kind, place, next_offset=0)
+    log.apply(replace(one, arrived=one.ts + 1000))
+    return log.drain()

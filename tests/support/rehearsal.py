@@ -1,0 +1,240 @@
+"""A worker without Kafka and without a server: what it does is written down, and it can be made to crash anywhere."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sinks.memory import MemorySink
+from sinks.rows import TABLES, Block
+from streams.contract.events import Topic
+from streams.kernels.counts import corrections as correction_kernels
+from streams.kernels.counts import snapshot
+from streams.kernels.counts.batch import Rejection
+from streams.kernels.counts.corrections import CorrectionLog
+from streams.kernels.counts.partition_log import PartitionId
+from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.place import CountingSite
+from streams.kernels.counts.site_clock import SiteClock
+from streams.kernels.counts.snapshot import Plain
+from streams.worker.checkpoint import pack, unpack
+from streams.worker.counting import Counting, Flusher, Start, TopicHandler
+from streams.worker.metrics import Timings
+from tests.support.events import PLACE, TIMES
+from tests.support.lines import corrections, persons, records
+
+CLUSTER = "test"
+
+
+class CrashError(Exception):
+    """The process ends here."""
+
+
+@dataclass
+class World:
+    """What outlives a worker: records, store, snapshots, rejected lines; and what happened, in order."""
+
+    frames: Mapping[tuple[str, int], Sequence[bytes]]
+    sink: MemorySink = field(default_factory=MemorySink)
+    kept: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    released: dict[tuple[str, int], int] = field(default_factory=dict)
+    rejected: list[tuple[str, int, int]] = field(default_factory=list)
+    parked: dict[str, bytes] = field(default_factory=dict)
+    steps: list[str] = field(default_factory=list)
+    crash_at: int | None = None
+    caught_up: int | None = None
+
+    def step(self, what: str) -> None:
+        """Write down what is about to happen; crash instead if it is time."""
+        if self.crash_at == len(self.steps):
+            self.crash_at = None
+            raise CrashError(what)
+        self.steps.append(what)
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """Return every table's rows but `progress`, without their versions."""
+        return {
+            name: [
+                {column: value for column, value in zip(table.columns, row, strict=True) if column != "version"}
+                for row in self.sink.rows(name)
+            ]
+            for name, table in TABLES.items()
+            if name != "log_progress"
+        }
+
+
+@dataclass
+class Outlet:
+    """A topic's way out; see counting.Outlet."""
+
+    world: World
+    topic: str
+    during_keep: Callable[[], None] = lambda: None
+
+    async def reject(self, log: PartitionId, rejections: Sequence[Rejection]) -> None:
+        """Note where the rejected lines stood."""
+        self.world.step("reject")
+        self.world.rejected += [(str(log), each.position.offset, each.position.line) for each in rejections]
+
+    async def announce(self, logs: Sequence[Any]) -> None:
+        """Note that totals were published."""
+        if logs:
+            self.world.step("announce")
+
+    async def keep(self, snapshots: Mapping[int, Plain]) -> None:
+        """Keep them one by one: a crash may fall in between."""
+        for partition, plain in snapshots.items():
+            self.world.step("keep")
+            self.world.kept[self.topic, partition] = pack(plain)
+        self.during_keep()
+
+    async def park(self, records: Mapping[str, bytes]) -> None:
+        """Keep refused rows, a later batch of a name in the place of an earlier one."""
+        self.world.step("park")
+        self.world.parked |= records
+
+    def release(self, partition: int, offset: int) -> None:
+        """Check that what is released is stored and kept."""
+        self.world.step("release")
+        assert unpack(self.world.kept[self.topic, partition])["next"] >= offset
+        self.world.released[self.topic, partition] = offset
+
+    def caught_up_at(self, partition: int, next_offset: int) -> int | None:
+        """Tell what the test has set."""
+        del partition, next_offset
+        return self.world.caught_up
+
+
+@dataclass
+class Sink:
+    """A store in memory whose writes may crash halfway; `during_write` is called before the rows are there."""
+
+    world: World
+    during_write: Callable[[], Awaitable[None]] | None = None
+
+    async def write(self, blocks: Sequence[Block]) -> None:
+        """Write the first half, then the second."""
+        self.world.step("write")
+        if self.during_write:
+            await self.during_write()
+        half = len(blocks) // 2
+        await self.world.sink.write(blocks[:half])
+        self.world.step("write more")
+        await self.world.sink.write(blocks[half:])
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+def start_of(counting: Counting[Any], partition: int, value: bytes | None, *, first: int = 0) -> Start:
+    """Return how a partition is read on from a snapshot, or from its first record where there is none."""
+    if value is None:
+        return Start(PartitionId(counting.cluster, counting.topic, partition), first)
+    plain = unpack(value)
+    return Start(PartitionId.parse(plain["log"]), plain["next"], plain)
+
+
+class Worker:
+    """Countings of turnstiles and corrections with one flusher, taken up from what the world has kept."""
+
+    def __init__(self, world: World, *, most_waiting: int = 1000, place: CountingSite = PLACE) -> None:
+        self.world = world
+        self.outlets = {topic: Outlet(world, topic) for topic in TRADES}
+        self.countings: dict[str, Counting[Any]] = {
+            topic: Counting(
+                handler(place),
+                topic=topic,
+                cluster=CLUSTER,
+                worker="w",
+                outlet=self.outlets[topic],
+                most_waiting=most_waiting,
+            )
+            for topic, handler in TRADES.items()
+        }
+        self.sink = Sink(world)
+        self.timings = Timings()
+        self.flusher = Flusher(
+            list(self.countings.values()), sink=self.sink, clock=SiteClock(), timings=self.timings
+        )  # fmt: skip
+        self.take_up()
+
+    def take_up(self) -> None:
+        """Assign all partitions anew, from the snapshots that are kept."""
+        self.next: dict[tuple[str, int], int] = {}
+        for topic, counting in self.countings.items():
+            partitions = [partition for name, partition in self.world.frames if name == topic]
+            kept = {partition: self.world.kept.get((topic, partition)) for partition in partitions}
+            begun = counting.assign([start_of(counting, partition, value) for partition, value in kept.items()])
+            self.next |= {(topic, partition): offset for partition, offset in begun.items()}
+
+    async def read(self, *, most: int) -> bool:
+        """Apply at most so many records of every partition; False when there were none."""
+        some = False
+        for (topic, partition), frames in self.world.frames.items():
+            first = self.next[topic, partition]
+            values = frames[first : first + most]
+            if values:
+                await self.apply(topic, partition, *values, first=first)
+                self.next[topic, partition] = first + len(values)
+                some = True
+        return some
+
+    async def apply(self, topic: str, partition: int, *values: bytes, first: int) -> None:
+        """Apply some values as records of consecutive offsets."""
+        counting = self.countings[topic]
+        await counting.apply(partition, records(*values, first=first), generation=counting.generation)
+
+    async def work(self, *, most: int = 2) -> None:
+        """Count everything there is; every second flush keeps snapshots, and so does the last."""
+        flushes = 0
+        while await self.read(most=most):
+            flushes += 1
+            await self.flusher.flush(snapshot=flushes % 2 == 0)
+        await self.flusher.flush(snapshot=True)
+
+
+def work(world: World, *, crashes: Sequence[int] = ()) -> Worker:
+    """Work until everything is counted, starting anew after each crash; they come after so many further steps."""
+    for steps in crashes:
+        world.crash_at = len(world.steps) + steps
+        try:
+            return _whole(world)
+        except CrashError:
+            continue
+    world.crash_at = None
+    return _whole(world)
+
+
+def _whole(world: World) -> Worker:
+    worker = Worker(world)
+    asyncio.run(worker.work())
+    return worker
+
+
+def _passages(place: CountingSite) -> TopicHandler[PassageLog]:
+    return TopicHandler(
+        read=persons().read,
+        begin=lambda name, first: PassageLog(name, "person", place, next_offset=first),
+        freeze=snapshot.freeze,
+        thaw=lambda plain, name: snapshot.thaw(plain, name, "person", place),
+        times=lambda batch: batch.ts,
+        caught_up=PassageLog.change_days,
+    )
+
+
+def _corrections(_: CountingSite) -> TopicHandler[CorrectionLog]:
+    return TopicHandler(
+        read=corrections().read,
+        begin=lambda name, first: CorrectionLog(name, TIMES, next_offset=first),
+        freeze=correction_kernels.freeze,
+        thaw=lambda plain, name: correction_kernels.thaw(plain, name, TIMES),
+        times=lambda _: np.empty(0, dtype=np.int64),
+    )
+
+
+TRADES: dict[str, Callable[[CountingSite], TopicHandler[Any]]] = {
+    Topic.TURNSTILES: _passages,
+    Topic.CORRECTIONS: _corrections,
+}

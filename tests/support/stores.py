@@ -1,0 +1,80 @@
+"""The two stores behind one face, so that one suite of tests runs on both."""
+
+import asyncio
+from typing import Any, Protocol
+
+from infra.servers.clickhouse import EmbeddedClickHouse
+from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
+from sinks.memory import MemorySink
+from sinks.rows import DAYS, MILLISECONDS, TABLES, WINDOWS, Block
+
+Row = tuple[Any, ...]
+
+
+def address_of(server: EmbeddedClickHouse, *, reader: bool = False) -> StoreAddress:
+    """Return the store's address for the user who writes, or the one who only reads."""
+    at = server.address
+    login = at.reader if reader else at.owner
+    return StoreAddress(at.host, at.port, login.user, login.password)
+
+
+class Store(Protocol):
+    """Something to write blocks into and to read a table back from."""
+
+    def write(self, *blocks: Block) -> None:
+        """Write the blocks in one go."""
+
+    def rows(self, table: str) -> list[Row]:
+        """Return the table's rows in the units of `rows.py`, sorted by key."""
+
+
+class Memory:
+    """The store in memory."""
+
+    def __init__(self) -> None:
+        self._sink = MemorySink()
+
+    def write(self, *blocks: Block) -> None:
+        """Write the blocks in one go."""
+        asyncio.run(self._sink.write(blocks))
+
+    def rows(self, table: str) -> list[Row]:
+        """Return what is held."""
+        return self._sink.rows(table)
+
+
+class Server:
+    """The store on a server, written through a new sink each time."""
+
+    def __init__(self, address: StoreAddress) -> None:
+        self._address = address
+
+    def write(self, *blocks: Block) -> None:
+        """Write the blocks in one go."""
+        asyncio.run(self._write(blocks))
+
+    async def _write(self, blocks: tuple[Block, ...]) -> None:
+        sink = ClickHouseSink(self._address)
+        try:
+            await sink.write(blocks)
+        finally:
+            await sink.close()
+
+    def rows(self, table: str) -> list[Row]:
+        """Return what a reader with FINAL finds."""
+        shape = TABLES[table]
+        columns = ", ".join(map(_in_our_units, shape.columns))
+        keys = ", ".join(f"t.{name}" for name in shape.key)
+        reader = ClickHouseReader(self._address)
+        try:
+            return reader.query(f"SELECT {columns} FROM gatepulse_store.{table} AS t FINAL ORDER BY {keys}")
+        finally:
+            reader.close()
+
+
+def _in_our_units(name: str) -> str:
+    if name in WINDOWS:
+        return f"toUnixTimestamp({name}) * 1000"
+    if name in MILLISECONDS:
+        return f"toUnixTimestamp64Milli({name})"
+    return f"toInt32({name})" if name in DAYS else name
