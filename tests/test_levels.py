@@ -23,7 +23,7 @@ from streams.kernels.counts.times import TimeRules
 from streams.site.kernel_views import alarm_place_of
 from streams.site.model import Site
 from streams.site.reader import SiteError, parse_site
-from tests.dashboards.place import CLOCK, LIMITS, NOON, PROFILE, alarm_log, forecast, log, reading
+from tests.support.wall_site import CLOCK, LIMITS, NOON, PROFILE, alarm_log, forecast, log, reading
 
 LEVELS = {"yellow": 70, "orange": 85, "red": 95}
 USUAL = {"yellow": 80, "orange": 90, "red": 100}
