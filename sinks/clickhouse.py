@@ -157,14 +157,14 @@ class ClickHouseReader:
 
         Raises StoreUnavailable when the server cannot answer now, StoreRefused when it never will.
         """
-        return list(self._ask(sql, params))
+        return list(self._execute(sql, params))
 
     def columns(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the answer by column: numbers as a numpy array of their type, all else as a list.
 
         Raises as `query` does.
         """
-        found, types = self._ask(sql, params, columnar=True, with_column_types=True)
+        found, types = self._execute(sql, params, columnar=True, with_column_types=True)
         values = found or [()] * len(types)
         return {name: _read(kind, column) for (name, kind), column in zip(types, values, strict=True)}
 
@@ -173,7 +173,7 @@ class ClickHouseReader:
         with self._one_at_a_time:
             self._client.disconnect()
 
-    def _ask(self, sql: str, params: Mapping[str, Any] | None, **options: bool) -> Any:  # noqa: ANN401 - the driver's
+    def _execute(self, sql: str, params: Mapping[str, Any] | None, **options: bool) -> Any:  # noqa: ANN401 - the driver's
         with self._one_at_a_time:
             # The server reports progress all the time, so the socket's own timeout says nothing about the answer.
             limit = threading.Timer(self._seconds, _cut, [self._client])
@@ -183,7 +183,7 @@ class ClickHouseReader:
             except Exception as error:
                 self._client.disconnect()
                 subject = f"{self._where} asked {' '.join(sql.split())[:120]!r}"
-                raise failure(subject, error, asked_with_values=bool(params)) from error
+                raise failure(subject, error, has_values=bool(params)) from error
             finally:
                 limit.cancel()
 

@@ -94,12 +94,12 @@ _TEXT = re.compile(r"'(?:[^'\\]|\\.)*'?")
 """A literal in a question, perhaps cut off."""
 
 
-def failure(subject: str, error: Exception, *, asked_with_values: bool = False) -> StoreError:
+def failure(subject: str, error: Exception, *, has_values: bool = False) -> StoreError:
     """Return what `error` of the driver means for whoever wrote to, or read from, `subject`.
 
     `asked_with_values`: the question had values in it, and a server quotes questions.
     """
-    code, reason = getattr(error, "code", None) or 0, _reason(error, hide_texts=asked_with_values)
+    code, reason = getattr(error, "code", None) or 0, _reason(error, hide_texts=has_values)
     if isinstance(error, _LOST + _OUT_OF_STEP) or code in TRANSIENT:
         why = TRANSIENT.get(code, "the connection is lost")
         return StoreUnavailable(subject, f"{reason} ({why}).", "It will be tried again.")

@@ -38,18 +38,18 @@ class MemorySink:
     async def _store(self, block: Block) -> None:
         if block.table in self.refuses:
             raise StoreRefused(block.table, self.refuses[block.table], "Take the table out of `refuses`.")
-        self._keep(TABLES[block.table], block)
+        self._store_rows(TABLES[block.table], block)
 
-    def _keep(self, table: TableSpec, block: Block) -> None:
+    def _store_rows(self, table: TableSpec, block: Block) -> None:
         places = {name: place for place, name in enumerate(table.columns)}
         key = tuple(places[name] for name in table.key)
         version = () if table.version is None else (places[table.version],)
         held = self._rows[table.name]
         for row in zip(*(as_list(block.columns[name]) for name in table.columns), strict=True):
-            before = held.get(_taken(row, key))
-            if before is None or _taken(row, version) >= _taken(before, version):
-                held[_taken(row, key)] = row
+            before = held.get(_pick(row, key))
+            if before is None or _pick(row, version) >= _pick(before, version):
+                held[_pick(row, key)] = row
 
 
-def _taken(row: Row, places: tuple[int, ...]) -> Row:
+def _pick(row: Row, places: tuple[int, ...]) -> Row:
     return tuple(row[place] for place in places)

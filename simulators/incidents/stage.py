@@ -156,4 +156,4 @@ class Stage:
         said = AlarmInput(flows=flows, readings=readings)
         self.alarms.apply(AlarmBatch(offset, offset + 1, [(offset, 0, said)]))
         self.alarms.drain()
-        return self.alarms.take_changes()
+        return self.alarms.drain_changes()

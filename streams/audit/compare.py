@@ -37,7 +37,7 @@ _LOST: Final = (
 )
 _UNSETTLED: Final = "SELECT toInt64(sum(events)) FROM gatepulse.unsettled"
 _DIFFERS: Final = "published IS DISTINCT FROM recomputed"
-_UNHEARD: Final = "distinct_entered of site_today is not recomputed: it needs pseudonyms, which no view shows"
+_NOT_RECOMPUTED: Final = "distinct_entered of site_today is not recomputed: it needs pseudonyms, which no view shows"
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,13 @@ class Auditor:
     def audit(self, interval: Interval) -> AuditResult:
         """Compare every view over an interval of event time."""
         views, notes = self._auditable(interval)
-        asked = [(view, part, self._ask(view, part)) for view in views for part in view.parts(interval)]
-        if any(differing for _, _, (_, differing) in asked) or self._unsettled():
+        first_results = [(view, part, self._query(view, part)) for view in views for part in view.parts(interval)]
+        if any(differing for _, _, (_, differing) in first_results) or self._unsettled():
             self._wait_for_flushes()
         compared, found = dict.fromkeys((view.name for view in views), 0), []
-        for view, part, (rows, differing) in asked:
+        for view, part, (rows, differing) in first_results:
             compared[view.name] += rows
-            if differing and (still := differing & self._ask(view, part)[1]):
+            if differing and (still := differing & self._query(view, part)[1]):
                 found.append((view, part, still))
         different = {view.name: sum(len(rows) for each, _, rows in found if each is view) for view in views}
         results = {name: ViewComparison(rows, different[name]) for name, rows in compared.items()}
@@ -133,7 +133,9 @@ class Auditor:
         notes += [f"incomplete: {each.log} lost {each.records:,} records of {each.days}" for each in lost[:LISTED]]
         if len(lost) > LISTED:
             notes.append(f"incomplete: and {len(lost) - LISTED} more; `gatepulse logs show` lists all")
-        return AuditResult(interval, results, tuple(self._tell(found)), tuple(notes), self._unsettled(), lost)
+        return AuditResult(
+            interval, results, tuple(self._list_differences(found)), tuple(notes), self._unsettled(), lost
+        )
 
     def _lost(self, interval: Interval) -> Iterator[Lost]:
         """Return what may belong to the interval, by log and days: neither passages nor counts have it."""
@@ -144,13 +146,13 @@ class Auditor:
         """Leave out what the profile cannot explain: nobody remembers where an entrance led that it no longer has."""
         rows = self.reader.query(_STRANGERS, parameters(self.site, AuditSpan(interval.start, interval.end)))
         if not rows:
-            return list(VIEWS), [_UNHEARD]
+            return list(VIEWS), [_NOT_RECOMPUTED]
         strangers = ", ".join(str(entrance) for (entrance,) in rows)
-        left_out = ", ".join(view.name for view in VIEWS if view.gates)
+        left_out = ", ".join(view.name for view in VIEWS if view.needs_profile)
         note = f"{left_out} cannot be recomputed: the site profile does not have the entrances {strangers}"
-        return [view for view in VIEWS if not view.gates], [note]
+        return [view for view in VIEWS if not view.needs_profile], [note]
 
-    def _ask(self, view: AuditedView, part: AuditSpan) -> tuple[int, set[int]]:
+    def _query(self, view: AuditedView, part: AuditSpan) -> tuple[int, set[int]]:
         """Return how many rows there are, and the hash of each that differs, with its values."""
         sql = f"SELECT count(), groupArrayIf({_hash(view)}, {_DIFFERS}) FROM ({view.rows})"  # noqa: S608 - our names
         [(rows, differing)] = self.reader.query(sql, parameters(self.site, part))
@@ -171,13 +173,13 @@ class Auditor:
         [(events,)] = self.reader.query(_UNSETTLED)
         return int(events)
 
-    def _tell(self, found: Sequence[tuple[AuditedView, AuditSpan, set[int]]]) -> list[RowDifference]:
-        told: dict[str, list[RowDifference]] = {}
+    def _list_differences(self, found: Sequence[tuple[AuditedView, AuditSpan, set[int]]]) -> list[RowDifference]:
+        by_view: dict[str, list[RowDifference]] = {}
         for view, part, rows in found:
-            listed = told.setdefault(view.name, [])
+            listed = by_view.setdefault(view.name, [])
             if len(listed) < LISTED:
                 listed += self._rows(view, part, rows)[: LISTED - len(listed)]
-        return [difference for listed in told.values() for difference in listed]
+        return [difference for listed in by_view.values() for difference in listed]
 
     def _rows(self, view: AuditedView, part: AuditSpan, rows: set[int]) -> list[RowDifference]:
         """Read some of the rows that differ; one that has changed since is no longer among them."""

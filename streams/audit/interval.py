@@ -44,8 +44,8 @@ class Interval:
         """Refuse an interval that holds no whole window."""
         if not any(self.windows(TEN_SECONDS_MS)):
             raise IntervalError(
-                f"{self.told()}: there is no whole window of 10 s in it; let --to be later than --from, and both at or "
-                "before what is stored"
+                f"{self.label()}: there is no whole window of 10 s in it; let --to be later than --from, and both "
+                "at or before what is stored"
             )
 
     def windows(self, width: int, *, part: int = SIX_HOURS_MS) -> Iterator[AuditSpan]:
@@ -63,7 +63,7 @@ class Interval:
                 yield AuditSpan(start, end, day)
             start, end = days.bounds(day := day + dt.timedelta(1))
 
-    def told(self) -> str:
+    def label(self) -> str:
         """Say it as people of the site would."""
         return f"{self.text(self.start)} – {self.text(self.end)}"
 

@@ -43,13 +43,13 @@ def _without(result: AuditResult) -> str:
 
 def _judged(result: AuditResult) -> str:
     if not result.compared:
-        return f"NOTHING TO COMPARE: {result.interval.told()} holds no passages and no counts."
+        return f"NOTHING TO COMPARE: {result.interval.label()} holds no passages and no counts."
     if result.unsettled:
         warning = f"{result.unsettled:,} events came through several logs and may be counted twice until then"
-        return f"NOT SETTLED YET: {result.interval.told()}, {warning}."
+        return f"NOT SETTLED YET: {result.interval.label()}, {warning}."
     word = "EQUAL" if result.ok else "DIFFERENT"
     rest = f", {result.different:,} differ from the passages." if result.different else "."
-    return f"{word}: {result.interval.told()}, {len(result.views)} views, {result.compared:,} rows compared{rest}"
+    return f"{word}: {result.interval.label()}, {len(result.views)} views, {result.compared:,} rows compared{rest}"
 
 
 def difference_line(difference: RowDifference) -> str:

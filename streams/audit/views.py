@@ -27,7 +27,7 @@ class AuditedView:
     keys: tuple[str, ...]
     rows: str
     parts: Callable[[Interval], Iterator[AuditSpan]]
-    gates: bool = False
+    needs_profile: bool = False
 
 
 def parameters(site: Site, part: AuditSpan) -> Mapping[str, Any]:
@@ -222,8 +222,8 @@ VIEWS: Final[tuple[AuditedView, ...]] = (
         only="outcome = 'denied'",
     ),
     AuditedView("entrance_totals", ("day", *_CELL.split()), _TOTALS, Interval.days),
-    AuditedView("site_today", ("day", "kind", "figure"), _TODAY, Interval.days, gates=True),
-    AuditedView("occupancy_history", ("area", "kind", "window_start"), _INSIDE, _history, gates=True),
+    AuditedView("site_today", ("day", "kind", "figure"), _TODAY, Interval.days, needs_profile=True),
+    AuditedView("occupancy_history", ("area", "kind", "window_start"), _INSIDE, _history, needs_profile=True),
     AuditedView("occupancy", ("area", "kind"), _OCCUPANCY, _now),
 )
 """The views that are audited, in the order in which they are reported."""

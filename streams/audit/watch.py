@@ -124,7 +124,7 @@ class AuditLoop:
 
 
 def _say(result: AuditResult) -> None:
-    counts = {"interval": result.interval.told(), "compared": result.compared, "different": result.different}
+    counts = {"interval": result.interval.label(), "compared": result.compared, "different": result.different}
     if result.lost:
         counts["lost"] = sum(each.records for each in result.lost)
     if result.unsettled:

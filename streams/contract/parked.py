@@ -65,8 +65,8 @@ def park(refusal: Refusal, *, logs: Mapping[str, int], worker: str, at: int) -> 
             worker=worker,
             logs=dict(logs),
         )
-        said = _encode(head)
-        parked.append((head, _HEADER.pack(len(said)) + said + payload))
+        encoded = _encode(head)
+        parked.append((head, _HEADER.pack(len(encoded)) + encoded + payload))
     return parked
 
 

@@ -46,23 +46,25 @@ class Given:
 
 
 def follow(
-    standing: Iterable[Given], advised: Iterable[Advice], waits: Mapping[str, float | None], *, at: int, minute: str
+    current: Iterable[Given], advised: Iterable[Advice], waits: Mapping[str, float | None], *, at: int, minute: str
 ) -> tuple[Given, ...]:
     """Return what stands at the moment `at`, given what is advised now and how long people wait at each entrance now.
 
     Nothing that is decided changes its words. An advice begins as `<entrance>-<minute>`; what is over is returned once.
     """
-    news = {each.entrance: each for each in advised}
-    lived = [_lived(given, news.get(given.entrance), waits.get(given.entrance), at) for given in standing]
-    taken = {given.entrance for given in lived if given.over_at is None}
-    return (*lived, *(_given(each, at, f"{name}-{minute}") for name, each in news.items() if name not in taken))
+    advised_now = {each.entrance: each for each in advised}
+    lived = [_lived(given, advised_now.get(given.entrance), waits.get(given.entrance), at) for given in current]
+    busy = {given.entrance for given in lived if given.over_at is None}
+    return (*lived, *(_given(each, at, f"{name}-{minute}") for name, each in advised_now.items() if name not in busy))
 
 
-def _lived(given: Given, news: Advice | None, wait: float | None, at: int) -> Given:
+def _lived(given: Given, advised_now: Advice | None, wait: float | None, at: int) -> Given:
     """Return an advice a minute older."""
-    if news is not None:
+    if advised_now is not None:
         given = (
-            replace(given, needed_at=at) if given.decision else replace(_given(news, at, given.id), since=given.since)
+            replace(given, needed_at=at)
+            if given.decision
+            else replace(_given(advised_now, at, given.id), since=given.since)
         )
     given = _measured(given, wait, at)
     measured = given.decision != "accepted" or at - (given.decided_at or 0) >= MEASURED_FOR

@@ -47,11 +47,11 @@ def capacities(site: Site) -> dict[AreaKind, int]:
 def flows(site: Site, passed: Courses, *, minutes: int) -> dict[AreaKind, tuple[Floats, Floats]]:
     """Return (entered, departed) in each minute for every area with a capacity."""
     found = {area: (np.zeros(minutes), np.zeros(minutes)) for area in capacities(site)}
-    for gate in site.entrances:
-        inwards, outwards = (passed.get((gate.id, direction), 0.0) for direction in ("in", "out"))
-        for area in ((gate.inner, gate.kind), *([(site.id, gate.kind)] if gate.boundary else [])):
+    for entrance in site.entrances:
+        inwards, outwards = (passed.get((entrance.id, direction), 0.0) for direction in ("in", "out"))
+        for area in ((entrance.inner, entrance.kind), *([(site.id, entrance.kind)] if entrance.boundary else [])):
             _add(found.get(area), inwards, outwards)
-        _add(found.get((gate.outer, gate.kind)), outwards, inwards)
+        _add(found.get((entrance.outer, entrance.kind)), outwards, inwards)
     return found
 
 

@@ -24,22 +24,24 @@ def shortfalls(site: Site, date: dt.date) -> tuple[Shortfall, ...]:
     if hours is None:
         return ()
     opens, clock = (hours[0] - site.days.begin(date)) // MINUTE_MS, site.days.clock(date)
-    return check_plan(planned(gate, opens=opens, clock=clock) for gate in site.entrances if gate.plan.expected)
+    return check_plan(
+        planned(entrance, opens=opens, clock=clock) for entrance in site.entrances if entrance.plan.expected
+    )
 
 
-def planned(gate: Entrance, *, opens: int, clock: Minutes = UNCHANGED) -> Planned:
+def planned(entrance: Entrance, *, opens: int, clock: Minutes = UNCHANGED) -> Planned:
     """Return an entrance's plan as `kernels.opening` takes it, from the first arrivals to the last.
 
     `opens`: minute of the day. `clock`: which minute of the plan each minute of the day is.
     """
-    expected = gate.plan.course()[clock]
+    expected = entrance.plan.course()[clock]
     coming = np.flatnonzero(expected)
     first, last = (int(coming[0]), int(coming[-1]) + 1) if len(coming) else (opens, opens + 1)
     return Planned(
-        gate.id,
+        entrance.id,
         tuple(expected[first:last].tolist()),
-        planned_lanes(gate),
+        planned_lanes(entrance),
         opens=max(opens - first, 0),
-        rate=gate.plan.lane_rate,
-        rated=rated(gate),
+        rate=entrance.plan.lane_rate,
+        rated=rated(entrance),
     )

@@ -49,7 +49,7 @@ class PlanDeviation:
 class QueueNow:
     """The queue of an entrance: as planned, and if as few (`fewer`) or as many (`more`) come as may be expected."""
 
-    gate: Entrance
+    entrance: Entrance
     lanes: int
     usual: Estimate
     fewer: Estimate
@@ -59,32 +59,32 @@ class QueueNow:
 
     def for_advice(self) -> advice.EntranceLoad:
         """Return it as `kernels.advice` takes it."""
-        plan = self.gate.plan
+        plan = self.entrance.plan
         return advice.EntranceLoad(
-            id=self.gate.id,
-            inner=self.gate.inner,
+            id=self.entrance.id,
+            inner=self.entrance.inner,
             open_lanes=self.lanes,
-            spare_lanes=len(self.gate.lanes) - self.lanes,
+            spare_lanes=len(self.entrance.lanes) - self.lanes,
             waiting=self.usual.waiting if plan.expected else None,
             arrivals=tuple(self.ahead.tolist()),
             rate=plan.lane_rate,
-            rated=rated(self.gate),
+            rated=rated(self.entrance),
             links=tuple(advice.Link(to, minutes) for to, minutes in plan.ways.items()),
         )
 
 
-def rated(gate: Entrance) -> float:
+def rated(entrance: Entrance) -> float:
     """Return the planning rate: persons or vehicles a minute and lane."""
-    return PERSONS_A_MINUTE if gate.kind == "person" else VEHICLES_A_MINUTE
+    return PERSONS_A_MINUTE if entrance.kind == "person" else VEHICLES_A_MINUTE
 
 
-def planned_lanes(gate: Entrance) -> int:
+def planned_lanes(entrance: Entrance) -> int:
     """Return how many lanes are to be open."""
-    return len(gate.lanes) if gate.plan.open_lanes is None else gate.plan.open_lanes
+    return len(entrance.lanes) if entrance.plan.open_lanes is None else entrance.plan.open_lanes
 
 
 def queue_now(
-    gate: Entrance, passed: Floats, *, heard: int, opened: Floats, opens: int, clock: Minutes = UNCHANGED
+    entrance: Entrance, passed: Floats, *, active_devices: int, opened: Floats, opens: int, clock: Minutes = UNCHANGED
 ) -> QueueNow:
     """Return the queue after the day's first minutes, in which `passed` came in.
 
@@ -93,32 +93,32 @@ def queue_now(
     last one is said now. `opens`: minute of the day; who comes before it waits. `clock`: which minute of the plan each
     minute of the day is.
     """
-    rate = gate.plan.lane_rate or rated(gate)
-    working = bool(heard) and passed[-1] >= SATURATED * heard * rate
-    lanes = min(heard if working else max(heard, planned_lanes(gate)), len(gate.lanes))
+    rate = entrance.plan.lane_rate or rated(entrance)
+    working = bool(active_devices) and passed[-1] >= SATURATED * active_devices * rate
+    lanes = min(active_devices if working else max(active_devices, planned_lanes(entrance)), len(entrance.lanes))
     minute = len(passed)
     opened = np.where(np.arange(minute) < opens, 0.0, [*opened[:-1], lanes])
-    expected = gate.plan.course()[clock]
+    expected = entrance.plan.course()[clock]
     before, ahead = expected[:minute], np.concatenate([expected[minute:], np.zeros(AHEAD)])[:AHEAD]
     error = _plan_error(passed, before, spare=passed < SATURATED * opened * rate)
 
     def at(factor: float) -> Estimate:
-        if not gate.plan.expected:
-            return _by_passages(gate, passed[opens:], opened[opens:])
+        if not entrance.plan.expected:
+            return _by_passages(entrance, passed[opens:], opened[opens:])
         known = estimate(
-            passed, lanes=opened, rate=gate.plan.lane_rate, rated=rated(gate), arrivals=factor * before,
+            passed, lanes=opened, rate=entrance.plan.lane_rate, rated=rated(entrance), arrivals=factor * before,
             ahead=factor * ahead,
         )  # fmt: skip
         return replace(known, saturated_for=min(known.saturated_for, max(minute - opens, 0)))
 
-    return QueueNow(gate, lanes, at(1.0), at(error.low), at(error.high), error, ahead)
+    return QueueNow(entrance, lanes, at(1.0), at(error.low), at(error.high), error, ahead)
 
 
-def _by_passages(gate: Entrance, passed: Floats, opened: Floats) -> Estimate:
+def _by_passages(entrance: Entrance, passed: Floats, opened: Floats) -> Estimate:
     """Return what passages alone say; before opening that is nothing."""
     if not len(passed):
         return Estimate(0, None, None, None)
-    return estimate(passed, lanes=opened, rate=gate.plan.lane_rate, rated=rated(gate))
+    return estimate(passed, lanes=opened, rate=entrance.plan.lane_rate, rated=rated(entrance))
 
 
 def _plan_error(passed: Floats, expected: Floats, *, spare: npt.NDArray[np.bool_]) -> PlanDeviation:

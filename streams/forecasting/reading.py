@@ -41,7 +41,7 @@ _NEWEST: Final = (
     "SELECT maxOrNull(toUnixTimestamp64Milli(assumeNotNull(as_of))) FROM gatepulse.occupancy WHERE as_of > 0"
 )
 
-_HEARD: Final = """
+_ACTIVE_DEVICES: Final = """
 SELECT entrance, count() FROM gatepulse.completeness
 WHERE last_ts >= fromUnixTimestamp64Milli(%(since)s, 'UTC') GROUP BY entrance
 """
@@ -77,27 +77,27 @@ class Ask(StoreReader, Protocol):
 class ForecastReader:
     """A site's store; times are ms of site time."""
 
-    ask: Ask
+    reader: Ask
     site: Site
 
     def complete_to(self) -> int | None:
         """Return the real time (ms) up to which everything is stored, None while nothing is."""
-        return min((log.complete_to for log in live_progress(self.ask)), default=None)
+        return min((log.complete_to for log in live_progress(self.reader)), default=None)
 
     def newest(self) -> int | None:
         """Return the newest event time that is stored (ms), None while there is none."""
-        ((newest,),) = self.ask.query(_NEWEST)
+        ((newest,),) = self.reader.query(_NEWEST)
         return None if newest is None else int(newest)
 
     def passages(self, start: int, end: int) -> Courses:
         """Return what passed in each minute of [start, end)."""
-        columns = self.ask.columns(_PASSAGES, {"start": start // 1000, "end": end // 1000})
+        columns = self.reader.columns(_PASSAGES, {"start": start // 1000, "end": end // 1000})
         return courses(columns, start=start, minutes=(end - start) // MINUTE_MS)
 
     def inside(self, end: int) -> dict[AreaKind, int]:
         """Return what was inside each area, and the site, at the moment `end`."""
-        now = {(area, kind): int(count) for area, kind, count in self.ask.query(_INSIDE)}
-        for entrance, direction, passages in self.ask.query(_SINCE, {"end": end // 1000}):
+        now = {(area, kind): int(count) for area, kind, count in self.reader.query(_INSIDE)}
+        for entrance, direction, passages in self.reader.query(_SINCE, {"end": end // 1000}):
             gate = next((each for each in self.site.entrances if each.id == entrance), None)
             if gate is not None:
                 moved = int(passages) if direction == "in" else -int(passages)
@@ -106,22 +106,22 @@ class ForecastReader:
                         now[area, gate.kind] -= count
         return site_total(self.site, cast("dict[tuple[str, Kind], int]", now))
 
-    def heard(self, since: int) -> dict[str, int]:
+    def active_devices(self, since: int) -> dict[str, int]:
         """Return how many devices of each entrance have been heard from since a moment."""
-        return {entrance: int(count) for entrance, count in self.ask.query(_HEARD, {"since": since})}
+        return {entrance: int(count) for entrance, count in self.reader.query(_ACTIVE_DEVICES, {"since": since})}
 
     def lanes(self, start: int, end: int) -> list[tuple[int, str, int]]:
         """Return (end of the minute, entrance, open lanes) as they were said in [start, end), in order of time."""
-        return self.ask.query(_LANES, {"start": start, "end": end})
+        return self.reader.query(_LANES, {"start": start, "end": end})
 
     def days(self, today: dt.date, *, back: int, most: int) -> Sequence[dt.date]:
         """Return the latest `most` open days of the last `back`, in order; fewer than a tenth come on a closed one."""
         params = {"first": (today - dt.timedelta(back)).isoformat(), "today": today.isoformat()}
-        came = self.ask.query(_DAYS, params)
+        came = self.reader.query(_DAYS, params)
         busiest = max((entries for _, entries in came), default=0)
         return [day for day, entries in came if entries >= _OPEN * busiest][-most:]
 
     def advice(self, *, also_over: bool = False) -> tuple[Given, ...]:
         """Return the advice that stands, the oldest first."""
         condition = "" if also_over else "WHERE over_at IS NULL "
-        return tuple(Given(*row) for row in self.ask.query(f"{_ADVICE}{condition}ORDER BY since, advice"))
+        return tuple(Given(*row) for row in self.reader.query(f"{_ADVICE}{condition}ORDER BY since, advice"))

@@ -43,7 +43,7 @@ def queue_block(queues: Iterable[QueueNow], end: int) -> Block:
         "entrance_queues",
         [
             (
-                each.gate.id, end, each.lanes, each.usual.saturated_for, each.usual.waiting,
+                each.entrance.id, end, each.lanes, each.usual.saturated_for, each.usual.waiting,
                 each.usual.wait, each.fewer.wait, each.more.wait,
                 each.usual.to_clear, each.fewer.to_clear, each.more.to_clear, each.plan_error.mean,
             )

@@ -34,7 +34,7 @@ class DaySoFar:
     @classmethod
     def begun(cls, site: Site, date: dt.date, begin: int, lanes: Iterable[tuple[int, str, int]]) -> DaySoFar:
         """Begin a day; `lanes`: (end of a minute in ms, entrance, open lanes) where that was said already, in order."""
-        opened = {gate.id: [float(planned_lanes(gate))] for gate in site.entrances}
+        opened = {entrance.id: [float(planned_lanes(entrance))] for entrance in site.entrances}
         for end, entrance, count in lanes:
             course, minutes = opened.get(entrance, []), (end - begin) // MINUTE_MS
             course += [course[-1]] * (minutes - len(course)) if course else []
@@ -45,24 +45,25 @@ class DaySoFar:
     def extend(self, passed: Courses, minutes: int) -> None:
         """Take in what passed in the next minutes."""
         self.minutes += minutes
-        for gate in self.site.entrances:
-            more = passed.get((gate.id, "in"), np.zeros(minutes))
-            self.passed[gate.id] = np.concatenate([self.passed.get(gate.id, np.zeros(0)), more])
+        for entrance in self.site.entrances:
+            more = passed.get((entrance.id, "in"), np.zeros(minutes))
+            self.passed[entrance.id] = np.concatenate([self.passed.get(entrance.id, np.zeros(0)), more])
 
-    def queues(self, heard: Mapping[str, int]) -> list[QueueNow]:
+    def queues(self, active_devices: Mapping[str, int]) -> list[QueueNow]:
         """Return the queue at every entrance, if the site opens today; `heard`: lanes that were passed lately."""
         hours = self.site.hours(self.date)
         if hours is None or not self.minutes:
             return []
         opens = (hours[0] - self.site.days.begin(self.date)) // MINUTE_MS
         found = []
-        for gate in self.site.entrances:
-            opened = self.opened[gate.id]
+        for entrance in self.site.entrances:
+            opened = self.opened[entrance.id]
             opened = np.concatenate([opened, np.full(max(self.minutes - len(opened), 0), opened[-1])])[: self.minutes]
             queue = queue_now(
-                gate, self.passed[gate.id], heard=heard.get(gate.id, 0), opened=opened, opens=opens, clock=self.clock
+                entrance, self.passed[entrance.id], active_devices=active_devices.get(entrance.id, 0),
+                opened=opened, opens=opens, clock=self.clock,
             )  # fmt: skip
             opened[-1] = queue.lanes
-            self.opened[gate.id] = opened
+            self.opened[entrance.id] = opened
             found.append(queue)
         return found

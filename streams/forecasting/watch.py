@@ -37,7 +37,7 @@ _POLL_SECONDS: Final = 1.0
 _PAST_DAYS: Final = 3
 _BACK: Final = 14
 """Days that are looked back for past days with visitors."""
-_HEARD_WITHIN: Final = 5 * MINUTE_MS
+_ACTIVE_WITHIN: Final = 5 * MINUTE_MS
 """A lane through which somebody passed so lately is open."""
 
 
@@ -89,13 +89,13 @@ class Foresight:
             today = self._begin_day(date)
         start = max(self.seen, today.begin)
         passed, inside = self.stored.passages(start, end), self.stored.inside(end)
-        heard, standing = self.stored.heard(end - _HEARD_WITHIN), self.stored.advice()
+        active_devices, current = self.stored.active_devices(end - _ACTIVE_WITHIN), self.stored.advice()
 
         self.today, self.seen = today, end
         forecasts = self._observe(passed, inside, start, end)
         today.extend(passed, (end - start) // MINUTE_MS)
-        queues = today.queues(heard)
-        return [*forecast_blocks(forecasts, end), queue_block(queues, end), advice_of(queues, standing, end, days.zone)]
+        queues = today.queues(active_devices)
+        return [*forecast_blocks(forecasts, end), queue_block(queues, end), advice_of(queues, current, end, days.zone)]
 
     def _observe(
         self, passed: Courses, inside: Mapping[AreaKind, int], start: int, end: int
@@ -130,10 +130,10 @@ class Foresight:
         return {area: PastDay(begin, day, clock) for area, day in areas.items()}
 
 
-def advice_of(queues: Sequence[QueueNow], standing: Sequence[Given], end: int, zone: ZoneInfo) -> Block:
+def advice_of(queues: Sequence[QueueNow], current: Sequence[Given], end: int, zone: ZoneInfo) -> Block:
     """Give advice, and follow what stands already: it is kept in the store, where it is accepted or declined."""
-    waits = {each.gate.id: each.usual.wait for each in queues}
+    waits = {each.entrance.id: each.usual.wait for each in queues}
     local = dt.datetime.fromtimestamp(end / 1000, zone)
     minute = local.strftime("%Y%m%d%H%M") + "-2" * local.fold  # what the clock shows for the second time
     advised = advise(each.for_advice() for each in queues)
-    return advice_block(follow(standing, advised, waits, at=end, minute=minute), end)
+    return advice_block(follow(current, advised, waits, at=end, minute=minute), end)

@@ -54,7 +54,7 @@ def accept(notes: SourceTables, brokers: Brokers, wanted: Acceptance, *, now: in
         actor=wanted.actor.strip(),
         reason=wanted.reason.strip(),
     )
-    notes.note_losses([loss])
+    notes.write_losses([loss])
     return loss
 
 
@@ -77,8 +77,10 @@ def _problem(problems: Sequence[ProblemRow], wanted: Acceptance) -> ProblemRow:
         if each.problem in ACCEPTABLE:
             return each
     if found:
-        said = "; ".join(sentence(each.problem, each.topic, each.partition, each.first, each.after) for each in found)
-        raise AcceptLossError(f"nothing is lost there that could be accepted. {said}")
+        sentences = "; ".join(
+            sentence(each.problem, each.topic, each.partition, each.first, each.after) for each in found
+        )
+        raise AcceptLossError(f"nothing is lost there that could be accepted. {sentences}")
     there = ", ".join(f"{each.topic} {each.partition}" for each in problems if each.problem in ACCEPTABLE) or "none"
     raise AcceptLossError(
         f"{wanted.topic} {wanted.partition}: nothing stands in the way of this partition; those with a loss: {there}"
@@ -89,7 +91,7 @@ def _still_lost(notes: SourceTables, brokers: Brokers, problem: ProblemRow) -> t
     """Return [first, after): what of it the brokers lack by now, without what was accepted before."""
     first, after = problem.first, problem.after
     if problem.problem in (Problem.RECORDS_DELETED, Problem.STATE_LOST):
-        state = brokers.look([problem.topic]).get(problem.topic)
+        state = brokers.topic_states([problem.topic]).get(problem.topic)
         after = after if state is None else state.begin.get(problem.partition, after)
         if after <= first:
             raise AcceptLossError(

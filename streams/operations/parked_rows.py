@@ -96,13 +96,13 @@ class ParkedTopic:
         """Read from the beginning to where the topic ends now."""
         self._consumer.seek_to_beginning(*self._partitions)
         ends: Mapping[TopicPartition, int] = self._consumer.end_offsets(self._partitions)
-        heard = time.monotonic()
+        last_received = time.monotonic()
         while any(self._consumer.position(each) < ends[each] for each in self._partitions):
             polled = [record for records in self._consumer.poll(_POLL_MS).values() for record in records]
             if polled:
-                heard = time.monotonic()
+                last_received = time.monotonic()
                 yield polled
-            elif time.monotonic() - heard > _SILENT_SECONDS:
+            elif time.monotonic() - last_received > _SILENT_SECONDS:
                 raise ParkedTopicError(f"the brokers have sent nothing of `parked` for {_SILENT_SECONDS:g} s")
 
 

@@ -37,8 +37,8 @@ def times_of(settings: Settings) -> TimeRules:
 
 def place_of(site: Site, times: TimeRules) -> CountingSite:
     """Describe the site to the kernels."""
-    gates = {each.id: EntranceSides(each.outer, each.inner) for each in site.entrances}
-    return CountingSite(gates, site.days, times, devices_of(sum(len(each.lanes) for each in site.entrances)))
+    sides = {each.id: EntranceSides(each.outer, each.inner) for each in site.entrances}
+    return CountingSite(sides, site.days, times, devices_of(sum(len(each.lanes) for each in site.entrances)))
 
 
 def alarm_place_of(site: Site, times: TimeRules, *, partitions: int) -> AlarmSite:
@@ -54,7 +54,7 @@ def alarm_place_of(site: Site, times: TimeRules, *, partitions: int) -> AlarmSit
 
     return AlarmSite(
         site=site.id,
-        gates=[
+        entrances=[
             AlarmEntrance(each.id, each.kind, each.zone, each.inner, each.lanes, each.gateway)
             for each in site.entrances
         ],

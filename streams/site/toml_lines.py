@@ -45,8 +45,8 @@ def line_of(path: Path, lines: dict[Path, int]) -> int:
 
 def error_line(error: tomllib.TOMLDecodeError) -> int:
     """Return the line that a parse error speaks of."""
-    said = re.search(r"at line (\d+)", str(error))
-    return int(said[1]) if said else 1
+    match = re.search(r"at line (\d+)", str(error))
+    return int(match[1]) if match else 1
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:

@@ -87,7 +87,7 @@ class ProfileTable:
         self.path = path
         self._content = content
         self._findings = findings
-        self._taken: set[str] = set()
+        self._read_keys: set[str] = set()
 
     def at(self, key: str) -> Path:
         """Return the path of one of this table's keys."""
@@ -111,7 +111,7 @@ class ProfileTable:
 
     def take(self, key: str, expected: str, *kinds: type) -> Any:  # noqa: ANN401 - the caller names the types
         """Return the value of `key` if it is of one of `kinds`, else note a mistake and return None."""
-        self._taken.add(key)
+        self._read_keys.add(key)
         if key not in self._content:
             self.wrong(key, f"is missing; expected {expected}")
             return None
@@ -192,7 +192,7 @@ class ProfileTable:
 
     def amounts(self, key: str, names: Collection[str]) -> dict[str, int]:
         """Return whole numbers above 0 by name, such as `{ person = 10000 }`; {} without the key."""
-        self._taken.add(key)
+        self._read_keys.add(key)
         if not self.has(key):
             return {}
         table = self.table(key)
@@ -213,7 +213,7 @@ class ProfileTable:
 
     def tables(self, key: str, *, least: int = 1) -> list[ProfileTable]:
         """Return the tables of the array at `key`, written `[[key]]`; fewer than `least` is a mistake."""
-        self._taken.add(key)
+        self._read_keys.add(key)
         content = self._content.get(key, [])
         if not isinstance(content, list) or not all(isinstance(each, dict) for each in content):
             self.wrong(key, f"expected tables written [[{key}]], found {_name(content)}")
@@ -224,13 +224,13 @@ class ProfileTable:
 
     def allow(self, keys: Iterable[str]) -> None:
         """Say which keys may stand here; those that nobody asks for are not missed."""
-        self._taken.update(keys)
+        self._read_keys.update(keys)
 
     def end(self) -> None:
         """Note every key that nobody asked for."""
         for key in self._content:
-            if key not in self._taken:
-                self.wrong(key, f"is not a known key; expected {', '.join(sorted(self._taken))}")
+            if key not in self._read_keys:
+                self.wrong(key, f"is not a known key; expected {', '.join(sorted(self._read_keys))}")
 
 
 class _Absent(ProfileTable):

@@ -52,9 +52,9 @@ class Brokers:
     _consumer: Any = None
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
-    def look(self, topics: Sequence[str]) -> Mapping[str, TopicState]:
+    def topic_states(self, topics: Sequence[str]) -> Mapping[str, TopicState]:
         """Return the topics that are there. Raises BrokersError."""
-        with self._asked() as admin:
+        with self._admin_client() as admin:
             known = {each["name"]: each for each in admin.describe_topics(list(topics)) if each["error_code"] == 0}
             places = [
                 TopicPartition(name, one["partition_index"])
@@ -73,7 +73,7 @@ class Brokers:
 
     def incarnations(self, topics: Sequence[str]) -> Mapping[str, str]:
         """Return the ids of the topics that are there, "" where brokers give none. Raises BrokersError."""
-        with self._asked() as admin:
+        with self._admin_client() as admin:
             found = admin.describe_topics(list(topics))
         return {each["name"]: _incarnation(each.get("topic_id")) for each in found if each["error_code"] == 0}
 
@@ -82,7 +82,7 @@ class Brokers:
         if not topics:
             return {}
         try:
-            with self._asked() as admin:
+            with self._admin_client() as admin:
                 return {name: found.config for name, found in describe(admin, topics).items()}
         except BrokersError as error:
             log.warning("brokers do not say how topics are set", reason=str(error))
@@ -90,20 +90,20 @@ class Brokers:
 
     def committed(self) -> Mapping[PartitionKey, int]:
         """Return the offsets that the group of workers has committed. Raises BrokersError."""
-        with self._asked() as admin:
+        with self._admin_client() as admin:
             found = admin.list_group_offsets(self.kafka.group).get(self.kafka.group, {})
         return {(place.topic, place.partition): max(0, at.offset) for place, at in found.items()}
 
     def missing(self, wanted: Sequence[TopicPlan]) -> list[TopicPlan]:
         """Return those of the topics that are not there. Raises BrokersError."""
-        with self._asked() as admin:
+        with self._admin_client() as admin:
             found = admin.describe_topics([plan.name for plan in wanted])
         there = {each["name"] for each in found if each["error_code"] == 0}
         return [plan for plan in wanted if plan.name not in there]
 
     def create(self, wanted: Sequence[TopicPlan]) -> list[TopicPlan]:
         """Create topics; return those that were. Raises BrokersError."""
-        with self._asked() as admin:
+        with self._admin_client() as admin:
             return create(admin, wanted)
 
     def match_changelogs(self) -> list[TopicPlan]:
@@ -111,7 +111,7 @@ class Brokers:
 
         Raises BrokersError.
         """
-        with self._asked() as admin:
+        with self._admin_client() as admin:
             return match_changelogs(admin, self.kafka)
 
     def record_at(self, place: PartitionKey, offset: int) -> tuple[int, int] | None:
@@ -121,7 +121,7 @@ class Brokers:
         """
         return self._read(place, offset)[0]
 
-    def has_nothing(self, place: PartitionKey, first: int, after: int) -> bool:
+    def is_empty(self, place: PartitionKey, first: int, after: int) -> bool:
         """Tell whether it is proven that no record has an offset in [first, after). Raises BrokersError."""
         found, read_to = self._read(place, first)
         return (read_to if found is None else found[0]) >= after
@@ -154,7 +154,7 @@ class Brokers:
         return {"bootstrap_servers": brokers, "client_id": "gatepulse-sources", **self.kafka.client}
 
     @contextmanager
-    def _asked(self) -> Iterator[Any]:
+    def _admin_client(self) -> Iterator[Any]:
         with self._errors():
             self._admin = self._admin or KafkaAdminClient(
                 **self._client, bootstrap_timeout_ms=_ANSWER_MS, request_timeout_ms=_ANSWER_MS

@@ -196,7 +196,7 @@ class SourceTables:
         )
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def note_recovered(self) -> None:
+    def update_recovered(self) -> None:
         """Note of losses how many of their records were counted after all, by the largest of the logs that did."""
         self._reader.query(_RECOVER)
 
@@ -209,7 +209,7 @@ class SourceTables:
         rows = self._reader.query(_OVERVIEW, {"cluster": self.cluster})
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def note_partitions(self, notes: Sequence[PartitionRow]) -> None:
+    def write_partitions(self, notes: Sequence[PartitionRow]) -> None:
         """Note partitions as they are now."""
         self._insert(
             "source_partitions",
@@ -223,7 +223,7 @@ class SourceTables:
             ],
         )  # fmt: skip
 
-    def note_readers(self, logs: Mapping[PartitionKey, str]) -> None:
+    def write_readers(self, logs: Mapping[PartitionKey, str]) -> None:
         """Note which log of each partition this worker reads from now on."""
         self._insert(
             "source_readers",
@@ -233,7 +233,7 @@ class SourceTables:
             ],
         )
 
-    def note_problems(self, notes: Sequence[ProblemRow], *, resolved: bool) -> None:
+    def write_problems(self, notes: Sequence[ProblemRow], *, resolved: bool) -> None:
         """Note what stands in the way, or no longer does."""
         self._insert(
             "source_problems",
@@ -247,7 +247,7 @@ class SourceTables:
             ],
         )  # fmt: skip
 
-    def note_losses(self, losses: Sequence[Loss]) -> None:
+    def write_losses(self, losses: Sequence[Loss]) -> None:
         """Note losses; each once, however often it is noted."""
         self._insert(
             "losses",
@@ -263,7 +263,7 @@ class SourceTables:
             ],
         )  # fmt: skip
 
-    def note_unread(self, notes: Sequence[PartitionRow], logs: Sequence[str]) -> None:
+    def write_unread(self, notes: Sequence[PartitionRow], logs: Sequence[str]) -> None:
         """Note that nothing of these partitions is stored yet, under the names that their logs will have."""
         nothing = dict.fromkeys(_PROGRESS, 0) | {"cluster": self.cluster, "worker": ""}
         rows = [

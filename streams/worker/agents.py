@@ -61,7 +61,7 @@ class KafkaOutlet:
         passages = [log for log in logs if isinstance(log, PassageLog)]
         figures = [each for log in passages for each in entrance_totals(log, everything=self._is_due(log))]
         await self._sent([self._totals.send_soon(key=each.entrance.encode(), value=_encode(each)) for each in figures])
-        changes = [each for log in logs if isinstance(log, AlarmLog) for each in log.take_changes()]
+        changes = [each for log in logs if isinstance(log, AlarmLog) for each in log.drain_changes()]
         await self._sent([self._alarms.send_soon(key=each.episode.encode(), value=_encode(each)) for each in changes])
 
     def _is_due(self, log: PassageLog) -> bool:
@@ -148,7 +148,7 @@ async def _settle(counting: Counting[Any], hole: OffsetGapError, brokers: Surrou
     if found is None or found[0] != hole.got:
         raise hole
     if counting.topic in SOURCES:
-        state = (await asyncio.to_thread(brokers.look, [hole.log.topic])).get(hole.log.topic)
+        state = (await asyncio.to_thread(brokers.topic_states, [hole.log.topic])).get(hole.log.topic)
         begin = 0 if state is None else state.begin.get(hole.log.partition, 0)
         counting.block(missing_records(hole.log, hole.expected, hole.got, begin=begin), generation=generation)
     else:

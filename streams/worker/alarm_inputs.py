@@ -124,7 +124,7 @@ class AlarmInputPublisher:
         return {name: n + self._unable[name] for name, n in found.items() if n + self._unable[name]}
 
     def _flows(self, counting: Counting[PassageLog]) -> Iterator[LogFlow]:
-        for passages, complete_to in counting.standing():
+        for passages, complete_to in counting.progress():
             try:
                 flow = flow_of(passages, self.clock.now(complete_to) if complete_to else 0)
             except Exception:  # counting goes on, and alarms do not wait for this log for long

@@ -91,8 +91,8 @@ class SnapshotTable(faust.Table[bytes, bytes]):
     def unreadable_after(self, partition: int) -> int:
         """Return up to which offset a snapshot had counted that is newer than the one that is kept; 0 without one."""
         key = key_of(partition)
-        lost, kept = self.unreadable.get(key), self.data.get(key)
-        if lost is None or (kept is not None and version(kept) > _version_or_zero(lost)):
+        lost, current = self.unreadable.get(key), self.data.get(key)
+        if lost is None or (current is not None and version(current) > _version_or_zero(lost)):
             return 0
         return max(1, next_offset(lost)) if len(lost) >= _HEADER.size else 1
 

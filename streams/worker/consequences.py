@@ -75,5 +75,5 @@ def carry_out(log: Any) -> None:  # noqa: ANN401  # a log of any handler
             _decode_totals(_encode(totals))
         _decode_input(_encode(AlarmInput(flows=[flow_of(log, 0)])))
     if isinstance(log, AlarmLog):
-        for change in log.take_changes():
+        for change in log.drain_changes():
             _encode(change)

@@ -160,16 +160,18 @@ class TimedFetcher(fetcher.Fetcher):  # type: ignore[misc]  # as above
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # aiokafka's
         super().__init__(*args, **kwargs)
-        self.asked: dict[TP, int] = {}
+        self.requested_at: dict[TP, int] = {}
 
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> Any:  # noqa: ANN401  # aiokafka's
-        asked = int(time.time() * 1000)
+        requested_at = int(time.time() * 1000)
         found = await super()._proc_fetch_request(assignment, node_id, request)
         for topic, partitions in request.topics:
             for tp in (TP(topic, number) for number, *_ in partitions):
                 state = assignment.state_value(tp)
-                if state is not None and (state.timestamp or 0) >= asked:  # it was answered, and without an error
-                    self.asked[tp] = asked
+                if (
+                    state is not None and (state.timestamp or 0) >= requested_at
+                ):  # it was answered, and without an error
+                    self.requested_at[tp] = requested_at
         return found
 
 
@@ -229,8 +231,8 @@ class CoalescingThread(driver.AIOKafkaConsumerThread):
         highwater = consumer.highwater(tp)
         if highwater is None or next_offset < highwater:
             return None
-        asked: int | None = consumer._fetcher.asked.get(tp)  # noqa: SLF001  # ours
-        return asked
+        requested_at: int | None = consumer._fetcher.requested_at.get(tp)  # noqa: SLF001  # ours
+        return requested_at
 
 
 class CoalescingConsumer(driver.Consumer):

@@ -431,7 +431,7 @@ class Counting(Generic[L]):
         errors = [held for held in list(self._held.values()) if abs(held.clock_error) > _CLOCK_ERROR_MS]
         return [(held.log.name.partition, held.log.name) for held in errors]
 
-    def standing(self) -> list[tuple[L, int]]:
+    def progress(self) -> list[tuple[L, int]]:
         """Return each log, and up to which moment (ms) everything in it has been applied; 0 if that is not known."""
         return [(held.log, self._complete_to(held)) for held in self._held.values()]
 

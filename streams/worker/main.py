@@ -41,7 +41,7 @@ from streams.worker.stored_figures import (
     stored_unsettled,
 )
 from streams.worker.takeup import TakeUp
-from streams.worker.watchdog import TICK_SECONDS, WorkerStatus, keep_watch, log_ends, waiting_at
+from streams.worker.watchdog import TICK_SECONDS, WorkerStatus, log_ends, start_watchdog, waiting_at
 
 log = structlog.get_logger()
 _RECKONING = 2
@@ -121,7 +121,7 @@ def build(settings: Settings) -> Parts:
     )  # fmt: skip
     sources.start()
     stall = settings.worker.stall_seconds
-    keep_watch(
+    start_watchdog(
         _standing(parts, settings), seconds=stall, end=parts.end, put_off=partial(_end_without_a_word, stall),
         where=lambda: waiting_at(parts.app.loop),
     )  # fmt: skip
@@ -200,7 +200,7 @@ def _standing(parts: Parts, settings: Settings) -> Callable[[], WorkerStatus]:
                 for each in parts.countings[topic].logs
                 if each.name.partition not in parts.countings[topic].blocked
             },
-            kept={(tp.topic, tp.partition): at for tp, at in list(parts.offsets.start.items())},
+            checkpointed={(tp.topic, tp.partition): at for tp, at in list(parts.offsets.start.items())},
             end=log_ends(brokers),
             rehearsals=sum(each.rehearsals for each in parts.countings.values()),
         )

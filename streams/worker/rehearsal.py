@@ -59,15 +59,15 @@ def _outcome(rehearse: Callable[[], None], *, seconds: float, more_memory: int) 
         _count_and_end(rehearse, writer, seconds=seconds, more_memory=more_memory)
     os.close(writer)
     with open(reader, "rb", closefd=True) as answer:  # noqa: PTH123  # no path
-        said = answer.read(_MOST_SAID)
-    return _kind(said, os.waitpid(child, 0)[1])
+        result = answer.read(_MOST_SAID)
+    return _kind(result, os.waitpid(child, 0)[1])
 
 
-def _kind(said: bytes, status: int) -> str:
+def _kind(result: bytes, status: int) -> str:
     if os.WIFSIGNALED(status):
         number = signal.Signals(os.WTERMSIG(status))
         return {signal.SIGPROF: "endless", signal.SIGALRM: _WAITING}.get(number, number.name)
-    return "" if said == _WELL else said.decode("ascii", "replace") or "ended"
+    return "" if result == _WELL else result.decode("ascii", "replace") or "ended"
 
 
 def _count_and_end(
@@ -78,10 +78,10 @@ def _count_and_end(
         _let_go_of_all_but(writer)
         try:
             rehearse()
-            said = _WELL
+            result = _WELL
         except BaseException as error:  # noqa: BLE001  # whatever it is, its kind is the answer
-            said = type(error).__name__.encode("ascii", "replace")[:_MOST_SAID]
-        os.write(writer, said)
+            result = type(error).__name__.encode("ascii", "replace")[:_MOST_SAID]
+        os.write(writer, result)
     finally:
         os._exit(0)
 

@@ -143,16 +143,16 @@ class _Round:
     """What a round has touched: logs, and the segments in which something is retracted."""
 
     logs: set[str] = field(default_factory=set)
-    segments: dict[str, tuple[int, int]] = field(default_factory=dict)
-    back: int = 0
+    buckets: dict[str, tuple[int, int]] = field(default_factory=dict)
+    retracted: int = 0
 
     def note(self, some: Columns, decided: Decided) -> None:
         """Note what was decided about some deliveries."""
         self.logs.update(some["log"])
-        self.back += len(decided.rows)
-        for name, (low, high) in buckets_with(some, decided.back).items():
-            before = self.segments.get(name, (low, high))
-            self.segments[name] = min(low, before[0]), max(high, before[1])
+        self.retracted += len(decided.rows)
+        for name, (low, high) in buckets_with(some, decided.retracted).items():
+            before = self.buckets.get(name, (low, high))
+            self.buckets[name] = min(low, before[0]), max(high, before[1])
 
 
 @dataclass
@@ -162,7 +162,7 @@ class Settling:
     reader: StoreReader
     sink: Sink
     place: CountingSite
-    _looked: float = -AGAIN_SECONDS
+    _rechecked_at: float = -AGAIN_SECONDS
     _restated: float = -RESTATE_SECONDS
 
     async def run(self, judges: Callable[[], bool], announce: Announce) -> None:
@@ -186,34 +186,36 @@ class Settling:
 
     async def totals(self) -> list[EntranceTotals]:
         """Return what is retracted of the totals of every log and entrance: numbers below 0."""
-        rows = await self._ask(_TOTALS)
-        said = []
+        rows = await self._query(_TOTALS)
+        totals_by_entrance = []
         for (name, kind, entrance), some in itertools.groupby(rows, key=lambda row: row[:3]):
             parts = [(direction, category, n) for _, _, _, direction, category, n in some]
             totals = [Total(direction, category, -n) for direction, category, n in parts]
             version = sum(n for _, _, n in parts)
-            said.append(EntranceTotals(retraction_log(name), version, entrance, kind, totals, missing=0, last_ts=None))
-        return said
+            totals_by_entrance.append(
+                EntranceTotals(retraction_log(name), version, entrance, kind, totals, missing=0, last_ts=None)
+            )
+        return totals_by_entrance
 
     async def once(self) -> int:
         """Settle what there is now, and return how many deliveries were decided about."""
-        if time.monotonic() - self._looked >= AGAIN_SECONDS:
-            await self._look_again()
-            self._looked = time.monotonic()
+        if time.monotonic() - self._rechecked_at >= AGAIN_SECONDS:
+            await self._recheck_retracted()
+            self._rechecked_at = time.monotonic()
         work = await self._repeats(await self._claims()) + await self._overlaps()
         return await self._settle(work) if work.pieces or work.done else 0
 
     # -- what there is to do -------------------------------------------------------------------------------------------
 
     async def _claims(self) -> dict[str, int]:
-        return dict(await self._ask(_CLAIMS))
+        return dict(await self._query(_CLAIMS))
 
     async def _overlaps(self) -> Work:
         """Find devices of which more came through several logs than is settled, all of which is stored."""
-        found = await self._ask(_DEVICES)
+        found = await self._query(_DEVICES)
         if not found:
             return Work()
-        before = await self._ask(_SETTLED)
+        before = await self._query(_SETTLED)
         claims = await self._claims()  # after the devices: what these say is claimed by now, or will be
         then: dict[tuple[str, int], dict[str, list[Range]]] = {}
         for device, epoch, name, ranges in before:
@@ -245,7 +247,7 @@ class Settling:
         for first, high in few:
             low = first
             while low <= high:
-                [(end, n)] = await self._ask(_RUN, {"device": device, "epoch": epoch, "low": low, "high": high})
+                [(end, n)] = await self._query(_RUN, {"device": device, "epoch": epoch, "low": low, "high": high})
                 if not n:
                     break
                 some.append(SequenceRange(device, epoch, low, end))
@@ -254,12 +256,12 @@ class Settling:
 
     async def _repeats(self, claims: Mapping[str, int]) -> Work:
         """Find the numbers that came again through one log since it was looked last."""
-        compared = dict(await self._ask(_COMPARED))
+        compared = dict(await self._query(_COMPARED))
         spans = {name: (compared.get(name, 0), end) for name, end in claims.items() if end > compared.get(name, 0)}
         found: list[tuple[Any, ...]] = []
         for where, params in _within(spans):
             most = MOST_REPEATS - len(found)
-            found += await self._ask(
+            found += await self._query(
                 f"SELECT log, offset, device, epoch, seq FROM gatepulse_store.repeats FINAL WHERE {where}"  # noqa: S608 - our names
                 f" ORDER BY log, offset LIMIT {most}",
                 params,
@@ -290,13 +292,13 @@ class Settling:
             touched.note(some, decided)
             if blocks := verdict_rows(some, decided, self.place):
                 await self.sink.write(blocks)
-            if len(decided.back) or len(decided.rows):
-                await self._ask(_marks(where), params)
+            if len(decided.retracted) or len(decided.rows):
+                await self._query(_mark_statement(where), params)
             if decided.other:
                 await self._entries(where, params)
         await self._retract(touched)
         await self.sink.write(work.done)
-        return touched.back
+        return touched.retracted
 
     def _deliveries(self, where: str, params: Mapping[str, Any], claims: Mapping[str, int]) -> Columns:
         """Read the deliveries of some numbers, as far as their logs have claimed them."""
@@ -312,9 +314,7 @@ class Settling:
 
     async def _retract(self, touched: _Round) -> None:
         """Write the rows of every segment in which something is retracted, then each log's sums."""
-        spans = {
-            name: (low << BUCKET_BITS, (high + 1) << BUCKET_BITS) for name, (low, high) in touched.segments.items()
-        }
+        spans = {name: (low << BUCKET_BITS, (high + 1) << BUCKET_BITS) for name, (low, high) in touched.buckets.items()}
         for where, params in _within(spans):
             columns = ", ".join(f"{_EXPRESSIONS.get(name, name)} AS c_{name}" for name in CELL)
             sql = (
@@ -326,7 +326,7 @@ class Settling:
             cells = {name.removeprefix("c_"): values for name, values in found.items()}
             await self.sink.write(await asyncio.to_thread(retraction_rows, cells))
         for logs in _batched(sorted(touched.logs)):
-            rows = await self._ask(_BY_LOG, {"logs": list(logs)})
+            rows = await self._query(_BY_LOG, {"logs": list(logs)})
             if not rows:
                 continue  # all that was looked at were repeats
             names = TABLES["verdicts_by_log"].columns
@@ -336,32 +336,32 @@ class Settling:
 
     async def _entries(self, where: str, params: Mapping[str, Any]) -> None:
         """Look after those who are among the day's visitors by an entry that was retracted."""
-        found = await self._ask(
+        found = await self._query(
             f"SELECT DISTINCT cityHash64(credential) FROM gatepulse_store.deliveries FINAL WHERE ({where})"  # noqa: S608 - our names
             f" AND settled = 'conflict' AND {_ENTRIES}",
             params,
         )
         await self._count_entries([who for (who,) in found])
 
-    async def _look_again(self) -> None:
+    async def _recheck_retracted(self) -> None:
         """Look whether those whose entries were all retracted have come in since."""
-        found = await self._ask("SELECT DISTINCT who FROM gatepulse_store.unentered FINAL WHERE entries = 0")
+        found = await self._query("SELECT DISTINCT who FROM gatepulse_store.unentered FINAL WHERE entries = 0")
         await self._count_entries([who for (who,) in found])
 
     async def _count_entries(self, who: Sequence[int]) -> None:
-        gates = [name for name, gate in self.place.gates.items() if gate.boundary]
+        outer_entrances = [name for name, side in self.place.sides.items() if side.boundary]
         for some in _batched(who):
             found = await asyncio.to_thread(
                 self.reader.columns,
                 "SELECT kind, cityHash64(credential) AS who, toUnixTimestamp64Milli(ts) AS ts, settled"  # noqa: S608 - our names
                 f" FROM gatepulse_store.deliveries FINAL WHERE {_ENTRIES} AND cityHash64(credential) IN %(who)s"
                 " AND (outer = 'outside' OR (outer = '' AND has(%(gates)s, toString(entrance))))",
-                {"who": list(some), "gates": gates},
+                {"who": list(some), "gates": outer_entrances},
             )
             if blocks := unentered_rows(found, self.place):
                 await self.sink.write(blocks)
 
-    async def _ask(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    async def _query(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         return await asyncio.to_thread(self.reader.query, sql, params)
 
 
@@ -389,7 +389,7 @@ def _settled_device(device: str, epoch: int, now: Mapping[str, Sequence[Range]])
     )
 
 
-def _marks(where: str) -> str:
+def _mark_statement(where: str) -> str:
     """Return the statement that marks deliveries as what was decided about them."""
     same = [name for name in TABLES["deliveries"].columns if name not in ("settled", "seen")]
     return f"""

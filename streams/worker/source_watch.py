@@ -52,7 +52,7 @@ class SourceWatch:
     clock: Callable[[], float] = time.time
     _polls: int = 0
     _settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    _noted: Mapping[tuple[str, int, str], PartitionRow] | None = None
+    _written: Mapping[tuple[str, int, str], PartitionRow] | None = None
     _places: frozenset[tuple[str, int, str]] = frozenset()
     _problems: Mapping[ProblemKey, ProblemRow] = field(default_factory=dict)
     _reads: Mapping[PartitionKey, str] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class SourceWatch:
     def poll(self) -> None:
         """Compare once what is read with what the brokers have. Raises BrokersError and StoreError."""
         held = self._next_offsets()
-        states = self.brokers.look(_WATCHED)
+        states = self.brokers.topic_states(_WATCHED)
         if self._polls % _RARE_POLLS == 0:
             self._settings = self.brokers.settings(described(states)) or self._settings
         self._polls += 1
@@ -94,14 +94,14 @@ class SourceWatch:
         self._look_for_absent(held, states)
         self._block_at_gaps(held, states)
         self._prepare_topics(states)
-        self._note_partitions(states)
-        self._note_readers()
-        self._note_problems(states)
+        self._write_partitions(states)
+        self._write_readers()
+        self._write_problems(states)
         self._rebalance(held)
         self._check_blocked(states)
         self._check_ended()
         if self._polls % _RARE_POLLS == 0:
-            self.notes.note_recovered()
+            self.notes.update_recovered()
 
     # -- what needs a new take-up --------------------------------------------------------------------------------------
 
@@ -144,7 +144,7 @@ class SourceWatch:
             if topic in SOURCES and topic in states and at < states[topic].end.get(partition, 0)
         }  # fmt: skip
         for (topic, partition), (at, end) in self._waiting.items():
-            if before.get((topic, partition)) != (at, end) or not self.brokers.has_nothing((topic, partition), at, end):
+            if before.get((topic, partition)) != (at, end) or not self.brokers.is_empty((topic, partition), at, end):
                 continue
             counting = self.countings[topic]
             generation, one = counting.generation, counting.log_of(partition)
@@ -237,40 +237,40 @@ class SourceWatch:
                 log.warning("partitions added", topic=plan.name, partitions=plan.partitions)
             self._matched = wanted
 
-    def _note_partitions(self, states: Mapping[str, TopicState]) -> None:
-        if self._noted is None:
-            self._noted = {(each.topic, each.partition, each.incarnation): each for each in self.notes.partitions()}
+    def _write_partitions(self, states: Mapping[str, TopicState]) -> None:
+        if self._written is None:
+            self._written = {(each.topic, each.partition, each.incarnation): each for each in self.notes.partitions()}
         now = round(self.clock() * 1000)
         seen = {
             (topic, number, state.incarnation): self._partition(topic, number, state, now)
             for topic, state in states.items()
             for number in state.end
         }
-        gone = {key: replace(each, present=False) for key, each in self._noted.items() if key not in seen}
-        fresh = {key: each for key, each in (seen | gone).items() if each != self._noted.get(key)}
-        self.notes.note_partitions([fresh[key] for key in sorted(fresh)])
-        self._noted = {**self._noted, **fresh}
+        gone = {key: replace(each, present=False) for key, each in self._written.items() if key not in seen}
+        fresh = {key: each for key, each in (seen | gone).items() if each != self._written.get(key)}
+        self.notes.write_partitions([fresh[key] for key in sorted(fresh)])
+        self._written = {**self._written, **fresh}
         places = frozenset(key for key in seen if key[0] in SOURCES)
         if places != self._places:
-            self._note_unread([seen[key] for key in sorted(places)])
+            self._write_unread([seen[key] for key in sorted(places)])
             self._places = places
 
     def _partition(self, topic: str, number: int, state: TopicState, now: int) -> PartitionRow:
-        before = (self._noted or {}).get((topic, number, state.incarnation))
+        before = (self._written or {}).get((topic, number, state.incarnation))
         since = now if before is None else before.since
         return PartitionRow(topic, number, state.incarnation, state.begin[number], state.end[number], True, since)
 
-    def _note_readers(self) -> None:
+    def _write_readers(self) -> None:
         reads = {
             (topic, each.name.partition): str(each.name)
             for topic, counting in self.countings.items()
             for each in counting.logs
         }
         if reads != self._reads:
-            self.notes.note_readers({place: name for place, name in reads.items() if self._reads.get(place) != name})
+            self.notes.write_readers({place: name for place, name in reads.items() if self._reads.get(place) != name})
             self._reads = reads
 
-    def _note_unread(self, partitions: Sequence[PartitionRow]) -> None:
+    def _write_unread(self, partitions: Sequence[PartitionRow]) -> None:
         """Let figures be as old as the partitions of which nothing is stored yet."""
         progress = self.notes.progress()
         bases = {
@@ -285,17 +285,17 @@ class SourceWatch:
                 for row in progress.get((each.topic, each.partition), ())
             )
         ]
-        self.notes.note_unread(unread, [str(bases[each]) for each in unread])
+        self.notes.write_unread(unread, [str(bases[each]) for each in unread])
         self._unassigned.begin(self._never_read((each.topic, each.partition) for each in partitions))
 
-    def _note_problems(self, states: Mapping[str, TopicState]) -> None:
+    def _write_problems(self, states: Mapping[str, TopicState]) -> None:
         now = round(self.clock() * 1000)
         known = {each.key: each for each in self.notes.problems()}
         found = {
             each.key: replace(each, since=known[each.key].since) if each.key in known else each
             for each in self._found(states, now)
         }
-        self.notes.note_problems([each for key, each in found.items() if known.get(key) != each], resolved=False)
+        self.notes.write_problems([each for key, each in found.items() if known.get(key) != each], resolved=False)
         absent = [
             each
             for each in known.values()
@@ -306,7 +306,7 @@ class SourceWatch:
         vanished = {each.key for each in absent if each not in assigned or now - each.since > _GONE_MS}
         mine = {key for key in known if key in self._problems or self._is_mine(key)}
         over = (mine | vanished) - found.keys()
-        self.notes.note_problems([known[key] for key in sorted(over)], resolved=True)
+        self.notes.write_problems([known[key] for key in sorted(over)], resolved=True)
         self._unassigned.apart = frozenset(
             (topic, partition)
             for topic, partition, problem in (known.keys() | found.keys()) - over

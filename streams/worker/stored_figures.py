@@ -29,9 +29,9 @@ class CachedQuery(Generic[T]):
     Whoever scrapes metrics does not wait for the store: alarms are among them.
     """
 
-    def __init__(self, reader: StoreReader, sql: str, understood: Callable[[Rows], T], nothing: T) -> None:
-        self.reader, self.sql, self.understood, self.nothing = reader, sql, understood, nothing
-        self._newest: tuple[float, T] = (-math.inf, nothing)
+    def __init__(self, reader: StoreReader, sql: str, parse: Callable[[Rows], T], default: T) -> None:
+        self.reader, self.sql, self.parse, self.default = reader, sql, parse, default
+        self._newest: tuple[float, T] = (-math.inf, default)
         self._thread: threading.Thread | None = None
         self._turn = threading.Lock()
 
@@ -39,20 +39,20 @@ class CachedQuery(Generic[T]):
         """Return the newest answer; `nothing` while there is none that is fresh."""
         with self._turn:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._ask_for_ever, name="metrics of the store", daemon=True)
+                self._thread = threading.Thread(target=self._poll, name="metrics of the store", daemon=True)
                 self._thread.start()
         read_at, newest = self._newest
-        return newest if time.monotonic() - read_at <= _FRESH_SECONDS else self.nothing
+        return newest if time.monotonic() - read_at <= _FRESH_SECONDS else self.default
 
-    def _ask_for_ever(self) -> None:
+    def _poll(self) -> None:
         pause = threading.Event()  # time.sleep fails under libfaketime, with which clocks are tested
         while True:
             try:
-                asked_at = time.monotonic()
-                self._newest = asked_at, self.understood(self.reader.query(self.sql))
+                queried_at = time.monotonic()
+                self._newest = queried_at, self.parse(self.reader.query(self.sql))
             except StoreError as error:
                 log.warning("the store cannot be asked for the metrics", reason=str(error))
-                self._newest = -math.inf, self.nothing
+                self._newest = -math.inf, self.default
             pause.wait(_ASK_SECONDS)
 
 

@@ -55,5 +55,5 @@ class AtWork:
     def begin(self, stretches: Mapping[str, Stretch]) -> None:
         """Say what is begun; nothing is: it is done."""
         with suppress(OSError):  # a full disk must not keep a worker from its work
-            said = json.dumps(stretches).encode()
-            os.ftruncate(self._file, os.pwrite(self._file, said, 0))
+            encoded = json.dumps(stretches).encode()
+            os.ftruncate(self._file, os.pwrite(self._file, encoded, 0))

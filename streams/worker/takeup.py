@@ -41,7 +41,7 @@ _REPLACED: Final = "the topic was made anew before these were read"
 class Surroundings(Protocol):
     """What a take-up asks of the brokers; see brokers.Brokers."""
 
-    def look(self, topics: Sequence[str]) -> Mapping[str, TopicState]: ...  # noqa: D102
+    def topic_states(self, topics: Sequence[str]) -> Mapping[str, TopicState]: ...  # noqa: D102
     def incarnations(self, topics: Sequence[str]) -> Mapping[str, str]: ...  # noqa: D102
     def settings(self, topics: Sequence[str]) -> Mapping[str, Mapping[str, str]]: ...  # noqa: D102
     def committed(self) -> Mapping[PartitionKey, int]: ...  # noqa: D102
@@ -111,7 +111,7 @@ class TakeUp:
     def decide(self, assigned: Sequence[Assigned]) -> list[Verdict]:
         """Return for each partition how it is read on, or why it is not. Raises BrokersError."""
         topics = sorted({each.topic for each in assigned})
-        states = self.brokers.look(topics)
+        states = self.brokers.topic_states(topics)
         settings, stored = self.brokers.settings(described(states)), self._stored()
         assignment = Assignment({(each.topic, each.partition): each for each in assigned}, states)
         committed = self._committed(assigned, states)
@@ -295,7 +295,7 @@ class TakeUp:
         noted = {(each.log, each.first, each.after) for each in stored.accepted}
         fresh = [each for each in losses if (each.log, each.first, each.after) not in noted]
         if fresh and self.notes is not None:
-            self.notes.note_losses(fresh)
+            self.notes.write_losses(fresh)
 
     def _unread(
         self, place: PartitionKey, now_is: str, snapshot: SnapshotHeader | None, stored: StoreState

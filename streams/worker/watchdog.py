@@ -43,7 +43,7 @@ class WorkerStatus:
     recovering: Hashable | None
     storing: bool
     counted: Mapping[PartitionKey, int]
-    kept: Mapping[PartitionKey, int]
+    checkpointed: Mapping[PartitionKey, int]
     end: Mapping[PartitionKey, int] | None
     rehearsals: int = 0
 
@@ -59,7 +59,7 @@ class StallDetector:
     _last: WorkerStatus | None = None
     _still: dict[str, int] = field(default_factory=dict)
 
-    def look(self, now: WorkerStatus) -> str | None:
+    def observe(self, now: WorkerStatus) -> str | None:
         """Return what has stood still for as long as patience lasts, if anything has."""
         before, self._last = self._last, now
         still = _standing_still(before, now) if before else set()
@@ -89,18 +89,18 @@ def _standing_still(before: WorkerStatus, now: WorkerStatus) -> set[str]:
         for (topic, partition), at in now.counted.items()
         if at < now.end.get((topic, partition), 0) and before.counted.get((topic, partition)) == at
     }
-    unkept = {
+    uncommitted = {
         f"{topic}/{partition}: counted, and no checkpoint since offset {at}"
-        for (topic, partition), at in now.kept.items()
-        if at < now.counted.get((topic, partition), at) and before.kept.get((topic, partition)) == at
+        for (topic, partition), at in now.checkpointed.items()
+        if at < now.counted.get((topic, partition), at) and before.checkpointed.get((topic, partition)) == at
     }
-    return behind | unkept
+    return behind | uncommitted
 
 
 def log_ends(brokers: Brokers) -> Mapping[PartitionKey, int] | None:
     """Return the offsets behind the last records that a worker may read; None when the brokers do not answer."""
     try:
-        states = brokers.look(SOURCES)
+        states = brokers.topic_states(SOURCES)
     except BrokersError:
         return None
     return {(topic, number): at for topic, state in states.items() for number, at in state.end.items()}
@@ -128,7 +128,7 @@ def waiting_at(loop: asyncio.AbstractEventLoop) -> list[str]:
     return sorted(places)
 
 
-def keep_watch(
+def start_watchdog(
     standing: Callable[[], WorkerStatus],
     *,
     seconds: float,
@@ -150,7 +150,7 @@ def keep_watch(
             pause.wait(tick)
             put_off()
             try:
-                trouble = watch.look(standing())
+                trouble = watch.observe(standing())
             except Exception as error:  # a watch that ends in silence is worse than one look less
                 log.warning(
                     "the watchdog could not look",

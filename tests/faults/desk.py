@@ -161,7 +161,7 @@ class Desk:
     def bounds(self, topic: str) -> dict[int, tuple[int, int]]:
         """Return by partition the first offset and the one behind the last."""
         brokers = Brokers(self.kafka)
-        state = brokers.look([topic])[topic]
+        state = brokers.topic_states([topic])[topic]
         brokers.close()
         return {number: (state.begin[number], end) for number, end in state.end.items()}
 

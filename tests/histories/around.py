@@ -26,7 +26,7 @@ class Brokers:
         self.plant = plant
         self.kafka = KafkaSettings(group=GROUP)
 
-    def look(self, topics: Sequence[str]) -> Mapping[str, TopicState]:
+    def topic_states(self, topics: Sequence[str]) -> Mapping[str, TopicState]:
         """Return the topics that are there."""
         self._reach()
         there = self.plant.broker.topics
@@ -85,7 +85,7 @@ class Brokers:
         found = [each for each in log.records if each.offset >= offset] if log else []
         return (found[0].offset, found[0].timestamp) if found else None
 
-    def has_nothing(self, place: PartitionKey, first: int, after: int) -> bool:
+    def is_empty(self, place: PartitionKey, first: int, after: int) -> bool:
         """Tell whether no record has an offset in [first, after)."""
         self._reach()
         log = self.plant.broker.partition(TP(*place))
@@ -127,21 +127,21 @@ class Notes:
         self._reach()
         return list(self.plant.store.problems.values())
 
-    def note_partitions(self, notes: Sequence[PartitionRow]) -> None:
+    def write_partitions(self, notes: Sequence[PartitionRow]) -> None:
         """Note partitions as they are now."""
         self._reach()
         self.plant.store.partitions |= {(each.topic, each.partition, each.incarnation): each for each in notes}
 
-    def note_recovered(self) -> None:
+    def update_recovered(self) -> None:
         """Note nothing: records that were deleted never come back in a history."""
         self._reach()
 
-    def note_readers(self, logs: Mapping[PartitionKey, str]) -> None:
+    def write_readers(self, logs: Mapping[PartitionKey, str]) -> None:
         """Note which log of each partition is read: nothing here reads that."""
         self._reach()
         del logs
 
-    def note_problems(self, notes: Sequence[ProblemRow], *, resolved: bool) -> None:
+    def write_problems(self, notes: Sequence[ProblemRow], *, resolved: bool) -> None:
         """Note what stands in the way, or no longer does."""
         self._reach()
         for each in notes:
@@ -151,12 +151,12 @@ class Notes:
             else:
                 self.plant.store.problems[key] = each
 
-    def note_losses(self, losses: Sequence[Loss]) -> None:
+    def write_losses(self, losses: Sequence[Loss]) -> None:
         """Note losses; each once."""
         self._reach()
         self.plant.store.losses |= {each.id: each for each in losses}
 
-    def note_unread(self, notes: Sequence[PartitionRow], logs: Sequence[str]) -> None:
+    def write_unread(self, notes: Sequence[PartitionRow], logs: Sequence[str]) -> None:
         """Note that nothing of these partitions is stored yet."""
         self._reach()
         for note, log in zip(notes, logs, strict=True):

@@ -253,7 +253,7 @@ def _judged(plant: Plant, before: int | None) -> dict[tuple[str, int], Episode]:
     for joined in coalesce(TP(topic, 0), records):
         log.apply(plant.handlers[topic].read(joined.value.records))
     log.drain()
-    return {(each.episode, each.change): each for each in log.take_changes()}
+    return {(each.episode, each.change): each for each in log.drain_changes()}
 
 
 def _announcements(plant: Plant, current: Mapping[tuple[str, int], str]) -> list[str]:

@@ -37,7 +37,7 @@ class Store(MemorySink):
         if block.table in self.refuses:
             raise StoreRefused(block.table, self.refuses[block.table], "Take the table out of `refuses`.")
         self.on_insert(block)
-        self._keep(TABLES[block.table], block)
+        self._store_rows(TABLES[block.table], block)
 
     def table(self, name: str) -> list[dict[str, Any]]:
         """Return a table's rows by column, to be read only."""
@@ -46,9 +46,9 @@ class Store(MemorySink):
             self._by_column[name] = [dict(zip(columns, row, strict=True)) for row in self._rows[name].values()]
         return self._by_column[name]
 
-    def _keep(self, table: TableSpec, block: Block) -> None:
+    def _store_rows(self, table: TableSpec, block: Block) -> None:
         self._by_column.pop(table.name, None)
-        super()._keep(table, block)
+        super()._store_rows(table, block)
 
     def begin(self, log: str, place: Mapping[str, Any], cluster: str) -> None:
         """Store that nothing of a log is stored yet."""
@@ -56,7 +56,7 @@ class Store(MemorySink):
             "log": log, "cluster": cluster, "topic": place["topic"], "partition": place["partition"],
             "complete_to": place["since"], "worker": "",
         }  # fmt: skip
-        self._keep(TABLES["log_progress"], Rows("log_progress", {name: [value] for name, value in row.items()}))
+        self._store_rows(TABLES["log_progress"], Rows("log_progress", {name: [value] for name, value in row.items()}))
 
     def copied(self) -> tuple[Any, ...]:
         """Return a copy of everything."""

@@ -431,7 +431,7 @@ class Worker(Process):
         watch = StallDetector(patience=_PATIENCE)
         while True:
             await asyncio.sleep(TICK_SECONDS * (0.8 + 0.4 * self.order.random()))
-            trouble = watch.look(self._standing())
+            trouble = watch.observe(self._standing())
             if trouble:
                 self.end_noted(StalledError(trouble))
 
@@ -459,7 +459,7 @@ class Worker(Process):
                 for each in self.countings[topic].logs
                 if each.name.partition not in self.countings[topic].blocked
             },
-            kept={(tp.topic, tp.partition): at for tp, at in self.offsets.start.items()},
+            checkpointed={(tp.topic, tp.partition): at for tp, at in self.offsets.start.items()},
             end=None if away else plant.ends(),
         )
 

@@ -66,7 +66,7 @@ class Recorder:
         """Tell whether everything has been read that is there now. Raises BrokersError."""
         brokers = Brokers(self.brokers.kafka)
         try:
-            state = brokers.look([self.topic]).get(self.topic)
+            state = brokers.topic_states([self.topic]).get(self.topic)
         finally:
             brokers.close()
         with self._lock:
@@ -85,7 +85,7 @@ class Recorder:
 
     def _follow(self) -> None:
         """Read until the topic, or its partitions, are others."""
-        state = self.brokers.look([self.topic]).get(self.topic)
+        state = self.brokers.topic_states([self.topic]).get(self.topic)
         if state is None:
             self._over.wait(_LOOK_SECONDS)
             return

@@ -39,7 +39,7 @@ def loss(records: int, *, hours: float = 0.0, topic: str = TURNSTILES) -> Loss:
 
 def note(address: StoreAddress, *losses: Loss, time: SiteTime = UTC) -> None:
     with SourceTables(address, "demo-1", "operator", time) as notes:
-        notes.note_losses(losses)
+        notes.write_losses(losses)
 
 
 @pytest.fixture(autouse=True)
@@ -155,9 +155,9 @@ def test_a_loss_that_an_older_version_noted_has_a_kind_and_the_days_of_utc(
     assert today(reader) == [(DAY, "vehicle", 0, 3)]
 
 
-def note_recovered(address: StoreAddress) -> None:
+def update_recovered(address: StoreAddress) -> None:
     with SourceTables(address, "demo-1", "worker-1", UTC) as notes:
-        notes.note_recovered()
+        notes.update_recovered()
 
 
 def progress(log: str, first: int, after: int, *, partition: int = 1) -> Block:
@@ -191,7 +191,7 @@ def test_what_is_counted_after_all_is_lost_no_more(
     server.write(progress("demo-1/turnstile.passages/2@id", 0, 9000, partition=2))
     note(address, replace(LOSS, log=f"{one}@id", first=300, after=1500))
     for _ in range(2):
-        note_recovered(address)
+        update_recovered(address)
         assert sorted_rows(reader, "records, recovered", "losses") == [(1200 - recovered, recovered)]
     assert [row[-1] for row in today(reader)] == ([1200 - recovered] if recovered < 1200 else [])
     assert sum(inside(reader).values()) == 0  # no area is known
@@ -203,7 +203,7 @@ def test_what_is_counted_bit_by_bit_is_recovered_bit_by_bit(
     note(address, replace(LOSS, log="demo-1/turnstile.passages/1@id", first=300, after=1500), loss(7, topic=VEHICLES))
     for after, recovered in ((200, 0), (400, 100), (1000, 700), (9000, 1200)):
         server.write(progress("demo-1/turnstile.passages/1@id", 0, after))
-        note_recovered(address)
+        update_recovered(address)
         assert sorted_rows(reader, "kind, records, recovered, actor", "losses") == [
             ("person", 1200 - recovered, recovered, "duty"), ("vehicle", 7, 0, "duty"),
         ]  # fmt: skip
@@ -214,7 +214,7 @@ def test_an_offset_gap_is_never_recovered_by_the_log_that_passes_over_it(
 ) -> None:
     server.write(progress("demo-1/turnstile.passages/1@id", 0, 9000))
     note(address, replace(LOSS, log="demo-1/turnstile.passages/1@id", problem="offset-gap"))
-    note_recovered(address)
+    update_recovered(address)
     assert sorted_rows(reader, "records, recovered", "losses") == [(1200, 0)]
 
 
@@ -234,7 +234,7 @@ def test_what_a_log_passed_over_is_not_recovered(
         )
     )
     note(address, replace(LOSS, log="demo-1/turnstile.passages/1@id", first=300, after=1500))
-    note_recovered(address)
+    update_recovered(address)
     assert sorted_rows(reader, "records, recovered", "losses") == [(1000, 200)]
 
 
@@ -243,13 +243,13 @@ def test_problems_of_brokers_that_were_replaced_are_over(
 ) -> None:
     problem = ProblemRow(TURNSTILES, 1, Problem.RECORDS_DELETED, "log", 0, 9, NOON)
     with SourceTables(address, "old", "worker-1", UTC) as old, SourceTables(address, "new", "worker-1", UTC) as new:
-        old.note_problems([problem], resolved=False)
+        old.write_problems([problem], resolved=False)
         assert sorted_rows(reader, "cluster", "source_problems") == [("old",)]
         time.sleep(0.01)  # the store's clock tells which was the last
-        new.note_partitions([PartitionRow(TURNSTILES, 0, "id", 0, 0, True, NOON)])
+        new.write_partitions([PartitionRow(TURNSTILES, 0, "id", 0, 0, True, NOON)])
         assert sorted_rows(reader, "cluster", "source_problems") == []
         time.sleep(0.01)
-        new.note_problems([replace(problem, problem=Problem.TOPIC_MISSING, partition=-1)], resolved=False)
+        new.write_problems([replace(problem, problem=Problem.TOPIC_MISSING, partition=-1)], resolved=False)
         assert sorted_rows(reader, "cluster, problem", "source_problems") == [("new", "topic-missing")]
     for table in ("source_problems", "source_partitions"):
         client.execute(f"TRUNCATE TABLE gatepulse_store.{table}")

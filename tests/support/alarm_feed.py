@@ -59,7 +59,7 @@ class Feed:
         self.log_of = {each.id: (logs or {}).get(each.id, "log") for each in gates}
         self.names = sorted(set(self.log_of.values()))
         self.place = AlarmSite(
-            site="site", gates=gates, capacity=capacity or {}, rules=RULES, is_open=is_open, logs=len(self.names),
+            site="site", entrances=gates, capacity=capacity or {}, rules=RULES, is_open=is_open, logs=len(self.names),
             grace=GRACE,
         )  # fmt: skip
         self.alarms = AlarmLog(NAME, self.place, next_offset=0)
@@ -79,7 +79,7 @@ class Feed:
         said = AlarmInput(list(flows), list(readings), list(commands))
         self.alarms.apply(AlarmBatch(offset, offset + 1, [(offset, arrived, said)]))
         self.alarms.drain()
-        return self.alarms.take_changes()
+        return self.alarms.drain_changes()
 
     def flows(self, second: int, events: Events) -> dict[str, LogFlow]:
         """Count the events of a second as the logs would; each log is complete up to its end."""

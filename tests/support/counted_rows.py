@@ -16,7 +16,7 @@ from tests.support.events import PLACE, Event, batch
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DAY = dt.date(2025, 11, 19)
 MIDNIGHT = start_of(DAY, SHANGHAI)
-GATES = {**PLACE.gates, "P1": EntranceSides("outside", "park")}
+GATES = {**PLACE.sides, "P1": EntranceSides("outside", "park")}
 
 
 def rows_of(
@@ -25,7 +25,7 @@ def rows_of(
     """Return what a worker stores of a log of these events, each a second after it happened."""
     numbered = [replace(event, offset=offset) for offset, event in enumerate(events)]
     one = batch(numbered, first=0, after=len(events))
-    place = replace(PLACE, gates=GATES, days=SiteDays(zone, day_starts))
+    place = replace(PLACE, sides=GATES, days=SiteDays(zone, day_starts))
     log = PassageLog(PartitionId("demo", f"{kind}.passages", partition), kind, place, next_offset=0)
     log.apply(replace(one, arrived=one.ts + 1000))
     return log.drain()

@@ -20,7 +20,7 @@ from tests.support.counted_rows import GATES
 from tests.support.events import HORIZON, PLACE, Event, batch
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-SITE = replace(PLACE, gates=GATES, days=SiteDays(SHANGHAI))
+SITE = replace(PLACE, sides=GATES, days=SiteDays(SHANGHAI))
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def truth(deliveries: Iterable[Delivery], *, place: CountingSite = SITE) -> dict
             continue
         views["entrance_counts_10s"][event.ts // 10_000 * 10, *cell] += 1
         views["entrance_totals"][day, *cell] += 1
-        gate = place.gates[event.entrance]
+        gate = place.sides[event.entrance]
         into, out = (gate.inner, gate.outer) if event.direction == "in" else (gate.outer, gate.inner)
         inside[into, "person"] += 1
         inside[out, "person"] -= 1

@@ -23,7 +23,7 @@ class AreaFigure(NamedTuple):
 
     zone: str
     value: float
-    asks: bool
+    exceeds: bool
 
 
 class Areas:
@@ -36,15 +36,15 @@ class Areas:
     def __init__(self, place: AlarmSite) -> None:
         self.place = place
         self.coming: list[OccupancyReading] = []
-        self._zones = {gate.inner: place.zone_of_area(gate.inner) for gate in place.gates}
-        self.take_up(None)
+        self._zones = {entrance.inner: place.zone_of_area(entrance.inner) for entrance in place.entrances}
+        self.restore(None)
 
-    def take_up(self, reading: OccupancyReading | None) -> None:
+    def restore(self, reading: OccupancyReading | None) -> None:
         """Go on from a reading."""
         self.reading = reading
         self.figures = {} if reading is None else dict(self._figures(reading))
 
-    def hear(self, readings: Sequence[OccupancyReading]) -> None:
+    def ingest(self, readings: Sequence[OccupancyReading]) -> None:
         """Take in what was read; it counts from its own moment on.
 
         While the logs do not get on, the oldest of what was read is forgotten: it is unknown then.
@@ -57,7 +57,7 @@ class Areas:
         while self.coming and self.coming[0].at <= at:
             newest = self.coming.pop(0)
         if newest is not None:
-            self.take_up(newest)
+            self.restore(newest)
 
     def _figures(self, reading: OccupancyReading) -> Iterator[tuple[tuple[str, str, str], AreaFigure]]:
         total: Counter[str] = Counter()
@@ -87,16 +87,16 @@ class Leaks:
     It is what counts as long as the store was not asked: a device that came through two logs is complete in neither.
     """
 
-    def __init__(self, gates: Sequence[AlarmEntrance]) -> None:
-        self.gates = gates
-        self.take_up({})
+    def __init__(self, entrances: Sequence[AlarmEntrance]) -> None:
+        self.entrances = entrances
+        self.restore({})
 
-    def take_up(self, missing: dict[str, dict[str, int]]) -> None:
+    def restore(self, missing: dict[str, dict[str, int]]) -> None:
         """Go on from what was known."""
         self.missing = {log: {name: min(n, _MOST_MISSING) for name, n in by.items()} for log, by in missing.items()}
         self._add_up()
 
-    def hear(self, flow: LogFlow) -> None:
+    def ingest(self, flow: LogFlow) -> None:
         """Take in what the newest version of a log says."""
         if flow.missing != self.missing.get(flow.log):
             self.missing[flow.log] = {entrance: min(n, _MOST_MISSING) for entrance, n in flow.missing.items()}
@@ -106,8 +106,8 @@ class Leaks:
         sums: Counter[str] = Counter()
         for missing in self.missing.values():
             sums.update(missing)
-        self.by_gate = self.at_gates(sums)
+        self.by_entrance = self.in_order(sums)
 
-    def at_gates(self, by_entrance: Mapping[str, int]) -> Ints:
+    def in_order(self, by_entrance: Mapping[str, int]) -> Ints:
         """Return figures by entrance as one figure a gate."""
-        return np.array([by_entrance.get(gate.id, 0) for gate in self.gates], dtype=np.int64)
+        return np.array([by_entrance.get(entrance.id, 0) for entrance in self.entrances], dtype=np.int64)

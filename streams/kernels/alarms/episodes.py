@@ -63,7 +63,7 @@ class Alarm:
     episode: Episode | None = None
     peak: float = 0.0
     worst: int = 0  # number of the highest limit that has held in this episode
-    told_at: int = 0  # ms; when somebody was last told
+    notified_at: int = 0  # ms; when somebody was last told
     shelved_until: int = 0
 
     def __post_init__(self) -> None:
@@ -97,13 +97,13 @@ class Alarm:
             return None
         if action == "ack" and episode.acknowledged_at is None:
             state: State = "shelved" if episode.state == "shelved" else "acknowledged"
-            return self._tell(replace(episode, acknowledged_at=at, actor=actor, state=state), at, "acknowledged")
+            return self._changed(replace(episode, acknowledged_at=at, actor=actor, state=state), at, "acknowledged")
         if action == "shelve" and until > at:
             self.shelved_until = until
-            return self._tell(replace(episode, actor=actor, state="shelved"), at, "shelved")
+            return self._changed(replace(episode, actor=actor, state="shelved"), at, "shelved")
         if action == "unshelve" and self.shelved_until:
             self.shelved_until = 0
-            return self._tell(replace(episode, actor=actor, state=_back(episode)), at, "unshelved")
+            return self._changed(replace(episode, actor=actor, state=_back(episode)), at, "unshelved")
         return None
 
     def _raise(self, at: int, value: float, number: int, detail: str) -> Episode:
@@ -116,7 +116,7 @@ class Alarm:
             state="raised", what="raised", change=0, value=value, limit=limit.value, unit=self.rule.unit,
             raised_at=at, changed_at=at, detail=detail,
         )  # fmt: skip
-        return self._tell(episode, at, "raised")
+        return self._changed(episode, at, "raised")
 
     def _go_on(self, episode: Episode, at: int, value: float | None, number: int, detail: str) -> Episode | None:
         limit = self.rule.limits[number]
@@ -126,7 +126,7 @@ class Alarm:
         ends = 0 < self.shelved_until <= at
         self.shelved_until = 0 if ends else self.shelved_until
         worse = LEVELS.index(limit.level) - LEVELS.index(episode.level)
-        due = episode.state == "raised" and at - self.told_at >= self.rule.repeat
+        due = episode.state == "raised" and at - self.notified_at >= self.rule.repeat
         if not (worse or ends or due):
             return None
         now = replace(
@@ -135,10 +135,10 @@ class Alarm:
         )  # fmt: skip
         if worse > 0:  # than what was acknowledged
             state: State = "shelved" if self.shelved_until else "raised"
-            return self._tell(replace(now, acknowledged_at=None, actor="", state=state), at, "escalated")
+            return self._changed(replace(now, acknowledged_at=None, actor="", state=state), at, "escalated")
         if ends:
-            return self._tell(replace(now, state=_back(now)), at, "unshelved")
-        return self._tell(now, at, "deescalated" if worse < 0 else "repeated")
+            return self._changed(replace(now, state=_back(now)), at, "unshelved")
+        return self._changed(now, at, "deescalated" if worse < 0 else "repeated")
 
     def withdraw(self, at: int) -> Episode | None:
         """Clear it because nobody judges it any more: the profile does not have its subject."""
@@ -147,17 +147,17 @@ class Alarm:
     def _clear(self, episode: Episode, at: int) -> Episode:
         done: State = "cleared-unacknowledged" if episode.acknowledged_at is None else "cleared"
         worst = self.rule.limits[min(self.worst, len(self.rule.limits) - 1)]
-        told = self._tell(
+        cleared = self._changed(
             replace(episode, state=done, cleared_at=at, value=self.peak, limit=worst.value, level=worst.level),
             at,
             "cleared",
         )
         self.episode, self.shelved_until = None, 0
-        return told
+        return cleared
 
-    def _tell(self, episode: Episode, at: int, what: What) -> Episode:
+    def _changed(self, episode: Episode, at: int, what: What) -> Episode:
         self.episode = replace(episode, what=what, change=episode.change + 1, changed_at=at)
-        self.told_at = at
+        self.notified_at = at
         return self.episode
 
 

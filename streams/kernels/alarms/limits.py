@@ -51,8 +51,8 @@ class Latch:
 
     def step(self, at: int, value: float | None, rule: LimitRule, limit: Limit) -> None:
         """Take the value of a moment in; None, an unknown value, asks for nothing."""
-        asks = value is not None and (rule.below(value, limit) if self.holds else rule.exceeds(value, limit))
-        if not asks:
+        opposite = value is not None and (rule.below(value, limit) if self.holds else rule.exceeds(value, limit))
+        if not opposite:
             self.since = None
             return
         self.since = at if self.since is None else self.since

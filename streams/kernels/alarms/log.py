@@ -32,7 +32,7 @@ CLOCK_SECONDS: Final = 60
 """Real seconds by which the clocks of workers and brokers may differ and be believed, as for `broker-clock`."""
 HICCUP_SECONDS: Final = 10
 """Real seconds for which a broker or a worker may be away without a silence of the site: matters at high speed only."""
-_KEPT: Final = 50
+_MOST_CLEARED: Final = 50
 """Cleared episodes that can still be acknowledged."""
 _SECOND: Final = 1000
 _MINUTE_SECONDS: Final = 60
@@ -73,18 +73,18 @@ class AlarmLog:
     def __post_init__(self) -> None:
         """Begin without having heard anything."""
         self.tally = Tally(first=self.next_offset)
-        self.recent = RecentCounts([gate.id for gate in self.place.gates])
-        self.silence = SilenceDetector(self.place.gates)
+        self.recent = RecentCounts([entrance.id for entrance in self.place.entrances])
+        self.silence = SilenceDetector(self.place.entrances)
         self._changed: list[Episode] = []
-        self._told: list[Episode] = []
+        self._stored_changes: list[Episode] = []
         self._rejections: list[Rejection] = []
-        self._numbers = {gate.id: number for number, gate in enumerate(self.place.gates)}
+        self._numbers = {entrance.id: number for number, entrance in enumerate(self.place.entrances)}
         self._parts = {(part.rule, part.subject): number for number, part in enumerate(self.silence.parts)}
-        self.leaks = Leaks(self.place.gates)
+        self.leaks = Leaks(self.place.entrances)
         self.areas = Areas(self.place)
         self.set_aside = SetAside()
         self._judged: set[tuple[str, str, str]] = set()
-        self._no_gate: Bools = np.zeros(len(self.place.gates), dtype=np.bool_)
+        self._no_entrance: Bools = np.zeros(len(self.place.entrances), dtype=np.bool_)
         self._no_part: Bools = np.zeros(len(self.silence.parts), dtype=np.bool_)
 
     # -- the life of a log ---------------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ class AlarmLog:
         check_no_gap(self.name, self.next_offset, batch.first)
         fresh = [(arrived, each) for offset, arrived, each in batch.inputs if offset >= self.next_offset]
         for arrived, each in fresh:
-            self._hear(each, self.place.clock.now(arrived) if arrived > 0 else None)
+            self._ingest(each, self.place.clock.now(arrived) if arrived > 0 else None)
         unfit = [each for each in batch.rejections if each.position.offset >= self.next_offset]
         self._rejections += unfit
         self.tally = self.tally.plus(
@@ -113,13 +113,13 @@ class AlarmLog:
     def drain(self) -> list[Block]:
         """Return the rows of the episodes that have changed, a row a change."""
         changed, self._changed = self._changed, []
-        self._told += changed
+        self._stored_changes += changed
         return [episode_rows(str(self.name), changed)] if changed else []
 
-    def take_changes(self) -> list[Episode]:
+    def drain_changes(self) -> list[Episode]:
         """Return the changes whose rows have been taken, for whoever is told once these are stored."""
-        told, self._told = self._told, []
-        return told
+        stored, self._stored_changes = self._stored_changes, []
+        return stored
 
     def drain_rejections(self) -> list[Rejection]:
         """Return what could not be read since the last time."""
@@ -133,14 +133,14 @@ class AlarmLog:
 
     # -- what is known -------------------------------------------------------------------------------------------------
 
-    def _hear(self, said: AlarmInput, arrived: int | None) -> None:
+    def _ingest(self, line: AlarmInput, arrived: int | None) -> None:
         """Take in what was said; `arrived` at a moment of site time, and nothing can be complete beyond that."""
-        for flow in said.flows:
-            self._hear_flow(flow, flow.complete_to if arrived is None else min(flow.complete_to, arrived))
-        self.areas.hear([self._as_of(each, arrived) for each in said.readings])
-        self.set_aside.count(said.unprocessable)
+        for flow in line.flows:
+            self._ingest_flow(flow, flow.complete_to if arrived is None else min(flow.complete_to, arrived))
+        self.areas.ingest([self._as_of(each, arrived) for each in line.readings])
+        self.set_aside.count(line.unprocessable)
         self._judge()
-        for command in said.commands:
+        for command in line.commands:
             self._command(command)
 
     def _as_of(self, reading: OccupancyReading, arrived: int | None) -> OccupancyReading:
@@ -152,14 +152,14 @@ class AlarmLog:
         problems = [replace(each, since=each.since - reading.at + now) for each in reading.problems]
         return replace(reading, at=now, problems=problems)
 
-    def _hear_flow(self, flow: LogFlow, complete_to: int) -> None:
+    def _ingest_flow(self, flow: LogFlow, complete_to: int) -> None:
         self._end_logs_before(flow.log)
         version, known = self.clocks.get(flow.log, (0, 0))
         self.clocks[flow.log] = (max(version, flow.version), max(known, complete_to))
         if flow.version >= version:
-            self.leaks.hear(flow)
-        self.recent.hear(flow)
-        self.silence.hear(flow)
+            self.leaks.ingest(flow)
+        self.recent.ingest(flow)
+        self.silence.ingest(flow)
 
     def _end_logs_before(self, name: str) -> None:
         """Wait no longer for the logs of a partition that was made anew: nothing comes in them any more."""
@@ -185,7 +185,7 @@ class AlarmLog:
         self.episodes[episode.episode] = episode
         self._changed.append(episode)
         cleared = [name for name, each in self.episodes.items() if not each.open]
-        for name in cleared[: max(0, len(cleared) - _KEPT)]:
+        for name in cleared[: max(0, len(cleared) - _MOST_CLEARED)]:
             del self.episodes[name]
 
     # -- time ----------------------------------------------------------------------------------------------------------
@@ -221,9 +221,9 @@ class AlarmLog:
         if at % (_MINUTE_SECONDS * _SECOND) == 0:
             self.silence.minute()
         self._judged.clear()
-        gates, parts = self._unknown(at)
-        self._judge_overload(at, gates)
-        self._judge_refusals(at, gates)
+        entrances, parts = self._unknown(at)
+        self._judge_overload(at, entrances)
+        self._judge_refusals(at, entrances)
         self._judge_silence(at, parts, is_open=is_open)
         self._judge_areas(at)
         self._judge_missing(at)
@@ -235,9 +235,9 @@ class AlarmLog:
         """Tell which gates and parts have lanes of a log that was not waited for: what is not known is no silence."""
         behind = {log for log, (_, complete_to) in self.clocks.items() if complete_to - self.place.grace < at}
         if not behind:
-            return self._no_gate, self._no_part
+            return self._no_entrance, self._no_part
         lanes = self.silence.lanes_of(behind)
-        return self.silence.gates_with(lanes), self.silence.parts_with(lanes)
+        return self.silence.entrances_with(lanes), self.silence.parts_with(lanes)
 
     def _last(self, measure: Measure, seconds: int, *, ago: int = 0) -> Ints:
         """Sum so many seconds before the moment that is judged, or before some seconds ago: one figure a gate."""
@@ -260,21 +260,21 @@ class AlarmLog:
         """Persons or vehicles a minute into an entrance, per open lane: one through which somebody came in lately."""
         passed = self._last(Measure.PASSED_IN, _MINUTE_SECONDS)
         values = passed / np.maximum(1, self.silence.open_lanes(at - _OPEN_LANE_SECONDS * _SECOND))
-        asks = (values > 0) & (values >= min(self._least(rule) for rule in OVERLOAD.values()))
-        for number in self._worth_a_look(asks, OVERLOAD.values()):
-            gate = self.place.gates[number]
+        candidates = (values > 0) & (values >= min(self._least(rule) for rule in OVERLOAD.values()))
+        for number in self._to_judge(candidates, OVERLOAD.values()):
+            entrance = self.place.entrances[number]
             value = None if unknown[number] else float(values[number])
-            self._step(OVERLOAD[gate.kind], gate.id, at, value, zone=gate.zone)
+            self._step(OVERLOAD[entrance.kind], entrance.id, at, value, zone=entrance.zone)
 
     def _judge_refusals(self, at: int, unknown: Bools) -> None:
         denied, unwell = (self._last(each, _REFUSAL_SECONDS) for each in (Measure.DENIED, Measure.UNWELL))
         tried = denied + self._last(Measure.PASSED_IN, _REFUSAL_SECONDS)
         share = np.where(denied >= LEAST_REFUSED, 100.0 * denied / np.maximum(tried, 1), 0.0)
-        asks = (share >= self._least("refusals")) | (unwell >= self._least("health"))
-        for number in self._worth_a_look(((share > 0) | (unwell > 0)) & asks, ("refusals", "health")):
-            gate = self.place.gates[number]
+        candidates = (share >= self._least("refusals")) | (unwell >= self._least("health"))
+        for number in self._to_judge(((share > 0) | (unwell > 0)) & candidates, ("refusals", "health")):
+            entrance = self.place.entrances[number]
             for rule, value in (("refusals", share[number]), ("health", unwell[number])):
-                self._step(rule, gate.id, at, None if unknown[number] else float(value), zone=gate.zone)
+                self._step(rule, entrance.id, at, None if unknown[number] else float(value), zone=entrance.zone)
 
     def _judge_silence(self, at: int, unknown: Bools, *, is_open: bool) -> None:
         """Judge every part of the site; once raised, it is silent until it is heard from again, or the gates close."""
@@ -299,7 +299,7 @@ class AlarmLog:
             return
         known = self._is_known(at)
         for key, figure in self.areas.figures.items():
-            if figure.asks or key in self.alarms:
+            if figure.exceeds or key in self.alarms:
                 rule, subject, kind = key
                 self._step(rule, subject, at, figure.value if known else None, kind=kind, zone=figure.zone)
 
@@ -312,21 +312,21 @@ class AlarmLog:
         """Name the entrances from which passages are missing: there the occupancy leaks."""
         newest = self.areas.reading
         if newest is None or newest.missing is None:
-            self._judge_gates("drift-entrance", at, self.leaks.by_gate, known=True)
+            self._judge_entrances("drift-entrance", at, self.leaks.by_entrance, known=True)
         else:
-            self._judge_gates("drift-entrance", at, self.leaks.at_gates(newest.missing), known=self._is_known(at))
+            self._judge_entrances("drift-entrance", at, self.leaks.in_order(newest.missing), known=self._is_known(at))
 
     def _judge_conflicts(self, at: int) -> None:
         """Name the entrances from which numbers came again with other content."""
         newest = self.areas.reading
         found = newest.conflicts if newest is not None else None
         known = found is not None and self._is_known(at)
-        self._judge_gates("conflicts", at, self.leaks.at_gates(found or {}), known=known)
+        self._judge_entrances("conflicts", at, self.leaks.in_order(found or {}), known=known)
 
-    def _judge_gates(self, rule: str, at: int, figures: Ints, *, known: bool) -> None:
-        for number in self._worth_a_look(figures > 0, (rule,)):
-            gate = self.place.gates[number]
-            self._step(rule, gate.id, at, float(figures[number]) if known else None, zone=gate.zone)
+    def _judge_entrances(self, rule: str, at: int, figures: Ints, *, known: bool) -> None:
+        for number in self._to_judge(figures > 0, (rule,)):
+            entrance = self.place.entrances[number]
+            self._step(rule, entrance.id, at, float(figures[number]) if known else None, zone=entrance.zone)
 
     def _judge_set_aside(self, at: int) -> None:
         """Name the partitions with lines on which the platform itself fails."""
@@ -337,10 +337,10 @@ class AlarmLog:
             if rule == SET_ASIDE and (rule, subject, kind) not in self._judged:
                 self._step(SET_ASIDE, subject, at, 0.0, zone="")
 
-    def _worth_a_look(self, asks: Bools, rules: Collection[str]) -> list[int]:
+    def _to_judge(self, candidates: Bools, rules: Collection[str]) -> list[int]:
         """List the gates that may exceed a limit of these rules, and those with an alarm of them."""
         alarmed = {self._numbers[of] for rule, of, _ in self.alarms if rule in rules and of in self._numbers}
-        return sorted(alarmed.union(asks.nonzero()[0].tolist()))
+        return sorted(alarmed.union(candidates.nonzero()[0].tolist()))
 
     def _least(self, rule: str) -> float:
         """Tell the lowest limit of a rule: what is below it asks for nothing where there is no alarm."""

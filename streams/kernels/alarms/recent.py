@@ -62,21 +62,21 @@ class RecentCounts:
         self.width = len(Measure) * len(self.entrances)
         self.sums: Ints = np.zeros((SPAN + 1, self.width), dtype=np.int64)
 
-    def hear(self, flow: LogFlow) -> None:
+    def ingest(self, flow: LogFlow) -> None:
         """Take in what a log says; what was known already adds nothing."""
         cells = flow.columns
         if not len(cells):
             return
-        told = self._counts(cells)
-        told = told.where(told.keys >= self.key(self.entered - REPUBLISHED_SECONDS + 1))
+        published = self._counts(cells)
+        published = published.where(published.keys >= self.key(self.entered - REPUBLISHED_SECONDS + 1))
         known = self.known.setdefault(flow.log, {})
         before = []
-        for key, n in zip(told.keys.tolist(), told.counts.tolist(), strict=True):
+        for key, n in zip(published.keys.tolist(), published.counts.tolist(), strict=True):
             before.append(known.get(key, 0))
             known[key] = max(n, before[-1])
         self.forget_known(MOST_KNOWN)
-        more = told.counts - np.array(before, dtype=np.int64)
-        self._add(CellCounts(told.keys, more).where(more > 0))
+        more = published.counts - np.array(before, dtype=np.int64)
+        self._add(CellCounts(published.keys, more).where(more > 0))
 
     def forget_known(self, most: int) -> None:
         """Keep the published counts of at most so many cells; if there are more, of half as many, the newest."""
@@ -115,16 +115,16 @@ class RecentCounts:
         """Tell the first key of a second: a key is second x width + measure x entrances + number of the entrance."""
         return second * self.width
 
-    def kept(self) -> CellCounts:
+    def window(self) -> CellCounts:
         """Return the counts of the seconds that are kept."""
         rows = np.arange(self.entered - SPAN, self.entered + 1) % len(self.sums)
         counts = np.diff(self.sums[rows], axis=0).reshape(-1)
         places = np.flatnonzero(counts)
         return CellCounts(places + self.key(self.entered - SPAN + 1), counts[places])
 
-    def take_up(self, entered: int, kept: CellCounts) -> None:
+    def restore(self, entered: int, window: CellCounts) -> None:
         """Go on from what was kept as of a second."""
-        self.entered, self.coming = entered - SPAN, kept
+        self.entered, self.coming = entered - SPAN, window
         self.enter(entered)
 
     def _counts(self, cells: LiveCells) -> CellCounts:

@@ -90,7 +90,7 @@ class AlarmSite:
     """
 
     site: str
-    gates: Sequence[AlarmEntrance]
+    entrances: Sequence[AlarmEntrance]
     capacity: Mapping[str, int]
     rules: Mapping[str, LimitRule]
     is_open: Callable[[int], bool]
@@ -101,7 +101,7 @@ class AlarmSite:
     def zone_of_area(self, area: str) -> str:
         """Tell the zone with the most lanes into an area; "" if none leads there."""
         lanes: dict[str, int] = {}
-        for gate in self.gates:
-            if gate.inner == area:
-                lanes[gate.zone] = lanes.get(gate.zone, 0) + len(gate.lanes)
+        for entrance in self.entrances:
+            if entrance.inner == area:
+                lanes[entrance.zone] = lanes.get(entrance.zone, 0) + len(entrance.lanes)
         return max(sorted(lanes), key=lambda zone: lanes[zone], default="")

@@ -49,25 +49,27 @@ class SitePart:
     parent: int
 
 
-def parts_of(gates: Sequence[AlarmEntrance]) -> list[SitePart]:
+def parts_of(entrances: Sequence[AlarmEntrance]) -> list[SitePart]:
     """List everything, gateways, entrances and lanes, larger ones first; a part with one child is left out."""
-    lanes = {lane: number for number, lane in enumerate(lane for gate in gates for lane in gate.lanes)}
+    lanes = {lane: number for number, lane in enumerate(lane for entrance in entrances for lane in entrance.lanes)}
     parts = [SitePart("silence-everything", "everything", "", tuple(lanes.values()), -1)]
     gateways: dict[str, int] = {}
-    for name in sorted({gate.gateway for gate in gates if gate.gateway}):
-        behind = [gate for gate in gates if gate.gateway == name]
+    for name in sorted({entrance.gateway for entrance in entrances if entrance.gateway}):
+        behind = [entrance for entrance in entrances if entrance.gateway == name]
         if len(behind) > 1:
-            zones = {gate.zone for gate in behind}
+            zones = {entrance.zone for entrance in behind}
             zone = zones.pop() if len(zones) == 1 else ""
-            numbers = tuple(lanes[lane] for gate in behind for lane in gate.lanes)
+            numbers = tuple(lanes[lane] for entrance in behind for lane in entrance.lanes)
             gateways[name] = len(parts)
             parts.append(SitePart("silence-gateway", name, zone, numbers, 0))
-    for gate in gates:
-        numbers = tuple(lanes[lane] for lane in gate.lanes)
-        parts.append(SitePart("silence-entrance", gate.id, gate.zone, numbers, gateways.get(gate.gateway, 0)))
+    for entrance in entrances:
+        numbers = tuple(lanes[lane] for lane in entrance.lanes)
+        parts.append(
+            SitePart("silence-entrance", entrance.id, entrance.zone, numbers, gateways.get(entrance.gateway, 0))
+        )
         if len(numbers) > 1:
             parent = len(parts) - 1
-            parts += [SitePart("silence-lane", lane, gate.zone, (lanes[lane],), parent) for lane in gate.lanes]
+            parts += [SitePart("silence-lane", lane, entrance.zone, (lanes[lane],), parent) for lane in entrance.lanes]
     return parts
 
 
@@ -75,19 +77,21 @@ def parts_of(gates: Sequence[AlarmEntrance]) -> list[SitePart]:
 class SilenceDetector:
     """What is known of every lane, and how long each part of the site has been silent beyond what is usual."""
 
-    gates: Sequence[AlarmEntrance]
+    entrances: Sequence[AlarmEntrance]
 
     def __post_init__(self) -> None:
         """Begin without having heard anything."""
-        self.heard: dict[tuple[str, str], tuple[int, int, int]] = {}  # (log, lane): see Lane
-        self.parts = parts_of(self.gates)
-        names = [lane for gate in self.gates for lane in gate.lanes]
+        self.lane_reports: dict[tuple[str, str], tuple[int, int, int]] = {}  # (log, lane): see Lane
+        self.parts = parts_of(self.entrances)
+        names = [lane for entrance in self.entrances for lane in entrance.lanes]
         self.numbers = {name: number for number, name in enumerate(names)}
         self.parent = np.array([part.parent for part in self.parts])
         self._nobody: Bools = np.zeros(len(self.parts), dtype=np.bool_)
         self._of = np.repeat(np.arange(len(self.parts)), [len(part.lanes) for part in self.parts])
         self._lanes = np.array([lane for part in self.parts for lane in part.lanes], dtype=np.int64)
-        self.gate_of = np.repeat(np.arange(len(self.gates)), [len(gate.lanes) for gate in self.gates])
+        self.entrance_of_lane = np.repeat(
+            np.arange(len(self.entrances)), [len(entrance.lanes) for entrance in self.entrances]
+        )
         self.last: Ints = np.zeros(len(names), dtype=np.int64)  # by lane
         self.events: Ints = np.zeros(len(names), dtype=np.int64)
         self.entered: Ints = np.zeros(len(names), dtype=np.int64)  # by lane: newest passage inward, ms
@@ -95,28 +99,28 @@ class SilenceDetector:
         self.rest_rate: Floats = np.zeros(len(self.parts))  # the same of the rest of its parent
         self.seen: Ints = np.zeros(len(self.parts), dtype=np.int64)  # heard from (ms), as of the newest look
         self.rest_then: Ints = np.zeros(len(self.parts), dtype=np.int64)  # events that the rest had had by then
-        self.marks: list[Ints] = []  # events of each part at the last minutes, the oldest first
+        self.minute_totals: list[Ints] = []  # events of each part at the last minutes, the oldest first
         self.blamed: Bools = np.zeros(len(self.parts), dtype=np.bool_)  # as of the newest moment
         self.revived: Ints = np.zeros(len(self.parts), dtype=np.int64)  # when (ms) it was heard from after that
         self.newest: Ints = np.zeros(len(self.parts), dtype=np.int64)  # heard from (ms), 0: never; as `seen`
         self._through: dict[str, Bools] = {}  # by log: lanes that have been heard from through it
         self._stale = True  # what was worked out of what was heard, and of what is usual
-        pairs = sorted(set(zip(self._of.tolist(), self.gate_of[self._lanes].tolist(), strict=True)))
-        self._gates_of = np.array(pairs, dtype=np.int64).reshape(-1, 2).T  # part, gate
-        self._whole: Bools = self._by_part(np.ones(len(self.gates))) == len(self.gates)  # leaves no gate out
+        pairs = sorted(set(zip(self._of.tolist(), self.entrance_of_lane[self._lanes].tolist(), strict=True)))
+        self._entrances_of_parts = np.array(pairs, dtype=np.int64).reshape(-1, 2).T  # part, gate
+        self._whole: Bools = self._by_part(np.ones(len(self.entrances))) == len(self.entrances)  # leaves no gate out
 
-    def hear(self, flow: LogFlow) -> None:
+    def ingest(self, flow: LogFlow) -> None:
         """Take in what a log says of its lanes; absolute, so what was known already adds nothing."""
         for device, _, last, events, entered in flow.lanes:
-            self.hear_of(flow.log, device, last, events, entered=entered)
+            self.ingest_lane(flow.log, device, last, events, entered=entered)
 
-    def hear_of(self, log: str, device: str, last: int, events: int, *, entered: int = 0) -> None:
+    def ingest_lane(self, log: str, device: str, last: int, events: int, *, entered: int = 0) -> None:
         """Take in what a log says of one lane: its newest event and passage inward (ms), and its number of events."""
         number = self.numbers.get(device)
         if number is None:
             return  # a device that the profile does not have
-        known_last, known, known_entered = self.heard.get((log, device), (0, 0, 0))
-        self.heard[log, device] = (max(known_last, last), max(known, events), max(known_entered, entered))
+        known_last, known, known_entered = self.lane_reports.get((log, device), (0, 0, 0))
+        self.lane_reports[log, device] = (max(known_last, last), max(known, events), max(known_entered, entered))
         if log not in self._through:
             self._through[log] = np.zeros(len(self.numbers), dtype=np.bool_)
         self._through[log][number] = self._stale = True
@@ -126,7 +130,9 @@ class SilenceDetector:
 
     def open_lanes(self, since: int) -> Ints:
         """Count the lanes of each gate through which somebody has come in since a moment (ms)."""
-        return np.bincount(self.gate_of, weights=self.entered > since, minlength=len(self.gates)).astype(np.int64)
+        return np.bincount(self.entrance_of_lane, weights=self.entered > since, minlength=len(self.entrances)).astype(
+            np.int64
+        )
 
     def lanes_of(self, logs: Collection[str]) -> Bools:
         """Tell which lanes have been heard from through any of these logs."""
@@ -139,13 +145,13 @@ class SilenceDetector:
         """Tell which parts have any of these lanes."""
         return np.bincount(self._of, weights=lanes[self._lanes], minlength=len(self.parts)) > 0
 
-    def gates_with(self, lanes: Bools) -> Bools:
+    def entrances_with(self, lanes: Bools) -> Bools:
         """Tell which gates have any of these lanes."""
-        return np.bincount(self.gate_of, weights=lanes, minlength=len(self.gates)) > 0
+        return np.bincount(self.entrance_of_lane, weights=lanes, minlength=len(self.entrances)) > 0
 
     def alive_elsewhere(self, now: Ints, before: Ints) -> Bools:
         """Tell for each part whether the gates that are no part of it go on as in the minute before: events by gate."""
-        others, others_before = (by_gate.sum() - self._by_part(by_gate) for by_gate in (now, before))
+        others, others_before = (by_entrance.sum() - self._by_part(by_entrance) for by_entrance in (now, before))
         answer: Bools = self._whole | ((others > 0) & (others >= _SISTERS * others_before))
         return answer
 
@@ -155,12 +161,12 @@ class SilenceDetector:
         The same of the rest of its parent: of all lanes of the parent that are not its own.
         """
         events = self._events()
-        if len(self.marks) >= _FEWEST_MINUTES:
-            first, last, span = self.marks[0], self.marks[-1], 60.0 * len(self.marks)
+        if len(self.minute_totals) >= _FEWEST_MINUTES:
+            first, last, span = self.minute_totals[0], self.minute_totals[-1], 60.0 * len(self.minute_totals)
             self.rate = np.where(events > last, (events - first) / span, self.rate)
             rest, rest_first, rest_last = (each[self.parent] - each for each in (events, first, last))
             self.rest_rate = np.where(rest > rest_last, (rest - rest_first) / span, self.rest_rate)
-        self.marks = [*self.marks[-(_MINUTES - 1) :], events]
+        self.minute_totals = [*self.minute_totals[-(_MINUTES - 1) :], events]
         self._stale = True
 
     def at(self, moment: int) -> Floats:
@@ -202,10 +208,10 @@ class SilenceDetector:
         """Count the events of each part."""
         return np.bincount(self._of, weights=self.events[self._lanes], minlength=len(self.parts)).astype(np.int64)
 
-    def _by_part(self, by_gate: NDArray[Any]) -> Floats:
+    def _by_part(self, by_entrance: NDArray[Any]) -> Floats:
         """Add up for each part what the gates have that are part of it, be it in part."""
-        part, gate = self._gates_of
-        return np.bincount(part, weights=by_gate[gate], minlength=len(self.parts)).astype(np.float64)
+        part, entrance = self._entrances_of_parts
+        return np.bincount(part, weights=by_entrance[entrance], minlength=len(self.parts)).astype(np.float64)
 
     def _missed_by_sisters(self) -> Bools:
         """Tell of which parts so many events should have come as their sisters have had since each was heard from."""
@@ -243,5 +249,5 @@ class SilenceDetector:
         """Begin anew, as at every opening: yesterday's rates are not today's."""
         for usual in (self.rate, self.rest_rate, self.blamed, self.revived):
             usual[:] = 0
-        self.marks.clear()
+        self.minute_totals.clear()
         self._stale = True

@@ -30,7 +30,7 @@ def freeze(log: AlarmLog) -> Plain:
     large = len(recent.entrances) > FEW_ENTRANCES
     reading_out = _reading_out if large else _reading_by_names
     columns = {
-        "kept": _counts_out(recent.kept()),
+        "kept": _counts_out(recent.window()),
         "known": {name: _counts_out(_sorted(known)) for name, known in sorted(recent.known.items())},
         "coming": _counts_out(recent.coming),
     }
@@ -51,10 +51,10 @@ def freeze(log: AlarmLog) -> Plain:
         "entrances": list(recent.entrances),
         "entered": recent.entered,
         **({"steps": _in_steps(columns)} if large else columns),
-        "heard": [[*key, *each] for key, each in sorted(silence.heard.items())],
+        "heard": [[*key, *each] for key, each in sorted(silence.lane_reports.items())],
         "lanes": list(silence.numbers),
         "usual": [getattr(silence, name).tolist() for name in _USUAL],
-        "marks": [mark.tolist() for mark in silence.marks],
+        "marks": [totals.tolist() for totals in silence.minute_totals],
     }
 
 
@@ -65,9 +65,9 @@ def thaw(plain: Plain, name: PartitionId, place: AlarmSite) -> AlarmLog:
     log.tally = tally_in(plain)
     log.clocks = {each: (version, complete_to) for each, version, complete_to in plain["clocks"]}
     log.now, log.was_open = plain["now"], plain["was_open"]
-    log.leaks.take_up(plain["missing"])
+    log.leaks.restore(plain["missing"])
     log.set_aside.logs = {each: (total, before, at) for each, total, before, at in plain.get("set_aside", ())}
-    log.areas.take_up(_reading_in(plain["reading"], plain["entrances"]) if plain["reading"] else None)
+    log.areas.restore(_reading_in(plain["reading"], plain["entrances"]) if plain["reading"] else None)
     log.areas.coming = [_reading_in(each, plain["entrances"]) for each in plain["readings"]]
     log.episodes = {each["episode"]: Episode(**each) for each in plain["episodes"]}
     for alarm in (_alarm_in(each, log) for each in plain["alarms"] if each["rule"] in place.rules):
@@ -87,7 +87,7 @@ def _alarm_out(alarm: Alarm) -> Plain:
         "episode": alarm.episode.episode if alarm.episode else None,
         "peak": alarm.peak,
         "worst": alarm.worst,
-        "told_at": alarm.told_at,
+        "told_at": alarm.notified_at,
         "shelved_until": alarm.shelved_until,
     }
 
@@ -98,7 +98,7 @@ def _alarm_in(plain: Plain, log: AlarmLog) -> Alarm:
     return Alarm(
         rule, plain["subject"], plain["kind"], plain["zone"],
         latches=latches, worst=plain["worst"], episode=log.episodes.get(plain["episode"] or ""), peak=plain["peak"],
-        told_at=plain["told_at"], shelved_until=plain["shelved_until"],
+        notified_at=plain["told_at"], shelved_until=plain["shelved_until"],
     )  # fmt: skip
 
 
@@ -171,8 +171,8 @@ def _columns(plain: Plain) -> Plain:
 def _recent_in(plain: Plain, log: AlarmLog) -> None:
     recent, names = log.recent, plain["entrances"]
     columns = _columns(plain)
-    kept, coming = (_counts_in(columns[name], names, recent) for name in ("kept", "coming"))
-    recent.take_up(plain["entered"], kept)
+    window, coming = (_counts_in(columns[name], names, recent) for name in ("kept", "coming"))
+    recent.restore(plain["entered"], window)
     recent.coming = coming
     for name, written in columns["known"].items():
         known = _counts_in(written, names, recent)
@@ -205,9 +205,9 @@ def _of_cells(plain: Plain) -> Plain:
         second, number, measure, n = np.array(cells, dtype=np.int64).reshape(-1, 4).T
         return _counts_out(CellCounts((second * len(Measure) + measure) * len(names) + number, n))
 
-    kept = np.stack([entered - (entered - slot) % SPAN, number, measure, ring[measure, number, slot]], axis=1)
+    window = np.stack([entered - (entered - slot) % SPAN, number, measure, ring[measure, number, slot]], axis=1)
     return {
-        "kept": columns(kept),
+        "kept": columns(window),
         "coming": columns(plain["coming"]),
         "known": {log: columns(cells) for log, cells in known.items()},
     }
@@ -216,8 +216,8 @@ def _of_cells(plain: Plain) -> Plain:
 def _silence_in(plain: Plain, log: AlarmLog) -> None:
     silence = log.silence
     for name, device, last, events, entered in plain["heard"]:
-        silence.hear_of(name, device, last, events, entered=entered)
+        silence.ingest_lane(name, device, last, events, entered=entered)
     if plain["lanes"] == list(silence.numbers):  # otherwise what is usual is learnt anew, within minutes
         for attribute, figures in zip(_USUAL, plain["usual"], strict=False):  # older versions kept fewer
             setattr(silence, attribute, np.array(figures, dtype=getattr(silence, attribute).dtype))
-        silence.marks = [np.array(mark, dtype=np.int64) for mark in plain["marks"]]
+        silence.minute_totals = [np.array(totals, dtype=np.int64) for totals in plain["marks"]]

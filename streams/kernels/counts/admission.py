@@ -106,14 +106,14 @@ class Device:
     def receive(self, seq: int, ts: int, arrived: int, *, rules: TimeRules) -> str | None:
         """Receive an event that is new; return why its time is not believed, or None."""
         before, after = self.ranges.neighbours(seq)
-        doubt = rules.doubt(ts, arrived, before=before, after=after)
+        timestamp_error = rules.timestamp_error(ts, arrived, before=before, after=after)
         self.last_seen = max(self.last_seen, arrived)
-        if doubt is None:
+        if timestamp_error is None:
             self.ranges.add(seq, seq, low_ts=ts, high_ts=ts)
             self.last_ts = max(self.last_ts, ts)
         else:
             self.ranges.add(seq, seq, low_ts=after, high_ts=before)
-        return doubt
+        return timestamp_error
 
     def receive_together(self, some: _Stretch, *, rules: TimeRules) -> bool:
         """Receive events with numbers above all that have come; False, with nothing done, if one may be doubted."""
@@ -162,10 +162,10 @@ class Devices:
         refused = self._beyond(batch, most) + self._too_old(batch)
         if not refused:
             return self._admit(batch, rules)
-        kept = np.setdiff1d(np.arange(len(batch)), [row for row, _, _ in refused])
-        admitted = self._admit(batch.select(kept), rules)
+        admissible = np.setdiff1d(np.arange(len(batch)), [row for row, _, _ in refused])
+        admitted = self._admit(batch.select(admissible), rules)
         fate = np.full(len(batch), Fate.REFUSED.value)
-        fate[kept] = admitted.fate
+        fate[admissible] = admitted.fate
         rejections = [
             Rejection.of(batch.raw[row], _position(batch, row), reason=reason, detail=detail)
             for row, reason, detail in refused
@@ -246,7 +246,7 @@ class Devices:
         rows, stretches = _stretches(batch, self.names.numbers(batch.device), rules)
         together: list[bool] = []
         believed: list[int] = []
-        doubts: dict[int, str] = {}
+        timestamp_errors: dict[int, str] = {}
         for some in stretches:
             key = some.device, some.epoch
             device = self.known.get(key)
@@ -258,7 +258,7 @@ class Devices:
             received = device.receive_together(some, rules=rules)
             together.append(received)
             if received or _one_by_one(
-                device, batch, sorted(rows[some.start : some.end].tolist()), rules, believed, doubts
+                device, batch, sorted(rows[some.start : some.end].tolist()), rules, believed, timestamp_errors
             ):
                 self.changed.add(key)
                 if len(device.ranges.low) != ranges:
@@ -269,7 +269,7 @@ class Devices:
         believed += rows[
             np.repeat(np.array(together, np.bool_), [some.end - some.start for some in stretches])
         ].tolist()
-        return _admitted(batch, believed, doubts, rules)
+        return _admitted(batch, believed, timestamp_errors, rules)
 
 
 def _stretches(batch: Batch, device: Ints, rules: TimeRules) -> tuple[Ints, list[_Stretch]]:
@@ -301,19 +301,24 @@ def _stretches(batch: Batch, device: Ints, rules: TimeRules) -> tuple[Ints, list
 
 
 def _one_by_one(
-    device: Device, batch: Batch, rows: Sequence[int], rules: TimeRules, believed: list[int], doubts: dict[int, str]
+    device: Device,
+    batch: Batch,
+    rows: Sequence[int],
+    rules: TimeRules,
+    believed: list[int],
+    timestamp_errors: dict[int, str],
 ) -> bool:
     """Receive events in the order of the log, which adds to those believed or doubted; tell whether any was new."""
-    before = len(believed) + len(doubts)
+    before = len(believed) + len(timestamp_errors)
     for row in rows:
         seq = int(batch.seq[row])
         if not device.ranges.received(seq):
-            doubt = device.receive(seq, int(batch.ts[row]), int(batch.arrived[row]), rules=rules)
-            if doubt is None:
+            timestamp_error = device.receive(seq, int(batch.ts[row]), int(batch.arrived[row]), rules=rules)
+            if timestamp_error is None:
                 believed.append(row)
             else:
-                doubts[row] = doubt
-    return len(believed) + len(doubts) > before
+                timestamp_errors[row] = timestamp_error
+    return len(believed) + len(timestamp_errors) > before
 
 
 def _position(batch: Batch, row: int) -> Position:
@@ -324,18 +329,18 @@ def _place(rejection: Rejection) -> tuple[int, int]:
     return rejection.position.offset, rejection.position.line
 
 
-def _admitted(batch: Batch, believed: list[int], doubts: dict[int, str], rules: TimeRules) -> Admitted:
+def _admitted(batch: Batch, believed: list[int], timestamp_errors: dict[int, str], rules: TimeRules) -> Admitted:
     fate = np.full(len(batch), Fate.DUPLICATE.value)
     fate[believed] = Fate.COUNTED.value
-    fate[list(doubts)] = Fate.SUSPECT.value
+    fate[list(timestamp_errors)] = Fate.SUSPECT.value
     fate[(fate == Fate.COUNTED.value) & rules.late(batch.ts, batch.arrived)] = Fate.LATE.value
     suspects = [
         Rejection.of(
             batch.raw[row],
             _position(batch, row),
             reason=SUSPECT_TIME,
-            detail=doubt,
+            detail=timestamp_error,
         )
-        for row, doubt in sorted(doubts.items())
+        for row, timestamp_error in sorted(timestamp_errors.items())
     ]
     return Admitted(fate, suspects)

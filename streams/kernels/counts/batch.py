@@ -109,12 +109,12 @@ class Batch:
         """Keep the accepted events at these positions, and every rejection."""
         chosen = rows.tolist()
         columns = {name: getattr(self, name) for name in _COLUMNS}
-        kept: dict[str, Any] = {
+        selected: dict[str, Any] = {
             name: [column[i] for i in chosen] if isinstance(column, list) else column[rows]
             for name, column in columns.items()
         }
         raw = [self.raw[i] for i in chosen] if self.raw else []
-        return replace(self, raw=raw, **kept)
+        return replace(self, raw=raw, **selected)
 
     def part(self, start: int, end: int) -> "Batch":
         """Keep the accepted events from a place up to before another, and every rejection."""
@@ -131,9 +131,9 @@ class Batch:
         """Leave out everything below an offset, except in `lines`: it has been applied before."""
         if first <= self.first:
             return self
-        kept = self.select(np.flatnonzero(self.offset >= first))
+        selected = self.select(np.flatnonzero(self.offset >= first))
         rejections = [each for each in self.rejections if each.position.offset >= first]
-        return replace(kept, first=first, rejections=rejections)
+        return replace(selected, first=first, rejections=rejections)
 
 
 _NO_COLUMNS = frozenset({"first", "after", "lines", "raw", "rejections"})

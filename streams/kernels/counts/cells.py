@@ -38,14 +38,14 @@ def bucket_of(offset: int) -> int:
     return offset >> BUCKET_BITS
 
 
-def bucket_end(segment: int) -> int:
+def bucket_end(bucket: int) -> int:
     """Tell the first offset behind a segment."""
-    return (segment + 1) << BUCKET_BITS
+    return (bucket + 1) << BUCKET_BITS
 
 
-def bucket_part(segment: int, part: int) -> int:
+def bucket_part(bucket: int, part: int) -> int:
     """Return the number of a part of a segment; that of the first is the segment's."""
-    return part << _PART | segment
+    return part << _PART | bucket
 
 
 def stretches_in(offsets: Ints, stretch: int, *, begun: int) -> list[tuple[int, int]]:
@@ -154,7 +154,7 @@ class Cells:
             counts[key] = counts.get(key, 0) + n
         self.changed.update(names)
 
-    def take_changed(self) -> tuple[Ints, list[int]]:
+    def drain_changed(self) -> tuple[Ints, list[int]]:
         """Return the changed keys, sorted, with their absolute counts, and forget that they changed."""
         keys = sorted(self.changed)
         self.changed.clear()

@@ -63,17 +63,17 @@ class CorrectionLog:
         fresh = len(self._fresh)
         duplicates = 0
         for change, raw in new:
-            doubt = self.times.doubt(change.ts, change.position.arrived, before=None, after=None)
+            timestamp_error = self.times.timestamp_error(change.ts, change.position.arrived, before=None, after=None)
             if change.id in self.seen:
                 duplicates += 1
             elif len(self.seen) >= self.most:
                 detail = f"id: a log takes {self.most} corrections; this would be one more"
                 rejections.append(Rejection.of(raw, change.position, reason=TOO_MANY_CORRECTIONS, detail=detail))
-            elif doubt is None:
+            elif timestamp_error is None:
                 self.seen.add(change.id)
                 self._fresh.append(change)
             else:  # not seen: the same correction may come again with a time that can be true
-                rejections.append(Rejection.of(raw, change.position, reason=SUSPECT_TIME, detail=doubt))
+                rejections.append(Rejection.of(raw, change.position, reason=SUSPECT_TIME, detail=timestamp_error))
         self._rejections += rejections
         self.tally = self.tally.plus(
             records=batch.lines.records(self.next_offset),

@@ -10,7 +10,7 @@ from streams.kernels.counts.site_totals import EntranceTotals, Total
 
 def entrance_totals(log: PassageLog, *, everything: bool = False) -> list[EntranceTotals]:
     """Write out what a log has counted since it began, at each entrance of which anything has changed, or at all."""
-    missing, changed = log.missing(), log.take_changed_entrances()
+    missing, changed = log.missing(), log.drain_changed_entrances()
     totals: dict[str, list[Total]] = {name: [] for name in sorted({*log.last_ts, *missing} if everything else changed)}
     counted = [log.entrances[name] for name in totals if name in log.entrances]
     cells = np.fromiter(log.totals.counts, dtype=np.int64, count=len(log.totals.counts))

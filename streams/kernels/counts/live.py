@@ -117,7 +117,7 @@ class Seconds:
         self.counts.update(listed)
         self.changed.update(listed)
 
-    def take_changed(self) -> tuple[Ints, list[int]]:
+    def drain_changed(self) -> tuple[Ints, list[int]]:
         """Return the changed keys, sorted, with their absolute counts, and forget that they changed."""
         keys = np.fromiter(self.changed, dtype=np.int64, count=len(self.changed))
         keys.sort()
@@ -145,53 +145,53 @@ class Live:
     changed_lanes: set[str] = field(default_factory=set)
     lags: dict[str, Lag] = field(default_factory=dict)
     newest: int = 0  # site time (ms) of the newest arrival
-    told_before: int = 0  # the second before which everything was told when `take` was called last
+    published_before: int = 0  # the second before which everything was told when `take` was called last
 
     def count(self, batch: Batch, entrance: Ints, rules: LiveRules) -> None:
         """Count fresh events; `entrance` has the number of each one's entrance."""
         live, site = rules.live_time(batch.ts, batch.arrived)
-        news = self._news(batch, site, rules)
+        timely = self._timely(batch, site, rules)
         self.newest = max(self.newest, int(live.max()))
         base = ((live // 1000) << _SECOND) | (entrance << _MEASURE)
         measure, unwell = _measures(batch)
-        self.cells.add((base | measure)[news & (measure >= 0)])
+        self.cells.add((base | measure)[timely & (measure >= 0)])
         if unwell is not None:
-            self.cells.add((base | Measure.UNWELL.value)[news & unwell])
+            self.cells.add((base | Measure.UNWELL.value)[timely & unwell])
         if len(self.cells.counts) > MOST_UNPUBLISHED:
             self.cells.keep_newest(MOST_UNPUBLISHED // 2)
-        self._count_lanes(batch, live, news)
+        self._count_lanes(batch, live, timely)
 
-    def _news(self, batch: Batch, site: Ints, rules: LiveRules) -> Bools:
+    def _timely(self, batch: Batch, site: Ints, rules: LiveRules) -> Bools:
         """Return which events are news, and learn from those that are late; `site`: their arrivals."""
         late: Ints = site - batch.ts
-        news: Bools = late <= rules.most_late
-        behind = self.lags.keys() | {batch.device[row] for row in np.flatnonzero(~news).tolist()}
+        timely: Bools = late <= rules.most_late
+        behind = self.lags.keys() | {batch.device[row] for row in np.flatnonzero(~timely).tolist()}
         if not behind:
-            return news
+            return timely
         for row in [row for row, device in enumerate(batch.device) if device in behind]:
             device = batch.device[row]
             known = self.lags.get(device)
-            if known is None and news[row]:
+            if known is None and timely[row]:
                 continue
             heard, lateness = int(site[row]), int(late[row])
             since = 0 if known is None else max(heard - known.heard, 0)
             believed = (known.lag if known else 0) + min(since, rules.longest_gap) // _LEARNT_IN
             lag = min(believed, max(lateness, 0))
-            news[row] = lateness - lag <= rules.most_late
+            timely[row] = lateness - lag <= rules.most_late
             if lag > rules.grace or lateness > rules.most_late:
                 self.lags[device] = Lag(lag, heard)
             else:
                 del self.lags[device]
-        return news
+        return timely
 
-    def _count_lanes(self, batch: Batch, live: Ints, news: Bools) -> None:
+    def _count_lanes(self, batch: Batch, live: Ints, timely: Bools) -> None:
         names = Interner()
         groups = groups_of(names.numbers(batch.device))
         inward = (batch.outcome == _PASSED) & (batch.direction == 0)
         columns = (
             groups.keys,
             groups.order[groups.starts + groups.sizes - 1],
-            groups.sums(news.astype(np.int64)),
+            groups.sums(timely.astype(np.int64)),
             groups.newest(live),
             groups.newest(np.where(inward, live, 0)),
         )
@@ -208,18 +208,18 @@ class Live:
         What can no longer change is forgotten when this is called the next time: only then has the broker what was
         returned before, and a snapshot that is kept in between must still have it.
         """
-        self.cells.forget(self.told_before << _SECOND)
-        cells = _told(*self.cells.take_changed(), entrances) if self.cells.changed else LiveCells.of([])
+        self.cells.forget(self.published_before << _SECOND)
+        cells = _live_cells(*self.cells.drain_changed(), entrances) if self.cells.changed else LiveCells.of([])
         lanes = [
             (device, lane.entrance, lane.last, lane.events, lane.entered)
             for device, lane in sorted((name, self.lanes[name]) for name in self.changed_lanes)
         ]
         self.changed_lanes.clear()
-        self.told_before = (self.newest - grace) // 1000 - 1
+        self.published_before = (self.newest - grace) // 1000 - 1
         return cells, lanes
 
 
-def _told(keys: Ints, counts: list[int], entrances: Interner) -> LiveCells:
+def _live_cells(keys: Ints, counts: list[int], entrances: Interner) -> LiveCells:
     """Put cells (at least one) by packed key, sorted, into columns that name the entrances in use."""
     second, entrance = keys >> _SECOND, (keys >> _MEASURE) & (MOST_ENTRANCES - 1)
     first = int(second[0])

@@ -103,7 +103,7 @@ class OffsetBucket:
         refusals = sum(len(cells.counts) for cells in self.refusals.values())
         return len(self.tens.counts) + len(self.late.counts) + refusals
 
-    def count(self, tens: Counted, gates: Mapping[str, EntranceSides], days: SiteDays, entrances: Interner) -> None:
+    def count(self, tens: Counted, sides: Mapping[str, EntranceSides], days: SiteDays, entrances: Interner) -> None:
         """Count cells of 10 s."""
         self.tens.add(tens.keys, tens.times)
         minutes = tens.by_minute()
@@ -112,13 +112,13 @@ class OffsetBucket:
         self.days.add(by_day.keys, by_day.times)
         some = np.flatnonzero(by_day.anonymous)
         self.anonymous.add(by_day.keys[some], by_day.anonymous[some])
-        self._let_through(tens.passed(), gates, entrances)
+        self._let_through(tens.passed(), sides, entrances)
 
-    def _let_through(self, passed: Counted, gates: Mapping[str, EntranceSides], entrances: Interner) -> None:
+    def _let_through(self, passed: Counted, sides: Mapping[str, EntranceSides], entrances: Interner) -> None:
         """Let those who passed into areas and out of others."""
         parts, areas = passed.parts, Interner()
         present, at = np.unique(parts.entrance, return_inverse=True)
-        through = [gates[name] for name in entrances.names(present)]
+        through = [sides[name] for name in entrances.names(present)]
         outer = areas.numbers([gate.outer for gate in through])[at]
         inner = areas.numbers([gate.inner for gate in through])[at]
         for into in (True, False):
@@ -144,7 +144,7 @@ class OffsetBucket:
             reason = log.reasons.listed[number]
             blocks += _rows("refusals_1m", cells, partial(_refusal_columns, log, reason=reason))
         return [
-            _stamped(block, log=str(log.name), segment=bucket_part(self.number, self.part), version=version)
+            _stamped(block, log=str(log.name), bucket=bucket_part(self.number, self.part), version=version)
             for block in blocks
         ]
 
@@ -155,16 +155,16 @@ class OffsetBucket:
 
 
 def _rows(table: str, cells: Cells, columns: Callable[[Ints], Mapping[str, Any]]) -> list[Block]:
-    keys, counts = cells.take_changed()
+    keys, counts = cells.drain_changed()
     if not len(keys):
         return []
     value = "refusals" if table == "refusals_1m" else "passages"
     return [Block(table, {**columns(keys), value: counts})]
 
 
-def _stamped(block: Block, *, log: str, segment: int, version: int) -> Block:
+def _stamped(block: Block, *, log: str, bucket: int, version: int) -> Block:
     n = len(next(iter(block.columns.values())))
-    stamp: dict[str, Column] = {"log": DictColumn.same(log, n), "segment": [segment] * n, "version": [version] * n}
+    stamp: dict[str, Column] = {"log": DictColumn.same(log, n), "segment": [bucket] * n, "version": [version] * n}
     return Block(block.table, {**block.columns, **stamp})
 
 

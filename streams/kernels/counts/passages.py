@@ -53,7 +53,7 @@ class PassageLog:
         self.totals = Cells()
         self.last_ts: dict[str, int] = {}
         self.boundary: dict[str, bool] = {}  # as the site was when an entrance was last counted
-        self.segment = OffsetBucket(bucket_of(next_offset))
+        self.bucket = OffsetBucket(bucket_of(next_offset))
         self.days = place.days  # after a change of the site's, the former ones until `change_days`
         self.live, self.live_rules = Live(), LiveRules(place.times)
         self.changed_entrances: set[str] = set()
@@ -73,22 +73,22 @@ class PassageLog:
         records, received = batch.lines.records(self.next_offset), batch.lines.of_offset(self.next_offset)
         batch = batch.from_offset(self.next_offset)
         admitted = self._apply_stretches(batch)
-        self._tell(batch, admitted, received=received, records=records)
+        self._tally(batch, admitted, received=received, records=records)
         self.next_offset = max(self.next_offset, batch.after)
-        self._enter_segment(bucket_of(self.next_offset))
+        self._enter_bucket(bucket_of(self.next_offset))
 
     def skip_to(self, offset: int) -> None:
         """Pass over the offsets before this one."""
         self.next_offset = offset
-        self._enter_segment(bucket_of(offset))
+        self._enter_bucket(bucket_of(offset))
 
     def drain(self) -> list[Block]:
         """Return the rows of everything that changed since the last time, as of `next_offset`."""
-        self._blocks += self.segment.drain(self, self.next_offset)
+        self._blocks += self.bucket.drain(self, self.next_offset)
         if self._fresh:
-            self._blocks.append(delivery_rows(self, self.place.gates, self._fresh))
+            self._blocks.append(delivery_rows(self, self.place.sides, self._fresh))
         if self._repeated:
-            self._blocks += repeat_rows(self, self.place.gates, self._repeated)
+            self._blocks += repeat_rows(self, self.place.sides, self._repeated)
         if self._entered:
             self._blocks.append(entered_rows(self.kind, self._entered))
         if self.devices.changed:
@@ -116,7 +116,7 @@ class PassageLog:
         """Count the events known to be missing, by entrance."""
         return self.devices.missing
 
-    def take_changed_entrances(self) -> set[str]:
+    def drain_changed_entrances(self) -> set[str]:
         """Return the entrances of which anything has changed since the last time."""
         changed = self.changed_entrances | self.devices.changed_entrances
         self.changed_entrances, self.devices.changed_entrances = set(), set()
@@ -124,15 +124,15 @@ class PassageLog:
 
     def _apply_stretches(self, batch: Batch) -> list[Admitted]:
         """Count a batch stretch by stretch; each ends with the last event that there may be."""
-        goes_on = len(batch) and bucket_of(int(batch.offset[0])) == self.segment.number
+        goes_on = len(batch) and bucket_of(int(batch.offset[0])) == self.bucket.number
         admitted = []
-        for start, end in stretches_in(batch.offset, self.place.stretch, begun=self.segment.events if goes_on else 0):
+        for start, end in stretches_in(batch.offset, self.place.stretch, begun=self.bucket.events if goes_on else 0):
             part = batch.part(start, end)
-            self._enter_segment(bucket_of(int(part.offset[0])))
+            self._enter_bucket(bucket_of(int(part.offset[0])))
             admitted.append(self._admit(part))
             self._count_admitted(part, admitted[-1].fate)
-            self.segment.events += len(part)
-            if self.segment.events >= self.place.stretch:
+            self.bucket.events += len(part)
+            if self.bucket.events >= self.place.stretch:
                 self._end_stretch(int(part.offset[-1]) + 1)
         return admitted
 
@@ -146,15 +146,15 @@ class PassageLog:
     def _end_stretch(self, after: int) -> None:
         """Bound the state; `after` the last offset of which anything was counted."""
         self._close_holes()
-        self.segment.events = 0
-        if len(self.segment) > self.place.most_cells:
-            self._blocks += self.segment.drain(self, after)
-            self.segment = OffsetBucket(self.segment.number, self.segment.part + 1)
+        self.bucket.events = 0
+        if len(self.bucket) > self.place.most_cells:
+            self._blocks += self.bucket.drain(self, after)
+            self.bucket = OffsetBucket(self.bucket.number, self.bucket.part + 1)
 
     def _close_holes(self) -> None:
         self.devices.close_holes(most_ranges=self.place.most_ranges, most=self.place.most_devices)
 
-    def _tell(self, batch: Batch, admitted: Sequence[Admitted], *, received: int, records: int) -> None:
+    def _tally(self, batch: Batch, admitted: Sequence[Admitted], *, received: int, records: int) -> None:
         """Note what became of a batch's lines."""
         rejections = batch.rejections + [suspect for each in admitted for suspect in each.suspects]
         self._rejections += rejections
@@ -195,7 +195,7 @@ class PassageLog:
             self._count(events)
             return
         some = events.select(np.flatnonzero(late))
-        self.segment.late.add(some.keys(self.days.of(some.batch.ts)))
+        self.bucket.late.add(some.keys(self.days.of(some.batch.ts)))
         self._fresh.append(AcceptedEvents(some, Fate.LATE))
         if not late.all():
             self._count(events.select(np.flatnonzero(~late)))
@@ -204,7 +204,7 @@ class PassageLog:
         """Count fresh events of one segment."""
         tens = Counted.of(events)
         outer = self._note_entrances(tens)
-        self.segment.count(tens, self.place.gates, self.days, self.entrances)
+        self.bucket.count(tens, self.place.sides, self.days, self.entrances)
         passed = tens.passed()
         totals = passed.by(in_window(passed.keys, 0))
         self.totals.add(totals.keys, totals.times)
@@ -219,7 +219,7 @@ class PassageLog:
         seen = tens.by(tens.parts.entrance)
         for name, last in zip(self.entrances.names(seen.keys), seen.newest.tolist(), strict=True):
             self.last_ts[name] = max(self.last_ts.get(name, 0), last)
-            self.boundary[name] = self.place.gates[name].boundary
+            self.boundary[name] = self.place.sides[name].boundary
         self.changed_entrances.update(self.entrances.names(seen.keys))
         outer[seen.keys] = [self.boundary[name] for name in self.entrances.names(seen.keys)]
         return outer
@@ -232,7 +232,7 @@ class PassageLog:
         minute, zero = events.batch.ts[rows] // MINUTE_MS, np.zeros(len(rows), np.int64)
         keys = pack(minute, events.entrance[rows], events.category[rows], zero, zero)
         for number in np.unique(reason).tolist():
-            self.segment.refusals.setdefault(number, Cells()).add(keys[reason == number])
+            self.bucket.refusals.setdefault(number, Cells()).add(keys[reason == number])
 
     def _note_credentials(self, events: Named, outer: Bools) -> None:
         """Note who came in over the site's boundary; `outer` entrances, by number, are on it."""
@@ -244,12 +244,12 @@ class PassageLog:
             if who:
                 self._entered.setdefault(day, set()).update(who)
 
-    def _enter_segment(self, number: int) -> None:
+    def _enter_bucket(self, number: int) -> None:
         """Go on to another segment; what the one before has counted is final as of its end."""
-        if number != self.segment.number:
+        if number != self.bucket.number:
             self._close_holes()
-            self._blocks += self.segment.drain(self, bucket_end(self.segment.number))
-            self.segment = OffsetBucket(number)
+            self._blocks += self.bucket.drain(self, bucket_end(self.bucket.number))
+            self.bucket = OffsetBucket(number)
 
     def _device_rows(self) -> Block:
         keys = sorted(self.devices.changed)

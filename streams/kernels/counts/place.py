@@ -53,7 +53,7 @@ class CountingSite:
     most_cells: see MOST_RANGES, STRETCH, MOST_CELLS.
     """
 
-    gates: Mapping[str, EntranceSides]
+    sides: Mapping[str, EntranceSides]
     days: SiteDays
     times: TimeRules
     most_devices: int = MOST_DEVICES

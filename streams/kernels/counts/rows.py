@@ -21,7 +21,7 @@ _AS_THEY_ARE = (
     "device", "epoch", "seq", "ts", "reason", "temperature", "health", "credential", "offset", "line", "arrived",
 )  # fmt: skip
 _UNKNOWN: Final = EntranceSides("", "")
-STANDS: Final = ""
+NOT_SETTLED: Final = ""
 """What stands in `settled` until a delivery is found to be one of several."""
 FATES: Final = tuple(fate.name.lower() for fate in Fate)
 """What a log makes of a delivery, by number of `Fate`, as the store has it."""
@@ -44,12 +44,12 @@ class AcceptedEvents:
     fate: Fate
 
 
-def delivery_rows(log: BucketOwner, gates: Mapping[str, EntranceSides], delivered: Sequence[AcceptedEvents]) -> Block:
+def delivery_rows(log: BucketOwner, sides: Mapping[str, EntranceSides], delivered: Sequence[AcceptedEvents]) -> Block:
     """List events that were counted or late, each once, and where their entrances lead."""
     batches = [each.events.batch for each in delivered]
     fate = np.repeat([each.fate.value for each in delivered], list(map(len, batches)))
     entrance = np.concatenate([each.events.entrance for each in delivered])
-    ways = [gates.get(name, _UNKNOWN) for name in log.entrances.listed]
+    ways = [sides.get(name, _UNKNOWN) for name in log.entrances.listed]
     columns = {
         "entrance": DictColumn(entrance, log.entrances.listed),
         "category": DictColumn(np.concatenate([each.events.category for each in delivered]), log.categories.listed),
@@ -60,12 +60,12 @@ def delivery_rows(log: BucketOwner, gates: Mapping[str, EntranceSides], delivere
 
 
 def repeat_rows(
-    log: BucketOwner, gates: Mapping[str, EntranceSides], repeated: Sequence[tuple[Batch, Ints]]
+    log: BucketOwner, sides: Mapping[str, EntranceSides], repeated: Sequence[tuple[Batch, Ints]]
 ) -> list[Block]:
     """List events that came again, or that were not believed, with their fates; and where those are that came again."""
     batches = [batch for batch, _ in repeated]
     fate = np.concatenate([fate for _, fate in repeated])
-    ways = [gates.get(name, _UNKNOWN) for name in _joined(batches, "entrance")]
+    ways = [sides.get(name, _UNKNOWN) for name in _joined(batches, "entrance")]
     columns = {
         "entrance": _joined(batches, "entrance"),
         "category": _joined(batches, "category"),
@@ -92,7 +92,7 @@ def _deliveries(log: BucketOwner, batches: Sequence[Batch], fate: Ints, columns:
             "kind": DictColumn.same(log.kind, n),
             "log": DictColumn.same(str(log.name), n),
             "fate": DictColumn(fate, FATES),
-            "settled": DictColumn.same(STANDS, n),
+            "settled": DictColumn.same(NOT_SETTLED, n),
             "seen": np.zeros(n, dtype=np.int64),
         },
     )

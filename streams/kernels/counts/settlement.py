@@ -19,11 +19,11 @@ from streams.kernels.counts.columns import Block, DictColumn
 from streams.kernels.counts.counted import MINUTE_MS, WINDOW_MS
 from streams.kernels.counts.offset_bucket import HOUR_MS
 from streams.kernels.counts.place import OUTSIDE, CountingSite, EntranceSides
-from streams.kernels.counts.rows import FATES, STANDS
+from streams.kernels.counts.rows import FATES, NOT_SETTLED
 
 REPEAT: Final = "repeat"
 CONFLICT: Final = "conflict"
-_SETTLED: Final = (STANDS, REPEAT, CONFLICT)
+_SETTLED: Final = (NOT_SETTLED, REPEAT, CONFLICT)
 _REPEAT, _CONFLICT = 1, 2
 _COUNTS: Final = (Fate.COUNTED.value, Fate.LATE.value)
 _WRAPS: Final = 1 << 64
@@ -62,7 +62,7 @@ class Decided:
     verdict: Ints
     first: Ints
     seen: Ints
-    back: Ints
+    retracted: Ints
     other: bool
 
 
@@ -87,13 +87,15 @@ def decide(some: Columns) -> Decided:
     content = np.asarray(some["content"])
     verdict = np.where(content == content[first], _REPEAT, _CONFLICT)
     others = first != np.arange(n)
-    back = others & counts
+    retracted = others & counts
     again = others & (fate == Fate.DUPLICATE.value)
-    news = (back & (settled != verdict)) | (again & (settled != verdict) & ((verdict == _CONFLICT) | (settled != 0)))
-    rows = np.flatnonzero(news)
-    all_back = back | (counts & (settled != 0))
-    other = bool(np.any(all_back & ((verdict == _CONFLICT) | (settled == _CONFLICT))))
-    return Decided(rows, verdict[rows], first[rows], seen[rows], np.flatnonzero(all_back), other=other)
+    changed = (retracted & (settled != verdict)) | (
+        again & (settled != verdict) & ((verdict == _CONFLICT) | (settled != 0))
+    )
+    rows = np.flatnonzero(changed)
+    all_retracted = retracted | (counts & (settled != 0))
+    other = bool(np.any(all_retracted & ((verdict == _CONFLICT) | (settled == _CONFLICT))))
+    return Decided(rows, verdict[rows], first[rows], seen[rows], np.flatnonzero(all_retracted), other=other)
 
 
 def _same(order: Ints, *columns: Any) -> Bools:  # noqa: ANN401  # arrays of integers, signed or not
@@ -112,13 +114,13 @@ def verdict_rows(some: Columns, decided: Decided, place: CountingSite) -> list[B
     if not len(rows):
         return []
     names = ("log", "offset", "line", "device", "epoch", "seq")
-    at = {name: _taken(some[name], rows) for name in names}
+    at = {name: _select(some[name], rows) for name in names}
     cell = {
-        name: _taken(some[name], rows)
+        name: _select(some[name], rows)
         for name in ("kind", "entrance", "direction", "outcome", "category", "reason", "fate", "anonymous")
     }
     ts = np.asarray(some["ts"])[rows]
-    led = (_taken(some[name], rows) for name in ("entrance", "outer", "inner"))
+    led = (_select(some[name], rows) for name in ("entrance", "outer", "inner"))
     ways = [_way(place, entrance, outer, inner) for entrance, outer, inner in zip(*led, strict=True)]
     verdicts = Block(
         "verdicts",
@@ -133,7 +135,7 @@ def verdict_rows(some: Columns, decided: Decided, place: CountingSite) -> list[B
             "seen": decided.seen,
         },
     )
-    known = np.array([each == CONFLICT for each in _taken(some["settled"], rows)], dtype=np.bool_)
+    known = np.array([each == CONFLICT for each in _select(some["settled"], rows)], dtype=np.bool_)
     named = np.flatnonzero((decided.verdict == _CONFLICT) | known)
     if not len(named):
         return [verdicts]
@@ -141,10 +143,10 @@ def verdict_rows(some: Columns, decided: Decided, place: CountingSite) -> list[B
     conflicts = Block(
         "conflicts",
         {
-            **{name: _taken(values, named) for name, values in at.items()},
-            "entrance": _taken(cell["entrance"], named),
+            **{name: _select(values, named) for name, values in at.items()},
+            "entrance": _select(cell["entrance"], named),
             "at": np.asarray(some["arrived"])[rows[named]],
-            **{f"first_{name}": _taken(some[name], first) for name in ("entrance", "log", "offset", "line")},
+            **{f"first_{name}": _select(some[name], first) for name in ("entrance", "log", "offset", "line")},
             "stands": (decided.verdict[named] == _CONFLICT).astype(np.int64),
             "seen": decided.seen[named],
         },
@@ -154,7 +156,7 @@ def verdict_rows(some: Columns, decided: Decided, place: CountingSite) -> list[B
 
 def _way(place: CountingSite, entrance: str, outer: str, inner: str) -> EntranceSides:
     """Tell where an entrance led; a version that did not write it down is believed to have had today's profile."""
-    return EntranceSides(outer, inner) if outer or inner else place.gates.get(entrance, EntranceSides("", ""))
+    return EntranceSides(outer, inner) if outer or inner else place.sides.get(entrance, EntranceSides("", ""))
 
 
 def retraction_rows(cells: Columns) -> list[Block]:
@@ -234,7 +236,7 @@ def _summed(cells: Columns, table: str, keys: Sequence[str], *values: str, besid
         key = np.unique(key * (int(each.max()) + 1) + each, return_inverse=True)[1].astype(np.int64)
     groups = groups_of(key)
     rows = groups.order[groups.starts]
-    columns = {name: _taken(cells[name], rows) for name in (*names, *filter(None, [beside]))}
+    columns = {name: _select(cells[name], rows) for name in (*names, *filter(None, [beside]))}
     sums = {
         name: groups.sums(np.asarray(cells[name if name in cells else "events"], dtype=np.int64)) for name in values
     }
@@ -258,12 +260,12 @@ def unentered_rows(entries: Columns, place: CountingSite) -> list[Block]:
     """
     if not len(entries["ts"]):
         return []
-    stands: dict[tuple[int, str, int], list[bool]] = {}
+    unretracted: dict[tuple[int, str, int], list[bool]] = {}
     days = place.days.of(np.asarray(entries["ts"])).tolist()
     columns = (entries["kind"], np.asarray(entries["who"]).tolist(), entries["settled"])
     for day, kind, who, settled in zip(days, *columns, strict=True):
-        stands.setdefault((day, kind, who), []).append(settled == STANDS)
-    doubtful = {key: each for key, each in stands.items() if not all(each)}
+        unretracted.setdefault((day, kind, who), []).append(settled == NOT_SETTLED)
+    doubtful = {key: each for key, each in unretracted.items() if not all(each)}
     if not doubtful:
         return []
     day, kind, who = (list(each) for each in zip(*doubtful, strict=True))
@@ -275,10 +277,10 @@ def unentered_rows(entries: Columns, place: CountingSite) -> list[Block]:
 def buckets_with(some: Columns, rows: Ints) -> dict[str, tuple[int, int]]:
     """Return the first and the last segment of each log in which there are such rows."""
     found: dict[str, tuple[int, int]] = {}
-    segments = (np.asarray(some["offset"])[rows] >> BUCKET_BITS).tolist()
-    for log, segment in zip(_taken(some["log"], rows), segments, strict=True):
-        low, high = found.get(log, (segment, segment))
-        found[log] = min(low, segment), max(high, segment)
+    buckets = (np.asarray(some["offset"])[rows] >> BUCKET_BITS).tolist()
+    for log, bucket in zip(_select(some["log"], rows), buckets, strict=True):
+        low, high = found.get(log, (bucket, bucket))
+        found[log] = min(low, bucket), max(high, bucket)
     return found
 
 
@@ -291,13 +293,13 @@ def _sorted_codes(texts: Sequence[str]) -> Ints:
     return _codes(texts, sorted(set(texts)))
 
 
-def _taken(values: Any, rows: Ints) -> Any:  # noqa: ANN401  # a list or an array, as it was
+def _select(values: Any, rows: Ints) -> Any:  # noqa: ANN401  # a list or an array, as it was
     return [values[row] for row in rows.tolist()] if isinstance(values, list) else np.asarray(values)[rows]
 
 
-def _where(some: Columns, keep: Bools) -> dict[str, Any]:
-    rows = np.flatnonzero(keep)
+def _where(some: Columns, chosen: Bools) -> dict[str, Any]:
+    rows = np.flatnonzero(chosen)
     return {
-        name: _taken(values if isinstance(values, (list, np.ndarray)) else list(values), rows)
+        name: _select(values if isinstance(values, (list, np.ndarray)) else list(values), rows)
         for name, values in some.items()
     }

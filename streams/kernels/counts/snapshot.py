@@ -63,7 +63,7 @@ def freeze(log: PassageLog) -> Plain:
     """
     devices = sorted(log.devices.known.items(), key=_first)
     return {
-        "format": FORMAT_OF_PARTS if log.segment.part else FORMAT,
+        "format": FORMAT_OF_PARTS if log.bucket.part else FORMAT,
         "log": str(log.name),
         "next": log.next_offset,
         **tally_out(log.tally),
@@ -76,7 +76,7 @@ def freeze(log: PassageLog) -> Plain:
         "totals": _cells_out(log.totals),
         "last_ts": dict(sorted(log.last_ts.items())),
         "boundary": dict(sorted(log.boundary.items())),
-        "segment": _segment_out(log.segment),
+        "segment": _bucket_out(log.bucket),
         "closed": [[*key, device.ranges.floor, device.ranges.closed] for key, device in devices if device.ranges.floor],
         "live": live.freeze(log.live),
         "site_days": log.days.rule,
@@ -101,7 +101,7 @@ def thaw(plain: Plain, name: PartitionId, kind: str, place: CountingSite) -> Pas
     log.totals = _cells_in(plain["totals"])
     log.last_ts = dict(plain["last_ts"])
     log.boundary = dict(plain["boundary"])
-    log.segment = _segment_in(plain["segment"])
+    log.bucket = _bucket_in(plain["segment"])
     log.live = live.thaw(plain.get("live"))
     _take_up_days(log, plain.get("site_days"))
     return log
@@ -139,25 +139,25 @@ def _cells_in(plain: list[list[int]]) -> Cells:
     return Cells(dict(zip(*plain, strict=True)))
 
 
-def _segment_out(segment: OffsetBucket) -> Plain:
+def _bucket_out(bucket: OffsetBucket) -> Plain:
     return {
-        "number": segment.number,
-        "part": segment.part,
-        "events": segment.events,
-        "tens": _cells_out(segment.tens),
-        "minutes": _cells_out(segment.minutes),
-        "days": _cells_out(segment.days),
-        "anonymous": _cells_out(segment.anonymous),
-        "late": _cells_out(segment.late),
-        "refusals": [[number, _cells_out(cells)] for number, cells in sorted(segment.refusals.items(), key=_first)],
+        "number": bucket.number,
+        "part": bucket.part,
+        "events": bucket.events,
+        "tens": _cells_out(bucket.tens),
+        "minutes": _cells_out(bucket.minutes),
+        "days": _cells_out(bucket.days),
+        "anonymous": _cells_out(bucket.anonymous),
+        "late": _cells_out(bucket.late),
+        "refusals": [[number, _cells_out(cells)] for number, cells in sorted(bucket.refusals.items(), key=_first)],
         "flows": [
             [window, area, flow.entered, flow.departed, flow.last_ts]
-            for (window, area), flow in sorted(segment.flows.cells.items(), key=_first)
+            for (window, area), flow in sorted(bucket.flows.cells.items(), key=_first)
         ],
     }
 
 
-def _segment_in(plain: Plain) -> OffsetBucket:
+def _bucket_in(plain: Plain) -> OffsetBucket:
     flows = Flows({(window, area): Flow(*flow) for window, area, *flow in plain["flows"]})
     return OffsetBucket(
         number=plain["number"],

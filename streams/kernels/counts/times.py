@@ -33,7 +33,7 @@ class TimeRules:
         answer: Bools = (ts < self.clock.at(arrived) - self.horizon_ms) & (arrived > 0)
         return answer
 
-    def doubt(self, ts: int, arrived: int, *, before: Reference, after: Reference) -> str | None:
+    def timestamp_error(self, ts: int, arrived: int, *, before: Reference, after: Reference) -> str | None:
         """Say why a time is suspect; None if it is not.
 
         `before` and `after` are the times of the nearest lower and higher number that have come from the device.

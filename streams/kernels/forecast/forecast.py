@@ -168,13 +168,13 @@ class Forecaster:
             if self.below_since[number] != NEVER and elapsed == 1:
                 self._look_back(minute, number)
             self.below_since[number] = NEVER
-        self.due = {when: kept for when, kept in self.due.items() if when > minute - HORIZON}
+        self.due = {when: forecast for when, forecast in self.due.items() if when > minute - HORIZON}
 
     def _look_back(self, minute: int, level: int) -> None:
         for lead in LEADS:
             if minute - lead >= self.below_since[level] and minute - lead in self.due:
-                said = self.due[minute - lead].minutes[level]
-                self.foreseen.append(Foreseen(self.levels[level], lead, None if said == NEVER else said))
+                predicted = self.due[minute - lead].minutes[level]
+                self.foreseen.append(Foreseen(self.levels[level], lead, None if predicted == NEVER else predicted))
 
     def _look_ahead(self, minute: int) -> Forecast:
         path = look_ahead(self.inside, self.recent, self.profile, self._of_day(minute), clock=self.clock)

@@ -55,7 +55,7 @@ def test_at_ten_as_many_are_expected_on_a_day_of_23_or_25_hours_as_on_any(day: d
     begin = site.days.begin(day)
     today = DaySoFar.begun(site, day, begin, ())
     today.extend({}, (site.days.moment(day, 600) - begin) // MINUTE)
-    (north,) = [each for each in today.queues({}) if each.gate.id == "N1"]
+    (north,) = [each for each in today.queues({}) if each.entrance.id == "N1"]
     assert north.ahead[0] * 60 == pytest.approx(3230)
 
 

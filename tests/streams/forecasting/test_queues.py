@@ -17,11 +17,15 @@ from tests.support.planned_site import AN_HOUR_AND_A_HALF, site
 OPENS = 480
 
 
-def queue(passed: list[float], *, more: str = AN_HOUR_AND_A_HALF, heard: int = 6, lanes: float = 6) -> QueueNow:
+def queue(
+    passed: list[float], *, more: str = AN_HOUR_AND_A_HALF, active_devices: int = 6, lanes: float = 6
+) -> QueueNow:
     """Return the queue at N3 when `passed` went in since the doors opened, with so many lanes open all the time."""
     since_midnight = np.array([0.0] * OPENS + passed)
     opened = np.full(len(since_midnight), lanes)
-    return queue_now(site(more).entrance("N3"), since_midnight, heard=heard, opened=opened, opens=OPENS)
+    return queue_now(
+        site(more).entrance("N3"), since_midnight, active_devices=active_devices, opened=opened, opens=OPENS
+    )
 
 
 def test_a_queue_is_what_was_planned_less_what_went_through_saturated_lanes() -> None:
@@ -52,26 +56,26 @@ def test_people_who_came_before_the_doors_opened_wait() -> None:
 def test_a_queue_is_not_forgotten_when_lanes_are_opened() -> None:
     passed = np.array([0.0] * OPENS + [60.0] * 30 + [100.0])
     opened = np.array([6.0] * (OPENS + 31))
-    now = queue_now(site(AN_HOUR_AND_A_HALF).entrance("N3"), passed, heard=10, opened=opened, opens=OPENS)
+    now = queue_now(site(AN_HOUR_AND_A_HALF).entrance("N3"), passed, active_devices=10, opened=opened, opens=OPENS)
     assert now.lanes == 10
     assert now.usual.waiting == pytest.approx(31 * 90 - 30 * 60 - 100)
 
 
 def test_without_a_plan_a_saturated_entrance_tells_that_and_no_more() -> None:
-    now = queue([110.0] * 4, more="", heard=10, lanes=10)
+    now = queue([110.0] * 4, more="", active_devices=10, lanes=10)
     assert (now.usual.saturated_for, now.usual.waiting, now.usual.to_clear) == (4, None, None)
     assert now.for_advice().waiting is None
 
 
 def test_before_opening_an_entrance_without_a_plan_tells_nothing() -> None:
     gate = site().entrance("N3")
-    now = queue_now(gate, np.zeros(100), heard=0, opened=np.full(100, 10.0), opens=OPENS)
+    now = queue_now(gate, np.zeros(100), active_devices=0, opened=np.full(100, 10.0), opens=OPENS)
     assert (now.usual.saturated_for, now.usual.waiting) == (0, None)
 
 
 def test_lanes_that_nobody_needs_are_open_as_planned() -> None:
-    assert queue([20.0], heard=3).lanes == 6
-    assert queue([30.0], heard=3).lanes == 3  # three that have no time to spare: more are not open
+    assert queue([20.0], active_devices=3).lanes == 6
+    assert queue([30.0], active_devices=3).lanes == 3  # three that have no time to spare: more are not open
 
 
 def test_advice_opens_the_spare_lanes_of_the_profile() -> None:
@@ -86,7 +90,7 @@ def test_lanes_said_before_are_known_again_after_a_restart() -> None:
     said = [(60_000 * minute, "N3", 6 if minute <= OPENS + 30 else 10) for minute in range(OPENS, OPENS + 32)]
     today = DaySoFar.begun(here, dt.date(2021, 11, 5), 0, said)
     today.extend({("N3", "in"): np.array([0.0] * OPENS + [60.0] * 30 + [100.0])}, OPENS + 31)
-    (now,) = [each for each in today.queues({"N3": 10}) if each.gate.id == "N3"]
+    (now,) = [each for each in today.queues({"N3": 10}) if each.entrance.id == "N3"]
     assert now.usual.waiting == pytest.approx(31 * 90 - 30 * 60 - 100)
 
 

@@ -27,7 +27,7 @@ class Brokers:
     times: str = "LogAppendTime"
     begin: int = 30
 
-    def look(self, topics: Sequence[str]) -> Mapping[str, TopicState]:
+    def topic_states(self, topics: Sequence[str]) -> Mapping[str, TopicState]:
         """Return the topic as it is."""
         return {name: TopicState("id", {1: self.begin}, {1: 40}) for name in topics}
 
@@ -59,7 +59,7 @@ class Notes:
         """Return how far the log was stored."""
         return {(TOPIC, 1): [{"log": LOG, "complete_to": COUNTED_TO}]}
 
-    def note_losses(self, losses: Sequence[Loss]) -> None:
+    def write_losses(self, losses: Sequence[Loss]) -> None:
         """Keep them."""
         self.noted += losses
 

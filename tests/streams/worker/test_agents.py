@@ -216,7 +216,7 @@ def test_records_that_brokers_do_not_have_block_their_partition_under_the_right_
     counting = Worker(world).countings[TOPIC]
     counting.assign([start_of(counting, 0, None)])
     state = TopicState("", {0: begin}, {0: 4})
-    brokers = SimpleNamespace(record_at=lambda *_: (2, 1000), look=lambda _: {TOPIC: state})
+    brokers = SimpleNamespace(record_at=lambda *_: (2, 1000), topic_states=lambda _: {TOPIC: state})
     count_topic(app, counting, end=ended.append, brokers=cast("Any", brokers))
     run_agent(app, Fed(joined(2)))
     assert ended == []

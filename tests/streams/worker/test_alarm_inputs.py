@@ -71,7 +71,7 @@ def heard(*lines: str) -> tuple[dict[str, Any], list[Episode]]:
     feed.alarms.drain()
     return {
         k: v for k, v in freeze(feed.alarms).items() if k not in {"next", "tally", "records"}
-    }, feed.alarms.take_changes()
+    }, feed.alarms.drain_changes()
 
 
 def test_a_line_of_the_version_before_columns_is_read_as_it_was_meant() -> None:
@@ -83,7 +83,7 @@ def test_a_line_of_the_version_before_columns_is_read_as_it_was_meant() -> None:
         [0, 4, 0],
         [5, 0, 0],
     ]
-    assert feed.alarms.leaks.by_gate.tolist() == [0, 2, 0]
+    assert feed.alarms.leaks.by_entrance.tolist() == [0, 2, 0]
 
 
 def test_lines_of_both_versions_add_up_as_lines_of_one() -> None:

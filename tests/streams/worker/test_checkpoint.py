@@ -236,7 +236,7 @@ def test_the_snapshot_of_a_busy_partition_fits_into_one_record(capsys: pytest.Ca
     counting = whole_segment(lambda draw: NINE + np.cumsum(draw.exponential(1000 / 11, size=SEGMENT - 1)).astype(int))
     value = pack(snapshot.freeze(counting))
     with capsys.disabled():
-        cells = len(counting.segment.tens.counts) + len(counting.segment.minutes.counts)
+        cells = len(counting.bucket.tens.counts) + len(counting.bucket.minutes.counts)
         print(f"\nsnapshot of 200 lanes, a full segment: {len(value):,} bytes for {cells:,} windows")  # noqa: T201  # a figure to read
     assert len(value) < MOST_BYTES / 3
 

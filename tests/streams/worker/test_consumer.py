@@ -288,14 +288,14 @@ def test_a_broker_had_nothing_when_it_was_asked_not_when_its_answer_was_read(mon
         return False
 
     async def fetched() -> dict[TP, int]:
-        asking = object.__new__(TimedFetcher)
-        asking.asked = {}
+        fetcher_ = object.__new__(TimedFetcher)
+        fetcher_.requested_at = {}
         request = SimpleNamespace(topics=[(SOURCE.topic, [(SOURCE.partition, 0, 0)])])
         for how in (answered, failed):
             monkeypatch.setattr(fetcher.Fetcher, "_proc_fetch_request", how)
-            await asking._proc_fetch_request(SimpleNamespace(state_value=lambda _: state), 0, request)
+            await fetcher_._proc_fetch_request(SimpleNamespace(state_value=lambda _: state), 0, request)
             now[0] += 10
-        return asking.asked
+        return fetcher_.requested_at
 
     monkeypatch.setattr(time, "time", lambda: now[0])
     assert asyncio.run(fetched()) == {SOURCE: 1000}

@@ -26,7 +26,7 @@ class Brokers:
     def __init__(self, incarnation: str, *ends: int) -> None:
         self.state = TopicState(incarnation, dict.fromkeys(range(len(ends)), 0), dict(enumerate(ends)))
 
-    def look(self, topics: Sequence[str]) -> Mapping[str, TopicState]:
+    def topic_states(self, topics: Sequence[str]) -> Mapping[str, TopicState]:
         """Return the one topic under any name."""
         return dict.fromkeys(topics, self.state)
 
@@ -103,7 +103,7 @@ class Notes:
             for (number, incarnation), end in self._ends.items()
         ]
 
-    def note_losses(self, losses: Sequence[Loss]) -> None:
+    def write_losses(self, losses: Sequence[Loss]) -> None:
         """Keep what is lost."""
         self.losses += losses
 

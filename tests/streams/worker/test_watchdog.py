@@ -18,19 +18,19 @@ from streams.sources.brokers import Brokers
 from streams.worker.counting import Counting
 from streams.worker.main import recovered
 from streams.worker.process_ends import StalledError
-from streams.worker.watchdog import StallDetector, WorkerStatus, keep_watch, log_ends, waiting_at
+from streams.worker.watchdog import StallDetector, WorkerStatus, log_ends, start_watchdog, waiting_at
 from tests.support.processes import running
 
 LOG = ("turnstile.passages", 0)
 OTHER = ("turnstile.passages", 1)
-IDLE = WorkerStatus(turns=0, recovering=None, storing=False, counted={LOG: 10}, kept={LOG: 10}, end={LOG: 10})
+IDLE = WorkerStatus(turns=0, recovering=None, storing=False, counted={LOG: 10}, checkpointed={LOG: 10}, end={LOG: 10})
 PATIENCE = 3
 
 
 def verdicts(*looks: WorkerStatus) -> list[str | None]:
     """Let a watch look; its event loop turns between looks."""
     watch = StallDetector(PATIENCE)
-    return [watch.look(replace(each, turns=turn)) for turn, each in enumerate(looks)]
+    return [watch.observe(replace(each, turns=turn)) for turn, each in enumerate(looks)]
 
 
 def test_a_worker_with_nothing_to_do_may_stand_still() -> None:
@@ -45,13 +45,13 @@ def test_a_worker_that_leaves_records_lying_is_noticed_after_as_many_looks_as_pa
 
 def test_one_record_counted_is_enough_to_begin_anew() -> None:
     behind = replace(IDLE, end={LOG: 15})
-    further = replace(IDLE, counted={LOG: 11}, kept={LOG: 11}, end={LOG: 15})
+    further = replace(IDLE, counted={LOG: 11}, checkpointed={LOG: 11}, end={LOG: 15})
     assert verdicts(behind, behind, behind, further, further, further) == [None] * 6
 
 
 def test_of_two_partitions_one_standing_still_is_enough() -> None:
     polls = [
-        WorkerStatus(0, None, storing=False, counted={LOG: 10, OTHER: at}, kept={}, end={LOG: 15, OTHER: 99})
+        WorkerStatus(0, None, storing=False, counted={LOG: 10, OTHER: at}, checkpointed={}, end={LOG: 15, OTHER: 99})
         for at in range(5)
     ]
     assert verdicts(*polls)[-1] == "turnstile.passages/0: records wait at offset 10, and none is counted"
@@ -78,7 +78,7 @@ def test_a_write_during_a_look_does_not_make_a_stall_forgotten() -> None:
 
 def test_what_gets_on_during_a_write_has_got_on() -> None:
     behind = replace(IDLE, end={LOG: 15})
-    further = replace(behind, counted={LOG: 12}, kept={LOG: 12})
+    further = replace(behind, counted={LOG: 12}, checkpointed={LOG: 12})
     polls = [behind, behind, behind, replace(further, storing=True), further, further]
     assert verdicts(*polls) == [None] * 6
 
@@ -103,13 +103,13 @@ def test_a_recovery_that_gets_on_may_take_its_time_and_one_that_hangs_may_not() 
 def test_an_event_loop_that_does_not_turn_is_noticed_whatever_else_is_unknown() -> None:
     watch = StallDetector(PATIENCE)
     stuck = replace(IDLE, turns=7, end=None, storing=True)
-    assert [watch.look(stuck) for _ in range(4)] == [None, None, None, "the event loop does not turn"]
+    assert [watch.observe(stuck) for _ in range(4)] == [None, None, None, "the event loop does not turn"]
 
 
 def test_a_start_may_take_four_times_as_long_and_not_longer() -> None:
     watch = StallDetector(PATIENCE)
     starting = replace(IDLE, turns=0, recovering=(0, 0))
-    polls = [watch.look(starting) for _ in range(4 * PATIENCE + 1)]
+    polls = [watch.observe(starting) for _ in range(4 * PATIENCE + 1)]
     assert polls == [None] * 4 * PATIENCE + ["it does not get to work after its start"]
 
 
@@ -127,7 +127,7 @@ def test_the_watch_ends_the_process_with_what_it_saw() -> None:
         ended.append(error)
         seen.set()
 
-    thread = keep_watch(lambda: replace(IDLE, turns=7), seconds=0.05, end=end, tick=0.01)
+    thread = start_watchdog(lambda: replace(IDLE, turns=7), seconds=0.05, end=end, tick=0.01)
     assert seen.wait(5)
     thread.join(5)
     assert isinstance(ended[0], StalledError)
@@ -143,7 +143,7 @@ def test_a_look_that_fails_is_not_the_last_one() -> None:
             raise error
         return replace(IDLE, turns=7)
 
-    thread = keep_watch(standing, seconds=0.05, end=lambda _: ended.set(), tick=0.01)
+    thread = start_watchdog(standing, seconds=0.05, end=lambda _: ended.set(), tick=0.01)
     assert ended.wait(5)
     thread.join(5)
 

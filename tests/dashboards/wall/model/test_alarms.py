@@ -192,4 +192,4 @@ def test_the_strip_grows_older_with_the_clock() -> None:
 
 
 def test_the_wall_shows_as_many_cleared_alarms_as_can_still_be_acknowledged() -> None:
-    assert ACKNOWLEDGEABLE == kernel._KEPT
+    assert ACKNOWLEDGEABLE == kernel._MOST_CLEARED

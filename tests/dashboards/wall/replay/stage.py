@@ -146,7 +146,7 @@ class Stage:
             "a", "b",
         )  # fmt: skip
         with SourceTables(self.owner, "live", "test", SiteTime(self.site.days, self.clock)) as notes:
-            notes.note_losses([loss])
+            notes.write_losses([loss])
 
     def live(self, real_ms: int) -> Snapshot:
         """Read the live wall, as it is at this moment."""

@@ -257,7 +257,7 @@ def test_what_was_retracted_is_in_no_replay(stage: Stage) -> None:
     stage.flush([Delivery("a", whole)])
     stage.flush([Delivery("b", whole[3:])])
     gates = {gate.id: EntranceSides(gate.outer, gate.inner) for gate in SITE.entrances}
-    settle(stage.owner, place=replace(PLACE, gates=gates))
+    settle(stage.owner, place=replace(PLACE, sides=gates))
     moment = stage.flush([Delivery("a", (entry(6, TWENTY_PAST),))])
     assert persons(stage.live(moment)) == (6, 6, 6)
     assert stage.replayed(moment, "then") == stage.live(moment)

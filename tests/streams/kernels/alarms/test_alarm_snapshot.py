@@ -114,7 +114,7 @@ def test_a_state_that_was_kept_is_the_state_that_is_taken_up(
 ) -> None:
     feed = Feed(GATES)
     feed.alarms.recent.enter(TEN)
-    feed.alarms.recent.hear(
+    feed.alarms.recent.ingest(
         LogFlow("log", "person", 1, 0, [(TEN + second, name, measure, n) for second, name, measure, n in told], [])
     )
     feed.alarms.recent.enter(TEN + entered)
@@ -140,14 +140,14 @@ def test_when_the_profile_has_other_entrances_each_keeps_its_own_counts() -> Non
 
 def test_a_reading_is_taken_up_as_it_was_kept_without_entrances_that_are_gone() -> None:
     feed = Feed(GATES)
-    feed.alarms.areas.take_up(read(1))
+    feed.alarms.areas.restore(read(1))
     feed.alarms.areas.coming = [read(2), read(3, missing=None)]
     again = thaw(unpack(pack(freeze(feed.alarms))), NAME, feed.place).areas
     assert (again.reading, again.coming) == (read(1), [read(2), read(3, missing=None)])
     smaller = Feed([gate("N1")]).place
     for written in (freeze, *OTHERS):
         fewer = thaw(unpack(pack(written(feed.alarms))), NAME, smaller)
-        assert fewer.leaks.at_gates(fewer.areas.reading.missing or {}).tolist() == [3]  # type: ignore[union-attr]  # there is one
+        assert fewer.leaks.in_order(fewer.areas.reading.missing or {}).tolist() == [3]  # type: ignore[union-attr]  # there is one
 
 
 def test_a_snapshot_stays_what_it_was_when_more_is_heard() -> None:

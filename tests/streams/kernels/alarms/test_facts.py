@@ -59,5 +59,5 @@ def test_what_is_read_while_the_logs_stand_still_is_bounded_and_the_newest_count
     assert judged(feed, QUIET, start=TEN, seconds=2) == []
     areas = feed.alarms.areas
     for second in range(MOST_COMING + 100):
-        areas.hear([replace(QUIET, at=(TEN + 10 + second) * 1000)])
+        areas.ingest([replace(QUIET, at=(TEN + 10 + second) * 1000)])
     assert [each.at // 1000 - TEN for each in areas.coming][:: MOST_COMING - 1] == [110, MOST_COMING + 109]

@@ -37,7 +37,7 @@ def sums(counts: RecentCounts, seconds: int = 60, *, before: int = 0, measure: M
 
 def test_a_second_counts_once_it_is_entered_and_for_as_long_as_it_is_recent() -> None:
     counts = recent()
-    counts.hear(flow((NOON + 1, "N1", IN, 7)))
+    counts.ingest(flow((NOON + 1, "N1", IN, 7)))
     assert sums(counts) == [0, 0]
     counts.enter(NOON + 1)
     assert sums(counts) == [7, 0]
@@ -50,17 +50,17 @@ def test_a_second_counts_once_it_is_entered_and_for_as_long_as_it_is_recent() ->
 
 def test_the_measures_of_a_second_are_counted_apart() -> None:
     counts = recent()
-    counts.hear(flow((NOON + 1, "N2", IN, 3), (NOON + 1, "N2", OUT, 4), (NOON + 1, "N2", Measure.DENIED, 5)))
+    counts.ingest(flow((NOON + 1, "N2", IN, 3), (NOON + 1, "N2", OUT, 4), (NOON + 1, "N2", Measure.DENIED, 5)))
     counts.enter(NOON + 1)
     assert [sums(counts, measure=each)[1] for each in Measure] == [3, 4, 5, 0]
 
 
 def test_what_a_restarted_worker_tells_again_counts_once() -> None:
     counts = recent()
-    counts.hear(flow((NOON + 1, "N1", IN, 5)))
+    counts.ingest(flow((NOON + 1, "N1", IN, 5)))
     counts.enter(NOON + 2)
     for again in (3, 5):  # it takes up at an older state, and counts on
-        counts.hear(flow((NOON + 1, "N1", IN, again)))
+        counts.ingest(flow((NOON + 1, "N1", IN, again)))
     counts.enter(NOON + 3)
     assert sums(counts) == [5, 0]
 
@@ -68,15 +68,15 @@ def test_what_a_restarted_worker_tells_again_counts_once() -> None:
 def test_only_what_is_more_is_added() -> None:
     counts = recent()
     for n in (2, 5, 9):
-        counts.hear(flow((NOON + 1, "N1", IN, n)))
+        counts.ingest(flow((NOON + 1, "N1", IN, n)))
     counts.enter(NOON + 1)
     assert sums(counts) == [9, 0]
 
 
 def test_two_logs_with_the_same_entrance_add_up() -> None:
     counts = recent()
-    counts.hear(flow((NOON + 1, "N1", IN, 2), log="a"))
-    counts.hear(flow((NOON + 1, "N1", IN, 3), log="b"))
+    counts.ingest(flow((NOON + 1, "N1", IN, 2), log="a"))
+    counts.ingest(flow((NOON + 1, "N1", IN, 3), log="b"))
     counts.enter(NOON + 1)
     assert sums(counts) == [5, 0]
 
@@ -84,11 +84,11 @@ def test_two_logs_with_the_same_entrance_add_up() -> None:
 def test_what_is_told_of_a_past_second_counts_in_the_next_one() -> None:
     counts = recent()
     counts.enter(NOON + 10)
-    counts.hear(flow((NOON + 3, "N1", IN, 4)))
+    counts.ingest(flow((NOON + 3, "N1", IN, 4)))
     assert sums(counts) == [0, 0]
     counts.enter(NOON + 11)
     assert sums(counts, 1) == [4, 0]
-    counts.hear(flow((NOON + 3, "N1", IN, 6)))
+    counts.ingest(flow((NOON + 3, "N1", IN, 6)))
     counts.enter(NOON + 12)
     assert sums(counts, 1) == [2, 0]
 
@@ -96,31 +96,31 @@ def test_what_is_told_of_a_past_second_counts_in_the_next_one() -> None:
 def test_what_is_told_two_minutes_late_does_not_count() -> None:
     counts = recent()
     counts.enter(NOON + REPUBLISHED_SECONDS)
-    counts.hear(flow((NOON, "N1", IN, 4), (NOON + 1, "N2", IN, 4)))
+    counts.ingest(flow((NOON, "N1", IN, 4), (NOON + 1, "N2", IN, 4)))
     counts.enter(NOON + REPUBLISHED_SECONDS + 1)
     assert sums(counts) == [0, 4]
 
 
 def test_entrances_that_the_profile_does_not_have_are_left_out() -> None:
     counts = recent()
-    counts.hear(flow((NOON + 1, "gone", IN, 4)))
+    counts.ingest(flow((NOON + 1, "gone", IN, 4)))
     counts.enter(NOON + 1)
     assert sums(counts) == [0, 0]
 
 
 def test_after_a_long_gap_nothing_of_before_is_left() -> None:
     counts = recent()
-    counts.hear(flow(*((NOON + each, "N1", IN, 1) for each in range(1, SPAN + 1))))
+    counts.ingest(flow(*((NOON + each, "N1", IN, 1) for each in range(1, SPAN + 1))))
     counts.enter(NOON + SPAN)
     assert sums(counts, SPAN) == [SPAN, 0]
-    counts.hear(flow((NOON + 9000, "N2", IN, 1)))
+    counts.ingest(flow((NOON + 9000, "N2", IN, 1)))
     counts.enter(NOON + 9000)
     assert sums(counts, SPAN) == [0, 1]
 
 
 def test_what_was_known_is_forgotten_once_it_can_no_longer_be_told_again() -> None:
     counts = recent()
-    counts.hear(flow(*((NOON + each, "N1", IN, 1) for each in range(1, 500))))
+    counts.ingest(flow(*((NOON + each, "N1", IN, 1) for each in range(1, 500))))
     for each in range(1, 661):
         counts.enter(NOON + each)
     assert [len(each) for each in counts.known.values()] == [0]
@@ -137,7 +137,7 @@ def test_sums_are_those_of_the_events_wherever_the_ring_wraps(
 ) -> None:
     counts = recent()
     cells = Counter(happened)
-    counts.hear(flow(*((NOON + second, gate, measure, n) for (second, gate, measure), n in cells.items())))
+    counts.ingest(flow(*((NOON + second, gate, measure, n) for (second, gate, measure), n in cells.items())))
     for stop in sorted({*stops, 1500}):
         counts.enter(NOON + stop)
         last = stop - before
@@ -150,9 +150,9 @@ def test_sums_are_those_of_the_events_wherever_the_ring_wraps(
 def test_cells_in_columns_and_one_by_one_are_the_same() -> None:
     cells = [(NOON + 1, "N2", IN, 3), (NOON + 1, "N1", OUT, 4), (NOON + 2, "N2", IN, 5)]
     one_by_one, in_columns = recent(), recent()
-    one_by_one.hear(flow(*cells))
+    one_by_one.ingest(flow(*cells))
     columns = LiveCells(NOON, ["N2", "gone", "N1"], [1, 1, 2, 2], [0, 2, 0, 1], [IN, OUT, IN, IN], [3, 4, 5, 9])
-    in_columns.hear(LogFlow("log", "person", 1, 0, columns, []))
+    in_columns.ingest(LogFlow("log", "person", 1, 0, columns, []))
     for counts in (one_by_one, in_columns):
         counts.enter(NOON + 2)
         assert [sums(counts, measure=each) for each in (IN, OUT)] == [[0, 8], [4, 0]]
@@ -171,7 +171,7 @@ class OneByOne:
         self.known: dict[tuple[str, int, str, Measure], int] = {}
         self.counted: Counter[tuple[int, str, Measure]] = Counter()
 
-    def hear(self, log: str, cells: list[Told]) -> None:
+    def ingest(self, log: str, cells: list[Told]) -> None:
         """Take in what a log says."""
         for second, entrance, measure, n in cells:
             known = self.known.get((log, second, entrance, measure), 0)
@@ -209,8 +209,8 @@ def test_whatever_is_told_in_any_order_and_however_often_counts_as_if_it_were_co
     for log, cells, ahead in told:
         now = counts.entered
         said = [(now + second, entrance, measure, n) for second, entrance, measure, n in cells]
-        one_by_one.hear(log, [each for each in said if each[1] != "gone"])
-        counts.hear(LogFlow(log, "person", 1, 0, form(said), []))
+        one_by_one.ingest(log, [each for each in said if each[1] != "gone"])
+        counts.ingest(LogFlow(log, "person", 1, 0, form(said), []))
         counts.enter(now + ahead)
         one_by_one.entered = now + ahead
         for measure in (IN, OUT):
@@ -220,7 +220,7 @@ def test_whatever_is_told_in_any_order_and_however_often_counts_as_if_it_were_co
 def test_of_what_was_told_only_so_many_cells_are_remembered_and_the_newest_stay() -> None:
     counts = recent()
     for second in range(1, 11):
-        counts.hear(flow((NOON + second, "N1", IN, second), log=f"log {second % 2}"))
+        counts.ingest(flow((NOON + second, "N1", IN, second), log=f"log {second % 2}"))
     counts.forget_known(10)
     assert sum(map(len, counts.known.values())) == 10
     counts.forget_known(6)

@@ -192,7 +192,7 @@ def fullest() -> PassageLog:
     passages.reasons = Interner(["".join(map(chr, row)) for row in letters.tolist()] + [OTHER])
     passages.devices = full_devices(draw, entrances)
     passages.live = full_live(draw, passages.devices.names.listed, entrances)
-    passages.segment = full_segment(draw, areas)
+    passages.bucket = full_segment(draw, areas)
     passages.last_ts = dict(zip(entrances, moments(draw, MOST_SITE_ENTRANCES), strict=True))
     passages.boundary = dict.fromkeys(entrances, True)
     columns = np.meshgrid(np.arange(MOST_SITE_ENTRANCES), np.arange(MOST_SITE_CATEGORIES), np.arange(2))
@@ -245,12 +245,12 @@ def fullest_alarms() -> AlarmLog:
         zip(lanes, moments(draw, MOST_LANES, 2), draw.integers(0, 10**6, MOST_LANES).tolist(), strict=True)
     ):
         for name in (logs[n % PARTITIONS], logs[(n + 1) % PARTITIONS]):
-            log.silence.hear_of(name, lane, times[0], events, entered=times[1])
+            log.silence.ingest_lane(name, lane, times[0], events, entered=times[1])
     usual, parts = log.silence, len(log.silence.parts)
     usual.rate, usual.rest_rate = draw.random(parts), draw.random(parts)
     usual.seen, usual.rest_then, usual.revived = (draw.integers(0, NINE, parts) for _ in range(3))
-    usual.marks = [draw.integers(0, 10**9, parts) for _ in range(10)]
-    log.leaks.take_up({name: figures(10**9) for name in logs})
+    usual.minute_totals = [draw.integers(0, 10**9, parts) for _ in range(10)]
+    log.leaks.restore({name: figures(10**9) for name in logs})
     inside = [Inside(area, kind, 123_456, 10**6) for area in areas for kind in ("person", "vehicle")]
     log.areas.coming = [
         OccupancyReading(NINE + n * 1000, inside, figures(10**6), figures(10**6)) for n in range(MOST_COMING)
@@ -269,7 +269,7 @@ def fullest_alarms() -> AlarmLog:
 
 def test_so_does_that_of_the_alarms_of_the_largest_site() -> None:
     log = fullest_alarms()
-    assert len(log.recent.kept()) > 0.99 * SPAN * log.recent.width
+    assert len(log.recent.window()) > 0.99 * SPAN * log.recent.width
     assert len(pack(alarm_snapshot.freeze(log))) < LARGEST_SNAPSHOT - ROOM
 
 
@@ -277,6 +277,6 @@ def test_unpublished_cells_are_bounded_and_the_newest_stay() -> None:
     cells = Seconds()
     cells.add(np.arange(10))
     cells.keep_newest(4)
-    keys, counts = cells.take_changed()
+    keys, counts = cells.drain_changed()
     assert (keys.tolist(), counts) == ([6, 7, 8, 9], [1, 1, 1, 1])
     assert dict(cells.counts) == dict.fromkeys([6, 7, 8, 9], 1)

@@ -203,7 +203,7 @@ def test_an_entrance_that_has_left_the_profile_keeps_its_history() -> None:
     counting = log()
     counting.apply(batch([Event(0, 1)], first=0, after=1))
     plain = freeze(counting)
-    smaller = CountingSite({name: gate for name, gate in PLACE.gates.items() if name != "N1"}, PLACE.days, PLACE.times)
+    smaller = CountingSite({name: gate for name, gate in PLACE.sides.items() if name != "N1"}, PLACE.days, PLACE.times)
     later = thaw(plain, LOG, "person", smaller)
     later.apply(batch([Event(1, 1, device="N2-L01", entrance="N2")], first=1, after=2))
     assert counted(later.drain(), "counts_day", "entrance", "boundary") == [("N2", 1)]

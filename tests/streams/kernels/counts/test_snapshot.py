@@ -72,7 +72,7 @@ def test_times_and_the_late_account_are_kept() -> None:
     counting.apply(batch([late, Event(1, 3)], first=0, after=2))
     again = thaw(json.loads(json.dumps(freeze(counting))), LOG, "person", PLACE)
     assert again.tally == Tally(received=2, counted=1, late=1)
-    assert again.segment.late == type(counting.segment.late)(counting.segment.late.counts)
+    assert again.bucket.late == type(counting.bucket.late)(counting.bucket.late.counts)
     again.apply(batch([Event(2, 2, ts=NINE + DAY, arrived=NINE + DAY)], first=2, after=3))  # contradicts number 3
     assert again.tally.rejected == {"suspect-time": 1}
 

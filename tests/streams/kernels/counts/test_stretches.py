@@ -206,7 +206,7 @@ def test_the_parts_of_a_segment_add_up_to_it(
     parts, one = in_pieces(events, cuts, small), whole(events, large)
     assert parts.sums() == one.sums()
     assert parts.fates() == one.fates()
-    assert len(parts.log.segment) <= small.most_cells + 2 * small.stretch
+    assert len(parts.log.bucket) <= small.most_cells + 2 * small.stretch
     assert freeze(parts.log) == freeze(whole(events, small).log)
 
 
