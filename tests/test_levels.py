@@ -41,7 +41,7 @@ def episode(site: Site, inside: int) -> tuple[str, float] | None:
     """Return level and limit of the alarm's episode while so many of 1000 are in the venue."""
     place = alarm_place_of(site, TimeRules(SiteClock(), 300_000, 172_800_000), partitions=1)
     areas = Areas(place)
-    areas.take_up(OccupancyReading(NOON, [Inside("venue", "person", inside, 1000)]))
+    areas.restore(OccupancyReading(NOON, [Inside("venue", "person", inside, 1000)]))
     figure = areas.figures[CAPACITY, "venue", "person"]
     alarm = Alarm(place.rules[CAPACITY], "venue", "person", figure.zone)
     for second in range(12):

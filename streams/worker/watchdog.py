@@ -123,7 +123,7 @@ def waiting_at(loop: asyncio.AbstractEventLoop) -> list[str]:
         while frame := getattr(inner, "cr_frame", None) or getattr(inner, "gi_frame", None):
             frames.append(frame)
             inner = getattr(inner, "cr_await", None) or getattr(inner, "gi_yieldfrom", None)
-        if any(Path(frame.f_code.co_filename).parent == _OURS for frame in frames):
+        if any(Path(frame.f_code.co_filename).is_relative_to(_OURS) for frame in frames):
             places.append(" > ".join(f"{Path(each.f_code.co_filename).name}:{each.f_lineno}" for each in frames))
     return sorted(places)
 

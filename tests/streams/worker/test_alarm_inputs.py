@@ -40,7 +40,7 @@ class Counted(Counting[PassageLog]):
     def __init__(self, passages: PassageLog, complete_to: int) -> None:
         self.passages, self.complete_to = passages, complete_to
 
-    def standing(self) -> list[tuple[PassageLog, int]]:
+    def progress(self) -> list[tuple[PassageLog, int]]:
         """Return the log."""
         return [(self.passages, self.complete_to)]
 

@@ -266,7 +266,7 @@ def test_only_topics_that_ask_for_it_are_joined(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_log_is_caught_up_when_the_broker_has_nothing_at_or_behind_its_next_offset() -> None:
     async def story(consumer: Offline, _: Offsets) -> None:
-        fetcher = SimpleNamespace(asked={SOURCE: 99})
+        fetcher = SimpleNamespace(requested_at={SOURCE: 99})
         consumer._thread._consumer = SimpleNamespace(highwater=lambda _: 12, _fetcher=fetcher)
         assert [consumer.caught_up_at(SOURCE, offset) for offset in (11, 12, 13)] == [None, 99, 99]
         consumer._thread._consumer = SimpleNamespace(highwater=lambda _: None)

@@ -95,10 +95,10 @@ def test_an_end_while_a_worker_starts_is_counted_and_said_in_a_sentence(tmp_path
 START = """
 import sys
 from pathlib import Path
-from streams.settings import Kafka, Settings, Worker
+from streams.settings import KafkaSettings, Settings, WorkerSettings
 from streams.worker.main import run
-worker = Worker(data=Path(sys.argv[1]), metrics_port=0)
-run(Settings(site=sys.argv[2], kafka=Kafka(brokers="127.0.0.1:1"), worker=worker))
+worker = WorkerSettings(data=Path(sys.argv[1]), metrics_port=0)
+run(Settings(site=sys.argv[2], kafka=KafkaSettings(brokers="127.0.0.1:1"), worker=worker))
 """
 
 

@@ -157,9 +157,9 @@ def test_the_ends_of_the_logs_are_the_brokers(tmp_path: Path) -> None:
 
 AWAY = """
 from streams.sources.brokers import Brokers
-from streams.settings import Kafka
+from streams.settings import KafkaSettings
 from streams.worker.watchdog import log_ends
-print(log_ends(Brokers(Kafka(brokers="127.0.0.1:9"))))
+print(log_ends(Brokers(KafkaSettings(brokers="127.0.0.1:9"))))
 """
 
 
