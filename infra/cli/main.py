@@ -29,7 +29,7 @@ from infra.cli.relay import relay
 from streams.kernels.counts.site_clock import SiteClock
 from streams.logging import configure_logging, traceback_of
 from streams.settings import Settings, load_settings
-from streams.site.reader import describe_site, load_site
+from streams.site.reader import builtin_sites, describe_site, load_site
 
 if TYPE_CHECKING:
     from streams.site.model import Site
@@ -59,6 +59,9 @@ _OURS = {"infra", "streams", "sinks", "simulators", "dashboards"}
 _CLIENTS = {"kafka", "aiokafka"}
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 _err = Console(stderr=True, highlight=False)
+
+_SCENARIO = "expo"
+_SCENARIO_HELP = "The made-up day, with the site that it happens on: expo, hall."
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
@@ -103,12 +106,18 @@ def _store(settings: Settings) -> tuple[Any, Any]:
 
 @app.command()
 def demo(
-    scenario: Annotated[str, typer.Option(help="The day to play.")] = "expo",
+    scenario: Annotated[str, typer.Option(help=_SCENARIO_HELP)] = _SCENARIO,
     speed: Annotated[float, typer.Option(min=0.1, help="Site seconds a second.")] = 60.0,
     for_: Annotated[float | None, typer.Option("--for", min=1, help="Seconds to play; then verify and end.")] = None,
     state: Annotated[Path | None, typer.Option(help="Keep everything here; go on with it next time.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another day.")] = 1,
-    start_at: Annotated[str, typer.Option(help="Site time from which on it is played at speed.")] = "09:30",
+    date: Annotated[
+        dt.datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The day; today, or that after the last of --state."),
+    ] = None,
+    start_at: Annotated[
+        str | None, typer.Option(help="Site time from which on it is played at speed; before the rush if left out.")
+    ] = None,
     distort: Annotated[str, typer.Option(help="What goes wrong on the way, e.g. duplicates=5%,disorder=5m.")] = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The wall's port; 0: a free one.")] = 0,
     broker: Annotated[
@@ -120,9 +129,11 @@ def demo(
 ) -> None:
     """Bring a venue to life on this machine: broker, store, worker, wall and a simulated day."""
     from infra.demo.demo import DemoOptions, run_demo  # noqa: PLC0415
+    from simulators.scenario.registry import find_scenario  # noqa: PLC0415
 
     options = DemoOptions(
-        scenario=scenario, speed=speed, for_seconds=for_, state=state, seed=seed, start_at=_time(start_at),
+        scenario=find_scenario(scenario), speed=speed, for_seconds=for_, state=state, seed=seed,
+        date=date.date() if date else None, start_at=_time(start_at) if start_at else None,
         distortion=distort, wall_port=port, as_json=as_json, broker=broker, workers=workers,
         relay=relay,
     )  # fmt: skip
@@ -173,7 +184,7 @@ def _announce(url: str) -> None:
 
 @app.command()
 def simulate(
-    scenario: str,
+    scenario: Annotated[str, typer.Argument(help=_SCENARIO_HELP)] = _SCENARIO,
     speed: Annotated[float | None, typer.Option(min=0.01, help="Site seconds a second; 1 if left out.")] = None,
     rate: Annotated[float | None, typer.Option(min=0.1, help="Events a second instead.")] = None,
     for_: Annotated[float | None, typer.Option("--for", min=1, help="Seconds to play.")] = None,
@@ -192,19 +203,20 @@ def simulate(
     workers and wall must be told: it is printed on stderr as settings. With --rate the events have the present time.
     """
     from simulators.distortion.settings import Distortion  # noqa: PLC0415
+    from simulators.scenario.registry import find_scenario  # noqa: PLC0415
     from simulators.sending.plan import Plan, site_time  # noqa: PLC0415
     from simulators.sending.progress import report_on_stderr  # noqa: PLC0415
     from simulators.sending.run import simulate as play  # noqa: PLC0415
     from simulators.sending.run import stopping_on_signals  # noqa: PLC0415
 
-    settings = load_settings()
-    site = load_site(settings.site)
+    settings, played = load_settings(), find_scenario(scenario)
+    site = load_site(_site_name(settings, played.profile))
     day = date.date() if date else site.days.day(round(time.time() * 1000))
     clock = _clock(settings)
     if clock and (speed or start_at):
         raise typer.BadParameter("--speed, --start-at: the settings have a clock already; leave out one or the other")
     plan = Plan(
-        scenario=scenario, date=day, seed=seed, speed=speed or 1.0, rate=rate, for_seconds=for_, frame=frame,
+        played, date=day, seed=seed, speed=speed or 1.0, rate=rate, for_seconds=for_, frame=frame,
         start_at=site_time(site, day, _time(start_at)) if start_at else None, clock=clock,
         distortion=Distortion.parse(distort),
     )  # fmt: skip
@@ -241,14 +253,21 @@ def verify(
     ledger: Annotated[Path, typer.Option(help="A ledger, or a folder of several.")], as_json: Json = False
 ) -> None:
     """Compare every published count with the ledger; exit 1 and the differences if there are any."""
+    from simulators.ledger.ledger import site_of  # noqa: PLC0415
     from simulators.verify.fates import Limits  # noqa: PLC0415
     from simulators.verify.verify import run_verify  # noqa: PLC0415
     from sinks.clickhouse import ClickHouseReader  # noqa: PLC0415
 
     settings = load_settings()
     _, reader = _store(settings)
-    limits = Limits.of(settings.time)
-    sys.exit(run_verify(ledger, ClickHouseReader(reader), load_site(settings.site), limits=limits, as_json=as_json))
+    site, limits = load_site(_site_name(settings, site_of(ledger))), Limits.of(settings.time)
+    sys.exit(run_verify(ledger, ClickHouseReader(reader), site, limits=limits, as_json=as_json))
+
+
+def _site_name(settings: Settings, otherwise: str) -> str:
+    """Return the site of the settings, or another profile that comes along where they do not name one."""
+    chosen = "site" in settings.model_fields_set or otherwise not in builtin_sites()
+    return settings.site if chosen else otherwise
 
 
 @app.command()
@@ -268,7 +287,7 @@ def loadtest(
     ] = None,
     processes: Annotated[int | None, typer.Option(min=1, max=16, help="Generators; by the rate if left out.")] = None,
     frame: Annotated[int, typer.Option(min=1, max=500, help="Events in one message.")] = 1,
-    scenario: Annotated[str, typer.Option(help="The day that events are taken from.")] = "expo",
+    scenario: Annotated[str, typer.Option(help=_SCENARIO_HELP)] = _SCENARIO,
     seed: Annotated[int, typer.Option(help="Another seed, another day.")] = 1,
     to: Annotated[
         Literal["own", "existing"], typer.Option(help="A chain of our own, or the brokers and store of the settings.")
@@ -284,11 +303,12 @@ def loadtest(
     """
     from infra.loadtest.options import LoadOptions  # noqa: PLC0415
     from infra.loadtest.run import run_loadtest  # noqa: PLC0415
+    from simulators.scenario.registry import find_scenario  # noqa: PLC0415
 
     options = LoadOptions(
         rate=rate, times=times, for_seconds=for_, shape=shape, distortion=distort, workers=workers, broker=broker,
-        processes=processes, frame=frame, scenario=scenario, seed=seed, keep=keep, report=report, as_json=as_json,
-        settings=load_settings() if to == "existing" else None, really=really,
+        processes=processes, frame=frame, scenario=find_scenario(scenario), seed=seed, keep=keep, report=report,
+        as_json=as_json, settings=load_settings() if to == "existing" else None, really=really,
     )  # fmt: skip
     sys.exit(run_loadtest(options))
 

@@ -24,6 +24,7 @@ from infra.stack.local_stack import GROUP, BrokerKind, LocalStack
 from infra.stack.state import Run, endpoints, next_run, open_state
 from simulators.distortion.distort import check_devices
 from simulators.distortion.settings import Distortion
+from simulators.scenario.scenario import Scenario
 from simulators.sending.closing import close_yesterday
 from simulators.sending.lag import ConsumerLag
 from simulators.sending.plan import Plan, site_time
@@ -46,6 +47,9 @@ _STOP_WITHIN: Final = 4.5  # with the two above it is less than 10 s from Ctrl-C
 _NICE: Final = 10
 """Of the thread that plays: where processors are few, who counts goes first."""
 
+_QUIET: Final = dt.timedelta(minutes=30)
+"""Of the site's time, before the rush."""
+
 _POLL_SECONDS: Final = 0.1  # how often it is looked whether to go on
 
 T = TypeVar("T")
@@ -55,14 +59,18 @@ _err = Console(stderr=True, highlight=False)
 
 @dataclass(frozen=True, kw_only=True)
 class DemoOptions:
-    """What to play; see `gatepulse demo --help`."""
+    """What to play; see `gatepulse demo --help`.
 
-    scenario: str = "expo"
+    `date` None: today, or the day after the last one of `state`. `start_at` None: soon before the day's rush.
+    """
+
+    scenario: Scenario
     speed: float = 60.0
     for_seconds: float | None = None
     state: Path | None = None
     seed: int = 1
-    start_at: dt.time = dt.time(9, 30)
+    date: dt.date | None = None
+    start_at: dt.time | None = None
     distortion: str = ""
     wall_port: int = 0
     as_json: bool = False
@@ -82,26 +90,27 @@ def run_demo(options: DemoOptions) -> int:
             f"--workers {options.workers}: several workers need a real broker, add --broker kafka (the embedded one "
             "keeps the place of a worker that is gone)"
         )
-    site = load_site(options.scenario)
+    profile = options.scenario.profile
+    site = load_site(profile)
     distortion = Distortion.parse(options.distortion)
     check_devices(distortion, site)
     relay = read_relay(options.relay, site)
     with (
         open_state(options.state) as state,
         kafka_writes_into(state / "logs" / "demo.log"),
-        delivery(state / "alerting", options.scenario, _say, relay=relay) as alarms,
+        delivery(state / "alerting", profile, _say, relay=relay) as alarms,
         stopping_on_signals() as stop,
         Supervisor(stop_within=_STOP_WITHIN) as supervisor,
     ):
-        run = next_run(state, site, broker=options.broker)
-        start_at = site_time(site, run.date, options.start_at)
+        run = next_run(state, site, broker=options.broker, date=options.date)
+        start_at = site_time(site, run.date, options.start_at or _before(options.scenario.rush))
         clock = SiteClock(start_at, int(time.time() * 1000), options.speed)
         plan = Plan(
-            scenario=options.scenario, date=run.date, seed=options.seed + run.number, epoch=run.number, clock=clock,
+            options.scenario, date=run.date, seed=options.seed + run.number, epoch=run.number, clock=clock,
             for_seconds=options.for_seconds, distortion=distortion,
         )  # fmt: skip
         venue = LocalStack(
-            options.scenario, state, clock, supervisor, options.wall_port, _say, alarms,
+            profile, state, clock, supervisor, options.wall_port, _say, alarms,
             broker_kind=options.broker, workers=options.workers,
         )  # fmt: skip
         if not venue.start(stop):
@@ -110,6 +119,11 @@ def run_demo(options: DemoOptions) -> int:
             _say(f"wall: {venue.wall_url}   (state and logs: {state}; Ctrl-C ends everything)")
             threading.Thread(target=repeat_alarms, args=(venue.audit_log, _say, stop), daemon=True).start()
             return Demo(options, site, venue, run, stop).play(plan)
+
+
+def _before(rush: dt.time) -> dt.time:
+    """Return when a demo begins: early enough for half a minute of quiet at the usual speed."""
+    return (dt.datetime.combine(dt.date.min, rush) - _QUIET).time()
 
 
 @dataclass(frozen=True)

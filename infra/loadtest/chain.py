@@ -83,7 +83,7 @@ def usual_broker() -> BrokerKind:
 
 @contextmanager
 def embedded(
-    scenario: str, state: Path, stop: Event, *, broker: BrokerKind, workers: int, say: Callable[[str], None]
+    profile: str, state: Path, stop: Event, *, broker: BrokerKind, workers: int, say: Callable[[str], None]
 ) -> Iterator[Chain]:
     """Start a chain on this machine for the time of a block, as a demo does, with the present as the site's time.
 
@@ -98,13 +98,13 @@ def embedded(
         raise WrongLoadError(f"--broker kafka: {lack}, or choose --broker embedded")
     with Supervisor(stop_within=_STOP_WITHIN) as supervisor:
         venue = LocalStack(
-            scenario, state, SiteClock(), supervisor, 0, say, Delivery(state), broker_kind=broker, workers=workers
+            profile, state, SiteClock(), supervisor, 0, say, Delivery(state), broker_kind=broker, workers=workers
         )
         if not venue.start(stop):
             raise NotStartedError("the load test was ended before it began")
         with endpoints(state, venue.addresses):
             yield Chain(
-                place=broker, site_name=scenario, site=load_site(scenario), kafka=venue.kafka,
+                place=broker, site_name=profile, site=load_site(profile), kafka=venue.kafka,
                 cluster=venue.broker.cluster, store=venue.reader, limits=venue.limits, wall_url=venue.wall_url,
                 workers=workers, check=supervisor.check,
                 pids=lambda: {each.name: each.pid for each in supervisor.services() if each.pid is not None},

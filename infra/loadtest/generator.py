@@ -20,6 +20,7 @@ from infra.loadtest.programme import LoadProgramme, Share, make_share
 from simulators.distortion.distort import check_devices
 from simulators.distortion.settings import Distortion
 from simulators.ledger.ledger import LedgerWriter
+from simulators.scenario.registry import find_scenario
 from simulators.sending.plan import Plan
 from simulators.sending.run import Summary, simulate, stopping_on_signals
 from streams.kernels.counts.site_clock import SiteClock
@@ -67,8 +68,9 @@ def _play(
 ) -> Summary:
     lasts = (begins_ms - time.time() * 1000 + share.load_ms) / 1000 + _AFTER
     plan = Plan(
-        seed=order.seed, epoch=order.epoch, clock=SiteClock(), for_seconds=max(lasts, _AFTER), frame=order.frame,
-        max_lag=order.max_lag, distortion=Distortion.parse(order.distortion),
+        find_scenario(order.scenario), seed=order.seed, epoch=order.epoch, clock=SiteClock(),
+        for_seconds=max(lasts, _AFTER), frame=order.frame, max_lag=order.max_lag,
+        distortion=Distortion.parse(order.distortion),
     )  # fmt: skip
     kafka = {"api_version": order.api_version} if order.api_version else {}
     return simulate(

@@ -18,23 +18,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.stack.local_stack import BrokerKind
+    from simulators.scenario.scenario import Scenario
     from streams.settings import Settings
 
 FIRST_RATE: Final = 1_000.0
 """Events a second, if none are given; a search for the limit begins there."""
 _BY_ONE_GENERATOR: Final = 15_000.0
 """Events a second that one generator is trusted with, when nobody says how many there should be."""
-_CURVE_PEAK: Final = 72.0
-"""Events a second in the busiest minute of the expo's peak day."""
-CURVE_BEGINS: Final = "10:00"
-"""Site time from which on the scenario's own curve is taken: the expo's peak."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadOptions:
     """What to do; see `gatepulse loadtest --help`. `settings`: the chain that they name; None: one of our own."""
 
-    scenario: str = "expo"
+    scenario: Scenario
     rate: float | None = None
     times: float | None = None
     for_seconds: float | None = None
@@ -65,7 +62,7 @@ class LoadOptions:
     def load(self) -> tuple[shapes.Phase, ...] | Curve:
         """Return the load of a test that makes one trial."""
         if self.times is not None:
-            return Curve(self.times, self.seconds, CURVE_BEGINS)
+            return Curve(self.times, self.seconds, f"{self.scenario.rush:%H:%M}")
         make = shapes.burst if self.shape == "burst" else shapes.steady
         return make(self.first_rate, self.seconds)
 
@@ -79,7 +76,7 @@ def check(options: LoadOptions) -> None:
     if options.settings is not None and (options.workers != 1 or options.broker is not None):
         raise WrongLoadError("--workers, --broker: with --to existing they are as they are; leave these out")
     distortion = Distortion.parse(options.distortion)
-    site = options.scenario if options.settings is None else options.settings.site
+    site = options.scenario.profile if options.settings is None else options.settings.site
     check_devices(distortion, load_site(site))
     place = "embedded" if options.settings is None else "existing"
     chains.require_bounded(place, events=_events(options), peak=peak_rate(options), seconds=options.seconds)
@@ -96,7 +93,7 @@ def _events(options: LoadOptions) -> float:
 def peak_rate(options: LoadOptions) -> float:
     """Return how many events a second are due at the busiest time; a search begins there."""
     load = options.load
-    return _CURVE_PEAK * load.times if isinstance(load, Curve) else shapes.highest(load)
+    return options.scenario.peak * load.times if isinstance(load, Curve) else shapes.highest(load)
 
 
 def generators_for(options: LoadOptions) -> int:

@@ -32,6 +32,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     more than `max_lag` events; "": nobody is waited for.
     """
 
+    scenario: str
     site: str
     seed: int
     epoch: int

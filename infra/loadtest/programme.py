@@ -7,7 +7,7 @@ word between them.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,8 +15,7 @@ import numpy as np
 from infra.loadtest import shape
 from infra.loadtest.order import Curve, Order
 from simulators.distortion.distort import Schedule, distort
-from simulators.scenario.expo.expo import PEAK_DAY, expo_day
-from simulators.scenario.expo.spec import ExpoSpec
+from simulators.scenario.registry import find_scenario
 from simulators.sending.plan import Plan, site_time
 
 if TYPE_CHECKING:
@@ -26,10 +25,8 @@ if TYPE_CHECKING:
     from simulators.scenario.day import Day, Ints
     from streams.site.model import Site
 
-_DAY_EVENTS: Final = 1_600_000
-"""Of the expo's whole peak day, about."""
-_SMALLEST: Final = 0.005
-"""Share of the peak day below which too few people would come for all that happens on it."""
+_FEWEST: Final = 8_000
+"""Events of the smallest day that is made: with fewer, too few people would come for all that happens on a day."""
 
 
 class NothingToSendError(ValueError):
@@ -66,7 +63,7 @@ class Share:
 
 
 def make_share(order: Order, site: Site) -> Share:
-    """Make up the events of `order`. Raises NothingToSendError and NotAnExpoError."""
+    """Make up the events of `order`. Raises NothingToSendError and UnfitSiteError."""
     whole = _along_curve(order, order.load, site) if isinstance(order.load, Curve) else _at_rates(order, site)
     lasts = order.load.seconds if isinstance(order.load, Curve) else shape.seconds(order.load)
     return Share(whole.take(np.flatnonzero(whole.device % order.parts == order.part)), round(lasts * 1000))
@@ -76,7 +73,9 @@ def _at_rates(order: Order, site: Site) -> Day:
     """Return the first events of a day that is as busy as need be, over and over, when the shape wants them."""
     assert not isinstance(order.load, Curve)  # noqa: S101  # who calls has looked
     times = shape.due(order.load).astype(np.int64)
-    made = expo_day(site, date=PEAK_DAY, seed=order.seed, epoch=order.epoch, spec=_as_busy(len(times)))
+    scenario = find_scenario(order.scenario)
+    share = min(1.0, max(_FEWEST, 1.05 * len(times)) / scenario.events)
+    made = scenario.make_day(site, date=scenario.date, seed=order.seed, epoch=order.epoch, share=share)
     rounds, place = np.divmod(np.arange(len(times)), len(made))
     day = made.take(place)
     return day.with_columns(seq=day.seq + rounds * made.last_seq[day.device], true_ts=times, ts=times)
@@ -84,8 +83,9 @@ def _at_rates(order: Order, site: Site) -> Day:
 
 def _along_curve(order: Order, curve: Curve, site: Site) -> Day:
     """Return the scenario's own events from a time of its day on, so many times as fast."""
-    made = expo_day(site, date=PEAK_DAY, seed=order.seed, epoch=order.epoch)
-    first = site_time(site, PEAK_DAY, dt.time.fromisoformat(curve.start_at))
+    scenario = find_scenario(order.scenario)
+    made = scenario.make_day(site, date=scenario.date, seed=order.seed, epoch=order.epoch)
+    first = site_time(site, scenario.date, dt.time.fromisoformat(curve.start_at))
     kept = np.flatnonzero((made.true_ts >= first) & (made.true_ts < first + curve.seconds * 1000 * curve.times))
     if not len(kept):
         raise NothingToSendError(
@@ -103,31 +103,3 @@ def _counted_anew(device: Ints, seq: Ints) -> Ints:
     np.minimum.at(first, device, seq)
     anew: Ints = seq - first[device] + 1
     return anew
-
-
-def _as_busy(events: int) -> ExpoSpec:
-    """Return the figures of a day with about so many events, at most a whole peak day's."""
-    share = min(1.0, max(_SMALLEST, 1.05 * events / _DAY_EVENTS))
-    usual = ExpoSpec()
-    people, vehicles = usual.people, usual.vehicles
-    return replace(
-        usual,
-        people=replace(
-            people,
-            entries=_scaled(people.entries, share),
-            returning=_scaled(people.returning, share),
-            turned_away=_scaled(people.turned_away, share),
-        ),
-        vehicles=replace(
-            vehicles,
-            traffic={
-                name: replace(traffic, entries=_scaled(traffic.entries, share))
-                for name, traffic in vehicles.traffic.items()
-            },
-            turned_away=_scaled(vehicles.turned_away, share),
-        ),
-    )
-
-
-def _scaled(number: int, share: float) -> int:
-    return max(1, round(number * share))

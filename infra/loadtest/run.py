@@ -19,7 +19,7 @@ from infra.loadtest import page, report, search, terminal
 from infra.loadtest import shape as shapes
 from infra.loadtest.cause import OTHERS
 from infra.loadtest.chain import Chain, WrongLoadError
-from infra.loadtest.options import CURVE_BEGINS, LoadOptions, check, generators_for
+from infra.loadtest.options import LoadOptions, check, generators_for
 from infra.loadtest.progress import Progress
 from infra.loadtest.report import Limit, Result, Setup
 from infra.loadtest.trial import Bench, Mix
@@ -82,15 +82,18 @@ def _chain(options: LoadOptions, folder: Path, stop: threading.Event, progress: 
     if options.broker is None and broker == "embedded":
         progress.say("loadtest: no Java and Maven here, so the embedded broker: its limits are not a real Kafka's")
     return ending.enter_context(
-        chains.embedded(options.scenario, folder, stop, broker=broker, workers=options.workers, say=progress.say)
+        chains.embedded(
+            options.scenario.profile, folder, stop, broker=broker, workers=options.workers, say=progress.say
+        )
     )
 
 
 def _run(options: LoadOptions, chain: Chain, folder: Path, stop: threading.Event, progress: Progress) -> int:
     began, distortion = real_now(), Distortion.parse(options.distortion)
     mix = Mix(
-        processes=options.processes or generators_for(options), frame=options.frame, distortion=options.distortion,
-        wrong_clocks=bool(distortion.clocks or distortion.drifts), seed=options.seed, epoch=began // 1000,
+        scenario=options.scenario.name, processes=options.processes or generators_for(options), frame=options.frame,
+        distortion=options.distortion, wrong_clocks=bool(distortion.clocks or distortion.drifts),
+        seed=options.seed, epoch=began // 1000,
     )  # fmt: skip
     scratch = folder / f"loadtest-{mix.epoch}"
     with Bench(chain, mix, kept=folder / "ledgers", scratch=scratch, stop=stop, progress=progress) as bench:
@@ -179,7 +182,7 @@ def _alarms(chain: Chain, since_ms: int) -> dict[str, int]:
 
 def _setup(options: LoadOptions, chain: Chain, mix: Mix, began_ms: int) -> Setup:
     if options.times is not None:
-        asked = f"{options.times:g} × {options.scenario} ({CURVE_BEGINS}–)"
+        asked = f"{options.times:g} × {options.scenario.name} ({options.scenario.rush:%H:%M}–)"
     else:
         asked = f"{options.first_rate:,.0f}/s"
     return Setup(

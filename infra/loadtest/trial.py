@@ -54,6 +54,7 @@ class GeneratorError(RuntimeError):
 class Mix:
     """How a load is generated: by so many processes, `frame` events a message, with what goes wrong on the way."""
 
+    scenario: str
     processes: int
     frame: int
     distortion: str
@@ -131,8 +132,8 @@ class Bench:
         folder, epoch = self._scratch / f"trial-{self._trials:03}", mix.epoch + self._trials
         return [
             Order(
-                site=chain.site_name, seed=mix.seed, epoch=epoch, load=load, part=part, parts=mix.processes,
-                distortion=mix.distortion, frame=mix.frame, bootstrap=kafka.brokers,
+                scenario=mix.scenario, site=chain.site_name, seed=mix.seed, epoch=epoch, load=load, part=part,
+                parts=mix.processes, distortion=mix.distortion, frame=mix.frame, bootstrap=kafka.brokers,
                 api_version=tuple(kafka.client.get("api_version", ())),
                 group=kafka.group if chain.place == "embedded" else "", max_lag=_MAX_LAG // mix.processes,
                 folder=folder / f"generator-{part + 1}", ledger=self._kept / f"{epoch}-generator-{part + 1}",

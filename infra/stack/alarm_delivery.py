@@ -71,7 +71,7 @@ def read_relay(file: Path | None, site: Site) -> Relay | None:
 
 @contextmanager
 def delivery(
-    state: Path, scenario: str, say: Callable[[str], None], *, relay: Relay | None = None
+    state: Path, profile: str, say: Callable[[str], None], *, relay: Relay | None = None
 ) -> Iterator[Delivery]:
     """Prepare the way for the time of a block: to the robots of a relay's file, or to a group that `say` speaks for.
 
@@ -86,8 +86,8 @@ def delivery(
     else:
         state.mkdir(parents=True, exist_ok=True)
         secret = _kept_secret(state / _SECRET)
-        with Receiver(load_site(scenario), secret, say) as receiver:
-            file = _relay_file(state, scenario, receiver.url)
+        with Receiver(load_site(profile), secret, say) as receiver:
+            file = _relay_file(state, profile, receiver.url)
             yield Delivery(state, file, load_options(file))
 
 
@@ -98,11 +98,11 @@ def _kept_secret(file: Path) -> str:
     return file.read_text(encoding="ascii")
 
 
-def _relay_file(state: Path, scenario: str, url: str) -> Path:
+def _relay_file(state: Path, profile: str, url: str) -> Path:
     """Write the settings of a relay whose one robot serves everybody, and listens at `url`."""
     write_private(state / _URL, url)
     lines = [
-        f"site = {_quoted(scenario)}",
+        f"site = {_quoted(profile)}",
         f"state = {_quoted(state / 'relay')}",
         f"port = {lasting_port()}",
         "[[robot]]",

@@ -36,7 +36,7 @@ _MOCK_SESSION_SECONDS: Final = 3
 class LocalStack:
     """The processes of a demo, started in order; `clock` shows the simulated day's time."""
 
-    scenario: str
+    profile: str
     state: Path
     clock: SiteClock
     supervisor: Supervisor
@@ -192,7 +192,7 @@ class LocalStack:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEPULSE_")}
         kafka = self.kafka.model_dump(exclude_none=True)
         return kept | {
-            "GATEPULSE_SITE": self.scenario,
+            "GATEPULSE_SITE": self.profile,
             **{f"GATEPULSE_KAFKA__{key.upper()}": str(value) for key, value in kafka.items()},
             "GATEPULSE_STORE__HOST": address.host,
             "GATEPULSE_STORE__PORT": str(address.port),

@@ -67,12 +67,15 @@ class Run:
                 cut_short(ledger)
 
 
-def next_run(state: Path, site: Site, *, broker: str = "embedded") -> Run:
+def next_run(state: Path, site: Site, *, broker: str = "embedded", date: dt.date | None = None) -> Run:
     """Return the run that follows the ones in `state`; runs that were killed are ended as not drained.
+
+    It plays the day after the last one, or `date`; the first one plays today.
 
     With a real `broker` ("kafka") they need no such mark: what it has confirmed will be counted, and verify insists on
     it; a ledger that was not closed says itself that there may be more. Raises StateError for another kind of broker
-    than the state began with: the runs before would be waiting in the wrong one.
+    than the state began with, as the runs before would be waiting in the wrong one, and for a date that is not later
+    than theirs.
     """
     ledgers, persistent = state / "ledgers", broker == "kafka"
     begun = sorted(ledgers.glob("[0-9]*-*"))
@@ -84,9 +87,13 @@ def next_run(state: Path, site: Site, *, broker: str = "embedded") -> Run:
     number = 1 + max(map(_number, begun), default=0)
     days = [each / META for each in begun if each.name.endswith("-day") and (each / META).exists()]
     if not days:
-        return Run(number, site.days.day(round(time.time() * 1000)), ledgers, persistent)
+        return Run(number, date or site.days.day(round(time.time() * 1000)), ledgers, persistent)
     last = dt.date.fromisoformat(json.loads(days[-1].read_text())["meta"]["date"])
-    return Run(number, last + dt.timedelta(days=1), ledgers, persistent)
+    if date is not None and date <= last:
+        raise StateError(
+            f"--date {date}: --state {state} has played {last} already. Give a later date, or leave it out."
+        )
+    return Run(number, date or last + dt.timedelta(days=1), ledgers, persistent)
 
 
 def _number(ledger: Path) -> int:

@@ -286,6 +286,15 @@ def read_ledger(path: Path) -> Ledger:
     )
 
 
+def site_of(path: Path) -> str:
+    """Return the id of the site that the ledger (or the folder of ledgers) at `path` is of, "" if it does not say.
+
+    Raises LedgerMissing, NotALedger or LedgerTooNew.
+    """
+    metas = (_read_meta(directory / META)[1] for directory in _directories(path))
+    return next((str(meta["site"]) for meta in metas if "site" in meta), "")
+
+
 def _directories(path: Path) -> list[Path]:
     if not path.exists():
         raise LedgerMissing(f"{path}: there is nothing here. Give the directory that a simulator wrote.")

@@ -10,7 +10,6 @@ import numpy as np
 
 from simulators.distortion.distort import Schedule, distort
 from simulators.distortion.settings import Distortion
-from simulators.scenario.expo.expo import PEAK_DAY, expo_day
 from simulators.sending.pace import at_rate
 from streams.kernels.counts.site_clock import SiteClock
 
@@ -18,19 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from simulators.scenario.day import Day, Ints
+    from simulators.scenario.scenario import Scenario
     from streams.site.model import Site
 
-SCENARIOS: Mapping[str, Callable[..., Day]] = {"expo": expo_day}
-"""The scenarios by name: each makes a day of a site from a date, a seed, an epoch and the last sequence numbers."""
 
-
-class PlanError(ValueError):
+class WrongPlanError(ValueError):
     """A plan cannot be played as it is."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to play, and how fast.
+    """What to play, and how fast: a day of a scenario, its own one unless a `date` is given.
 
     `speed` is site seconds a real second, from `start_at` (site ms; None: the first event) on; what happened before
     is sent at once. None is as fast as possible. `clock`, if there is one already, replaces both. `rate` instead
@@ -41,8 +38,8 @@ class Plan:
     wait for the workers in one partition: the embedded broker keeps 5 MB of each.
     """
 
-    scenario: str = "expo"
-    date: dt.date = PEAK_DAY
+    scenario: Scenario
+    date: dt.date | None = None
     seed: int = 0
     epoch: int | None = None
     speed: float | None = 1.0
@@ -57,24 +54,27 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be played."""
-        if self.scenario not in SCENARIOS:
-            raise PlanError(f"scenario: '{self.scenario}' is not known; expected {', '.join(SCENARIOS)}")
         for name in ("speed", "rate", "for_seconds", "frame", "max_lag", "days"):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise PlanError(f"{name}: {value} is not above 0; leave it out or give a positive number")
+                raise WrongPlanError(f"{name}: {value} is not above 0; leave it out or give a positive number")
         if self.rate is not None and self.clock not in {None, SiteClock()}:
-            raise PlanError(
+            raise WrongPlanError(
                 "rate: events at a rate have the present time, and the site's clock is set to another; "
                 "leave out the rate, or the settings of the clock"
             )
 
+    @property
+    def first_day(self) -> dt.date:
+        """The day that is played, or with which playing begins."""
+        return self.date or self.scenario.date
+
     def described(self, site: Site, epoch: int) -> Mapping[str, Any]:
         """Return what a ledger keeps of the plan."""
         return {
-            "scenario": self.scenario,
+            "scenario": self.scenario.name,
             "site": site.id,
-            "date": self.date.isoformat(),
+            "date": self.first_day.isoformat(),
             "seed": self.seed,
             "epoch": epoch,
             "speed": self.speed,
@@ -119,14 +119,14 @@ class Programme:
     def _next_day(self, begins: Callable[[], int]) -> Day:
         plan = self.plan
         if plan.rate is None:
-            return self._make(plan.date + dt.timedelta(days=self._number), self._last_seq)
+            return self._make(plan.first_day + dt.timedelta(days=self._number), self._last_seq)
         if self._day is None:
-            self._day = self._make(plan.date, None)
+            self._day = self._make(plan.first_day, None)
         day = self._day
         if self._last_seq is not None:
             day = day.with_columns(seq=day.seq + self._last_seq[day.device])
         return at_rate(day, rate=plan.rate, start_ms=begins())
 
     def _make(self, date: dt.date, last_seq: Ints | None) -> Day:
-        make = SCENARIOS[self.plan.scenario]
-        return make(self._site, date=date, seed=self.plan.seed, epoch=self.epoch, last_seq=last_seq)
+        plan = self.plan
+        return plan.scenario.make_day(self._site, date=date, seed=plan.seed, epoch=self.epoch, last_seq=last_seq)

@@ -1,6 +1,6 @@
 """Plays a scenario into Kafka with its ledger: what `gatepulse simulate` calls.
 
-The order of things: `plan.py` says what, `expo.py` makes the day, `distort.py` the schedule, `play.py` and `pace.py`
+The order of things: `plan.py` says what, the scenario makes the day, `distort.py` the schedule, `play.py` and `pace.py`
 say when, `produce.py` sends.
 """
 
@@ -74,7 +74,7 @@ def simulate(
     `ledger` is a new directory for the truth. With `consumer_group`, sending waits while the workers of that group
     are more than `plan.max_lag` events behind; `kafka` are further settings for who asks how far. `at_clock` is
     told the site's clock before anything is sent. `programme` is played instead of the days of `plan`. `punctual`: what
-    can be done before the first event is due is done before. Raises `UnknownDeviceError`, `NotAnExpoError`,
+    can be done before the first event is due is done before. Raises `UnknownDeviceError`, `UnfitSiteError`,
     `LedgerExists`, and what kafka-python raises.
     """
     real, settings = MachineTime(), dict(kafka or {})

@@ -22,7 +22,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from infra.loadtest.watch import ProcessWatch
 from simulators.ledger.ledger import LedgerWriter
 from simulators.scenario.day import Day
-from simulators.scenario.expo.expo import expo_day
+from simulators.scenario.expo.expo import EXPO, expo_day
 from simulators.sending.messages import Message, make_messages
 from simulators.sending.plan import Plan
 from simulators.sending.producer import Answer, NotStoredError, Producer, Stored
@@ -105,7 +105,7 @@ def _keep_times(bootstrap: str) -> None:
 
 def _fill(plant: Plant, day: Day, ledger: Path, *, frame: int) -> None:
     producer = Producer(plant.bootstrap)
-    meta = Plan(epoch=day.epoch, clock=SiteClock()).described(plant.site, day.epoch)
+    meta = Plan(EXPO, epoch=day.epoch, clock=SiteClock()).described(plant.site, day.epoch)
     with LedgerWriter(ledger, meta=meta) as writer:
         writer.passages(day.texts())
         sent = list(_sent(producer, day, frame))

@@ -31,7 +31,7 @@ def refused(*words: str, seconds: float = 30) -> tuple[int, str]:
         (["--distort", "late=1%:soon"], "late: 'soon' is not a duration; expected a number and ms, s, m, h or d"),
         (["--distort", "skip=X9-L01:3"], "skip: the site has no device 'X9-L01'; expected one like"),
         (["--start-at", "half past nine"], "'half past nine' is not a time of day; expected hh:mm"),
-        (["--scenario", "expoo"], "give a UTF-8 file, or the name of a profile that comes along: expo"),
+        (["--scenario", "expoo"], "scenario 'expoo' is not known; expected one of expo, hall"),
         (["--speed", "0"], "--speed"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -18,7 +18,6 @@ from tests.faults.trial import Trial
 
 _ANY_TIME: Final = {"TIME__HORIZON_SECONDS": str(100 * 366 * 86_400)}
 """These passages are years old: they are to be counted all the same, and not as late."""
-_BERLIN: Final = _ANY_TIME | {"SITE": str(Path(__file__).with_name("berlin.toml"))}
 _BERLIN_NIGHTS: Final = _ANY_TIME | {"SITE": str(Path(__file__).with_name("berlin-nights.toml"))}
 _FOUR: Final = dt.timedelta(hours=4)
 _STEP: Final = dt.timedelta(milliseconds=1)
@@ -34,19 +33,19 @@ _MOMENTS: Final = (
 _MIDNIGHT: Final = 24
 
 
-@fault("T17", layout=Layout(settings=_BERLIN))
+@fault("T17", layout=Layout(scenario="hall", settings=_ANY_TIME))
 def berlin_nights(trial: Trial) -> None:
     """Passages around midnight, both nights of daylight saving, 29 February and the year's end, in Berlin."""
-    _around_nights(trial, (("N1-L01", "N1"), ("N1-L02", "N1")))
+    _around_nights(trial, (("main-L01", "main"), ("main-L02", "main")))
 
 
-@fault("T17b", layout=Layout(settings=_ANY_TIME))
+@fault("T17b", layout=Layout(scenario="expo", settings=_ANY_TIME))
 def shanghai_nights(trial: Trial) -> None:
     """The same moments in Shanghai, which knows no daylight saving: midnight, 29 February, the year's end."""
     _around_nights(trial, (("N1-L01", "N1"), ("E1-L01", "E1")))
 
 
-@fault("O11", layout=Layout(settings=_BERLIN_NIGHTS))
+@fault("O11", layout=Layout(scenario="hall", settings=_BERLIN_NIGHTS))
 def berlin_evenings(trial: Trial) -> None:
     """The same moments and four o'clock after each night, where a day begins at four; counted, then audited."""
     fours = tuple((year, month, day, hour + 4) for year, month, day, hour in _MOMENTS if hour == _MIDNIGHT)
@@ -97,7 +96,7 @@ def _around(year: int, month: int, day: int, hour: int, zone: ZoneInfo) -> Itera
             yield from (each - _STEP, each, each + _STEP)
 
 
-@fault("T18", layout=Layout(settings=_ANY_TIME), in_suite=True)
+@fault("T18", layout=Layout(scenario="expo", settings=_ANY_TIME), in_suite=True)
 def on_the_edge(trial: Trial) -> None:
     """Passages exactly at :00.000 and 1 ms on each side of it, at the edges of 10 s, minutes, hours and days."""
     zone = ZoneInfo(trial.plant.site.time_zone)

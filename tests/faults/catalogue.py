@@ -61,10 +61,12 @@ class Layout:
 
     `settings` are the workers', without GATEPULSE_ ("WORKER__FLUSH_SECONDS": "1"). Where a proxy is asked for, the
     workers reach broker or store through it; everybody else goes past it. `speed` lets the site's clock run so fast,
-    from `start_at` (site time of the peak day) on; without it site time is real time. `worker` is a file of this folder
-    that is run instead of the worker; `clock_of_workers` lets the scenario set their host clock, which is so many
-    seconds ahead when they start (`workers_ahead`). `small_disks` puts folders of the plant on disks of their own, of
-    so many MB. Several `brokers` keep copies of each other's data; there is no proxy before them.
+    from `start_at` (site time of the day that is played; None: half an hour before its rush) on; without it site time
+    is real time. `scenario` names the only one of `simulators` that can be played, where a fault names its devices; ""
+    for any. `worker` is a file of this folder that is run instead of the worker; `clock_of_workers` lets the scenario
+    set their host clock, which is so many seconds ahead when they start (`workers_ahead`). `small_disks` puts folders
+    of the plant on disks of their own, of so many MB. Several `brokers` keep copies of each other's data; there is no
+    proxy before them.
     """
 
     workers: int = 1
@@ -73,7 +75,8 @@ class Layout:
     broker_proxy: bool = False
     store_proxy: bool = False
     speed: float | None = None
-    start_at: dt.time = dt.time(9, 30)
+    start_at: dt.time | None = None
+    scenario: str = ""
     worker: str = ""
     clock_of_workers: bool = False
     workers_ahead: int = 0

@@ -11,11 +11,9 @@ import numpy as np
 
 from simulators.ledger.ledger import read_ledger
 from simulators.ledger.tables import take
-from simulators.scenario.expo.expo import PEAK_DAY
 from simulators.sending.plan import site_time
 from streams.contract.events import Reason
 from tests.faults.catalogue import Layout, Limits, fault
-from tests.faults.load import RUSH
 from tests.faults.trial import Trial
 
 _HOUR_MS: Final = 3_600_000
@@ -39,10 +37,10 @@ ORDER BY window_start DESC LIMIT 1
 """
 
 
-@fault("T14", layout=Layout(speed=240.0, start_at=_EARLY), limits=Limits(recovery=90.0), in_suite=True)
+@fault("T14", layout=Layout(scenario="expo", speed=240.0, start_at=_EARLY), limits=Limits(recovery=90.0), in_suite=True)
 def device_offline(trial: Trial) -> None:
     """A device is offline for 3 h of the site's time and then uploads; what was shown of these hours is corrected."""
-    with trial.load(distortion=f"offline={_OFFLINE}:3h,duplicates=5%", scenario=RUSH):
+    with trial.load(distortion=f"offline={_OFFLINE}:3h,duplicates=5%", scenario=trial.rush):
         _until_site(trial, dt.time(9, 30))
         before = _site_ms(trial) // 10_000 * 10_000
         due = trial.plant.clock.real(before) + 2_000
@@ -78,7 +76,7 @@ def _site_ms(trial: Trial) -> int:
 
 def _until_site(trial: Trial, clock: dt.time) -> None:
     """Wait until the site's clock shows a time of the day."""
-    at = site_time(trial.plant.site, PEAK_DAY, clock)
+    at = site_time(trial.plant.site, trial.plant.scenario.date, clock)
     trial.until(lambda: _site_ms(trial) >= at, f"{clock} at the site", 180.0)
 
 
@@ -108,12 +106,12 @@ WHERE NOT toUnixTimestamp(window_start) * 1000 BETWEEN %(first)s AND %(last)s
 """
 
 
-@fault("T15", layout=Layout(speed=400.0, start_at=_EARLY), limits=Limits(recovery=90.0), in_suite=True)
+@fault("T15", layout=Layout(scenario="expo", speed=400.0, start_at=_EARLY), limits=Limits(recovery=90.0), in_suite=True)
 def wrong_clocks(trial: Trial) -> None:
     """Device clocks are off by ±2 min and ±1 day, drift, start again at 1970, and some come right again."""
     parts = [f"clock={device}:{what}" for device, what in _CLOCKS.items()]
     parts += [f"drift={device}:{share}" for device, share in _DRIFTING.items()]
-    with trial.load(distortion=",".join(["duplicates=5%", *parts]), scenario=RUSH):
+    with trial.load(distortion=",".join(["duplicates=5%", *parts]), scenario=trial.rush):
         _until_site(trial, dt.time(trial.size(full=20, quick=11), 15))
         trial.wait(4.0)
     trial.counted_so_far()
@@ -148,7 +146,7 @@ def wrong_clocks(trial: Trial) -> None:
 )
 def beyond_the_horizon(trial: Trial) -> None:
     """Events come up to 3 h late, where no more than 1 h is allowed: the rest goes to the late account alone."""
-    with trial.load(distortion="late=5%:3h,duplicates=5%", scenario=RUSH):
+    with trial.load(distortion="late=5%:3h,duplicates=5%", scenario=trial.rush):
         trial.wait(trial.size(full=60.0, quick=25.0))
     trial.counted_so_far()
     ((late,),) = _asked(trial, "SELECT sum(events) FROM gatepulse.late_passages")

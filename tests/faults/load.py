@@ -3,42 +3,37 @@
 import datetime as dt
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 
 from simulators.scenario.day import Day
-from simulators.scenario.expo.expo import PEAK_DAY, expo_day
-from simulators.scenario.expo.spec import ExpoSpec, PeopleSpec
-from simulators.sending.plan import SCENARIOS, Plan, site_time
+from simulators.scenario.scenario import Scenario
+from simulators.sending.plan import Plan, site_time
 from simulators.sending.progress import Progress
 from simulators.sending.run import Summary, simulate
 from streams.site.model import Site
 
-RUSH: Final = "rush"
-"""The scenario of loads at a rate: an expo day an eighth as busy, made up in half a second; it repeats itself."""
+_BUSY: Final = 200_000
+"""Events of the days that loads at a rate are taken from, at most: they are made up in half a second, and repeated."""
 
 
-def _rush(site: Site, **more: Any) -> Day:
-    return expo_day(site, spec=ExpoSpec(PeopleSpec(entries=30_000, returning=3_000, turned_away=200)), **more)
+def rush(scenario: Scenario) -> Scenario:
+    """Return the scenario of loads at a rate: a small day of it."""
+    return scenario.smaller(min(1.0, _BUSY / scenario.events))
 
 
-_SCENARIOS = cast("dict[str, Any]", SCENARIOS)
-_SCENARIOS[RUSH] = _rush
+def until(scenario: Scenario, end: dt.time) -> Scenario:
+    """Return a scenario that is another one up to a time of the day."""
+    whole = scenario.make_day
 
-
-def shortened(scenario: str, end: dt.time) -> str:
-    """Enter a scenario that is another one up to a time of the day; return its name."""
-    make = _SCENARIOS[scenario]
-
-    def shorter(site: Site, *, date: dt.date = PEAK_DAY, **more: Any) -> Day:
-        day: Day = make(site, date=date, **more)
+    def shorter(site: Site, *, date: dt.date, **more: Any) -> Day:
+        day = whole(site, date=date, **more)
         return day.take(np.flatnonzero(day.true_ts < site_time(site, date, end)))
 
-    name = f"{scenario} until {end}"
-    _SCENARIOS[name] = shorter
-    return name
+    return replace(scenario, name=f"{scenario.name} until {end}", make_day=shorter)
 
 
 class _Newest:

@@ -3,6 +3,7 @@
 Everything in it dies with this process. Next: `kept.py` and `servers.py`, what can be done to the processes.
 """
 
+import datetime as dt
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from infra.servers.clickhouse import EmbeddedClickHouse
 from infra.servers.clickhouse_config import Login
 from infra.servers.kafka.cluster import KafkaCluster
 from infra.servers.kafka.server import KafkaServer
-from simulators.scenario.expo.expo import PEAK_DAY
+from simulators.scenario.registry import find_scenario
 from simulators.sending.plan import site_time
 from simulators.verify.fates import Limits
 from sinks import schema
@@ -38,10 +39,13 @@ from tests.faults.watch import Samples, Watch, scrape
 if TYPE_CHECKING:
     from streams.site.model import Site
 
+USUAL: Final = "expo"
+"""The scenario that faults are done in, if none is asked for."""
 GROUP: Final = "gatepulse"
 PARTITIONS: Final = 4
 SOURCES: Final = (Topic.TURNSTILES.value, Topic.VEHICLES.value, Topic.CORRECTIONS.value)
 SESSION_SECONDS: Final = 6
+_BEFORE_RUSH: Final = dt.timedelta(minutes=30)
 
 
 class Plant:
@@ -49,7 +53,8 @@ class Plant:
 
     def __init__(self, layout: Layout, path: Path) -> None:
         self.layout, self.path = layout, path
-        self.site: Site = load_site(layout.settings.get("SITE", "expo"))
+        self.scenario = find_scenario(layout.scenario or USUAL)
+        self.site: Site = load_site(layout.settings.get("SITE", self.scenario.profile))
         self.clock = SiteClock()
         self.workers: list[Kept] = []
         self.wall: Kept | None = None
@@ -93,6 +98,12 @@ class Plant:
     def broker(self) -> Server:
         """The first broker, in most scenarios the only one."""
         return self.brokers[0]
+
+    @property
+    def start_at(self) -> dt.time:
+        """What the site's clock shows when it begins to run fast."""
+        rush = dt.datetime.combine(dt.date.min, self.scenario.rush)
+        return self.layout.start_at or (rush - _BEFORE_RUSH).time()
 
     def add_worker(self, **settings: str) -> Kept:
         """Start one more worker, under a name that no other had; `settings` as in Layout."""
@@ -164,7 +175,7 @@ class Plant:
 
     def _start_workers(self, ending: ExitStack) -> None:
         if self.layout.speed is not None:
-            first = site_time(self.site, PEAK_DAY, self.layout.start_at)
+            first = site_time(self.site, self.scenario.date, self.start_at)
             self.clock = SiteClock(first, int(time.time() * 1000), self.layout.speed)
         ending.callback(self._stop_workers)
         for _ in range(self.layout.workers):
@@ -203,7 +214,7 @@ class Plant:
     def _environment(self, name: str) -> dict[str, str]:
         address, layout = self.clickhouse.address, self.layout
         ours = {
-            "SITE": "expo",
+            "SITE": self.scenario.profile,
             "KAFKA__BROKERS": self.kafka.bootstrap,
             "KAFKA__GROUP": GROUP,
             "KAFKA__PARTITIONS": str(PARTITIONS),

@@ -28,6 +28,7 @@ from typing import Final, cast
 from rich.console import Console
 from rich.live import Live
 
+from simulators.scenario.registry import SCENARIOS
 from streams.logging import kafka_writes_into
 from tests.faults import table
 from tests.faults.catalogue import Fault, Play, Program, catalogue
@@ -51,13 +52,18 @@ def run_fault(
     quick: bool,
     keep: bool = False,
     minutes: float | None = None,
+    scenario: str = "",
     say: Say = lambda _: None,
 ) -> Outcome:
-    """Run a scenario, as often as it wants to be run, and judge it; its files are kept unless it passed."""
+    """Do a fault, as often as it wants to be done, and judge it; its files are kept unless it passed.
+
+    `scenario` is the made-up day it is done in; "": the usual one.
+    """
     if isinstance(fault.play, Program):
         arguments = fault.play.quick if quick else fault.play.full
         return _run_program(fault, arguments, seed=seed, quick=quick, minutes=minutes, say=say)
     runs = fault.quick_runs if quick else fault.runs
+    fault = replace(fault, layout=replace(fault.layout, scenario=fault.layout.scenario or scenario))
     outcomes = []
     for run in range(runs):
         step = say if runs == 1 else partial(_say_of_run, say, f"run {run + 1} of {runs}: ")
@@ -160,6 +166,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr.write(f"not in the catalogue: {', '.join(unknown)}; there are {', '.join(known)}\n")
         sys.exit(_WRONG_USAGE)
     chosen = [known[name] for name in options.ids] or list(known.values())
+    bound = [fault for fault in chosen if options.scenario and not _fits(fault, options.scenario)]
+    if options.ids and bound:
+        bound_ids = ", ".join(fault.id for fault in bound)
+        sys.stderr.write(f"--scenario {options.scenario}: {bound_ids} cannot be done in it; leave it out for these\n")
+        sys.exit(_WRONG_USAGE)
+    chosen = [fault for fault in chosen if fault not in bound]
     console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _WIDE)
     console.print(f"seed {options.seed}")
     outcomes = _run_all(chosen, options, console)
@@ -170,6 +182,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not options.json:
         sys.stdout.write(_as_json(outcomes, options.seed))
     sys.exit(0 if all(outcome.word is Word.PASSED for outcome in outcomes) else 1)
+
+
+def _fits(fault: Fault, scenario: str) -> bool:
+    """Whether a fault can be done in a scenario: it is no program of its own, and names no devices of another one."""
+    return not isinstance(fault.play, Program) and fault.layout.scenario in {"", scenario}
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
@@ -186,6 +203,8 @@ def _parser(known: Iterable[Fault]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("ids", nargs="*", metavar="T01", help="scenarios; all if left out")
+    names = [each.name for each in SCENARIOS]
+    parser.add_argument("--scenario", choices=names, default="", help="the made-up day; expo if left out")
     parser.add_argument("--quick", action="store_true", help="their small sizes")
     parser.add_argument("--minutes", type=float, metavar="N", help="how long T28 (8 h) and O13 (1 h) go on")
     parser.add_argument(
@@ -204,7 +223,7 @@ def _run_all(chosen: Sequence[Fault], options: argparse.Namespace, console: Cons
             show = _Show(live, outcomes, fault.id)
             with show:
                 seed = seed_of(fault, options.seed)
-                size = {"quick": options.quick, "minutes": options.minutes}
+                size = {"quick": options.quick, "minutes": options.minutes, "scenario": options.scenario}
                 outcomes.append(run_fault(fault, seed=seed, **size, keep=options.keep, say=show.say))
             _write(outcomes, options)
             if not console.is_terminal:

@@ -39,7 +39,7 @@ SELECT entrance, sum(passages) FROM gatepulse.entrance_totals WHERE entrance IN 
 """
 
 
-@fault("T25", layout=Layout(workers=2, wall=True))
+@fault("T25", layout=Layout(scenario="expo", workers=2, wall=True))
 def site_changed(trial: Trial) -> None:
     """An entrance is added, one renamed, and a lane moved to another: the profile changes between workers' restarts."""
     plant, seconds = trial.plant, trial.size(full=60.0, quick=6.0)

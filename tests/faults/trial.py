@@ -12,13 +12,14 @@ from random import Random
 from typing import Any, Final, TypeVar
 
 from simulators.distortion.settings import Distortion
+from simulators.scenario.scenario import Scenario
 from simulators.sending.plan import Plan
 from tests.faults.kept import Kept
-from tests.faults.load import RUSH, Load
+from tests.faults.load import Load, rush
 from tests.faults.outcome import Check
 from tests.faults.plant import Plant
 
-N = TypeVar("N", int, float)
+T = TypeVar("T")
 
 _POLL_SECONDS: Final = 0.05
 _AT_WORK: Final = 150.0  # over a slow line a worker asks long for where it stands
@@ -71,7 +72,7 @@ class Trial:
         self._load: Load | None = None
         self._loads = 0
 
-    def size(self, *, full: N, quick: N) -> N:
+    def size(self, *, full: T, quick: T) -> T:
         """Return the figure for the size that is run."""
         return quick if self.quick else full
 
@@ -137,6 +138,11 @@ class Trial:
     # -- what is sent --------------------------------------------------------------------------------------------------
 
     @property
+    def rush(self) -> Scenario:
+        """A small day of the plant's scenario."""
+        return rush(self.plant.scenario)
+
+    @property
     def ledgers(self) -> Path:
         """The folder of all ledgers of this trial."""
         return self.plant.path / "ledgers"
@@ -153,10 +159,10 @@ class Trial:
         On a plant with a clock the day is played as its clock goes, `rate` does not count. With `backlog` the block
         does not wait for workers. `plan` are further fields of simulators.sending.plan.Plan.
         """
-        paced = {"rate": rate, "scenario": RUSH}
+        paced = {"rate": rate, "scenario": self.rush}
         clock = {"clock": self.plant.clock} if self.plant.layout.speed is not None else paced
         ledger = self.ledger()
-        wanted = Plan(seed=self.seed, epoch=self._loads, distortion=Distortion.parse(distortion))
+        wanted = Plan(self.plant.scenario, seed=self.seed, epoch=self._loads, distortion=Distortion.parse(distortion))
         load = Load(replace(wanted, **(clock | plan)), self.plant.site, bootstrap=self.plant.bootstrap, ledger=ledger)
         self.say("making up the day")
         load.start()

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any, Final
 
 from tests.faults.catalogue import Layout, Limits, fault
-from tests.faults.load import RUSH, shortened
+from tests.faults.load import until
 from tests.faults.oracle import judge
 from tests.faults.outcome import Check
 from tests.faults.plant import Plant
@@ -21,7 +21,7 @@ Contents = dict[str, tuple[int, int]]
 """The number of rows of each view, and the sum of the hashes of their texts."""
 
 
-@fault("T00", layout=Layout(speed=60.0, start_at=dt.time(9, 30)), limits=_LIMITS)
+@fault("T00", layout=Layout(speed=60.0), limits=_LIMITS)
 def undisturbed(trial: Trial) -> None:
     """Nothing goes wrong, twice with the same seed: no process ends, and every view has identical contents."""
     first = _played(trial)
@@ -39,9 +39,9 @@ def undisturbed(trial: Trial) -> None:
 def _played(trial: Trial) -> Contents:
     """Play a part of the day up to its end, and return what all views say."""
     seconds = trial.size(full=600, quick=20)
-    begins = dt.datetime.combine(dt.date.min, trial.plant.layout.start_at)
+    begins = dt.datetime.combine(dt.date.min, trial.plant.start_at)
     end = (begins + dt.timedelta(seconds=seconds * (trial.plant.layout.speed or 1))).time()
-    scenario = shortened(trial.size(full="expo", quick=RUSH), end)  # type: ignore[type-var]  # a name, not a number
+    scenario = until(trial.size(full=trial.plant.scenario, quick=trial.rush), end)
     # A message for each event: how many make one depends on how far the simulator is behind its clock.
     with trial.load(scenario=scenario, frame=1) as load:
         trial.say("nothing goes wrong")

@@ -14,7 +14,6 @@ from infra.process.ports import LOOPBACK
 from tests.faults.catalogue import Layout, fault
 from tests.faults.displays import Displays
 from tests.faults.kept import memory_now
-from tests.faults.load import RUSH
 from tests.faults.trial import Trial
 from tests.support.browser import QUIET
 
@@ -82,7 +81,7 @@ def wall_killed(trial: Trial) -> None:
     """The wall's server is killed (`kill -9`), stays away and comes back: a page resumes alone, with no false zero."""
     plant, wall = trial.plant, trial.plant.wall
     assert wall is not None
-    with trial.load(scenario=RUSH), _browser() as page:
+    with trial.load(scenario=trial.rush), _browser() as page:
         page.goto(f"http://{LOOPBACK}:{plant.wall_port}/?lang=en")
         _becomes(page, "ok", "ok")
         page.evaluate(_WATCH, list(_FIGURES))

@@ -21,7 +21,7 @@ from infra.servers.broker import PROTOCOL, EmbeddedBroker
 from infra.servers.clickhouse import EmbeddedClickHouse
 from simulators.distortion.settings import Distortion
 from simulators.ledger.ledger import LedgerWriter
-from simulators.scenario.expo.expo import PEAK_DAY
+from simulators.scenario.expo.expo import EXPO
 from simulators.sending.corrections import OccupancyCorrection, send_correction
 from simulators.sending.lag import ConsumerLag
 from simulators.sending.plan import Plan, site_time
@@ -60,7 +60,7 @@ class LocalPlant:
 
     def __post_init__(self) -> None:
         """Let the site's clock run 60 times as fast from early morning on."""
-        self.start_at = site_time(SITE, PEAK_DAY, dt.time(6, 40))
+        self.start_at = site_time(SITE, EXPO.date, dt.time(6, 40))
         self.clock = SiteClock(self.start_at, int(time.time() * 1000) + 1000, 60)
 
     @contextmanager
@@ -109,13 +109,19 @@ class LocalPlant:
     def play(self, *, seconds: float, distortion: str, stop: threading.Event | None = None) -> Summary:
         """Play a piece of the peak day, and write down the truth."""
         plan = Plan(
-            clock=self.clock, for_seconds=seconds, seed=5, epoch=1, frame=3, distortion=Distortion.parse(distortion)
+            EXPO,
+            clock=self.clock,
+            for_seconds=seconds,
+            seed=5,
+            epoch=1,
+            frame=3,
+            distortion=Distortion.parse(distortion),
         )
         return simulate(plan, SITE, bootstrap=self.broker.bootstrap, ledger=self.ledgers / "day", stop=stop)
 
     def correct(self, *corrections: OccupancyCorrection) -> None:
         """Send corrections, and write down the truth."""
-        plan = Plan(clock=self.clock, epoch=1)
+        plan = Plan(EXPO, clock=self.clock, epoch=1)
         producer = make_producer(self.broker.bootstrap)
         with LedgerWriter(self.ledgers / "corrections", meta=plan.described(SITE, 1)) as ledger:
             for correction in corrections:

@@ -1,19 +1,21 @@
 """A small expo day that is made in a moment, and doubles for what a simulator talks to."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from simulators.scenario.day import Day, Ints
-from simulators.scenario.expo.expo import expo_day
+from simulators.scenario.expo.expo import EXPO, expo_day
 from simulators.scenario.expo.spec import ExpoSpec, PeopleSpec, VehicleSpec
 from simulators.sending.producer import NotStoredError, Stored, Told
 from streams.site.model import Site
 from streams.site.reader import load_site
 
 SMALL = ExpoSpec(PeopleSpec(entries=3_000, returning=300, turned_away=20), VehicleSpec(turned_away=3))
+SMALL_EXPO = replace(EXPO, make_day=partial(expo_day, spec=SMALL))
 
 
 @cache

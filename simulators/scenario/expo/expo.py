@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from simulators.scenario.day import VEHICLE, Day, Names
+from simulators.scenario.assemble import assemble
+from simulators.scenario.day import Day, Names
 from simulators.scenario.expo.gates import find_gates
 from simulators.scenario.expo.people import make_visits, walk
 from simulators.scenario.expo.refusals import with_refusals
 from simulators.scenario.expo.spec import ExpoSpec
 from simulators.scenario.expo.vehicles import drive
-from simulators.scenario.lanes import choose_lanes, in_turn
-from simulators.scenario.pseudonyms import day_key, pseudonyms
-from simulators.scenario.steps import Steps, joined
+from simulators.scenario.scenario import Scenario
 from streams.kernels.counts.calendar import DAY_MINUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from simulators.scenario.day import Floats, Ints
+    from simulators.scenario.steps import Steps
     from streams.site.model import Site
 
 PEAK_DAY = dt.date(2019, 11, 6)
@@ -42,49 +42,29 @@ def expo_day(
     date: dt.date = PEAK_DAY,
     seed: int = 0,
     epoch: int = 0,
-    spec: ExpoSpec | None = None,
+    share: float = 1.0,
     last_seq: Ints | None = None,
+    spec: ExpoSpec | None = None,
 ) -> Day:
-    """Return one day; devices count on from `last_seq` (one value a device), or from 0.
+    """Return one day, as `scenario.MakeDay` says, with the figures of `spec`.
 
-    Everybody who comes has left when the day ends. Raises `NotAnExpoError` for a site laid out otherwise.
+    Raises `NotAnExpoError` for a site laid out otherwise.
     """
-    spec = spec or ExpoSpec()
+    spec = (spec or ExpoSpec()).scaled(share)
     names = Names(site)
     rng = np.random.default_rng([seed, date.toordinal()])
     people = _people(site, names, spec, date=date, rng=rng)
     vehicles = drive(spec.vehicles, names, rng)
-    persons = int(people.who.max(initial=-1)) + 1
-    steps = people
-    plates = 0
-    if vehicles is not None:
-        plates = int(vehicles.who.max(initial=-1)) + 1
-        steps = joined([people, vehicles.changed(who=vehicles.who + persons)])
-    key = day_key(seed, date)
-    words = np.concatenate([pseudonyms(key, "card", persons), pseudonyms(key, "plate", plates)])
     opens = (site.opening.on(date) or _HOURS)[0]
     midnight = site.days.moment(date, opens) - opens * 60_000  # as far as those who come then are concerned
-    steps = steps.changed(time=_at_night(steps.time, site, date, midnight=midnight))
-    device, happens = _take_turns(steps, names, spec, rng)
-    day = Day(
-        names=names,
-        epoch=epoch,
-        pseudonyms=words,
-        device=device,
-        seq=np.zeros(len(steps), np.int64),
-        true_ts=happens + midnight,
-        ts=happens,
-        entrance=steps.entrance,
-        direction=steps.direction,
-        outcome=steps.outcome,
-        category=steps.category,
-        reason=steps.reason,
-        credential=np.where(steps.anonymous, -1, steps.who),
-        temperature=steps.temperature,
-        health=steps.health,
-    )
-    day = day.take(np.lexsort((day.device, day.true_ts)))
-    return day.with_columns(ts=day.true_ts, seq=count_by_device(day.device, last_seq, names))
+    people = people.changed(time=_at_night(people.time, site, date, midnight=midnight))
+    if vehicles is not None:
+        vehicles = vehicles.changed(time=_at_night(vehicles.time, site, date, midnight=midnight))
+    return assemble(
+        people, vehicles, names, rng=rng, date=date, seed=seed, epoch=epoch, begins=midnight,
+        service_ms={"person": spec.people.service_ms, "vehicle": spec.vehicles.service_ms}, least_gap_ms=spec.walk_ms,
+        last_seq=last_seq,
+    )  # fmt: skip
 
 
 def expo_days(
@@ -102,17 +82,6 @@ def expo_days(
         yield day
         last = day.last_seq if last is None else np.maximum(last, day.last_seq)
         date += dt.timedelta(days=1)
-
-
-def count_by_device(device: Ints, last_seq: Ints | None, names: Names) -> Ints:
-    """Return the sequence number of each event: they grow by one at each device, in the order of the rows."""
-    order = np.argsort(device, kind="stable")
-    starts = np.flatnonzero(np.diff(device[order], prepend=-1))
-    place = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
-    before = np.zeros(len(names.devices), np.int64) if last_seq is None else last_seq
-    seq = np.empty(len(order), np.int64)
-    seq[order] = place + 1
-    return seq + before[device]
 
 
 def _people(site: Site, names: Names, spec: ExpoSpec, *, date: dt.date, rng: np.random.Generator) -> Steps:
@@ -137,15 +106,6 @@ def _at_night(time: Floats, site: Site, date: dt.date, *, midnight: int) -> Floa
     return moved
 
 
-def _take_turns(steps: Steps, names: Names, spec: ExpoSpec, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Return the device of each step, and when it happens there (ms after local midnight)."""
-    device = choose_lanes(steps.entrance, steps.direction, names, rng)
-    by_vehicle = names.kind_of[steps.entrance] == VEHICLE
-    happens = in_turn(
-        (steps.time * 1000).astype(np.int64),
-        who=steps.who,
-        device=device,
-        service=np.where(by_vehicle, spec.vehicles.service_ms, spec.people.service_ms),
-        least_gap=spec.walk_ms,
-    )
-    return device, happens
+EXPO: Final = Scenario(
+    name="expo", profile="expo", date=PEAK_DAY, rush=dt.time(10), events=1_600_000, peak=72.0, make_day=expo_day
+)

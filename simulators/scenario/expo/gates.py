@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulators.scenario.scenario import UnfitSiteError
+
 if TYPE_CHECKING:
     from simulators.scenario.day import Floats, Ints, Names
 
 
-class NotAnExpoError(ValueError):
+class NotAnExpoError(UnfitSiteError):
     """The site is not laid out as an expo: gates from outside into one concourse, and doors from it to halls."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -146,3 +146,30 @@ class ExpoSpec:
     vehicles: VehicleSpec = field(default_factory=VehicleSpec)
     walk_ms: int = 20_000
     """Nobody gets from one lane to the next in less (assumed)."""
+
+    def scaled(self, share: float) -> ExpoSpec:
+        """Return the figures of a day with only a share of the people and vehicles, at least one of each."""
+        if share == 1.0:
+            return self
+        people, vehicles = self.people, self.vehicles
+
+        def scaled(number: int) -> int:
+            return max(1, round(number * share))
+
+        return replace(
+            self,
+            people=replace(
+                people,
+                entries=scaled(people.entries),
+                returning=scaled(people.returning),
+                turned_away=scaled(people.turned_away),
+            ),
+            vehicles=replace(
+                vehicles,
+                traffic={
+                    name: replace(traffic, entries=scaled(traffic.entries))
+                    for name, traffic in vehicles.traffic.items()
+                },
+                turned_away=scaled(vehicles.turned_away),
+            ),
+        )

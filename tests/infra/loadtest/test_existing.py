@@ -12,9 +12,10 @@ from infra.loadtest import chain as chains
 from infra.loadtest.chain import Chain, StoreHasCountsError
 from infra.loadtest.options import LoadOptions
 from infra.loadtest.run import run_loadtest
+from simulators.scenario.expo.expo import EXPO
 from streams.settings import Settings, StoreSettings, WallSettings
 
-SMALL = LoadOptions(rate=100, for_seconds=3, as_json=True)
+SMALL = LoadOptions(scenario=EXPO, rate=100, for_seconds=3, as_json=True)
 
 
 def settings(chain: Chain) -> Settings:

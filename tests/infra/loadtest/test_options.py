@@ -14,6 +14,7 @@ from infra.loadtest.run import run_loadtest
 from infra.servers.clickhouse import EmbeddedClickHouse
 from simulators.distortion.distort import UnknownDeviceError
 from simulators.distortion.settings import DistortionError
+from simulators.scenario.expo.expo import EXPO
 from sinks import schema
 from sinks.clickhouse import StoreAddress, connect
 from streams.settings import ClockSettings, KafkaSettings, Settings, StoreSettings
@@ -56,7 +57,7 @@ def test_what_does_not_fit_is_refused_with_what_to_change(
     given: dict[str, Any], error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said):
-        options.check(LoadOptions(**given))
+        options.check(LoadOptions(scenario=EXPO, **given))
 
 
 def test_brokers_that_are_not_on_this_machine_are_refused_unless_they_are_meant() -> None:
@@ -92,18 +93,18 @@ def test_a_store_with_counts_that_no_ledger_accounts_for_is_refused(clickhouse: 
 def test_a_folder_with_ledgers_of_another_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ledgers" / "1-generator-1").mkdir(parents=True)
     with pytest.raises(WrongLoadError, match="there are ledgers already"):
-        run_loadtest(LoadOptions(keep=tmp_path, broker="embedded"))
+        run_loadtest(LoadOptions(scenario=EXPO, keep=tmp_path, broker="embedded"))
 
 
 def test_several_workers_on_the_embedded_broker_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WrongLoadError, match="several workers need --broker kafka"):
-        run_loadtest(LoadOptions(keep=tmp_path, broker="embedded", workers=2))
+        run_loadtest(LoadOptions(scenario=EXPO, keep=tmp_path, broker="embedded", workers=2))
 
 
 def test_the_load_is_the_shape_that_was_asked_for() -> None:
-    assert LoadOptions(rate=50, for_seconds=4).load == shape.steady(50, 4)
-    assert LoadOptions(rate=50, for_seconds=4, shape="burst").load == shape.burst(50, 4)
-    assert LoadOptions(times=3, for_seconds=4).load == Curve(3, 4, "10:00")
+    assert LoadOptions(scenario=EXPO, rate=50, for_seconds=4).load == shape.steady(50, 4)
+    assert LoadOptions(scenario=EXPO, rate=50, for_seconds=4, shape="burst").load == shape.burst(50, 4)
+    assert LoadOptions(scenario=EXPO, times=3, for_seconds=4).load == Curve(3, 4, "10:00")
 
 
 def test_there_are_as_many_generators_as_the_rate_needs_and_no_more_than_processors(
@@ -111,8 +112,8 @@ def test_there_are_as_many_generators_as_the_rate_needs_and_no_more_than_process
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     rates = {
-        rate: options.generators_for(LoadOptions(rate=rate))
+        rate: options.generators_for(LoadOptions(scenario=EXPO, rate=rate))
         for rate in (100.0, 15_000.0, 15_001.0, 70_000.0, 200_000.0)
     }
     assert rates == {100: 1, 15_000: 1, 15_001: 2, 70_000: 5, 200_000: 8}
-    assert options.generators_for(LoadOptions(rate=9_000, shape="burst")) == 3
+    assert options.generators_for(LoadOptions(scenario=EXPO, rate=9_000, shape="burst")) == 3

@@ -14,6 +14,7 @@ from infra.loadtest.options import LoadOptions
 from infra.loadtest.progress import Progress
 from infra.loadtest.report import Limit
 from infra.loadtest.shape import Phase, burst, highest
+from simulators.scenario.expo.expo import EXPO
 from streams.settings import Settings
 from tests.infra.loadtest.results import STORED, measured
 
@@ -42,7 +43,7 @@ class MadeUp:
 
 def trials(bench: MadeUp, **options: Any) -> tuple[tuple[Measured, ...], Limit | None, str]:
     console = Console(file=io.StringIO(), width=120)
-    made, limit = run._trials(LoadOptions(**options), cast("Bench", bench), Progress(console))
+    made, limit = run._trials(LoadOptions(scenario=EXPO, **options), cast("Bench", bench), Progress(console))
     assert isinstance(console.file, io.StringIO)
     return made, limit, console.file.getvalue()
 

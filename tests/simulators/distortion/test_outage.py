@@ -17,6 +17,7 @@ from infra.process.ports import LOOPBACK, free_port
 from infra.servers.kafka.server import KafkaServer
 from simulators.distortion.settings import Distortion
 from simulators.ledger.ledger import Ledger, read_ledger
+from simulators.scenario.expo.expo import EXPO
 from simulators.sending.plan import Plan
 from simulators.sending.producer import NoBrokerError, make_producer
 from simulators.sending.progress import Progress
@@ -74,7 +75,7 @@ def create_topics(server: KafkaServer) -> None:
 
 
 def play(future: "Future[Summary]", *, server: KafkaServer, ledger: Path, stop: threading.Event, seen: Newest) -> None:
-    plan = Plan(rate=1_000, seed=3, epoch=1, distortion=Distortion.parse("duplicates=5%"))
+    plan = Plan(EXPO, rate=1_000, seed=3, epoch=1, distortion=Distortion.parse("duplicates=5%"))
     try:
         future.set_result(simulate(plan, expo(), bootstrap=server.bootstrap, ledger=ledger, stop=stop, report=seen))
     except BaseException as error:  # noqa: BLE001 - handed to who waits for it

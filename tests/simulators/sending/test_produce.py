@@ -14,7 +14,7 @@ from kafka import KafkaConsumer, TopicPartition
 from infra.servers.broker import PROTOCOL, EmbeddedBroker
 from simulators.distortion.settings import Distortion
 from simulators.ledger.ledger import read_ledger
-from simulators.scenario.expo.expo import PEAK_DAY
+from simulators.scenario.expo.expo import EXPO, PEAK_DAY
 from simulators.sending.corrections import OccupancyCorrection, send_correction
 from simulators.sending.lag import Backlog, ConsumerLag
 from simulators.sending.plan import Plan, site_time
@@ -60,7 +60,7 @@ def test_what_is_sent_arrives_and_stands_in_the_ledger(
 ) -> None:
     start = site_time(expo(), PEAK_DAY, dt.time(6, 40))
     distortion = Distortion.parse("duplicates=10%,disorder=1m,malformed=1%,lost=1%")
-    plan = Plan(speed=60, start_at=start, for_seconds=3, seed=5, distortion=distortion)
+    plan = Plan(EXPO, speed=60, start_at=start, for_seconds=3, seed=5, distortion=distortion)
     summary = simulate(plan, expo(), bootstrap=broker, ledger=tmp_path / "ledger")
     lines = read(broker, begin)
     ledger = read_ledger(tmp_path / "ledger")
@@ -137,7 +137,7 @@ def test_a_run_that_is_stopped_at_once_ends_cleanly(broker: str, tmp_path: Path)
     stop = threading.Event()
     stop.set()
     summary = simulate(
-        Plan(speed=None),
+        Plan(EXPO, speed=None),
         expo(),
         bootstrap=broker,
         ledger=tmp_path / "ledger",

@@ -1,0 +1,26 @@
+"""The scenarios by name: a new one is a new file and a line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from simulators.scenario.expo.expo import EXPO
+from simulators.scenario.hall import HALL
+
+if TYPE_CHECKING:
+    from simulators.scenario.scenario import Scenario
+
+SCENARIOS: Final = (EXPO, HALL)
+
+
+class UnknownScenarioError(ValueError):
+    """There is no scenario of that name."""
+
+
+def find_scenario(name: str) -> Scenario:
+    """Return the scenario of that name. Raises UnknownScenarioError, which lists all."""
+    for scenario in SCENARIOS:
+        if scenario.name == name:
+            return scenario
+    known = ", ".join(scenario.name for scenario in SCENARIOS)
+    raise UnknownScenarioError(f"scenario '{name}' is not known; expected one of {known}")

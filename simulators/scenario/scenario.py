@@ -1,0 +1,67 @@
+"""What a scenario is: a made-up day, and the site it happens on; `registry.py` has them by name.
+
+The day is the truth: who really went through which lane, and when. The ledger keeps it, and `verify` holds every
+published count against it. `hall.py` is a small scenario to read first, and to copy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from simulators.scenario.day import Day, Ints
+    from streams.site.model import Site
+
+
+class UnfitSiteError(ValueError):
+    """The site is not laid out as the scenario needs it; the message says what is expected."""
+
+
+class MakeDay(Protocol):
+    """A function that makes a day up.
+
+    The same arguments must give the same day. Everybody who comes in leaves before the day ends. Devices count on from
+    `last_seq` (one value a device) or from 0, under the `epoch`. A `share` below 1 makes a day with as many fewer
+    people. Raises `UnfitSiteError` for a site on which it cannot happen.
+    """
+
+    def __call__(
+        self,
+        site: Site,
+        *,
+        date: dt.date,
+        seed: int = 0,
+        epoch: int = 0,
+        share: float = 1.0,
+        last_seq: Ints | None = None,
+    ) -> Day:
+        """Return the day of `date`, its rows in the order of time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """A day that can be played on a site, and what is to be known of it before it is made."""
+
+    name: str
+    profile: str
+    """The site profile: the name of one that comes along, or a TOML file."""
+    date: dt.date
+    """The day that is made up when nobody asks for another one."""
+    rush: dt.time
+    """Site time at which the busiest part of the day begins."""
+    events: int
+    """About as many events a day."""
+    peak: float
+    """Events a second in the busiest minute, at most."""
+    make_day: MakeDay
+
+    def smaller(self, share: float) -> Scenario:
+        """Return the same scenario with only a share of its people."""
+        return replace(
+            self, events=round(self.events * share), peak=self.peak * share,
+            make_day=partial(self.make_day, share=share),
+        )  # fmt: skip
