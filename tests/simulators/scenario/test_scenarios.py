@@ -14,8 +14,8 @@ from simulators.scenario.registry import SCENARIOS, UnknownScenarioError, find_s
 from simulators.scenario.scenario import Scenario
 from streams.site.model import Opening, Site
 from streams.site.reader import load_site
-from tests.simulators.small import SMALL_EXPO
-from tests.streams.places import BERLIN_LONG, BERLIN_SHORT
+from tests.support.odd_sites import BERLIN_LONG, BERLIN_SHORT
+from tests.support.small_day import SMALL_EXPO
 
 SITES = {scenario.name: load_site(scenario.profile) for scenario in SCENARIOS}
 QUICK = (SMALL_EXPO, HALL)
@@ -68,7 +68,7 @@ def everything_lies_within_the_day(day: Day, date: dt.date) -> None:
 def everybody_who_comes_goes_and_nobody_else(day: Day) -> None:
     site = day.names.site
     for area in site.areas:
-        for kind, name in enumerate(("person", "vehicle")):
+        for name in ("person", "vehicle"):
             inner = np.array([each.inner == area.id and each.kind == name for each in site.entrances])[day.entrance]
             outer = np.array([each.outer == area.id and each.kind == name for each in site.entrances])[day.entrance]
             moves = np.where(day.direction == IN, 1, -1) * (day.outcome == PASSED)
