@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from simulators.scenario.day import Day, Ints
 
 _BEFORE = 10
-"""Events of a device before anything befalls it: few, so that short runs see it."""
+"""Right events of a device before its fault begins: few, so that short runs see the fault."""
 
 
 def leave_out(day: Day, skips: Iterable[Skip]) -> tuple[Day, tuple[Skip, ...], tuple[int, ...]]:
@@ -48,18 +48,18 @@ def with_wrong_clocks(day: Day, clocks: Iterable[WrongClock], drifts: Iterable[D
 
 
 def upload_later(day: Day, at: Ints, offline: Iterable[Offline]) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """Let devices keep what happens while they are offline, and deliver it all when they are back.
+    """Let devices store what happens while they are offline, and deliver it all when they are back.
 
-    Returns the times of delivery of all events, and which of them were kept so.
+    Returns the times of delivery of all events, and which of them were stored meanwhile.
     """
-    at, kept = at.copy(), np.zeros(len(day), bool)
+    at, stored = at.copy(), np.zeros(len(day), bool)
     for each in offline:
         rows = _behind(day, each.device)
         back = day.true_ts[rows[:1]] + each.for_ms
         rows = rows[day.true_ts[rows] < back]
         at[rows] = np.broadcast_to(back, len(rows)) if len(rows) else at[rows]
-        kept[rows] = True
-    return at, kept
+        stored[rows] = True
+    return at, stored
 
 
 def _behind(day: Day, device: str) -> Ints:

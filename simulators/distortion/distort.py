@@ -1,6 +1,6 @@
 """What a network and tired devices do to a day: lines come twice, late, out of order, broken, or never.
 
-Pure: a day and a seed in, a schedule of deliveries out. What befalls single devices is in `devices_at_fault.py`. Next:
+Pure: a day and a seed in, a schedule of deliveries out. Faults of single devices are in `devices_at_fault.py`. Next:
 `pace.py`, which follows the schedule.
 """
 
@@ -33,7 +33,7 @@ class Schedule:
 
     `lost` marks the events of `day` that are never sent, although they stand in the schedule once. `skips` are the
     gaps in the numbering: `gap_rows[i]` is the first event behind `skips[i]`. `uploaded` marks the events that a
-    device kept while it was offline: they are sent many in a message.
+    device stored while it was offline: they are sent many in a message.
     """
 
     day: Day

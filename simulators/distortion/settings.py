@@ -62,7 +62,7 @@ class Distortion:
 
     `duplicates` are sent once more within `again_within_ms`, everything is delivered within `disorder_ms`, and
     `late` events up to `late_by_ms` later still; `malformed` lines are sent besides; `lost` events never arrive.
-    What befalls single devices begins with about the eleventh event of each.
+    Faults of single devices begin with about the eleventh event of each.
     """
 
     duplicates: float = 0.0
@@ -86,7 +86,7 @@ class Distortion:
         return tuple((name, each.device) for name, some in named.items() for each in some)
 
     def without_devices(self) -> Distortion:
-        """Return what befalls all devices alike."""
+        """Return what goes wrong with all devices alike, without the faults of single ones."""
         return replace(self, skips=(), clocks=(), drifts=(), offline=())
 
     @classmethod

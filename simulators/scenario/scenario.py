@@ -1,7 +1,7 @@
 """What a scenario is: a made-up day, and the site it happens on; `registry.py` has them by name.
 
-The day is the truth: who really went through which lane, and when. The ledger keeps it, and `verify` holds every
-published count against it. `hall.py` is a small scenario to read first, and to copy.
+The day is the truth: who really went through which lane, and when. It is written to the ledger, and `verify`
+compares every published count with it. `hall.py` is a small scenario to read first, and to copy.
 """
 
 from __future__ import annotations

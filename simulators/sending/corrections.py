@@ -58,11 +58,11 @@ def send_correction(
     value = json.dumps(correction.fields(), ensure_ascii=False).encode()
     now = round(time.time() * 1000)
     answers: list[Answer] = []
-    producer.send(Topic.CORRECTIONS.value, value, correction.area.encode(), timestamp_ms=now, told=answers.append)
+    producer.send(Topic.CORRECTIONS.value, value, correction.area.encode(), timestamp_ms=now, on_answer=answers.append)
     producer.flush(_TIMEOUT)
     answer = answers[0] if answers else NotStoredError(f"no answer within {_TIMEOUT:g} s", final=False)
     if ledger:
-        told = {"result": "ok" if isinstance(answer, Stored) else "info", "at_ms": now, "arrived_ms": now}
-        ledger.corrections([vars(correction) | told | {"sha256": hashlib.sha256(value).hexdigest()}])
+        outcome = {"result": "ok" if isinstance(answer, Stored) else "info", "at_ms": now, "arrived_ms": now}
+        ledger.corrections([vars(correction) | outcome | {"sha256": hashlib.sha256(value).hexdigest()}])
     if isinstance(answer, NotStoredError):
         raise CorrectionNotSentError(f"id {correction.id}, area {correction.area}: {answer}") from answer

@@ -24,7 +24,7 @@ _LARGEST_FRAME = 400_000
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Message:
+class KafkaMessage:
     """One Kafka message: the ledger rows of its passages, and its malformed lines."""
 
     topic: str
@@ -49,7 +49,7 @@ def parts(rows: Ints, uploaded: npt.NDArray[np.bool_]) -> Iterator[tuple[Ints, b
 
 def make_messages(
     day: Day, rows: Ints, index: Ints, *, malformed: Sequence[Malformed], frame: int
-) -> Iterator[Message]:
+) -> Iterator[KafkaMessage]:
     """Yield the messages of `rows` (events, or -1 - number of a malformed line), up to `frame` lines each.
 
     A frame has lines of one entrance only; lines of an entrance keep their order. `index` is each event's row in
@@ -91,9 +91,9 @@ class _Frame:
         elif index is not None:
             self.index.append(index)
 
-    def close(self) -> Message:
+    def close(self) -> KafkaMessage:
         """Return the message and start the next one."""
-        message = Message(self.topic, self.key, b"\n".join(self.lines), tuple(self.index), tuple(self.malformed))
+        message = KafkaMessage(self.topic, self.key, b"\n".join(self.lines), tuple(self.index), tuple(self.malformed))
         self._clear()
         return message
 

@@ -1,4 +1,4 @@
-"""When to send: deliveries are let go as the site clock reaches them, all overdue ones at once; next: `produce.py`."""
+"""When to send: each delivery when the site clock reaches it, all overdue ones at once; next: `produce.py`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from streams.kernels.counts.site_clock import SiteClock
 
 _LONGEST_WAIT = 0.1
-"""Seconds: so often is it looked whether to stop."""
+"""Seconds between two looks at whether to stop."""
 _SHORTEST_WAIT = 0.02
-"""Seconds: so much is gathered at least, since every batch is a write to the ledger."""
+"""Seconds of deliveries that are sent together at least, since each time is a write to the ledger."""
 
 
 class RealTime(Protocol):
@@ -45,7 +45,7 @@ class MachineTime:
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class DueDeliveries:
     """Deliveries (indexes into the track's schedule) to be sent now; `behind` more are due as well."""
 
     deliveries: Ints
@@ -85,17 +85,17 @@ class Track:
         """Say whether all events have happened by `site_ms` (some may still be on their way)."""
         return self.ends <= site_ms
 
-    def due(self, site_ms: int | None, *, most: int) -> Batch | None:
-        """Take the next deliveries that are due at `site_ms` (None: all are), at most `most` of them."""
+    def due(self, site_ms: int | None, *, most: int) -> DueDeliveries | None:
+        """Return the next deliveries that are due at `site_ms` (None: all are), at most `most` of them."""
         at = self.schedule.at
         ready = len(at) if site_ms is None else int(np.searchsorted(at, site_ms, side="right"))
         if ready <= self._next:
             return None
         first, self._next = self._next, min(ready, self._next + most)
-        return Batch(np.arange(first, self._next), ready - self._next)
+        return DueDeliveries(np.arange(first, self._next), ready - self._next)
 
-    def on_the_way(self, site_ms: int, *, most: int) -> Batch | None:
-        """Take what has happened by `site_ms` but was to be delivered later; for the end of a run.
+    def on_the_way(self, site_ms: int, *, most: int) -> DueDeliveries | None:
+        """Return what has happened by `site_ms` but was to be delivered later; for the end of a run.
 
         What has not happened by then is dropped.
         """
@@ -103,9 +103,9 @@ class Track:
         if not len(rest):
             self._next = len(self.schedule)
             return None
-        kept = rest[:most]
-        self._next = int(kept[-1]) + 1
-        return Batch(kept, len(rest) - len(kept))
+        first = rest[:most]
+        self._next = int(first[-1]) + 1
+        return DueDeliveries(first, len(rest) - len(first))
 
 
 def wait_for(site_ms: int | None, clock: SiteClock | None, real: RealTime) -> None:

@@ -70,7 +70,7 @@ class Plan:
         return self.date or self.scenario.date
 
     def described(self, site: Site, epoch: int) -> Mapping[str, Any]:
-        """Return what a ledger keeps of the plan."""
+        """Return what is written of the plan into the ledger."""
         return {
             "scenario": self.scenario.name,
             "site": site.id,

@@ -1,4 +1,4 @@
-"""Plays a programme: takes what is due, waits for slow workers, and at the end sends what is still on its way.
+"""Plays a programme: sends what is due, waits for slow workers, and at the end sends what is still on its way.
 
 Time, the producer and the wish to stop are given, so that a test can play a day in no time. Next: `run.py`.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from simulators.sending.pace import Batch, Track, wait_for
+from simulators.sending.pace import DueDeliveries, Track, wait_for
 from simulators.sending.progress import Progress, Report
 from streams.kernels.counts.site_clock import SiteClock
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from simulators.distortion.distort import Schedule
     from simulators.sending.pace import RealTime
     from simulators.sending.plan import Plan
-    from simulators.sending.produce import Sender
+    from simulators.sending.produce import EventSender
 
 _MOST = 10_000
 """Deliveries at a time."""
@@ -46,17 +46,17 @@ class Ended:
     stopped: bool
 
 
-class Player:
+class ProgrammePlayer:
     """Plays one programme.
 
-    `committed` asks for the workers' offsets; None: nobody is waited for. `at_clock` is told the site's clock before
-    anything is sent: the workers must have the same one.
+    `committed` returns the workers' offsets; None: sending waits for no worker. `at_clock` is called with the site's
+    clock before anything is sent: the workers must have the same one.
     """
 
     def __init__(
         self,
         programme: Schedules,
-        sender: Sender,
+        sender: EventSender,
         real: RealTime,
         *,
         stop: Callable[[], bool],
@@ -76,12 +76,12 @@ class Player:
         """Play until the programme, the time or the patience of the user is over."""
         self._open()
         self._start()
-        while self._goes_on() and self._open_if_over():
+        while self._may_continue() and self._open_if_over():
             if not self._send_due():
                 soonest = min((track.next_at for track in self._tracks if track.next_at is not None), default=None)
                 self._sender.settle()
                 wait_for(soonest, self._clock, self._real)
-            self._tell()
+            self._show_progress()
         self._finish()
         return Ended(self._reached, self._seconds(), self._stop())
 
@@ -99,7 +99,7 @@ class Player:
             self._clock = SiteClock(plan.start_at or first or now, now, plan.speed)
         self._at_clock(self._clock or SiteClock())
 
-    def _goes_on(self) -> bool:
+    def _may_continue(self) -> bool:
         limit = self._plan.for_seconds
         return not self._stop() and (limit is None or self._seconds() < limit)
 
@@ -131,13 +131,13 @@ class Player:
         for track in self._tracks:
             batch = track.due(now, most=_MOST)
             if batch:
-                self._wait_for_workers(self._goes_on)
+                self._wait_for_workers(self._may_continue)
                 self._send(track, batch)
                 more = more or now is None or batch.behind > 0
         self._reached = self._now()
         return more
 
-    def _send(self, track: Track, batch: Batch) -> None:
+    def _send(self, track: Track, batch: DueDeliveries) -> None:
         if not self._clock:
             self._reached = max(self._reached, int(track.schedule.at[batch.deliveries[-1]]))
         self._sender.send(track, batch)
@@ -149,14 +149,14 @@ class Player:
                 self._wait_for_workers(self._patience())
                 self._sender.send(track, batch)
         self._sender.flush()
-        self._tell()
+        self._show_progress()
         self._report.close()
 
     def _patience(self) -> Callable[[], bool]:
         until = self._real.now_ms() + _PATIENCE_MS
         return lambda: self._real.now_ms() < until
 
-    def _wait_for_workers(self, goes_on: Callable[[], bool]) -> None:
+    def _wait_for_workers(self, may_continue: Callable[[], bool]) -> None:
         """Wait while more events than allowed wait for the workers."""
         backlog = self._sender.backlog
         if backlog is None or self._committed is None:
@@ -164,12 +164,12 @@ class Player:
         while self._sender.waiting() > self._plan.max_lag:
             self._sender.settle(at_once=True)
             backlog.committed(self._committed())
-            if self._sender.waiting() <= self._plan.max_lag or not goes_on():
+            if self._sender.waiting() <= self._plan.max_lag or not may_continue():
                 return
-            self._tell(waiting=True)
+            self._show_progress(waiting=True)
             self._real.wait(0.05)
 
-    def _tell(self, *, waiting: bool = False) -> None:
+    def _show_progress(self, *, waiting: bool = False) -> None:
         seconds, limit = self._seconds(), self._plan.for_seconds
         played = min((track.share for track in self._tracks), default=1.0)
         share = max(played, min(seconds / limit, 1.0)) if limit else played

@@ -1,4 +1,4 @@
-"""Sends deliveries to Kafka and keeps the ledger: written before it is sent, confirmed when the broker has it.
+"""Sends deliveries to Kafka and writes the ledger: an event before it is sent, its outcome when the broker answers.
 
 Next: `run.py`, which plays a whole scenario.
 """
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from simulators.scenario.day import Ints
     from simulators.sending.lag import Backlog
-    from simulators.sending.messages import Message
-    from simulators.sending.pace import Batch, RealTime, Track
-    from simulators.sending.producer import Answer, Told
+    from simulators.sending.messages import KafkaMessage
+    from simulators.sending.pace import DueDeliveries, RealTime, Track
+    from simulators.sending.producer import Answer, OnAnswer
 
 log = structlog.get_logger()
 
@@ -32,10 +32,10 @@ _MOST_IN_FLIGHT = 30_000
 _MOST_BYTES = 64 << 20
 """Bytes in such messages: a broker that is away for minutes must not fill the memory with frames."""
 _SETTLE_MS = 250
-"""So often the broker's answers are entered in the ledger, or when there are `_MANY`."""
+"""Milliseconds between two writes of the broker's answers to the ledger; `_MANY` answers are written at once."""
 _MANY = 5_000
 _POLL_SECONDS = 0.005
-"""Seconds: so long is waited for answers at a time when too much is on its way."""
+"""Seconds of one wait for answers when too much is on its way."""
 _BULK_FRAME = 50
 """Events a message when much is overdue: what a gateway uploads after a time without a connection."""
 
@@ -43,17 +43,17 @@ _BULK_FRAME = 50
 class MessageProducer(Protocol):
     """What is used of `producer.Producer`."""
 
-    def send(self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int, told: Told) -> None:
-        """Hand a message over; `told` is called with the answer, during a later call."""
+    def send(self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int, on_answer: OnAnswer) -> None:
+        """Hand a message over; `on_answer` is called with the answer, during a later call."""
 
     def settle(self, seconds: float = 0.0) -> None:
-        """Hear answers."""
+        """Handle answers that have come."""
 
     def flush(self) -> None:
         """Return when everything has been answered."""
 
 
-class LedgerWriter(Protocol):
+class LedgerSink(Protocol):
     """What is used of `ledger.LedgerWriter`."""
 
     def passages(self, columns: Mapping[str, Any]) -> Ints:
@@ -70,28 +70,28 @@ class LedgerWriter(Protocol):
 
 
 class NoLedger:
-    """Keeps nothing: for runs that prove nothing."""
+    """Writes nothing: for runs that prove nothing."""
 
     def __init__(self) -> None:
         self._rows = 0
 
     def passages(self, columns: Mapping[str, Any]) -> Ints:
-        """Return numbers for the passages, and forget them."""
+        """Return numbers for the passages; write nothing."""
         first, self._rows = self._rows, self._rows + len(columns["ts"])
         return np.arange(first, self._rows)
 
     def attempts(self, index: Ints, result: Result, *, at_ms: int, stored: Mapping[str, Ints] | None = None) -> None:
-        """Forget them."""
+        """Write nothing."""
 
     def malformed(self, *, topic: str, sha256: Sequence[str], reason: Sequence[str], result: Result) -> None:
-        """Forget them."""
+        """Write nothing."""
 
     def skipped(self, *, device: str, epoch: int, count: int) -> None:
-        """Forget it."""
+        """Write nothing."""
 
 
 @dataclass
-class Sent:
+class SendCounts:
     """Counts of what became of everything so far; `events` are passages, each counted once."""
 
     events: int = 0
@@ -103,32 +103,34 @@ class Sent:
 
 
 @dataclass
-class Sender:
+class EventSender:
     """Sends batches of tracks. `frame` events of one entrance make a message; None: 1, or many when far behind."""
 
     producer: MessageProducer
-    ledger: LedgerWriter
+    ledger: LedgerSink
     real: RealTime
     frame: int | None = None
     backlog: Backlog | None = None
-    sent: Sent = field(default_factory=Sent)
+    sent: SendCounts = field(default_factory=SendCounts)
 
     def __post_init__(self) -> None:
         """Start with nothing on its way."""
-        self._answers: deque[tuple[Message, int, Answer]] = deque()  # a message, when (ms) it was sent, what came of it
+        self._answers: deque[tuple[KafkaMessage, int, Answer]] = (
+            deque()
+        )  # a message, when (ms) it was sent, what came of it
         self._in_flight = 0
         self._bytes_in_flight = 0
         self._events_in_flight = 0
         self._settled_ms = 0
 
-    def send(self, track: Track, batch: Batch) -> None:
+    def send(self, track: Track, batch: DueDeliveries) -> None:
         """Write new passages to the ledger, then hand everything to the producer."""
         schedule = track.schedule
         rows = schedule.row[batch.deliveries]
         self._write_new(track, rows[rows >= 0])
-        kept = rows[(rows < 0) | ~schedule.lost[rows]]
+        sent = rows[(rows < 0) | ~schedule.lost[rows]]
         frame = self.frame or (_BULK_FRAME if batch.behind else 1)
-        for part, uploaded in parts(kept, schedule.uploaded):
+        for part, uploaded in parts(sent, schedule.uploaded):
             size = max(frame, _BULK_FRAME) if uploaded else frame
             for message in make_messages(schedule.day, part, track.index, malformed=schedule.malformed, frame=size):
                 self._send(message)
@@ -194,7 +196,7 @@ class Sender:
         self.sent.events += len(new)
         self.sent.lost += len(lost)
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: KafkaMessage) -> None:
         while self._in_flight >= _MOST_IN_FLIGHT or self._bytes_in_flight > _MOST_BYTES:
             self.producer.settle(_POLL_SECONDS)
             self.settle(at_once=True)
@@ -206,10 +208,10 @@ class Sender:
         answers = self._answers
         self.producer.send(
             message.topic, message.value, message.key, timestamp_ms=sent_ms,
-            told=lambda answer: answers.append((message, sent_ms, answer)),
+            on_answer=lambda answer: answers.append((message, sent_ms, answer)),
         )  # fmt: skip
 
-    def _write(self, result: Result, messages: Sequence[Message], where: Mapping[str, Sequence[int]]) -> int:
+    def _write(self, result: Result, messages: Sequence[KafkaMessage], where: Mapping[str, Sequence[int]]) -> int:
         """Enter an attempt for each passage and malformed line, `where` its message is; return how many passages."""
         index = np.array([row for message in messages for row in message.index], np.int64)
         if len(index):

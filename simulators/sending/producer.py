@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_SPEAK_AFTER: Final = 5.0
-"""Seconds: a wait for the broker is told on stderr after so long, and so often."""
+_LOG_AFTER: Final = 5.0
+"""Seconds after which a wait for the broker is logged, and then between two such lines."""
 _POLL_SECONDS: Final = 0.25
-"""Seconds: so often it is looked for a broker that does not answer."""
+"""Seconds between two attempts to reach a broker."""
 _USUAL_PORT: Final = "9092"
 _FINAL: Final = frozenset({
     KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.TOPIC_EXCEPTION,
@@ -57,11 +57,11 @@ class NoBrokerError(RuntimeError):
 
 
 Answer: TypeAlias = Stored | NotStoredError
-Told: TypeAlias = "Callable[[Answer], None]"
+OnAnswer: TypeAlias = "Callable[[Answer], None]"
 
 
-def _nobody(_answer: Answer) -> None:
-    """Let an answer pass."""
+def _ignore(_answer: Answer) -> None:
+    """Do nothing with an answer."""
 
 
 class Producer:
@@ -74,7 +74,7 @@ class Producer:
     def __init__(self, bootstrap: str) -> None:
         """Connect when there is something to send."""
         self._bootstrap = bootstrap
-        self._heard = time.monotonic()
+        self._last_answer = time.monotonic()
         self._reason = ""
         settings = {
             "bootstrap.servers": bootstrap,
@@ -92,26 +92,26 @@ class Producer:
         self._client = confluent_kafka.Producer(settings)
 
     def send(
-        self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int | None = None, told: Told = _nobody
+        self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int | None = None, on_answer: OnAnswer = _ignore
     ) -> None:
-        """Hand a message over; `told` is called once with the broker's answer, during a later call of this object."""
+        """Queue a message; `on_answer` is called once with the broker's answer, during a later call of this object."""
 
         def deliver(error: KafkaError | None, message: confluent_kafka.Message) -> None:
-            told(_not_stored(error) if error else _stored(message))
+            on_answer(_not_stored(error) if error else _stored(message))
 
         now = round(time.time() * 1000) if timestamp_ms is None else timestamp_ms
         try:
             self._client.produce(topic, value, key, timestamp=now, on_delivery=deliver)
         except KafkaException as refused:
-            told(_not_stored(refused.args[0]))
+            on_answer(_not_stored(refused.args[0]))
 
     def settle(self, seconds: float = 0.0) -> None:
-        """Hear answers, for so long at most while there is none; speak up if the broker has been silent for long."""
+        """Handle answers, waiting `seconds` at most for the first; log a broker that has not answered for long."""
         now = time.monotonic()
         if self._client.poll(seconds) or not len(self._client):
-            self._heard = now
-        elif now - self._heard >= _SPEAK_AFTER:
-            self._heard = now
+            self._last_answer = now
+        elif now - self._last_answer >= _LOG_AFTER:
+            self._last_answer = now
             log.warning("waiting for the broker", brokers=self._bootstrap, error=self._reason)
 
     def flush(self, seconds: float = float("inf")) -> None:
@@ -123,11 +123,11 @@ class Producer:
     def partitions_for(self, topic: str) -> frozenset[int]:
         """Find out which partitions a topic has: none if the broker does not say so in time."""
         with contextlib.suppress(KafkaException):
-            return frozenset(self._client.list_topics(topic, timeout=_SPEAK_AFTER).topics[topic].partitions)
+            return frozenset(self._client.list_topics(topic, timeout=_LOG_AFTER).topics[topic].partitions)
         return frozenset()
 
     def close(self, seconds: float = 10.0) -> None:
-        """Give what is on its way so much time, and let go of the broker."""
+        """Wait so long for outstanding answers, then close the connection."""
         self.flush(seconds)
         self._client.purge()
         self._client.close()
@@ -143,7 +143,7 @@ def make_producer(bootstrap: str, *, stop: Callable[[], bool] = lambda: False) -
             break
         if stop():
             raise NoBrokerError(f"{bootstrap}: no broker answers there. Start it, or name another.")
-        if attempt % round(_SPEAK_AFTER / _POLL_SECONDS) == 0:
+        if attempt % round(_LOG_AFTER / _POLL_SECONDS) == 0:
             log.warning("waiting for the broker", brokers=bootstrap)
         time.sleep(_POLL_SECONDS)
     return Producer(bootstrap)
@@ -173,7 +173,7 @@ def _listens(address: str) -> bool:
     if not colon:
         host, port = port, _USUAL_PORT
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_SPEAK_AFTER).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_LOG_AFTER).close()
     except (OSError, ValueError):
         return False
     return True

@@ -16,8 +16,8 @@ from simulators.ledger.ledger import LedgerWriter
 from simulators.sending.lag import Backlog, ConsumerLag
 from simulators.sending.pace import MachineTime
 from simulators.sending.plan import Plan, Programme
-from simulators.sending.play import Ended, Player, Schedules
-from simulators.sending.produce import NoLedger, Sender, Sent
+from simulators.sending.play import Ended, ProgrammePlayer, Schedules
+from simulators.sending.produce import EventSender, NoLedger, SendCounts
 from simulators.sending.producer import get_ready, make_producer
 from simulators.sending.progress import Report, Silence
 from streams.contract.events import Topic
@@ -73,9 +73,9 @@ def simulate(
 
     `ledger` is a new directory for the truth. With `consumer_group`, sending waits while the workers of that group
     are more than `plan.max_lag` events behind; `kafka` are further settings for who asks how far. `at_clock` is
-    told the site's clock before anything is sent. `programme` is played instead of the days of `plan`. `punctual`: what
-    can be done before the first event is due is done before. Raises `UnknownDeviceError`, `UnfitSiteError`,
-    `LedgerExists`, and what kafka-python raises.
+    called with the site's clock before anything is sent. `programme` is played instead of the days of `plan`.
+    `punctual`: what can be done before the first event is due is done before. Raises `UnknownDeviceError`,
+    `UnfitSiteError`, `LedgerExists`, and what kafka-python raises.
     """
     real, settings = MachineTime(), dict(kafka or {})
     epoch = plan.epoch if plan.epoch is not None else real.now_ms() // 1000
@@ -85,14 +85,14 @@ def simulate(
     if punctual:
         get_ready(producer, _TOPICS)
     lag = ConsumerLag(bootstrap, consumer_group, _TOPICS, **settings) if consumer_group else None
-    sender = Sender(producer, writer or NoLedger(), real, frame=plan.frame, backlog=Backlog() if lag else None)
+    sender = EventSender(producer, writer or NoLedger(), real, frame=plan.frame, backlog=Backlog() if lag else None)
 
     def set_clock(clock: SiteClock) -> None:
         if writer:
             writer.describe(clock=asdict(clock))
         at_clock(clock)
 
-    player = Player(
+    player = ProgrammePlayer(
         programme or Programme(plan, site, epoch=epoch),
         sender,
         real,
@@ -113,7 +113,7 @@ def simulate(
     return _summary(sender.sent, ended, epoch)
 
 
-def _summary(sent: Sent, ended: Ended, epoch: int) -> Summary:
+def _summary(sent: SendCounts, ended: Ended, epoch: int) -> Summary:
     return Summary(
         events=sent.events,
         lost=sent.lost,

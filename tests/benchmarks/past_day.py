@@ -23,7 +23,7 @@ from infra.loadtest.watch import ProcessWatch
 from simulators.ledger.ledger import LedgerWriter
 from simulators.scenario.day import Day
 from simulators.scenario.expo.expo import EXPO, expo_day
-from simulators.sending.messages import Message, make_messages
+from simulators.sending.messages import KafkaMessage, make_messages
 from simulators.sending.plan import Plan
 from simulators.sending.producer import Answer, NotStoredError, Producer, Stored
 from simulators.verify.report import Verdict, sentence
@@ -128,13 +128,13 @@ def _stored(answer: Answer) -> Stored:
     return answer
 
 
-def _sent(producer: Producer, day: Day, frame: int) -> Iterator[tuple[Message, list[Answer]]]:
+def _sent(producer: Producer, day: Day, frame: int) -> Iterator[tuple[KafkaMessage, list[Answer]]]:
     """Send the day; each message with the list into which the broker's answer is put."""
     rows, times = np.arange(len(day)), day.ts
     for number, message in enumerate(make_messages(day, rows, rows, malformed=(), frame=frame)):
         answers: list[Answer] = []
         at = int(times[message.index[-1]]) + ON_THE_WAY_MS
-        producer.send(message.topic, message.value, message.key, timestamp_ms=at, told=answers.append)
+        producer.send(message.topic, message.value, message.key, timestamp_ms=at, on_answer=answers.append)
         if number % _MOST_ON_THE_WAY == 0:
             producer.flush()
         yield message, answers

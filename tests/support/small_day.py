@@ -10,7 +10,7 @@ import numpy as np
 from simulators.scenario.day import Day, Ints
 from simulators.scenario.expo.expo import EXPO, expo_day
 from simulators.scenario.expo.spec import ExpoSpec, PeopleSpec, VehicleSpec
-from simulators.sending.producer import NotStoredError, Stored, Told
+from simulators.sending.producer import NotStoredError, OnAnswer, Stored
 from streams.site.model import Site
 from streams.site.reader import load_site
 
@@ -96,14 +96,14 @@ class MemoryProducer:
         self.times: list[int] = []
         self._fails_every, self._final = fails_every, final
 
-    def send(self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int, told: Told) -> None:
+    def send(self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int, on_answer: OnAnswer) -> None:
         """Store a message, or do not answer."""
         self.times.append(timestamp_ms + _ON_THE_WAY_MS)
         self.messages.append((topic, value, key))
         if self._fails_every and len(self.messages) % self._fails_every == 0:
-            told(NotStoredError("no answer", final=self._final))
+            on_answer(NotStoredError("no answer", final=self._final))
         else:
-            told(Stored(0, len(self.messages) - 1, self.times[-1]))
+            on_answer(Stored(0, len(self.messages) - 1, self.times[-1]))
 
     def settle(self, seconds: float = 0.0) -> None:
         """Everything has been answered."""

@@ -100,7 +100,7 @@ class PeopleSpec:
 
 
 @dataclass(frozen=True)
-class Traffic:
+class VehicleTraffic:
     """One class of vehicles: entries a day, how long they stay, where they go and when they come."""
 
     entries: int
@@ -119,14 +119,14 @@ _DELIVERING = _hours(h5=2, h6=4, h7=3, h8=1, h17=1, h18=2)
 class VehicleSpec:
     """How many vehicles come, of which class (all assumed: the documents only say that they are counted)."""
 
-    traffic: Mapping[str, Traffic] = field(
+    traffic: Mapping[str, VehicleTraffic] = field(
         default_factory=lambda: _frozen(
-            car=Traffic(5_200, 190, ("P1", "P2"), _WORKDAY),
-            taxi=Traffic(1_200, 7, ("P4",), _WORKDAY),
-            coach=Traffic(700, 240, ("P3",), _WORKDAY),
-            shuttle=Traffic(1_200, 9, ("P4",), _SHUTTLING, trips=20),
-            lorry=Traffic(400, 50, ("yard",), _DELIVERING),
-            service=Traffic(200, 120, ("yard", "P2"), _SHUTTLING),
+            car=VehicleTraffic(5_200, 190, ("P1", "P2"), _WORKDAY),
+            taxi=VehicleTraffic(1_200, 7, ("P4",), _WORKDAY),
+            coach=VehicleTraffic(700, 240, ("P3",), _WORKDAY),
+            shuttle=VehicleTraffic(1_200, 9, ("P4",), _SHUTTLING, trips=20),
+            lorry=VehicleTraffic(400, 50, ("yard",), _DELIVERING),
+            service=VehicleTraffic(200, 120, ("yard", "P2"), _SHUTTLING),
         )
     )
 

@@ -13,7 +13,7 @@ from simulators.scenario.steps import Steps, joined, passed
 
 if TYPE_CHECKING:
     from simulators.scenario.day import Floats, Ints, Names
-    from simulators.scenario.expo.spec import Traffic, VehicleSpec
+    from simulators.scenario.expo.spec import VehicleSpec, VehicleTraffic
 
 _END = 23.5 * 3600
 _BETWEEN = 240.0
@@ -37,7 +37,7 @@ def drive(spec: VehicleSpec, names: Names, rng: np.random.Generator) -> Steps | 
     return _with_refusals(joined(parts), spec, rng)
 
 
-def _gates(names: Names, traffic: Traffic) -> Ints | None:
+def _gates(names: Names, traffic: VehicleTraffic) -> Ints | None:
     """Return the entrances into the areas a class of vehicles goes to."""
     found = [
         code
@@ -48,7 +48,7 @@ def _gates(names: Names, traffic: Traffic) -> Ints | None:
 
 
 def _trips(
-    traffic: Traffic, category: int, gates: Ints, *, first: int, names: Names, rng: np.random.Generator
+    traffic: VehicleTraffic, category: int, gates: Ints, *, first: int, names: Names, rng: np.random.Generator
 ) -> Steps:
     """Return the ways in and out of one class; a vehicle with more than one trip starts again when it is back."""
     vehicles = -(-traffic.entries // traffic.trips)

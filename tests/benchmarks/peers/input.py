@@ -15,7 +15,7 @@ from kafka.admin import KafkaAdminClient
 
 from simulators.scenario.day import PASSED, PERSON, Day
 from simulators.scenario.expo.expo import expo_days
-from simulators.sending.messages import Message, make_messages
+from simulators.sending.messages import KafkaMessage, make_messages
 from streams.contract import topics
 from streams.contract.events import DIRECTIONS, Topic
 from streams.settings import KafkaSettings
@@ -107,14 +107,14 @@ def delete_others(bootstrap: str, kept: set[str]) -> None:
         admin.close()
 
 
-def _messages(days: list[Day], frame: int) -> Iterator[tuple[Message, int]]:
+def _messages(days: list[Day], frame: int) -> Iterator[tuple[KafkaMessage, int]]:
     for day in days:
         rows = np.arange(len(day))
         for message in make_messages(day, rows, rows, malformed=(), frame=frame):
             yield message, int(day.ts[message.index[-1]])
 
 
-def _send(producer: Producer, topic: str, message: Message, ts: int) -> int:
+def _send(producer: Producer, topic: str, message: KafkaMessage, ts: int) -> int:
     while True:
         try:
             producer.produce(topic, key=message.key, value=message.value, timestamp=ts, on_delivery=_must_be_kept)

@@ -12,8 +12,8 @@ from simulators.distortion.settings import Distortion
 from simulators.scenario.expo.expo import PEAK_DAY
 from simulators.sending.lag import Backlog
 from simulators.sending.plan import Plan, Programme, WrongPlanError, site_time
-from simulators.sending.play import Ended, Player
-from simulators.sending.produce import Sender
+from simulators.sending.play import Ended, ProgrammePlayer
+from simulators.sending.produce import EventSender
 from simulators.sending.progress import Progress, Silence
 from streams.kernels.counts.site_clock import SiteClock
 from tests.support.small_day import SMALL_EXPO, ManualTime, MemoryLedger, MemoryProducer, expo, small_day
@@ -29,7 +29,7 @@ class Played:
         plan: Plan,
         *,
         producer: MemoryProducer | None = None,
-        stop: Callable[[Sender], bool] = lambda _: False,
+        stop: Callable[[EventSender], bool] = lambda _: False,
         committed: Callable[["Played"], Mapping[tuple[str, int], int]] | None = None,
         at_clock: Callable[[SiteClock], None] = lambda _: None,
     ) -> None:
@@ -37,8 +37,8 @@ class Played:
         self.most_waiting = 0
         self.seen: list[Progress] = []
         backlog = Backlog() if committed else None
-        self.sender = Sender(self.producer, self.ledger, self.time, frame=plan.frame, backlog=backlog)
-        self.ended: Ended = Player(
+        self.sender = EventSender(self.producer, self.ledger, self.time, frame=plan.frame, backlog=backlog)
+        self.ended: Ended = ProgrammePlayer(
             Programme(plan, expo(), epoch=plan.epoch or 1),
             self.sender,
             self.time,
