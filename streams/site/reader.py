@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -225,8 +226,8 @@ def _read_screen(table: ProfileTable, findings: Findings) -> Screen:
 
 
 def _overview(site: Site) -> Screen:
-    kinds = {entrance.kind for entrance in site.entrances}
-    return overview(site.title, persons="person" in kinds, vehicles="vehicle" in kinds)
+    kinds = Counter(entrance.kind for entrance in site.entrances)
+    return overview(site.title, persons=kinds["person"], vehicles=kinds["vehicle"])
 
 
 def _read_entrance(table: ProfileTable, day_starts: int) -> Entrance:

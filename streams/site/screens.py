@@ -28,6 +28,8 @@ TILES: Final[dict[Shows, tuple[Narrowing, ...]]] = {
 EMPTY: Final = "."
 _LETTERS: Final = re.compile(r"[A-Za-z.]+")
 _MOST: Final = 40
+_FEW: Final = 3
+"""Entrances of a kind."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,11 @@ def check_screens(
             findings.known("zone", zones, [(tile.zone, (*at, "zone"))])
 
 
-def overview(title: Text, *, persons: bool, vehicles: bool) -> Screen:
-    """Return the screen of a site whose profile names none."""
+def overview(title: Text, *, persons: int, vehicles: int) -> Screen:
+    """Return the screen of a site whose profile names none, by its number of entrances of each kind.
+
+    Where all entrances of a kind fit into a few lines, the trend has the place that a long ranking takes elsewhere.
+    """
     kind: Kind = "person" if persons else "vehicle"
     tiles = {
         "E": Tile("entered", kind),
@@ -90,7 +95,11 @@ def overview(title: Text, *, persons: bool, vehicles: bool) -> Screen:
         del tiles["V"]
         figures, beside = "EEEEEEIIIIIIFFFFFF", "FFFFFF"
     layout = 2 * (figures,) + 3 * ("RRRRRRRRRRRMMMMMMM",) + 2 * ("RRRRRRRRRRRTTTTTTT",)
-    wide = tuple(f"{letters}RRRRRRRMMMTTTT" for letters in ("EEEIII", beside))
+    rest = "RRRRRRRMMMTTTT"
+    if max(persons, vehicles) <= _FEW:
+        layout = 2 * (figures,) + 2 * ("RRRRRRRRRRRMMMMMMM",) + 3 * ("TTTTTTTTTTTTTTTTTT",)
+        rest = "RRRRRMMMTTTTTT"
+    wide = tuple(f"{letters}{rest}" for letters in ("EEEIII", beside))
     return Screen("overview", title, tiles, layout, wide)
 
 

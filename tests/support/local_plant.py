@@ -22,6 +22,7 @@ from infra.servers.clickhouse import EmbeddedClickHouse
 from simulators.distortion.settings import Distortion
 from simulators.ledger.ledger import LedgerWriter
 from simulators.scenario.expo.expo import EXPO
+from simulators.scenario.scenario import Scenario
 from simulators.sending.corrections import OccupancyCorrection, send_correction
 from simulators.sending.lag import ConsumerLag
 from simulators.sending.plan import Plan, site_time
@@ -35,7 +36,6 @@ from streams.kernels.counts.site_clock import SiteClock
 from streams.settings import KafkaSettings
 from streams.site.reader import load_site
 
-SITE = load_site("expo")
 SOURCES = (Topic.TURNSTILES.value, Topic.VEHICLES.value, Topic.CORRECTIONS.value)
 GROUP = "workers"
 PARTITIONS = 4
@@ -57,10 +57,13 @@ class LocalPlant:
     broker: EmbeddedBroker
     path: Path
     metrics_port: int = field(default_factory=free_port)
+    scenario: Scenario = EXPO
+    begins: dt.time = dt.time(6, 40)
 
     def __post_init__(self) -> None:
-        """Let the site's clock run 60 times as fast from early morning on."""
-        self.start_at = site_time(SITE, EXPO.date, dt.time(6, 40))
+        """Let the site's clock run 60 times as fast, from early morning on if nothing else is said."""
+        self.site = load_site(self.scenario.profile)
+        self.start_at = site_time(self.site, self.scenario.date, self.begins)
         self.clock = SiteClock(self.start_at, int(time.time() * 1000) + 1000, 60)
 
     @contextmanager
@@ -83,7 +86,7 @@ class LocalPlant:
         """Return the environment of a gatepulse command here, with settings over ours."""
         address = self.store.address
         ours = {
-            "SITE": "expo",
+            "SITE": self.scenario.profile,
             "KAFKA__BROKERS": self.broker.bootstrap,
             "KAFKA__CLUSTER": self.broker.cluster,
             "KAFKA__API_VERSION": ".".join(map(str, PROTOCOL)),
@@ -107,9 +110,9 @@ class LocalPlant:
         return kept | {f"GATEPULSE_{name}": value for name, value in (ours | settings).items()}
 
     def play(self, *, seconds: float, distortion: str, stop: threading.Event | None = None) -> Summary:
-        """Play a piece of the peak day, and write down the truth."""
+        """Play a piece of the day, and write down the truth."""
         plan = Plan(
-            EXPO,
+            self.scenario,
             clock=self.clock,
             for_seconds=seconds,
             seed=5,
@@ -117,13 +120,13 @@ class LocalPlant:
             frame=3,
             distortion=Distortion.parse(distortion),
         )
-        return simulate(plan, SITE, bootstrap=self.broker.bootstrap, ledger=self.ledgers / "day", stop=stop)
+        return simulate(plan, self.site, bootstrap=self.broker.bootstrap, ledger=self.ledgers / "day", stop=stop)
 
     def correct(self, *corrections: OccupancyCorrection) -> None:
         """Send corrections, and write down the truth."""
-        plan = Plan(EXPO, clock=self.clock, epoch=1)
+        plan = Plan(self.scenario, clock=self.clock, epoch=1)
         producer = make_producer(self.broker.bootstrap)
-        with LedgerWriter(self.ledgers / "corrections", meta=plan.described(SITE, 1)) as ledger:
+        with LedgerWriter(self.ledgers / "corrections", meta=plan.described(self.site, 1)) as ledger:
             for correction in corrections:
                 send_correction(producer, correction, ledger)
         producer.close()
@@ -185,13 +188,13 @@ class LocalPlant:
         finally:
             reader.close()
 
-    def check_every_view(self) -> None:
+    def check_every_view(self, *, least: int = 1_000) -> None:
         """Compare all views with the ledger."""
         with self.reader() as reader:
-            verdict = verify(self.ledgers, reader, SITE)
+            verdict = verify(self.ledgers, reader, self.site)
         assert {name: view.different for name, view in verdict.views.items() if view.different} == {}, verdict
         assert verdict.ok
-        assert verdict.sent == verdict.counted > 1000
+        assert verdict.sent == verdict.counted > least
 
 
 def eventually(condition: Callable[[], object], worker: Child, *, seconds: float) -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from streams.site.model import PlanRectangle
 from streams.site.reader import load_site, parse_site
-from streams.site.screens import Tile
+from streams.site.screens import Tile, overview
+from streams.text import Text
 from tests.streams.site.test_site import SMALL, mistakes
 
 SCREEN = """
@@ -46,6 +47,13 @@ def test_a_profile_without_screens_has_an_overview_of_what_it_counts() -> None:
     for layout in (screen.layout, screen.wide):
         assert set("".join(layout)) == set(screen.tiles)
         assert len(set(map(len, layout))) == 1
+
+
+def test_with_few_entrances_the_trend_is_as_wide_as_the_screen_and_with_many_the_ranking_is_long() -> None:
+    few, many = (overview(Text("厅", "Hall"), persons=number, vehicles=1) for number in (3, 4))
+    assert few.layout[-3:] == ("T" * 18,) * 3
+    assert [line.count("R") for line in many.layout[2:]] == [11] * 5
+    assert load_site("hall").screens == (overview(load_site("hall").title, persons=2, vehicles=1),)
 
 
 def test_the_expo_has_a_screen_for_vehicles_one_for_a_hall_and_one_for_a_zone() -> None:
