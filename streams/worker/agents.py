@@ -1,7 +1,7 @@
-"""Faust's agents: they hand what Kafka brings to `counting` and end the process on anything unexpected.
+"""Faust's agents: they hand consumed records to `counting` and end the process on anything unexpected.
 
-An exception inside a Faust agent would acknowledge the event and go on without it. A process that ends instead is
-started again and takes up at its checkpoint. Read `app` next.
+Faust would acknowledge an event on which an agent raises, and continue without it. A process that ends instead is
+started again and resumes at its checkpoint. Read `app` next.
 """
 
 import asyncio
@@ -29,7 +29,8 @@ from streams.sources.brokers import BrokersError
 from streams.worker.alarm_inputs import AlarmInputPublisher, Send
 from streams.worker.checkpoint import SnapshotTable, key_of, pack, unpack
 from streams.worker.consumer import CoalescingConsumer, JoinedValue, Offsets
-from streams.worker.counting import Counting, Start
+from streams.worker.counting import Counting
+from streams.worker.partition_state import Start
 from streams.worker.process_ends import EndProcess
 from streams.worker.settling import Settling
 from streams.worker.takeup import Assigned, Surroundings, TakeUp, Verdict
@@ -51,28 +52,28 @@ class KafkaOutlet:
         self._parked = app.topic(Topic.PARKED, key_type=bytes, value_type=bytes, value_serializer="raw")
         self._totals = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, value_serializer="raw")
         self._alarms = app.topic(Topic.ALARMS, key_type=bytes, value_type=bytes, value_serializer="raw")
-        self._said_all: dict[PartitionId, float] = {}  # monotonic seconds
+        self._restated_at: dict[PartitionId, float] = {}  # monotonic seconds
 
-    async def reject(self, log: PartitionId, rejections: Sequence[Rejection]) -> None:  # noqa: D102  # see Outlet
-        key = f"{log.topic}-{log.partition}".encode()
-        await self._sent([self._rejected.send_soon(key=key, value=_rejected(log, each)) for each in rejections])
+    async def reject(self, name: PartitionId, rejections: Sequence[Rejection]) -> None:  # noqa: D102  # see Outlet
+        key = f"{name.topic}-{name.partition}".encode()
+        await self._sent([self._rejected.send_soon(key=key, value=_rejected(name, each)) for each in rejections])
 
-    async def announce(self, logs: Sequence[Any]) -> None:  # noqa: D102
-        passages = [log for log in logs if isinstance(log, PassageLog)]
-        figures = [each for log in passages for each in entrance_totals(log, everything=self._is_due(log))]
-        await self._sent([self._totals.send_soon(key=each.entrance.encode(), value=_encode(each)) for each in figures])
-        changes = [each for log in logs if isinstance(log, AlarmLog) for each in log.drain_changes()]
+    async def publish(self, partitions: Sequence[Any]) -> None:  # noqa: D102
+        passages = [one for one in partitions if isinstance(one, PassageLog)]
+        totals = [each for one in passages for each in entrance_totals(one, everything=self._is_due(one))]
+        await self._sent([self._totals.send_soon(key=each.entrance.encode(), value=_encode(each)) for each in totals])
+        changes = [each for one in partitions if isinstance(one, AlarmLog) for each in one.drain_changes()]
         await self._sent([self._alarms.send_soon(key=each.episode.encode(), value=_encode(each)) for each in changes])
 
-    def _is_due(self, log: PassageLog) -> bool:
-        """Tell whether all of a log is to be said again: who follows the totals may have begun anew meanwhile."""
+    def _is_due(self, partition: PassageLog) -> bool:
+        """Return whether all totals are published again: a consumer of them may have started anew meanwhile."""
         now = time.monotonic()
-        due = now - self._said_all.get(log.name, -RESTATE_SECONDS) >= RESTATE_SECONDS
+        due = now - self._restated_at.get(partition.name, -RESTATE_SECONDS) >= RESTATE_SECONDS
         if due:
-            self._said_all[log.name] = now
+            self._restated_at[partition.name] = now
         return due
 
-    async def keep(self, snapshots: Mapping[int, Plain]) -> None:  # noqa: D102
+    async def write_snapshots(self, snapshots: Mapping[int, Plain]) -> None:  # noqa: D102
         await self._sent(
             [
                 self.table.send_changelog(partition, key_of(partition), pack(plain))
@@ -93,17 +94,17 @@ class KafkaOutlet:
         return consumer.caught_up_at(tp, next_offset) if tp in consumer.assignment() else None
 
     async def _sent(self, futures: Sequence[Awaitable[Any]]) -> None:
-        """Wait for the broker's word on each: Faust only logs a failed delivery."""
+        """Wait until the broker has acknowledged each: Faust only logs a failed delivery."""
         if futures:
             await asyncio.gather(*futures)
 
 
-def _rejected(log: PartitionId, rejection: Rejection) -> bytes:
+def _rejected(name: PartitionId, rejection: Rejection) -> bytes:
     position = rejection.position
     return _encode(
         Rejected(
-            topic=log.topic,
-            partition=log.partition,
+            topic=name.topic,
+            partition=name.partition,
             offset=position.offset,
             line=position.line,
             at=position.arrived,
@@ -132,8 +133,8 @@ def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess, bro
                     generation = counting.generation
                     try:
                         await counting.apply(message.partition, value.records, generation=generation)
-                    except OffsetGapError as hole:
-                        await _settle(counting, hole, brokers)
+                    except OffsetGapError as gap:
+                        await _handle_gap(counting, gap, brokers)
                         await counting.apply(message.partition, value.records, generation=generation)
             except Exception as error:  # noqa: BLE001  # whatever it is, going on would lose the event
                 end(error)
@@ -141,39 +142,42 @@ def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess, bro
     app.agent(topic, name=f"count.{counting.topic}", concurrency=1)(count)
 
 
-async def _settle(counting: Counting[Any], hole: OffsetGapError, brokers: Surroundings) -> None:
-    """Block a partition, or pass over what is missing where nothing is counted; raise where the brokers have it."""
-    place, generation = (hole.log.topic, hole.log.partition), counting.generation
-    found = await asyncio.to_thread(brokers.record_at, place, hole.expected)
-    if found is None or found[0] != hole.got:
-        raise hole
+async def _handle_gap(counting: Counting[Any], gap: OffsetGapError, brokers: Surroundings) -> None:
+    """Block the partition, or pass over the gap in a topic that nothing is counted from.
+
+    Raises the gap where the brokers have the records.
+    """
+    place, generation = (gap.log.topic, gap.log.partition), counting.generation
+    found = await asyncio.to_thread(brokers.record_at, place, gap.expected)
+    if found is None or found[0] != gap.got:
+        raise gap
     if counting.topic in SOURCES:
-        state = (await asyncio.to_thread(brokers.topic_states, [hole.log.topic])).get(hole.log.topic)
-        begin = 0 if state is None else state.begin.get(hole.log.partition, 0)
-        counting.block(missing_records(hole.log, hole.expected, hole.got, begin=begin), generation=generation)
+        state = (await asyncio.to_thread(brokers.topic_states, [gap.log.topic])).get(gap.log.topic)
+        begin = 0 if state is None else state.begin.get(gap.log.partition, 0)
+        counting.block(missing_records(gap.log, gap.expected, gap.got, begin=begin), generation=generation)
     else:
-        counting.accept(hole.log.partition, AcceptedLoss(str(hole.log), hole.expected, hole.got))
-        log.warning("records are missing", log=str(hole.log), first=hole.expected, after=hole.got)
+        counting.accept(gap.log.partition, AcceptedLoss(str(gap.log), gap.expected, gap.got))
+        log.warning("records are missing", log=str(gap.log), first=gap.expected, after=gap.got)
 
 
-def publish_alarm_inputs(app: faust.App, teller: AlarmInputPublisher, *, end: EndProcess) -> None:
-    """Attach the tasks that tell the alarms what this worker's logs have counted, and what is inside."""
+def publish_alarm_inputs(app: faust.App, publisher: AlarmInputPublisher, *, end: EndProcess) -> None:
+    """Attach the tasks that publish what alarms are computed from: what this worker counts, and what the store says."""
     topic = app.topic(Topic.ALARM_INPUTS, key_type=bytes, value_type=bytes, value_serializer="raw")
 
     async def send(value: bytes) -> None:
         await topic.send_soon(key=b"", value=value, partition=0)
 
-    def for_ever(say: Callable[[Send], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-        async def told() -> None:
+    def forever(publish: Callable[[Send], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        async def published() -> None:
             try:
-                await say(send)
+                await publish(send)
             except Exception as error:  # noqa: BLE001  # without it alarms would be silent
                 end(error)
 
-        return told
+        return published
 
-    app.task(for_ever(teller.tell))
-    app.task(for_ever(teller.read))
+    app.task(forever(publisher.publish_changes))
+    app.task(forever(publisher.publish_store_figures))
 
 
 def settle(app: faust.App, settling: Settling, judges: Callable[[], bool], *, end: EndProcess) -> None:
@@ -192,16 +196,16 @@ def settle(app: faust.App, settling: Settling, judges: Callable[[], bool], *, en
     app.task(settled)
 
 
-def follow_site_totals(app: faust.App, venue: SiteTotals, unreadable: Unreadable) -> None:
-    """Attach an agent that follows the totals of all logs; what cannot be read in them is passed over, and counted."""
+def follow_site_totals(app: faust.App, totals: SiteTotals, unreadable: Unreadable) -> None:
+    """Attach an agent that adds up the totals of all partitions; unreadable records are counted and skipped."""
     topic = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     decode = msgspec.json.Decoder(EntranceTotals).decode
 
     async def follow(stream: StreamT[bytes]) -> None:
         async for value in stream:
             try:
-                venue.update(decode(value))
-            except Exception as error:  # noqa: BLE001  # a figure is said again within seconds
+                totals.update(decode(value))
+            except Exception as error:  # noqa: BLE001  # every figure is published again within seconds
                 unreadable.note(Topic.TOTALS.value, error)
 
     app.agent(topic, name="venue", concurrency=1)(follow)
@@ -255,14 +259,14 @@ async def _decided(take_up: TakeUp, assigned: Sequence[Assigned]) -> list[Verdic
         try:
             return await asyncio.to_thread(take_up.decide, assigned)
         except BrokersError as error:
-            log.warning("brokers are asked again where their logs are", reason=str(error))
+            log.warning("the brokers did not say where their logs are; asking again", reason=str(error))
             await asyncio.sleep(_AGAIN_SECONDS)
     return await asyncio.to_thread(take_up.decide, assigned)
 
 
 def _assigned(tp: TP, table: SnapshotTable, mine: AbstractSet[TP]) -> Assigned:
     value = table.data.get(key_of(tp.partition))
-    apart = TP(table.changelog_topic.get_topic_name(), tp.partition) not in mine
+    elsewhere = TP(table.changelog_topic.get_topic_name(), tp.partition) not in mine
     lost = table.unreadable_after(tp.partition)
     if lost:
         log.error(
@@ -271,4 +275,4 @@ def _assigned(tp: TP, table: SnapshotTable, mine: AbstractSet[TP]) -> Assigned:
             partition=tp.partition,
             older=value is not None,
         )
-    return Assigned(tp.topic, tp.partition, unpack(value) if value else None, apart, lost)
+    return Assigned(tp.topic, tp.partition, unpack(value) if value else None, elsewhere, lost)

@@ -1,7 +1,7 @@
-"""What alarms need around their kernel: the site as they see it, their log's records, and what a worker tells them.
+"""Publishes what alarms are computed from, to the topic `alarm.inputs`, and decodes the records of that topic.
 
-Each worker tells the topic `alarm.inputs` what its logs of passages have counted, whether the store is there or not;
-the worker that has this topic judges. Read `kernels.alarms` first.
+Each worker publishes what its partitions have counted, whether the store can be reached or not. The worker that has the
+topic `alarm.inputs` judges the alarms. Read `kernels.alarms` first.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ def read_inputs(records: Records) -> AlarmBatch:
 
 
 def flow_of(passages: PassageLog, complete_to: int) -> LogFlow:
-    """Return what a log has counted since the last time; it is complete up to a moment (ms of site time)."""
+    """Return what a partition has counted since the last call; it is complete up to a moment (ms of site time)."""
     cells, lanes = passages.live.drain(passages.entrances, passages.live_rules.grace)
     missing = {entrance: n for entrance, n in passages.missing().items() if n}
     return LogFlow(str(passages.name), passages.kind, passages.next_offset, complete_to, cells, lanes, missing)
@@ -73,7 +73,7 @@ class EntranceDefects:
 
 
 class AlarmInputPublisher:
-    """Tells the alarms what this worker's logs have counted, and, if it is the one that judges, what is inside."""
+    """Publishes what this worker's partitions have counted; the worker that judges publishes what is inside, too."""
 
     def __init__(
         self,
@@ -85,29 +85,30 @@ class AlarmInputPublisher:
         facts: Callable[[], EntranceDefects | None] = lambda: EntranceDefects({}, {}),
         logs: Callable[[], Sequence[CountedLog]] = list,
     ) -> None:
-        """Tell what `countings` count, and of all `logs` how many lines were set aside."""
+        """Publish what `countings` count, and how many lines of all `logs` were set aside."""
         self.logs = logs
-        self._unable: Counter[str] = Counter()
+        self._unpublishable: Counter[str] = Counter()
         self.countings, self.clock, self.judges, self.inside, self.facts = countings, clock, judges, inside, facts
 
-    async def tell(self, send: Send) -> None:
-        """Tell for ever what is counted; `send` returns once the broker has it."""
+    async def publish_changes(self, send: Send) -> None:
+        """Publish for ever what is counted; `send` returns once the broker has it."""
         while True:
             await asyncio.sleep(PUBLISH_SECONDS)
-            for said in self.news():
-                await send(_encode(said))
+            for each in self.changes():
+                await send(_encode(each))
 
-    async def read(self, send: Send) -> None:
-        """Tell for ever what is inside; on its own, since a store that is slow must not hold up what is counted."""
+    async def publish_store_figures(self, send: Send) -> None:
+        """Publish for ever what is inside; a task of its own, as a slow store must not delay `publish_changes`."""
         while True:
             await asyncio.sleep(_READ_SECONDS)
             if self.judges():
-                await self._tell_inside(send)
+                await self._publish_occupancy(send)
 
-    def news(self) -> Iterator[AlarmInput]:
-        """Return what has changed since the last time, in lines that are not too long.
+    def changes(self) -> Iterator[AlarmInput]:
+        """Return what has changed since the last call, in lines that are not too long.
 
-        Nothing claims to be complete before all of it is told: a second that is judged meanwhile would lack the rest.
+        No line claims to be complete before all of it is published: a second that is judged meanwhile would lack the
+        rest.
         """
         flows = [flow for counting in self.countings for flow in self._flows(counting)]
         if sum(len(flow.columns) for flow in flows) > MOST_CELLS:
@@ -119,28 +120,28 @@ class AlarmInputPublisher:
             yield AlarmInput(flows=flows, unprocessable=unprocessable)
 
     def _unprocessable(self) -> dict[str, int]:
-        """Count the lines that were set aside, by log; what of a log cannot be published counts as one more."""
+        """Count the lines that were set aside, by log; a log whose flow cannot be published counts as one more."""
         found = {str(each.name): each.tally.rejected.get(UNPROCESSABLE, 0) for each in self.logs()}
-        return {name: n + self._unable[name] for name, n in found.items() if n + self._unable[name]}
+        return {name: n + self._unpublishable[name] for name, n in found.items() if n + self._unpublishable[name]}
 
     def _flows(self, counting: Counting[PassageLog]) -> Iterator[LogFlow]:
         for passages, complete_to in counting.progress():
             try:
                 flow = flow_of(passages, self.clock.now(complete_to) if complete_to else 0)
             except Exception:  # counting goes on, and alarms do not wait for this log for long
-                if not self._unable[str(passages.name)]:
+                if not self._unpublishable[str(passages.name)]:
                     log.exception("alarm inputs of a log cannot be published", log=str(passages.name))
-                self._unable[str(passages.name)] = 1
+                self._unpublishable[str(passages.name)] = 1
                 continue
             if len(flow.columns) or flow.lanes or complete_to:
                 yield flow
 
-    async def _tell_inside(self, send: Send) -> None:
+    async def _publish_occupancy(self, send: Send) -> None:
         at = self.clock.now(int(time.time() * 1000))
         try:
             occupancy = await asyncio.to_thread(self.inside)
         except StoreError as error:
-            log.warning("the store cannot be asked what is inside", reason=str(error))
+            log.warning("the occupancy cannot be read from the store", reason=str(error))
             return
         facts = self.facts()
         if facts is None:

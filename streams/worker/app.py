@@ -1,4 +1,4 @@
-"""The wiring: settings, site and sink in, a Faust app out; nothing is read or opened at import."""
+"""Wires a worker together: settings, site and sink in, a Faust app out; nothing is read or opened at import."""
 
 import asyncio
 import contextlib
@@ -41,8 +41,10 @@ from streams.worker.alarm_inputs import AlarmInputPublisher, EntranceDefects, re
 from streams.worker.checkpoint import SnapshotTable, snapshot_of, snapshot_table
 from streams.worker.consequences import rehearsal
 from streams.worker.consumer import CoalescingTransport, Offsets, matching_assignor
-from streams.worker.counting import Counting, CutOffError, Flusher, TopicHandler
+from streams.worker.counting import Counting
+from streams.worker.flush import CutOffError, Flusher
 from streams.worker.metrics import Occupancy, Timings
+from streams.worker.partition_state import TopicHandler
 from streams.worker.process_ends import EndProcess, is_unexpected
 from streams.worker.rehearsal import in_own_process
 from streams.worker.settling import Settling
@@ -52,7 +54,7 @@ from streams.worker.unreadable import Unreadable
 
 log = structlog.get_logger()
 _LAST_FLUSH_SECONDS: Final = 5
-_ASK_AGAIN_SECONDS: Final = 1.0
+_RETRY_SECONDS: Final = 1.0
 _METADATA_MS: Final = 2_000
 """How soon the group notices that partitions were added to a topic, or that it is gone."""
 _COUNTED: Final[dict[str, int | None]] = {**dict.fromkeys(SOURCES), Topic.ALARM_INPUTS: 1}
@@ -65,7 +67,7 @@ class Parts:
 
     app: faust.App
     countings: Mapping[str, Counting[Any]]  # by topic, the alarms' among them
-    venue: SiteTotals
+    site_totals: SiteTotals
     timings: Timings
     flusher: Flusher
     offsets: Offsets
@@ -74,7 +76,7 @@ class Parts:
 
 
 def handler_of(topic: str, site: Site, times: TimeRules, *, partitions: int = 1) -> TopicHandler[Any]:
-    """Tell how a topic's logs are read, kept and taken up; `partitions`: of each source topic."""
+    """Return how a topic is decoded, counted, saved and restored; `partitions`: of each source topic."""
     vocabulary = vocabulary_of(site)
     if topic == Topic.CORRECTIONS:
         return TopicHandler[CorrectionLog](
@@ -116,10 +118,10 @@ def create_app(
     facts: Callable[[], EntranceDefects | None] = lambda: EntranceDefects({}, {}),
     settling: Settling | None = None,
 ) -> Parts:
-    """Build a worker: agents for persons, vehicles, corrections, alarms and the venue.
+    """Build a worker: agents for persons, vehicles, corrections, alarm inputs and the totals of the site.
 
     `end` is for what nobody expected; `take_up` decides where partitions are read on;
-    `inside` and `facts` ask the store, and may raise its errors; `settling` retracts what was counted twice, in the
+    `inside` and `facts` query the store, and may raise its errors; `settling` retracts what was counted twice, in the
     worker that judges alarms.
     """
     app, offsets, times = _faust_app(settings), Offsets(), times_of(settings)
@@ -132,16 +134,16 @@ def create_app(
         app, joined_topics=frozenset(_COUNTED), offsets=offsets,
         output_topics=[plan.name for plan in output_topics(settings.kafka)],
     )  # fmt: skip
-    timings, venue = Timings(), SiteTotals()
+    timings, site_totals = Timings(), SiteTotals()
     countings: dict[str, tuple[Counting[Any], SnapshotTable]] = {}
-    noted_end = _noting(suspects, lambda: [counting for counting, _ in countings.values()], end)
+    noting_end = _noting(suspects, lambda: [counting for counting, _ in countings.values()], end)
     for topic, partitions in _COUNTED.items():
         handler = handler_of(topic, site, times, partitions=settings.kafka.partitions)
         table = snapshot_table(
             app,
             f"{topic}.snapshots",
             partitions=partitions or settings.kafka.partitions,
-            check=partial(_take_up_alone, handler),
+            check=partial(_check_snapshot, handler),
             on_unreadable=partial(_note_unreadable, unreadable, f"{topic}.snapshots"),
         )
         counting = Counting(
@@ -155,37 +157,37 @@ def create_app(
             suspects=known,
             at_work=at_work.begin,
         )
-        count_topic(app, counting, end=noted_end, brokers=take_up.brokers)
+        count_topic(app, counting, end=noting_end, brokers=take_up.brokers)
         countings[topic] = (counting, table)
-    follow_site_totals(app, venue, unreadable)
-    take_up_on_assignment(app, list(countings.values()), offsets, take_up, end=noted_end)
+    follow_site_totals(app, site_totals, unreadable)
+    take_up_on_assignment(app, list(countings.values()), offsets, take_up, end=noting_end)
     by_topic = {topic: counting for topic, (counting, _) in countings.items()}
     passages, alarms = [by_topic[topic] for topic in KIND_OF_TOPIC], by_topic[Topic.ALARM_INPUTS]
-    teller = AlarmInputPublisher(
+    publisher = AlarmInputPublisher(
         passages,
         clock=times.clock,
-        judges=lambda: bool(alarms.logs),
+        judges=lambda: bool(alarms.partitions),
         inside=inside,
         facts=facts,
-        logs=lambda: [log for counting in by_topic.values() for log in counting.logs],
+        logs=lambda: [each for counting in by_topic.values() for each in counting.partitions],
     )
-    publish_alarm_inputs(app, teller, end=noted_end)
+    publish_alarm_inputs(app, publisher, end=noting_end)
     if settling is not None:
-        settle(app, settling, teller.judges, end=end)
+        settle(app, settling, publisher.judges, end=end)
     flusher = Flusher(
         list(by_topic.values()),
         sink=sink,
         clock=times.clock,
         timings=timings,
-        check_store=partial(_checked, take_up),
-        check_topics=partial(_checked_topics, take_up),
+        check_store=partial(_check_store, take_up),
+        check_topics=partial(_check_topics, take_up),
     )
-    _flush_in_background(app, settings, flusher, end=noted_end)
-    return Parts(app, by_topic, venue, timings, flusher, offsets, noted_end, unreadable)
+    _flush_in_background(app, settings, flusher, end=noting_end)
+    return Parts(app, by_topic, site_totals, timings, flusher, offsets, noting_end, unreadable)
 
 
-def _take_up_alone(handler: TopicHandler[Any], plain: Plain) -> None:
-    """Take a snapshot up and forget it. Raises what the next start would raise."""
+def _check_snapshot(handler: TopicHandler[Any], plain: Plain) -> None:
+    """Restore a snapshot and discard the result. Raises what the next start would raise."""
     handler.thaw(plain, snapshot_of(plain).log)
 
 
@@ -207,24 +209,24 @@ def _noting(suspects: Suspects, countings: Callable[[], Sequence[Counting[Any]]]
     return note_and_end
 
 
-async def _checked(take_up: TakeUp) -> None:
-    """Return once the store has what snapshots say it has. Raises SourceChangedError where it has not."""
+async def _check_store(take_up: TakeUp) -> None:
+    """Return once the store is known to have all that the snapshots contain. Raises SourceChangedError."""
     while not take_up.checked:
         try:
             await asyncio.to_thread(take_up.check_store)
         except StoreError as error:
-            log.warning("the store does not say what it has", reason=error.reason)
-            await asyncio.sleep(_ASK_AGAIN_SECONDS)
+            log.warning("the progress in the store cannot be read", reason=error.reason)
+            await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _checked_topics(take_up: TakeUp, logs: Sequence[PartitionId]) -> None:
-    """Return once the brokers have said that the topics are those of the logs. Raises SourceChangedError."""
+async def _check_topics(take_up: TakeUp, logs: Sequence[PartitionId]) -> None:
+    """Return once the brokers confirm that the topics are those that were read. Raises SourceChangedError."""
     while True:
         try:
             return await asyncio.to_thread(check_topics, take_up.brokers, logs)
         except BrokersError as error:
-            log.warning("the brokers do not say which topics they have", reason=str(error))
-            await asyncio.sleep(_ASK_AGAIN_SECONDS)
+            log.warning("the topics of the brokers cannot be read", reason=str(error))
+            await asyncio.sleep(_RETRY_SECONDS)
 
 
 def _flush_in_background(app: faust.App, settings: Settings, flusher: Flusher, *, end: EndProcess) -> None:

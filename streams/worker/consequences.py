@@ -23,8 +23,8 @@ from streams.kernels.counts.site_totals import EntranceTotals
 from streams.kernels.counts.snapshot import Plain
 from streams.worker.alarm_inputs import flow_of
 from streams.worker.checkpoint import pack, unpack
-from streams.worker.counting import TopicHandler
 from streams.worker.isolation import BlankedRecords, Rehearse, StateFullError, rejecting
+from streams.worker.partition_state import TopicHandler
 
 _ROOM: Final = 4096
 """Bytes for what a record and a request have besides the snapshot."""
@@ -46,16 +46,16 @@ def rehearsal(handler: TopicHandler[Any], *, alone: Alone | None = None) -> Call
     def begun(name: PartitionId, plain: Plain) -> Rehearse:
         state = pack(plain)
 
-        def rehearse(piece: BlankedRecords) -> None:
+        def rehearse(part: BlankedRecords) -> None:
             log = handler.thaw(unpack(state), name)
-            batch = rejecting(handler.read(piece.records), piece.rejections)
+            batch = rejecting(handler.read(part.records), part.rejections)
             log.apply(batch)
             handler.times(batch)
             frozen = pack(handler.freeze(log))
             size = len(frozen)
             if size > LARGEST_SNAPSHOT - _ROOM:
                 raise StateFullError(f"{name}: the snapshot takes {size} bytes, at most {LARGEST_SNAPSHOT - _ROOM}")
-            carry_out(log)
+            produce_output(log)
             handler.thaw(unpack(frozen), name)  # what no start can take up again would end every one of them
 
         return rehearse if alone is None else alone(rehearse, state_bytes=len(state))
@@ -63,7 +63,7 @@ def rehearsal(handler: TopicHandler[Any], *, alone: Alone | None = None) -> Call
     return begun
 
 
-def carry_out(log: Any) -> None:  # noqa: ANN401  # a log of any handler
+def produce_output(log: Any) -> None:  # noqa: ANN401  # a log of any handler
     """Make all that leaves a log at a flush; the log is not to be used any more. Raises whatever goes wrong."""
     blocks, rejections = log.drain(), log.drain_rejections()
     if rejections:

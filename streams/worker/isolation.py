@@ -18,7 +18,7 @@ from streams.kernels.counts.partition_log import OffsetGapError
 
 PIECE_LINES: Final = 64
 """Lines that are counted together where lines are being isolated, unless a single record has more."""
-MOST_ALONE: Final = 64
+MOST_ISOLATED: Final = 64
 """Lines of one piece that are isolated one by one. Of a piece with more of them the rest is isolated as a whole."""
 CAUTION_OFFSETS: Final = 1 << 14
 """Offsets behind an isolated line for which the log is rehearsed: such lines come in rows."""
@@ -69,10 +69,10 @@ def isolate(records: Records, rehearse: Rehearse) -> BlankedRecords:
     if isinstance(failed, StateFullError):  # each look at such a state takes long
         search.all_fail(failed)
     else:
-        search.go_through(0, len(search.lines))
-    piece = search.piece()
-    rehearse(piece)
-    return piece
+        search.search(0, len(search.lines))
+    part = search.part()
+    rehearse(part)
+    return part
 
 
 def pieces(records: Records, most_lines: int = PIECE_LINES) -> Iterator[Records]:
@@ -125,21 +125,21 @@ class _Search:
         """Blame every line."""
         self.why = dict.fromkeys((row for row, line in enumerate(self.lines) if line.strip()), type(error).__name__)
 
-    def go_through(self, start: int, end: int) -> None:
+    def search(self, start: int, end: int) -> None:
         """Look at the lines from one up to before another; those before them have been looked at."""
         error = self._failure(end)
         if error is not None and end - start == 1:
             error = self._failure(end)  # once more: a fluke must not cost an event
         if error is None:
             return
-        if end - start == 1 or len(self.why) >= MOST_ALONE:
+        if end - start == 1 or len(self.why) >= MOST_ISOLATED:
             self.why |= dict.fromkeys(range(start, end), kind_of(error))
             return
         middle = (start + end) // 2
-        self.go_through(start, middle)
-        self.go_through(middle, end)
+        self.search(start, middle)
+        self.search(middle, end)
 
-    def piece(self) -> BlankedRecords:
+    def part(self) -> BlankedRecords:
         """Return the records without what was found, and a rejection of each."""
         places = positions(self.records)
         rejections = [

@@ -44,8 +44,8 @@ from streams.worker.takeup import TakeUp
 from streams.worker.watchdog import TICK_SECONDS, WorkerStatus, log_ends, start_watchdog, waiting_at
 
 log = structlog.get_logger()
-_RECKONING = 2
-"""Seconds of all cores for a second of the watchdog's patience."""
+_CPU_SECONDS_PER_SECOND = 2
+"""CPU seconds, over all cores, that may pass without a poll of the watchdog, for each second of its patience."""
 _FEWER_COLLECTIONS = 50_000
 """New objects after which cycles are looked for: a snapshot makes tens of thousands, and none of them is in one."""
 _locks: list[IO[str]] = []  # open for as long as this process lives
@@ -61,7 +61,7 @@ def area_rows(site: Site, *, loaded_at: int) -> Block:
 
 
 class WorkerRunsError(RuntimeError):
-    """Another process has this worker's name: the two would take each other's partitions away for ever."""
+    """Another process has this worker's name: the two would take each other's partitions for ever."""
 
 
 def _be_the_only_one(settings: Settings) -> None:
@@ -110,7 +110,7 @@ def build(settings: Settings) -> Parts:
     async def write_areas() -> None:
         try:
             await sink.write([area_rows(site, loaded_at=int(time.time() * 1000))])
-        except Exception as error:  # noqa: BLE001  # Faust would end without a word that anybody counts
+        except Exception as error:  # noqa: BLE001  # Faust would end without an entry in the count of ends
             ends.end(error)
 
     parts.app.task(write_areas)
@@ -122,16 +122,16 @@ def build(settings: Settings) -> Parts:
     sources.start()
     stall = settings.worker.stall_seconds
     start_watchdog(
-        _standing(parts, settings), seconds=stall, end=parts.end, put_off=partial(_end_without_a_word, stall),
-        where=lambda: waiting_at(parts.app.loop),
+        _status_source(parts, settings), seconds=stall, end=parts.end, before_poll=partial(_arm_cpu_timer, stall),
+        waiting_tasks=lambda: waiting_at(parts.app.loop),
     )  # fmt: skip
     if settings.worker.metrics_port:
         registry = CollectorRegistry()
         registry.register(EndsCollector(ends))
         registry.register(
             WorkerCollector(
-                logs=lambda: [each for topic in topics.SOURCES for each in parts.countings[topic].logs],
-                venue=parts.venue,
+                logs=lambda: [each for topic in topics.SOURCES for each in parts.countings[topic].partitions],
+                venue=parts.site_totals,
                 occupancy=stored_occupancy(ClickHouseReader(reader)),
                 timings=parts.timings,
                 parked=stored_parking(ClickHouseReader(reader)),
@@ -140,7 +140,7 @@ def build(settings: Settings) -> Parts:
                 unsettled=stored_unsettled(ClickHouseReader(reader)),
                 store_waiting=parts.flusher.store_waiting,
                 alarms=lambda: [
-                    each for log in parts.countings[Topic.ALARM_INPUTS].logs for each in log.exported_episodes()
+                    each for log in parts.countings[Topic.ALARM_INPUTS].partitions for each in log.exported_episodes()
                 ],
                 problems=sources.problems,
                 unreadable=lambda: parts.unreadable.counts,
@@ -156,13 +156,13 @@ def _rejoin(app: faust.App) -> None:
         cast("Any", app.consumer).rejoin()
 
 
-def _end_without_a_word(seconds: float) -> None:
-    """Let the system end this process after so much reckoning, unless this is called again.
+def _arm_cpu_timer(seconds: float) -> None:
+    """Let the system end this process after so much CPU time, unless this is called again.
 
-    Native code that hangs lets no thread of Python run, the watchdog's no more than others. By time that the process
-    has reckoned, so that one that was stopped is not mistaken for one that hung.
+    Native code that hangs lets no thread of Python run, not even the watchdog's. CPU time is measured,
+    so that a process that was suspended is not mistaken for one that hung.
     """
-    signal.setitimer(signal.ITIMER_PROF, seconds * _RECKONING)
+    signal.setitimer(signal.ITIMER_PROF, seconds * _CPU_SECONDS_PER_SECOND)
 
 
 def _ends(settings: Settings) -> Ends:
@@ -175,37 +175,37 @@ def started(settings: Settings) -> Parts:
         return build(settings)
 
 
-def _standing(parts: Parts, settings: Settings) -> Callable[[], WorkerStatus]:
-    """Return what gathers the watchdog's facts, on the watchdog's thread."""
-    app, turns = parts.app, 0
+def _status_source(parts: Parts, settings: Settings) -> Callable[[], WorkerStatus]:
+    """Return the function that the watchdog polls, on its thread."""
+    app, loop_turns = parts.app, 0
     brokers = Brokers(settings.kafka)
 
     async def turn() -> None:
-        nonlocal turns
+        nonlocal loop_turns
         while True:
-            turns += 1
+            loop_turns += 1
             await asyncio.sleep(TICK_SECONDS / 4)
 
     app.task(turn)
 
-    def standing() -> WorkerStatus:
+    def status() -> WorkerStatus:
         assigned = app.rebalancing_count > 0 and not app.rebalancing
         return WorkerStatus(
-            turns=turns,
+            turns=loop_turns,
             recovering=None if assigned else (app.rebalancing_count, recovered(app)),
             storing=parts.flusher.waiting_for_store_since is not None,
             counted={
                 (each.name.topic, each.name.partition): each.next_offset
                 for topic in topics.SOURCES
-                for each in parts.countings[topic].logs
+                for each in parts.countings[topic].partitions
                 if each.name.partition not in parts.countings[topic].blocked
             },
             checkpointed={(tp.topic, tp.partition): at for tp, at in list(parts.offsets.start.items())},
             end=log_ends(brokers),
-            rehearsals=sum(each.rehearsals for each in parts.countings.values()),
+            rehearsals=sum(each.caution.rehearsals for each in parts.countings.values()),
         )
 
-    return standing
+    return status
 
 
 def recovered(app: faust.App) -> int:
@@ -214,7 +214,7 @@ def recovered(app: faust.App) -> int:
     Faust makes the service that recovers when `tables.recovery` is read first, and binds it to the loop of that thread:
     a worker whose watchdog was first never got any partitions.
     """
-    recovery = cast("Any", app.tables)._recovery  # noqa: SLF001  # it tells nobody whether it is there yet
+    recovery = cast("Any", app.tables)._recovery  # noqa: SLF001  # there is no public way to see whether it exists yet
     return sum(list(recovery.active_offsets.values())) if recovery else 0
 
 
@@ -238,7 +238,7 @@ class StoppableWorker(faust.Worker):
 
 
 def run(settings: Settings) -> None:
-    """Run a worker until it is told to stop."""
+    """Run a worker until it is stopped."""
     uvloop.install()
     gc.set_threshold(_FEWER_COLLECTIONS)
     worker = StoppableWorker(started(settings).app, loglevel=settings.log.level, redirect_stdouts=False)

@@ -23,8 +23,8 @@ from prometheus_client.registry import Collector
 from sinks.sink import StoreError, StoreRefused
 from streams.kernels.counts.partition_log import OffsetGapError
 from streams.logging import loggable_text
-from streams.worker.counting import CutOffError
 from streams.worker.files import replace_json
+from streams.worker.flush import CutOffError
 
 log = structlog.get_logger()
 

@@ -23,8 +23,8 @@ _REAL_TIMES: Final = 6
 """Real time for one that waits instead of reckoning, in multiples of the other."""
 MORE_MEMORY: Final = 1 << 30
 """Bytes that a rehearsal may take besides what the worker has."""
-_MOST_SAID: Final = 100
-_WELL: Final = b"-"
+_LONGEST_RESULT: Final = 100
+_SUCCESS: Final = b"-"
 _WAITING: Final = "waiting"
 
 
@@ -36,19 +36,19 @@ def in_own_process(
     Raises RehearsalError with the kind of what went wrong, and as it is what says nothing of a line.
     """
 
-    def rehearse_apart(piece: BlankedRecords) -> None:
-        seconds = cpu_seconds + _CPU_SECONDS_A_BYTE * (state_bytes + len(piece.records.value))
-        kind = _outcome(lambda: rehearse(piece), seconds=seconds, more_memory=more_memory)
+    def rehearse_in_process(part: BlankedRecords) -> None:
+        seconds = cpu_seconds + _CPU_SECONDS_A_BYTE * (state_bytes + len(part.records.value))
+        kind = _outcome(lambda: rehearse(part), seconds=seconds, more_memory=more_memory)
         if kind == _WAITING:  # perhaps for a lock that another thread had at the moment of the fork
-            kind = _outcome(lambda: rehearse(piece), seconds=seconds, more_memory=more_memory)
+            kind = _outcome(lambda: rehearse(part), seconds=seconds, more_memory=more_memory)
         if kind == OffsetGapError.__name__:
-            rehearse(piece)  # it fails at once, and says which
+            rehearse(part)  # it fails at once, and says which
         if kind == StateFullError.__name__:
             raise StateFullError("the state has no room for these lines")
         if kind:
             raise RehearsalError(kind)
 
-    return rehearse_apart
+    return rehearse_in_process
 
 
 def _outcome(rehearse: Callable[[], None], *, seconds: float, more_memory: int) -> str:
@@ -59,7 +59,7 @@ def _outcome(rehearse: Callable[[], None], *, seconds: float, more_memory: int) 
         _count_and_end(rehearse, writer, seconds=seconds, more_memory=more_memory)
     os.close(writer)
     with open(reader, "rb", closefd=True) as answer:  # noqa: PTH123  # no path
-        result = answer.read(_MOST_SAID)
+        result = answer.read(_LONGEST_RESULT)
     return _kind(result, os.waitpid(child, 0)[1])
 
 
@@ -67,7 +67,7 @@ def _kind(result: bytes, status: int) -> str:
     if os.WIFSIGNALED(status):
         number = signal.Signals(os.WTERMSIG(status))
         return {signal.SIGPROF: "endless", signal.SIGALRM: _WAITING}.get(number, number.name)
-    return "" if result == _WELL else result.decode("ascii", "replace") or "ended"
+    return "" if result == _SUCCESS else result.decode("ascii", "replace") or "ended"
 
 
 def _count_and_end(
@@ -75,12 +75,12 @@ def _count_and_end(
 ) -> NoReturn:  # pragma: no cover  # in the other process
     try:
         _limit(seconds, more_memory)
-        _let_go_of_all_but(writer)
+        _close_all_but(writer)
         try:
             rehearse()
-            result = _WELL
+            result = _SUCCESS
         except BaseException as error:  # noqa: BLE001  # whatever it is, its kind is the answer
-            result = type(error).__name__.encode("ascii", "replace")[:_MOST_SAID]
+            result = type(error).__name__.encode("ascii", "replace")[:_LONGEST_RESULT]
         os.write(writer, result)
     finally:
         os._exit(0)
@@ -102,7 +102,7 @@ def _limit(seconds: float, more_memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more_memory, hard))
 
 
-def _let_go_of_all_but(writer: int) -> None:
+def _close_all_but(writer: int) -> None:
     """Close what was inherited: locks on files, and connections that must end with the worker."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in range(3):

@@ -1,16 +1,16 @@
-"""Takes back what was counted through more than one log, every few seconds; read `kernels.settlement` first.
+"""Retracts events that were counted through more than one log, every few seconds; read `kernels.settlement` first.
 
-It runs in the worker that judges alarms. Each step says something absolute, in an order in which a process may be
-killed at any point, and another may do the same at the same time: what was decided, the mark on each delivery, the rows
-that take it back, and only then that these devices are settled. Only what its log claims to be stored is looked at.
+It runs in the worker that judges alarms. Each step writes absolute values, in an order in which a process may be killed
+at any point, and another may do the same at the same time: the verdicts, the mark on each delivery, the rows that
+retract it, and only then that these devices are settled. `settling_sql` has the queries.
 """
 
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 import structlog
@@ -20,7 +20,6 @@ from sinks.sink import Sink, StoreError, StoreReader
 from streams.kernels.counts.cells import BUCKET_BITS
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.overlaps import (
-    Box,
     Range,
     SequenceRange,
     boxes,
@@ -32,7 +31,6 @@ from streams.kernels.counts.overlaps import (
 )
 from streams.kernels.counts.place import CountingSite
 from streams.kernels.counts.settlement import (
-    CELL,
     DELIVERY,
     Columns,
     Decided,
@@ -44,77 +42,17 @@ from streams.kernels.counts.settlement import (
     verdict_rows,
 )
 from streams.kernels.counts.site_totals import EntranceTotals, Total
+from streams.worker import settling_sql as sql
 
 log = structlog.get_logger()
 
 TICK_SECONDS: Final = 4.0
 RESTATE_SECONDS: Final = 10.0
 AGAIN_SECONDS: Final = 60.0
-"""After so long it is looked again whether somebody whose entry was retracted has come in by another."""
-CHUNK: Final = 100_000
-"""Numbers of which all deliveries are in memory at once: some 100 MB."""
+"""After so long it is checked again whether somebody whose entry was retracted has come in by another."""
 ROUND: Final = 1_000_000
 """Numbers that are settled in one round, if there are several devices."""
 MOST_REPEATS: Final = 50_000
-
-_UNSETTLED: Final = "(device, epoch) IN (SELECT device, epoch FROM gatepulse.unsettled)"
-_DEVICES: Final = (
-    f"SELECT device, epoch, log, ranges, version FROM gatepulse_store.devices FINAL WHERE {_UNSETTLED}"  # noqa: S608 - our names
-    " ORDER BY device, epoch, log"
-)
-_SETTLED: Final = f"SELECT device, epoch, log, ranges FROM gatepulse_store.settled_devices FINAL WHERE {_UNSETTLED}"  # noqa: S608 - our names
-_RUN: Final = f"""
-SELECT max(seq), count()
-FROM
-(
-    SELECT seq
-    FROM gatepulse_store.deliveries
-    WHERE device = %(device)s AND epoch = %(epoch)s AND seq BETWEEN %(low)s AND %(high)s
-    ORDER BY seq
-    LIMIT {CHUNK}
-)
-"""  # noqa: S608 - our names
-_CLAIMS: Final = (
-    "SELECT log, next_offset FROM gatepulse_store.log_progress FINAL WHERE log NOT IN"
-    " (SELECT log FROM gatepulse_store.parked_batches FINAL WHERE resolved = 0)"
-)
-_COMPARED: Final = "SELECT log, next_offset FROM gatepulse_store.settled_repeats FINAL"
-_CONTENT: Final = (
-    "cityHash64(kind, ts, entrance, direction, outcome, category, reason, credential,"
-    " ifNull(toString(temperature), ''), health)"
-)
-_EXPRESSIONS: Final = {
-    "device": "toLowCardinality(device)",
-    "arrived": "toUnixTimestamp64Milli(arrived)",
-    "ts": "toUnixTimestamp64Milli(ts)",
-    "content": _CONTENT,
-    "anonymous": "toUInt8(credential = '')",
-    "segment": f"bitShiftRight(offset, {BUCKET_BITS})",
-    "window": "intDiv(toUnixTimestamp64Milli(ts), 10000) * 10000",
-    "day": "toInt32(day)",
-}
-_ENTRIES: Final = "fate = 'counted' AND outcome = 'passed' AND direction = 'in' AND credential != ''"
-_BY_LOG: Final = """
-SELECT
-    log,
-    countIf(fate = 'counted') AS counted,
-    countIf(fate = 'late') AS late,
-    countIf(verdict = 'conflict' AND fate != 'duplicate') AS conflicts,
-    countIf(verdict = 'conflict' AND fate = 'duplicate') AS conflicts_in_repeat,
-    sum(v.seen) AS version
-FROM gatepulse_store.verdicts AS v FINAL
-WHERE log IN %(logs)s
-GROUP BY log
-"""
-
-
-_TOTALS: Final = """
-SELECT log, kind, entrance, direction, category, toInt64(count())
-FROM gatepulse_store.verdicts FINAL
-WHERE fate = 'counted' AND outcome = 'passed'
-GROUP BY log, kind, entrance, direction, category
-ORDER BY log, kind, entrance, direction, category
-"""
 
 Announce = Callable[[Sequence[EntranceTotals]], Awaitable[None]]
 """Publishes totals; returns once the broker has them."""
@@ -122,10 +60,10 @@ Announce = Callable[[Sequence[EntranceTotals]], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be settled: pieces to look at, and what may be said to be settled after that.
+    """What is to be settled: ranges of numbers to read, and the rows that mark them as settled after that.
 
     claims: by log, up to which offset everything was stored when the work was found. A batch that is parked later
-    takes nothing of that back.
+    changes nothing of that.
     """
 
     pieces: list[SequenceRange] = field(default_factory=list)
@@ -140,7 +78,7 @@ class Work:
 
 @dataclass
 class _Round:
-    """What a round has touched: logs, and the segments in which something is retracted."""
+    """What a round has changed: logs, and the offset buckets in which something is retracted."""
 
     logs: set[str] = field(default_factory=set)
     buckets: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -166,7 +104,7 @@ class Settling:
     _restated: float = -RESTATE_SECONDS
 
     async def run(self, judges: Callable[[], bool], announce: Announce) -> None:
-        """Settle for ever while this worker is the one that judges; a store that cannot be asked is asked again.
+        """Settle for ever while this worker is the one that judges; a store that does not answer is queried again.
 
         `announce` publishes what is retracted of the totals of entrances, again and again, as these are.
         """
@@ -182,11 +120,11 @@ class Settling:
                     await announce(await self.totals())
                     self._restated = time.monotonic()
             except StoreError as error:
-                log.warning("what was counted twice cannot be settled now", reason=str(error))
+                log.warning("events that were counted twice cannot be settled now", reason=str(error))
 
     async def totals(self) -> list[EntranceTotals]:
         """Return what is retracted of the totals of every log and entrance: numbers below 0."""
-        rows = await self._query(_TOTALS)
+        rows = await self._query(sql.TOTALS)
         totals_by_entrance = []
         for (name, kind, entrance), some in itertools.groupby(rows, key=lambda row: row[:3]):
             parts = [(direction, category, n) for _, _, _, direction, category, n in some]
@@ -208,14 +146,14 @@ class Settling:
     # -- what there is to do -------------------------------------------------------------------------------------------
 
     async def _claims(self) -> dict[str, int]:
-        return dict(await self._query(_CLAIMS))
+        return dict(await self._query(sql.CLAIMS))
 
     async def _overlaps(self) -> Work:
         """Find devices of which more came through several logs than is settled, all of which is stored."""
-        found = await self._query(_DEVICES)
+        found = await self._query(sql.DEVICES)
         if not found:
             return Work()
-        before = await self._query(_SETTLED)
+        before = await self._query(sql.SETTLED)
         claims = await self._claims()  # after the devices: what these say is claimed by now, or will be
         then: dict[tuple[str, int], dict[str, list[Range]]] = {}
         for device, epoch, name, ranges in before:
@@ -238,16 +176,16 @@ class Settling:
         """Cut numbers into pieces of which all deliveries are in memory at once.
 
         By their numbers, unless most of these never came: a device may number its events by a clock, and a log that has
-        closed holes claims their numbers. Then the store is asked where deliveries are.
+        closed holes claims their numbers. Then the store is queried for where deliveries are.
         """
         few = joined(numbers)
         if sum(high - low + 1 for low, high in few) <= ROUND:
-            return list(pieces(device, epoch, few, size=CHUNK))
+            return list(pieces(device, epoch, few, size=sql.CHUNK))
         some = []
         for first, high in few:
             low = first
             while low <= high:
-                [(end, n)] = await self._query(_RUN, {"device": device, "epoch": epoch, "low": low, "high": high})
+                [(end, n)] = await self._query(sql.RUN, {"device": device, "epoch": epoch, "low": low, "high": high})
                 if not n:
                     break
                 some.append(SequenceRange(device, epoch, low, end))
@@ -255,17 +193,13 @@ class Settling:
         return some
 
     async def _repeats(self, claims: Mapping[str, int]) -> Work:
-        """Find the numbers that came again through one log since it was looked last."""
-        compared = dict(await self._query(_COMPARED))
+        """Find the numbers that came again through one log since the last round."""
+        compared = dict(await self._query(sql.COMPARED))
         spans = {name: (compared.get(name, 0), end) for name, end in claims.items() if end > compared.get(name, 0)}
         found: list[tuple[Any, ...]] = []
-        for where, params in _within(spans):
+        for where, params in sql.within(spans):
             most = MOST_REPEATS - len(found)
-            found += await self._query(
-                f"SELECT log, offset, device, epoch, seq FROM gatepulse_store.repeats FINAL WHERE {where}"  # noqa: S608 - our names
-                f" ORDER BY log, offset LIMIT {most}",
-                params,
-            )
+            found += await self._query(sql.repeats(where, most), params)
             if len(found) == MOST_REPEATS:
                 break
         if not found:
@@ -277,7 +211,7 @@ class Settling:
         for name, offset, device, epoch, seq in found:
             if offset < ends[name]:
                 numbers.setdefault((device, epoch), []).append((seq, seq))
-        some = [p for key, each in numbers.items() for p in pieces(*key, union([each]), size=CHUNK)]
+        some = [p for key, each in numbers.items() for p in pieces(*key, union([each]), size=sql.CHUNK)]
         done = Block("settled_repeats", {"log": list(ends), "next_offset": list(ends.values())})
         return Work(some, [done], claims)
 
@@ -285,15 +219,15 @@ class Settling:
 
     async def _settle(self, work: Work) -> int:
         touched = _Round()
-        for box in boxes(work.pieces, size=CHUNK):
-            where, params = _inside(box)
+        for box in boxes(work.pieces, size=sql.CHUNK):
+            where, params = sql.inside(box)
             some = await asyncio.to_thread(self._deliveries, where, params, work.claims)
             decided = await asyncio.to_thread(decide, some)
             touched.note(some, decided)
             if blocks := verdict_rows(some, decided, self.place):
                 await self.sink.write(blocks)
             if len(decided.retracted) or len(decided.rows):
-                await self._query(_mark_statement(where), params)
+                await self._query(sql.mark_statement(where), params)
             if decided.other:
                 await self._entries(where, params)
         await self._retract(touched)
@@ -302,8 +236,7 @@ class Settling:
 
     def _deliveries(self, where: str, params: Mapping[str, Any], claims: Mapping[str, int]) -> Columns:
         """Read the deliveries of some numbers, as far as their logs have claimed them."""
-        columns = ", ".join(f"{_EXPRESSIONS.get(name, name)} AS c_{name}" for name in DELIVERY)
-        found = self.reader.columns(f"SELECT {columns} FROM gatepulse_store.deliveries FINAL WHERE {where}", params)  # noqa: S608 - our names
+        found = self.reader.columns(sql.deliveries(where), params)
         some = {name: found[f"c_{name}"] for name in DELIVERY}
         ends = np.array([claims.get(name, 0) for name in some["log"]], dtype=np.int64)
         claimed = np.flatnonzero(some["offset"].astype(np.int64) < ends)
@@ -313,66 +246,41 @@ class Settling:
         }
 
     async def _retract(self, touched: _Round) -> None:
-        """Write the rows of every segment in which something is retracted, then each log's sums."""
+        """Write the rows of every offset bucket in which something is retracted, then each log's sums."""
         spans = {name: (low << BUCKET_BITS, (high + 1) << BUCKET_BITS) for name, (low, high) in touched.buckets.items()}
-        for where, params in _within(spans):
-            columns = ", ".join(f"{_EXPRESSIONS.get(name, name)} AS c_{name}" for name in CELL)
-            sql = (
-                f"SELECT {columns}, toInt64(count()) AS c_events, toInt64(sum(v.anonymous)) AS c_anonymous"  # noqa: S608 - our names
-                f" FROM gatepulse_store.verdicts AS v FINAL WHERE fate != 'duplicate' AND ({where})"
-                f" GROUP BY {', '.join(f'c_{name}' for name in CELL)}"
-            )
-            found = await asyncio.to_thread(self.reader.columns, sql, params)
+        for where, params in sql.within(spans):
+            found = await asyncio.to_thread(self.reader.columns, sql.retracted_cells(where), params)
             cells = {name.removeprefix("c_"): values for name, values in found.items()}
             await self.sink.write(await asyncio.to_thread(retraction_rows, cells))
-        for logs in _batched(sorted(touched.logs)):
-            rows = await self._query(_BY_LOG, {"logs": list(logs)})
+        for logs in sql.batched(sorted(touched.logs)):
+            rows = await self._query(sql.BY_LOG, {"logs": list(logs)})
             if not rows:
-                continue  # all that was looked at were repeats
+                continue  # all that was read were repeats
             names = TABLES["verdicts_by_log"].columns
             await self.sink.write(
                 [Block("verdicts_by_log", dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))]
             )
 
     async def _entries(self, where: str, params: Mapping[str, Any]) -> None:
-        """Look after those who are among the day's visitors by an entry that was retracted."""
-        found = await self._query(
-            f"SELECT DISTINCT cityHash64(credential) FROM gatepulse_store.deliveries FINAL WHERE ({where})"  # noqa: S608 - our names
-            f" AND settled = 'conflict' AND {_ENTRIES}",
-            params,
-        )
+        """Count again the visitors of the day whose entry was retracted."""
+        found = await self._query(sql.retracted_visitors(where), params)
         await self._count_entries([who for (who,) in found])
 
     async def _recheck_retracted(self) -> None:
-        """Look whether those whose entries were all retracted have come in since."""
-        found = await self._query("SELECT DISTINCT who FROM gatepulse_store.unentered FINAL WHERE entries = 0")
+        """Check whether visitors whose entries were all retracted have come in since."""
+        found = await self._query(sql.UNENTERED)
         await self._count_entries([who for (who,) in found])
 
     async def _count_entries(self, who: Sequence[int]) -> None:
         outer_entrances = [name for name, side in self.place.sides.items() if side.boundary]
-        for some in _batched(who):
-            found = await asyncio.to_thread(
-                self.reader.columns,
-                "SELECT kind, cityHash64(credential) AS who, toUnixTimestamp64Milli(ts) AS ts, settled"  # noqa: S608 - our names
-                f" FROM gatepulse_store.deliveries FINAL WHERE {_ENTRIES} AND cityHash64(credential) IN %(who)s"
-                " AND (outer = 'outside' OR (outer = '' AND has(%(gates)s, toString(entrance))))",
-                {"who": list(some), "gates": outer_entrances},
-            )
+        for some in sql.batched(who):
+            params = {"who": list(some), "outer_entrances": outer_entrances}
+            found = await asyncio.to_thread(self.reader.columns, sql.ENTRIES_OF, params)
             if blocks := unentered_rows(found, self.place):
                 await self.sink.write(blocks)
 
-    async def _query(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        return await asyncio.to_thread(self.reader.query, sql, params)
-
-
-T = TypeVar("T")
-_MOST_NAMED: Final = 500
-"""Logs or persons in one question: ClickHouse parses 256 KiB of it, and a log needs up to 300 bytes."""
-
-
-def _batched(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), _MOST_NAMED):
-        yield items[start : start + _MOST_NAMED]
+    async def _query(self, query: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        return await asyncio.to_thread(self.reader.query, query, params)
 
 
 def _settled_device(device: str, epoch: int, now: Mapping[str, Sequence[Range]]) -> Block:
@@ -387,32 +295,3 @@ def _settled_device(device: str, epoch: int, now: Mapping[str, Sequence[Range]])
             "overlap": [overlap_of(now.values())] * n,
         },
     )
-
-
-def _mark_statement(where: str) -> str:
-    """Return the statement that marks deliveries as what was decided about them."""
-    same = [name for name in TABLES["deliveries"].columns if name not in ("settled", "seen")]
-    return f"""
-INSERT INTO gatepulse_store.deliveries ({", ".join(same)}, settled, seen)
-SELECT {", ".join(f"d.{name}" for name in same)}, v.verdict, v.seen
-FROM (SELECT * FROM gatepulse_store.deliveries FINAL WHERE {where}) AS d
-INNER JOIN (SELECT log, offset, line, verdict, seen FROM gatepulse_store.verdicts FINAL WHERE {where}) AS v
-    ON v.log = d.log AND v.offset = d.offset AND v.line = d.line
-WHERE v.seen > d.seen"""  # noqa: S608 - our names
-
-
-def _inside(box: Box) -> tuple[str, dict[str, Any]]:
-    """Return the condition for what is in a box, and its parameters."""
-    devices, epochs = ({each[n] for each in box.devices} for n in (0, 1))
-    params = {"devices": sorted(devices), "epochs": sorted(epochs), "low": box.low, "high": box.high}
-    return "(device IN %(devices)s AND epoch IN %(epochs)s AND seq BETWEEN %(low)s AND %(high)s)", params
-
-
-def _within(spans: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield conditions for offsets [first, end) of logs, with their parameters; each names as many as a query can."""
-    for some in _batched(list(spans.items())):
-        params: dict[str, Any] = {}
-        for n, (name, (first, end)) in enumerate(some):
-            params |= {f"log{n}": name, f"first{n}": first, f"end{n}": end}
-        terms = [f"(log = %(log{n})s AND offset >= %(first{n})s AND offset < %(end{n})s)" for n in range(len(some))]
-        yield f"({' OR '.join(terms)})", params

@@ -21,7 +21,8 @@ from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import Blocked, Problem, missing_records, same_topic, skip
 from streams.sources.brokers import Brokers, BrokersError, PartitionKey, TopicState
 from streams.sources.tables import PartitionRow, ProblemKey, ProblemRow, SourceTables
-from streams.worker.counting import Counting, Start
+from streams.worker.counting import Counting
+from streams.worker.partition_state import Start
 from streams.worker.process_ends import EndProcess, SourceChangedError
 from streams.worker.takeup import Assigned, Assignment, TakeUp, described
 from streams.worker.unassigned import Unassigned
@@ -110,7 +111,7 @@ class SourceWatch:
         return {
             (topic, each.name.partition): each.next_offset
             for topic, counting in self.countings.items()
-            for each in counting.logs
+            for each in counting.partitions
             if each.name.partition not in counting.blocked
         }
 
@@ -147,7 +148,7 @@ class SourceWatch:
             if before.get((topic, partition)) != (at, end) or not self.brokers.is_empty((topic, partition), at, end):
                 continue
             counting = self.countings[topic]
-            generation, one = counting.generation, counting.log_of(partition)
+            generation, one = counting.generation, counting.partition(partition)
             if one is not None and one.next_offset == at:
                 blocked = missing_records(one.name, at, end, begin=states[topic].begin[partition])
                 counting.block(blocked, generation=generation)
@@ -183,7 +184,7 @@ class SourceWatch:
 
     def _as_counted(self, assigned: Assigned) -> Assigned:
         """Return a partition with how far it is counted by now: it may have been blocked while it was read."""
-        one = self.countings[assigned.topic].log_of(assigned.partition)
+        one = self.countings[assigned.topic].partition(assigned.partition)
         return assigned if one is None else replace(assigned, snapshot={"log": str(one.name), "next": one.next_offset})
 
     # -- what is prepared and noted ------------------------------------------------------------------------------------
@@ -195,10 +196,10 @@ class SourceWatch:
             return
         blocked = {(each.topic, each.partition) for each in self.notes.problems()}
         wrong.unread = self._never_read(wrong.unread - blocked)
-        if wrong.gone or wrong.apart or wrong.unread:
+        if wrong.gone or wrong.elsewhere or wrong.unread:
             log.warning(
                 "the group's assignment is not that of its topics; rejoining",
-                unread=sorted(wrong.unread), gone=sorted(wrong.gone), apart=sorted(wrong.apart),
+                unread=sorted(wrong.unread), gone=sorted(wrong.gone), apart=sorted(wrong.elsewhere),
             )  # fmt: skip
             self.rejoin()
 
@@ -264,7 +265,7 @@ class SourceWatch:
         reads = {
             (topic, each.name.partition): str(each.name)
             for topic, counting in self.countings.items()
-            for each in counting.logs
+            for each in counting.partitions
         }
         if reads != self._reads:
             self.notes.write_readers({place: name for place, name in reads.items() if self._reads.get(place) != name})
@@ -307,7 +308,7 @@ class SourceWatch:
         mine = {key for key in known if key in self._problems or self._is_mine(key)}
         over = (mine | vanished) - found.keys()
         self.notes.write_problems([known[key] for key in sorted(over)], resolved=True)
-        self._unassigned.apart = frozenset(
+        self._unassigned.elsewhere = frozenset(
             (topic, partition)
             for topic, partition, problem in (known.keys() | found.keys()) - over
             if problem is Problem.SNAPSHOTS_APART
@@ -319,7 +320,7 @@ class SourceWatch:
         topic, partition, _ = key
         counting = self.countings.get(topic)
         return partition == _WHOLE_TOPIC or (
-            counting is not None and (partition in counting.blocked or counting.log_of(partition) is not None)
+            counting is not None and (partition in counting.blocked or counting.partition(partition) is not None)
         )
 
     def problems(self) -> list[ProblemKey]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from streams.worker.files import replace_json
 
-Stretch = tuple[int, int]
+OffsetRange = tuple[int, int]
 """First offset, and the one behind the last."""
 
 
@@ -23,7 +23,7 @@ class Suspects:
 
     file: Path
 
-    def read(self) -> dict[str, Stretch]:
+    def read(self) -> dict[str, OffsetRange]:
         """Read them; a file that cannot be read names none, so that a worker ends once more and writes it anew."""
         try:
             return {
@@ -32,7 +32,7 @@ class Suspects:
         except (OSError, ValueError, TypeError, AttributeError):
             return {}
 
-    def note(self, stretches: Mapping[str, Stretch]) -> None:
+    def note(self, stretches: Mapping[str, OffsetRange]) -> None:
         """Add stretches; one that overlaps what is known of its log is joined with it, another takes its place."""
         known = self.read()
         for log, (first, after) in stretches.items():
@@ -47,12 +47,12 @@ class AtWork:
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        self.left: dict[str, Stretch] = Suspects(file).read()
+        self.left: dict[str, OffsetRange] = Suspects(file).read()
         """What the one before was at when it ended without a word."""
         self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self.begin({})
 
-    def begin(self, stretches: Mapping[str, Stretch]) -> None:
+    def begin(self, stretches: Mapping[str, OffsetRange]) -> None:
         """Say what is begun; nothing is: it is done."""
         with suppress(OSError):  # a full disk must not keep a worker from its work
             encoded = json.dumps(stretches).encode()

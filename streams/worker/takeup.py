@@ -30,7 +30,7 @@ from streams.sources.brokers import PartitionKey, TopicState
 from streams.sources.progress import Row
 from streams.sources.tables import Loss, PartitionRow, SourceTables
 from streams.worker.checkpoint import snapshot_of
-from streams.worker.counting import Start
+from streams.worker.partition_state import Start
 from streams.worker.process_ends import SourceChangedError
 
 log = structlog.get_logger()
@@ -58,7 +58,7 @@ class Assigned:
     topic: str
     partition: int
     snapshot: Plain | None = None
-    apart: bool = False
+    elsewhere: bool = False
     unreadable: int = 0
 
 
@@ -224,7 +224,7 @@ class TakeUp:
     def _verdict(
         self, each: Assigned, facts: PartitionFacts, stored: StoreState | None, assignment: Assignment
     ) -> Verdict:
-        if each.apart:
+        if each.elsewhere:
             return Blocked(Problem.SNAPSHOTS_APART, facts.base)
         decision = (take_up if each.topic in SOURCES else take_up_auxiliary)(facts)
         if isinstance(decision, Blocked):

@@ -25,7 +25,7 @@ class Unassigned:
 
     unread: frozenset[PartitionKey] = frozenset()
     gone: frozenset[PartitionKey] = frozenset()
-    apart: frozenset[PartitionKey] = frozenset()
+    elsewhere: frozenset[PartitionKey] = frozenset()
     _polls: int = 0
     _next: int = FIRST_REBALANCE
 
@@ -39,7 +39,7 @@ class Unassigned:
         A worker without partitions leaves it to those that have some.
         """
         self.unread -= read
-        if not (self.gone or self.apart or (self.unread and read)):
+        if not (self.gone or self.elsewhere or (self.unread and read)):
             self.begin(self.unread)
             return False
         self._polls += 1

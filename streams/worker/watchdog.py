@@ -1,8 +1,8 @@
-"""Notices a worker that has work and does not get on, and ends it; a new process takes up at the checkpoint.
+"""Ends a worker that has work and makes no progress; a new process resumes at the checkpoint.
 
 Clients of a broker have been seen to hang for good after it was away: the process looks healthy, and its figures grow
-old. `Watch` decides, from plain facts and without a clock; `keep_watch` gathers the facts on a thread of its own, so
-that it also notices when the worker's event loop stands still.
+old. `StallDetector` decides, from plain facts and without a clock. `start_watchdog` polls on a thread of its own, so
+that it also notices when the worker's event loop hangs.
 """
 
 import asyncio
@@ -26,17 +26,17 @@ TICK_SECONDS: Final = 1.0
 _OURS: Final = Path(__file__).parents[1]
 _STARTS: Final = "it does not get to work after its start"
 _LONGEST_START: Final = 4
-"""Patiences: over a slow line the questions at a start take tens of seconds."""
+"""In units of patience: over a slow line the requests at a start take tens of seconds."""
 
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """How a worker stands at one moment.
+    """How far a worker is at one moment.
 
-    `turns` grows as its event loop turns, once it has got to work. `recovering` is None while it counts; otherwise
-    anything that changes as its recovery gets on. `storing`: it waits for the store, which is nobody's fault here.
-    `counted` and `kept` are next offsets by partition, in memory and in the newest snapshot; `end` those of the broker,
-    None while it does not answer. `rehearsals` grows while lines are looked for on which the code fails.
+    `turns` grows as its event loop turns, once it has started. `recovering` is None while it counts; otherwise
+    anything that changes as its recovery makes progress. `storing`: it waits for the store, which is no stall.
+    `counted` and `checkpointed` are next offsets by partition, in memory and in the newest snapshot; `end` those of the
+    broker, None while it does not answer. `rehearsals` grows while lines are looked for on which the code fails.
     """
 
     turns: int
@@ -50,9 +50,9 @@ class WorkerStatus:
 
 @dataclass
 class StallDetector:
-    """Counts for how many looks in a row something has stood still; time passes by looks alone.
+    """Counts for how many polls in a row something has made no progress; polls are its only measure of time.
 
-    So a process that was stopped for an hour and goes on is not taken for one that stood still for an hour.
+    So a process that was suspended for an hour is not taken for one that hung for an hour.
     """
 
     patience: int
@@ -60,13 +60,13 @@ class StallDetector:
     _still: dict[str, int] = field(default_factory=dict)
 
     def observe(self, now: WorkerStatus) -> str | None:
-        """Return what has stood still for as long as patience lasts, if anything has."""
+        """Return what has made no progress for `patience` polls, if anything has."""
         before, self._last = self._last, now
-        still = _standing_still(before, now) if before else set()
+        still = _stalled(before, now) if before else set()
         known = still
         if before and (now.end is None or now.storing):
-            # It is unknown for now: what stood still before still counts, unless it has progressed.
-            known = still | _standing_still(before, replace(now, end=before.end or {}, storing=False))
+            # It is unknown for now: earlier polls still count for what has made no progress since.
+            known = still | _stalled(before, replace(now, end=before.end or {}, storing=False))
         self._still = {
             what: n + (what in still) for what, n in (dict.fromkeys(still, 0) | self._still).items() if what in known
         }
@@ -74,8 +74,8 @@ class StallDetector:
         return next((what for what, n in sorted(self._still.items()) if n >= patience.get(what, self.patience)), None)
 
 
-def _standing_still(before: WorkerStatus, now: WorkerStatus) -> set[str]:
-    """Say what should have got on between two looks and did not."""
+def _stalled(before: WorkerStatus, now: WorkerStatus) -> set[str]:
+    """Return what should have made progress between two polls and did not."""
     if now.turns == before.turns:
         return {"the event loop does not turn" if now.turns else _STARTS}
     if now.end is None or now.storing:
@@ -106,15 +106,6 @@ def log_ends(brokers: Brokers) -> Mapping[PartitionKey, int] | None:
     return {(topic, number): at for topic, state in states.items() for number, at in state.end.items()}
 
 
-def nothing() -> None:
-    """Put nothing off."""
-
-
-def nowhere() -> Sequence[str]:
-    """Name no place."""
-    return ()
-
-
 def waiting_at(loop: asyncio.AbstractEventLoop) -> list[str]:
     """Name where each task of our own code waits, from the outside in: files and lines only; any thread may ask."""
     places = []
@@ -129,18 +120,18 @@ def waiting_at(loop: asyncio.AbstractEventLoop) -> list[str]:
 
 
 def start_watchdog(
-    standing: Callable[[], WorkerStatus],
+    status: Callable[[], WorkerStatus],
     *,
     seconds: float,
     end: EndProcess,
     tick: float = TICK_SECONDS,
-    put_off: Callable[[], object] = nothing,
-    where: Callable[[], Sequence[str]] = nowhere,
+    before_poll: Callable[[], object] = lambda: None,
+    waiting_tasks: Callable[[], Sequence[str]] = tuple,
 ) -> threading.Thread:
-    """Look every tick on a thread of its own, and end the process once it has stood still for so many seconds.
+    """Poll `status` every tick on a thread of its own, and end the process after so many seconds without progress.
 
-    `put_off` is called before every look: it puts off what ends a process in which no thread gets to run any more.
-    `where` names the places at which its tasks wait, for the log.
+    `before_poll` is called before every poll: it resets a timer that ends a process in which no thread runs any more.
+    `waiting_tasks` returns the places in the code at which tasks wait, for the log.
     """
     watch = StallDetector(patience=max(2, round(seconds / tick)))
 
@@ -148,18 +139,18 @@ def start_watchdog(
         trouble, pause = None, threading.Event()  # time.sleep fails under libfaketime, with which clocks are tested
         while not trouble:
             pause.wait(tick)
-            put_off()
+            before_poll()
             try:
-                trouble = watch.observe(standing())
-            except Exception as error:  # a watch that ends in silence is worse than one look less
+                trouble = watch.observe(status())
+            except Exception as error:  # a watchdog that has ended is worse than one that missed a poll
                 log.warning(
-                    "the watchdog could not look",
+                    "the watchdog could not read the status",
                     reason=loggable_text(error),
                     kind=type(error).__name__,
                     exc_info=error,
                 )
-        with suppress(Exception):  # it is only said, of a loop that may be at any point
-            log.error("the worker stands still", trouble=trouble, waiting=list(where()))
+        with suppress(Exception):  # only for the log: the loop may be at any point
+            log.error("the worker makes no progress", trouble=trouble, waiting=list(waiting_tasks()))
         end(StalledError(f"no progress for {seconds:g} s: {trouble}; restarting from the checkpoint"))
 
     thread = threading.Thread(target=run, name="watchdog", daemon=True)

@@ -17,17 +17,18 @@ from streams.kernels.counts import takeup as takeup_kernel
 from streams.kernels.counts.batch import Batch, Ints
 from streams.kernels.counts.cells import BUCKET_BITS
 from streams.kernels.counts.identity import Ranges
-from streams.worker import checkpoint, counting, settling, takeup
+from streams.worker import checkpoint, flush, settling, takeup
 from streams.worker.agents import KafkaOutlet
-from streams.worker.counting import Counting, Flusher
+from streams.worker.counting import Counting
+from streams.worker.flush import Flusher
+from streams.worker.partition_state import FlushBatch, PartitionState
 
 Planting = Callable[[], Any]
 
 
-def _pass_over_all(self: Counting[Any], held: Any, first: int) -> None:
-    del self
-    if first > held.log.next_offset:
-        held.log.skip_to(first)
+def _pass_over_all(self: PartitionState[Any], first: int) -> None:
+    if first > self.partition.next_offset:
+        self.partition.skip_to(first)
 
 
 def _go_on(facts: takeup_kernel.PartitionFacts, *, take_up: Any = takeup_kernel.take_up) -> takeup_kernel.Decision:
@@ -40,20 +41,20 @@ def _go_on(facts: takeup_kernel.PartitionFacts, *, take_up: Any = takeup_kernel.
 async def _keep_first(self: Flusher, *, snapshot: bool) -> None:
     drained = {each: each.drain(snapshot=snapshot) for each in self.countings}
     for each, some in drained.items():
-        await each.keep(some)
+        await each.checkpoint(some)
     await self._store([each for some in drained.values() for each in some])
-    await asyncio.gather(*map(counting._reject, drained, drained.values()))
+    await asyncio.gather(*map(flush._reject, drained, drained.values()))
     for each, some in drained.items():
-        await each.outlet.announce([one.log for one in some if one.news])
+        await each.outlet.publish([one.partition for one in some if one.publish])
 
 
-async def _release_what_is_applied(self: Counting[Any], drained: Sequence[counting.FlushBatch]) -> None:
-    due = {each.log.name.partition: each.snapshot for each in drained if each.snapshot is not None}
-    await self.outlet.keep(due)
+async def _release_what_is_applied(self: Counting[Any], drained: Sequence[FlushBatch]) -> None:
+    due = {each.partition.name.partition: each.snapshot for each in drained if each.snapshot is not None}
+    await self.outlet.write_snapshots(due)
     for partition in due:
-        held = self._held.get(partition)
-        if held is not None:
-            self.outlet.release(partition, held.log.next_offset)
+        state = self._states.get(partition)
+        if state is not None:
+            self.outlet.release(partition, state.partition.next_offset)
 
 
 def _claim_first(
@@ -108,8 +109,10 @@ async def _no_rejections(self: KafkaOutlet, log: Any, rejections: Any) -> None:
 
 PLANTED: Final[Mapping[str, Planting]] = {
     "a snapshot before its rows": lambda: mock.patch.object(Flusher, "_flush", _keep_first),
-    "a commit past the head": lambda: mock.patch.object(Counting, "keep", _release_what_is_applied),
-    "an offset not compared with the one before": lambda: mock.patch.object(Counting, "_pass_over", _pass_over_all),
+    "a commit past the head": lambda: mock.patch.object(Counting, "checkpoint", _release_what_is_applied),
+    "an offset not compared with the one before": lambda: mock.patch.object(
+        PartitionState, "pass_over", _pass_over_all
+    ),
     "the brokers' first and last offsets not looked at": lambda: mock.patch.object(takeup, "take_up", _go_on),
     "a topic that was made anew mistaken for the old one": lambda: mock.patch.object(
         takeup_kernel, "same_topic", return_value=True

@@ -18,7 +18,7 @@ from sinks.sink import as_list
 from streams.contract.events import KIND_OF_TOPIC, Topic
 from streams.kernels.counts.partition_log import PartitionId
 from streams.worker.checkpoint import unpack, version
-from streams.worker.counting import TopicHandler
+from streams.worker.partition_state import TopicHandler
 from tests.histories.broker import Broker, Partition
 from tests.histories.clock import EPOCH_MS, VirtualLoop, drawing
 from tests.histories.network import Network, Server, ViolationError

@@ -12,7 +12,7 @@ from sinks.sink import StoreUnavailable
 from streams.kernels.counts.cells import BUCKET_BITS
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.settlement import CELL, DELIVERY
-from streams.worker import settling
+from streams.worker import settling_sql as settling
 from tests.histories.plant import Plant
 
 Row = dict[str, Any]
@@ -27,19 +27,19 @@ _NUMBERS: Final = {
 
 
 class Reader:
-    """Answers as the store would, whoever owns the tables asks; see `streams.worker.settling.Reader`."""
+    """Answers as the store would, whoever owns the tables asks; see `streams.worker.settling`."""
 
     def __init__(self, plant: Plant) -> None:
         self.plant = plant
         self._answers: list[tuple[str, Callable[[Mapping[str, Any]], Rows]]] = [
-            (settling._CLAIMS, self._claims),
-            (settling._DEVICES, self._devices),
-            (settling._SETTLED, self._settled),
-            (settling._COMPARED, self._compared),
+            (settling.CLAIMS, self._claims),
+            (settling.DEVICES, self._devices),
+            (settling.SETTLED, self._settled),
+            (settling.COMPARED, self._compared),
             ("SELECT log, offset, device, epoch, seq FROM gatepulse_store.repeats", self._repeats),
             ("\nINSERT INTO gatepulse_store.deliveries", self._mark),
-            (settling._BY_LOG, self._by_log),
-            (settling._TOTALS, self._totals),
+            (settling.BY_LOG, self._by_log),
+            (settling.TOTALS, self._totals),
             ("SELECT DISTINCT cityHash64(credential) FROM gatepulse_store.deliveries", self._doubtful),
             ("SELECT DISTINCT who FROM gatepulse_store.unentered", self._gone),
         ]

@@ -11,7 +11,7 @@ from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import ACCEPTABLE
 from streams.operations.losses import Acceptance, accept
 from streams.operations.parked_rows import retry
-from streams.worker.counting import TopicHandler
+from streams.worker.partition_state import TopicHandler
 from tests.histories.around import Brokers, Notes
 from tests.histories.clock import Process, VirtualTime
 from tests.histories.plant import SOURCES, Plant, changelog
@@ -221,7 +221,7 @@ class Stage:
             for worker in self.workers.values()
             if worker.alive
             for topic in SOURCES
-            for log in worker.countings[topic].logs
+            for log in worker.countings[topic].partitions
         }
 
     def _unfinished(self) -> str:

@@ -25,12 +25,14 @@ from streams.worker import agents, counting, settling
 from streams.worker import alarm_inputs as alarms
 from streams.worker.agents import KafkaOutlet, count_topic, publish_alarm_inputs, settle, take_up_on_assignment
 from streams.worker.alarm_inputs import AlarmInputPublisher
-from streams.worker.app import _checked, _checked_topics, _flush_in_background, _noting, handler_of
+from streams.worker.app import _check_store, _check_topics, _flush_in_background, _noting, handler_of
 from streams.worker.checkpoint import SnapshotTable, key_of, version
 from streams.worker.consequences import rehearsal
 from streams.worker.consumer import Offsets, coalesce
-from streams.worker.counting import Counting, Flusher, TopicHandler
+from streams.worker.counting import Counting
+from streams.worker.flush import Flusher
 from streams.worker.metrics import Occupancy, Timings
+from streams.worker.partition_state import TopicHandler
 from streams.worker.process_ends import StalledError
 from streams.worker.settling import Settling
 from streams.worker.source_watch import SourceWatch
@@ -317,7 +319,7 @@ class Worker(Process):
         if Topic.ALARM_INPUTS in pairs:
             passages, judging = [self.countings[topic] for topic in KIND_OF_TOPIC], self.countings[Topic.ALARM_INPUTS]
             teller = AlarmInputPublisher(
-                passages, clock=TIMES.clock, judges=lambda: bool(judging.logs), inside=lambda: Occupancy({}, {})
+                passages, clock=TIMES.clock, judges=lambda: bool(judging.partitions), inside=lambda: Occupancy({}, {})
             )
             publish_alarm_inputs(like_faust, teller, end=end)
         settle(
@@ -329,7 +331,7 @@ class Worker(Process):
         sink = StoreSink(plant.store, plant.store_server, plant.network)
         self.flusher = Flusher(
             list(self.countings.values()), sink=sink, clock=TIMES.clock, timings=Timings(),
-            check_store=partial(_checked, take_up), check_topics=partial(_checked_topics, take_up),
+            check_store=partial(_check_store, take_up), check_topics=partial(_check_topics, take_up),
         )  # fmt: skip
         settings = SimpleNamespace(
             worker=SimpleNamespace(flush_seconds=FLUSH_SECONDS, checkpoint_seconds=CHECKPOINT_SECONDS)
@@ -339,8 +341,8 @@ class Worker(Process):
     def _judges(self) -> bool:
         """Tell whether this worker is the one that settles: the one that judges alarms, where there are any."""
         if Topic.ALARM_INPUTS in self.countings:
-            return bool(self.countings[Topic.ALARM_INPUTS].logs)
-        return self.countings[Topic.TURNSTILES].log_of(0) is not None
+            return bool(self.countings[Topic.ALARM_INPUTS].partitions)
+        return self.countings[Topic.TURNSTILES].partition(0) is not None
 
     # -- from start to end ---------------------------------------------------------------------------------------------
 
@@ -456,7 +458,7 @@ class Worker(Process):
             counted={
                 (each.name.topic, each.name.partition): each.next_offset
                 for topic in SOURCES
-                for each in self.countings[topic].logs
+                for each in self.countings[topic].partitions
                 if each.name.partition not in self.countings[topic].blocked
             },
             checkpointed={(tp.topic, tp.partition): at for tp, at in self.offsets.start.items()},

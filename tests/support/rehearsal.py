@@ -20,8 +20,10 @@ from streams.kernels.counts.place import CountingSite
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.snapshot import Plain
 from streams.worker.checkpoint import pack, unpack
-from streams.worker.counting import Counting, Flusher, Start, TopicHandler
+from streams.worker.counting import Counting
+from streams.worker.flush import Flusher
 from streams.worker.metrics import Timings
+from streams.worker.partition_state import Start, TopicHandler
 from tests.support.events import PLACE, TIMES
 from tests.support.lines import corrections, persons, records
 
@@ -73,17 +75,17 @@ class Outlet:
     topic: str
     during_keep: Callable[[], None] = lambda: None
 
-    async def reject(self, log: PartitionId, rejections: Sequence[Rejection]) -> None:
+    async def reject(self, name: PartitionId, rejections: Sequence[Rejection]) -> None:
         """Note where the rejected lines stood."""
         self.world.step("reject")
-        self.world.rejected += [(str(log), each.position.offset, each.position.line) for each in rejections]
+        self.world.rejected += [(str(name), each.position.offset, each.position.line) for each in rejections]
 
-    async def announce(self, logs: Sequence[Any]) -> None:
+    async def publish(self, partitions: Sequence[Any]) -> None:
         """Note that totals were published."""
-        if logs:
-            self.world.step("announce")
+        if partitions:
+            self.world.step("publish")
 
-    async def keep(self, snapshots: Mapping[int, Plain]) -> None:
+    async def write_snapshots(self, snapshots: Mapping[int, Plain]) -> None:
         """Keep them one by one: a crash may fall in between."""
         for partition, plain in snapshots.items():
             self.world.step("keep")

@@ -27,7 +27,7 @@ from streams.settings import WorkerSettings
 from streams.worker.alarm_inputs import flow_of
 from streams.worker.app import handler_of
 from streams.worker.checkpoint import pack, unpack
-from streams.worker.counting import TopicHandler
+from streams.worker.partition_state import TopicHandler
 from tests.benchmarks.growth.cases import A_FLUSH, A_JOIN, PARTS, Case, Measured
 from tests.benchmarks.growth.places import site
 from tests.benchmarks.growth.traffic import Traffic

@@ -14,7 +14,7 @@ from sinks.sink import Refusal, StoreRefused, as_list
 from streams.contract.events import Topic
 from streams.contract.parked import LARGEST_PARKED, ParkedBatch, header, park, rows_of, status_rows
 from streams.kernels.counts.columns import Block
-from streams.worker.counting import CutOffError
+from streams.worker.flush import CutOffError
 from tests.streams.worker.test_counting import day, quiet, rows
 from tests.support.lines import ARRIVED, line
 from tests.support.rehearsal import CLUSTER, CrashError, Worker, World
@@ -134,7 +134,7 @@ def test_rows_are_parked_and_noted_before_the_claim_and_the_snapshot() -> None:
     asyncio.run(flushed(world, "counts_10s", "rejections"))
     assert world.steps == [
         "reject", f"write {PROGRESS_TABLE}", "park", "park", "write parked_batches", f"write {PROGRESS_TABLE}",
-        "announce", "keep", "release", "keep", "release",
+        "publish", "keep", "release", "keep", "release",
     ]  # fmt: skip
     assert rows(world, "counts_10s") == rows(world, "rejections") == []
     assert len(rows(world, "deliveries")) == len(rows(world, PROGRESS_TABLE)) == 1

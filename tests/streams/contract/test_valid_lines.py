@@ -20,8 +20,8 @@ from streams.site.reader import load_site
 from streams.worker.alarm_inputs import flow_of, read_inputs
 from streams.worker.app import handler_of
 from streams.worker.consequences import rehearsal
-from streams.worker.counting import TopicHandler
 from streams.worker.isolation import BlankedRecords
+from streams.worker.partition_state import TopicHandler
 
 LARGEST = 2**63 - 1
 SITE = load_site("expo")

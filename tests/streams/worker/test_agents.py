@@ -61,7 +61,7 @@ async def turns() -> None:
 
 REJECTION = Rejection(Position(1, 0, 1000), "not-json", "", "", b"")
 WAYS: list[Callable[[KafkaOutlet], Awaitable[None]]] = [
-    lambda out: out.keep({0: {"next": 7}}),
+    lambda out: out.write_snapshots({0: {"next": 7}}),
     lambda out: out.reject(LOG, [REJECTION]),
     lambda out: out.park({"batch": b"rows"}),
 ]
@@ -203,8 +203,8 @@ def test_a_hole_ends_the_process_before_anything_behind_it_is_counted() -> None:
     count_topic(app, counting, end=ended.append, brokers=NOTHING_LEFT)
     run_agent(app, Fed(joined(2)))
     assert [type(each) for each in ended] == [OffsetGapError]
-    assert [log.next_offset for log in counting.logs] == [0]
-    assert counting.logs[0].tally.received == 0
+    assert [log.next_offset for log in counting.partitions] == [0]
+    assert counting.partitions[0].tally.received == 0
 
 
 @pytest.mark.parametrize(("begin", "problem"), [(2, Problem.RECORDS_DELETED), (0, Problem.OFFSET_GAP)])
@@ -221,7 +221,7 @@ def test_records_that_brokers_do_not_have_block_their_partition_under_the_right_
     run_agent(app, Fed(joined(2)))
     assert ended == []
     assert {(each.problem, each.first, each.after) for each in counting.blocked.values()} == {(problem, 0, 2)}
-    assert counting.logs[0].tally.received == 0
+    assert counting.partitions[0].tally.received == 0
 
 
 @pytest.mark.parametrize("value", [b"not ours", b"", None, b"\xff", b"{}", b'{"log": 1}', b"[" * 100_000])

@@ -137,7 +137,7 @@ def test_however_what_is_told_is_cut_into_lines_nothing_is_judged_before_all_of_
             teller = AlarmInputPublisher(
                 topics, clock=SiteClock(), judges=lambda: True, inside=lambda: pytest.fail("nobody asked")
             )
-            told.append(list(teller.news()))
+            told.append(list(teller.changes()))
             assert all(sum(len(flow.columns) for flow in said.flows) <= most for said in told[-1])
     parts, (whole,) = told
     assert {flow.complete_to for said in parts[:-1] for flow in said.flows} <= {0}

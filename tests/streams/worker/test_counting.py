@@ -19,7 +19,7 @@ from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.kernels.counts.takeup import AcceptedLoss
 from streams.worker.checkpoint import unpack
-from streams.worker.counting import Start, clock_error
+from streams.worker.partition_state import Start, clock_error
 from tests.support.events import NINE, PLACE
 from tests.support.lines import ARRIVED, correction, line, records
 from tests.support.rehearsal import CLUSTER, CrashError, Worker, World, start_of, work
@@ -82,7 +82,7 @@ def test_at_the_start_only_offsets_that_never_had_a_record_are_passed_over(probl
     name = PartitionId(counting.cluster, counting.topic, 0)
     gap = AcceptedLoss(str(name), 2, 5, problem)
     assert counting.assign([Start(name, 2, accepted=[gap])]) == {0: at}
-    (log,) = counting.logs
+    (log,) = counting.partitions
     assert log.next_offset == at
 
 
@@ -96,7 +96,7 @@ def test_rows_come_before_the_snapshot_and_the_snapshot_before_the_release() -> 
 
     run(story)
     # the corrections' empty log is kept too: it begins at offset 0, and that must not be asked again
-    assert world.steps == ["reject", "write", "write more", "announce", "keep", "release", "keep", "release"]
+    assert world.steps == ["reject", "write", "write more", "publish", "keep", "release", "keep", "release"]
     assert world.released == {(TURNSTILES, 0): 2, (CORRECTIONS, 0): 0}
 
 
@@ -109,7 +109,7 @@ def test_between_checkpoints_rows_are_stored_and_nothing_is_released() -> None:
         await worker.flusher.flush(snapshot=False)
 
     run(story)
-    assert world.steps == ["write", "write more", "announce"]
+    assert world.steps == ["write", "write more", "publish"]
     assert len(rows(world, "deliveries")) == 1
     assert world.kept == {}
 
@@ -127,7 +127,7 @@ def test_the_totals_of_a_quiet_log_are_published_when_it_is_taken_up_again() -> 
         await another.flusher.flush(snapshot=False)
 
     run(story)
-    assert world.steps.count("announce") == len(world.kept)
+    assert world.steps.count("publish") == len(world.kept)
 
 
 def test_a_log_that_has_not_moved_on_is_not_kept_again() -> None:
@@ -141,13 +141,13 @@ def test_a_log_that_has_not_moved_on_is_not_kept_again() -> None:
         await worker.flusher.flush(snapshot=True)
 
     run(story)
-    assert {"keep", "release", "announce"}.isdisjoint(world.steps)
+    assert {"keep", "release", "publish"}.isdisjoint(world.steps)
 
 
 def test_a_snapshot_that_was_kept_and_not_committed_is_kept_again_by_the_next_worker_and_committed() -> None:
     # keep │ crash │ release: on a quiet topic no further record would ever move the commit on
     world = quiet(line())
-    world.crash_at = len(["write", "write more", "announce", "keep"])
+    world.crash_at = len(["write", "write more", "publish", "keep"])
 
     async def story() -> None:
         worker = Worker(world)
@@ -237,7 +237,7 @@ def test_two_flushes_at_once_go_one_after_the_other() -> None:
 def test_the_day_is_counted_as_it_was() -> None:
     world = day()
     worker = work(world)
-    tallies = {str(log.name): log.tally for counting in worker.countings.values() for log in counting.logs}
+    tallies = {str(log.name): log.tally for counting in worker.countings.values() for log in counting.partitions}
     assert [
         (each.received, each.counted, each.duplicate, sum(each.rejected.values())) for each in tallies.values()
     ] == [
@@ -301,7 +301,7 @@ def test_a_log_is_taken_up_where_its_snapshot_ends_and_a_new_one_at_the_earliest
     starts = [start_of(counting, 0, world.kept[TURNSTILES, 0]), start_of(counting, 3, None, first=700)]
     assert counting.assign(starts) == {0: 2, 3: 700}
     assert counting.unreadable() == []
-    assert [str(log.name) for log in counting.logs] == [LOG, f"{CLUSTER}/{TURNSTILES}/3"]
+    assert [str(log.name) for log in counting.partitions] == [LOG, f"{CLUSTER}/{TURNSTILES}/3"]
 
 
 def test_nothing_is_kept_or_released_when_partitions_were_assigned_anew_while_rows_were_written() -> None:
@@ -350,7 +350,7 @@ def test_records_of_an_older_assignment_are_passed_over() -> None:
         worker.take_up()
         await counting.apply(0, records(line()), generation=older)
         await counting.apply(7, records(line()), generation=counting.generation)  # not this worker's
-        assert [log.next_offset for log in counting.logs] == [0]
+        assert [log.next_offset for log in counting.partitions] == [0]
 
     run(story)
 
@@ -370,7 +370,7 @@ def test_records_that_come_again_are_passed_over() -> None:
         worker = Worker(quiet())
         await worker.apply(TURNSTILES, 0, line(), b"bad", first=0)
         await worker.apply(TURNSTILES, 0, line(), b"bad", line(seq=2), first=0)
-        (log,) = worker.countings[TURNSTILES].logs
+        (log,) = worker.countings[TURNSTILES].partitions
         assert (log.tally.received, log.tally.duplicate, log.next_offset) == (3, 0, 3)
 
     run(story)
@@ -393,10 +393,10 @@ def test_reading_waits_while_too_much_is_not_stored_and_goes_on_when_it_was_take
         reading = asyncio.create_task(worker.read(most=1))
         await asyncio.sleep(0.01)
         assert not reading.done()
-        assert [log.next_offset for log in counting.logs] == [2]
+        assert [log.next_offset for log in counting.partitions] == [2]
         await worker.flusher.flush(snapshot=False)
         await asyncio.wait_for(reading, 1)
-        assert [log.next_offset for log in counting.logs] == [3]
+        assert [log.next_offset for log in counting.partitions] == [3]
 
     run(story)
 
@@ -424,7 +424,7 @@ def test_who_waits_when_partitions_are_assigned_anew_reads_nothing_of_the_old_as
         await asyncio.sleep(0)
         worker.take_up()
         await asyncio.wait_for(reading, 1)
-        assert [log.next_offset for log in counting.logs] == [0]
+        assert [log.next_offset for log in counting.partitions] == [0]
 
     run(story)
 

@@ -14,17 +14,18 @@ from streams.contract.codec import Records
 from streams.contract.events import Topic
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.kernels.counts.passages import PassageLog
+from streams.worker.cautious import Caution
 from streams.worker.consequences import rehearsal
-from streams.worker.counting import TopicHandler
 from streams.worker.isolation import (
     CAUTION_OFFSETS,
-    MOST_ALONE,
+    MOST_ISOLATED,
     BlankedRecords,
     StateFullError,
     isolate,
     pieces,
     rejecting,
 )
+from streams.worker.partition_state import TopicHandler
 from tests.support.events import NINE, PLACE
 from tests.support.lines import correction, line, records
 from tests.support.rehearsal import CLUSTER, TRADES, Worker, World
@@ -144,7 +145,7 @@ def test_a_record_of_nothing_but_such_lines_is_set_aside_in_a_bounded_number_of_
     [record] = frames_of([5000])
     piece = isolate(records(record), rehearse)
     assert len(piece.rejections) == 5000
-    assert len(tried) < 40 * MOST_ALONE
+    assert len(tried) < 40 * MOST_ISOLATED
 
 
 def test_a_failure_that_does_not_come_twice_costs_no_event() -> None:
@@ -198,7 +199,7 @@ def test_records_are_cut_between_records_and_a_large_one_stays_whole() -> None:
 def worker_with(world: World, defect: TopicHandler[Any], suspects: dict[str, tuple[int, int]]) -> Worker:
     worker = Worker(world)
     counting = worker.countings[TURNSTILES]
-    counting.handler, counting.rehearsal, counting.suspects = defect, rehearsal(defect), suspects
+    counting.handler, counting.caution = defect, Caution(rehearsal(defect), suspects)
     worker.take_up()
     return worker
 
@@ -252,4 +253,4 @@ def test_more_such_lines_behind_the_first_end_no_worker() -> None:
     worker = worker_with(there, defect, {str(NAME): (1, 2)})
     asyncio.run(worker.work(most=1))
     assert there.rejected == [(str(NAME), 1, 0), (str(NAME), 5, 0)]
-    assert worker.countings[TURNSTILES]._held[0].suspect == (1, 6 + CAUTION_OFFSETS)
+    assert worker.countings[TURNSTILES]._states[0].suspect == (1, 6 + CAUTION_OFFSETS)

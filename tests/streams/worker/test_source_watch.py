@@ -10,7 +10,7 @@ from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import Blocked, Problem
 from streams.settings import KafkaSettings
 from streams.sources.brokers import BrokersError, TopicState
-from streams.worker.counting import Start
+from streams.worker.partition_state import Start
 from streams.worker.process_ends import SourceChangedError
 from streams.worker.source_watch import SourceWatch
 from streams.worker.takeup import Assigned, Assignment, Verdict
@@ -31,9 +31,9 @@ class Counting:
         self.log = None if next_offset is None else SimpleNamespace(name=blocked.log, next_offset=next_offset)
         self.changed: list[Blocked] = []
 
-    def log_of(self, partition: int) -> object:
+    def partition(self, number: int) -> object:
         """Return its log, if it was read."""
-        assert partition == LOG.partition
+        assert number == LOG.partition
         return self.log
 
     def block(self, blocked: Blocked, *, generation: int) -> None:

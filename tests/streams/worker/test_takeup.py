@@ -13,7 +13,7 @@ from streams.kernels.counts.takeup import AcceptedLoss
 from streams.sources.brokers import PartitionKey, TopicState
 from streams.sources.progress import Row
 from streams.sources.tables import Loss, PartitionRow
-from streams.worker.counting import Start
+from streams.worker.partition_state import Start
 from streams.worker.process_ends import SourceChangedError
 from streams.worker.takeup import Assigned, TakeUp, check_topics
 

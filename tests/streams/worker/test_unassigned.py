@@ -29,7 +29,7 @@ def test_a_worker_without_partitions_leaves_it_to_others() -> None:
     assert rebalances(unassigned, 20, frozenset()) == []
 
 
-@pytest.mark.parametrize("what", ["gone", "apart"])
+@pytest.mark.parametrize("what", ["gone", "elsewhere"])
 def test_a_partition_that_cannot_be_read_is_assigned_anew_though_its_worker_reads_nothing_else(what: str) -> None:
     wrong = Unassigned()
     setattr(wrong, what, frozenset({OTHER}))
@@ -37,11 +37,11 @@ def test_a_partition_that_cannot_be_read_is_assigned_anew_though_its_worker_read
 
 
 def test_what_was_right_for_a_poll_begins_the_count_anew() -> None:
-    wrong = Unassigned(apart=frozenset({OTHER}))
+    wrong = Unassigned(elsewhere=frozenset({OTHER}))
     assert rebalances(wrong, 10) == [FIRST_REBALANCE]
-    wrong.apart = frozenset()
+    wrong.elsewhere = frozenset()
     assert rebalances(wrong, 1) == []
-    wrong.apart = frozenset({OTHER})
+    wrong.elsewhere = frozenset({OTHER})
     assert rebalances(wrong, 10) == [FIRST_REBALANCE]
 
 

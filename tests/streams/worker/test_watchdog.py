@@ -189,7 +189,7 @@ def test_where_our_tasks_wait_is_named_without_values() -> None:
 
     async def look() -> list[str]:
         counting = object.__new__(Counting)
-        counting._room = asyncio.Event()
+        counting._has_room = asyncio.Event()
         tasks = [asyncio.create_task(each) for each in (counting.apply(0, None, generation=0), theirs())]  # type: ignore[arg-type]
         await asyncio.sleep(0)
         found = waiting_at(asyncio.get_running_loop())

@@ -84,7 +84,7 @@ def test_everything_is_said_again_now_and_then_since_who_follows_may_have_begun_
             some = [replace(each, offset=first + i) for i, each in enumerate(events)]
             counting.apply(batch(some, first=first, after=first + len(some)))
             topic.keys.clear()
-            await outlet.announce([counting])
+            await outlet.publish([counting])
             return list(topic.keys)
 
         assert await announced(Event(seq=1), Event(seq=1, device="N2-L01", entrance="N2")) == [b"N1", b"N2"]
