@@ -10,8 +10,8 @@ from dashboards.grafana.files import dashboards_of
 from dashboards.grafana.theme import COLOURS
 from dashboards.wall.model.card import site_card
 from dashboards.wall.model.options import WallOptions
-from dashboards.wall.model.reading import AreaRow, Reading
-from dashboards.wall.model.snapshot import take
+from dashboards.wall.model.rows import AreaRow, WallRows
+from dashboards.wall.model.snapshot import snapshot_of
 from streams.forecasting.days import learnt
 from streams.forecasting.rows import forecast_blocks
 from streams.kernels.alarms.areas import Areas
@@ -51,9 +51,9 @@ def episode(site: Site, inside: int) -> tuple[str, float] | None:
 
 def picture(site: Site, inside: int, *forecasts: Any) -> Any:
     """Return the venue on the wall while so many of 1000 are in it."""
-    now: Reading = replace(reading(), areas=[AreaRow("venue", "person", NOON, inside, 1000)], forecasts=forecasts)
+    now: WallRows = replace(reading(), areas=[AreaRow("venue", "person", NOON, inside, 1000)], forecasts=forecasts)
     now = replace(now, logs=[log(NOON), alarm_log(NOON)])
-    return take(now, site, CLOCK, limits=LIMITS).areas[0]
+    return snapshot_of(now, site, CLOCK, limits=LIMITS).areas[0]
 
 
 def test_without_a_word_in_the_profile_the_levels_are_80_90_and_100_percent() -> None:

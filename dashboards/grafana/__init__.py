@@ -1,7 +1,7 @@
 """Grafana's dashboards as code, for those who have Grafana; the wall page needs none of this.
 
-Reading order: `theme` (colours and limits), `names` (titles of the site inside SQL), `spans` (which moments are asked
-for), `clickhouse` (one query), `panels` (one panel), `around` (what every dashboard has), then a dashboard each:
-`command_centre`, `entrances`, `vehicles`, `areas`, `health`; their SQL is in `questions`, `gate_questions` and
-`area_questions`. `files` puts all into a folder with Grafana's provisioning, `push` brings them to a running Grafana.
+Reading order: `theme` (colours and limits), `names` (titles of the site inside SQL), `spans` (time ranges in SQL),
+`clickhouse` (one query), `panels` (one panel), `frame` (what every dashboard has), then a module for each dashboard:
+`command_centre`, `entrances`, `vehicles`, `areas`, `health`. Their SQL is in `queries`, `entrance_queries` and
+`area_queries`. `files` writes all of it into a folder with Grafana's provisioning, `push` sends dashboards to Grafana.
 """

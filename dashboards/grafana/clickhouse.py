@@ -1,7 +1,7 @@
 """A query to ClickHouse, as Grafana's plugin takes it from version 4.15 on (Grafana 11.6). Next: `panels.py`.
 
 The SDK has no class for it. Without `pluginVersion`, `queryType` and the numeric `format` together, the plugin's editor
-takes a query for an old one and changes it.
+treats a query as one of an old version and changes it.
 """
 
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ _FORMATS: Final = {"timeseries": 0, "table": 1}
 
 @dataclass(frozen=True)
 class ClickHouseQuery(Dataquery):
-    """One question in SQL, with the plugin's macros."""
+    """One query in SQL, with the plugin's macros."""
 
     sql: str
     shape: Shape = "table"
     ref: str = "A"
 
     def to_json(self) -> dict[str, object]:
-        """Return what the plugin keeps of a query."""
+        """Return the query in the plugin's JSON."""
         return {
             "datasource": STORE.to_json(),
             "editorType": "sql",
@@ -54,10 +54,10 @@ Built = TypeVar("Built")
 
 @dataclass(frozen=True)
 class Ready(Builder[Built], Generic[Built]):
-    """What is built already, as the SDK's builders take it."""
+    """An object that is built already, as a builder of the SDK."""
 
     built: Built
 
     def build(self) -> Built:
-        """Return it."""
+        """Return the object."""
         return self.built

@@ -1,4 +1,4 @@
-"""All files for Grafana of one site: the same input gives the same bytes. Read next: `push.py`."""
+"""Builds all files for Grafana of one site; the same input gives the same bytes. Read next: `push.py`."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from dashboards.grafana.areas import areas
 from dashboards.grafana.command_centre import command_centre
 from dashboards.grafana.entrances import entrances
-from dashboards.grafana.frame import gates_of
+from dashboards.grafana.frame import entrances_of_kind
 from dashboards.grafana.health import health
 from dashboards.grafana.provisioning import Sources, data_sources, providers
 from dashboards.grafana.vehicles import vehicles
@@ -23,14 +23,14 @@ _PROVISIONING: Final = "provisioning"
 def dashboards_of(site: Site) -> list[dict[str, Any]]:
     """Return the site's dashboards as Grafana's JSON; a site without vehicles has none for vehicles."""
     builders = [command_centre(site)]
-    builders += [entrances(site)] if gates_of(site, "person") else []
-    builders += [vehicles(site)] if gates_of(site, "vehicle") else []
+    builders += [entrances(site)] if entrances_of_kind(site, "person") else []
+    builders += [vehicles(site)] if entrances_of_kind(site, "vehicle") else []
     builders += [areas(site), health(site)]
-    return [in_sight(json.loads(json.dumps(builder.build(), cls=JSONEncoder))) for builder in builders]
+    return [_visible(json.loads(json.dumps(builder.build(), cls=JSONEncoder))) for builder in builders]
 
 
-def in_sight(board: dict[str, Any]) -> dict[str, Any]:
-    """Return a dashboard with its links and alarms on the bar; the SDK can only hide them in a menu."""
+def _visible(board: dict[str, Any]) -> dict[str, Any]:
+    """Return a dashboard with its links and alarms on the bar; the SDK can only put them into a menu."""
     for each in (*board["links"], *board.get("annotations", {}).get("list", [])):
         each.pop("placement", None)
     return board
@@ -45,7 +45,7 @@ def files_of(site: Site, sources: Sources) -> dict[str, str]:
 
 
 def write(directory: Path, files: Mapping[str, str]) -> list[Path]:
-    """Write the files, and take away dashboards that are ours and no longer built; return what was written."""
+    """Write the files, and delete dashboards of ours that are no longer built; return the paths written."""
     for path in _left_over(directory, files):
         path.unlink()
     for name, text in files.items():
@@ -57,14 +57,14 @@ def write(directory: Path, files: Mapping[str, str]) -> list[Path]:
 
 def differences(directory: Path, files: Mapping[str, str]) -> list[str]:
     """Return a sentence for each file that is missing, old, or no longer built."""
-    said = []
+    found = []
     for name, text in files.items():
         path = directory / name
         if not path.is_file():
-            said.append(f"{path}: is missing / 缺失")
+            found.append(f"{path}: is missing / 缺失")
         elif path.read_text(encoding="utf-8") != text:
-            said.append(f"{path}: differs from what would be built / 与应生成的内容不同")
-    return said + [f"{path}: is no longer built / 已不再生成" for path in _left_over(directory, files)]
+            found.append(f"{path}: differs from what would be built / 与应生成的内容不同")
+    return found + [f"{path}: is no longer built / 已不再生成" for path in _left_over(directory, files)]
 
 
 def _left_over(directory: Path, files: Mapping[str, str]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What every dashboard has around its panels: its name, links to the others, variables, alarms as annotations.
+"""Builds the frame that all dashboards share: name, links to the others, variables, alarms as annotations.
 
 Read next: `command_centre.py`.
 """
@@ -11,8 +11,8 @@ from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, Dashboa
 
 from dashboards.grafana.clickhouse import STORE, ClickHouseQuery, Ready
 from dashboards.grafana.names import both
-from dashboards.grafana.panels import COUNT, Figure, Look, PanelBuilder, number
-from dashboards.grafana.questions import AS_OF, DATA_AGE, MISSING, OPEN_ALARMS, alarm_marks, lost
+from dashboards.grafana.panels import COUNT, Look, PanelBuilder, PanelSpec, number
+from dashboards.grafana.queries import AS_OF, DATA_AGE, MISSING, OPEN_ALARMS, alarm_marks, lost
 from dashboards.grafana.theme import AGE_STEPS, ANY, COLOURS, thresholds
 from dashboards.messages.alarm_words import LEVEL_NAMES
 from streams.site.model import Area, Category, Entrance, Site
@@ -29,18 +29,18 @@ AREAS_UID: Final = "gatepulse-areas"
 HEALTH_UID: Final = "gatepulse-health"
 
 
-def gates_of(site: Site, kind: Kind) -> tuple[Entrance, ...]:
+def entrances_of_kind(site: Site, kind: Kind) -> tuple[Entrance, ...]:
     """Return the entrances for persons, or those for vehicles."""
     return tuple(each for each in site.entrances if each.kind == kind)
 
 
 def main_kind(site: Site) -> Kind:
     """Return what the site mainly counts: persons, unless it has entrances for vehicles only."""
-    return "person" if gates_of(site, "person") else "vehicle"
+    return "person" if entrances_of_kind(site, "person") else "vehicle"
 
 
 def new_dashboard(title: str, uid: str, *, about: str, site: Site, refresh: str, hours: int) -> Dashboard:
-    """Begin a dashboard of the last `hours`, in the site's time zone, asked again every `refresh`."""
+    """Begin a dashboard of the last `hours`, in the site's time zone, refreshed every `refresh`."""
     board = Dashboard(f"{title} · {both(site.title)}").uid(uid).description(about).tags([TAG, site.id]).readonly()
     board.timezone(site.time_zone).refresh(refresh).time(f"now-{hours}h", "now")
     board.tooltip(DashboardCursorSync.CROSSHAIR)
@@ -60,8 +60,8 @@ def with_panels(board: Dashboard, panels: Iterable[PanelBuilder]) -> Dashboard:
 
 def with_alarms(board: Dashboard, site: Site) -> Dashboard:
     """Mark alarms on the time axis from raise to clear, each level in its colour."""
-    for level, said in LEVEL_NAMES.items():
-        marks = AnnotationQuery().name(f"报警 {said.zh} / {said.en.capitalize()} alarms").datasource(STORE)
+    for level, title in LEVEL_NAMES.items():
+        marks = AnnotationQuery().name(f"报警 {title.zh} / {title.en.capitalize()} alarms").datasource(STORE)
         marks.enable(enable=True).hide(hide=False).icon_color(COLOURS[level])
         marks.target(Ready(ClickHouseQuery(alarm_marks(site, level))))
         board.annotation(marks)
@@ -69,8 +69,8 @@ def with_alarms(board: Dashboard, site: Site) -> Dashboard:
 
 
 def chosen(name: str, label: str, things: Sequence[Entrance | Area | Category]) -> CustomVariable:
-    """Let the reader choose among things of the site; all of them at first, and nothing else."""
-    options = ", ".join(f"{_spelt(both(each.title))} : {each.id}" for each in things)
+    """Let the reader choose among things of the site; at first all of them."""
+    options = ", ".join(f"{_escaped(both(each.title))} : {each.id}" for each in things)
     variable = CustomVariable(name).label(label).values(options).multi(multi=True).include_all(include_all=True)
     variable.allow_custom_value(allow_custom_value=False)
     return variable.current(VariableOption(selected=True, text=["All"], value=["$__all"]))
@@ -78,30 +78,30 @@ def chosen(name: str, label: str, things: Sequence[Entrance | Area | Category]) 
 
 def vitals(site: Site) -> list[PanelBuilder]:
     """Return the first row of a dashboard with counts: how old and how complete they are, and the open alarms."""
-    as_of = Figure(
+    as_of = PanelSpec(
         "数据截至 / As of",
         "此刻之前收到的事件全部计入本页数字。 Everything received before this moment is in the figures of this page.",
         "time:MM-DD HH:mm:ss", 5, 3,
     )  # fmt: skip
-    age = Figure(
+    age = PanelSpec(
         "数据延迟 / Data age",
         "距数据截至时刻的秒数；超过 5 秒为黄色，超过 30 秒为红色，此时数字不可用于决策。 "
         "Seconds since then; from 5 s on the figures are stale, from 30 s on do not act on them.",
         "s", 4, 3, decimals=1,
     )  # fmt: skip
-    missing = Figure(
+    missing = PanelSpec(
         "已知缺失事件 / Known missing events",
         "设备已编号而未收到的事件；数字因此偏少。 Events that devices have numbered and that have not come.",
         COUNT, 5, 3,
     )  # fmt: skip
-    incomplete = Figure(
+    incomplete = PanelSpec(
         "不完整：丢失记录 / Incomplete: records lost",
         "操作员已确认丢失、永远不会计入的记录：今日的数字最多少这么多；场内自上次人工清点以来可能偏差这么多。 "
         "Records whose loss was accepted: today's figures lack up to so many, and inside may be off by so many since "
         "areas were last counted by hand.",
         COUNT, 6, 3,
     )  # fmt: skip
-    alarms = Figure(
+    alarms = PanelSpec(
         "未解除报警 / Open alarms",
         "全场未解除的报警数；报警判断停止时为空。 "
         "Alarms that have not cleared, of the whole site; empty when nobody judges alarms.",
@@ -117,6 +117,6 @@ def vitals(site: Site) -> list[PanelBuilder]:
     ]
 
 
-def _spelt(title: str) -> str:
-    """Return a title as Grafana's list of values takes it: there, commas and " : " separate."""
+def _escaped(title: str) -> str:
+    """Return a title for Grafana's list of values, where commas and " : " are separators."""
     return title.replace("\\", "\\\\").replace(",", "\\,").replace(" : ", ": ")

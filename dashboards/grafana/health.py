@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from dashboards.grafana.frame import HEALTH_UID, new_dashboard, with_panels
-from dashboards.grafana.panels import COUNT, Figure, Look, Metric, PanelBuilder, lines, number
+from dashboards.grafana.panels import COUNT, Look, Metric, PanelBuilder, PanelSpec, lines, number
 from dashboards.grafana.theme import thresholds
 from streams.site.model import Site
 
@@ -126,8 +126,10 @@ def _tile(
     title: str, about: str, expr: str, unit: str, steps: Sequence[tuple[float, str]], *, calm: str = "good",
     decimals: int = 0,
 ) -> PanelBuilder:  # fmt: skip
-    return number(Figure(title, about, unit, 4, 4, decimals), Metric(expr), Look(limits=thresholds(steps, calm=calm)))
+    return number(
+        PanelSpec(title, about, unit, 4, 4, decimals), Metric(expr), Look(limits=thresholds(steps, calm=calm))
+    )
 
 
 def _graph(title: str, about: str, unit: str, metrics: Sequence[Metric]) -> PanelBuilder:
-    return lines(Figure(title, about, unit, 12, 7, decimals=1 if unit == _PER_SECOND else 0), metrics)
+    return lines(PanelSpec(title, about, unit, 12, 7, decimals=1 if unit == _PER_SECOND else 0), metrics)

@@ -1,4 +1,4 @@
-"""One function for each kind of panel that the dashboards are made of. Read next: `around.py`.
+"""One function for each kind of panel in the dashboards. Read next: `frame.py`.
 
 Sizes are in Grafana's grid: 24 columns, rows of about 30 pixels.
 """
@@ -33,8 +33,8 @@ PanelBuilder = Builder[Panel]
 
 
 @dataclass(frozen=True)
-class Figure:
-    """What every panel says of itself: title and description in both languages, the unit, and its size."""
+class PanelSpec:
+    """The properties that every panel has: title and description in both languages, unit, and size."""
 
     title: str
     about: str
@@ -46,7 +46,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Metric:
-    """A question to Prometheus; `legend` is what each series is called, with labels in {{ }}."""
+    """A query to Prometheus; `legend` is the name of each series, with labels in {{ }}."""
 
     expr: str
     legend: str = ""
@@ -61,52 +61,48 @@ class Look:
     most: float | None = None
 
 
-def number(figure: Figure, asked: str | Metric, look: Look | None = None) -> PanelBuilder:
+def number(spec: PanelSpec, query: str | Metric, look: Look | None = None) -> PanelBuilder:
     """Show one number, large."""
     panel = stat.Panel().graph_mode(common.BigValueGraphMode.NONE).color_mode(common.BigValueColorMode.VALUE)
     panel.reduce_options(ReduceDataOptions().calcs(["lastNotNull"]).values(values=False).fields(""))
-    return _dressed(panel, figure, [asked], look or Look())
+    return _finished(panel, spec, [query], look or Look())
 
 
-def bars(figure: Figure, sql: str, look: Look | None = None) -> PanelBuilder:
+def bars(spec: PanelSpec, sql: str, look: Look | None = None) -> PanelBuilder:
     """Draw a horizontal bar for each row: a text and a number."""
     panel = bargauge.Panel().orientation(common.VizOrientation.HORIZONTAL)
     panel.display_mode(common.BarGaugeDisplayMode.BASIC).show_unfilled(show_unfilled=True).min(0)
     panel.reduce_options(ReduceDataOptions().values(values=True).calcs([]).fields(""))
-    return _dressed(panel, figure, [sql], look or Look())
+    return _finished(panel, spec, [sql], look or Look())
 
 
-def lines(figure: Figure, asked: str | Sequence[Metric], *, named: str = "") -> PanelBuilder:
+def lines(spec: PanelSpec, query: str | Sequence[Metric], *, named: str = "") -> PanelBuilder:
     """Draw steps over time; `named`: the text column that tells the series apart."""
     panel = _series(named).draw_style(common.GraphDrawStyle.LINE).line_width(2)
     panel.line_interpolation(common.LineInterpolation.STEP_AFTER)
-    given = [asked] if isinstance(asked, str) else asked
-    return _dressed(panel, figure, given, Look(colour=by_series()), "timeseries")
+    queries = [query] if isinstance(query, str) else query
+    return _finished(panel, spec, queries, Look(colour=by_series()), "timeseries")
 
 
-def columns(figure: Figure, sql: str, *, named: str = "") -> PanelBuilder:
-    """Draw stacked bars over time: what did not happen is a gap, and not a line."""
+def columns(spec: PanelSpec, sql: str, *, named: str = "") -> PanelBuilder:
+    """Draw stacked bars over time: a time without passages is a gap."""
     panel = _series(named).draw_style(common.GraphDrawStyle.BARS).fill_opacity(80).line_width(0).min(0)
     panel.stacking(StackingConfig().mode(common.StackingMode.NORMAL).group("A"))
     for column, colour in (("进 / In", "in"), ("出 / Out", "out")):
-        panel.override_by_name(column, [_set("color", {"mode": "fixed", "fixedColor": COLOURS[colour]})])
-    return _dressed(panel, figure, [sql], Look(colour=by_series()), "timeseries")
+        panel.override_by_name(column, [cell("color", {"mode": "fixed", "fixedColor": COLOURS[colour]})])
+    return _finished(panel, spec, [sql], Look(colour=by_series()), "timeseries")
 
 
-def rows(figure: Figure, sql: str, **cells: Sequence[DynamicConfigValue]) -> PanelBuilder:
-    """Show rows as they are; `cells`: what is particular to a column."""
+def rows(spec: PanelSpec, sql: str, **cells: Sequence[DynamicConfigValue]) -> PanelBuilder:
+    """Show rows in a table; `cells`: properties of single columns."""
     panel = table.Panel().show_header(show_header=True).cell_height(common.TableCellHeight.SM)
     for column, properties in cells.items():
         panel.override_by_name(column, list(properties))
-    return _dressed(panel, figure, [sql], Look())
+    return _finished(panel, spec, [sql], Look())
 
 
 def cell(name: str, value: object) -> DynamicConfigValue:
     """Set one property of a column's cells, such as its unit."""
-    return _set(name, value)
-
-
-def _set(name: str, value: object) -> DynamicConfigValue:
     return DynamicConfigValue(id_val=name, value=value)
 
 
@@ -116,29 +112,29 @@ def _series(named: str) -> timeseries.Panel:
     return panel.display_name(f"${{__field.labels.{named}}}") if named else panel
 
 
-def _dressed(
+def _finished(
     panel: Any,  # noqa: ANN401 - the SDK's panels have the same methods and no type in common
-    figure: Figure,
-    asked: Sequence[str | Metric],
+    spec: PanelSpec,
+    queries: Sequence[str | Metric],
     look: Look,
     shape: Shape = "table",
 ) -> PanelBuilder:
-    panel.title(figure.title).description(figure.about).unit(figure.unit).decimals(figure.decimals)
-    panel.span(figure.width).height(figure.height).no_value(NOTHING)
+    panel.title(spec.title).description(spec.about).unit(spec.unit).decimals(spec.decimals)
+    panel.span(spec.width).height(spec.height).no_value(NOTHING)
     panel.thresholds(look.limits).color_scheme(look.colour)
     if look.most is not None:
         panel.min(0).max(look.most)
-    panel.datasource(METRICS if isinstance(asked[0], Metric) else STORE)
-    if shape == "timeseries" and isinstance(asked[0], str):
+    panel.datasource(METRICS if isinstance(queries[0], Metric) else STORE)
+    if shape == "timeseries" and isinstance(queries[0], str):
         panel.interval("1m")  # the finest that the views of minutes have
-    for place, each in enumerate(asked):
+    for place, each in enumerate(queries):
         panel.with_target(_target(each, "ABCDEFGH"[place], shape))
-    dressed: PanelBuilder = panel
-    return dressed
+    finished: PanelBuilder = panel
+    return finished
 
 
-def _target(asked: str | Metric, ref: str, shape: Shape) -> Builder[Dataquery]:
-    if isinstance(asked, str):
-        return Ready(ClickHouseQuery(asked, shape, ref))
-    query = PrometheusQuery().expr(asked.expr).ref_id(ref).datasource(METRICS).legend_format(asked.legend)
-    return query.range() if shape == "timeseries" else query.instant()
+def _target(query: str | Metric, ref: str, shape: Shape) -> Builder[Dataquery]:
+    if isinstance(query, str):
+        return Ready(ClickHouseQuery(query, shape, ref))
+    target = PrometheusQuery().expr(query.expr).ref_id(ref).datasource(METRICS).legend_format(query.legend)
+    return target.range() if shape == "timeseries" else target.instant()

@@ -1,4 +1,4 @@
-"""What Grafana reads at its start: data sources, and the folder of dashboards. Read next: `files.py`.
+"""The files that Grafana reads at its start: data sources, and the folder of dashboards. Read next: `files.py`.
 
 The reader's password is not in these files: Grafana takes it from an environment variable of its own process.
 Files are JSON, which is YAML too.
@@ -11,10 +11,10 @@ from dashboards.grafana.clickhouse import METRICS, PLUGIN, STORE
 from dashboards.grafana.frame import FOLDER_TITLE, FOLDER_UID
 
 PASSWORD_VARIABLE: Final = "GATEPULSE_STORE__READER_PASSWORD"  # noqa: S105 - the name of a variable
-"""The setting of the reader's password, for Grafana's process as well."""
+"""The environment variable with the reader's password, in Grafana's process as well."""
 
 INSTALLED_AT: Final = "/etc/grafana/gatepulse/dashboards"
-"""Where the dashboards are on Grafana's machine, unless told otherwise."""
+"""The default folder of the dashboards on Grafana's machine."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def data_sources(sources: Sources) -> dict[str, Any]:
 
 
 def providers(sources: Sources) -> dict[str, Any]:
-    """Return the folder's provider: files in, nothing changed by hand."""
+    """Return the folder's provider: dashboards come from files and cannot be edited in Grafana."""
     provider = {
         "name": "gatepulse",
         "type": "file",

@@ -1,4 +1,4 @@
-"""Brings dashboards into a running Grafana through its HTTP API, for those who cannot place files on its machine."""
+"""Sends dashboards to a running Grafana through its HTTP API, for those who cannot put files on its machine."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ _SECONDS = 15.0
 
 
 class PushError(RuntimeError):
-    """Grafana did not take the dashboards; the message says why and what to do, and never holds the token."""
+    """Grafana did not accept the dashboards; the message says why and what to do, and never contains the token."""
 
 
 class WrongAddressError(ValueError):
@@ -28,7 +28,7 @@ def push(url: str, token: str, dashboards: Sequence[Mapping[str, Any]]) -> list[
     Raises WrongAddressError for an address that is none, PushError when Grafana cannot be reached or refuses.
     """
     grafana = _connected(url, token)
-    with _said_plainly(url):
+    with _push_errors(url):
         _ensure_folder(grafana)
         return [_put(grafana, board) for board in dashboards]
 
@@ -61,8 +61,8 @@ def _put(grafana: GrafanaApi, board: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _said_plainly(url: str) -> Iterator[None]:
-    """Turn what the client raises into one sentence."""
+def _push_errors(url: str) -> Iterator[None]:
+    """Turn the errors of the client into a PushError of one sentence."""
     try:
         yield
     except GrafanaUnauthorizedError:

@@ -1,7 +1,7 @@
-"""Which moments a question asks for, as SQL with the macros of Grafana's ClickHouse plugin. Read next: `clickhouse.py`.
+"""The time range of a query, as SQL with the macros of Grafana's ClickHouse plugin. Read next: `clickhouse.py`.
 
-The range that is chosen in Grafana is cut off where the data end, so that a lag never shows as nobody coming, and only
-whole buckets are shown. "Today" is the site's day at the range's end: choose a past range and its day is shown.
+The range chosen in Grafana ends where the data end, so that a delay never shows as a time without passages, and only
+whole buckets are shown. "Today" is the site's day at the end of the range: choose an earlier range to see its day.
 """
 
 import datetime as dt
@@ -18,13 +18,13 @@ COMPLETE_TO: Final = (
     "(SELECT minOrNull(complete_to) FROM gatepulse.progress WHERE topic != 'alarm.inputs'"
     " AND cluster = (SELECT argMax(cluster, complete_to) FROM gatepulse.progress))"
 )
-"""The real time up to which every figure is stored: of the oldest log of the live cluster; NULL if there is none."""
+"""The real time up to which every spec is stored: of the oldest log of the live cluster; NULL if there is none."""
 
-HEARD: Final = f"{COMPLETE_TO} IS NOT NULL"
-"""Whether anything was ever stored: until then a count is not 0 but unknown."""
+HAS_DATA: Final = f"{COMPLETE_TO} IS NOT NULL"
+"""Whether anything is stored: until then a count is unknown, and not 0."""
 
 JUDGED_TO: Final = COMPLETE_TO.replace("topic != 'alarm.inputs'", "topic = 'alarm.inputs'")
-"""The real time up to which alarms are judged; NULL if nobody has judged any."""
+"""The real time up to which alarms are judged; NULL if none were judged."""
 
 END: Final = f"least($__toTime, toDateTime(ifNull({COMPLETE_TO}, $__toTime)))"
 """Where the data of the range end, to the second."""
@@ -69,7 +69,7 @@ def day_of(moment: str, site: Site) -> str:
 
 @lru_cache(maxsize=16)
 def _repeated(zone: str, day_starts: int) -> tuple[tuple[int, int], ...]:
-    """Return when (s) the clock shows a time from before a day's start once more: the day has begun all the same."""
+    """Return the seconds in which the clock shows a time before the day's start again, after the day has begun."""
     days, found = SiteDays(ZoneInfo(zone), day_starts), []
     for number in range((_YEARS[1] - _YEARS[0]) * 366):
         day = dt.date(_YEARS[0], 1, 1) + dt.timedelta(number)

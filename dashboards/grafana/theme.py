@@ -30,7 +30,7 @@ COLOURS: Final[Mapping[str, str]] = {
     "orange": "#ff9838",
     "red": "#ff5252",
 }
-"""By the names that the wall page's variables have."""
+"""By the names of the variables in the wall page's stylesheet."""
 
 AGE_STEPS: Final = ((5, "yellow"), (30, "red"))
 """Seconds behind from which figures are stale, and from which nobody should act on them."""
@@ -75,9 +75,9 @@ def by_series() -> FieldColor:
 
 
 def level_mapping() -> list[object]:
-    """Say the level of an alarm in both languages, in its colour."""
+    """Show the level of an alarm in both languages, in its colour."""
     words = {
-        level: ValueMappingResult(text=f"{said.zh} / {said.en}", color=COLOURS[level], index=place)
-        for place, (level, said) in enumerate(LEVEL_NAMES.items())
+        level: ValueMappingResult(text=f"{title.zh} / {title.en}", color=COLOURS[level], index=place)
+        for place, (level, title) in enumerate(LEVEL_NAMES.items())
     }
     return [ValueMap(options=words).to_json()]

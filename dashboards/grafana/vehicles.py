@@ -2,11 +2,19 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from dashboards.grafana import questions as ask
+from dashboards.grafana import queries as ask
 from dashboards.grafana.command_centre import inside
 from dashboards.grafana.entrances import by_category, categories, devices, flow, passages, totals
-from dashboards.grafana.frame import VEHICLES_UID, chosen, gates_of, new_dashboard, vitals, with_alarms, with_panels
-from dashboards.grafana.panels import Figure, Look, PanelBuilder, bars
+from dashboards.grafana.frame import (
+    VEHICLES_UID,
+    chosen,
+    entrances_of_kind,
+    new_dashboard,
+    vitals,
+    with_alarms,
+    with_panels,
+)
+from dashboards.grafana.panels import Look, PanelBuilder, PanelSpec, bars
 from dashboards.grafana.theme import colours_at, share_of_capacity
 from streams.site.model import Site
 
@@ -18,7 +26,7 @@ def vehicles(site: Site) -> Dashboard:
         about="车辆出入口、车型与停车场。 Vehicles through the entrances, their classes, and car parks.",
         site=site, refresh="10s", hours=3,
     )  # fmt: skip
-    board.with_variable(chosen("entrance", "出入口 / Entrance", gates_of(site, "vehicle")))
+    board.with_variable(chosen("entrance", "出入口 / Entrance", entrances_of_kind(site, "vehicle")))
     board.with_variable(chosen("category", "车型 / Class", site.vehicle_classes))
     today = [passages(site, "vehicle", "in", 8), passages(site, "vehicle", "out", 8), inside(site, "vehicle", 8, 4)]
     flows = [flow(site, "vehicle", "in"), flow(site, "vehicle", "out")]
@@ -29,9 +37,9 @@ def vehicles(site: Site) -> Dashboard:
 
 def _parks(site: Site) -> PanelBuilder:
     colours = colours_at(site)
-    figure = Figure(
+    spec = PanelSpec(
         "停车场占容量 / Car parks, % of capacity",
         f"全部停车区域；{colours.zh} All areas for vehicles; {colours.en}",
         "percent", 8, 8,
     )  # fmt: skip
-    return bars(figure, ask.area_shares(site, "vehicle"), Look(limits=share_of_capacity(site), most=100))
+    return bars(spec, ask.area_shares(site, "vehicle"), Look(limits=share_of_capacity(site), most=100))

@@ -2,8 +2,8 @@
 
 Read in this order:
 
-`queries` (rows out of the public views) → `snapshot` (rows to one picture of the site, pure) →
-`feed` (two rounds a second, shared by all displays) → `server` (HTTP, server-sent events) →
-`desk` (operators acknowledge alarms) → `serving` (socket, process) → `run` (with the store) →
-`static/` (the page itself).
+`live/queries` (rows of the public views) → `model` (rows to one snapshot of the site, pure) → `live/feed` (two rounds a
+second, shared by all displays) → `http/server` (the page and its event stream) → `http/acknowledge` (operators
+acknowledge alarms) → `http/run` (socket, process, store) → `static/` (the page itself). `replay/` shows past intervals
+through the same model and the same page.
 """

@@ -10,26 +10,26 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dashboards.wall.model.figures import EntranceNow, Limits, Snapshot
-from dashboards.wall.model.reading import (
+from dashboards.wall.model.figures import AgeLimits, EntranceNow, WallSnapshot
+from dashboards.wall.model.rows import (
     STEP,
     AreaRow,
     DeviceRow,
+    EntranceTotalRow,
     EpisodeRow,
     FlowRow,
     ForecastRow,
-    GateRow,
     LogRow,
     QueueRow,
-    Reading,
     Span,
     StepRow,
     TodayRow,
-    TrendReading,
+    TrendRows,
+    WallRows,
     span_of,
 )
 from dashboards.wall.model.scopes import Scope
-from dashboards.wall.model.snapshot import take
+from dashboards.wall.model.snapshot import snapshot_of
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
 from streams.site.reader import parse_site
@@ -74,7 +74,7 @@ ZONE = "Asia/Shanghai"
 SITE: Site = parse_site(PROFILE, source="small.toml")
 CLOCK = SiteClock()
 PERSONS = Scope("person")
-LIMITS = Limits(stale_after_ms=5000, silent_after_ms=15 * 60_000)
+LIMITS = AgeLimits(stale_after_ms=5000, silent_after_ms=15 * 60_000)
 
 
 def at(clock: str, day: str = "2026-11-07") -> int:
@@ -127,12 +127,12 @@ def span(logs: Sequence[LogRow] = (), real_ms: int = NOON, clock: SiteClock = CL
     return span_of(logs, clock, real_ms, SITE, flow_minutes=5)
 
 
-def reading(real_ms: int = NOON, *, logs: Sequence[LogRow] | None = None, **rows: Any) -> Reading:
+def reading(real_ms: int = NOON, *, logs: Sequence[LogRow] | None = None, **rows: Any) -> WallRows:
     """Return a reading of a running site, one second old; `rows` replace its tables."""
     logs = [log(real_ms - 1000), alarm_log(real_ms - 900)] if logs is None else logs
     where = span(logs, real_ms)
     flows = [("N1", "in", 50), ("N1", "out", 10), ("N2", "in", 100), ("P1", "in", 5)]
-    usual = Reading(
+    usual = WallRows(
         real_ms,
         where,
         logs,
@@ -143,8 +143,9 @@ def reading(real_ms: int = NOON, *, logs: Sequence[LogRow] | None = None, **rows
             AreaRow("park", "vehicle", real_ms, 30, 50),
         ],
         totals=[
-            GateRow("N1", "in", 600), GateRow("N1", "out", 200), GateRow("N2", "in", 300), GateRow("N2", "out", 100),
-            GateRow("H1", "in", 150), GateRow("H1", "out", 30), GateRow("P1", "in", 40), GateRow("P1", "out", 10),
+            EntranceTotalRow(entrance, direction, passages)
+            for entrance, passed in {"N1": (600, 200), "N2": (300, 100), "H1": (150, 30), "P1": (40, 10)}.items()
+            for direction, passages in zip(("in", "out"), passed, strict=True)
         ],
         flows=[flow(*each, end=where.end) for each in flows],
         devices=[DeviceRow(lane, gate.id, 0, real_ms - 2000) for gate in SITE.entrances for lane in gate.lanes],
@@ -153,15 +154,15 @@ def reading(real_ms: int = NOON, *, logs: Sequence[LogRow] | None = None, **rows
     return replace(usual, **rows)
 
 
-def trend_reading(where: Span, scope: Scope = PERSONS) -> TrendReading:
+def trend_reading(where: Span, scope: Scope = PERSONS) -> TrendRows:
     """Return a morning in which 30 came in and 10 went out in one step."""
     newest = where.end - where.end % STEP - STEP
-    return TrendReading(where, scope, [StepRow(newest, "in", "visitor", 30), StepRow(newest, "out", "visitor", 10)])
+    return TrendRows(where, scope, [StepRow(newest, "in", "visitor", 30), StepRow(newest, "out", "visitor", 10)])
 
 
-def snapshot(of: Reading | None = None, clock: SiteClock = CLOCK) -> Snapshot:
-    return take(reading() if of is None else of, SITE, clock, limits=LIMITS)
+def snapshot(of: WallRows | None = None, clock: SiteClock = CLOCK) -> WallSnapshot:
+    return snapshot_of(reading() if of is None else of, SITE, clock, limits=LIMITS)
 
 
-def gate(name: str, picture: Snapshot) -> EntranceNow:
+def gate(name: str, picture: WallSnapshot) -> EntranceNow:
     return next(row for row in picture.entrances if row.id == name)

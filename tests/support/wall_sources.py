@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from dashboards.wall.http.command_sender import SendCommand
-from dashboards.wall.http.replay_routes import Connection
+from dashboards.wall.http.acknowledge import SendCommand
+from dashboards.wall.http.run import WallServer, address_of, listen
 from dashboards.wall.http.server import create_app
-from dashboards.wall.http.serving import WallServer, address_of, listen
 from dashboards.wall.live.feed import Feed
-from dashboards.wall.live.queries import Source
+from dashboards.wall.live.queries import Source, StoreConnection
 from dashboards.wall.model.options import WallOptions
-from dashboards.wall.model.reading import ChangeRow, Reading, Span, TrendReading
+from dashboards.wall.model.rows import ChangeRow, Span, TrendRows, WallRows
 from streams.site.model import Site
 from tests.support.wall_site import SITE, reading, trend_reading
 from tests.support.wall_site import span as morning
@@ -30,7 +29,7 @@ class StoreGoneError(Exception):
 class HandSource:
     """Answers with `draw(real_ms)`; `failure` makes it fail, clearing `open` makes it hang; counts the rounds."""
 
-    draw: Callable[[int], Reading] = reading
+    draw: Callable[[int], WallRows] = reading
     failure: Exception | None = None
     open: threading.Event = field(default_factory=threading.Event)
     rounds: int = 0
@@ -42,7 +41,7 @@ class HandSource:
         """Let the first round through."""
         self.open.set()
 
-    def read(self, real_ms: int) -> Reading:
+    def read(self, real_ms: int) -> WallRows:
         """Answer, hang or fail, as the test wants it."""
         self.rounds += 1
         self.open.wait(PATIENCE)
@@ -50,7 +49,7 @@ class HandSource:
             raise self.failure
         return self.draw(real_ms)
 
-    def read_trend(self, _: Span) -> Sequence[TrendReading]:
+    def read_trend(self, _: Span) -> Sequence[TrendRows]:
         """Answer with a morning, whatever time it is."""
         self.trends += 1
         return [trend_reading(morning())]
@@ -83,7 +82,7 @@ def wall(
     site: Site = SITE,
     port: int = 0,
     send: SendCommand | None = None,
-    connect: Callable[[], Connection] | None = None,
+    connect: Callable[[], StoreConnection] | None = None,
 ) -> Iterator[Wall]:
     """Serve in a thread until the block ends; `send` gets what operators acknowledge, replays ask through `connect`."""
     listener = listen(port=port)

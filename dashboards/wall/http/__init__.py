@@ -1,1 +1,1 @@
-"""The HTTP server of the wall: the page, its event streams, and acknowledgements."""
+"""The HTTP server of the wall: the page, its event streams, replays, and acknowledgements."""

@@ -1,8 +1,8 @@
-"""Whether a request comes from the wall's own page, and from a machine that may acknowledge; pure.
+"""Checks that a request comes from the wall's own page, on a machine that may acknowledge; pure.
 
-The page has no passwords, so whoever reaches it may acknowledge: by default only displays on the wall's own machine
-do. Other sites in the same browser are kept out by what a browser says of a request and a page cannot change: Host
-(names that are rebound to this machine), Origin and Sec-Fetch-Site. Read next: `desk.py`.
+The page has no passwords, so whoever reaches it may acknowledge. By default only displays on the wall's own machine
+may. Requests from other sites in the same browser are refused by headers that a page cannot change: Host (names that
+are rebound to this machine), Origin and Sec-Fetch-Site. Read next: `acknowledge.py`.
 """
 
 import ipaddress
@@ -10,8 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers
 
-from dashboards.wall.model.acknowledgement import Refused
 from dashboards.wall.model.options import Acknowledge
+from dashboards.wall.model.refusal import RequestRefused
 from streams.text import Text
 
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound
@@ -32,22 +32,24 @@ def may_acknowledge(setting: Acknowledge, host: str) -> bool:
 
 
 def check_origin(headers: Headers, host: str) -> None:
-    """Refuse what another site's page, or a page under a borrowed name, could send. Raises Refused (403, 415, 421)."""
-    asked_of, kind = headers.get("host", ""), headers.get("content-type", "")
-    if not _is_ours(_split(f"//{asked_of}").hostname or "", host):
-        raise Refused(
+    """Refuse requests of another site's page or of a rebound name. Raises RequestRefused (403, 415, 421)."""
+    named, kind = headers.get("host", ""), headers.get("content-type", "")
+    if not _is_ours(_split(f"//{named}").hostname or "", host):
+        raise RequestRefused(
             421,
             Text(
-                f"Host 为 {asked_of!r}：不是本大屏的地址；请用 localhost 或 wall.host 的地址打开页面",
-                f"Host is {asked_of!r}, not this wall's; open the page by localhost or by the address in wall.host",
+                f"Host 为 {named!r}：不是本大屏的地址；请用 localhost 或 wall.host 的地址打开页面",
+                f"Host is {named!r}, not this wall's; open the page by localhost or by the address in wall.host",
             ),
         )
-    same_origin = _split(headers.get("origin", "")).netloc.lower() == asked_of.lower()
+    same_origin = _split(headers.get("origin", "")).netloc.lower() == named.lower()
     if not same_origin or headers.get("sec-fetch-site", "same-origin") != "same-origin":
-        raise Refused(403, _ELSEWHERE)
+        raise RequestRefused(403, _ELSEWHERE)
     if kind.split(";")[0].strip().lower() != "application/json":
         wanted = "application/json"
-        raise Refused(415, Text(f"Content-Type 为 {kind!r}：应为 {wanted}", f"Content-Type is {kind!r}; send {wanted}"))
+        raise RequestRefused(
+            415, Text(f"Content-Type 为 {kind!r}：应为 {wanted}", f"Content-Type is {kind!r}; send {wanted}")
+        )
 
 
 def _is_ours(name: str, host: str) -> bool:

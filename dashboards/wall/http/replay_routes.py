@@ -1,30 +1,27 @@
-"""HTTP for replays: the events of one, and what there is to replay."""
+"""The addresses for replays: the event stream of one replay, and the interval that can be replayed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboards.wall.http.event_stream import Events
+from dashboards.wall.http.answers import EventStream, refusal
 from dashboards.wall.live.feed import event
-from dashboards.wall.model.acknowledgement import Refused
+from dashboards.wall.live.queries import StoreConnection
 from dashboards.wall.model.options import WallOptions
-from dashboards.wall.replay import questions
+from dashboards.wall.model.refusal import RequestRefused
+from dashboards.wall.replay import queries
 from dashboards.wall.replay.history import History
-from dashboards.wall.replay.player import Player
-from dashboards.wall.replay.request import Asked, check_recorded, read_asked
-from dashboards.wall.replay.store import Store
+from dashboards.wall.replay.player import ReplayPlayer
+from dashboards.wall.replay.request import ReplayRequest, check_recorded, parse_replay_request
 from sinks.sink import StoreError, StoreRefused
 from streams.clock import real_now
 from streams.site.model import Site
 from streams.text import Text
-
-log = structlog.get_logger(__name__)
 
 MOST: Final = 4
 """Replays at once: each asks the store for itself."""
@@ -40,15 +37,11 @@ _OLD_SCHEMA: Final = Text(
 )
 
 
-class Connection(Store, Protocol):
-    """A connection to the store that can be let go of."""
+class ReplayInterval(msgspec.Struct, frozen=True):
+    """The interval that can be replayed (site time, ms): None without any passage.
 
-    def close(self) -> None:
-        """Let go."""
-
-
-class Span(msgspec.Struct, frozen=True):
-    """What there is to replay (site time, ms): None without any passage; `then_from_ms`: what was known is recorded."""
+    From `then_from_ms` on the store has recorded when each passage became known.
+    """
 
     first_ms: int | None
     last_ms: int | None
@@ -56,11 +49,11 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Replays:
-    """Replays of one wall. `connect` opens a connection of its own for each; `card` is the live wall's."""
+    """Replays of one wall: `connect` opens a connection to the store for each; `card` is the live wall's."""
 
     def __init__(
         self,
-        connect: Callable[[], Connection],
+        connect: Callable[[], StoreConnection],
         site: Site,
         options: WallOptions,
         card: Mapping[str, Any],
@@ -73,7 +66,7 @@ class Replays:
         self._closed = False
 
     def routes(self) -> list[Route]:
-        """Return what is to be served."""
+        """Return the addresses and their handlers."""
         return [Route("/replay/events", self.events), Route("/replay/span.json", self.span)]
 
     def close(self) -> None:
@@ -81,12 +74,12 @@ class Replays:
         self._closed = True
 
     async def span(self, _: Request) -> Response:
-        """Answer with what there is to replay."""
+        """Answer with the interval that can be replayed."""
         connection = self._connect()
         try:
             span = await self._span(connection)
-        except Refused as refused:
-            return _refusal(refused)
+        except RequestRefused as refused:
+            return refusal(refused, event="wall_replay_refused")
         finally:
             await asyncio.to_thread(connection.close)
         return Response(msgspec.json.encode(span), media_type="application/json")
@@ -95,35 +88,46 @@ class Replays:
         """Stream: `site` once, then `beat` every second and `trend` when it is another one."""
         connection = self._connect()
         try:
-            asked = await self._asked(request, connection)
-        except Refused as refused:
+            replay = await self._parse(request, connection)
+        except RequestRefused as refused:
             await asyncio.to_thread(connection.close)
-            return _refusal(refused)
+            return refusal(refused, event="wall_replay_refused")
         timeout = self._options.send_timeout_s
-        return Events(self._stream(asked, connection), ping=0, send_timeout=timeout)
+        return EventStream(self._stream(replay, connection), ping=0, send_timeout=timeout)
 
-    async def _asked(self, request: Request, connection: Connection) -> Asked:
+    async def _parse(self, request: Request, connection: StoreConnection) -> ReplayRequest:
         clock, zone = self._options.clock, self._site.time_zone
-        asked = read_asked(dict(request.query_params), zone, now=clock.now(self._now()))
+        replay = parse_replay_request(dict(request.query_params), zone, now=clock.now(self._now()))
         if self._open >= MOST:
-            raise Refused(503, _TOO_MANY, retry_after_s=5)
-        check_recorded(asked, (await self._span(connection)).then_from_ms, zone)
-        return asked
+            raise RequestRefused(503, _TOO_MANY, retry_after_s=5)
+        check_recorded(replay, (await self._span(connection)).then_from_ms, zone)
+        return replay
 
-    async def _span(self, connection: Connection) -> Span:
+    async def _span(self, connection: StoreConnection) -> ReplayInterval:
         clock = self._options.clock
         try:
-            [(first, last, since)] = await asyncio.to_thread(connection.query, questions.SPAN)
+            [(first, last, since)] = await asyncio.to_thread(connection.query, queries.SPAN)
         except StoreRefused as error:
-            raise Refused(503, _OLD_SCHEMA) from error
+            raise RequestRefused(503, _OLD_SCHEMA) from error
         except StoreError as error:
-            raise Refused(503, _STORE_SILENT, retry_after_s=5) from error
+            raise RequestRefused(503, _STORE_SILENT, retry_after_s=5) from error
         latest = None if last is None else min(last, clock.now(self._now()))
-        return Span(first, latest, clock.now(since))
+        return ReplayInterval(first, latest, clock.now(since))
 
-    async def _stream(self, asked: Asked, connection: Connection) -> AsyncIterator[bytes]:
+    async def _stream(self, replay: ReplayRequest, connection: StoreConnection) -> AsyncIterator[bytes]:
+        def begin(site_ms: int) -> History:
+            return History(
+                connection,
+                self._site,
+                self._options.clock,
+                begin=site_ms,
+                end=replay.end,
+                known=replay.known,
+                flow_minutes=self._options.flow_minutes,
+            )
+
         self._open += 1
-        player = Player(self._begin(asked, connection), asked, self._site, self._options)
+        player = ReplayPlayer(begin, replay, self._site, self._options)
         try:
             yield event("site", player.card(self._card))
             async for each in player.events(lambda: self._closed):
@@ -131,23 +135,3 @@ class Replays:
         finally:
             self._open -= 1
             player.end(connection.close)
-
-    def _begin(self, asked: Asked, connection: Connection) -> Callable[[int], History]:
-        def begin(site_ms: int) -> History:
-            return History(
-                connection,
-                self._site,
-                self._options.clock,
-                begin=site_ms,
-                end=asked.end,
-                known=asked.known,
-                flow_minutes=self._options.flow_minutes,
-            )
-
-        return begin
-
-
-def _refusal(refused: Refused) -> Response:
-    log.info("wall_replay_refused", status=refused.status)
-    headers = {} if refused.retry_after_s is None else {"Retry-After": str(refused.retry_after_s)}
-    return Response(msgspec.json.encode(refused.said), refused.status, headers, media_type="application/json")

@@ -1,4 +1,4 @@
-"""HTTP for the displays: the page, its events, and the same snapshot for scripts. Read next: `run.py`.
+"""The wall's HTTP application: the page, its event stream, the same snapshot for scripts. Read next: `run.py`.
 
 The page is static, loads from its own origin only and runs no code from elsewhere: the headers below make the browser
 hold it to that.
@@ -6,7 +6,7 @@ hold it to that.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -22,13 +22,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboards.wall.http.command_sender import SendCommand
-from dashboards.wall.http.desk import Desk, closed
-from dashboards.wall.http.event_stream import Events
+from dashboards.wall.http.acknowledge import AcknowledgeHandler, SendCommand, not_offered
+from dashboards.wall.http.answers import EventStream
 from dashboards.wall.http.origin import may_acknowledge
-from dashboards.wall.http.replay_routes import Connection, Replays
+from dashboards.wall.http.replay_routes import Replays
 from dashboards.wall.live.feed import Feed, event
-from dashboards.wall.live.queries import Source
+from dashboards.wall.live.queries import Source, StoreConnection
 from dashboards.wall.model.card import site_card
 from dashboards.wall.model.options import WallOptions
 from streams.clock import real_now
@@ -56,18 +55,25 @@ def create_app(
     *,
     host: str = "127.0.0.1",
     send: SendCommand | None = None,
-    connect: Callable[[], Connection] | None = None,
+    connect: Callable[[], StoreConnection] | None = None,
 ) -> Starlette:
     """Build the application; its lifespan runs the feed and closes the source.
 
-    `host` is where it will listen; without `send` no alarm can be acknowledged. `connect` opens the connection to the
-    store that each replay has of its own; without it there are none. `app.state` names feed and replays.
+    `host` is where it will listen; without `send` no alarm can be acknowledged. `connect` opens a connection to the
+    store for each replay; without it there are no replays. `app.state` holds the feed and the replays.
     """
     feed = Feed(source, site, options)
-    desk = None
-    if send is not None and may_acknowledge(options.acknowledge, host):
-        desk = _desk(feed, source, options, host=host, send=send)
-    card = site_card(site, options, page=page_version(), acknowledge=desk is not None, replays=connect is not None)
+    acknowledge: Callable[[Request], Awaitable[Response]] = not_offered
+    offered = send is not None and may_acknowledge(options.acknowledge, host)
+    if send is not None and offered:
+        acknowledge = AcknowledgeHandler(
+            send,
+            host=host,
+            newest=feed.now,
+            changes=source.read_changes,
+            site_now=lambda: options.clock.now(real_now()),
+        ).acknowledge
+    card = site_card(site, options, page=page_version(), acknowledge=offered, replays=connect is not None)
     displays = Displays(feed, card, options)
     replays = Replays(connect, site, options, card) if connect is not None else None
 
@@ -85,7 +91,7 @@ def create_app(
 
     app = Starlette(
         routes=[
-            Route("/alarms/ack", desk.acknowledge if desk else closed, methods=["POST"]),
+            Route("/alarms/ack", acknowledge, methods=["POST"]),
             Route("/", page),
             Route("/events", displays.events),
             Route("/snapshot.json", displays.snapshot),
@@ -93,21 +99,11 @@ def create_app(
             *(replays.routes() if replays else ()),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(Guarded)],
+        middleware=[Middleware(SecurityHeaders)],
         lifespan=lifespan,
     )
     app.state.feed, app.state.replays = feed, replays
     return app
-
-
-def _desk(feed: Feed, source: Source, options: WallOptions, *, host: str, send: SendCommand) -> Desk:
-    return Desk(
-        send,
-        host=host,
-        newest=feed.now,
-        changes=source.read_changes,
-        site_now=lambda: options.clock.now(real_now()),
-    )
 
 
 def page_version() -> str:
@@ -124,7 +120,7 @@ async def page(_: Request) -> Response:
 
 
 class Displays:
-    """The answers that come from the feed, and how many displays are looking."""
+    """Answers from the feed, and counts the displays that are connected."""
 
     def __init__(self, feed: Feed, card: dict[str, Any], options: WallOptions) -> None:
         self._feed = feed
@@ -138,7 +134,7 @@ class Displays:
         if self._open >= self._options.max_displays:
             text = f"max_displays: {self._open} displays are connected already; close some or raise the limit\n"
             return PlainTextResponse(text, status_code=503, headers={"Retry-After": "5"})
-        return Events(self._stream(), ping=0, send_timeout=self._options.send_timeout_s)
+        return EventStream(self._stream(), ping=0, send_timeout=self._options.send_timeout_s)
 
     async def snapshot(self, _: Request) -> Response:
         """Answer with the newest publication as one JSON object."""
@@ -173,16 +169,16 @@ class Displays:
             self._open -= 1
 
 
-class Guarded:
-    """Puts the security headers on every answer, errors included."""
+class SecurityHeaders:
+    """Middleware: puts `HEADERS` on every answer, errors included."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything through, with `HEADERS` on the way out."""
+        """Pass every message through and add the headers to the start of an answer."""
 
-        async def guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("Cache-Control", "no-cache")
@@ -190,4 +186,4 @@ class Guarded:
                     headers[name] = value
             await send(message)
 
-        await self._app(scope, receive, guarded)
+        await self._app(scope, receive, send_with_headers)

@@ -1,6 +1,6 @@
-"""One round of queries at a time for all displays; each display takes the newest snapshot when it is ready for it.
+"""Runs the rounds of queries, one at a time for all displays, and publishes the newest snapshot to each of them.
 
-There are no queues: a display that reads slowly misses snapshots and costs no memory. Read next: `server.py`.
+There are no queues: a display that reads slowly misses snapshots and costs no memory. Read next: `http/server.py`.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from sse_starlette import ServerSentEvent
 
 from dashboards.wall.live.queries import Source
 from dashboards.wall.model import snapshot
-from dashboards.wall.model.figures import Snapshot
+from dashboards.wall.model.figures import WallSnapshot
 from dashboards.wall.model.options import WallOptions
-from dashboards.wall.model.reading import Reading, Span, span_of
-from dashboards.wall.model.trend import Trend, draw
+from dashboards.wall.model.rows import Span, WallRows, span_of
+from dashboards.wall.model.trend import Trend, trend_of
 from sinks.sink import StoreError
 from streams.clock import real_now
 from streams.logging import loggable_text
@@ -28,19 +28,19 @@ from streams.site.model import Site
 log = structlog.get_logger(__name__)
 
 ROUND_SHARE = 2.5
-"""A round that took t seconds is asked for again after 2.5 t at the earliest: it may take two fifths of the time."""
+"""A round that took t seconds is run again after 2.5 t at the earliest: rounds use at most two fifths of the time."""
 
 TREND_SHARE = 10
-"""Trends that took t seconds are asked for again 10 t later at the earliest: they may take a tenth of the time."""
+"""Trends that took t seconds are read again 10 t later at the earliest: they use at most a tenth of the time."""
 
 
 class Beat(msgspec.Struct, frozen=True):
-    """What the page gets with each round. `boot` names this server process; `sent_ms` is a clock that never jumps."""
+    """The event of each round. `boot` names this server process; `sent_ms` is a clock that never jumps."""
 
     boot: str
     number: int
     sent_ms: int
-    snapshot: Snapshot
+    snapshot: WallSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,13 @@ def event(name: str, value: object) -> bytes:
     return ServerSentEvent(msgspec.json.encode(value).decode(), event=name, sep="\n").encode()
 
 
-def unless_expected(error: Exception) -> Exception | None:
-    """Return an error that is a fault of ours, of which a log must show where it was; None for one of the store's."""
+def unexpected(error: Exception) -> Exception | None:
+    """Return an error that is a bug, so that the log shows its traceback; None for an error of the store."""
     return None if isinstance(error, StoreError) else error
 
 
 class Feed:
-    """Asks `source` and publishes; `now` is the real time in milliseconds."""
+    """Reads `source` and publishes what it returned; `now` is the real time in milliseconds."""
 
     def __init__(self, source: Source, site: Site, options: WallOptions, *, now: Callable[[], int] = real_now) -> None:
         self._source = source
@@ -77,10 +77,10 @@ class Feed:
         self._closed = False
         self._ended = asyncio.Event()
         self._span: Span | None = None
-        self._read = asyncio.Event()
+        self._first_read = asyncio.Event()
         self._published_at = 0.0
         self.round_ms: float | None = None
-        self._newest = self._publication(self._nothing(now()), None)
+        self._newest = self._publication(self._blank(now()), None)
 
     @property
     def newest(self) -> Published:
@@ -88,7 +88,7 @@ class Feed:
         return self._newest
 
     async def run(self) -> None:
-        """Ask and publish until cancelled or closed."""
+        """Read and publish until cancelled or closed."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._rounds())
@@ -98,12 +98,12 @@ class Feed:
             log.critical("wall_feed_ended", exc_info=errors)
             raise
         finally:
-            self.close()  # displays must not wait for figures that never come
+            self.close()  # displays must not wait for figures that will not come
 
     def close(self) -> None:
         """End every `follow`, so that a server can shut down."""
         self._closed = True
-        for waited_for in (self._changed, self._read, self._ended):
+        for waited_for in (self._changed, self._first_read, self._ended):
             waited_for.set()
 
     async def follow(self) -> AsyncIterator[Published]:
@@ -117,28 +117,28 @@ class Feed:
             yield seen
 
     async def round(self) -> None:
-        """Ask the source once and publish; without an answer, publish the last figures as lost."""
+        """Read the source once and publish; without an answer, publish the last figures as lost."""
         try:
-            await self._ask()
-        except Exception as error:  # noqa: BLE001 - whatever it is, a wall must say so rather than stand still
-            self._lose(error)
+            await self._read_figures()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the wall must show it and keep running
+            self._mark_lost(error)
 
     async def trends(self) -> None:
-        """Ask for the trends that belong to the newest figures and publish them; without an answer there are none."""
+        """Read the trends that belong to the newest figures and publish them; without an answer there are none."""
         if self._span is None:
             return
         try:
-            trends = await self._ask_trends(self._span)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the figures go on
-            trends = self._without_trends(error)
+            trends = await self._read_trends(self._span)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the figures continue
+            trends = self._no_trends(error)
         if trends != self._newest.trend:
             self._publish(self.now(), trends)
 
     def beat(self) -> None:
-        """Publish the last figures again, grown older: a round is taking its time."""
+        """Publish the last figures again with their new age: a round takes long."""
         self._publish(self.now(), None)
 
-    def now(self) -> Snapshot:
+    def now(self) -> WallSnapshot:
         """Return the newest figures with the age that they have at this moment."""
         return snapshot.aged(
             self._newest.beat.snapshot,
@@ -159,7 +159,7 @@ class Feed:
             await self._pause(due - now)
 
     async def _trends(self) -> None:
-        await self._read.wait()
+        await self._first_read.wait()
         while not self._closed:
             began = time.monotonic()
             await self.trends()
@@ -178,54 +178,55 @@ class Feed:
             async with asyncio.timeout(seconds):
                 await self._ended.wait()
 
-    async def _ask(self) -> None:
+    async def _read_figures(self) -> None:
         began = time.monotonic()
-        reading = await asyncio.to_thread(self._source.read, self._now())
-        self.round_ms = self._took("figures", began)
-        figures = snapshot.take(reading, self._site, self._options.clock, limits=self._options.limits)
+        rows = await asyncio.to_thread(self._source.read, self._now())
+        self.round_ms = self._duration("figures", began)
+        figures = snapshot.snapshot_of(rows, self._site, self._options.clock, limits=self._options.limits)
         if self._newest.beat.snapshot.store == "lost":
             log.info("wall_store_is_back")
         self._publish(figures, None)
-        self._span = reading.span
-        self._read.set()
+        self._span = rows.span
+        self._first_read.set()
 
-    async def _ask_trends(self, span: Span) -> Sequence[Trend]:
+    async def _read_trends(self, span: Span) -> Sequence[Trend]:
         began = time.monotonic()
-        readings = await asyncio.to_thread(self._source.read_trend, span)
-        self._took("trends", began)
-        return [draw(reading, self._site) for reading in readings]
+        trends = await asyncio.to_thread(self._source.read_trend, span)
+        self._duration("trends", began)
+        return [trend_of(rows, self._site) for rows in trends]
 
-    def _without_trends(self, error: Exception) -> Sequence[Trend]:
-        log.error("wall_trends_lost", error=loggable_text(error), exc_info=unless_expected(error))
+    def _no_trends(self, error: Exception) -> Sequence[Trend]:
+        log.error("wall_trends_lost", error=loggable_text(error), exc_info=unexpected(error))
         return ()  # an old one could look right
 
-    def _took(self, what: str, began: float) -> float:
+    def _duration(self, what: str, began: float) -> float:
+        """Return the milliseconds since `began`, and log a round that was slow."""
         took = time.monotonic() - began
         if took > self._options.slow_round_s:
             log.warning("wall_round_slow", what=what, seconds=round(took, 3), limit=self._options.slow_round_s)
         return took * 1000
 
-    def _lose(self, error: Exception) -> None:
+    def _mark_lost(self, error: Exception) -> None:
         last = self.now()
         if last.store != "lost":
-            log.error("wall_store_lost", error=loggable_text(error), exc_info=unless_expected(error))
+            log.error("wall_store_lost", error=loggable_text(error), exc_info=unexpected(error))
             last = msgspec.structs.replace(last, store="lost", lost_since_ms=last.real_ms)
         self._publish(last, None)
 
-    def _nothing(self, real_ms: int) -> Snapshot:
+    def _blank(self, real_ms: int) -> WallSnapshot:
         clock, options = self._options.clock, self._options
         span = span_of([], clock, real_ms, self._site, flow_minutes=options.flow_minutes)
-        blank = snapshot.take(Reading(real_ms, span), self._site, clock, limits=options.limits)
+        blank = snapshot.snapshot_of(WallRows(real_ms, span), self._site, clock, limits=options.limits)
         return msgspec.structs.replace(blank, store="starting")
 
-    def _publish(self, figures: Snapshot, trend: Sequence[Trend] | None) -> None:
+    def _publish(self, figures: WallSnapshot, trend: Sequence[Trend] | None) -> None:
         self._newest = self._publication(figures, trend, after=self._newest)
         self._published_at = time.monotonic()
         waiting, self._changed = self._changed, asyncio.Event()
         waiting.set()
 
     def _publication(
-        self, figures: Snapshot, trend: Sequence[Trend] | None, *, after: Published | None = None
+        self, figures: WallSnapshot, trend: Sequence[Trend] | None, *, after: Published | None = None
     ) -> Published:
         number = 0 if after is None else after.beat.number + 1
         beat = Beat(self._boot, number, time.monotonic_ns() // 1_000_000, figures)

@@ -1,15 +1,14 @@
-"""The wall's questions to the store, asked of the public views only; one round is one `Reading`.
+"""The live wall's queries to the public views of the store; one round of queries returns one `WallRows`.
 
-Read next: `snapshot.py` for what is made of the rows, `feed.py` for when they are asked.
+Read next: `model/snapshot.py`, which makes a snapshot of the rows, and `feed.py`, which runs the rounds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import structlog
 
-from dashboards.wall.model.reading import (
+from dashboards.wall.model.rows import (
     BEFORE_MINUTES,
     HOUR,
     MINUTE,
@@ -17,25 +16,26 @@ from dashboards.wall.model.reading import (
     AreaRow,
     ChangeRow,
     DeviceRow,
+    EntranceTotalRow,
     EpisodeRow,
     FlowRow,
     ForecastRow,
-    GateRow,
     InsideRow,
     LogRow,
     LossRow,
     ProblemRow,
     QueueRow,
-    Reading,
     Span,
     StepRow,
     Stretch,
     TodayRow,
-    TrendReading,
+    TrendRows,
+    WallRows,
     lost_on,
     span_of,
 )
 from dashboards.wall.model.scopes import Scope, areas_of, crossings, scopes_of
+from sinks.sink import StoreReader
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
 
@@ -45,13 +45,13 @@ OPTIONAL = ("alarm_episodes", "entrance_queues", "forecasts", "losses", "source_
 """Views that a store with an older schema does not have; the wall does without."""
 
 ACKNOWLEDGEABLE = 50
-"""Cleared episodes that the alarms still know, the newest; an older one cannot be acknowledged any more."""
+"""The newest so many cleared episodes can still be acknowledged; the alarms have forgotten older ones."""
 
 QUEUES_MS = 10 * MINUTE
-"""Site time: older reckonings of a queue are not asked for."""
+"""Site time: older estimates of a queue are not selected."""
 
-Day = tuple[Sequence[StepRow], Sequence[InsideRow]]
-"""The steps of one day, and who was inside."""
+DayRows = tuple[Sequence[StepRow], Sequence[InsideRow]]
+"""The steps of one day, and the occupancy at the end of each."""
 
 VIEWS = """
 SELECT name
@@ -139,7 +139,7 @@ FROM gatepulse.losses
 WHERE records > 0
 """
 
-_CAVEATS_MS = 2_000
+_SLOW_MS = 2_000
 
 UNSETTLED = "SELECT toInt64(sum(events)) FROM gatepulse.unsettled"
 
@@ -176,119 +176,110 @@ GROUP BY area, step
 """
 
 
-class Ask(Protocol):
-    """Run one query with its parameters and return its rows, in the order of the selected columns."""
+class StoreConnection(StoreReader, Protocol):
+    """A connection to the store that can be closed; `sinks.clickhouse.ClickHouseReader` is one."""
 
-    def __call__(self, sql: str, params: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-        """Raise an error of the store when it does not answer."""
+    def close(self) -> None:
+        """Close the connection."""
 
 
 class Source(Protocol):
-    """Where the wall's figures come from; may block. Figures are asked for from one thread, trends from another."""
+    """Where the wall's rows come from; its methods may block. One thread reads figures, another reads trends."""
 
-    def read(self, real_ms: int) -> Reading:
+    def read(self, real_ms: int) -> WallRows:
         """Run the round of figures, as of the real time `real_ms`."""
 
-    def read_trend(self, span: Span) -> Sequence[TrendReading]:
-        """Run the heavier round, for the span of a reading: each scope that a screen has a trend of."""
+    def read_trend(self, span: Span) -> Sequence[TrendRows]:
+        """Run the heavier round, for the span of a round of figures: each scope that a screen has a trend of."""
 
     def read_changes(self, episode: str) -> Sequence[ChangeRow]:
-        """Ask for all changes of one alarm episode, the oldest first; may be called from another thread meanwhile."""
+        """Select all changes of one alarm episode, the oldest first; any thread may call it."""
 
     def close(self) -> None:
-        """Let go of the connection."""
-
-
-@dataclass(frozen=True)
-class Caveats:
-    """What limits the figures for long: losses, and what stands in the way of sources."""
-
-    losses: Sequence[LossRow]
-    problems: Sequence[ProblemRow]
+        """Close the connections."""
 
 
 class Rounds:
-    """The two rounds of queries, asked through any `Ask`: trends through one of their own, as they take longer."""
+    """The two rounds of queries; trends have a connection of their own (`trends`), as they take longer."""
 
     def __init__(
         self,
-        ask: Ask,
+        store: StoreConnection,
         site: Site,
         clock: SiteClock,
         *,
         flow_minutes: int,
-        ask_trend: Ask | None = None,
-        close: Callable[[], None] = lambda: None,
+        trends: StoreConnection | None = None,
     ) -> None:
-        self._ask = ask
-        self._ask_trend = ask_trend or ask
-        self.close = close
+        self._store = store
+        self._trends = trends or store
         self._site = site
         self._clock = clock
         self._flow_minutes = flow_minutes
         self._views: frozenset[str] | None = None
         self._scopes = scopes_of(site, "trend")
-        self._before: Mapping[Scope, Day] = {}
+        self._before: Mapping[Scope, DayRows] = {}
         self._before_of: tuple[Stretch, int] | None = None
-        self._newest_caveats: tuple[int, Caveats | None] = (0, None)
+        self._slow: tuple[Sequence[LossRow], Sequence[ProblemRow]] = ((), ())
+        self._slow_at: int | None = None
 
-    def read(self, real_ms: int) -> Reading:
-        """Ask how far storage is first, and then only for what is stored up to there."""
-        views = self._present()
-        logs = [LogRow(*row) for row in self._ask(PROGRESS, {})]
+    def close(self) -> None:
+        """Close the connections."""
+        self._store.close()
+        self._trends.close()
+
+    def read(self, real_ms: int) -> WallRows:
+        """Select how far storage is first, and then only what is stored up to there."""
+        query, views = self._store.query, self._present()
+        logs = [LogRow(*row) for row in query(PROGRESS)]
         span = span_of(logs, self._clock, real_ms, self._site, flow_minutes=self._flow_minutes)
         params = _params(span)
-        caveats = self._caveats(real_ms)
-        losses = caveats.losses
+        losses, problems = self._losses_and_problems(real_ms)
         today, areas = (sql.format(lost=", lost" if losses else "") for sql in (TODAY, AREAS))
-        return Reading(
+        return WallRows(
             real_ms=real_ms,
             span=span,
             logs=logs,
-            today=[TodayRow(*row) for row in self._ask(today, params)],
-            areas=[AreaRow(*row) for row in self._ask(areas, {})],
-            totals=[GateRow(*row) for row in self._ask(TOTALS, params)],
-            flows=[FlowRow(*row) for row in self._ask(FLOWS, params)],
-            devices=[DeviceRow(*row) for row in self._ask(DEVICES, {})],
+            today=[TodayRow(*row) for row in query(today, params)],
+            areas=[AreaRow(*row) for row in query(areas)],
+            totals=[EntranceTotalRow(*row) for row in query(TOTALS, params)],
+            flows=[FlowRow(*row) for row in query(FLOWS, params)],
+            devices=[DeviceRow(*row) for row in query(DEVICES)],
             episodes=self._episodes() if "alarm_episodes" in views else None,
-            queues=[QueueRow(*row) for row in self._ask(QUEUES, params)] if "entrance_queues" in views else (),
-            forecasts=[ForecastRow(*row) for row in self._ask(FORECASTS, {})] if "forecasts" in views else (),
-            problems=caveats.problems,
+            queues=[QueueRow(*row) for row in query(QUEUES, params)] if "entrance_queues" in views else (),
+            forecasts=[ForecastRow(*row) for row in query(FORECASTS)] if "forecasts" in views else (),
+            problems=problems,
             lost=lost_on(span.day, losses),
-            unsettled=sum(row[0] for row in self._ask(UNSETTLED, {})) if "unsettled" in views else 0,
+            unsettled=sum(row[0] for row in query(UNSETTLED)) if "unsettled" in views else 0,
         )
 
-    def _caveats(self, real_ms: int) -> Caveats:
-        """Ask every two seconds what limits the figures; their age does not depend on it."""
-        polled_at, newest = self._newest_caveats
-        if newest is None or not 0 <= real_ms - polled_at < _CAVEATS_MS:
-            views = self._present()
-            newest = Caveats(
-                losses=self.losses(),
-                problems=[ProblemRow(*row) for row in self._ask(PROBLEMS, {})] if "source_problems" in views else (),
-            )
-            self._newest_caveats = real_ms, newest
-        return newest
+    def _losses_and_problems(self, real_ms: int) -> tuple[Sequence[LossRow], Sequence[ProblemRow]]:
+        """Select every two seconds what changes rarely; the age of the figures does not depend on it."""
+        if self._slow_at is None or not 0 <= real_ms - self._slow_at < _SLOW_MS:
+            rows = self._store.query(PROBLEMS) if "source_problems" in self._present() else ()
+            self._slow = self.losses(), [ProblemRow(*row) for row in rows]
+            self._slow_at = real_ms
+        return self._slow
 
     def losses(self) -> Sequence[LossRow]:
-        """Ask for every loss of which the size is known."""
-        return [LossRow(*row) for row in self._ask(LOSSES, {})] if "losses" in self._present() else ()
+        """Select every loss of which the size is known."""
+        return [LossRow(*row) for row in self._store.query(LOSSES)] if "losses" in self._present() else ()
 
-    def read_trend(self, span: Span) -> Sequence[TrendReading]:
-        """Ask for the day so far, and for the day before."""
+    def read_trend(self, span: Span) -> Sequence[TrendRows]:
+        """Select the day so far, and the day before."""
         so_far = Stretch(span.trend.start, min(span.end, span.trend.end))
         before = self.read_before(span)
-        return [TrendReading(span, scope, *self._day(scope, so_far), *before[scope]) for scope in self._scopes]
+        return [TrendRows(span, scope, *self._day(scope, so_far), *before[scope]) for scope in self._scopes]
 
-    def read_before(self, span: Span) -> Mapping[Scope, Day]:
-        """Ask for the day before of each scope, once an hour: it is over."""
+    def read_before(self, span: Span) -> Mapping[Scope, DayRows]:
+        """Select the day before of each scope, once an hour: it changes no more."""
         key = (span.before, span.end // HOUR)
         if key != self._before_of:
             self._before = {scope: self._day(scope, span.before) for scope in self._scopes}
             self._before_of = key
         return self._before
 
-    def _day(self, scope: Scope, stretch: Stretch) -> Day:
+    def _day(self, scope: Scope, stretch: Stretch) -> DayRows:
         into, out_of = crossings(scope, self._site)
         params: dict[str, Any] = {
             "kind": scope.kind,
@@ -299,22 +290,22 @@ class Rounds:
             "crossings": into + out_of,
             "areas": areas_of(scope, self._site),
         }
-        steps = [StepRow(*row) for row in self._ask_trend(STEPS, params)] if into else []
-        return steps, [InsideRow(*row) for row in self._ask_trend(INSIDE, params)]
+        steps = [StepRow(*row) for row in self._trends.query(STEPS, params)] if into else []
+        return steps, [InsideRow(*row) for row in self._trends.query(INSIDE, params)]
 
     def read_changes(self, episode: str) -> Sequence[ChangeRow]:
-        """Ask for all changes of one alarm episode, the oldest first."""
-        return [ChangeRow(*row) for row in self._ask(CHANGES, {"episode": episode})]
+        """Select all changes of one alarm episode, the oldest first."""
+        return [ChangeRow(*row) for row in self._store.query(CHANGES, {"episode": episode})]
 
     def _episodes(self) -> Sequence[EpisodeRow]:
-        return [EpisodeRow(*row) for row in self._ask(EPISODES, {"acknowledgeable": ACKNOWLEDGEABLE})]
+        return [EpisodeRow(*row) for row in self._store.query(EPISODES, {"acknowledgeable": ACKNOWLEDGEABLE})]
 
     def _present(self) -> frozenset[str]:
-        """Tell which of the optional views there are; those that are missing may come with the next schema."""
+        """Return the optional views that exist; missing ones are looked for again, as a new schema may bring them."""
         known = self._views
         if known is not None and len(known) == len(OPTIONAL):
             return known
-        found = frozenset(row[0] for row in self._ask(VIEWS, {"views": OPTIONAL}))
+        found = frozenset(row[0] for row in self._store.query(VIEWS, {"views": OPTIONAL}))
         if found != known and len(found) < len(OPTIONAL):
             missing = sorted(set(OPTIONAL) - found)
             log.warning("wall_views_missing", views=missing, advice="run `gatepulse schema apply` with this version")
@@ -323,7 +314,7 @@ class Rounds:
 
 
 def _params(span: Span) -> dict[str, Any]:
-    """Return the parameters of the round of figures: seconds, but for the queues milliseconds."""
+    """Return the parameters of the round of figures: in seconds, those of the queues in milliseconds."""
     return {
         "day": span.day.isoformat(),
         "minute_start": span.minute_start // 1000,

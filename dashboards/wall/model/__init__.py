@@ -1,4 +1,4 @@
-"""The wall's picture of a site, computed from rows of the public views; pure.
+"""The wall's figures of a site, computed from rows of the public views; pure.
 
-Reading order: `reading` (rows in) → `figures` (types out) → `snapshot`, `alarms`, `trend`.
+Reading order: `rows` (input) → `figures` (output types) → `snapshot`, `alarms`, `trend`.
 """

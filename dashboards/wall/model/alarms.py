@@ -1,6 +1,6 @@
-"""The strip of alarms: which are shown, in which order and in which words, and whether "none" is proven; pure.
+"""Computes the strip of alarms: their order and wording, and whether the absence of alarms is proven; pure.
 
-The words are those of the robots' messages (`dashboards/messages/alarm_words.py`). Read next: `snapshot.py`.
+The wording is that of the robots' messages (`dashboards/messages/alarm_words.py`). Read next: `snapshot.py`.
 """
 
 import math
@@ -18,39 +18,39 @@ from dashboards.messages.alarm_words import (
     rule_name,
     titles_of,
 )
-from dashboards.wall.model.figures import AlarmNow, AlarmState, Strip, Watch
+from dashboards.wall.model.figures import AlarmNow, AlarmState, Strip, WatchStatus
 from dashboards.wall.model.hours import local
-from dashboards.wall.model.reading import EpisodeRow, Reading, judged_to
+from dashboards.wall.model.rows import EpisodeRow, WallRows, judged_to
 from streams.site.model import Site
 from streams.text import Text
 
 SHELVED = "shelved"
 CLEARED = "cleared-unacknowledged"
 RANKS: Mapping[str, int] = {"yellow": 0, "orange": 1, "red": 2}
-"""How bad a level is; one that is not known is as bad as can be."""
+"""The order of the levels; an unknown level counts as the worst."""
 
 _MINUTE_MS = 60_000
 
 
-def strip_of(reading: Reading, site: Site, *, site_ms: int, stale_after_ms: int) -> Strip:
-    """Draw the strip of one reading, at the site time `site_ms`."""
-    rows = reading.episodes
-    if rows is None:
+def strip_of(rows: WallRows, site: Site, *, site_ms: int, stale_after_ms: int) -> Strip:
+    """Return the strip of one round of rows, at the site time `site_ms`."""
+    episodes = rows.episodes
+    if episodes is None:
         return Strip(watch="no-view")
     titles = titles_of(site)
-    shown = sorted((row for row in rows if row.state != SHELVED), key=_urgency)
-    judged = judged_to(reading.logs)
+    shown = sorted((row for row in episodes if row.state != SHELVED), key=_urgency)
+    judged = judged_to(rows.logs)
     return Strip(
-        watch=_watch(judged, reading.real_ms, stale_after_ms),
+        watch=_watch(judged, rows.real_ms, stale_after_ms),
         judged_to_ms=judged,
-        age_ms=None if judged is None else reading.real_ms - judged,
+        age_ms=None if judged is None else rows.real_ms - judged,
         alarms=[_alarm(row, site, titles, site_ms=site_ms) for row in shown],
-        shelved=len(rows) - len(shown),
+        shelved=len(episodes) - len(shown),
     )
 
 
 def aged_strip(strip: Strip, real_ms: int, *, site_ms: int, zone: str, stale_after_ms: int) -> Strip:
-    """Return the same strip at a later time: alarms have lasted longer, and what was judged has grown older."""
+    """Return the same strip at a later time: alarms have lasted longer, and their judgement is older."""
     judged = strip.judged_to_ms
     return msgspec.structs.replace(
         strip,
@@ -68,7 +68,7 @@ def worse(level: str, than: str) -> bool:
     return _rank(level) > _rank(than)
 
 
-def _watch(judged: int | None, real_ms: int, stale_after_ms: int) -> Watch:
+def _watch(judged: int | None, real_ms: int, stale_after_ms: int) -> WatchStatus:
     if judged is None:
         return "unheard"
     return "ok" if abs(real_ms - judged) <= stale_after_ms else "behind"
@@ -79,7 +79,7 @@ def _rank(level: str) -> int:
 
 
 def _urgency(row: EpisodeRow) -> tuple[bool, int, bool, int, str]:
-    """Sort what goes on before what is over, then the worst, then what nobody has acknowledged, then the newest."""
+    """Sort open alarms before cleared ones, then by level, then unacknowledged ones first, then the newest first."""
     return (row.state == CLEARED, -_rank(row.level), row.state == "acknowledged", -row.raised_at, row.episode)
 
 
@@ -93,7 +93,7 @@ def _alarm(row: EpisodeRow, site: Site, titles: Mapping[str, Text], *, site_ms: 
         where=_where(row, titles),
         zone=_zone(row.zone, site),
         value=_value(row),
-        told=_told(row),
+        told=_acknowledgement(row),
         lasting=_lasting(row.raised_at, row.cleared_at, site_ms=site_ms, zone=site.time_zone),
         raised_ms=row.raised_at,
         cleared_ms=row.cleared_at,
@@ -120,11 +120,11 @@ def _value(row: EpisodeRow) -> Text:
 
 
 def _figure(value: float) -> str:
-    """Write a figure with a tenth at most, cut off and not rounded: 99.97 must not read as 100."""
+    """Format a value with at most one decimal, truncated and not rounded: 99.97 must not read as 100."""
     return f"{math.floor(value * 10 + 1e-6) / 10:,.1f}".removesuffix(".0")
 
 
-def _told(row: EpisodeRow) -> Text:
+def _acknowledgement(row: EpisodeRow) -> Text:
     if row.state == CLEARED:
         over = STATE_NAMES["cleared"]
         return Text(f"{over.zh}，{UNACKNOWLEDGED.zh}", f"{over.en}, {UNACKNOWLEDGED.en}")
@@ -139,7 +139,7 @@ def _printable(text: str) -> str:
 
 
 def _lasting(raised: int, cleared: int | None, *, site_ms: int, zone: str) -> Text:
-    """Say since when and for how long, in minutes once there are some; the date, too, if it was another day."""
+    """Return since when and for how long, in minutes from one minute on; with the date if it was another day."""
     end = site_ms if cleared is None else cleared
     ms = max(0, end - raised)
     lasted = duration(ms if ms < _MINUTE_MS else ms - ms % _MINUTE_MS)

@@ -1,4 +1,4 @@
-"""What the page must know once: names and colours, what stands on which screen, and the plan of the areas; pure."""
+"""Builds what the page needs once: titles, colours, the layout of the screens, and the plan of the areas; pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -12,9 +12,9 @@ from streams.site.model import Area, Category, PlanRectangle, Site
 from streams.site.screens import Screen
 
 GAP = 0.4
-"""Between the places of the profile and those that areas without one are given, in the plan's units."""
+"""The gap above the areas without a place in the profile, in the plan's units."""
 WIDTH, HEIGHT = 3.0, 2.0
-"""Of the place of such an area; narrower or wider where others give the plan its width."""
+"""The size of such an area, where no other area sets the width of the plan."""
 
 
 def site_card(
@@ -39,8 +39,8 @@ def site_card(
         "screens": [_screen(screen, site) for screen in site.screens],
         "areas": {area.id: {"title": area.title, "kinds": area.kinds, "place": place} for area, place in _plan(site)},
         "entrances": {
-            gate.id: {"title": gate.title, "zone": gate.zone, "outer": gate.outer, "inner": gate.inner}
-            for gate in site.entrances
+            each.id: {"title": each.title, "zone": each.zone, "outer": each.outer, "inner": each.inner}
+            for each in site.entrances
         },
         "zones": {zone.id: zone.title for zone in site.zones},
         "categories": {kind: _categories(site.categories_of(kind)) for kind in site_kinds(site)},
@@ -48,7 +48,7 @@ def site_card(
 
 
 def _screen(screen: Screen, site: Site) -> dict[str, Any]:
-    """Return a screen whose tiles say which kind they are about; a ranking and a plan may be of all kinds."""
+    """Return a screen with the kind of each tile; a ranking and a plan may be of all kinds."""
     tiles = {}
     for letter, tile in screen.tiles.items():
         kind = tile.kind if tile.shows in ("ranking", "plan") else scope_of(tile, site).kind
@@ -61,16 +61,16 @@ def _categories(categories: Sequence[Category]) -> Mapping[str, Any]:
 
 
 def _plan(site: Site) -> list[tuple[Area, Sequence[float]]]:
-    """Return every area with its left, top, width and height; those without a place stand in rows below the others."""
+    """Return every area with its left, top, width and height; those without a place are in rows below the others."""
     given = [area.place for area in site.areas if area.place is not None]
     width = max((place.left + place.width for place in given), default=0.0)
     bottom = max((place.top + place.height + GAP for place in given), default=0.0)
-    lost = [area.id for area in site.areas if area.place is None]
-    in_row = max(1, min(len(lost), 5) if given else ceil(sqrt(2 * len(lost))))
+    unplaced = [area.id for area in site.areas if area.place is None]
+    in_row = max(1, min(len(unplaced), 5) if given else ceil(sqrt(2 * len(unplaced))))
     cell = (width or in_row * WIDTH) / in_row
     found = {
         name: PlanRectangle(number % in_row * cell, bottom + number // in_row * HEIGHT, cell, HEIGHT)
-        for number, name in enumerate(lost)
+        for number, name in enumerate(unplaced)
     }
     places = [area.place or found[area.id] for area in site.areas]
     return [

@@ -1,6 +1,6 @@
-"""The figures on the wall as types: what travels to the page, twice a second, as JSON.
+"""The types of the wall's figures, which are sent to the page as JSON twice a second.
 
-None is "never heard" and never a zero. Read next: `snapshot.py`, which draws them.
+None means that nothing was ever received, and never zero. Read next: `snapshot.py`, which computes them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,12 @@ import msgspec
 from streams.text import Kind, Text
 
 Group = Literal["person", "vehicle", "inner"]
-Store = Literal["ok", "lost", "starting"]
+StoreStatus = Literal["ok", "lost", "starting"]
 AlarmState = Literal["raised", "acknowledged", "cleared-unacknowledged"]
-Watch = Literal["ok", "behind", "unheard", "no-view"]
+WatchStatus = Literal["ok", "behind", "unheard", "no-view"]
 
 
-class Today(msgspec.Struct, frozen=True):
+class TodayTotals(msgspec.Struct, frozen=True):
     """Passages over the site's boundary on its calendar day; `distinct` counts credentials, `unidentified` has none.
 
     `lost` records of the day will never be counted: they may be any of these, or none of them.
@@ -29,7 +29,7 @@ class Today(msgspec.Struct, frozen=True):
     lost: int = 0
 
 
-class Ahead(msgspec.Struct, frozen=True):
+class ExpectedLevel(msgspec.Struct, frozen=True):
     """When an area is expected to reach the next `level` (per cent of its capacity), in minutes from now.
 
     The forecast is right nine times in ten between `earliest` and `latest`; None: perhaps never.
@@ -45,7 +45,7 @@ class AreaNow(msgspec.Struct, frozen=True):
     """Who is inside an area now. `share` is per cent of `capacity`; `unheard` counts areas missing from a sum.
 
     `level` is the highest of the site's levels that is reached, "calm" below the first.
-    `ahead` is None where no further level is expected within two hours, or nobody has foreseen any lately.
+    `ahead` is None where no further level is expected within two hours, or the forecast is too old.
     `lost` records since it was last counted by hand: `inside` may be off by so many.
     """
 
@@ -56,7 +56,7 @@ class AreaNow(msgspec.Struct, frozen=True):
     share: float | None = None
     level: str = "calm"
     unheard: int = 0
-    ahead: Ahead | None = None
+    ahead: ExpectedLevel | None = None
     lost: int = 0
 
 
@@ -74,7 +74,7 @@ class FlowNow(msgspec.Struct, frozen=True):
     departed_before: float | None = None
 
 
-class Wait(msgspec.Struct, frozen=True):
+class WaitNow(msgspec.Struct, frozen=True):
     """How long one waits at an entrance, in minutes; between `low` and `high` nine times in ten."""
 
     minutes: float
@@ -88,8 +88,8 @@ class EntranceNow(msgspec.Struct, frozen=True, kw_only=True):
     `rank` counts within `group` by `flow_in` and `flow_out`: the site's own entrances by kind, and the `inner` ones
     between its areas. `average` is of both directions together, over the hour. `newest_ms` is the site time of the
     newest event of any of its lanes.
-    Of `lanes`, `heard` spoke lately and `silent` have not for a while; the others were never heard. `open_lanes` is
-    how many are open by the newest reckoning of the queue, which `wait` is of, too; None: there is none.
+    Of `lanes`, `heard` sent events lately and `silent` have not for a while; the others never sent any. `open_lanes`
+    and `wait` are those of the newest estimate of the queue; None: there is none.
     `missing` events are known to be missing from its devices.
     """
 
@@ -109,7 +109,7 @@ class EntranceNow(msgspec.Struct, frozen=True, kw_only=True):
     heard: int = 0
     silent: int = 0
     open_lanes: int | None = None
-    wait: Wait | None = None
+    wait: WaitNow | None = None
     missing: int = 0
 
 
@@ -121,8 +121,8 @@ class Worst(msgspec.Struct, frozen=True):
     missing: int
 
 
-class Notice(msgspec.Struct, frozen=True):
-    """A reason why figures are not what they should be, in finished words; `size` says how much it is about."""
+class HealthNotice(msgspec.Struct, frozen=True):
+    """A reason why figures may be wrong, worded for the page; `size` is the number of records or sources concerned."""
 
     kind: str
     said: Text
@@ -140,11 +140,11 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int | None
     logs: int
     logs_behind: int
-    notices: Sequence[Notice] = ()
+    notices: Sequence[HealthNotice] = ()
 
 
 class AlarmNow(msgspec.Struct, frozen=True, kw_only=True):
-    """One alarm on the strip: which change is shown, in finished words. Times are site time.
+    """One alarm on the strip, as of its newest change, worded for the page. Times are site time.
 
     `lasting` says since when and for how long; `told` who has acknowledged it, or that nobody has.
     """
@@ -164,20 +164,21 @@ class AlarmNow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Strip(msgspec.Struct, frozen=True, kw_only=True):
-    """The alarms that need somebody, the worst first; those that are shelved are only counted.
+    """The alarms that are open or not acknowledged, the worst first; shelved ones are only counted.
 
-    That there is none is proven only while `watch` is "ok": alarms are judged and stored up to the real time
-    `judged_to_ms`, `age_ms` ago. "behind": they were. "unheard": nobody has judged any. "no-view": an older schema.
+    An empty strip proves that there is no alarm only while `watch` is "ok": alarms are judged and stored up to the real
+    time `judged_to_ms`, `age_ms` ago. "behind": that is too long ago. "unheard": none were ever judged. "no-view": the
+    schema is older.
     """
 
-    watch: Watch
+    watch: WatchStatus
     judged_to_ms: int | None = None
     age_ms: int | None = None
     alarms: Sequence[AlarmNow] = ()
     shelved: int = 0
 
 
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+class WallSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that changes from second to second.
 
     `age_ms` is real time since `complete_to_ms`; negative when the store's writers have a clock that is ahead.
@@ -185,7 +186,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     `newest_ms` the newest event, `quiet_ms` the next quiet hour.
     """
 
-    store: Store = "ok"
+    store: StoreStatus = "ok"
     lost_since_ms: int | None = None
     real_ms: int
     site_ms: int
@@ -197,7 +198,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     newest_ms: int | None
     day: str
     open: bool
-    today: Mapping[Kind, Today]
+    today: Mapping[Kind, TodayTotals]
     inside: Mapping[Kind, AreaNow]
     flows: Sequence[FlowNow]
     areas: Sequence[AreaNow]
@@ -206,8 +207,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     strip: Strip
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """From when on the wall calls something old: data in real time, lanes in site time; and its quiet hour."""
+class AgeLimits(msgspec.Struct, frozen=True):
+    """The ages from which data (real time) count as stale and lanes (site time) as silent; and the quiet hour."""
 
     stale_after_ms: int = 5_000
     silent_after_ms: int = 15 * 60_000

@@ -1,4 +1,4 @@
-"""Hours as people at the site read them off its clock: opening, and the quiet hour; pure. Next: `snapshot.py`."""
+"""Converts moments to the site's clock, and finds opening hours and the quiet hour; pure. Next: `snapshot.py`."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

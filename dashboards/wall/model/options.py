@@ -1,9 +1,9 @@
-"""What can be set about the wall; declared once, with its units. Read next: `feed.py` and `server.py`."""
+"""The settings of one wall server, with their units and limits. Next: `live/feed.py` and `http/server.py`."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dashboards.wall.model.figures import Limits
+from dashboards.wall.model.figures import AgeLimits
 from streams.kernels.counts.site_clock import SiteClock
 
 Language = Literal["zh", "en"]
@@ -19,8 +19,8 @@ class WallOptions:
     """Settings of one wall server; the defaults suit a real site.
 
     `language` is what a display starts with.
-    `period_s` and `trend_period_s` are the real seconds between two rounds of queries; what takes long is asked for
-    less often by itself. A round longer than `slow_round_s` is logged.
+    `period_s` and `trend_period_s` are the real seconds between two rounds of queries; slow rounds run less often by
+    themselves. A round longer than `slow_round_s` is logged.
     `silent_after_min` is site time. `max_displays` open streams at most; the next one is answered 503.
     A display that takes no bytes for `send_timeout_s` is disconnected, and comes back by itself.
     `acknowledge`: whether alarms can be acknowledged at the displays; "auto" at those of the wall's own machine alone.
@@ -40,7 +40,7 @@ class WallOptions:
     clock: SiteClock = field(default_factory=SiteClock)
 
     def __post_init__(self) -> None:
-        """Refuse what would leave a blank or frozen wall."""
+        """Refuse values with which the wall would be blank or frozen."""
         if self.language not in ("zh", "en"):
             raise OptionError(f"language: {self.language!r} is unknown; expected 'zh' or 'en'")
         if self.acknowledge not in ("auto", "on", "off"):
@@ -53,6 +53,6 @@ class WallOptions:
                 raise OptionError(f"{name}: {getattr(self, name)!r} is not above 0; leave it out for the default")
 
     @property
-    def limits(self) -> Limits:
-        """From when on something is old."""
-        return Limits(round(self.stale_after_s * 1000), round(self.silent_after_min * 60_000), self.quiet_hour)
+    def limits(self) -> AgeLimits:
+        """The ages from which data and lanes count as stale or silent."""
+        return AgeLimits(round(self.stale_after_s * 1000), round(self.silent_after_min * 60_000), self.quiet_hour)

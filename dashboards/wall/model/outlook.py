@@ -1,23 +1,23 @@
-"""Which level of its capacity an area is expected to reach next, and when; pure. Read next: `snapshot.py`."""
+"""Selects from the forecasts the levels of its capacity that an area will reach next; pure. Next: `snapshot.py`."""
 
 from collections.abc import Collection, Mapping, Sequence
 
-from dashboards.wall.model.figures import Ahead
-from dashboards.wall.model.reading import MINUTE, ForecastRow
+from dashboards.wall.model.figures import ExpectedLevel
+from dashboards.wall.model.rows import MINUTE, ForecastRow
 
 OLDEST_MS = 3 * MINUTE
-"""Site time after which a forecast is not shown any more."""
+"""Site time after which a forecast is too old to be shown."""
 
 
 def next_levels(
     rows: Sequence[ForecastRow], levels: Collection[int], as_of: int | None
-) -> Mapping[tuple[str, str], Sequence[Ahead]]:
+) -> Mapping[tuple[str, str], Sequence[ExpectedLevel]]:
     """Return, by area (the site's id for the whole site) and kind, which of the `levels` are to come, the lowest first.
 
-    `as_of` is the site time of the figures that they stand beside. A level that is not expected within two hours ends
-    the list: those above it are not, either.
+    `as_of` is the site time of the figures beside them. A level that is not expected within two hours ends the list:
+    higher levels are not expected, either.
     """
-    found: dict[tuple[str, str], list[Ahead]] = {}
+    found: dict[tuple[str, str], list[ExpectedLevel]] = {}
     ended: set[tuple[str, str]] = set()
     for row in sorted((row for row in rows if row.level in levels), key=lambda row: row.level):
         area = (row.area, row.kind)
@@ -30,9 +30,9 @@ def next_levels(
     return found
 
 
-def _as_of(row: ForecastRow, minutes: int, as_of: int) -> Ahead:
+def _as_of(row: ForecastRow, minutes: int, as_of: int) -> ExpectedLevel:
     """Count from the figures' moment: what was 25 minutes ahead two minutes ago is 23 ahead now, and never below 1."""
     gone = max(0, as_of - row.at) // MINUTE
     earliest = None if row.earliest is None else max(0, row.earliest - gone)
     latest = None if row.latest is None else max(1, row.latest - gone)
-    return Ahead(row.level, max(1, minutes - gone), earliest, latest)
+    return ExpectedLevel(row.level, max(1, minutes - gone), earliest, latest)

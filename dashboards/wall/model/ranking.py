@@ -1,16 +1,16 @@
-"""The ranking of entrances by flow, with each entrance's own completeness; pure. Read next: `snapshot.py`."""
+"""Ranks the entrances by flow, with each entrance's own completeness; pure. Read next: `snapshot.py`."""
 
 from collections.abc import Iterable
 from itertools import groupby
 
 import msgspec
 
-from dashboards.wall.model.figures import EntranceNow, Wait
-from dashboards.wall.model.reading import MINUTE, FlowRow, QueueRow, Reading
+from dashboards.wall.model.figures import EntranceNow, WaitNow
+from dashboards.wall.model.rows import MINUTE, FlowRow, QueueRow, WallRows
 from streams.site.model import Entrance, Site
 
 OLDEST_QUEUE_MS = 3 * MINUTE
-"""Site time after which the reckoning of a queue is not shown any more."""
+"""Site time after which the estimate of a queue is too old to be shown."""
 
 _NONE = FlowRow("", "", 0, 0, 0, 0, 0)
 
@@ -18,7 +18,7 @@ _NONE = FlowRow("", "", 0, 0, 0, 0, 0)
 def rank(entrances: Iterable[EntranceNow]) -> list[EntranceNow]:
     """Order each group by its flow, then by the day's total, then as in the profile; equals share a rank.
 
-    Entrances that were never heard come last and have no rank.
+    Entrances without any event come last and have no rank.
     """
     ordered = sorted(entrances, key=lambda row: (row.group, [-weight for weight in _weight(row)]))
     ranked: list[EntranceNow] = []
@@ -31,18 +31,18 @@ def rank(entrances: Iterable[EntranceNow]) -> list[EntranceNow]:
     return ranked
 
 
-def entrances_of(reading: Reading, site: Site, *, quiet_from: int | None) -> list[EntranceNow]:
-    """Draw every entrance of the profile, in its order.
+def entrances_of(rows: WallRows, site: Site, *, quiet_from: int | None) -> list[EntranceNow]:
+    """Return every entrance of the profile, in its order.
 
     A lane is silent when its newest event is older than `quiet_from` (site time); None judges no lane, since
-    outside opening hours silence says nothing.
+    outside opening hours silence means nothing.
     """
-    rows = _Rows(reading)
-    return [rows.draw(entrance, quiet_from) for entrance in site.entrances]
+    found = _RowsByEntrance(rows)
+    return [found.entrance(each, quiet_from) for each in site.entrances]
 
 
-def unheard(entrance: Entrance) -> EntranceNow:
-    """Draw an entrance that nothing is known of."""
+def without_events(entrance: Entrance) -> EntranceNow:
+    """Return an entrance that has sent no event."""
     group = entrance.kind if entrance.boundary else "inner"
     return EntranceNow(id=entrance.id, kind=entrance.kind, group=group, lanes=len(entrance.lanes))
 
@@ -53,31 +53,31 @@ def _weight(row: EntranceNow) -> tuple[float, int]:
     return (round(row.flow_in + row.flow_out, 6), row.today_in + row.today_out)
 
 
-class _Rows:
-    """The rows of a reading, found by entrance."""
+class _RowsByEntrance:
+    """The rows of one round, by entrance."""
 
-    def __init__(self, reading: Reading) -> None:
-        self._span = reading.span
-        self._totals = {(row.entrance, row.direction): row.passages for row in reading.totals}
-        self._flows = {(row.entrance, row.direction): row for row in reading.flows}
-        self._queues = {row.entrance: row for row in reading.queues if _is_fresh(row, reading)}
-        self._last = {row.device: row.last_ts for row in reading.devices}
+    def __init__(self, rows: WallRows) -> None:
+        self._span = rows.span
+        self._totals = {(row.entrance, row.direction): row.passages for row in rows.totals}
+        self._flows = {(row.entrance, row.direction): row for row in rows.flows}
+        self._queues = {row.entrance: row for row in rows.queues if _is_fresh(row, rows)}
+        self._last = {row.device: row.last_ts for row in rows.devices}
         self._missing: dict[str, int] = {}
-        for row in reading.devices:
+        for row in rows.devices:
             self._missing[row.entrance] = self._missing.get(row.entrance, 0) + row.missing
 
-    def draw(self, entrance: Entrance, quiet_from: int | None) -> EntranceNow:
+    def entrance(self, entrance: Entrance, quiet_from: int | None) -> EntranceNow:
         name = entrance.id
         known = [self._last[lane] for lane in entrance.lanes if lane in self._last]
         counted = (name, "in") in self._totals or (name, "out") in self._totals
         if not (known or counted or name in self._missing):
-            return unheard(entrance)
+            return without_events(entrance)
         silent = sum(quiet_from is not None and last < quiet_from for last in known)
         into, out_of = (self._flows.get((name, direction), _NONE) for direction in ("in", "out"))
         minutes = (self._span.end - self._span.flow_start) / MINUTE
         queue = self._queues.get(name)
         return msgspec.structs.replace(
-            unheard(entrance),
+            without_events(entrance),
             minute_in=into.minute,
             minute_out=out_of.minute,
             flow_in=into.flow / minutes,
@@ -89,7 +89,7 @@ class _Rows:
             heard=len(known) - silent,
             silent=silent,
             open_lanes=queue and queue.lanes,
-            wait=None if queue is None or queue.wait is None else Wait(queue.wait, queue.low, queue.high),
+            wait=None if queue is None or queue.wait is None else WaitNow(queue.wait, queue.low, queue.high),
             missing=self._missing.get(name, 0),
         )
 
@@ -100,5 +100,5 @@ class _Rows:
         return passages * MINUTE / (self._span.end - first)
 
 
-def _is_fresh(row: QueueRow, reading: Reading) -> bool:
-    return abs(reading.span.end - row.at) <= OLDEST_QUEUE_MS
+def _is_fresh(row: QueueRow, rows: WallRows) -> bool:
+    return abs(rows.span.end - row.at) <= OLDEST_QUEUE_MS

@@ -1,4 +1,4 @@
-"""What a figure is about: all that crosses the site's boundary, or one area; pure. Read next: `reading.py`."""
+"""Defines the scope of a figure: the whole site or one area, and the entrances that lead in and out; pure."""
 
 from typing import NamedTuple
 
@@ -26,24 +26,24 @@ class Crossings(NamedTuple):
 
 
 def scope_of(tile: Tile, site: Site) -> Scope:
-    """Return what a tile is about; a tile that names no kind is about the area's, or the site's, first one."""
+    """Return the scope of a tile; a tile that names no kind has the first kind of its area, or of the site."""
     kinds = site.area(tile.area).kinds if tile.area else site_kinds(site)
     return Scope(tile.kind or kinds[0], tile.area)
 
 
 def scopes_of(site: Site, shows: Shows) -> tuple[Scope, ...]:
-    """Return what the tiles of one sort are about, on all screens of the site."""
+    """Return the scopes of the tiles that show one thing, on all screens of the site."""
     tiles = [tile for screen in site.screens for tile in screen.tiles.values() if tile.shows == shows]
     return tuple(dict.fromkeys(scope_of(tile, site) for tile in tiles))
 
 
 def crossings(scope: Scope, site: Site) -> Crossings:
-    """Return how one gets into a scope and out of it."""
-    gates = [gate for gate in site.entrances if gate.kind == scope.kind]
-    inner = [gate.id for gate in gates if (gate.inner == scope.area if scope.area else gate.boundary)]
-    outer = [gate.id for gate in gates if scope.area and gate.outer == scope.area]
-    into: list[Crossing] = [*((gate, "in") for gate in inner), *((gate, "out") for gate in outer)]
-    out_of: list[Crossing] = [*((gate, "out") for gate in inner), *((gate, "in") for gate in outer)]
+    """Return the crossings that lead into a scope and out of it."""
+    entrances = [each for each in site.entrances if each.kind == scope.kind]
+    inner = [each.id for each in entrances if (each.inner == scope.area if scope.area else each.boundary)]
+    outer = [each.id for each in entrances if scope.area and each.outer == scope.area]
+    into: list[Crossing] = [*((name, "in") for name in inner), *((name, "out") for name in outer)]
+    out_of: list[Crossing] = [*((name, "out") for name in inner), *((name, "in") for name in outer)]
     return Crossings(tuple(into), tuple(out_of))
 
 

@@ -1,6 +1,6 @@
-"""The picture of the site that the wall shows: rows in, one `Snapshot` out; no I/O, no clock.
+"""Computes the snapshot that the wall shows from the rows of one round; no I/O, no clock.
 
-Read `trend.py` for the two hours behind it, `feed.py` for who calls this.
+Read next: `trend.py` for the course of the day, `live/feed.py` for the caller.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,21 +10,21 @@ import msgspec
 
 from dashboards.wall.model.alarms import aged_strip, strip_of
 from dashboards.wall.model.figures import (
-    Ahead,
+    AgeLimits,
     AreaNow,
     EntranceNow,
+    ExpectedLevel,
     FlowNow,
     Health,
-    Limits,
-    Notice,
-    Snapshot,
-    Today,
+    HealthNotice,
+    TodayTotals,
+    WallSnapshot,
     Worst,
 )
 from dashboards.wall.model.hours import next_quiet, opened_at
 from dashboards.wall.model.outlook import next_levels
 from dashboards.wall.model.ranking import entrances_of, rank
-from dashboards.wall.model.reading import BEFORE_MINUTES, AreaRow, Reading, TodayRow, complete_to, live_logs
+from dashboards.wall.model.rows import BEFORE_MINUTES, AreaRow, TodayRow, WallRows, complete_to, live_logs
 from dashboards.wall.model.scopes import Scope, crossings, scopes_of, site_kinds
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
@@ -35,41 +35,41 @@ WORST = 5
 """How many devices with missing events are named."""
 
 
-def take(reading: Reading, site: Site, clock: SiteClock, *, limits: Limits) -> Snapshot:
-    """Draw the snapshot of one reading, as of its own moment; a reading without rows draws a wall of unknowns."""
-    stored = complete_to(reading.logs)
+def snapshot_of(rows: WallRows, site: Site, clock: SiteClock, *, limits: AgeLimits) -> WallSnapshot:
+    """Return the snapshot of one round, as of its own moment; without rows every figure is unknown."""
+    stored = complete_to(rows.logs)
     as_of = None if stored is None else clock.now(stored)
     opened = None if as_of is None else opened_at(site, as_of)
     quiet_from = None if as_of is None else _quiet_from(as_of - limits.silent_after_ms, opened)
-    entrances = rank(entrances_of(reading, site, quiet_from=quiet_from))
-    areas = [_area(row, site) for row in sorted(reading.areas, key=_place(site))]
+    entrances = rank(entrances_of(rows, site, quiet_from=quiet_from))
+    areas = [_area(row, site) for row in sorted(rows.areas, key=_place(site))]
     kinds = site_kinds(site)
     wholes = {kind: _whole(areas, kind, site) for kind in kinds}
-    ahead = next_levels(reading.forecasts, site.levels.values(), as_of)
-    ages = _ages(stored, reading.real_ms, clock, zone=site.time_zone, limits=limits)
-    return Snapshot(
+    ahead = next_levels(rows.forecasts, site.levels.values(), as_of)
+    ages = _ages(stored, rows.real_ms, clock, zone=site.time_zone, limits=limits)
+    return WallSnapshot(
         **ages,
         complete_to_ms=stored,
         as_of_ms=as_of,
-        newest_ms=max((row.last_ts for row in reading.devices), default=None),
-        day=reading.span.day.isoformat(),
+        newest_ms=max((row.last_ts for row in rows.devices), default=None),
+        day=rows.span.day.isoformat(),
         open=opened is not None,
-        today={kind: _today(reading.today, kind, has_events=_heard(entrances, kind)) for kind in kinds},
+        today={kind: _today(rows.today, kind, has_events=_has_events(entrances, kind)) for kind in kinds},
         inside={kind: _with_ahead(whole, ahead.get((site.id, kind), ())) for kind, whole in wholes.items()},
-        flows=[_flow(reading, scope, site, entrances) for scope in scopes_of(site, "flow")],
+        flows=[_flow(rows, scope, site, entrances) for scope in scopes_of(site, "flow")],
         areas=[_with_ahead(area, ahead.get((area.id, area.kind), ())) for area in areas],
         entrances=entrances,
-        health=_health(reading, entrances, stale_after_ms=limits.stale_after_ms),
-        strip=strip_of(reading, site, site_ms=ages["site_ms"], stale_after_ms=limits.stale_after_ms),
+        health=_health(rows, entrances, stale_after_ms=limits.stale_after_ms),
+        strip=strip_of(rows, site, site_ms=ages["site_ms"], stale_after_ms=limits.stale_after_ms),
     )
 
 
 def _quiet_from(limit: int, opened: int | None) -> int | None:
-    """Lanes are silent that were last heard before `limit`, but none is until the site has been open that long."""
+    """Lanes are silent whose last event is older than `limit`, but none is until the site has been open that long."""
     return limit if opened is not None and limit >= opened else None
 
 
-def aged(snapshot: Snapshot, real_ms: int, clock: SiteClock, *, zone: str, limits: Limits) -> Snapshot:
+def aged(snapshot: WallSnapshot, real_ms: int, clock: SiteClock, *, zone: str, limits: AgeLimits) -> WallSnapshot:
     """Return the same figures at a later real time: the clock has moved on and the data has grown older."""
     ages = _ages(snapshot.complete_to_ms, real_ms, clock, zone=zone, limits=limits)
     strip = aged_strip(
@@ -78,7 +78,7 @@ def aged(snapshot: Snapshot, real_ms: int, clock: SiteClock, *, zone: str, limit
     return msgspec.structs.replace(snapshot, **ages, strip=strip)
 
 
-def _ages(stored: int | None, real_ms: int, clock: SiteClock, *, zone: str, limits: Limits) -> dict[str, Any]:
+def _ages(stored: int | None, real_ms: int, clock: SiteClock, *, zone: str, limits: AgeLimits) -> dict[str, Any]:
     age = None if stored is None else real_ms - stored
     site_ms = clock.now(real_ms)
     return {
@@ -95,25 +95,25 @@ def level(inside: int, capacity: int, levels: dict[str, int]) -> str:
     return next((name for name in reversed(levels) if inside * 100 >= levels[name] * capacity), "calm")
 
 
-def _heard(entrances: Sequence[EntranceNow], kind: Kind) -> bool:
+def _has_events(entrances: Sequence[EntranceNow], kind: Kind) -> bool:
     return any(row.kind == kind and row.today_in is not None for row in entrances)
 
 
-def _today(rows: Sequence[TodayRow], kind: Kind, *, has_events: bool) -> Today:
+def _today(rows: Sequence[TodayRow], kind: Kind, *, has_events: bool) -> TodayTotals:
     row = next((each for each in rows if each.kind == kind), TodayRow(kind, 0, 0, 0, 0))
     counts = (row.entries, row.exits, row.distinct, row.unidentified)
-    return Today(*counts, row.lost) if has_events or any(counts) else Today(lost=row.lost)
+    return TodayTotals(*counts, row.lost) if has_events or any(counts) else TodayTotals(lost=row.lost)
 
 
-def _flow(reading: Reading, scope: Scope, site: Site, entrances: Sequence[EntranceNow]) -> FlowNow:
-    """Sum what crosses the scope's limits; unknown until one of its entrances was heard."""
+def _flow(rows: WallRows, scope: Scope, site: Site, entrances: Sequence[EntranceNow]) -> FlowNow:
+    """Sum the passages into the scope and out of it; unknown until one of its entrances has sent an event."""
     into, out_of = crossings(scope, site)
     ways = {entrance for entrance, _ in into}
     if not any(row.id in ways and row.today_in is not None for row in entrances):
         return FlowNow(*scope)
-    rows = {(row.entrance, row.direction): row for row in reading.flows}
-    minute = [sum(rows[way].minute for way in ways if way in rows) for ways in (into, out_of)]
-    before = [sum(rows[way].before for way in ways if way in rows) / BEFORE_MINUTES for ways in (into, out_of)]
+    flows = {(row.entrance, row.direction): row for row in rows.flows}
+    minute = [sum(flows[way].minute for way in ways if way in flows) for ways in (into, out_of)]
+    before = [sum(flows[way].before for way in ways if way in flows) / BEFORE_MINUTES for ways in (into, out_of)]
     return FlowNow(*scope, *minute, *before)
 
 
@@ -136,49 +136,51 @@ def _with_share(area: AreaNow, site: Site) -> AreaNow:
     return msgspec.structs.replace(area, share=share, level=level(area.inside, area.capacity, site.levels))
 
 
-def _with_ahead(area: AreaNow, levels: Sequence[Ahead]) -> AreaNow:
+def _with_ahead(area: AreaNow, levels: Sequence[ExpectedLevel]) -> AreaNow:
     """Add the lowest level that the area has not reached, if it is expected to."""
     ahead = next((each for each in levels if area.share is None or each.level > area.share), None)
     return msgspec.structs.replace(area, ahead=ahead)
 
 
 def _whole(areas: Sequence[AreaNow], kind: Kind, site: Site) -> AreaNow:
-    """Sum the areas of one kind, as soon as one was heard; without a capacity of its own, the site has the areas'."""
+    """Sum the areas of one kind that have events; without a capacity of its own, the site has the sum of its areas'."""
     rows = [area for area in areas if area.kind == kind]
-    heard = [area.inside for area in rows if area.inside is not None]
+    known = [area.inside for area in rows if area.inside is not None]
     capacities = [area.capacity for area in rows if area.capacity is not None]
     capacity = site.capacity.get(kind)
     if capacity is None and rows and len(capacities) == len(rows):
         capacity = sum(capacities)
-    inside = sum(heard) if heard else None
-    lost = max((area.lost for area in rows), default=0)  # what one area lacks the others lack, unless they were counted
-    return _with_share(AreaNow("", kind, inside, capacity, unheard=len(rows) - len(heard), lost=lost), site)
+    inside = sum(known) if known else None
+    lost = max(
+        (area.lost for area in rows), default=0
+    )  # each area may lack the same records, unless it was counted by hand since
+    return _with_share(AreaNow("", kind, inside, capacity, unheard=len(rows) - len(known), lost=lost), site)
 
 
-def _health(reading: Reading, entrances: Sequence[EntranceNow], *, stale_after_ms: int) -> Health:
-    logs = live_logs(reading.logs)
+def _health(rows: WallRows, entrances: Sequence[EntranceNow], *, stale_after_ms: int) -> Health:
+    logs = live_logs(rows.logs)
     of_figures = [row for row in logs if not row.of_alarms]
-    leaky = sorted((row for row in reading.devices if row.missing), key=lambda row: (-row.missing, row.device))
+    leaky = sorted((row for row in rows.devices if row.missing), key=lambda row: (-row.missing, row.device))
     return Health(
-        missing=sum(row.missing for row in leaky) if reading.devices else None,
+        missing=sum(row.missing for row in leaky) if rows.devices else None,
         worst=[Worst(row.device, row.entrance, row.missing) for row in leaky[:WORST]],
         lanes=sum(row.lanes for row in entrances),
         heard=sum(row.heard for row in entrances),
         silent=sum(row.silent for row in entrances),
         rejected=sum(row.rejected for row in logs) if logs else None,
         logs=len(of_figures),
-        logs_behind=sum(reading.real_ms - row.complete_to > stale_after_ms for row in of_figures),
-        notices=list(_notices(reading)),
+        logs_behind=sum(rows.real_ms - row.complete_to > stale_after_ms for row in of_figures),
+        notices=list(_notices(rows)),
     )
 
 
-def _notices(reading: Reading) -> Iterator[Notice]:
-    """Say what is wrong with the figures, the worst first: the wall has room for one."""
-    for topic, partition, problem in reading.problems:
+def _notices(rows: WallRows) -> Iterator[HealthNotice]:
+    """Yield the reasons why figures may be wrong, the worst first: the wall has room for one."""
+    for topic, partition, problem in rows.problems:
         (zh, en), where = names_of(problem), topic if partition < 0 else f"{topic}/{partition}"
-        yield Notice("source", Text(f"{zh}（{where}）", f"{en} ({where})"), 1)
-    if n := reading.lost:
-        yield Notice("lost", Text(f"不完整：丢失 {n:,} 条记录", f"incomplete: {n:,} records were lost"), n)
-    if n := reading.unsettled:
-        said = Text(f"{n:,} 条可能重复计入，正在更正", f"{n:,} passages may be counted twice, being corrected")
-        yield Notice("unsettled", said, n)
+        yield HealthNotice("source", Text(f"{zh}（{where}）", f"{en} ({where})"), 1)
+    if n := rows.lost:
+        yield HealthNotice("lost", Text(f"不完整：丢失 {n:,} 条记录", f"incomplete: {n:,} records were lost"), n)
+    if n := rows.unsettled:
+        text = Text(f"{n:,} 条可能重复计入，正在更正", f"{n:,} passages may be counted twice, being corrected")
+        yield HealthNotice("unsettled", text, n)

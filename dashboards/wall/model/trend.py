@@ -1,6 +1,6 @@
-"""The course of a day, step by step: in by category, out, and who was inside, before a day to compare with; pure.
+"""Computes the trend of a day in steps: passages in by category, passages out, occupancy, a day to compare; pure.
 
-Read `snapshot.py` for the figures of this moment.
+`snapshot.py` has the figures of this moment.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,21 +10,21 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from dashboards.wall.model.reading import MINUTE, STEP, InsideRow, StepRow, Stretch, TrendReading
+from dashboards.wall.model.rows import MINUTE, STEP, InsideRow, StepRow, Stretch, TrendRows
 from dashboards.wall.model.scopes import crossings
 from streams.kernels.counts.calendar import DAY_MINUTES
 from streams.site.model import Site
 from streams.text import Kind
 
-Counts = Sequence[int | None]
+StepCounts = Sequence[int | None]
 
 
-class Behind(msgspec.Struct, frozen=True):
-    """What a day is compared with, over all of its steps: the day before, or the plan, which knows no occupancy."""
+class Comparison(msgspec.Struct, frozen=True):
+    """The day to compare with, over all of its steps: the day before, or the plan, which has no occupancy."""
 
     name: Literal["yesterday", "plan"]
     entered: Sequence[float]
-    inside: Counts
+    inside: StepCounts
 
 
 class Trend(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,36 +39,36 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True):
     start_ms: int
     step_ms: int
     steps: int
-    entered: Mapping[str, Counts]
-    departed: Counts
-    inside: Counts
-    behind: Behind | None
+    entered: Mapping[str, StepCounts]
+    departed: StepCounts
+    inside: StepCounts
+    behind: Comparison | None
 
 
-def draw(reading: TrendReading, site: Site) -> Trend:
+def trend_of(rows: TrendRows, site: Site) -> Trend:
     """Lay the rows of a trend on a grid of steps; an occupancy stays until the next one is known."""
-    day, end = reading.span.trend, min(reading.span.end, reading.span.trend.end)
+    day, end = rows.span.trend, min(rows.span.end, rows.span.trend.end)
     steps = range(day.start, max(day.start, end - end % STEP), STEP)
-    inside = _inside(reading.inside, steps)
-    first = min((row.step for row in reading.steps), default=end)
+    inside = _inside(rows.inside, steps)
+    first = min((row.step for row in rows.steps), default=end)
     unknown = [people is None and step < first for step, people in zip(steps, inside, strict=True)]
 
-    def course(rows: Iterable[StepRow]) -> Counts:
-        passages = _passages(rows)
+    def counts_of(some: Iterable[StepRow]) -> StepCounts:
+        passages = _passages(some)
         return [None if hidden else passages.get(step, 0) for step, hidden in zip(steps, unknown, strict=True)]
 
-    into = [row for row in reading.steps if row.way == "in"]
-    categories = [each.id for each in site.categories_of(reading.scope.kind)]
+    into = [row for row in rows.steps if row.way == "in"]
+    categories = [each.id for each in site.categories_of(rows.scope.kind)]
     return Trend(
-        kind=reading.scope.kind,
-        area=reading.scope.area,
+        kind=rows.scope.kind,
+        area=rows.scope.area,
         start_ms=day.start,
         step_ms=STEP,
         steps=(day.end - day.start) // STEP,
-        entered={name: course(row for row in into if row.category == name) for name in categories},
-        departed=course(row for row in reading.steps if row.way == "out"),
+        entered={name: counts_of(row for row in into if row.category == name) for name in categories},
+        departed=counts_of(row for row in rows.steps if row.way == "out"),
         inside=inside,
-        behind=_yesterday(reading, site) or _plan(reading, site),
+        behind=_yesterday(rows, site) or _plan(rows, site),
     )
 
 
@@ -79,7 +79,7 @@ def _passages(rows: Iterable[StepRow]) -> Mapping[int, int]:
     return passages
 
 
-def _inside(rows: Iterable[InsideRow], steps: Iterable[int]) -> Counts:
+def _inside(rows: Iterable[InsideRow], steps: Iterable[int]) -> StepCounts:
     changes: dict[int, dict[str, int]] = {}
     for row in rows:
         changes.setdefault(row.step, {})[row.area] = row.inside
@@ -88,17 +88,17 @@ def _inside(rows: Iterable[InsideRow], steps: Iterable[int]) -> Counts:
     return [sum(areas.values()) if areas else None for areas in now]
 
 
-def _yesterday(reading: TrendReading, site: Site) -> Behind | None:
-    """Return the day before, if anybody entered then; what the clock showed then stands at what it shows today."""
-    into = _passages(row for row in reading.before if row.way == "in")
+def _yesterday(rows: TrendRows, site: Site) -> Comparison | None:
+    """Return the day before, if anybody entered then; its steps are matched to today's by what the clock shows."""
+    into = _passages(row for row in rows.before if row.way == "in")
     if not into:
         return None
-    steps = _steps(reading.span.before)
-    entered, inside = [into.get(step, 0) for step in steps], _inside(reading.inside_before, steps)
-    before, today = (_clock(stretch, site) for stretch in (reading.span.before, reading.span.trend))
+    steps = _steps(rows.span.before)
+    entered, inside = [into.get(step, 0) for step in steps], _inside(rows.inside_before, steps)
+    before, today = (_clock(stretch, site) for stretch in (rows.span.before, rows.span.trend))
     if before == today:
-        return Behind("yesterday", entered, inside)
-    return Behind("yesterday", [_mean(entered, before, shown) for shown in today], _upto(inside, before, today))
+        return Comparison("yesterday", entered, inside)
+    return Comparison("yesterday", [_mean(entered, before, shown) for shown in today], _upto(inside, before, today))
 
 
 def _clock(stretch: Stretch, site: Site) -> Sequence[int]:
@@ -108,26 +108,28 @@ def _clock(stretch: Stretch, site: Site) -> Sequence[int]:
 
 
 def _mean(values: Sequence[int], clock: Sequence[int], shown: int) -> float:
-    """Return what passed when the clock showed this: the mean if it did so twice, 0 if it never did."""
+    """Return the passages at this time of the clock: the mean if it was shown twice, 0 if it was never shown."""
     some = [value for value, each in zip(values, clock, strict=True) if each == shown]
     return sum(some) / len(some) if some else 0
 
 
-def _upto(inside: Counts, clock: Sequence[int], today: Sequence[int]) -> Counts:
-    """Return who was inside when the clock showed what it shows today, or last before that."""
+def _upto(inside: StepCounts, clock: Sequence[int], today: Sequence[int]) -> StepCounts:
+    """Return the occupancy at today's times of the clock, or the last one before each."""
     known = dict(zip(clock, inside, strict=True))
     return [known.get(max((each for each in known if each <= shown), default=-1)) for shown in today]
 
 
-def _plan(reading: TrendReading, site: Site) -> Behind | None:
+def _plan(rows: TrendRows, site: Site) -> Comparison | None:
     """Return the people expected by the profile, if it plans any of the scope's entrances."""
-    into = [site.entrance(name).plan for name, way in crossings(reading.scope, site).into if way == "in"]
+    into = [site.entrance(name).plan for name, way in crossings(rows.scope, site).into if way == "in"]
     if not any(plan.expected for plan in into):
         return None
-    day = reading.span.day
+    day = rows.span.day
     by_minute = np.sum([plan.course() for plan in into], axis=0)[site.days.clock(day)]
-    firsts = [(step - site.days.begin(day)) // MINUTE for step in _steps(reading.span.trend)]
-    return Behind("plan", [round(float(by_minute[first : first + STEP // MINUTE].sum()), 1) for first in firsts], [])
+    firsts = [(step - site.days.begin(day)) // MINUTE for step in _steps(rows.span.trend)]
+    return Comparison(
+        "plan", [round(float(by_minute[first : first + STEP // MINUTE].sum()), 1) for first in firsts], []
+    )
 
 
 def _steps(stretch: Stretch) -> range:

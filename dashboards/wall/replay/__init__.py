@@ -1,8 +1,8 @@
-"""Replay of a past interval: the same wall, out of the store, as it was known then or as it is known today.
+"""Replay of a past interval on the same wall, with the data known at that time or with the data known today.
 
 Read in this order:
 
-`asked` (which interval, how fast, in which knowledge) → `counts`, `inside`, `devices`, `logs` (what is known at a
-moment, pure) → `past` (their rows as one `Reading`, as the live wall has it, pure) → `questions`, `asking`,
-`beginning`, `history` (the store) → `player` (one display's replay) → `routes` (HTTP).
+`request` (interval, speed, knowledge) → `timeline` (moments, and rows that wait for theirs) → `counts`, `inside`,
+`devices`, `logs` (figures as of a moment, pure) → `state` (all of them as one `WallRows`, pure) → `queries`, `store`,
+`initial_state`, `history` (reading the store) → `player` (the event stream of one replay).
 """

@@ -1,4 +1,4 @@
-"""Passages counted as they become known: by entrance and minute, by area and 10 s, by what a trend shows; pure.
+"""Counts passages as they become known: by entrance and minute, by area and 10 s window, by step of a trend; pure.
 
 Read next: `inside.py`.
 """
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dashboards.wall.model.reading import BEFORE_MINUTES, MINUTE, STEP, FlowRow, GateRow, Span, StepRow
+from dashboards.wall.model.rows import BEFORE_MINUTES, MINUTE, STEP, EntranceTotalRow, FlowRow, Span, StepRow
 from dashboards.wall.model.scopes import Crossing, Scope, crossings
-from dashboards.wall.replay.timeline import WINDOW, Grid, Ints, Passages
+from dashboards.wall.replay.timeline import WINDOW, Ints, Passages, ReplayGrid
 from streams.contract.events import Direction
 from streams.site.model import Site
 from streams.text import Kind
@@ -19,8 +19,8 @@ DIRECTIONS: tuple[Direction, Direction] = ("in", "out")
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """Passages that were added up already, in columns: by entrance, direction and 10 s window.
+class WindowTotals:
+    """Passages summed by the store, in columns: by entrance, direction and 10 s window.
 
     `anonymous` of them had no credential; `newest` is the time of the newest.
     """
@@ -44,18 +44,18 @@ class StepTotals:
     passages: Ints
 
 
-class Counts:
-    """Counts of the passages whose event time is on the grid; what is outside of it is passed over."""
+class PassageCounts:
+    """Counts of the passages whose event time is on the grid; the others are ignored."""
 
-    def __init__(self, grid: Grid, site: Site, scopes: Sequence[Scope]) -> None:
-        gates = len(grid.entrances)
+    def __init__(self, grid: ReplayGrid, site: Site, scopes: Sequence[Scope]) -> None:
+        entrances = len(grid.entrances)
         self.grid, self.site, self.scopes = grid, site, tuple(scopes)
         self.slots: tuple[tuple[str, Kind], ...] = tuple((area.id, kind) for area in site.areas for kind in area.kinds)
-        self._minutes = np.zeros((gates, 2, grid.cells(MINUTE)), np.int32)
-        self._anonymous = np.zeros((gates, grid.cells(MINUTE)), np.int32)
+        self._minutes = np.zeros((entrances, 2, grid.cells(MINUTE)), np.int32)
+        self._anonymous = np.zeros((entrances, grid.cells(MINUTE)), np.int32)
         self._windows = np.zeros((len(self.slots), grid.cells(WINDOW)), np.int32)
         self._steps = np.zeros((len(scopes), 2, len(grid.categories) + 1, grid.cells(STEP)), np.int32)
-        self.newest = np.zeros(gates, np.int64)
+        self.newest = np.zeros(entrances, np.int64)
         self._oldest = np.full(len(self.slots), grid.end, np.int64)
         self.signs = _signs(grid, [crossings(Scope(kind, area), site) for area, kind in self.slots])
         self._ways = _signs(grid, [crossings(scope, site) for scope in scopes])
@@ -65,11 +65,11 @@ class Counts:
         on = (rows.ts >= self.grid.start) & (rows.ts < self.grid.end) & (rows.entrance >= 0)
         entrance, out, ts = rows.entrance[on], rows.out[on], rows.ts[on]
         one = np.ones(len(ts), np.int64)
-        self.add_totals(Totals(entrance, out, ts - ts % WINDOW, one, rows.anonymous[on], ts))
+        self.add_totals(WindowTotals(entrance, out, ts - ts % WINDOW, one, rows.anonymous[on], ts))
         self.add_steps(StepTotals(entrance, out, rows.category[on], ts - ts % STEP, one))
 
-    def add_totals(self, rows: Totals) -> None:
-        """Count what was added up already."""
+    def add_totals(self, rows: WindowTotals) -> None:
+        """Add sums of the store."""
         at = rows.window - self.grid.start
         np.add.at(self._minutes, (rows.entrance, rows.out, at // MINUTE), rows.passages)
         entered = rows.out == 0
@@ -82,7 +82,7 @@ class Counts:
             self._oldest[slot] = rows.window[moved].min(initial=self._oldest[slot])
 
     def add_steps(self, rows: StepTotals) -> None:
-        """Count what was added up already, for the trends."""
+        """Add sums of the store for the trends."""
         at = (rows.step - self.grid.start) // STEP
         for scope, sign in enumerate(self._ways):
             net = sign[rows.entrance, rows.out]
@@ -91,7 +91,7 @@ class Counts:
             np.add.at(self._steps[scope], (way, rows.category[moved], at[moved]), rows.passages[moved])
 
     def flow(self, slot: int) -> Ints:
-        """Return what entered less what departed, by 10 s window of the grid."""
+        """Return entries less departures, by 10 s window of the grid."""
         net: Ints = self._windows[slot].astype(np.int64)
         return net
 
@@ -105,29 +105,29 @@ class Counts:
         oldest = int(self._oldest[slot])
         return oldest if oldest < self.grid.end else None
 
-    def totals(self, start: int, end: int) -> list[GateRow]:
+    def totals(self, start: int, end: int) -> list[EntranceTotalRow]:
         """Return the passages of each entrance and direction in a stretch of full minutes."""
         passages = self._between(start, end)
         return [
-            GateRow(name, direction, int(passages[gate, out]))
-            for gate, name in enumerate(self.grid.entrances)
+            EntranceTotalRow(name, direction, int(passages[number, out]))
+            for number, name in enumerate(self.grid.entrances)
             for out, direction in enumerate(DIRECTIONS)
-            if passages[gate, out]
+            if passages[number, out]
         ]
 
     def unidentified(self, start: int, end: int) -> Mapping[Kind, int]:
-        """Return how many came in without a credential over the site's boundary, by kind."""
+        """Return the entries from outside the site without a credential, by kind."""
         first, after = self._range(start, end)
-        by_gate = self._anonymous[:, first:after].sum(axis=1)
+        by_entrance = self._anonymous[:, first:after].sum(axis=1)
         found: dict[Kind, int] = {}
-        for gate, name in enumerate(self.grid.entrances):
+        for number, name in enumerate(self.grid.entrances):
             entrance = self.site.entrance(name)
             if entrance.boundary:
-                found[entrance.kind] = found.get(entrance.kind, 0) + int(by_gate[gate])
+                found[entrance.kind] = found.get(entrance.kind, 0) + int(by_entrance[number])
         return found
 
     def flows(self, span: Span) -> list[FlowRow]:
-        """Return what the ranking is made of, for every entrance and direction that had a passage within the hour."""
+        """Return the rows of the ranking, for every entrance and direction with a passage within the hour."""
         minute = self._between(span.minute_start, span.end)
         before = self._between(span.minute_start - BEFORE_MINUTES * MINUTE, span.minute_start)
         lately = self._between(span.flow_start, span.end)
@@ -135,23 +135,23 @@ class Counts:
         hour = self._minutes[:, :, start:after]
         sums = hour.sum(axis=2)
         rows = []
-        for gate, out in zip(*np.nonzero(sums), strict=True):
-            first = self.grid.start + (start + int(np.argmax(hour[gate, out] > 0))) * MINUTE
+        for number, out in zip(*np.nonzero(sums), strict=True):
+            first = self.grid.start + (start + int(np.argmax(hour[number, out] > 0))) * MINUTE
             rows.append(
                 FlowRow(
-                    self.grid.entrances[gate],
+                    self.grid.entrances[number],
                     DIRECTIONS[out],
-                    minute=int(minute[gate, out]),
-                    before=int(before[gate, out]),
-                    flow=int(lately[gate, out]),
-                    hour=int(sums[gate, out]),
+                    minute=int(minute[number, out]),
+                    before=int(before[number, out]),
+                    flow=int(lately[number, out]),
+                    hour=int(sums[number, out]),
                     first=first,
                 )
             )
         return rows
 
     def steps(self, scope: Scope, start: int, end: int) -> Iterator[StepRow]:
-        """Yield what went into and out of a scope, by step and category, in the full minutes before `end`."""
+        """Yield the passages into and out of a scope, by step and category, in the full minutes before `end`."""
         counted = self._steps[self.scopes.index(scope)]
         first, after = ((each - self.grid.start) // STEP for each in (start, end + STEP - 1))
         for way, category, step in zip(*np.nonzero(counted[:, :-1, max(0, first) : after]), strict=True):
@@ -169,7 +169,7 @@ class Counts:
         return max(0, first), max(0, after)
 
 
-def _signs(grid: Grid, ways: Sequence[tuple[Sequence[Crossing], Sequence[Crossing]]]) -> Ints:
+def _signs(grid: ReplayGrid, ways: Sequence[tuple[Sequence[Crossing], Sequence[Crossing]]]) -> Ints:
     """Return +1 where an entrance and direction lead in, -1 where they lead out, else 0."""
     numbers = {name: number for number, name in enumerate(grid.entrances)}
     signs = np.zeros((len(ways), len(grid.entrances), 2), np.int64)

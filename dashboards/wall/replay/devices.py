@@ -1,16 +1,16 @@
-"""What was received from each device as of a moment, and what was known to be missing; pure. Read next: `logs.py`."""
+"""The devices as of a moment: their newest event, and how many events are missing; pure. Next: `logs.py`."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from dashboards.wall.model.reading import DeviceRow
+from dashboards.wall.model.rows import DeviceRow
 from streams.kernels.counts.identity import MOST_MISSING
 
 
-class Received(NamedTuple):
-    """The sequence numbers received from a device through one log, from when it was known (`axis`)."""
+class ReceivedRanges(NamedTuple):
+    """The sequence numbers received from a device through one log, known from `axis` on."""
 
     axis: int
     device: str
@@ -25,30 +25,30 @@ class Received(NamedTuple):
 
 
 @dataclass(slots=True)
-class ReceivedThen:
-    """Devices as they were known then: what the store's view `completeness` said of them at each moment."""
+class DevicesAsKnown:
+    """Devices as known at the time: what the store's view `completeness` returned for them at each moment."""
 
-    _held: dict[str, dict[tuple[int, str], Received]] = field(default_factory=dict)
+    _newest: dict[str, dict[tuple[int, str], ReceivedRanges]] = field(default_factory=dict)
     _rows: dict[str, DeviceRow] = field(default_factory=dict)
 
-    def add(self, received: Iterable[Received]) -> None:
-        """Take in what was stored; of one log, device and epoch the highest version counts."""
+    def add(self, received: Iterable[ReceivedRanges]) -> None:
+        """Add rows; of one log, device and epoch the highest version counts."""
         changed = set()
         for each in received:
-            held = self._held.setdefault(each.device, {})
-            before = held.get((each.epoch, each.log))
+            of_device = self._newest.setdefault(each.device, {})
+            before = of_device.get((each.epoch, each.log))
             if before is None or before.version <= each.version:
-                held[each.epoch, each.log] = each
+                of_device[each.epoch, each.log] = each
                 changed.add(each.device)
         for device in changed:
-            self._rows[device] = _drawn(device, list(self._held[device].values()))
+            self._rows[device] = _row(device, list(self._newest[device].values()))
 
     def rows(self, _: int) -> list[DeviceRow]:
-        """Return every device that was heard of."""
+        """Return every device that has sent an event."""
         return list(self._rows.values())
 
 
-def _drawn(device: str, received: Sequence[Received]) -> DeviceRow:
+def _row(device: str, received: Sequence[ReceivedRanges]) -> DeviceRow:
     epochs = {each.epoch for each in received}
     newest = [each for each in received if each.epoch == max(epochs)]
     return DeviceRow(
@@ -59,14 +59,14 @@ def _drawn(device: str, received: Sequence[Received]) -> DeviceRow:
     )
 
 
-def _missing(received: Sequence[Received]) -> int:
+def _missing(received: Sequence[ReceivedRanges]) -> int:
     """Count what is missing of one epoch, as the view does."""
-    open_holes = sum(n for _, n in holes([one for each in received for one in each.ranges]))
-    return open_holes + sum(each.closed for each in received)
+    gaps = sum(n for _, n in sequence_gaps([one for each in received for one in each.ranges]))
+    return gaps + sum(each.closed for each in received)
 
 
-def holes(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield the holes below the highest number of inclusive ranges: the number after each, and how many it lacks."""
+def sequence_gaps(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the gaps below the highest number of inclusive ranges: the number after each gap, and its size."""
     highest = 0
     for low, high in sorted(ranges):
         if low > highest + 1:
@@ -74,8 +74,8 @@ def holes(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         highest = max(highest, high)
 
 
-class Hole(NamedTuple):
-    """So many events of a device that never came; when the next one of it happened, they could be missed."""
+class MissingEvents(NamedTuple):
+    """Events of a device that never came; they count as missing from the device's next event on (`noticed`)."""
 
     noticed: int
     device: str
@@ -83,27 +83,29 @@ class Hole(NamedTuple):
 
 
 @dataclass(slots=True)
-class HeardSince:
-    """Devices by event time, with all that is known today: what is still missing counts from when it could be missed.
+class DevicesAsCorrected:
+    """Devices by event time, with what is known today.
 
-    `entrances`: by device; `lacking` in the order of time. A device that said nothing but what was late or not believed
-    is not known here.
+    `entrances`: by device; `lacking` in the order of time.
+
+    A device whose every event was late, or had a time that was not
+    believed, is not among them.
     """
 
     entrances: Mapping[str, str]
-    lacking: Sequence[Hole]
+    lacking: Sequence[MissingEvents]
     _last: dict[str, int] = field(default_factory=dict)
 
-    def add(self, heard: Iterable[tuple[int, str]]) -> None:
-        """Take in event times and devices."""
-        for ts, device in heard:
+    def add(self, events: Iterable[tuple[int, str]]) -> None:
+        """Add event times and devices."""
+        for ts, device in events:
             self._last[device] = max(self._last.get(device, 0), ts)
 
     def rows(self, axis: int) -> list[DeviceRow]:
-        """Return every device that was heard by a moment."""
+        """Return every device that has sent an event by a moment."""
         missing: dict[str, int] = {}
-        for hole in self.lacking[: bisect_right(self.lacking, axis, key=lambda hole: hole.noticed)]:
-            missing[hole.device] = missing.get(hole.device, 0) + hole.events
+        for each in self.lacking[: bisect_right(self.lacking, axis, key=lambda each: each.noticed)]:
+            missing[each.device] = missing.get(each.device, 0) + each.events
         return [
             DeviceRow(device, self.entrances.get(device, ""), missing.get(device, 0), last)
             for device, last in self._last.items()

@@ -1,6 +1,7 @@
-"""How many were inside an area, window by window: flows and audited corrections, by the rules of the store; pure.
+"""Computes the occupancy of an area by 10 s window from flows and audited corrections, as known at a moment; pure.
 
-They are those of `sinks/schema/004_occupancy.sql`. Read next: `devices.py`.
+The rules are those of the view `occupancy` (`sinks/schema/004_occupancy.sql`). The view itself only knows today's data;
+DESIGN.md has the measured reason why replays do not query it. Read next: `devices.py`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +17,8 @@ Slot = tuple[str, str]
 """An area and a kind."""
 
 
-class Correction(NamedTuple):
-    """One audited correction: `axis` is when it counts in the replay, `ts` when somebody counted."""
+class CorrectionRow(NamedTuple):
+    """One audited correction: `axis` is when it takes effect in the replay, `ts` when somebody counted by hand."""
 
     axis: int
     area: str
@@ -34,20 +35,20 @@ class Correction(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """What all corrections of one window do at its end: add `change`, or replace what was before by it."""
+    """The effect of all corrections of one window at its end: add `change`, or (`anchored`) set the occupancy to it."""
 
     window: int
     anchored: bool
     change: int
 
 
-def effects(corrections: Sequence[Correction]) -> list[Effect]:
+def effects(corrections: Sequence[CorrectionRow]) -> list[Effect]:
     """Return the effects of the corrections of one area and kind, in the order of their windows."""
     ordered = sorted(corrections, key=lambda each: (each.ts, each.id))
     return [_effect(window, list(group)) for window, group in groupby(ordered, key=lambda each: each.window)]
 
 
-def _effect(window: int, corrections: Sequence[Correction]) -> Effect:
+def _effect(window: int, corrections: Sequence[CorrectionRow]) -> Effect:
     change, anchored = 0, False
     for each in corrections:
         if each.absolute is not None:
@@ -57,8 +58,8 @@ def _effect(window: int, corrections: Sequence[Correction]) -> Effect:
     return Effect(window, anchored, change)
 
 
-def anchors(corrections: Sequence[Correction], axis: int, start: int) -> set[int]:
-    """Return the ends of the windows before `start` from which on flows may count, now or later in the replay."""
+def anchors(corrections: Sequence[CorrectionRow], axis: int, start: int) -> set[int]:
+    """Return the ends of the windows before `start` from which flows count, now or later in the replay."""
     found: dict[Slot, int] = {}
     later = set()
     for each in corrections:
@@ -73,22 +74,22 @@ def anchors(corrections: Sequence[Correction], axis: int, start: int) -> set[int
     return later.union(found.values())
 
 
-def course(flow: Ints, start: int, happened: Sequence[Effect], before: Callable[[int], int]) -> Ints:
+def occupancy(flow: Ints, start: int, corrected: Sequence[Effect], before: Callable[[int], int]) -> Ints:
     """Return how many are inside at the end of each window from `start` on.
 
     `flow` is the net flow of these windows; `before(since)` the net flow of all windows from `since` up to `start`.
     """
-    inside: Ints = _inside_at(start, happened, before) + np.cumsum(flow)
-    for effect in happened:
+    inside: Ints = _inside_at(start, corrected, before) + np.cumsum(flow)
+    for effect in corrected:
         at = (effect.window - start) // WINDOW
         if 0 <= at < len(inside):
             inside[at:] += effect.change - inside[at] if effect.anchored else effect.change
     return inside
 
 
-def _inside_at(start: int, happened: Sequence[Effect], before: Callable[[int], int]) -> int:
+def _inside_at(start: int, corrected: Sequence[Effect], before: Callable[[int], int]) -> int:
     """Return how many were inside when the first window began."""
-    earlier = [effect for effect in happened if effect.window < start]
+    earlier = [effect for effect in corrected if effect.window < start]
     anchor = max((place for place, effect in enumerate(earlier) if effect.anchored), default=None)
     if anchor is None:
         return before(0) + sum(effect.change for effect in earlier)
@@ -96,7 +97,7 @@ def _inside_at(start: int, happened: Sequence[Effect], before: Callable[[int], i
 
 
 @dataclass(frozen=True, slots=True)
-class Late:
+class LatePassages:
     """Passages from before the grid that became known during the replay or after it, in columns: see `Passages`."""
 
     axis: Ints
@@ -107,8 +108,8 @@ class Late:
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
-    """What flowed before the grid began, with all that is known today.
+class EarlierFlows:
+    """The flows before the grid begins, with what is known today.
 
     `net`: by moment since when, and slot; `passages` and `newest` (time) by slot, since the beginning.
     """
@@ -116,7 +117,7 @@ class Earlier:
     net: Mapping[int, Mapping[Slot, int]]
     passages: Mapping[Slot, int]
     newest: Mapping[Slot, int]
-    late: Late
+    late: LatePassages
 
     def net_since(self, since: int, slot: Slot, signs: Ints, *, axis: int) -> int:
         """Return the net flow from `since` to the grid's begin, as far as it is known at a moment."""
@@ -124,7 +125,7 @@ class Earlier:
         sign = signs[self.late.entrance[unknown], self.late.out[unknown]]
         return self.net[since].get(slot, 0) - int((sign * self.late.passages[unknown]).sum())
 
-    def heard(self, slot: Slot, signs: Ints, *, axis: int) -> bool:
+    def has_passages(self, slot: Slot, signs: Ints, *, axis: int) -> bool:
         """Whether any passage from before the grid is known at a moment."""
         unknown = self.late.axis > axis
         moved = np.abs(signs[self.late.entrance[unknown], self.late.out[unknown]])

@@ -1,4 +1,4 @@
-"""What a display asks to see again: which interval, how fast, in which knowledge; pure. Read next: `timeline.py`."""
+"""Reads the parameters of a replay: its interval, its speed, and which data it shows; pure. Next: `timeline.py`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from datetime import datetime
 from typing import Final, cast
 from zoneinfo import ZoneInfo
 
-from dashboards.wall.model.acknowledgement import Refused
 from dashboards.wall.model.hours import local, milliseconds
+from dashboards.wall.model.refusal import RequestRefused
 from dashboards.wall.replay.timeline import Known
 from streams.text import Text
 
 LONGEST_HOURS: Final = 48
 FASTEST: Final = 60
 ROUNDED_MS: Final = 1000
-"""A last picture may stand a little behind the end, where the site's clock runs fast and cannot show every moment."""
+"""The last snapshot may lie a little behind the end: a site's clock that runs fast does not show every moment."""
 _NAMES: Final = ("from", "to", "at", "speed", "known")
 _EXPECTED: Final = Text(
     "应为当地时间如 2026-11-07T09:00、带时区的时间如 2026-11-07T09:00+08:00，或自 1970 年起的毫秒数",
@@ -24,8 +24,8 @@ _EXPECTED: Final = Text(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A replay: site time from `start` to `end`, beginning `at`; `speed` site seconds a beat. Milliseconds."""
+class ReplayRequest:
+    """A replay of the site time from `start` to `end`, from `at` on (ms); `speed` is in site seconds a beat."""
 
     start: int
     end: int
@@ -34,8 +34,8 @@ class Asked:
     known: Known
 
 
-def read_asked(given: Mapping[str, str], zone: str, *, now: int) -> Asked:
-    """Read the parameters of a request; `now` is site time. Raises Refused (400), naming parameter and value."""
+def parse_replay_request(given: Mapping[str, str], zone: str, *, now: int) -> ReplayRequest:
+    """Read the parameters of a request; `now` is site time. Raises RequestRefused (400), naming parameter and value."""
     unknown = sorted(set(given) - set(_NAMES))
     if unknown:
         raise _wrong(unknown[0], given[unknown[0]], Text(f"应为 {'、'.join(_NAMES)}", f"expected {', '.join(_NAMES)}"))
@@ -44,16 +44,16 @@ def read_asked(given: Mapping[str, str], zone: str, *, now: int) -> Asked:
     _check_order(given, start, end, now=now, zone=zone)
     if not start <= at <= end + ROUNDED_MS:
         raise _wrong("at", given["at"], Text("应在 from 与 to 之间", "expected a time between from and to"))
-    return Asked(start, end, min(at, end), _speed(given.get("speed", "1")), _known(given.get("known", "then")))
+    return ReplayRequest(start, end, min(at, end), _speed(given.get("speed", "1")), _known(given.get("known", "then")))
 
 
-def check_recorded(asked: Asked, since: int, zone: str) -> None:
-    """Refuse (400) to show what was known at a time of which that was not recorded; `since` is site time."""
-    if asked.known == "then" and asked.start < since:
+def check_recorded(replay: ReplayRequest, since: int, zone: str) -> None:
+    """Refuse (400) a replay of known data from before the store recorded it; `since` is site time."""
+    if replay.known == "then" and replay.start < since:
         first = _shown(since, zone)
         raise _wrong(
             "from",
-            _shown(asked.start, zone),
+            _shown(replay.start, zone),
             Text(
                 f"“当时所知”自 {first} 起才有记录；请选更晚的时间，或用 known=corrected",
                 f"what was known then is recorded from {first} on; choose a later time, or known=corrected",
@@ -125,6 +125,6 @@ def _shown(ms: int, zone: str) -> str:
     return local(ms, zone).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _wrong(name: str, value: str, expected: Text) -> Refused:
+def _wrong(name: str, value: str, expected: Text) -> RequestRefused:
     shown = ascii(value[:64])
-    return Refused(400, Text(f"{name} 为 {shown}：{expected.zh}", f"{name} is {shown}: {expected.en}"))
+    return RequestRefused(400, Text(f"{name} 为 {shown}：{expected.zh}", f"{name} is {shown}: {expected.en}"))

@@ -1,33 +1,24 @@
-"""How a replay asks the store: with its own columns of time, and numbers for names. Read next: `beginning.py`."""
+"""Runs the queries of one replay, on its own time axis and with numbers for names. Next: `initial_state.py`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from dashboards.wall.model.reading import EpisodeRow, QueueRow
+from dashboards.wall.live.queries import StoreConnection
+from dashboards.wall.model.rows import EpisodeRow, QueueRow
 from dashboards.wall.model.scopes import site_kinds
 from dashboards.wall.replay.timeline import Ints, Known
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
 
 
-class Store(Protocol):
-    """Answers questions: rows, or by column. Both raise a StoreError when there is no answer."""
-
-    def query(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """Return the rows."""
-
-    def columns(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the columns, numbers as arrays."""
-
-
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """What a replay is of: a site, up to `end` (site time, ms), in one knowledge."""
+class ReplayStore:
+    """The store as one replay reads it: a site up to `end` (site time, ms), by one knowledge."""
 
-    store: Store
+    connection: StoreConnection
     site: Site
     clock: SiteClock
     end: int
@@ -35,39 +26,39 @@ class Asking:
     flow_minutes: int
 
     def rows(self, sql: str, **params: object) -> list[Any]:
-        """Return the rows of an answer."""
-        return self.store.query(self._told(sql), params)
+        """Return the rows of a query."""
+        return self.connection.query(self._on_axis(sql), params)
 
     def columns(self, sql: str, **params: object) -> list[Ints]:
-        """Return the columns of an answer, all of them integers."""
-        entrances, categories = names_of(self.site)
+        """Return the columns of a query, all of them integers."""
+        entrances, categories = numbered_names(self.site)
         names = {
             "entrances": list(entrances),
-            "numbers": list(range(len(entrances))),
+            "entrance_numbers": list(range(len(entrances))),
             "categories": list(categories),
-            "places": list(range(len(categories))),
+            "category_numbers": list(range(len(categories))),
             "unknown": len(categories),
         }
-        found = self.store.columns(self._told(sql), names | params)
+        found = self.connection.columns(self._on_axis(sql), names | params)
         return [np.asarray(column, np.int64) for column in found.values()]
 
-    def _told(self, sql: str) -> str:
-        """Fill in the columns by which something is known."""
+    def _on_axis(self, sql: str) -> str:
+        """Fill in the columns of the replay's axis."""
         by, changed = ("known_at", "known_at") if self.known == "then" else ("ts", "changed_at")
         return sql.replace("{by}", by).replace("{changed}", changed)
 
 
-def names_of(site: Site) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the entrances and the categories of a site, each of which is counted under its place here."""
+def numbered_names(site: Site) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the entrances and the categories of a site; the number of each is its index."""
     categories = dict.fromkeys(each.id for kind in site_kinds(site) for each in site.categories_of(kind))
     return tuple(entrance.id for entrance in site.entrances), tuple(categories)
 
 
 def alarms(rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, EpisodeRow]]:
-    """Return changes of alarms, each with its place on the axis."""
+    """Return changes of alarms, each with its time on the axis."""
     return [(row[0], EpisodeRow(*row[1:])) for row in rows]
 
 
 def queues(rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, QueueRow]]:
-    """Return reckonings of queues, each with its time."""
+    """Return estimates of queues, each with its time."""
     return [(row[0], QueueRow(*row[1:])) for row in rows]

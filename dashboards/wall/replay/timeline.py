@@ -1,7 +1,7 @@
-"""The two orders in which a past can be told, and rows that wait for their turn; pure. Read next: `counts.py`.
+"""The time axis of a replay, the grid that it counts in, and rows that wait for their moment; pure. Next: `counts.py`.
 
-`then`: by the moment at which something was stored (real time). `corrected`: by the moment at which it happened (site
-time). The axis of a replay is in the milliseconds of the one or the other.
+A replay has one of two axes, both in milliseconds. `then`: the time at which something was stored (real time).
+`corrected`: the time at which it happened (site time).
 """
 
 from dataclasses import dataclass
@@ -39,8 +39,8 @@ def moment_of(site_ms: int, clock: SiteClock) -> Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
-    """What a replay counts in: site time from `start` (a full hour) up to `end`, and numbers for names."""
+class ReplayGrid:
+    """The cells of a replay's counts: site time from `start` (a full hour) to `end`, by entrance and category."""
 
     start: int
     end: int
@@ -48,7 +48,7 @@ class Grid:
     categories: tuple[str, ...]
 
     def cells(self, width: int) -> int:
-        """How many stretches of `width` ms there are."""
+        """Return the number of cells of `width` ms."""
         return -(-(self.end - self.start) // width)
 
 
@@ -67,7 +67,7 @@ class Passages:
     anonymous: Ints
 
     def part(self, first: int, after: int) -> "Passages":
-        """Return those from a place up to before another."""
+        """Return the passages from one index up to another."""
         some = slice(first, after)
         return Passages(
             self.axis[some], self.ts[some], self.entrance[some], self.out[some], self.category[some],
@@ -78,18 +78,18 @@ class Passages:
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
 
-class Waiting(Generic[Row]):
-    """Rows that begin with their place on the axis, in its order; each is handed out once, when its moment has come."""
+class PendingRows(Generic[Row]):
+    """Rows that begin with their time on the axis, in its order; each is returned once, when its time has come."""
 
     def __init__(self) -> None:
         self._rows: list[Row] = []
 
     def add(self, rows: list[Row]) -> None:
-        """Let more rows wait, all of them later than those before."""
+        """Add rows, all of them later than those before."""
         self._rows += rows
 
     def upto(self, axis: int) -> list[Row]:
-        """Hand out what is not later than a moment."""
+        """Return and remove the rows up to a time on the axis."""
         due = 0
         while due < len(self._rows) and self._rows[due][0] <= axis:
             due += 1

@@ -1,7 +1,7 @@
-// Acknowledging alarms from the keyboard: choose with the arrows or Tab, Enter acknowledges, Esc leaves.
+// Acknowledges alarms from the keyboard: choose with the arrows or Tab, Enter acknowledges, Esc leaves.
 //
-// What is acknowledged is the alarm as it was when it was chosen: if it has become worse since, the server refuses, and
-// choosing it again, or Enter once more, is a new look.
+// The request names the change of the alarm that was shown when it was chosen. If the alarm has become worse since, the
+// server refuses; to choose it again, or to press Enter once more, acknowledges the new change.
 
 import { byId, write } from "./dom.js";
 
@@ -9,19 +9,19 @@ const NAME = "gatepulse.operator";
 const LONGEST_NAME = 64;
 const IDLE_MS = 60_000; // a choice that nobody touches is given up
 const NOTE_MS = 15_000;
-const EFFECT_MS = 20_000; // from the brokers' word until the alarm should have changed
+const EFFECT_MS = 20_000; // from the brokers' answer until the alarm should have changed
 const ANSWER_MS = 50_000; // the server gives up before
 
-export class Desk {
+export class Acknowledger {
   chosen = null; // episode
   #seen = 0; // its change when it was chosen
   #touched = 0;
   #alarms = [];
   #sending = new Map(); // episode → { change, since }; since: when the brokers had it, null before
-  #told = null; // { text(words, language), until }
+  #notice = null; // { text(words, language), until }
   #name = "";
   #open = false; // whether this wall takes acknowledgements
-  #asked = null; // what is to be acknowledged once there is a name
+  #pending = null; // the request that is sent once there is a name
 
   constructor(changed) {
     this.changed = changed;
@@ -32,8 +32,8 @@ export class Desk {
     this.input.addEventListener("keydown", (event) => this.#onNameKey(event));
   }
 
-  // Take note of what is shown now.
-  heed(alarms, now, site) {
+  // Take the alarms that are shown now.
+  update(alarms, site) {
     this.#alarms = alarms;
     this.#open = site.acknowledge;
     if (this.chosen && !this.#find(this.chosen)) this.#leave();
@@ -46,8 +46,8 @@ export class Desk {
   }
 
   note(words, language) {
-    if (!this.#told || performance.now() > this.#told.until) return "";
-    return this.#told.text(words, language);
+    if (!this.#notice || performance.now() > this.#notice.until) return "";
+    return this.#notice.text(words, language);
   }
 
   hint(site, words) {
@@ -79,7 +79,7 @@ export class Desk {
     if (this.#acts(event)) event.preventDefault();
   }
 
-  // Whether the key is ours; every key that is counts as a sign that somebody is there.
+  // Whether the key is one of ours; any key shows that somebody is there.
   #acts(event) {
     this.#touched = performance.now();
     switch (event.key) {
@@ -111,47 +111,47 @@ export class Desk {
 
   #acknowledge() {
     const alarm = this.#find(this.chosen);
-    if (!this.#open) this.#tell((words) => words.ack_closed);
-    else if (alarm.state === "acknowledged") this.#tell((words, language) => alarm.told[language]);
-    else if (this.#sending.has(alarm.episode)) this.#tell((words) => words.ack_sending);
+    if (!this.#open) this.#notify((words) => words.ack_closed);
+    else if (alarm.state === "acknowledged") this.#notify((words, language) => alarm.told[language]);
+    else if (this.#sending.has(alarm.episode)) this.#notify((words) => words.ack_sending);
     else if (!this.#name) this.#askName({ episode: alarm.episode, change: this.#seen });
     else this.#send({ episode: alarm.episode, change: this.#seen });
     return true;
   }
 
-  async #send(what) {
-    this.#sending.set(what.episode, { change: what.change, since: null });
-    this.#told = null;
+  async #send(request) {
+    this.#sending.set(request.episode, { change: request.change, since: null });
+    this.#notice = null;
     this.changed();
-    const refusal = await post({ ...what, actor: this.#name });
+    const refusal = await post({ ...request, actor: this.#name });
     if (refusal) {
-      this.#sending.delete(what.episode);
-      const alarm = this.#find(what.episode);
-      if (alarm && this.chosen === what.episode) this.#seen = alarm.change; // Enter again is a new look at it
-      this.#tell(refusal);
-    } else if (this.#sending.has(what.episode)) {
-      this.#sending.set(what.episode, { change: what.change, since: performance.now() });
+      this.#sending.delete(request.episode);
+      const alarm = this.#find(request.episode);
+      if (alarm && this.chosen === request.episode) this.#seen = alarm.change; // Enter again is a new look at it
+      this.#notify(refusal);
+    } else if (this.#sending.has(request.episode)) {
+      this.#sending.set(request.episode, { change: request.change, since: performance.now() });
     }
   }
 
-  // Sent is not yet done: it is once the alarm itself says so.
+  // A sent request has taken effect once the alarm itself is acknowledged.
   #settle(episode, { since }) {
     const alarm = this.#find(episode);
     if (!alarm || alarm.state === "acknowledged") this.#sending.delete(episode);
     else if (since !== null && performance.now() - since > EFFECT_MS) {
       this.#sending.delete(episode);
-      this.#tell((words) => words.ack_no_effect);
+      this.#notify((words) => words.ack_no_effect);
     }
   }
 
-  #tell(text) {
-    this.#told = { text, until: performance.now() + NOTE_MS };
+  #notify(text) {
+    this.#notice = { text, until: performance.now() + NOTE_MS };
     this.changed();
   }
 
-  // Ask who is there; `what` is acknowledged in that name, if there is something.
-  #askName(what) {
-    this.#asked = what;
+  // Open the dialog for the operator's name; `request`, if there is one, is sent in that name.
+  #askName(request) {
+    this.#pending = request;
     this.input.value = this.#name;
     write(byId("operator-wrong"), "");
     this.dialog.showModal();
@@ -167,15 +167,15 @@ export class Desk {
     const right = name && [...name].length <= LONGEST_NAME && !/\p{C}|\p{Zl}|\p{Zp}/u.test(name);
     if (!right) return write(byId("operator-wrong"), byId("operator-hint").textContent);
     this.#name = name;
-    keepName(name);
+    storeName(name);
     this.dialog.close();
     this.#touched = performance.now();
-    if (this.#asked) this.#send(this.#asked);
+    if (this.#pending) this.#send(this.#pending);
     else this.changed();
   }
 }
 
-// Ask the server; null when it has been sent, otherwise what to tell the operator.
+// Send the request; null when it was sent, otherwise the text of the refusal.
 async function post(body) {
   try {
     const answer = await fetch("/alarms/ack", {
@@ -183,14 +183,14 @@ async function post(body) {
       signal: AbortSignal.timeout(ANSWER_MS),
     });
     if (answer.status === 202) return null;
-    const said = await answer.json().catch(() => null);
-    return (words, language) => said?.[language] ?? words.ack_failed(answer.status);
+    const reason = await answer.json().catch(() => null);
+    return (words, language) => reason?.[language] ?? words.ack_failed(answer.status);
   } catch {
     return (words) => words.ack_unreachable;
   }
 }
 
-// A browser may forbid storage: then the name is asked for after each loading.
+// A browser may forbid storage: then the operator enters the name after each loading.
 function readName() {
   try {
     return localStorage.getItem(NAME) ?? "";
@@ -199,10 +199,10 @@ function readName() {
   }
 }
 
-function keepName(name) {
+function storeName(name) {
   try {
     localStorage.setItem(NAME, name);
   } catch {
-    // It is kept for as long as the page is.
+    // The page itself still has it.
   }
 }

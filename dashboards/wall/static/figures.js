@@ -30,7 +30,7 @@ export class Entered extends Tile {
     const today = snapshot.today[this.spec.kind] ?? {};
     const vehicles = this.spec.kind === "vehicle";
     this.showTitle(vehicles ? words.vehicles_today : words.persons_today, view);
-    this.since.hidden = !view.site.day_starts; // midnight need not be said
+    this.since.hidden = !view.site.day_starts; // a day from midnight needs no note
     write(this.since, words.since(view.site.day_starts));
     showNumber(this.main, count(today.entries));
     showMark(this.lost, "−", today.lost, words);
@@ -134,7 +134,7 @@ export class Flow extends Tile {
 }
 
 // ▲ more, ▼ fewer, ▶ about as many as in the minutes before, and by how much.
-export function trendOf(now, before) {
+function trendOf(now, before) {
   if (!known(now) || !known(before)) return "";
   if (before === 0) return now > 0 ? "▲" : "▶";
   const change = now / before - 1;

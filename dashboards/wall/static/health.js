@@ -40,12 +40,12 @@ function showVitals(snapshot, format, site, words, language) {
   const { health } = snapshot;
   const name = (entrance) => site.entrances[entrance]?.title[language] ?? entrance;
   const never = health.lanes - health.heard - health.silent;
-  const heard = known(health.missing);
+  const hasEvents = known(health.missing);
   const worst = health.worst.slice(0, 2).map((row) => words.worst(name(row.entrance), row.device, count(row.missing)));
   const cells = [
     ["newest", words.health_newest, format.clock(snapshot.newest_ms), [], "plain"],
-    ["lanes", words.health_lanes, heard ? words.of(count(health.heard), count(health.lanes)) : "–",
-      [heard ? (snapshot.open ? words.lanes_detail(never, health.silent) : words.closed) : ""], heard && never && snapshot.open ? "warn" : "plain"],
+    ["lanes", words.health_lanes, hasEvents ? words.of(count(health.heard), count(health.lanes)) : "–",
+      [hasEvents ? (snapshot.open ? words.lanes_detail(never, health.silent) : words.closed) : ""], hasEvents && never && snapshot.open ? "warn" : "plain"],
     ["missing", words.health_missing, count(health.missing), worst, health.missing ? "warn" : "plain"],
     ["rejected", words.health_rejected, count(health.rejected), [], health.rejected ? "warn" : "plain"],
     ["logs", words.health_logs, health.logs ? words.of(count(health.logs_behind), count(health.logs)) : "–", [], health.logs_behind ? "bad" : "plain"],

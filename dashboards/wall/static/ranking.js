@@ -80,23 +80,23 @@ function newRow() {
 
 function showRow(element, row, peak, { words, site, language, site_ms }) {
   const parts = Object.fromEntries(PARTS.map((part, place) => [part, element.children[place]]));
-  const heard = known(row.today_in);
+  const hasEvents = known(row.today_in);
   element.dataset.entrance = row.id;
-  element.dataset.heard = heard;
+  element.dataset.heard = hasEvents;
   element.dataset.lanes = row.heard === 0 ? "none" : row.heard + row.silent < row.lanes ? "some" : "all";
   const [title, badge] = parts.name.children;
   write(title, site.entrances[row.id]?.title[language] ?? row.id);
-  write(badge, row.missing ? words.missing(count(row.missing)) : heard ? (row.heard === 0 ? words.silent : "") : words.unheard);
+  write(badge, row.missing ? words.missing(count(row.missing)) : hasEvents ? (row.heard === 0 ? words.silent : "") : words.unheard);
   badge.dataset.kind = row.missing ? "missing" : "quiet";
   const texts = {
-    rank: heard ? String(row.rank) : "–",
+    rank: hasEvents ? String(row.rank) : "–",
     "minute-in": count(row.minute_in),
     "minute-out": count(row.minute_out),
-    flow: heard ? count(row.flow_in + row.flow_out) : count(null),
+    flow: hasEvents ? count(row.flow_in + row.flow_out) : count(null),
     change: row.average > 0 ? changeOf((row.minute_in + row.minute_out) / row.average - 1) : "–",
     "today-in": count(row.today_in),
     "today-out": count(row.today_out),
-    lanes: heard ? `${row.open_lanes ?? row.heard}/${row.lanes}` : `–/${row.lanes}`,
+    lanes: hasEvents ? `${row.open_lanes ?? row.heard}/${row.lanes}` : `–/${row.lanes}`,
     wait: waiting(row.wait),
     age: known(row.newest_ms) ? shortAge((site_ms - row.newest_ms) / site.speed, words) : "–",
   };

@@ -1,12 +1,12 @@
-// Replay: the same wall in the past. The address says which interval: ?from=…&to=…&speed=10&known=then (or corrected).
+// Replays a past interval on the same wall. The address names it: ?from=…&to=…&speed=10&known=then (or corrected).
 //
-// Beats and trend come from /replay/events as the live ones do; the bar below the header says that this is not now, and
-// moves through the interval. A change of place, speed or knowledge is a new connection from where the replay stands.
+// Beats and trends come from /replay/events in the format of the live ones. The bar below the header marks the page as a
+// replay and moves through the interval. A change of time, speed or knowledge opens a new connection from there.
 
 import { byId, make, write } from "./dom.js";
 import { times } from "./format.js";
 
-export const SPEEDS = [1, 2, 5, 10, 30, 60];
+const SPEEDS = [1, 2, 5, 10, 30, 60];
 const KNOWN = ["then", "corrected"];
 const MINUTE = 60e3;
 const HOUR = 60 * MINUTE;
@@ -17,9 +17,9 @@ export class Replay {
   #dragging = false;
   paused = false;
   ended = false;
-  refused = null; // why there is no replay, in both languages
+  refused = null; // the reason why there is no replay, in both languages
 
-  // `reopen` and `close` act on the connection; `changed` asks for the page to be drawn anew.
+  // `reopen` and `close` act on the connection; `changed` draws the page again.
   constructor({ reopen, close, changed }) {
     Object.assign(this, { reopen, close, changed });
     const address = new URLSearchParams(location.search);
@@ -27,17 +27,17 @@ export class Replay {
     this.form = new Form();
     byId("past-open").addEventListener("click", () => this.form.open(this.#site.time_zone));
     if (!this.on) return;
-    this.asked = { from: address.get("from"), to: address.get("to"), speed: address.get("speed") ?? "10", known: address.get("known") ?? "then" };
-    document.documentElement.dataset.replay = this.asked.known;
+    this.request = { from: address.get("from"), to: address.get("to"), speed: address.get("speed") ?? "10", known: address.get("known") ?? "then" };
+    document.documentElement.dataset.replay = this.request.known;
     byId("replay").hidden = false;
     this.slider = byId("replay-at");
     this.#listen();
   }
 
   get address() {
-    const asked = new URLSearchParams(this.asked);
-    if (this.#at !== null) asked.set("at", Math.round(this.#at));
-    return `/replay/events?${asked}`;
+    const parameters = new URLSearchParams(this.request);
+    if (this.#at !== null) parameters.set("at", Math.round(this.#at));
+    return `/replay/events?${parameters}`;
   }
 
   // Site seconds that pass in a real one.
@@ -60,15 +60,15 @@ export class Replay {
     if (!this.#dragging) this.slider.value = this.#at;
   }
 
-  // Ask the server why there is no replay: an event stream cannot tell.
+  // Fetch the reason why there is no replay: EventSource does not return the answer of a refusal.
   async explain() {
     const stop = new AbortController();
     try {
       const answer = await fetch(this.address, { signal: stop.signal });
       this.refused = answer.ok ? null : await answer.json();
-      if (answer.status === 400) this.close(); // asked again it would say the same
+      if (answer.status === 400) this.close(); // another attempt would get the same answer
     } catch {
-      this.refused = null; // no server: the page says so itself
+      this.refused = null; // no server: the page shows that itself
     } finally {
       stop.abort();
     }
@@ -78,13 +78,13 @@ export class Replay {
   show(words, language) {
     this.form.show(words, language);
     if (!this.on) return;
-    const { known } = this.asked;
+    const { known } = this.request;
     write(byId("replay-title"), words.replay_title);
     write(byId("replay-known"), words[`replay_${known}`]);
     write(byId("replay-pause"), this.paused || this.ended ? "▶" : "❚❚");
     write(byId("replay-live"), words.replay_live);
     write(byId("replay-state"), this.ended ? words.replay_ended : this.paused ? words.replay_paused : "");
-    byId("replay-speed").value = this.asked.speed;
+    byId("replay-speed").value = this.request.speed;
     if (!this.#site) return;
     const { short } = times(this.#site.time_zone, words.locale);
     write(byId("replay-from"), short(this.#site.replay.from_ms));
@@ -93,13 +93,13 @@ export class Replay {
 
   #listen() {
     const speed = byId("replay-speed");
-    const speeds = [...new Set([...SPEEDS.map(String), this.asked.speed])].sort((one, other) => one - other);
+    const speeds = [...new Set([...SPEEDS.map(String), this.request.speed])].sort((one, other) => one - other);
     speed.append(...speeds.map((each) => Object.assign(make("option", "", `×${each}`), { value: each })));
-    speed.addEventListener("change", () => this.#ask({ speed: speed.value }));
-    byId("replay-known").addEventListener("click", () => this.#ask({ known: KNOWN.find((each) => each !== this.asked.known) }));
+    speed.addEventListener("change", () => this.#change({ speed: speed.value }));
+    byId("replay-known").addEventListener("click", () => this.#change({ known: KNOWN.find((each) => each !== this.request.known) }));
     byId("replay-pause").addEventListener("click", () => this.#toggle());
     byId("replay-live").addEventListener("click", () => location.assign(addressOf({})));
-    byId("replay").addEventListener("click", (event) => event.target.matches("button") && event.target.blur()); // the blank key is ours
+    byId("replay").addEventListener("click", (event) => event.target.matches("button") && event.target.blur()); // the space key is ours
     this.slider.addEventListener("input", () => (this.#dragging = true));
     this.slider.addEventListener("change", () => this.#seek(Number(this.slider.value)));
     document.addEventListener("keydown", (event) => {
@@ -129,23 +129,23 @@ export class Replay {
     this.changed();
   }
 
-  #ask(change) {
-    Object.assign(this.asked, change);
-    document.documentElement.dataset.replay = this.asked.known;
-    history.replaceState(null, "", addressOf(this.asked));
+  #change(change) {
+    Object.assign(this.request, change);
+    document.documentElement.dataset.replay = this.request.known;
+    history.replaceState(null, "", addressOf(this.request));
     this.#play();
   }
 }
 
-// The page's address with these parameters of a replay, and without any others of one.
-function addressOf(asked) {
+// The page's address with only these parameters of a replay.
+function addressOf(request) {
   const address = new URL(location.href);
   for (const name of ["from", "to", "speed", "known"]) address.searchParams.delete(name);
-  for (const [name, value] of Object.entries(asked)) address.searchParams.set(name, value);
+  for (const [name, value] of Object.entries(request)) address.searchParams.set(name, value);
   return address;
 }
 
-// The dialog in which an interval is chosen. What there is to choose from, the server tells.
+// The dialog in which an interval is chosen; the server returns the limits.
 class Form {
   constructor() {
     this.dialog = byId("past");
@@ -158,14 +158,14 @@ class Form {
 
   async open(timeZone) {
     this.dialog.showModal();
-    const span = await ask("/replay/span.json");
-    if (!span || span.zh || span.last_ms === null) return this.#tell(span?.zh ? span : null);
+    const span = await fetchJson("/replay/span.json");
+    if (!span || span.zh || span.last_ms === null) return this.#showError(span?.zh ? span : null);
     const local = (ms) => new Date(ms).toLocaleString("sv-SE", { timeZone }).slice(0, 16).replace(" ", "T");
     for (const input of [this.from, this.to]) Object.assign(input, { min: local(span.first_ms), max: local(span.last_ms) });
     this.to.value = local(span.last_ms);
     const recorded_ms = Math.ceil(span.then_from_ms / MINUTE) * MINUTE;
     this.from.value = local(Math.max(span.first_ms, span.last_ms - HOUR, Math.min(recorded_ms, span.last_ms - 5 * MINUTE)));
-    this.#tell(null);
+    this.#showError(null);
     this.recorded = local(span.then_from_ms).replace("T", " ");
   }
 
@@ -174,8 +174,8 @@ class Form {
     write(byId("past-recorded"), this.recorded ? words.past_recorded(this.recorded) : "");
   }
 
-  #tell(said) {
-    write(byId("past-wrong"), said ? said[this.language] : "");
+  #showError(reason) {
+    write(byId("past-wrong"), reason ? reason[this.language] : "");
   }
 
   #start() {
@@ -185,7 +185,7 @@ class Form {
   }
 }
 
-async function ask(address) {
+async function fetchJson(address) {
   try {
     return await (await fetch(address, { cache: "no-store" })).json();
   } catch {

@@ -1,7 +1,7 @@
-// The connection to the server, and how old its last word is.
+// The connection to the server, and how long its events were on their way.
 //
-// EventSource gives up for ever after one answer that is not 200, and does not notice a server that hangs: so every
-// failure and every silence closes it, and a new one is made a little later.
+// EventSource gives up for ever after one answer that is not 200, and does not notice a server that hangs. So every
+// failure and every silence closes it, and a new one is opened a little later.
 
 const SILENCE_MS = 5000;
 const LONGEST_WAIT_MS = 10000;
@@ -9,25 +9,25 @@ const LONGEST_WAIT_MS = 10000;
 export class Stream {
   #source = null;
   #failures = 0;
-  #heard = 0;
+  #received = 0;
   #timer = null; // of the next attempt
   #closed = true;
 
-  // `address()` is asked at each attempt; `failed()` is told of each one that failed.
+  // `address()` is called at each attempt; `failed()` is called for each one that failed.
   constructor(address, handlers, failed = () => {}) {
     Object.assign(this, { address, handlers, failed });
-    setInterval(() => !this.#closed && this.#timer === null && performance.now() - this.#heard > SILENCE_MS && this.#retry(), 500);
+    setInterval(() => !this.#closed && this.#timer === null && performance.now() - this.#received > SILENCE_MS && this.#retry(), 500);
   }
 
   open() {
     this.close();
     this.#closed = false;
-    this.#heard = performance.now();
+    this.#received = performance.now();
     this.#source = new EventSource(this.address());
     this.#source.onerror = () => this.#retry();
     for (const [name, handle] of Object.entries(this.handlers)) {
       this.#source.addEventListener(name, (message) => {
-        this.#heard = performance.now();
+        this.#received = performance.now();
         this.#failures = 0;
         handle(JSON.parse(message.data));
       });

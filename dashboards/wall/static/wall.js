@@ -1,6 +1,6 @@
-// Wires the page together: beats come in, figures go on the wall, and four times a second their age is told anew.
+// Connects the parts of the page: shows each beat, and updates the age of the figures four times a second.
 
-import { Desk } from "./acknowledge.js";
+import { Acknowledger } from "./acknowledge.js";
 import { Strip } from "./alarms.js";
 import { byId, write } from "./dom.js";
 import { age, known, times } from "./format.js";
@@ -15,8 +15,8 @@ const RELOAD_AFTER_MS = 3600e3; // a page younger than this has no need of its n
 const RELOAD_SPREAD_MS = 10 * 60e3; // displays do not all reload in the same second
 
 const state = {
-  site: null, // what the server told once
-  beat: null, // its last beat
+  site: null, // the server's card of the site
+  beat: null, // the server's last beat
   arrived: 0, // when that came, by our own clock
   delay: 0, // how long it was on its way
   trends: null,
@@ -30,7 +30,7 @@ const transit = new Transit();
 const screen = new Screen(() => showAll());
 const stream = new Stream(() => (replay.on ? replay.address : "/events"), { site: onSite, beat: onBeat, trend: onTrend }, onFailure);
 const replay = new Replay({ reopen, close: () => stream.close(), changed: () => showAll() });
-const strip = new Strip(new Desk(() => showFreshness()));
+const strip = new Strip(new Acknowledger(() => showFreshness()));
 
 function words() {
   return WORDS[state.language];
@@ -60,7 +60,7 @@ function onTrend(trends) {
 }
 
 function reopen() {
-  state.arrived = performance.now(); // what is shown is as good as it was, until the new connection has had its time
+  state.arrived = performance.now(); // the figures count as fresh until the new connection has had its time
   stream.open();
 }
 
@@ -88,13 +88,13 @@ function showAll() {
   screen.show({ snapshot: beat.snapshot, trends, site, words: words(), language, format, site_ms });
 }
 
-// What the page itself knows about age, from its own clock: the server may be gone.
+// The age of the figures by the page's own clock: the server may be gone.
 function freshness(now) {
   const { beat } = state;
   if (!beat) return { fresh: "none", kind: "starting" };
   const snapshot = beat.snapshot;
   const since = now - state.arrived;
-  const lag_ms = replay.on ? 0 : state.delay + since; // the past does not grow older
+  const lag_ms = replay.on ? 0 : state.delay + since; // a replay does not grow older
   const gone_ms = replay.on ? Math.min(since, SILENT_AFTER_MS) * replay.speed : since * state.site.speed;
   const age_ms = known(snapshot.age_ms) ? snapshot.age_ms + lag_ms : null;
   const common = { lag_ms, age_ms, real_ms: snapshot.real_ms + lag_ms, site_ms: snapshot.site_ms + gone_ms };
@@ -114,7 +114,7 @@ function bannerText(now) {
   if (now.kind === "replay_lost") return text.replay_lost;
   if (now.kind === "ahead") return text.clock_ahead(age(-now.age_ms, text));
   if (!known(now.since)) return text[now.kind];
-  // Told by the clock on this wall: in a demonstration, the machine's own shows quite another time.
+  // In site time, as the wall's clock shows it: in a demonstration the machine's own clock shows another time.
   const since_site_ms = now.site_ms - (now.real_ms - now.since) * state.site.speed;
   const since = times(state.site.time_zone, text.locale).moment(since_site_ms, now.site_ms);
   return text[now.kind](since, age(now.age_ms, text));
@@ -134,7 +134,7 @@ function showFreshness() {
   strip.show(now, state.beat.snapshot.strip, state.site, words(), state.language);
 }
 
-// Browsers that run for weeks grow; this one starts afresh each night, but only if there is a server to start from.
+// The memory of browsers grows over weeks, so the page reloads each night, but only if the server answers.
 async function reloadAtNight() {
   if (!state.beat || state.reloading || replay.on) return;
   const now = freshness(performance.now());

@@ -39,7 +39,7 @@ class Query(NamedTuple):
         return f"{self.board}: {self.panel}"
 
 
-def queries(site: Site, datasource: str = PLUGIN) -> Iterator[Query]:
+def panel_queries(site: Site, datasource: str = PLUGIN) -> Iterator[Query]:
     """List all queries to one kind of data source, those of annotations too."""
     for board in dashboards_of(site):
         for panel in board["panels"]:

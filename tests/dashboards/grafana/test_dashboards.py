@@ -10,10 +10,10 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dashboards.grafana.files import dashboards_of, in_sight
+from dashboards.grafana.files import _visible, dashboards_of
 from dashboards.grafana.theme import COLOURS
 from streams.site.model import Site
-from tests.dashboards.grafana.boards import EXPO, PERSONS_ONLY, SITES, VEHICLES_ONLY, everything, queries
+from tests.dashboards.grafana.boards import EXPO, PERSONS_ONLY, SITES, VEHICLES_ONLY, everything, panel_queries
 
 BOARDS = dashboards_of(EXPO)
 COUNTS = [board for board in BOARDS if board["uid"] != "gatepulse-health"]
@@ -125,7 +125,7 @@ def test_variables_that_are_used_are_those_that_there_are(board: dict[str, Any])
 
 @pytest.mark.parametrize("site", SITES.values(), ids=SITES)
 def test_queries_have_the_form_of_the_plugin_and_ask_public_views_only(site: Site) -> None:
-    for query in queries(site):
+    for query in panel_queries(site):
         target = query.target
         assert {"editorType": "sql", "pluginVersion": "4.15.0"}.items() <= target.items()
         assert (target["queryType"], target["format"]) in {("table", 1), ("timeseries", 0)}
@@ -160,7 +160,7 @@ def test_fullness_is_coloured_at_80_90_and_100_per_cent() -> None:
 @each_board
 def test_it_comes_back_whole_from_the_sdks_own_models(board: dict[str, Any]) -> None:
     register_default_plugins()
-    again = in_sight(json.loads(json.dumps(Dashboard.from_json(board), cls=JSONEncoder)))
+    again = _visible(json.loads(json.dumps(Dashboard.from_json(board), cls=JSONEncoder)))
     assert again == board
 
 

@@ -3,29 +3,28 @@
 import pytest
 from clickhouse_driver import Client
 
-from dashboards.grafana import gate_questions as gates
-from dashboards.grafana import questions
+from dashboards.grafana import entrance_queries, queries
 from sinks.clickhouse import ClickHouseReader
-from tests.dashboards.grafana.boards import everything, queries
+from tests.dashboards.grafana.boards import everything, panel_queries
 from tests.dashboards.grafana.day import START, STOP
 from tests.dashboards.grafana.macros import Range, expand
 from tests.support.small_site import SITE
 
 SPAN = Range(START, STOP, 60, everything(SITE))
 FIGURES = {
-    "entries": questions.entered_today(SITE, "person"),
-    "inside": questions.inside_now("person"),
-    "passages": gates.passages_today(SITE, "person", "in"),
-    "refusals": gates.refusals_share("person"),
-    "missing": questions.MISSING,
-    "alarms": questions.OPEN_ALARMS,
-    "as of": questions.AS_OF,
-    "age": questions.DATA_AGE,
+    "entries": queries.entered_today(SITE, "person"),
+    "inside": queries.inside_now("person"),
+    "passages": entrance_queries.passages_today(SITE, "person", "in"),
+    "refusals": entrance_queries.refusals_share("person"),
+    "missing": queries.MISSING,
+    "alarms": queries.OPEN_ALARMS,
+    "as of": queries.AS_OF,
+    "age": queries.DATA_AGE,
 }
 
 
 def test_every_query_runs_on_an_empty_store(empty: ClickHouseReader) -> None:
-    for query in queries(SITE):
+    for query in panel_queries(SITE):
         empty.query(expand(query.target["rawSql"], SPAN))
 
 
@@ -41,4 +40,4 @@ def test_no_open_alarm_is_said_only_while_alarms_are_judged(empty: ClickHouseRea
     )
     for offset, behind, said in ((1, 0, 0), (2, 120, None), (3, 1, 0)):
         owner.execute(put.format(offset, behind))
-        assert empty.query(expand(questions.OPEN_ALARMS, SPAN)) == [(said,)]
+        assert empty.query(expand(queries.OPEN_ALARMS, SPAN)) == [(said,)]

@@ -8,7 +8,7 @@ from dashboards.grafana.names import literal
 from dashboards.grafana.provisioning import Sources, data_sources
 from sinks.clickhouse import ClickHouseReader
 from streams.site.model import Site
-from tests.dashboards.grafana.boards import SITES, everything, queries
+from tests.dashboards.grafana.boards import SITES, everything, panel_queries
 from tests.dashboards.grafana.day import START, STOP
 from tests.dashboards.grafana.macros import Range, expand
 from tests.support.small_site import SITE
@@ -26,7 +26,7 @@ def test_every_query_runs_as_the_reader_and_answers_in_types_that_the_plugin_kno
 ) -> None:
     span = Range(START, STOP, 60, everything(site))
     ran = 0
-    for query in queries(site):
+    for query in panel_queries(site):
         sql = expand(query.target["rawSql"], span)
         _, types = reader._execute(sql, None, with_column_types=True)
         assert [each for each in types if not KNOWN_TYPES.fullmatch(each[1])] == [], query
@@ -46,7 +46,7 @@ def test_the_reader_lets_the_plugin_limit_the_time_of_a_query(reader: ClickHouse
 
 def test_every_query_shows_something_of_the_day(reader: ClickHouseReader) -> None:
     span = Range(START, STOP, 60, everything(SITE))
-    empty = [str(query) for query in queries(SITE) if not reader.query(expand(query.target["rawSql"], span))]
+    empty = [str(query) for query in panel_queries(SITE) if not reader.query(expand(query.target["rawSql"], span))]
     assert [each for each in empty if "Yellow alarms" not in each] == []
 
 

@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 from clickhouse_driver import Client
 
-from dashboards.grafana import area_questions as areas
-from dashboards.grafana import gate_questions as gates
-from dashboards.grafana import questions
+from dashboards.grafana import area_queries, entrance_queries, queries
 from dashboards.grafana.names import both, subjects
 from dashboards.grafana.spans import day_of
 from sinks.clickhouse import ClickHouseReader
@@ -51,13 +49,13 @@ def test_todays_entries_are_those_of_the_local_day_from_outside(
 ) -> None:
     entered = passed(passages, kind) & (passages["entrance"] == gate) & (passages["direction"] == "in")
     entered &= on_the_day(passages)
-    assert ask(questions.entered_today(SITE, kind)) == [(entered.sum(),)]
+    assert ask(queries.entered_today(SITE, kind)) == [(entered.sum(),)]
     different = set(passages["credential"][entered]) - {""}
-    assert ask(questions.entered_today(SITE, kind, "distinct_entered")) == [(len(different),)]
+    assert ask(queries.entered_today(SITE, kind, "distinct_entered")) == [(len(different),)]
 
 
 def test_a_past_range_shows_the_day_in_which_it_ends(ask: Ask) -> None:
-    sql = questions.entered_today(SITE, "person")
+    sql = queries.entered_today(SITE, "person")
     [(today,)] = ask(sql, end=STOP)
     assert today > 0
     # The site's day begins at 16:00 UTC of the day before.
@@ -102,7 +100,7 @@ FOR_EVER = 1 << 60
 
 
 def test_what_figures_lack_for_good_is_that_of_the_day_and_of_the_area_that_lacks_most(owner: Client, ask: Ask) -> None:
-    assert ask(questions.lost(SITE)) == [(0, 0)]
+    assert ask(queries.lost(SITE)) == [(0, 0)]
     today, noon = (END + SHANGHAI) // DAY, dt.datetime.fromtimestamp(MIDNIGHT / 1000, dt.UTC) + dt.timedelta(hours=12)
     day = dt.date(1970, 1, 1) + dt.timedelta(today)
     rows = [
@@ -114,10 +112,10 @@ def test_what_figures_lack_for_good_is_that_of_the_day_and_of_the_area_that_lack
         [(name, topic, records, of, of, at) for name, topic, records, of, at in rows],
     )
     try:
-        assert ask(questions.lost(SITE)) == [(42, 542)]
+        assert ask(queries.lost(SITE)) == [(42, 542)]
         column = "不完整 ± / Incomplete ±"
-        found = {row[0]: row[3] for row in ask(areas.areas_now(SITE))}
-        assert column in areas.areas_now(SITE)
+        found = {row[0]: row[3] for row in ask(area_queries.areas_now(SITE))}
+        assert column in area_queries.areas_now(SITE)
         assert found[name("venue")] == 540
     finally:
         owner.execute("TRUNCATE TABLE gatepulse_store.losses")
@@ -125,20 +123,20 @@ def test_what_figures_lack_for_good_is_that_of_the_day_and_of_the_area_that_lack
 
 def test_inside_now_is_the_sum_over_the_areas(passages: Passages, ask: Ask) -> None:
     persons = inside(passages, "venue", FOR_EVER) + inside(passages, "hall", FOR_EVER)
-    assert ask(questions.inside_now("person")) == [(persons,)]
-    assert ask(questions.inside_now("vehicle")) == [(inside(passages, "park", FOR_EVER),)]
-    shares: dict[str, float] = dict(ask(questions.area_shares(SITE)))
+    assert ask(queries.inside_now("person")) == [(persons,)]
+    assert ask(queries.inside_now("vehicle")) == [(inside(passages, "park", FOR_EVER),)]
+    shares: dict[str, float] = dict(ask(queries.area_shares(SITE)))
     assert shares == {
         name("venue"): inside(passages, "venue", FOR_EVER),  # its capacity is 100
         name("park"): inside(passages, "park", FOR_EVER) * 2,
     }
-    assert ask(areas.fullest(SITE, "vehicle")) == [(name("park"), shares[name("park")])]
+    assert ask(area_queries.fullest(SITE, "vehicle")) == [(name("park"), shares[name("park")])]
 
 
 def test_an_area_for_persons_and_vehicles_is_named_with_its_kind(ask: Ask) -> None:
     mixed = replace(SITE, areas=(replace(SITE.area("park"), kinds=("person", "vehicle")),))
-    assert f"{name('park')} · 车辆 / vehicles" in dict(ask(questions.area_shares(mixed)))
-    assert "·" not in "".join(dict(ask(questions.area_shares(SITE))))
+    assert f"{name('park')} · 车辆 / vehicles" in dict(ask(queries.area_shares(mixed)))
+    assert "·" not in "".join(dict(ask(queries.area_shares(SITE))))
 
 
 def test_the_ranking_is_over_the_last_full_minutes_of_the_data(passages: Passages, ask: Ask) -> None:
@@ -146,7 +144,7 @@ def test_the_ranking_is_over_the_last_full_minutes_of_the_data(passages: Passage
     recent = (passages["ts"] >= end - 5 * MINUTE) & (passages["ts"] < end)
     flow = (passed(passages, "person") & (passages["entrance"] == "N1") & recent).sum() / 5
     assert flow > 0
-    assert ask(questions.ranking(SITE, "person", 9)) == [(name("N1"), flow)]
+    assert ask(queries.ranking(SITE, "person", 9)) == [(name("N1"), flow)]
 
 
 @pytest.mark.parametrize("step", [60, 300, 3600])
@@ -160,7 +158,7 @@ def test_flows_over_time_are_whole_buckets_up_to_where_the_data_end(step: int, p
         of_bucket = chosen & (passages["ts"] // width == bucket)
         ways = [(of_bucket & (passages["direction"] == way)).sum() * 60 / step for way in ("in", "out")]
         expected[utc(int(bucket) * width)] = tuple(ways)
-    found = ask(questions.crossings(SITE, "person"), step=step)
+    found = ask(queries.crossings(SITE, "person"), step=step)
     assert {row[0]: row[1:] for row in found} == expected
     assert [row[0] for row in found] == sorted(expected)
 
@@ -170,14 +168,17 @@ def test_only_what_was_chosen_is_counted(passages: Passages, ask: Ask) -> None:
     only = passed(passages, "person") & (passages["entrance"] == "H1") & (passages["category"] == "staff")
     today = only & on_the_day(passages)
     ways = [int((today & (passages["direction"] == way)).sum()) for way in ("in", "out")]
-    assert [ask(gates.passages_today(SITE, "person", way), **chosen) for way in ("in", "out")] == [
+    assert [ask(entrance_queries.passages_today(SITE, "person", way), **chosen) for way in ("in", "out")] == [
         [(count,)] for count in ways
     ]
-    assert ask(gates.totals(SITE, "person"), **chosen) == [(name("H1"), *ways)]
-    assert ask(gates.categories_today(SITE, "person"), **chosen) == [("工 / Staff", ways[0])]
+    assert ask(entrance_queries.totals(SITE, "person"), **chosen) == [(name("H1"), *ways)]
+    assert ask(entrance_queries.categories_today(SITE, "person"), **chosen) == [("工 / Staff", ways[0])]
     first, last = START - START % MINUTE, END - END % MINUTE
     inward = only & (passages["direction"] == "in") & (passages["ts"] >= first) & (passages["ts"] < last)
-    for sql in (gates.flow_by_gate(SITE, "person", "in"), gates.flow_by_category(SITE, "person")):
+    for sql in (
+        entrance_queries.flow_by_entrance(SITE, "person", "in"),
+        entrance_queries.flow_by_category(SITE, "person"),
+    ):
         assert sum(row[2] for row in ask(sql, **chosen)) == inward.sum()
 
 
@@ -186,17 +187,17 @@ def test_refusals_are_a_share_of_all_who_tried(passages: Passages, ask: Ask) -> 
     tried = (passages["kind"] == "person") & (passages["ts"] >= first) & (passages["ts"] < last)
     denied = tried & (passages["outcome"] == "denied")
     both_ = denied.sum() + (tried & (passages["outcome"] == "passed")).sum()
-    [(share,)] = ask(gates.refusals_share("person"))
+    [(share,)] = ask(entrance_queries.refusals_share("person"))
     assert share == pytest.approx(denied.sum() * 100 / both_)
-    by_reason = ask(gates.refusals_by_reason("person"))
+    by_reason = ask(entrance_queries.refusals_by_reason("person"))
     assert sum(row[2] for row in by_reason if row[1] == "health") == (denied & (passages["reason"] == "health")).sum()
-    assert ask(gates.refusals_share("person"), entrance=["P1"]) == [(None,)]
+    assert ask(entrance_queries.refusals_share("person"), entrance=["P1"]) == [(None,)]
 
 
 def test_inside_over_time_is_the_value_at_the_end_of_each_bucket(passages: Passages, ask: Ask) -> None:
     step = 3600
     width = step * 1000
-    found = ask(areas.inside_over_time(SITE, "person"), step=step)
+    found = ask(area_queries.inside_over_time(SITE, "person"), step=step)
     assert {row[1] for row in found} == {name("venue"), name("hall")}
     for bucket, place, count in found:
         area = {name("venue"): "venue", name("hall"): "hall"}[place]
@@ -205,17 +206,17 @@ def test_inside_over_time_is_the_value_at_the_end_of_each_bucket(passages: Passa
 
 
 def test_areas_now_name_each_area_with_its_share(passages: Passages, ask: Ask) -> None:
-    rows = {row[0]: row[1:6] for row in ask(areas.areas_now(SITE))}
+    rows = {row[0]: row[1:6] for row in ask(area_queries.areas_now(SITE))}
     hall = inside(passages, "hall", FOR_EVER)
     park = inside(passages, "park", FOR_EVER)
     assert rows[name("hall")] == ("人员 / persons", hall, None, None, None)
     assert rows[name("park")] == ("车辆 / vehicles", park, None, 50, park * 2)
-    assert ask(areas.areas_now(SITE), area=["hall"])[0][0] == name("hall")
+    assert ask(area_queries.areas_now(SITE), area=["hall"])[0][0] == name("hall")
 
 
 def test_the_age_is_that_of_the_oldest_live_log(ask: Ask) -> None:
-    assert ask(questions.AS_OF) == [(END,)]
-    [(age,)] = ask(questions.DATA_AGE)
+    assert ask(queries.AS_OF) == [(END,)]
+    [(age,)] = ask(queries.DATA_AGE)
     assert age == pytest.approx(time.time() - END / 1000, abs=5)
 
 
@@ -224,44 +225,44 @@ def test_missing_events_are_the_holes_in_the_devices_numbers(passages: Passages,
     for device in np.unique(passages["device"]):
         numbers = passages["seq"][passages["device"] == device]
         holes += int(numbers.max()) - len(numbers)
-    assert ask(questions.MISSING) == [(holes,)]
-    assert sum(row[2] for row in ask(gates.lanes(SITE))) == holes
+    assert ask(queries.MISSING) == [(holes,)]
+    assert sum(row[2] for row in ask(entrance_queries.lanes(SITE))) == holes
 
 
 def test_open_alarms_are_listed_with_the_gravest_first(ask: Ask) -> None:
-    assert ask(questions.OPEN_ALARMS) == [(2,)]
-    first, second = ask(questions.open_alarms(SITE, 9))
+    assert ask(queries.OPEN_ALARMS) == [(2,)]
+    first, second = ask(queries.open_alarms(SITE, 9))
     team = both(SITE.zone("Z").team)
     unit = "人/分钟/通道 / persons/min/lane"
     assert first[:7] == ("red", "入口超载 / entrance overload", name("N1"), team, 14.3, 11.0, unit)
     assert first[8] == "升级 / escalated"
     assert second[:3] == ("orange", "计数漂移 / drift of the count", name("hall"))
-    assert len(ask(questions.open_alarms(SITE, 1))) == 1
+    assert len(ask(queries.open_alarms(SITE, 1))) == 1
 
 
 def test_alarms_mark_the_span_in_which_they_were_on(ask: Ask) -> None:
     text = f"入口超载 / entrance overload: {name('N1')}"
-    assert ask(questions.alarm_marks(SITE, "red")) == [(utc(END - MINUTE), utc(STOP), text)]
-    lasting, over = ask(questions.alarm_marks(SITE, "orange"))
+    assert ask(queries.alarm_marks(SITE, "red")) == [(utc(END - MINUTE), utc(STOP), text)]
+    lasting, over = ask(queries.alarm_marks(SITE, "orange"))
     assert lasting[1] == utc(STOP)  # raised before the range, and still on
     assert over == (utc(END - 60 * MINUTE), utc(END - MINUTE), text)
-    assert ask(questions.alarm_marks(SITE, "yellow")) == []
+    assert ask(queries.alarm_marks(SITE, "yellow")) == []
 
 
 def test_only_young_forecasts_are_shown(ask: Ask) -> None:
-    [row] = ask(questions.forecasts(SITE))
+    [row] = ask(queries.forecasts(SITE))
     assert row == (name("venue"), 80, 25, 18, None, utc(END - MINUTE))
-    assert ask(areas.forecast_errors(SITE)) == [(name("venue"), "人员 / persons", 15, 12, 3.25, 87.5)]
+    assert ask(area_queries.forecast_errors(SITE)) == [(name("venue"), "人员 / persons", 15, 12, 3.25, 87.5)]
 
 
 def test_queues_are_the_newest_reckoning_of_each_entrance(ask: Ask) -> None:
-    assert ask(gates.queues(SITE)) == [
+    assert ask(entrance_queries.queues(SITE)) == [
         (name("N1"), 2, 40.0, 4.5, None, utc(END - MINUTE)),
         (name("H1"), 1, None, None, None, utc(END - MINUTE)),
     ]
 
 
 def test_corrections_of_the_range_are_listed(ask: Ask) -> None:
-    [row] = ask(areas.corrections(SITE))
+    [row] = ask(area_queries.corrections(SITE))
     assert row[1:] == (name("hall"), "人员 / persons", -5, None, "duty", "recount")
-    assert ask(areas.corrections(SITE), area=["park"]) == []
+    assert ask(area_queries.corrections(SITE), area=["park"]) == []

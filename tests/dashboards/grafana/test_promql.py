@@ -4,12 +4,14 @@ import json
 import re
 from pathlib import Path
 
-from tests.dashboards.grafana.boards import queries
+from tests.dashboards.grafana.boards import panel_queries
 from tests.support.prometheus import checked, needs_prometheus
 from tests.support.small_site import SITE
 
 ROOT = Path(__file__).parents[3]
-ASKED = [(query.panel, query.target["expr"].replace("$__rate_interval", "1m")) for query in queries(SITE, "prometheus")]
+ASKED = [
+    (query.panel, query.target["expr"].replace("$__rate_interval", "1m")) for query in panel_queries(SITE, "prometheus")
+]
 
 
 @needs_prometheus

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dashboards.wall.http.serving import LOOPBACK, listen, serve
+from dashboards.wall.http.run import LOOPBACK, WallServer, listen
+from dashboards.wall.http.server import create_app
 from dashboards.wall.model.options import WallOptions
 from infra.process.child import Child
 from infra.process.ports import accepts, lasting_port
@@ -67,7 +68,8 @@ def main() -> None:
     given = parser.parse_args()
     options = WallOptions(send_timeout_s=given.send_timeout, clock=morning_clock())
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(BusyDay(options), EXPO, options, listen(port=given.port)))
+        app = create_app(BusyDay(options), EXPO, options)
+        asyncio.run(WallServer(app, options).serve(sockets=[listen(port=given.port)]))
 
 
 if __name__ == "__main__":

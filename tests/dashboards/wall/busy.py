@@ -10,24 +10,24 @@ from typing import Final
 
 from dashboards.messages.alarm_words import RULE_NAMES
 from dashboards.wall.model.options import WallOptions
-from dashboards.wall.model.reading import (
+from dashboards.wall.model.rows import (
     MINUTE,
     STEP,
     AreaRow,
     ChangeRow,
     DeviceRow,
+    EntranceTotalRow,
     EpisodeRow,
     FlowRow,
     ForecastRow,
-    GateRow,
     InsideRow,
     QueueRow,
-    Reading,
     Span,
     StepRow,
     Stretch,
     TodayRow,
-    TrendReading,
+    TrendRows,
+    WallRows,
     span_of,
 )
 from dashboards.wall.model.scopes import Scope, areas_of, scopes_of
@@ -67,7 +67,7 @@ class BusyDay:
         self._options, self._site = options, site
         self._rounds = 0
 
-    def read(self, real_ms: int) -> Reading:
+    def read(self, real_ms: int) -> WallRows:
         """Answer with the next step of the day."""
         self._rounds += 1
         step = self._step
@@ -75,7 +75,7 @@ class BusyDay:
         span = span_of(logs, self._options.clock, real_ms, self._site, flow_minutes=self._options.flow_minutes)
         site_ms = self._options.clock.now(real_ms)
         entered = 100_000 + 37 * step
-        return Reading(
+        return WallRows(
             real_ms,
             span,
             logs,
@@ -92,12 +92,12 @@ class BusyDay:
             forecasts=list(self._forecasts(site_ms, step)),
         )
 
-    def read_trend(self, span: Span) -> Sequence[TrendReading]:
+    def read_trend(self, span: Span) -> Sequence[TrendRows]:
         """Answer with the day so far and the day before; both move on by a step in `_ROUNDS_A_STEP`."""
         course = self._step // _ROUNDS_A_STEP
         today = Stretch(span.trend.start, span.end)
         return [
-            TrendReading(
+            TrendRows(
                 span, scope, self._steps(scope, today, course), self._inside(scope, today, course),
                 self._steps(scope, span.before, course + 7), self._inside(scope, span.before, course + 7),
             )
@@ -120,10 +120,10 @@ class BusyDay:
             for kind, capacity in area.capacity.items():
                 yield AreaRow(area.id, kind, real_ms, _wave(step + 40 * place, 240, 0, round(1.1 * capacity)), capacity)
 
-    def _totals(self, step: int) -> Iterator[GateRow]:
+    def _totals(self, step: int) -> Iterator[EntranceTotalRow]:
         for place, gate in enumerate(self._site.entrances):
-            yield GateRow(gate.id, "in", 900 + 90 * place + step)
-            yield GateRow(gate.id, "out", 300 + 30 * place + step // 2)
+            yield EntranceTotalRow(gate.id, "in", 900 + 90 * place + step)
+            yield EntranceTotalRow(gate.id, "out", 300 + 30 * place + step // 2)
 
     def _flows(self, span: Span, step: int) -> Iterator[FlowRow]:
         for place, gate in enumerate(self._site.entrances):

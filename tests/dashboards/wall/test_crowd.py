@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from dashboards.wall.http.serving import SEND_BUFFER
+from dashboards.wall.http.run import SEND_BUFFER
 from infra.process.ports import LOOPBACK
 from tests.dashboards.wall.apart import Apart, apart, resident
 from tests.dashboards.wall.crowd import Beat, Crowd

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page
 
 from dashboards.wall.model.options import Language, WallOptions
-from dashboards.wall.model.reading import Reading
+from dashboards.wall.model.rows import WallRows
 from streams.site.model import Site
 from tests.dashboards.wall.busy import EXPO, BusyDay, morning_clock
 from tests.dashboards.wall.looks import SCREENS, contrasts, cut_off, letters, overlaps
@@ -47,7 +47,7 @@ class LossyDay(BusyDay):
         super().__init__(options)
         self._lost = lost
 
-    def read(self, real_ms: int) -> Reading:
+    def read(self, real_ms: int) -> WallRows:
         """Answer with the next step of the day, and what it lacks."""
         whole = super().read(real_ms)
         today = [row._replace(lost=self._lost) for row in whole.today]

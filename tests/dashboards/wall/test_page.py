@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
 from dashboards.wall.model.options import WallOptions
-from dashboards.wall.model.reading import DeviceRow, Reading, TodayRow
+from dashboards.wall.model.rows import DeviceRow, TodayRow, WallRows
 from streams.kernels.counts.site_clock import SiteClock
 from tests.dashboards.wall.looks import SCREENS, cut_off
 from tests.support.wall_site import NASTY, at, log, queue, reading
@@ -69,7 +69,7 @@ def test_the_figures_are_those_of_the_snapshot(page: Page) -> None:
 
 
 def test_known_missing_events_show_at_their_entrance_and_in_the_total(page: Page) -> None:
-    def draw(real_ms: int) -> Reading:
+    def draw(real_ms: int) -> WallRows:
         whole = reading(real_ms)
         return replace(whole, devices=[*whole.devices[1:], DeviceRow("N1-L01", "N1", 37, real_ms)])
 
@@ -96,7 +96,7 @@ def test_figures_that_lack_records_say_so_beside_the_number_until_they_no_longer
 ) -> None:
     lost = {"today": 1_200, "hall": 1_200}
 
-    def draw(real_ms: int) -> Reading:
+    def draw(real_ms: int) -> WallRows:
         whole = reading(real_ms)
         today = [row._replace(lost=lost["today"] if row.kind == "person" else 0) for row in whole.today]
         areas = [row._replace(lost=lost["hall"] if row.area == "hall" else 0) for row in whole.areas]
@@ -123,8 +123,8 @@ def test_figures_that_lack_records_say_so_beside_the_number_until_they_no_longer
 
 
 def test_what_was_never_heard_is_a_dash_and_not_a_zero(page: Page) -> None:
-    def draw(real_ms: int) -> Reading:
-        return Reading(real_ms, reading(real_ms).span)
+    def draw(real_ms: int) -> WallRows:
+        return WallRows(real_ms, reading(real_ms).span)
 
     with wall(HandSource(draw), OPTIONS) as running:
         page.goto(running.url)
@@ -264,7 +264,7 @@ def test_the_page_reloads_itself_at_the_quiet_hour_if_the_server_answers(page: P
 
 @pytest.mark.parametrize("times", [1, 250])
 def test_nothing_is_cut_off_on_any_screen_in_any_language(page: Page, times: int) -> None:
-    def draw(real_ms: int) -> Reading:
+    def draw(real_ms: int) -> WallRows:
         whole = reading(real_ms)
         today = [TodayRow(kind, *(times * each for each in counts)) for kind, *counts in whole.today]
         areas = [area._replace(inside=area.inside * times, capacity=500 * times) for area in whole.areas]

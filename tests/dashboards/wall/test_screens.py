@@ -5,7 +5,7 @@ from dataclasses import replace
 from playwright.sync_api import Page, expect
 
 from dashboards.wall.model.options import WallOptions
-from dashboards.wall.model.reading import Reading
+from dashboards.wall.model.rows import WallRows
 from streams.site.model import Site
 from streams.site.reader import parse_site
 from tests.dashboards.wall.test_page import figure, look
@@ -104,7 +104,7 @@ def test_a_very_wide_display_has_the_layout_that_is_made_for_it(page: Page) -> N
 
 
 def test_an_area_that_is_too_full_takes_the_colour_of_its_level(page: Page) -> None:
-    def draw(real_ms: int) -> Reading:
+    def draw(real_ms: int) -> WallRows:
         whole = reading(real_ms)
         areas = [area._replace(inside=190) if area.area == "hall" else area for area in whole.areas]
         return replace(whole, areas=areas)

@@ -13,21 +13,21 @@ from playwright.sync_api import Page
 from dashboards.wall.http.run import store_source
 from dashboards.wall.live.queries import ACKNOWLEDGEABLE
 from dashboards.wall.model.options import WallOptions
-from dashboards.wall.model.reading import (
+from dashboards.wall.model.rows import (
     AreaRow,
     ChangeRow,
     DeviceRow,
+    EntranceTotalRow,
     EpisodeRow,
     FlowRow,
     ForecastRow,
-    GateRow,
     InsideRow,
     QueueRow,
     StepRow,
     Stretch,
     TodayRow,
 )
-from dashboards.wall.model.snapshot import take
+from dashboards.wall.model.snapshot import snapshot_of
 from infra.servers.clickhouse import Address, EmbeddedClickHouse
 from infra.servers.clickhouse_config import Login
 from sinks import schema
@@ -164,16 +164,19 @@ def test_a_round_brings_what_was_stored(store: Store) -> None:
         AreaRow("venue", "person", at("11:59:59"), 55, 1000),
     ]
     assert sorted(found.totals) == [
-        GateRow("H1", "in", 40), GateRow("N1", "in", 85), GateRow("N2", "in", 20), GateRow("N2", "out", 10),
-        GateRow("P1", "in", 7),
-    ]  # fmt: skip
+        EntranceTotalRow("H1", "in", 40),
+        EntranceTotalRow("N1", "in", 85),
+        EntranceTotalRow("N2", "in", 20),
+        EntranceTotalRow("N2", "out", 10),
+        EntranceTotalRow("P1", "in", 7),
+    ]
     assert sorted(found.flows) == [
         # minute 11:59, before it 11:54-11:58, five minutes, hour, its first minute
         FlowRow("N1", "in", 5, 10, 15, 85, at("11:30:00")), FlowRow("N2", "in", 0, 20, 20, 20, at("11:58:00")),
         FlowRow("N2", "out", 10, 0, 10, 10, at("11:59:00")), FlowRow("P1", "in", 7, 0, 7, 7, at("11:59:00")),
     ]  # fmt: skip
     assert DeviceRow("N1-L01", "N1", 37, NOW) in found.devices
-    picture = take(found, SITE, OPTIONS.clock, limits=OPTIONS.limits)
+    picture = snapshot_of(found, SITE, OPTIONS.clock, limits=OPTIONS.limits)
     assert (picture.age_ms, picture.health.missing, picture.health.rejected) == (800, 37, 3)
     assert gate("N1", picture).flow_in == 3.0
     source.close()
@@ -270,7 +273,7 @@ def test_the_strip_has_what_is_open_and_what_is_over_but_not_acknowledged(store:
     )  # fmt: skip
     assert (rows["taken"].state, rows["taken"].actor) == ("acknowledged", "张三")
     assert (rows["over"].state, rows["over"].cleared_at) == ("cleared-unacknowledged", NOW - 1000)
-    strip = take(found, SITE, OPTIONS.clock, limits=OPTIONS.limits).strip
+    strip = snapshot_of(found, SITE, OPTIONS.clock, limits=OPTIONS.limits).strip
     assert (strip.watch, strip.age_ms, [each.episode for each in strip.alarms]) == (
         "ok",
         800,
@@ -321,7 +324,7 @@ def test_a_store_with_an_older_schema_has_its_figures_and_no_more(store: Store) 
     source = store_source(store.reader, SITE, OPTIONS)
     found = source.read(NOW)
     assert (found.episodes, found.forecasts, len(found.today)) == (None, (), 2)
-    assert take(found, SITE, OPTIONS.clock, limits=OPTIONS.limits).strip.watch == "no-view"
+    assert snapshot_of(found, SITE, OPTIONS.clock, limits=OPTIONS.limits).strip.watch == "no-view"
 
     client.execute("CREATE VIEW gatepulse.alarm_episodes AS SELECT 1 AS one")  # there, but not what it should be
     with pytest.raises(StoreRefused):
@@ -332,7 +335,7 @@ def test_a_store_with_an_older_schema_has_its_figures_and_no_more(store: Store) 
 
 def test_an_empty_store_is_unknown_throughout(store: Store) -> None:
     source = store_source(store.reader, SITE, OPTIONS)
-    picture = take(source.read(NOW), SITE, OPTIONS.clock, limits=OPTIONS.limits)
+    picture = snapshot_of(source.read(NOW), SITE, OPTIONS.clock, limits=OPTIONS.limits)
     assert (picture.age_ms, picture.today["person"].entries, picture.health.missing) == (None, None, None)
     source.close()
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from dashboards.wall.model.options import Language, WallOptions
-from dashboards.wall.model.reading import ChangeRow, EpisodeRow, LogRow, Reading
+from dashboards.wall.model.rows import ChangeRow, EpisodeRow, LogRow, WallRows
 from streams.kernels.alarms.inputs import Command
 from streams.kernels.counts.site_clock import SiteClock
 from tests.dashboards.wall.looks import SCREENS, cut_off
@@ -42,7 +42,7 @@ class Alarms(HandSource):
     taken: list[Command] = field(default_factory=list)
     deaf: bool = False
 
-    def read(self, real_ms: int) -> Reading:
+    def read(self, real_ms: int) -> WallRows:
         """Answer with the figures, and the alarms as they are now."""
         whole = super().read(real_ms)
         logs: list[LogRow] = [log(real_ms - 300), alarm_log(self.judged_to(real_ms))]
@@ -205,7 +205,7 @@ def test_alarms_that_are_judged_late_say_so_beside_fresh_figures(page: Page) -> 
 
 
 def test_before_anything_was_heard_there_is_no_calm_line(page: Page) -> None:
-    with wall(HandSource(lambda real_ms: Reading(real_ms, reading(real_ms).span)), options()) as running:
+    with wall(HandSource(lambda real_ms: WallRows(real_ms, reading(real_ms).span)), options()) as running:
         page.goto(running.url)
         becomes(page, "none", "no_data")
         assert (state(page), figure(page, "strip-title")) == ("unproven", "Alarms: waiting for the first figures")
@@ -375,7 +375,7 @@ def test_enter_that_ends_a_chinese_word_saves_no_name(page: Page) -> None:
 def test_the_next_level_is_told_at_its_area_and_for_the_site(page: Page) -> None:
     given = options()
 
-    def draw(real_ms: int) -> Reading:
+    def draw(real_ms: int) -> WallRows:
         now = given.clock.now(real_ms) - 20_000
         rows = [forecast("hall", 80, 25, at=now), forecast("small", 90, 40, at=now, earliest=18, latest=None)]
         return replace(reading(real_ms), forecasts=rows)

@@ -12,11 +12,11 @@ import msgspec
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from dashboards.wall.http.command_sender import SendCommand
+from dashboards.wall.http.acknowledge import SendCommand
 from dashboards.wall.http.server import HEADERS
 from dashboards.wall.model.acknowledgement import MOST_BYTES, PER_MINUTE
 from dashboards.wall.model.options import Acknowledge, OptionError, WallOptions
-from dashboards.wall.model.reading import ChangeRow, Reading
+from dashboards.wall.model.rows import ChangeRow, WallRows
 from infra.servers.broker import PROTOCOL
 from sinks.sink import StoreUnavailable
 from streams.contract.events import Topic
@@ -32,7 +32,7 @@ FAST = WallOptions(period_s=0.05, trend_period_s=100)
 EPISODE = alarm().episode
 
 
-def draw(real_ms: int) -> Reading:
+def draw(real_ms: int) -> WallRows:
     return replace(reading(real_ms), episodes=[alarm()])
 
 

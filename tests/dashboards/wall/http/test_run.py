@@ -12,7 +12,7 @@ PROGRAM = """
 from dashboards.wall.model.options import WallOptions
 from dashboards.wall.http.run import run_wall
 from sinks.clickhouse import StoreAddress
-from streams.site.model import load_site
+from streams.site.reader import load_site
 
 nobody = StoreAddress("127.0.0.1", 1, "reader", "")
 run_wall(nobody, load_site("expo"), WallOptions(), port=0, ready=lambda url: print(url, flush=True))

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from dashboards.wall.http import serving
+from dashboards.wall.http import run
+from dashboards.wall.http.run import SEND_BUFFER, WallPortTaken, listen
 from dashboards.wall.http.server import HEADERS, STATIC
-from dashboards.wall.http.serving import SEND_BUFFER, WallPortTaken, listen
 from dashboards.wall.model.options import WallOptions
 from streams.site.reader import load_site
 from tests.support.wall_site import reading
@@ -109,14 +109,14 @@ def test_a_display_that_never_reads_is_let_go() -> None:
 
 @pytest.mark.parametrize("said", [b"", b"GET /events HTT"])
 def test_a_connection_that_never_finishes_its_request_is_closed(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(run, "REQUEST_SECONDS", 0.2)
     with wall(HandSource(), FAST) as running, socket.create_connection(("127.0.0.1", running.port), 20) as halting:
         halting.sendall(said)
         assert halting.recv(1) == b""
 
 
 def test_a_stream_goes_on_however_long_ago_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "REQUEST_SECONDS", 0.05)
+    monkeypatch.setattr(run, "REQUEST_SECONDS", 0.05)
     with wall(HandSource(), FAST) as running, stream(running.port) as display:
         first = rounds_of(running)
         until(lambda: rounds_of(running) > first + 10)

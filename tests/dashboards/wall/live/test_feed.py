@@ -7,7 +7,7 @@ from typing import Any
 
 from dashboards.wall.live.feed import Feed, Published
 from dashboards.wall.model.options import WallOptions
-from dashboards.wall.model.reading import Reading, TrendReading
+from dashboards.wall.model.rows import TrendRows, WallRows
 from tests.support.wall_site import NOON, SITE, alarm, log, reading
 from tests.support.wall_sources import HandSource, StoreGoneError
 
@@ -146,7 +146,7 @@ def test_a_trend_that_the_store_does_not_answer_for_is_no_trend_and_the_figures_
         await feed.trends()
         assert (feed.newest.trend, feed.newest.beat.snapshot.store) == ((), "ok")
 
-    def gone(_: object) -> Sequence[TrendReading]:
+    def gone(_: object) -> Sequence[TrendRows]:
         raise StoreGoneError
 
     with_feed(test)
@@ -154,7 +154,7 @@ def test_a_trend_that_the_store_does_not_answer_for_is_no_trend_and_the_figures_
 
 def test_rows_that_make_no_sense_are_a_lost_store_and_not_a_dead_wall() -> None:
     async def test(feed: Feed, source: HandSource, _clock: Hand) -> None:
-        def nonsense(real_ms: int) -> Reading:
+        def nonsense(real_ms: int) -> WallRows:
             return replace(reading(real_ms), logs=[log(real_ms)._replace(complete_to="soon")])  # type: ignore[arg-type]  # meant
 
         source.draw = nonsense

@@ -12,25 +12,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from dashboards.wall.http.command_sender import Sending
+from dashboards.wall.http.acknowledge import CommandSender
 from dashboards.wall.http.origin import check_origin, is_loopback, may_acknowledge
-from dashboards.wall.model.acknowledgement import PER_MINUTE, Asked, Rate, Refused, check_fresh, check_seen, read_asked
-from dashboards.wall.model.figures import Snapshot
-from dashboards.wall.model.reading import ChangeRow
+from dashboards.wall.model.acknowledgement import (
+    PER_MINUTE,
+    AcknowledgeRequest,
+    RateLimit,
+    check_change,
+    check_fresh,
+    parse_request,
+)
+from dashboards.wall.model.figures import WallSnapshot
+from dashboards.wall.model.refusal import RequestRefused
+from dashboards.wall.model.rows import ChangeRow
 from infra.servers.broker import PROTOCOL
 from streams.kernels.alarms.inputs import Command
 from streams.operations.alarm_commands import send
 from streams.settings import KafkaSettings
 from tests.support.wall_site import NOON, alarm_log, log, reading, snapshot
 
-ASKED = Asked("e", 2, "Li Si")
+REQUEST = AcknowledgeRequest("e", 2, "Li Si")
 
 
-def refused(call: Callable[[], object]) -> Refused:
-    with pytest.raises(Refused) as caught:
+def refused(call: Callable[[], object]) -> RequestRefused:
+    with pytest.raises(RequestRefused) as caught:
         call()
-    assert caught.value.said.zh
-    assert caught.value.said.en
+    assert caught.value.reason.zh
+    assert caught.value.reason.en
     return caught.value
 
 
@@ -38,7 +46,7 @@ def refused(call: Callable[[], object]) -> Refused:
 
 
 def test_a_request_names_episode_change_and_operator() -> None:
-    assert read_asked(b'{"episode":"e","change":2,"actor":"  Li Si "}') == ASKED
+    assert parse_request(b'{"episode":"e","change":2,"actor":"  Li Si "}') == REQUEST
 
 
 @pytest.mark.parametrize(
@@ -50,7 +58,7 @@ def test_a_request_names_episode_change_and_operator() -> None:
     ],
 )  # fmt: skip
 def test_a_request_that_does_not_fit_is_told_so(body: bytes) -> None:
-    assert refused(lambda: read_asked(body)).status == 400
+    assert refused(lambda: parse_request(body)).status == 400
 
 
 @given(st.text(max_size=80))
@@ -58,9 +66,9 @@ def test_a_name_is_taken_exactly_if_it_has_1_to_64_printable_characters(actor: s
     body = msgspec.json.encode({"episode": "e", "change": 2, "actor": actor})
     name = actor.strip()
     if 1 <= len(name) <= 64 and name.isprintable():
-        assert read_asked(body).actor == name
+        assert parse_request(body).actor == name
     else:
-        assert "1 to 64 printable characters" in refused(lambda: read_asked(body)).said.en
+        assert "1 to 64 printable characters" in refused(lambda: parse_request(body)).reason.en
 
 
 # What was seen is what is acknowledged.
@@ -71,36 +79,36 @@ def row(change: int, level: str = "orange", state: str = "raised", actor: str = 
 
 
 def test_the_newest_change_can_be_acknowledged() -> None:
-    check_seen(ASKED, [row(1, "yellow"), row(2)])
+    check_change(REQUEST, [row(1, "yellow"), row(2)])
 
 
 def test_so_can_an_older_one_if_it_has_not_become_worse() -> None:
-    check_seen(ASKED, [row(1), row(2), row(3, "yellow"), row(4, "orange")])
+    check_change(REQUEST, [row(1), row(2), row(3, "yellow"), row(4, "orange")])
 
 
 @pytest.mark.parametrize("later", [[row(3, "red")], [row(3, "red"), row(4, "yellow")]])
 def test_one_that_was_worse_since_is_refused(later: list[ChangeRow]) -> None:
-    found = refused(lambda: check_seen(ASKED, [row(1), row(2), *later]))
-    assert (found.status, found.said.en) == (
+    found = refused(lambda: check_change(REQUEST, [row(1), row(2), *later]))
+    assert (found.status, found.reason.en) == (
         409,
         "not acknowledged: it has become RED meanwhile; look at it, then press Enter again",
     )
 
 
 def test_one_that_was_cleared_is_taken_although_it_names_its_worst_level() -> None:
-    check_seen(ASKED, [row(1, "red"), row(2), row(3, "red", "cleared-unacknowledged")])
+    check_change(REQUEST, [row(1, "red"), row(2), row(3, "red", "cleared-unacknowledged")])
 
 
 @pytest.mark.parametrize("changes", [[], [row(1)], [row(3), row(4)]])
 def test_an_episode_or_a_change_that_is_not_known_is_refused(changes: list[ChangeRow]) -> None:
-    found = refused(lambda: check_seen(ASKED, changes))
-    assert (found.status, "not known" in found.said.en) == (409, True)
+    found = refused(lambda: check_change(REQUEST, changes))
+    assert (found.status, "not known" in found.reason.en) == (409, True)
 
 
 @pytest.mark.parametrize("state", ["acknowledged", "cleared"])
 def test_who_has_acknowledged_it_already_is_named(state: str) -> None:
-    found = refused(lambda: check_seen(ASKED, [row(2), row(3, state=state, actor="Zhang San")]))
-    assert (found.status, "Zhang San" in found.said.zh, "Zhang San" in found.said.en) == (409, True, True)
+    found = refused(lambda: check_change(REQUEST, [row(2), row(3, state=state, actor="Zhang San")]))
+    assert (found.status, "Zhang San" in found.reason.zh, "Zhang San" in found.reason.en) == (409, True, True)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +120,7 @@ def test_who_has_acknowledged_it_already_is_named(state: str) -> None:
         snapshot(reading(episodes=None)),
     ],
 )
-def test_while_the_wall_cannot_know_what_is_true_nothing_is_acknowledged(now: Snapshot) -> None:
+def test_while_the_wall_cannot_know_what_is_true_nothing_is_acknowledged(now: WallSnapshot) -> None:
     assert refused(lambda: check_fresh(now)).status == 503
 
 
@@ -124,24 +132,24 @@ def test_while_it_can_it_is() -> None:
 
 
 def test_a_key_that_sticks_is_slowed_down_and_told_when_to_go_on() -> None:
-    rate = Rate()
+    rate = RateLimit()
     for n in range(PER_MINUTE):
-        rate.take(100.0 + n)
-    found = refused(lambda: rate.take(110.0))
+        rate.admit(100.0 + n)
+    found = refused(lambda: rate.admit(110.0))
     assert (found.status, found.retry_after_s) == (429, 51)
-    refused(lambda: rate.take(159.9))
-    rate.take(160.1)
-    refused(lambda: rate.take(160.2))
+    refused(lambda: rate.admit(159.9))
+    rate.admit(160.1)
+    refused(lambda: rate.admit(160.2))
 
 
 @given(st.lists(st.floats(0, 30), max_size=60))
 def test_no_minute_has_more_than_it_may(pauses: list[float]) -> None:
-    rate, at, taken = Rate(3), 0.0, []
+    rate, at, taken = RateLimit(3), 0.0, []
     for pause in pauses:
         at += pause
         try:
-            rate.take(at)
-        except Refused:
+            rate.admit(at)
+        except RequestRefused:
             continue
         taken.append(at)
     assert all(late - early >= 60 for early, late in zip(taken, taken[3:], strict=False))
@@ -214,24 +222,24 @@ def test_by_default_only_this_machine_may_acknowledge(host: str, alone: bool) ->
     assert not may_acknowledge("off", host)
 
 
-# Sending.
+# CommandSender.
 
 
 def command(name: str = "a") -> Command:
     return Command(name, "ack", "e", "Li Si", NOON)
 
 
-async def status_of(sending: Sending, name: str = "a") -> int:
+async def status_of(sending: CommandSender, name: str = "a") -> int:
     try:
-        await sending.command(command(name))
-    except Refused as refusal:
+        await sending.send(command(name))
+    except RequestRefused as refusal:
         return refusal.status
     return 202
 
 
 def test_a_command_is_sent_once() -> None:
     sent: list[Command] = []
-    asyncio.run(Sending(sent.append).command(command()))
+    asyncio.run(CommandSender(sent.append).send(command()))
     assert sent == [command()]
 
 
@@ -239,7 +247,7 @@ def test_brokers_that_refuse_are_told_to_the_operator() -> None:
     def fail(_: Command) -> None:
         raise ConnectionError("no broker")
 
-    assert asyncio.run(status_of(Sending(fail))) == 503
+    assert asyncio.run(status_of(CommandSender(fail))) == 503
 
 
 def test_brokers_that_hang_hold_up_nobody_and_the_next_one_waits_its_turn() -> None:
@@ -250,7 +258,7 @@ def test_brokers_that_hang_hold_up_nobody_and_the_next_one_waits_its_turn() -> N
         sent.append(given.id)
 
     async def test() -> None:
-        sending = Sending(hang, patience_s=0.1)
+        sending = CommandSender(hang, patience_s=0.1)
         beats = 0
         first = asyncio.create_task(status_of(sending))
         while not first.done():
@@ -269,5 +277,5 @@ def test_brokers_that_hang_hold_up_nobody_and_the_next_one_waits_its_turn() -> N
 def test_a_wall_that_ends_does_not_wait_for_brokers_that_are_not_there() -> None:
     nobody = KafkaSettings(brokers="127.0.0.1:1", api_version=".".join(map(str, PROTOCOL)))
     began = time.monotonic()
-    assert asyncio.run(status_of(Sending(partial(send, nobody), patience_s=0.2))) == 504
+    assert asyncio.run(status_of(CommandSender(partial(send, nobody), patience_s=0.2))) == 504
     assert time.monotonic() - began < 5

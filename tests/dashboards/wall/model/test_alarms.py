@@ -8,7 +8,7 @@ from dashboards.messages.alarm_words import duration
 from dashboards.wall.live.queries import ACKNOWLEDGEABLE
 from dashboards.wall.model.alarms import worse
 from dashboards.wall.model.figures import AlarmNow, Strip
-from dashboards.wall.model.reading import EpisodeRow, LogRow
+from dashboards.wall.model.rows import EpisodeRow, LogRow
 from dashboards.wall.model.snapshot import aged
 from infra.relay.notice import Notice
 from infra.relay.wording import Wording

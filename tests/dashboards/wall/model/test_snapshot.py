@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from dashboards.wall.model.figures import FlowNow, Today, Wait
-from dashboards.wall.model.reading import AreaRow, DeviceRow, FlowRow, ProblemRow, Reading, TodayRow
+from dashboards.wall.model.figures import FlowNow, TodayTotals, WaitNow
+from dashboards.wall.model.rows import AreaRow, DeviceRow, FlowRow, ProblemRow, TodayRow, WallRows
 from dashboards.wall.model.snapshot import aged, level
 from streams.kernels.counts.site_clock import SiteClock
 from tests.support.wall_site import CLOCK, LIMITS, NOON, SITE, ZONE, at, gate, log, queue, reading, snapshot, span
@@ -16,7 +16,7 @@ SPAN = span()
 
 def test_todays_figures_are_those_of_the_views() -> None:
     picture = snapshot()
-    assert picture.today == {"person": Today(900, 300, 700, 5), "vehicle": Today(40, 10, 39, 0)}
+    assert picture.today == {"person": TodayTotals(900, 300, 700, 5), "vehicle": TodayTotals(40, 10, 39, 0)}
     assert picture.day == "2026-11-07"
 
 
@@ -54,7 +54,7 @@ def test_an_area_never_heard_from_is_unknown_and_not_empty() -> None:
 def test_a_site_never_heard_from_shows_no_number_at_all() -> None:
     areas = [AreaRow("venue", "person", None, 0, 1000)]
     picture = snapshot(reading(logs=[], today=[], areas=areas, totals=[], flows=[], devices=[]))
-    assert picture.today == {"person": Today(), "vehicle": Today()}
+    assert picture.today == {"person": TodayTotals(), "vehicle": TodayTotals()}
     assert picture.inside["person"].inside is None
     assert {row.today_in for row in picture.entrances} == {None}
     assert (picture.health.missing, picture.health.rejected, picture.age_ms) == (None, None, None)
@@ -63,14 +63,14 @@ def test_a_site_never_heard_from_shows_no_number_at_all() -> None:
 
 def test_a_new_day_without_passages_is_zero_once_its_gates_were_heard() -> None:
     picture = snapshot(reading(at("00:00:30"), today=[], totals=[], flows=[]))
-    assert picture.today["person"] == Today(0, 0, 0, 0)
+    assert picture.today["person"] == TodayTotals(0, 0, 0, 0)
     assert gate("N1", picture).today_in == 0
 
 
 def test_a_kind_that_was_never_heard_stays_unknown_beside_one_that_was() -> None:
     devices = [DeviceRow("N1-L01", "N1", 0, NOON)]
     picture = snapshot(reading(today=[TodayRow("person", 1, 0, 1, 0)], totals=[], devices=devices))
-    assert picture.today["vehicle"] == Today()
+    assert picture.today["vehicle"] == TodayTotals()
 
 
 # Age is real time since everything was stored, by the slowest log of the live cluster.
@@ -243,7 +243,7 @@ def test_the_average_is_of_the_time_since_an_entrance_was_first_used_within_the_
 
 def test_a_wait_is_shown_with_its_interval_while_its_reckoning_is_fresh() -> None:
     row = gate("N1", snapshot(reading(queues=[queue("N1", 4.5)])))
-    assert (row.wait, row.open_lanes) == (Wait(4.5, 2.25, 9.0), 2)
+    assert (row.wait, row.open_lanes) == (WaitNow(4.5, 2.25, 9.0), 2)
     old = gate("N1", snapshot(reading(queues=[queue("N1", 4.5, at=SPAN.end - 4 * MINUTE)])))
     assert (old.wait, old.open_lanes) == (None, None)
     untold = gate("N1", snapshot(reading(queues=[queue("N1", None)])))
@@ -263,7 +263,7 @@ def test_the_flow_of_the_last_minute_is_told_beside_that_of_the_minutes_before_i
 
 
 def test_the_flow_is_unknown_until_an_entrance_was_heard() -> None:
-    assert snapshot(Reading(NOON, SPAN)).flows == [FlowNow("person", "")]
+    assert snapshot(WallRows(NOON, SPAN)).flows == [FlowNow("person", "")]
 
 
 def test_the_quiet_hour_is_the_next_one_on_the_sites_clock() -> None:

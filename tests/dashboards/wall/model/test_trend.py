@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dashboards.wall.model.hours import milliseconds
-from dashboards.wall.model.reading import STEP, InsideRow, Span, StepRow, TrendReading, span_at
+from dashboards.wall.model.rows import STEP, InsideRow, Span, StepRow, TrendRows, span_at
 from dashboards.wall.model.scopes import Scope
-from dashboards.wall.model.trend import Trend, draw
+from dashboards.wall.model.trend import Trend, trend_of
 from streams.site.model import Site
 from streams.site.plan import EntrancePlan
 from tests.support.wall_site import PERSONS, SITE, at, log, span
@@ -22,7 +22,7 @@ FIRST = at("07:00:00")
 
 
 def drawn(site: Site = SITE, scope: Scope = PERSONS, **rows: Any) -> Trend:
-    return draw(TrendReading(SPAN, scope, **rows), site)
+    return trend_of(TrendRows(SPAN, scope, **rows), site)
 
 
 def span_in(site: Site, moment: str) -> Span:
@@ -39,7 +39,7 @@ def test_it_has_one_value_for_each_step_of_the_day_up_to_the_newest_full_one() -
 
 def test_a_step_that_is_not_over_is_not_shown() -> None:
     begun = span([log(at("11:58:30"))])
-    trend = draw(TrendReading(begun, PERSONS, [StepRow(LAST, "in", "visitor", 7)]), SITE)
+    trend = trend_of(TrendRows(begun, PERSONS, [StepRow(LAST, "in", "visitor", 7)]), SITE)
     assert FIRST + len(trend.inside) * STEP == LAST
 
 
@@ -103,7 +103,7 @@ def test_a_day_on_which_the_clocks_change_has_as_many_steps_as_it_has_hours() ->
 
 def full(site: Site, moment: str, **rows: Any) -> Trend:
     """Draw a trend of one of a site's days as of a local time."""
-    return draw(TrendReading(span_in(site, moment), PERSONS, **rows), site)
+    return trend_of(TrendRows(span_in(site, moment), PERSONS, **rows), site)
 
 
 def ms(site: Site, moment: str, fold: int = 0) -> int:

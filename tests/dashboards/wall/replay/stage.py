@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from dashboards.wall.live.queries import Rounds
-from dashboards.wall.model.figures import Snapshot
-from dashboards.wall.model.snapshot import take
-from dashboards.wall.model.trend import Trend, draw
+from dashboards.wall.model.figures import WallSnapshot
+from dashboards.wall.model.snapshot import snapshot_of
+from dashboards.wall.model.trend import Trend, trend_of
 from dashboards.wall.replay.history import CHUNK_MS, History
 from dashboards.wall.replay.timeline import Known
 from sinks import schema
@@ -148,14 +148,14 @@ class Stage:
         with SourceTables(self.owner, "live", "test", SiteTime(self.site.days, self.clock)) as notes:
             notes.write_losses([loss])
 
-    def live(self, real_ms: int) -> Snapshot:
+    def live(self, real_ms: int) -> WallSnapshot:
         """Read the live wall, as it is at this moment."""
-        return take(self._rounds().read(real_ms), self.site, self.clock, limits=LIMITS)
+        return snapshot_of(self._rounds().read(real_ms), self.site, self.clock, limits=LIMITS)
 
     def live_trends(self, real_ms: int) -> list[Trend]:
         """Read the live wall's trends."""
         rounds = self._rounds()
-        return [_of_the_day(draw(each, self.site)) for each in rounds.read_trend(rounds.read(real_ms).span)]
+        return [_of_the_day(trend_of(each, self.site)) for each in rounds.read_trend(rounds.read(real_ms).span)]
 
     def history(self, real_ms: int, known: Known, *, end: int | None = None, chunk_ms: int = CHUNK_MS) -> History:
         """Begin a replay at a real time."""
@@ -163,20 +163,20 @@ class Stage:
         last = begin if end is None else self.clock.now(end)
         return History(self.asked, self.site, self.clock, begin=begin, end=last, known=known, chunk_ms=chunk_ms)
 
-    def replayed(self, real_ms: int, known: Known) -> Snapshot:
+    def replayed(self, real_ms: int, known: Known) -> WallSnapshot:
         """Seek to a real time and draw what a replay shows."""
         return self.drawn(self.history(real_ms, known), real_ms)
 
-    def drawn(self, history: History, real_ms: int) -> Snapshot:
+    def drawn(self, history: History, real_ms: int) -> WallSnapshot:
         """Draw what a replay shows at a real time."""
-        return take(history.reading(self.clock.now(real_ms)), self.site, self.clock, limits=LIMITS)
+        return snapshot_of(history.rows(self.clock.now(real_ms)), self.site, self.clock, limits=LIMITS)
 
     def trends(self, history: History, real_ms: int) -> list[Trend]:
         """Draw a replay's trends at a real time."""
-        return [_of_the_day(draw(each, self.site)) for each in history.trend(self.clock.now(real_ms))]
+        return [_of_the_day(trend_of(each, self.site)) for each in history.trend(self.clock.now(real_ms))]
 
     def _rounds(self) -> Rounds:
-        return Rounds(self.asked.query, self.site, self.clock, flow_minutes=5)
+        return Rounds(self.asked, self.site, self.clock, flow_minutes=5)
 
 
 def _of_the_day(trend: Trend) -> Trend:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dashboards.wall.model.figures import Snapshot
-from dashboards.wall.model.reading import Reading
+from dashboards.wall.model.figures import WallSnapshot
+from dashboards.wall.model.rows import WallRows
 from sinks import schema
 from sinks.rows import TABLES
 from streams.kernels.counts.columns import Block
@@ -30,17 +30,17 @@ def entry(seq: int, ts: int, **given: Any) -> Event:
     return Event(**usual | given)
 
 
-def persons(picture: Snapshot) -> tuple[int | None, int | None, int | None]:
+def persons(picture: WallSnapshot) -> tuple[int | None, int | None, int | None]:
     """Return entries, distinct persons, and how many are inside."""
     today = picture.today["person"]
     return today.entries, today.distinct, picture.inside["person"].inside
 
 
-def corrected(stage: Stage, *times: int) -> list[Reading]:
+def corrected(stage: Stage, *times: int) -> list[WallRows]:
     """Replay what is known today of some moments (site time), going on from the first."""
     begin = stage.clock.real(times[0])
     history = stage.history(begin, "corrected", end=stage.clock.real(times[-1]))
-    return [history.reading(each) for each in times]
+    return [history.rows(each) for each in times]
 
 
 def rows(table: str, *given: dict[str, Any]) -> Block:

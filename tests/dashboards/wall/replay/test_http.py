@@ -11,11 +11,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from dashboards.wall.http.replay_routes import MOST, Connection
+from dashboards.wall.http.replay_routes import MOST
+from dashboards.wall.live.queries import StoreConnection
 from dashboards.wall.model.options import WallOptions
 from dashboards.wall.replay.history import History
-from dashboards.wall.replay.player import Player
-from dashboards.wall.replay.request import Asked
+from dashboards.wall.replay.player import ReplayPlayer
+from dashboards.wall.replay.request import ReplayRequest
 from sinks.clickhouse import ClickHouseReader
 from sinks.sink import StoreRefused, StoreUnavailable
 from tests.dashboards.wall.replay.stage import SITE, TWENTY_PAST, Delivery, Stage
@@ -33,7 +34,7 @@ def options(stage: Stage) -> WallOptions:
 
 
 @contextmanager
-def wall(stage: Stage, connect: Callable[[], Connection] | None = None) -> Iterator[int]:
+def wall(stage: Stage, connect: Callable[[], StoreConnection] | None = None) -> Iterator[int]:
     """Serve a wall with replays until the block ends; its port."""
     connect = connect or (lambda: ClickHouseReader(stage.reader))
     with sources.wall(HandSource(), options(stage), site=SITE, connect=connect) as running:
@@ -183,14 +184,14 @@ def test_a_store_that_cannot_be_asked_is_no_error_of_the_display(stage: Stage, e
 def test_a_store_that_is_lost_stops_the_replay_which_goes_on_where_it_was(stage: Stage) -> None:
     seed(stage)
     answers = [True, False, True]
-    asked = Asked(at("00:12:00"), at("00:13:00"), at("00:12:00"), 60.0, "corrected")
+    asked = ReplayRequest(at("00:12:00"), at("00:13:00"), at("00:12:00"), 60.0, "corrected")
 
     def begin(site_ms: int) -> History:
         if not answers.pop(0):
             raise StoreUnavailable("store", "away.", "Wait.")
         return stage.history(stage.clock.real(site_ms), "corrected", end=stage.clock.real(asked.end))
 
-    player = Player(begin, asked, SITE, options(stage))
+    player = ReplayPlayer(begin, asked, SITE, options(stage))
 
     async def beats() -> list[Any]:
         found: list[Any] = []
@@ -211,14 +212,14 @@ def test_a_store_that_is_lost_stops_the_replay_which_goes_on_where_it_was(stage:
 
 def test_a_store_that_takes_long_leaves_the_last_picture_standing_and_the_stream_alive(stage: Stage) -> None:
     seed(stage)
-    asked = Asked(at("00:12:00"), at("00:13:00"), at("00:12:00"), 60.0, "corrected")
+    asked = ReplayRequest(at("00:12:00"), at("00:13:00"), at("00:12:00"), 60.0, "corrected")
     answer = threading.Event()
 
     def begin(site_ms: int) -> History:
         answer.wait(PATIENCE)
         return stage.history(stage.clock.real(site_ms), "corrected", end=stage.clock.real(asked.end))
 
-    player = Player(begin, asked, SITE, options(stage), long_s=0.05)
+    player = ReplayPlayer(begin, asked, SITE, options(stage), long_s=0.05)
 
     async def beats() -> list[str]:
         found: list[str] = []

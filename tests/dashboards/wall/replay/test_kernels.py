@@ -4,18 +4,18 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.wall.model.reading import DeviceRow
-from dashboards.wall.replay.devices import Received, ReceivedThen, holes
-from dashboards.wall.replay.inside import Correction, anchors, course, effects
-from dashboards.wall.replay.logs import Logs, Parked, Progress
-from dashboards.wall.replay.timeline import WINDOW, Moment, Waiting, moment_of
+from dashboards.wall.model.rows import DeviceRow
+from dashboards.wall.replay.devices import DevicesAsKnown, ReceivedRanges, sequence_gaps
+from dashboards.wall.replay.inside import CorrectionRow, anchors, effects, occupancy
+from dashboards.wall.replay.logs import LogProgress, ParkedInterval, ProgressRow
+from dashboards.wall.replay.timeline import WINDOW, Moment, PendingRows, moment_of
 from streams.kernels.counts.site_clock import SiteClock
 
 START = 100 * WINDOW
 
 
-def correction(ts: int, *, delta: int | None = None, absolute: int | None = None, axis: int = 0) -> Correction:
-    return Correction(axis, "venue", "person", ts, f"c{ts}", delta, absolute)
+def correction(ts: int, *, delta: int | None = None, absolute: int | None = None, axis: int = 0) -> CorrectionRow:
+    return CorrectionRow(axis, "venue", "person", ts, f"c{ts}", delta, absolute)
 
 
 @given(
@@ -43,7 +43,7 @@ def test_an_occupancy_is_what_a_walk_over_its_windows_finds(
     def before(since: int) -> int:
         return early if since <= START - WINDOW else 0
 
-    assert course(np.array(flow), START, effects(some), before).tolist() == walked[5:]
+    assert occupancy(np.array(flow), START, effects(some), before).tolist() == walked[5:]
 
 
 def test_flows_may_count_from_the_newest_anchor_or_from_one_that_will_be_known_later() -> None:
@@ -59,37 +59,37 @@ def test_flows_may_count_from_the_newest_anchor_or_from_one_that_will_be_known_l
 
 @given(st.sets(st.integers(1, 30)))
 def test_holes_are_the_numbers_below_the_highest_that_never_came(numbers: set[int]) -> None:
-    found = list(holes([(number, number) for number in numbers]))
+    found = list(sequence_gaps([(number, number) for number in numbers]))
     lacking = set(range(1, max(numbers, default=0))) - numbers
     assert {number for after, events in found for number in range(after - events, after)} == lacking
 
 
-def received(log: str, version: int, *ranges: tuple[int, int]) -> Received:
-    return Received(0, "d", 0, log, version, f"gate-{log}", ranges, ranges[-1][1], version)
+def received(log: str, version: int, *ranges: tuple[int, int]) -> ReceivedRanges:
+    return ReceivedRanges(0, "d", 0, log, version, f"gate-{log}", ranges, ranges[-1][1], version)
 
 
 def test_a_device_in_two_logs_lacks_what_neither_has_and_an_older_version_says_nothing() -> None:
-    devices = ReceivedThen()
+    devices = DevicesAsKnown()
     devices.add([received("a", 5, (1, 3), (6, 7)), received("b", 1, (5, 5), (9, 9)), received("a", 4, (1, 1))])
     assert devices.rows(0) == [DeviceRow("d", "gate-b", 2, 5)]
 
 
 def test_a_log_that_was_taken_up_again_is_where_it_had_been_until_it_gets_further() -> None:
-    logs = Logs([])
-    logs.add([Progress(10, "l", "c", 200, 9, 0), Progress(20, "l", "c", 120, 19, 0)])
+    logs = LogProgress([])
+    logs.add([ProgressRow(10, "l", "c", 200, 9, 0), ProgressRow(20, "l", "c", 120, 19, 0)])
     assert [row.complete_to for row in logs.rows(20)] == [9]
-    logs.add([Progress(30, "l", "c", 200, 29, 0)])
+    logs.add([ProgressRow(30, "l", "c", 200, 29, 0)])
     assert [row.complete_to for row in logs.rows(30)] == [29]
 
 
 def test_what_is_parked_holds_its_own_log_from_then_until_it_is_resolved() -> None:
-    logs = Logs([Parked("l", 10, 20, 5), Parked("other", 0, None, 1)])
-    logs.add([Progress(1, "l", "c", 1, 8, 0)])
+    logs = LogProgress([ParkedInterval("l", 10, 20, 5), ParkedInterval("other", 0, None, 1)])
+    logs.add([ProgressRow(1, "l", "c", 1, 8, 0)])
     assert [logs.rows(real)[0].complete_to for real in (9, 10, 19, 20)] == [8, 5, 5, 8]
 
 
 def test_what_waits_is_handed_out_once_when_its_moment_has_come() -> None:
-    waiting: Waiting[tuple[int, str]] = Waiting()
+    waiting: PendingRows[tuple[int, str]] = PendingRows()
     waiting.add([(1, "a"), (2, "b"), (2, "c"), (5, "d")])
     assert [waiting.upto(axis) for axis in (0, 2, 4, 9)] == [[], [(1, "a"), (2, "b"), (2, "c")], [], [(5, "d")]]
 

@@ -1,4 +1,4 @@
-"""What one round of queries brings: rows of the public views, and the spans of site time they were asked for.
+"""The rows that one round of queries returns from the public views, and the spans of site time that it selects.
 
 Times are integer milliseconds since 1970-01-01 UTC. Read next: `snapshot.py`.
 """
@@ -20,11 +20,11 @@ STEP = 5 * MINUTE
 MARGIN = HOUR
 """How long before opening and after closing a trend shows."""
 BEFORE_MINUTES = 5
-"""So many minutes before the newest full one are what its flow is compared with."""
+"""The flow of the newest full minute is compared with that of so many minutes before it."""
 
 
 class LogRow(NamedTuple):
-    """One log of `progress`: all that was in it at the real time `complete_to` is stored."""
+    """One log of `progress`: everything that it held at the real time `complete_to` is stored."""
 
     log: str
     cluster: str
@@ -33,12 +33,12 @@ class LogRow(NamedTuple):
 
     @property
     def of_alarms(self) -> bool:
-        """Whether alarms are judged from it; no figure is."""
+        """Whether it is the log of the alarms' inputs, which no figure is counted from."""
         return f"/{Topic.ALARM_INPUTS.value}/" in self.log
 
 
 class ProblemRow(NamedTuple):
-    """What stands in the way of a source topic; partition -1: of all its partitions."""
+    """A problem that keeps a source topic from being read; partition -1: all its partitions."""
 
     topic: str
     partition: int
@@ -92,7 +92,7 @@ def lost_on(day: date, losses: Iterable[LossRow]) -> int:
     return sum(each.records for each in losses if each.may_be_of(day))
 
 
-class GateRow(NamedTuple):
+class EntranceTotalRow(NamedTuple):
     """Passages of one entrance and direction in some span of time."""
 
     entrance: str
@@ -126,9 +126,9 @@ class FlowRow(NamedTuple):
 
 
 class QueueRow(NamedTuple):
-    """The newest reckoning of the queue at an entrance, `at` a site time: lanes open, and minutes to wait.
+    """The newest estimate of the queue at an entrance, `at` a site time: open lanes, and minutes to wait.
 
-    `low` and `high`: if as few or as many people come as may be. None: passages alone cannot tell.
+    `low` and `high` bound the wait. None: it cannot be computed from passages alone.
     """
 
     entrance: str
@@ -209,7 +209,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What to ask for: the site's day, and full minutes, which end at `end`.
+    """The site times that a round selects: the site's day, and full minutes, which end at `end`.
 
     `trend` is the part of the day that a trend shows, the part to come included; `before` is the same of the day
     before. Both begin and end with a step.
@@ -225,11 +225,11 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class WallRows:
     """All rows of one round; `real_ms` is when it began.
 
-    `episodes` is None where the store has no such view: then nothing is known of alarms. `unsettled`: events that may
-    be counted through two logs still. `lost`: records that the day's figures lack for good.
+    `episodes` is None where the store has no such view: alarms are unknown then. `unsettled`: events that may still be
+    counted through two logs. `lost`: records that will be missing from the day's figures for good.
     """
 
     real_ms: int
@@ -237,7 +237,7 @@ class Reading:
     logs: Sequence[LogRow] = ()
     today: Sequence[TodayRow] = ()
     areas: Sequence[AreaRow] = ()
-    totals: Sequence[GateRow] = ()
+    totals: Sequence[EntranceTotalRow] = ()
     flows: Sequence[FlowRow] = ()
     devices: Sequence[DeviceRow] = ()
     episodes: Sequence[EpisodeRow] | None = None
@@ -249,7 +249,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class TrendReading:
+class TrendRows:
     """Rows of the trend of one scope, and of the day before."""
 
     span: Span
@@ -269,20 +269,20 @@ def live_logs(logs: Sequence[LogRow]) -> Sequence[LogRow]:
 
 
 def complete_to(logs: Sequence[LogRow]) -> int | None:
-    """Return the real time up to which every figure is stored, None while no log has been heard from."""
+    """Return the real time up to which every figure is stored, None while there is no log."""
     return min((row.complete_to for row in live_logs(logs) if not row.of_alarms), default=None)
 
 
 def judged_to(logs: Sequence[LogRow]) -> int | None:
-    """Return the real time up to which alarms are judged and stored, None while nobody has judged any."""
+    """Return the real time up to which alarms are judged and stored, None while none were judged."""
     return min((row.complete_to for row in live_logs(logs) if row.of_alarms), default=None)
 
 
 def span_of(logs: Sequence[LogRow], clock: SiteClock, real_ms: int, site: Site, *, flow_minutes: int) -> Span:
-    """Choose the spans by what is stored, not by what time it is.
+    """Choose the spans by what is stored, not by the current time.
 
-    If storage is two minutes behind, the newest full minutes are two minutes old: a minute that has not been stored
-    would show as a minute without people. For the same reason a day begins when its first moment is stored.
+    If storage is two minutes behind, the newest full minutes are two minutes old: a minute that is not stored yet would
+    show as a minute without people. For the same reason a day begins when its first moment is stored.
     """
     stored = complete_to(logs)
     return span_at(clock.now(real_ms if stored is None else stored), site, flow_minutes=flow_minutes)

@@ -1,6 +1,6 @@
-"""The SQL of the command centre's figures. Read next: `gate_questions.py`, `area_questions.py`.
+"""The SQL of the dashboard for the command centre. Read next: `entrance_queries.py`, `area_queries.py`.
 
-Only public views are asked; spans and macros are explained in `spans.py`.
+It selects from public views only; `spans.py` explains the time ranges and macros.
 """
 
 from typing import Final
@@ -13,7 +13,7 @@ from dashboards.grafana.spans import (
     END,
     FLOW,
     FLOW_MINUTES,
-    HEARD,
+    HAS_DATA,
     JUDGED_TO,
     PER_MINUTE,
     today,
@@ -32,29 +32,29 @@ DATA_AGE: Final = f"SELECT dateDiff('millisecond', {COMPLETE_TO}, now64(3)) / 10
 """Seconds."""
 
 MISSING: Final = "SELECT if(count() = 0, NULL, sum(missing)) AS total FROM gatepulse.completeness"
-"""Events; NULL while no device was heard from."""
+"""Events; NULL while no device has sent any."""
 
 OPEN_ALARMS: Final = f"""
 SELECT if(count() = 0 AND ifNull({JUDGED_TO} < now64(3) - INTERVAL {_JUDGED_WITHIN} SECOND, 1), NULL, count()) AS open
 FROM gatepulse.alarm_episodes
 WHERE cleared_at IS NULL
 """
-"""None only where that is known: alarms must have been judged lately."""
+"""0 only if that is known: alarms must have been judged lately."""
 
 _MARKS_SHOWN: Final = 500
 
 
-def entered_today(site: Site, kind: Kind, figure: str = "entries") -> str:
-    """Ask how often somebody came onto the site today (`entries`, `exits`), or how many (`distinct_entered`)."""
+def entered_today(site: Site, kind: Kind, spec: str = "entries") -> str:
+    """Select today's passages over the boundary (`entries`, `exits`), or different credentials (`distinct_entered`)."""
     return f"""
-SELECT if({HEARD}, sum({figure}), NULL) AS total
+SELECT if({HAS_DATA}, sum({spec}), NULL) AS total
 FROM gatepulse.site_today
 WHERE kind = {literal(kind)} AND day = {today(site)}
 """
 
 
 def inside_now(kind: Kind) -> str:
-    """Ask how many are on the site now: the sum over its areas; NULL while nothing was heard from any."""
+    """Select how many are on the site now: the sum over its areas; NULL while none has events."""
     return f"""
 SELECT if(countIf(as_of IS NOT NULL) = 0, NULL, sum(inside)) AS inside
 FROM gatepulse.occupancy
@@ -63,9 +63,9 @@ WHERE kind = {literal(kind)}
 
 
 def lost(site: Site) -> str:
-    """Ask how many records the figures lack for good: those of the day, and those of who is inside now.
+    """Select how many records are missing for good from the day's figures and from the occupancy.
 
-    An area that was counted by hand since lacks nothing; of each kind the area that lacks most says how much.
+    An area that was counted by hand since misses none; of each kind the area that misses most is selected.
     """
     return f"""
 SELECT
@@ -78,17 +78,17 @@ def ranking(site: Site, kind: Kind, most: int) -> str:
     """Rank the entrances that lead outside by their flow both ways, per minute."""
     titles = {each.id: each.title for each in site.entrances if each.kind == kind and each.boundary}
     return f"""
-SELECT {titled("entrance", titles)} AS gate, sum(passages) / {FLOW_MINUTES} AS flow
+SELECT {titled("entrance", titles)} AS entrance_title, sum(passages) / {FLOW_MINUTES} AS flow
 FROM gatepulse.entrance_counts_1m
 WHERE kind = {literal(kind)} AND entrance IN ({literals(titles)}) AND {FLOW}
-GROUP BY gate
-ORDER BY flow DESC, gate
+GROUP BY entrance_title
+ORDER BY flow DESC, entrance_title
 LIMIT {most}
 """
 
 
 def crossings(site: Site, kind: Kind) -> str:
-    """Ask for the flow through the entrances that lead outside, in and out, per minute."""
+    """Select the flow through the entrances that lead outside, in and out, per minute."""
     boundary = literals(each.id for each in site.entrances if each.kind == kind and each.boundary)
     return f"""
 SELECT
@@ -103,7 +103,7 @@ ORDER BY time
 
 
 def area_shares(site: Site, *kinds: Kind) -> str:
-    """Ask how full each area with a capacity is, in per cent; the fullest first. `kinds`: all if left out.
+    """Select how full each area with a capacity is, in per cent; the fullest first. `kinds`: all if left out.
 
     An area for persons and vehicles is named with its kind.
     """

@@ -1,4 +1,4 @@
-"""The SQL of the dashboard for areas; `${area}` is what the reader chose."""
+"""The SQL of the dashboard for areas; `${area}` is the reader's choice."""
 
 from dashboards.grafana.names import among, literal, titled
 from dashboards.grafana.spans import BUCKET, END, day_of, today
@@ -32,7 +32,7 @@ ORDER BY inside * 100 / nullIf(capacity, 0) DESC NULLS LAST, area, kind
 
 
 def inside_over_time(site: Site, kind: Kind) -> str:
-    """Ask how many were inside each chosen area; the first point is the newest value from before the range."""
+    """Select how many were inside each chosen area; the first point is the newest value from before the range."""
     return f"""
 SELECT
     {BUCKET.replace("window_start", "greatest(window_start, $__fromTime)")} AS time,
@@ -79,7 +79,7 @@ ORDER BY area, kind, lead
 
 
 def fullest(site: Site, kind: Kind) -> str:
-    """Ask how full the chosen areas with a capacity are, in per cent; the fullest first."""
+    """Select how full the chosen areas with a capacity are, in per cent; the fullest first."""
     return f"""
 SELECT {_places(site)} AS place, inside * 100 / capacity AS share
 FROM gatepulse.occupancy

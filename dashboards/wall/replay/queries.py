@@ -1,19 +1,18 @@
-"""What a replay asks the store, of the public views only, as the reader user. Read next: `asking.py`.
+"""The SQL of a replay: it selects from the public views only, as the reader user. Read next: `store.py`.
 
-`{by}` is the column by which something is known: known_at in a replay of what was known then, else the event time.
-`{changed}` is the same for alarms.
-Moments are parameters in milliseconds.
+`{by}` is the column of the replay's axis: known_at in a replay of what was known at the time, else the event time.
+`{changed}` is the same for alarms. Moments are parameters in milliseconds.
 """
 
-from dashboards.wall.model.reading import STEP
+from dashboards.wall.model.rows import STEP
 from dashboards.wall.replay.timeline import WINDOW
 
-GATE = "toInt64(transform(toString(entrance), %(entrances)s, %(numbers)s, -1))"
-CATEGORY = "toInt64(transform(toString(category), %(categories)s, %(places)s, %(unknown)s))"
+ENTRANCE = "toInt64(transform(toString(entrance), %(entrances)s, %(entrance_numbers)s, -1))"
+CATEGORY = "toInt64(transform(toString(category), %(categories)s, %(category_numbers)s, %(unknown)s))"
 
 
 def moment(name: str) -> str:
-    """Return the parameter `name` as a point in time."""
+    """Return the SQL of the parameter `name` as a DateTime64."""
     return f"fromUnixTimestamp64Milli(toInt64(%({name})s), 'UTC')"
 
 
@@ -29,36 +28,36 @@ CAPACITIES = "SELECT area, kind, capacity FROM gatepulse.occupancy"
 
 TOTALS = f"""
 SELECT
-    {GATE} AS gate,
+    {ENTRANCE} AS number,
     toInt64(direction = 'out') AS out,
     intDiv(toUnixTimestamp64Milli(ts), {WINDOW}) * {WINDOW} AS window,
     toInt64(count()) AS passages,
     toInt64(countIf(identified = 0)) AS anonymous,
     max(toUnixTimestamp64Milli(ts)) AS newest
 FROM gatepulse.passages_known
-WHERE outcome = 'passed' AND gate >= 0
+WHERE outcome = 'passed' AND number >= 0
     AND ts >= {moment("start")} AND ts < {moment("end")} AND {{by}} <= {moment("upto")}
-GROUP BY gate, out, window
-"""  # noqa: S608 - put together from names of our own, as all that follow
+GROUP BY number, out, window
+"""  # noqa: S608 - built from constants of this module, as all that follow
 
 STEPS = f"""
 SELECT
-    {GATE} AS gate,
+    {ENTRANCE} AS number,
     toInt64(direction = 'out') AS out,
     {CATEGORY} AS class,
     intDiv(toUnixTimestamp64Milli(ts), {STEP}) * {STEP} AS step,
     toInt64(count()) AS passages
 FROM gatepulse.passages_known
-WHERE outcome = 'passed' AND gate >= 0
+WHERE outcome = 'passed' AND number >= 0
     AND ts >= {moment("start")} AND ts < {moment("end")} AND {{by}} <= {moment("upto")}
-GROUP BY gate, out, class, step
+GROUP BY number, out, class, step
 """  # noqa: S608
 
 PASSAGES = f"""
 SELECT
     toUnixTimestamp64Milli({{by}}) AS axis,
     toUnixTimestamp64Milli(ts) AS happened,
-    {GATE} AS gate,
+    {ENTRANCE} AS number,
     toInt64(direction = 'out') AS out,
     {CATEGORY} AS class,
     toInt64(identified = 0) AS anonymous
@@ -70,13 +69,13 @@ ORDER BY axis
 LATE = f"""
 SELECT
     toUnixTimestamp64Milli(known_at) AS axis,
-    {GATE} AS gate,
+    {ENTRANCE} AS number,
     toInt64(direction = 'out') AS out,
     intDiv(toUnixTimestamp64Milli(ts), {WINDOW}) * {WINDOW} AS window,
     toInt64(count()) AS passages
 FROM gatepulse.passages_known
-WHERE outcome = 'passed' AND known_at > {moment("since")} AND ts < {moment("start")} AND gate >= 0
-GROUP BY axis, gate, out, window
+WHERE outcome = 'passed' AND known_at > {moment("since")} AND ts < {moment("start")} AND number >= 0
+GROUP BY axis, number, out, window
 """  # noqa: S608
 
 EARLIER = f"""
@@ -151,14 +150,14 @@ ORDER BY axis
 LIMIT 1 BY device, epoch, log
 """  # noqa: S608
 
-HEARD = f"""
+EVENTS = f"""
 SELECT toUnixTimestamp64Milli(ts) AS axis, device
 FROM gatepulse.passages_known
 WHERE ts > {moment("since")} AND ts <= {moment("upto")}
 ORDER BY axis
 """  # noqa: S608
 
-HEARD_BY = f"""
+EVENTS_BY = f"""
 SELECT max(toUnixTimestamp64Milli(ts)) AS axis, device
 FROM gatepulse.passages_known
 WHERE ts <= {moment("upto")}
