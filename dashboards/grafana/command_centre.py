@@ -6,15 +6,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.models.dashboard import ThresholdsMode
 
 from dashboards.grafana import queries as ask
-from dashboards.grafana.frame import (
-    WALL_UID,
-    entrances_of_kind,
-    main_kind,
-    new_dashboard,
-    vitals,
-    with_alarms,
-    with_panels,
-)
+from dashboards.grafana.frame import WALL_UID, entrances_for, main_kind, new_dashboard, vitals, with_alarms, with_panels
 from dashboards.grafana.panels import (
     COUNT,
     PER_MINUTE,
@@ -50,7 +42,7 @@ def command_centre(site: Site) -> Dashboard:
 def _day(site: Site) -> Iterator[PanelBuilder]:
     """Four figures on a site with entrances for persons and for vehicles; three on a site with one kind."""
     kind = main_kind(site)
-    mixed = kind == "person" and bool(entrances_of_kind(site, "vehicle"))
+    mixed = kind == "person" and bool(entrances_for(site, "vehicle"))
     width = 6 if mixed else 8
     noun = ("人员", "persons") if kind == "person" else ("车辆", "vehicles")
     yield _entries(site, kind, *noun, width)

@@ -6,7 +6,7 @@ from dashboards.grafana import entrance_queries as ask
 from dashboards.grafana.frame import (
     ENTRANCES_UID,
     chosen,
-    entrances_of_kind,
+    entrances_for,
     new_dashboard,
     vitals,
     with_alarms,
@@ -39,7 +39,7 @@ def entrances(site: Site) -> Dashboard:
         about="人员出入口的进出、拒绝、排队与设备。 Persons through the entrances: flows, refusals, queues, devices.",
         site=site, refresh="10s", hours=3,
     )  # fmt: skip
-    board.with_variable(chosen("entrance", "出入口 / Entrance", entrances_of_kind(site, "person")))
+    board.with_variable(chosen("entrance", "出入口 / Entrance", entrances_for(site, "person")))
     board.with_variable(chosen("category", "证件类型 / Category", site.categories))
     today = [passages(site, "person", "in", 8), passages(site, "person", "out", 8), _refused()]
     flows = [flow(site, "person", "in"), flow(site, "person", "out")]

@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from dashboards.grafana.areas import areas
 from dashboards.grafana.command_centre import command_centre
 from dashboards.grafana.entrances import entrances
-from dashboards.grafana.frame import entrances_of_kind
+from dashboards.grafana.frame import entrances_for
 from dashboards.grafana.health import health
 from dashboards.grafana.provisioning import Sources, data_sources, providers
 from dashboards.grafana.vehicles import vehicles
@@ -23,8 +23,8 @@ _PROVISIONING: Final = "provisioning"
 def dashboards_of(site: Site) -> list[dict[str, Any]]:
     """Return the site's dashboards as Grafana's JSON; a site without vehicles has none for vehicles."""
     builders = [command_centre(site)]
-    builders += [entrances(site)] if entrances_of_kind(site, "person") else []
-    builders += [vehicles(site)] if entrances_of_kind(site, "vehicle") else []
+    builders += [entrances(site)] if entrances_for(site, "person") else []
+    builders += [vehicles(site)] if entrances_for(site, "vehicle") else []
     builders += [areas(site), health(site)]
     return [_visible(json.loads(json.dumps(builder.build(), cls=JSONEncoder))) for builder in builders]
 

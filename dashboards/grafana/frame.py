@@ -29,14 +29,14 @@ AREAS_UID: Final = "gatepulse-areas"
 HEALTH_UID: Final = "gatepulse-health"
 
 
-def entrances_of_kind(site: Site, kind: Kind) -> tuple[Entrance, ...]:
+def entrances_for(site: Site, kind: Kind) -> tuple[Entrance, ...]:
     """Return the entrances for persons, or those for vehicles."""
     return tuple(each for each in site.entrances if each.kind == kind)
 
 
 def main_kind(site: Site) -> Kind:
     """Return what the site mainly counts: persons, unless it has entrances for vehicles only."""
-    return "person" if entrances_of_kind(site, "person") else "vehicle"
+    return "person" if entrances_for(site, "person") else "vehicle"
 
 
 def new_dashboard(title: str, uid: str, *, about: str, site: Site, refresh: str, hours: int) -> Dashboard:

@@ -18,10 +18,10 @@ from grafana_foundation_sdk.builders.prometheus import Dataquery as PrometheusQu
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common
-from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Panel
+from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, FieldColorModeId, Panel
 
 from dashboards.grafana.clickhouse import METRICS, STORE, ClickHouseQuery, Ready, Shape
-from dashboards.grafana.theme import COLOURS, by_series, by_thresholds, thresholds
+from dashboards.grafana.theme import COLOURS, thresholds
 
 COUNT: Final = "locale"
 """Whole numbers with thousands separated: persons, vehicles, events."""
@@ -57,8 +57,12 @@ class Look:
     """How a number is coloured, and how far its gauge goes."""
 
     limits: ThresholdsConfig = field(default_factory=lambda: thresholds(()))
-    colour: FieldColor = field(default_factory=by_thresholds)
+    colour: FieldColor = field(default_factory=lambda: FieldColor().mode(FieldColorModeId.THRESHOLDS))
     most: float | None = None
+
+
+_BY_NAME: Final = Look(colour=FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
+"""Grafana's palette, in which a series keeps its colour by its name."""
 
 
 def number(spec: PanelSpec, query: str | Metric, look: Look | None = None) -> PanelBuilder:
@@ -81,7 +85,7 @@ def lines(spec: PanelSpec, query: str | Sequence[Metric], *, named: str = "") ->
     panel = _series(named).draw_style(common.GraphDrawStyle.LINE).line_width(2)
     panel.line_interpolation(common.LineInterpolation.STEP_AFTER)
     queries = [query] if isinstance(query, str) else query
-    return _finished(panel, spec, queries, Look(colour=by_series()), "timeseries")
+    return _finished(panel, spec, queries, _BY_NAME, "timeseries")
 
 
 def columns(spec: PanelSpec, sql: str, *, named: str = "") -> PanelBuilder:
@@ -90,7 +94,7 @@ def columns(spec: PanelSpec, sql: str, *, named: str = "") -> PanelBuilder:
     panel.stacking(StackingConfig().mode(common.StackingMode.NORMAL).group("A"))
     for column, colour in (("进 / In", "in"), ("出 / Out", "out")):
         panel.override_by_name(column, [cell("color", {"mode": "fixed", "fixedColor": COLOURS[colour]})])
-    return _finished(panel, spec, [sql], Look(colour=by_series()), "timeseries")
+    return _finished(panel, spec, [sql], _BY_NAME, "timeseries")
 
 
 def rows(spec: PanelSpec, sql: str, **cells: Sequence[DynamicConfigValue]) -> PanelBuilder:

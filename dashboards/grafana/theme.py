@@ -64,16 +64,6 @@ def fixed(name: str) -> FieldColor:
     return FieldColor().mode(FieldColorModeId.FIXED).fixed_color(COLOURS[name])
 
 
-def by_thresholds() -> FieldColor:
-    """Use the thresholds' colours."""
-    return FieldColor().mode(FieldColorModeId.THRESHOLDS)
-
-
-def by_series() -> FieldColor:
-    """Use Grafana's palette: a series keeps its colour by its name."""
-    return FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
-
-
 def level_mapping() -> list[object]:
     """Show the level of an alarm in both languages, in its colour."""
     words = {

@@ -8,7 +8,7 @@ from dashboards.grafana.entrances import by_category, categories, devices, flow,
 from dashboards.grafana.frame import (
     VEHICLES_UID,
     chosen,
-    entrances_of_kind,
+    entrances_for,
     new_dashboard,
     vitals,
     with_alarms,
@@ -26,7 +26,7 @@ def vehicles(site: Site) -> Dashboard:
         about="车辆出入口、车型与停车场。 Vehicles through the entrances, their classes, and car parks.",
         site=site, refresh="10s", hours=3,
     )  # fmt: skip
-    board.with_variable(chosen("entrance", "出入口 / Entrance", entrances_of_kind(site, "vehicle")))
+    board.with_variable(chosen("entrance", "出入口 / Entrance", entrances_for(site, "vehicle")))
     board.with_variable(chosen("category", "车型 / Class", site.vehicle_classes))
     today = [passages(site, "vehicle", "in", 8), passages(site, "vehicle", "out", 8), inside(site, "vehicle", 8, 4)]
     flows = [flow(site, "vehicle", "in"), flow(site, "vehicle", "out")]
