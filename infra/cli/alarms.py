@@ -9,62 +9,61 @@ import json
 import sys
 import time
 import uuid
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
+from infra.cli.options import Json
+from simulators.incidents.evaluate import Evaluation, evaluate
+from simulators.incidents.labelled import INCIDENTS
+from streams.connections import views_reader
+from streams.kernels.alarms.episodes import Episode
+from streams.kernels.alarms.inputs import Action, Command
+from streams.operations.alarm_commands import AlarmCommandError, await_change, episodes, find, send
 from streams.settings import load_settings
+from streams.site.kernel_views import clock_of
+from streams.site.reader import load_site
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from simulators.incidents.evaluate import Evaluation
-    from sinks.clickhouse import ClickHouseReader
-    from streams.kernels.alarms.episodes import Episode
-    from streams.kernels.alarms.inputs import Action
-
-alarms_app = typer.Typer(no_args_is_help=True, help="Alarm episodes, and how good the alarms are.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Alarm episodes, and how good the alarms are.")
 
 _FAILED = 1
 _AN_HOUR = 60.0
 _err = Console(stderr=True, highlight=False)
 _COLOURS = {"yellow": "yellow", "orange": "dark_orange", "red": "bold red"}
 
-_Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 _Name = Annotated[str, typer.Argument(metavar="EPISODE", help="As `alarms list` names it.")]
 _Actor = Annotated[str | None, typer.Option(help="Who does it; your login if left out.")]
 
 
-@alarms_app.command("list")
+@app.command("list")
 def alarms_list(
     everything: Annotated[bool, typer.Option("--all", help="The cleared ones, too.")] = False,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """List the open episodes, the oldest first; times are the site's."""
-    from streams.operations.alarm_commands import episodes  # noqa: PLC0415  # Kafka's client loads slowly
-    from streams.site.reader import load_site  # noqa: PLC0415
-
-    with _reader() as reader:
+    settings = load_settings()
+    with closing(views_reader(settings)) as reader:
         found = episodes(reader, also_cleared=everything)
     if as_json:
         typer.echo(json.dumps({"episodes": [asdict(each) for each in found]}, ensure_ascii=False))
         return
-    zone = ZoneInfo(load_site(load_settings().site).time_zone)
+    zone = ZoneInfo(load_site(settings.site).time_zone)
     Console(highlight=False).print(_table(found, zone) if found else "no alarm is open")
 
 
-@alarms_app.command("ack")
+@app.command("ack")
 def alarms_ack(episode: _Name, actor: _Actor = None) -> None:
     """Acknowledge an episode: somebody is on it."""
     _do("ack", episode, actor)
 
 
-@alarms_app.command("shelve")
+@app.command("shelve")
 def alarms_shelve(
     episode: _Name,
     minutes: Annotated[
@@ -76,18 +75,15 @@ def alarms_shelve(
     _do("shelve", episode, actor, minutes=minutes)
 
 
-@alarms_app.command("unshelve")
+@app.command("unshelve")
 def alarms_unshelve(episode: _Name, actor: _Actor = None) -> None:
     """Take an episode back before its time."""
     _do("unshelve", episode, actor)
 
 
-@alarms_app.command("evaluate")
-def alarms_evaluate(as_json: _Json = False) -> None:
+@app.command("evaluate")
+def alarms_evaluate(as_json: Json = False) -> None:
     """Play incidents with known alarms; exit 1 if one is missed, or raised for nothing."""
-    from simulators.incidents.evaluate import evaluate  # noqa: PLC0415  # numpy and the kernels load slowly
-    from simulators.incidents.labelled import INCIDENTS  # noqa: PLC0415
-
     with _err.status("") as status:
         done = iter(range(1, len(INCIDENTS) + 1))
         result = evaluate(lambda name: status.update(f"incident {next(done)} of {len(INCIDENTS)}: {name} …"))
@@ -98,7 +94,7 @@ def alarms_evaluate(as_json: _Json = False) -> None:
     sys.exit(0 if result.well else _FAILED)
 
 
-def _figures(result: "Evaluation") -> dict[str, Any]:
+def _figures(result: Evaluation) -> dict[str, Any]:
     return {
         "precision": result.precision,
         "recall": result.recall,
@@ -108,7 +104,7 @@ def _figures(result: "Evaluation") -> dict[str, Any]:
     }
 
 
-def _show(result: "Evaluation") -> None:
+def _show(result: Evaluation) -> None:
     grid = Grid("incident", "expected", "raised", "missed", "wrong", "delay s", "messages")
     for each in result.judged:
         delays = ", ".join(f"{delay:.1f}" for delay in each.delays)
@@ -126,17 +122,14 @@ def _show(result: "Evaluation") -> None:
     )
 
 
-def _do(action: "Action", name: str, actor: str | None, *, minutes: float = 0) -> None:
-    from streams.kernels.alarms.inputs import Command  # noqa: PLC0415
-    from streams.kernels.counts.site_clock import SiteClock  # noqa: PLC0415
-    from streams.operations.alarm_commands import AlarmCommandError, await_change, find, send  # noqa: PLC0415  # as above
+def _do(action: Action, name: str, actor: str | None, *, minutes: float = 0) -> None:
 
     settings = load_settings()
-    clock = SiteClock(**settings.clock.model_dump())
+    clock = clock_of(settings)
     now = clock.now(int(time.time() * 1000))
     until = now + round(minutes * 60_000) if minutes else 0
     try:
-        with _reader() as reader:
+        with closing(views_reader(settings)) as reader:
             before = find(reader, name)
             send(settings.kafka, Command(uuid.uuid4().hex, action, name, actor or getpass.getuser(), now, until))
             after = await_change(reader, before)
@@ -146,19 +139,7 @@ def _do(action: "Action", name: str, actor: str | None, *, minutes: float = 0) -
     typer.echo(f"{after.episode}: {after.state}, by {after.actor}")
 
 
-@contextmanager
-def _reader() -> "Iterator[ClickHouseReader]":
-    from sinks.clickhouse import ClickHouseReader  # noqa: PLC0415  # ClickHouse's client loads slowly
-    from streams.connections import addresses  # noqa: PLC0415
-
-    reader = ClickHouseReader(addresses(load_settings())[1])
-    try:
-        yield reader
-    finally:
-        reader.close()
-
-
-def _table(found: "Sequence[Episode]", zone: ZoneInfo) -> Grid:
+def _table(found: Sequence[Episode], zone: ZoneInfo) -> Grid:
     grid = Grid("episode", "level", "state", "raised", "value", "limit", "unit", "zone", "by")
     for each in found:
         raised = dt.datetime.fromtimestamp(each.raised_at / 1000, zone).strftime("%m-%d %H:%M:%S")

@@ -3,16 +3,18 @@
 import contextlib
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from infra.alerting.chain import Chain
+from infra.alerting.config import alertmanager_config, prometheus_config
+from infra.process.ports import claim
+from infra.process.supervisor import Supervisor
+from infra.relay.options import load_options
 from streams.logging import configure_logging
 
-if TYPE_CHECKING:
-    from infra.alerting.chain import Chain
-
-alerting_app = typer.Typer(no_args_is_help=True, help="Prometheus and Alertmanager, set up for gatepulse.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Prometheus and Alertmanager, set up for gatepulse.")
 
 Relay = Annotated[Path, typer.Argument(help="The relay's TOML file.")]
 Workers = Annotated[list[str] | None, typer.Option("--worker", help="host:port of a worker's metrics; 127.0.0.1:9100.")]
@@ -22,13 +24,11 @@ Token = Annotated[
 ]
 
 
-@alerting_app.command()
+@app.command()
 def write(
     relay: Relay, directory: Path, worker: Workers = None, audit: Audits = None, token_file: Token = None
 ) -> None:
     """Write prometheus.yml and alertmanager.yml into a folder, for services of your own."""
-    from infra.alerting.config import alertmanager_config, prometheus_config  # noqa: PLC0415
-
     chain = _chain(relay, directory, worker, audit, token_file)
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in (
@@ -39,7 +39,7 @@ def write(
         typer.echo(directory / name)
 
 
-@alerting_app.command()
+@app.command()
 def run(
     relay: Relay,
     state: Annotated[Path, typer.Option(help="Prometheus and Alertmanager keep their data here.")] = Path(
@@ -50,9 +50,6 @@ def run(
     token_file: Token = None,
 ) -> None:
     """Run Prometheus, Alertmanager and the relay on this machine until told to stop, each started again if it ends."""
-    from infra.process.ports import claim  # noqa: PLC0415
-    from infra.process.supervisor import Supervisor  # noqa: PLC0415
-
     configure_logging("warning")
     chain = _chain(relay, state, worker, audit, token_file)
     claim(chain.alertmanager_port, "Alertmanager's port")
@@ -68,10 +65,7 @@ def run(
 
 def _chain(
     relay: Path, state: Path, workers: list[str] | None, audits: list[str] | None, token_file: Path | None
-) -> "Chain":
-    from infra.alerting.chain import Chain  # noqa: PLC0415
-    from infra.relay.options import load_options  # noqa: PLC0415
-
+) -> Chain:
     return Chain(
         relay_file=relay, options=load_options(relay), state=state, workers=workers or ["127.0.0.1:9100"],
         audits=audits or [], token_file=token_file,

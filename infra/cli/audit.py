@@ -2,31 +2,37 @@
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from infra.cli.options import Json
+from sinks.clickhouse import ClickHouseReader
+from streams.audit.compare import Auditor, AuditResult
+from streams.audit.interval import Interval, moment
+from streams.audit.report import show, to_json
+from streams.audit.watch import AuditCollector, AuditLoop, complete_to, serve, usual
+from streams.connections import views_reader
+from streams.kernels.counts.site_clock import SiteClock
 from streams.logging import configure_logging
-from streams.settings import load_settings
+from streams.settings import Settings, load_settings
+from streams.site.kernel_views import clock_of
+from streams.site.model import Site
 from streams.site.reader import load_site
-
-if TYPE_CHECKING:
-    from sinks.clickhouse import ClickHouseReader
-    from streams.audit.compare import Auditor, AuditResult
-    from streams.audit.interval import Interval
-    from streams.kernels.counts.site_clock import SiteClock
-    from streams.settings import Settings
-    from streams.site.model import Site
 
 _TIME = "ISO time, of the site's zone unless it says otherwise; a date alone is when that day of the site begins."
 _FAILED = 1
 
 
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
 def audit(
     start: Annotated[str | None, typer.Option("--from", help=_TIME)] = None,
     to: Annotated[str | None, typer.Option("--to", help=f"{_TIME} If left out: up to what is complete.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    as_json: Json = False,
     every: Annotated[
         float | None, typer.Option(min=1, help="Repeat for ever, this many seconds apart, on what is new.")
     ] = None,
@@ -36,16 +42,11 @@ def audit(
 
     Without --from it begins with the day before; only whole windows and whole days of the site are compared.
     """
-    from sinks.clickhouse import ClickHouseReader  # noqa: PLC0415  # ClickHouse's client loads slowly
-    from streams.audit.compare import Auditor  # noqa: PLC0415
-    from streams.connections import addresses  # noqa: PLC0415
-    from streams.kernels.counts.site_clock import SiteClock  # noqa: PLC0415
-
     if every is not None and (start or to):
         raise typer.BadParameter("--every goes on with what is new: leave --from and --to out")
     settings = load_settings()
-    site, clock = load_site(settings.site), SiteClock(**settings.clock.model_dump())
-    reader = ClickHouseReader(addresses(settings)[1])
+    site, clock = load_site(settings.site), clock_of(settings)
+    reader = views_reader(settings)
     auditor = Auditor(reader, site)
     if every is None:
         result = auditor.audit(_interval(start, to, reader, site, clock))
@@ -54,19 +55,14 @@ def audit(
     _repeat(auditor, clock, settings, every=every, metrics_port=metrics_port, as_json=as_json)
 
 
-def _interval(
-    start: str | None, to: str | None, reader: "ClickHouseReader", site: "Site", clock: "SiteClock"
-) -> "Interval":
-    from streams.audit.interval import Interval, moment  # noqa: PLC0415
-    from streams.audit.watch import complete_to, usual  # noqa: PLC0415
+def _interval(start: str | None, to: str | None, reader: ClickHouseReader, site: Site, clock: "SiteClock") -> Interval:
 
     days = site.days.zone, site.days.starts
     end = complete_to(reader, clock) if to is None else moment(to, *days)
     return usual(end, *days) if start is None else Interval(moment(start, *days), end, *days)
 
 
-def _print(result: "AuditResult", *, as_json: bool) -> None:
-    from streams.audit.report import show, to_json  # noqa: PLC0415
+def _print(result: AuditResult, *, as_json: bool) -> None:
 
     if as_json:
         typer.echo(to_json(result))
@@ -75,15 +71,14 @@ def _print(result: "AuditResult", *, as_json: bool) -> None:
 
 
 def _repeat(
-    auditor: "Auditor", clock: "SiteClock", settings: "Settings", *, every: float, metrics_port: int, as_json: bool
+    auditor: Auditor, clock: SiteClock, settings: Settings, *, every: float, metrics_port: int, as_json: bool
 ) -> None:
-    from streams.audit.watch import AuditCollector, AuditLoop, serve  # noqa: PLC0415
 
     configure_logging(settings.log.level)
     collector = AuditCollector()
     serve(collector, metrics_port)
 
-    def on_result(result: "AuditResult") -> None:
+    def on_result(result: AuditResult) -> None:
         collector.note(result)
         if as_json:
             _print(result, as_json=True)

@@ -5,21 +5,19 @@ What is on them is in `dashboards/grafana`.
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from dashboards.grafana.files import dashboards_of, differences, files_of, write
+from dashboards.grafana.provisioning import Sources
+from dashboards.grafana.push import push as push_dashboards
 from streams.settings import load_settings
 from streams.site.reader import load_site
 
-if TYPE_CHECKING:
-    from dashboards.grafana.provisioning import Sources
-
-dashboards_app = typer.Typer(no_args_is_help=True, help="Grafana's dashboards, from code.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Grafana's dashboards, from code.")
 
 _FAILED = 1
 _TOKEN_VARIABLE = "GRAFANA_TOKEN"  # noqa: S105 - the name of a variable
@@ -34,45 +32,35 @@ _PROMETHEUS = "http://127.0.0.1:9090"
 _INSTALLED_AT = "/etc/grafana/gatepulse/dashboards"
 
 
-class DashboardsError(RuntimeError):
-    """A command about dashboards cannot do its work; the message says why and what to do."""
-
-
 class NoTokenError(ValueError):
     """No token for Grafana was given; the message says where it may be."""
 
 
-@dashboards_app.command()
+@app.command()
 def build(
     directory: _Directory = _KEPT, prometheus: _Prometheus = _PROMETHEUS, path: _Installed = _INSTALLED_AT
 ) -> None:
     """Write the dashboards and Grafana's provisioning files into a folder."""
-    with _the_extra():
-        from dashboards.grafana.files import write  # noqa: PLC0415  # an extra of its own
-
     for file in write(directory, _files(prometheus, path)):
         typer.echo(file)
 
 
-@dashboards_app.command()
+@app.command()
 def check(
     directory: _Directory = _KEPT, prometheus: _Prometheus = _PROMETHEUS, path: _Installed = _INSTALLED_AT
 ) -> None:
     """Compare a folder with what `build` would write; exit 1 when a file is missing or old."""
-    with _the_extra():
-        from dashboards.grafana.files import differences  # noqa: PLC0415  # as above
-
-    said = differences(directory, _files(prometheus, path))
-    for sentence in said:
+    found = differences(directory, _files(prometheus, path))
+    for sentence in found:
         typer.echo(sentence)
-    if said:
+    if found:
         _err.print(
             f"Run `gatepulse dashboards build {directory}`. / 请运行该命令重新生成。", markup=False, soft_wrap=True
         )
         sys.exit(_FAILED)
 
 
-@dashboards_app.command()
+@app.command()
 def push(
     url: Annotated[str, typer.Option(help="Grafana's address, such as http://127.0.0.1:3000.")],
     token_file: Annotated[
@@ -80,38 +68,17 @@ def push(
     ] = None,
 ) -> None:
     """Put the dashboards into a running Grafana, over older ones of ours; data sources are for `build`."""
-    with _the_extra():
-        from dashboards.grafana.files import dashboards_of  # noqa: PLC0415  # as above
-        from dashboards.grafana.push import push as bring  # noqa: PLC0415
-
     site = load_site(load_settings().site)
-    for address in bring(url, _token(token_file), dashboards_of(site)):
+    for address in push_dashboards(url, _token(token_file), dashboards_of(site)):
         typer.echo(address)
 
 
-@contextmanager
-def _the_extra() -> Iterator[None]:
-    """Say how to get what is imported within, if it is not there. Raises DashboardsError."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise DashboardsError(
-            f"{error.name} is not installed: run `pip install 'gatepulse[grafana]'`. / 请安装 gatepulse[grafana]。"
-        ) from None
-
-
 def _files(prometheus: str, path: str) -> dict[str, str]:
-    from dashboards.grafana.files import files_of  # noqa: PLC0415  # as above
 
     settings = load_settings()
-    return files_of(load_site(settings.site), _sources(prometheus, path))
-
-
-def _sources(prometheus: str, path: str) -> "Sources":
-    from dashboards.grafana.provisioning import Sources  # noqa: PLC0415  # as above
-
-    store = load_settings().store
-    return Sources(store.host, store.port, store.reader, prometheus, path)
+    store = settings.store
+    sources = Sources(store.host, store.port, store.reader, prometheus, path)
+    return files_of(load_site(settings.site), sources)
 
 
 def _token(file: Path | None) -> str:

@@ -8,19 +8,27 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from infra.cli.options import Json
+from streams.connections import addresses, cluster_name
+from streams.contract import topics
 from streams.kernels.counts.calendar import days_named
+from streams.operations.losses import Acceptance, accept, await_reading
 from streams.settings import Settings, load_settings
+from streams.site.kernel_views import clock_of
+from streams.site.reader import load_site
+from streams.sources.brokers import Brokers
+from streams.sources.problem_words import sentence
+from streams.sources.tables import SiteTime, SourceTables
 
-if TYPE_CHECKING:
-    from streams.sources.tables import SourceTables
-
-logs_app = typer.Typer(no_args_is_help=True, help="The partitions of the source topics, and how they are read.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="The partitions of the source topics, and how they are read."
+)
 
 _FAILED = 1
 _READ_WITHIN = 30.0
@@ -29,10 +37,8 @@ _SHOWN = (
 )  # fmt: skip
 _err = Console(stderr=True, highlight=False)
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
-
-@logs_app.command("show")
+@app.command("show")
 def show(as_json: Json = False) -> None:
     """Show who reads which partition, how far, and what stands in the way; exit 1 if anything does."""
     with _notes(load_settings()) as notes:
@@ -55,7 +61,7 @@ def show(as_json: Json = False) -> None:
         sys.exit(_FAILED)
 
 
-@logs_app.command("accept-loss")
+@app.command("accept-loss")
 def accept_loss(
     topic: Annotated[str, typer.Argument(help="As `gatepulse logs show` names it.")],
     partition: Annotated[int, typer.Argument(min=0)],
@@ -64,9 +70,6 @@ def accept_loss(
     as_json: Json = False,
 ) -> None:
     """Accept that records of a partition are lost, and read on behind them; figures say that they lack them."""
-    from streams.operations.losses import Acceptance, accept, await_reading  # noqa: PLC0415
-    from streams.sources.brokers import Brokers  # noqa: PLC0415
-
     settings = load_settings()
     wanted = Acceptance(topic, partition, actor, reason)
     with _notes(settings) as notes:
@@ -86,8 +89,6 @@ def accept_loss(
 
 def differences(settings: Settings) -> list[str]:
     """Say for each topic that is not as it should be what differs, and what to do."""
-    from streams.contract import topics  # noqa: PLC0415
-
     return topics.inspect_topics(settings.kafka)[1]
 
 
@@ -97,20 +98,15 @@ def problems(settings: Settings) -> list[str]:
         return _sentences(notes)
 
 
-def _sentences(notes: "SourceTables") -> list[str]:
-    from streams.sources.problem_words import sentence  # noqa: PLC0415  # Kafka's and ClickHouse's clients load slowly
+def _sentences(notes: SourceTables) -> list[str]:
 
     return [sentence(each.problem, each.topic, each.partition, each.first, each.after) for each in notes.problems()]
 
 
-def _notes(settings: Settings) -> "SourceTables":
-    from streams.connections import addresses, cluster_name  # noqa: PLC0415
-    from streams.site.kernel_views import times_of  # noqa: PLC0415
-    from streams.site.reader import load_site  # noqa: PLC0415
-    from streams.sources.tables import SiteTime, SourceTables  # noqa: PLC0415
+def _notes(settings: Settings) -> SourceTables:
 
     writer, _ = addresses(settings)
-    site_time = SiteTime(load_site(settings.site).days, times_of(settings).clock)
+    site_time = SiteTime(load_site(settings.site).days, clock_of(settings))
     return SourceTables(writer, cluster_name(settings), "operator", site_time)
 
 

@@ -10,30 +10,31 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table as Grid
 
+from infra.cli.options import Json
+from sinks.clickhouse import ClickHouseSink
+from sinks.sink import StoreUnavailable
+from streams.connections import addresses
+from streams.contract.parked import ParkedBatch
+from streams.operations.parked_rows import ParkedTopic, Retried, retry
 from streams.settings import Settings, load_settings
 
-if TYPE_CHECKING:
-    from sinks.sink import StoreUnavailable
-    from streams.contract.parked import ParkedBatch
-    from streams.operations.parked_rows import ParkedTopic, Retried
-
-parked_app = typer.Typer(no_args_is_help=True, help="Rows that the store has refused, kept in Kafka.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Rows that the store has refused, kept in Kafka.")
 
 _FAILED = 1
 _MOST_FOREIGN = 10
 _err = Console(stderr=True, highlight=False)
 
 
-@parked_app.command("list")
+@app.command("list")
 def parked_list(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List what is parked, why, and what to do about it."""
     with _topic(load_settings()) as topic:
@@ -51,7 +52,7 @@ def parked_list(
         Console(highlight=False).print(_table(heads) if heads else "nothing is parked")
 
 
-@parked_app.command("retry")
+@app.command("retry")
 def parked_retry(
     ids: Annotated[list[str] | None, typer.Argument(help="Batches, as `parked list` names them.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
@@ -69,10 +70,7 @@ def parked_retry(
         sys.exit(_FAILED)
 
 
-async def _retried(settings: Settings, topic: "ParkedTopic", names: Sequence[str]) -> "Retried":
-    from sinks.clickhouse import ClickHouseSink  # noqa: PLC0415  # it loads slowly
-    from streams.connections import addresses  # noqa: PLC0415
-    from streams.operations.parked_rows import retry  # noqa: PLC0415
+async def _retried(settings: Settings, topic: ParkedTopic, names: Sequence[str]) -> Retried:
 
     writer, _ = addresses(settings)
     columns = (TextColumn("storing parked batches"), BarColumn(), MofNCompleteColumn())
@@ -85,14 +83,13 @@ async def _retried(settings: Settings, topic: "ParkedTopic", names: Sequence[str
             await sink.close()
 
 
-def _note_retry(table: str, error: "StoreUnavailable", attempt: int) -> None:
+def _note_retry(table: str, error: StoreUnavailable, attempt: int) -> None:
     del table
     _err.print(f"try {attempt}: {error}", markup=False, soft_wrap=True)
 
 
 @contextmanager
-def _topic(settings: Settings) -> "Iterator[ParkedTopic]":
-    from streams.operations.parked_rows import ParkedTopic  # noqa: PLC0415  # Kafka's client loads slowly
+def _topic(settings: Settings) -> Iterator[ParkedTopic]:
 
     topic = ParkedTopic(settings.kafka.brokers.split(","), **settings.kafka.client)
     try:
@@ -101,7 +98,7 @@ def _topic(settings: Settings) -> "Iterator[ParkedTopic]":
         topic.close()
 
 
-def _described(head: "ParkedBatch") -> dict[str, Any]:
+def _described(head: ParkedBatch) -> dict[str, Any]:
     return {
         "id": head.id,
         "table": head.table,
@@ -115,7 +112,7 @@ def _described(head: "ParkedBatch") -> dict[str, Any]:
     }
 
 
-def _table(heads: Sequence["ParkedBatch"]) -> Grid:
+def _table(heads: Sequence[ParkedBatch]) -> Grid:
     grid = Grid("id", "table", "rows", "logs", "reason", "advice", "age")
     for head in heads:
         age = str(dt.timedelta(seconds=_age(head)))
@@ -123,5 +120,5 @@ def _table(heads: Sequence["ParkedBatch"]) -> Grid:
     return grid
 
 
-def _age(head: "ParkedBatch") -> int:
+def _age(head: ParkedBatch) -> int:
     return max(0, int(time.time() - head.at / 1000))

@@ -5,17 +5,19 @@ from typing import Annotated
 
 import typer
 
+from infra.relay.options import load_options
+from infra.relay.run import run
 from streams.logging import configure_logging
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command()
 def relay(
     config: Annotated[Path, typer.Argument(help="A TOML file: robots, and where their secrets stand.")],
     check: Annotated[bool, typer.Option("--check", help="Only check the file and the secrets.")] = False,
 ) -> None:
-    """Take alerts from Alertmanager and tell group robots of them: WeCom, DingTalk, Feishu, signed webhooks."""
-    from infra.relay.options import load_options  # noqa: PLC0415
-    from infra.relay.run import run  # noqa: PLC0415  # the web server loads slowly
-
+    """Send Alertmanager's alerts to group robots: WeCom, DingTalk, Feishu, signed webhooks."""
     options = load_options(config)
     if check:
         typer.echo(

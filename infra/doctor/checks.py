@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 from rich.table import Table
 
 from infra.doctor import versions
@@ -177,9 +179,6 @@ def _embedded(name: str, server_in: Callable[[Path], EmbeddedBroker | EmbeddedCl
 
 
 def _brokers(brokers: str, topics: Sequence[str]) -> Check:
-    from confluent_kafka import KafkaException  # noqa: PLC0415 - slow to load, and seldom needed
-    from confluent_kafka.admin import AdminClient  # noqa: PLC0415
-
     quiet: dict[str, Any] = {"log_level": 0, "error_cb": lambda _: None}
     client = AdminClient({"bootstrap.servers": brokers} | quiet)
     try:

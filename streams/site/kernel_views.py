@@ -29,10 +29,15 @@ def vocabulary_of(site: Site) -> Vocabulary:
     )
 
 
+def clock_of(settings: Settings) -> SiteClock:
+    """Return the site's clock as it is set."""
+    return SiteClock(**settings.clock.model_dump())
+
+
 def times_of(settings: Settings) -> TimeRules:
-    """Tell the kernels the site's clock, and which event times are believed."""
-    clock, limits = SiteClock(**settings.clock.model_dump()), settings.time
-    return TimeRules(clock, round(limits.suspect_seconds * 1000), round(limits.horizon_seconds * 1000))
+    """Return the site's clock, and the limits between which event times are believed."""
+    limits = settings.time
+    return TimeRules(clock_of(settings), round(limits.suspect_seconds * 1000), round(limits.horizon_seconds * 1000))
 
 
 def place_of(site: Site, times: TimeRules) -> CountingSite:

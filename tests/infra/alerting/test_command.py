@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import pytest
-from typer import Typer
 from typer.testing import CliRunner
 
-from infra.cli.alerting import alerting_app
-from infra.cli.relay import relay
+from infra.cli import alerting, relay
 from tests.support.alerts import settings
 from tests.support.prometheus import checked, needs_prometheus
 
@@ -31,7 +29,7 @@ def test_what_is_written_is_valid(relay_toml: Path, tmp_path: Path) -> None:
         "--worker",
         "10.0.0.2:9100",
     ]
-    done = CliRunner().invoke(alerting_app, arguments)
+    done = CliRunner().invoke(alerting.app, arguments)
     assert done.exit_code == 0, done.output
     checked("promtool", "check", "config", tmp_path / "etc" / "prometheus.yml")
     checked("amtool", "check-config", tmp_path / "etc" / "alertmanager.yml")
@@ -39,7 +37,5 @@ def test_what_is_written_is_valid(relay_toml: Path, tmp_path: Path) -> None:
 
 
 def test_the_relays_settings_are_checked_without_showing_a_secret(relay_toml: Path) -> None:
-    app = Typer()
-    app.command()(relay)
-    done = CliRunner().invoke(app, [str(relay_toml), "--check"])
+    done = CliRunner().invoke(relay.app, [str(relay_toml), "--check"])
     assert done.output == "1 robots: dingtalk (dingtalk)\n"

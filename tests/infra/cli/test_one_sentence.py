@@ -7,7 +7,7 @@ import pytest
 
 _FAILING = """
 import kafka.errors, aiokafka.errors
-from infra import cli
+from infra.cli import main as cli
 
 def fail() -> None:
     raise {error}("127.0.0.1:9092 canary")

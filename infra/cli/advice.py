@@ -1,64 +1,48 @@
-"""The commands `gatepulse foresight` and `gatepulse advice list|accept|decline|opening`; see `streams/forecasting`."""
+"""The commands `gatepulse advice list|accept|decline|opening`; advice is made in `streams/forecasting`."""
 
 import asyncio
-import contextlib
 import datetime as dt
 import getpass
 import json
 import sys
 import time
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
-from streams.logging import configure_logging
-from streams.settings import load_settings
+from infra.cli.options import Json
+from sinks.clickhouse import ClickHouseSink
+from streams.connections import addresses, views_reader
+from streams.forecasting.advice_state import Given
+from streams.forecasting.decide import Decision, DecisionError, decide, find
+from streams.forecasting.plans import shortfalls
+from streams.forecasting.reading import ForecastReader
+from streams.kernels.forecast.opening import Shortfall
+from streams.settings import Settings, load_settings
+from streams.site.kernel_views import clock_of
 from streams.site.model import Site
 from streams.site.reader import load_site
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from streams.forecasting.advice_state import Given
-    from streams.forecasting.decide import Decision
-    from streams.forecasting.reading import ForecastReader
-    from streams.kernels.forecast.opening import Shortfall
-    from streams.settings import Settings
-
-advice_app = typer.Typer(no_args_is_help=True, help="Which lanes to open, and where to send people.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Which lanes to open, and where to send people.")
 
 _FAILED = 1
 _err = Console(stderr=True, highlight=False)
-_Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 _Name = Annotated[str, typer.Argument(metavar="ADVICE", help="As `advice list` names it.")]
 _Actor = Annotated[str | None, typer.Option(help="Who decides; your login if left out.")]
 _Reason = Annotated[str, typer.Option(help="Why, for those who read it later.")]
 
 
-def foresight() -> None:
-    """Reckon each minute how full areas will be and how long people wait, and give advice; runs until told to stop."""
-    from sinks.clickhouse import ClickHouseSink  # noqa: PLC0415  # ClickHouse's client loads slowly
-    from streams.connections import addresses  # noqa: PLC0415
-    from streams.forecasting.watch import Foresight  # noqa: PLC0415
-    from streams.kernels.counts.site_clock import SiteClock  # noqa: PLC0415
-
-    settings = load_settings()
-    configure_logging(settings.log.level)
-    clock, sink = SiteClock(**settings.clock.model_dump()), ClickHouseSink(addresses(settings)[0])
-    with contextlib.suppress(KeyboardInterrupt), _stored(settings) as stored:
-        asyncio.run(Foresight(stored, sink, clock).run())
-
-
-@advice_app.command("list")
+@app.command("list")
 def advice_list(
     everything: Annotated[bool, typer.Option("--all", help="What is over, too.")] = False,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """List the advice that stands, the oldest first, and what came of it; times are the site's."""
     with _stored(load_settings()) as stored:
@@ -70,27 +54,25 @@ def advice_list(
         Console(highlight=False).print(_table(found, zone) if found else "there is no advice")
 
 
-@advice_app.command("accept")
+@app.command("accept")
 def advice_accept(advice: _Name, actor: _Actor = None, reason: _Reason = "") -> None:
     """Say yes: it is being done, and its effect will be measured."""
     _decide(advice, "accepted", actor, reason)
 
 
-@advice_app.command("decline")
+@app.command("decline")
 def advice_decline(advice: _Name, actor: _Actor = None, reason: _Reason = "") -> None:
     """Say no: it is not given again while its cause lasts."""
     _decide(advice, "declined", actor, reason)
 
 
-@advice_app.command("opening")
+@app.command("opening")
 def advice_opening(
     site: Annotated[Path | None, typer.Argument(help="A site profile; the one that is set if left out.")] = None,
     date: Annotated[str | None, typer.Option(help="A day like 2026-11-05; today if left out.")] = None,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Check before opening whether the planned lanes admit the people who are expected; exit 1 if not."""
-    from streams.forecasting.plans import shortfalls  # noqa: PLC0415  # numpy loads slowly
-
     profile = load_site(site or load_settings().site)
     try:
         day = dt.date.fromisoformat(date) if date else profile.days.day(round(time.time() * 1000))
@@ -104,7 +86,7 @@ def advice_opening(
     sys.exit(_FAILED if found else 0)
 
 
-def _show_opening(site: Site, found: "Sequence[Shortfall]", day: dt.date) -> None:
+def _show_opening(site: Site, found: Sequence[Shortfall], day: dt.date) -> None:
     planned = sum(bool(each.plan.expected) for each in site.entrances)
     for each in found:
         typer.echo(f"{each.text_zh()}\n{each.text()}")
@@ -114,16 +96,14 @@ def _show_opening(site: Site, found: "Sequence[Shortfall]", day: dt.date) -> Non
         typer.echo(f"{day}: the planned lanes of {planned} entrances keep every wait within the limit")
 
 
-def _shortfall(each: "Shortfall") -> dict[str, Any]:
+def _shortfall(each: Shortfall) -> dict[str, Any]:
     return asdict(each) | {"zh": each.text_zh(), "en": each.text()}
 
 
-def _decide(name: str, decision: "Decision", actor: str | None, reason: str) -> None:
-    from streams.forecasting.decide import DecisionError, find  # noqa: PLC0415
-    from streams.kernels.counts.site_clock import SiteClock  # noqa: PLC0415  # as above
+def _decide(name: str, decision: Decision, actor: str | None, reason: str) -> None:
 
     settings = load_settings()
-    at = SiteClock(**settings.clock.model_dump()).now(int(time.time() * 1000))
+    at = clock_of(settings).now(int(time.time() * 1000))
     try:
         with _stored(settings) as stored:
             given = find(stored.advice(also_over=True), name)
@@ -134,12 +114,7 @@ def _decide(name: str, decision: "Decision", actor: str | None, reason: str) -> 
     typer.echo(f"{name}: {decision}")
 
 
-async def _write(
-    settings: "Settings", given: "Given", decision: "Decision", *, actor: str, reason: str, at: int
-) -> None:
-    from sinks.clickhouse import ClickHouseSink  # noqa: PLC0415  # as above
-    from streams.connections import addresses  # noqa: PLC0415
-    from streams.forecasting.decide import decide  # noqa: PLC0415
+async def _write(settings: Settings, given: Given, decision: Decision, *, actor: str, reason: str, at: int) -> None:
 
     sink = ClickHouseSink(addresses(settings)[0])
     try:
@@ -149,19 +124,12 @@ async def _write(
 
 
 @contextmanager
-def _stored(settings: "Settings") -> "Iterator[ForecastReader]":
-    from sinks.clickhouse import ClickHouseReader  # noqa: PLC0415  # as above
-    from streams.connections import addresses  # noqa: PLC0415
-    from streams.forecasting.reading import ForecastReader  # noqa: PLC0415
-
-    reader = ClickHouseReader(addresses(settings)[1])
-    try:
+def _stored(settings: Settings) -> Iterator[ForecastReader]:
+    with closing(views_reader(settings)) as reader:
         yield ForecastReader(reader, load_site(settings.site))
-    finally:
-        reader.close()
 
 
-def _table(found: "Sequence[Given]", zone: ZoneInfo) -> Grid:
+def _table(found: Sequence[Given], zone: ZoneInfo) -> Grid:
     grid = Grid("advice", "since", "what", "decided", "by", "expected", "measured")
     for each in found:
         since = dt.datetime.fromtimestamp(each.since / 1000, zone).strftime("%m-%d %H:%M")

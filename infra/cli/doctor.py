@@ -1,0 +1,50 @@
+"""The command `gatepulse doctor`; what it checks is in `infra/doctor`."""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from infra.cli.logs import differences, problems
+from infra.doctor.checks import StorePlace, all_right, render, run_checks
+from infra.servers.clickhouse_config import Login
+from sinks.schema import migrations
+from streams.contract.events import Topic
+from streams.settings import load_settings
+from streams.site.reader import load_site
+
+app = typer.Typer(add_completion=False)
+
+_FAILED = 1
+
+
+@app.command()
+def doctor(
+    embedded: Annotated[bool, typer.Option(help="Try the embedded servers instead of the configured ones.")] = False,
+) -> None:
+    """Check versions, ports, broker, store, schema and clock."""
+    settings = load_settings()
+    store = settings.store
+    place = StorePlace(
+        store.host,
+        store.port,
+        Login(store.user, store.password.get_secret_value()),
+        Login(store.reader, store.reader_password.get_secret_value()),
+    )
+    checks = run_checks(
+        directory=Path(),
+        ports={"wall.port": settings.wall.port},
+        time_zone=load_site(settings.site).time_zone,
+        brokers=None if embedded else settings.kafka.brokers,
+        topics=[topic.value for topic in Topic],
+        store=None if embedded else place,
+        schema_number=migrations()[-1].number,
+        sources={}
+        if embedded
+        else {"topics": partial(differences, settings), "partitions": partial(problems, settings)},
+    )
+    Console(highlight=False).print(render(checks))
+    sys.exit(0 if all_right(checks) else _FAILED)
