@@ -95,11 +95,9 @@ def overview(title: Text, *, persons: int, vehicles: int) -> Screen:
         del tiles["V"]
         figures, beside = "EEEEEEIIIIIIFFFFFF", "FFFFFF"
     layout = 2 * (figures,) + 3 * ("RRRRRRRRRRRMMMMMMM",) + 2 * ("RRRRRRRRRRRTTTTTTT",)
-    rest = "RRRRRRRMMMTTTT"
     if max(persons, vehicles) <= _FEW:
-        layout = 2 * (figures,) + 2 * ("RRRRRRRRRRRMMMMMMM",) + 3 * ("TTTTTTTTTTTTTTTTTT",)
-        rest = "RRRRRMMMTTTTTT"
-    wide = tuple(f"{letters}{rest}" for letters in ("EEEIII", beside))
+        layout = 4 * (figures,) + 5 * ("RRRRRRRRRRRMMMMMMM",) + 5 * ("TTTTTTTTTTTTTTTTTT",)
+    wide = tuple(f"{letters}RRRRRRRMMMTTTT" for letters in ("EEEIII", beside))
     return Screen("overview", title, tiles, layout, wide)
 
 

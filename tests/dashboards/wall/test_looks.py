@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 from dashboards.wall.model.options import Language, WallOptions
 from dashboards.wall.model.rows import WallRows
 from streams.site.model import Site
+from streams.site.reader import load_site
 from tests.dashboards.wall.busy import EXPO, BusyDay, morning_clock
 from tests.dashboards.wall.looks import SCREENS, contrasts, cut_off, letters, overlaps
 from tests.support.wall_sources import wall
@@ -43,8 +44,8 @@ def test_an_angle_is_what_it_should_be() -> None:
 class LossyDay(BusyDay):
     """The same day with holes in every figure."""
 
-    def __init__(self, options: WallOptions, lost: int) -> None:
-        super().__init__(options)
+    def __init__(self, options: WallOptions, lost: int, site: Site) -> None:
+        super().__init__(options, site)
         self._lost = lost
 
     def read(self, real_ms: int) -> WallRows:
@@ -57,9 +58,9 @@ class LossyDay(BusyDay):
 
 @contextmanager
 def busy_wall(page: Page, language: Language, address: str = "", *, site: Site = EXPO, lost: int = 0) -> Iterator[None]:
-    """Show the expo with everything on it: alarms, forecasts, queues, lanes that are silent."""
+    """Show a site with everything on it: alarms, forecasts, queues, lanes that are silent."""
     options = WallOptions(period_s=0.2, trend_period_s=0.5, clock=morning_clock(), language=language)
-    with wall(LossyDay(options, lost) if lost else BusyDay(options), options, site=site) as running:
+    with wall(LossyDay(options, lost, site) if lost else BusyDay(options, site), options, site=site) as running:
         page.goto(running.url + address)
         page.wait_for_selector("html[data-fresh='ok'] .rows .row", timeout=20_000)
         yield
@@ -110,6 +111,15 @@ def test_nothing_is_cut_off_on_any_screen_of_the_expo(page: Page, screen: str, l
                 assert (language, width, height, overlaps(page, ".marked .lost", ".dial, .main, .line")) == (
                     language, width, height, [],
                 )  # fmt: skip
+
+
+@pytest.mark.parametrize("lost", [0, 1_200])
+def test_nothing_is_cut_off_on_the_screen_of_a_small_site_that_names_none(page: Page, lost: int) -> None:
+    for language in ("zh", "en"):
+        with busy_wall(page, language, site=load_site("hall"), lost=lost):
+            for width, height in SCREENS:
+                page.set_viewport_size({"width": width, "height": height})
+                assert (language, width, height, cut_off(page)) == (language, width, height, [])
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
