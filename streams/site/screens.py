@@ -94,7 +94,7 @@ def overview(title: Text, *, persons: int, vehicles: int) -> Screen:
     if not (persons and vehicles):
         del tiles["V"]
         figures, beside = "EEEEEEIIIIIIFFFFFF", "FFFFFF"
-    layout = 2 * (figures,) + 3 * ("RRRRRRRRRRRMMMMMMM",) + 2 * ("RRRRRRRRRRRTTTTTTT",)
+    layout: tuple[str, ...] = 2 * (figures,) + 3 * ("RRRRRRRRRRRMMMMMMM",) + 2 * ("RRRRRRRRRRRTTTTTTT",)
     if max(persons, vehicles) <= _FEW:
         layout = 4 * (figures,) + 5 * ("RRRRRRRRRRRMMMMMMM",) + 5 * ("TTTTTTTTTTTTTTTTTT",)
     wide = tuple(f"{letters}RRRRRRRMMMTTTT" for letters in ("EEEIII", beside))
