@@ -16,7 +16,7 @@ PLUGIN_VERSION: Final = "4.15.0"
 STORE: Final = DataSourceRef(type_val=PLUGIN, uid="gatepulse-clickhouse")
 METRICS: Final = DataSourceRef(type_val="prometheus", uid="gatepulse-prometheus")
 
-Shape = Literal["table", "timeseries"]
+QueryFormat = Literal["table", "timeseries"]
 """`timeseries`: a column `time`, numbers, and texts that tell the series apart."""
 
 _FORMATS: Final = {"timeseries": 0, "table": 1}
@@ -27,7 +27,7 @@ class ClickHouseQuery(Dataquery):
     """One query in SQL, with the plugin's macros."""
 
     sql: str
-    shape: Shape = "table"
+    shape: QueryFormat = "table"
     ref: str = "A"
 
     def to_json(self) -> dict[str, object]:

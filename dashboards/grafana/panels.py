@@ -20,7 +20,7 @@ from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, FieldColorModeId, Panel
 
-from dashboards.grafana.clickhouse import METRICS, STORE, ClickHouseQuery, Ready, Shape
+from dashboards.grafana.clickhouse import METRICS, STORE, ClickHouseQuery, QueryFormat, Ready
 from dashboards.grafana.theme import COLOURS, thresholds
 
 COUNT: Final = "locale"
@@ -121,7 +121,7 @@ def _finished(
     spec: PanelSpec,
     queries: Sequence[str | Metric],
     look: Look,
-    shape: Shape = "table",
+    shape: QueryFormat = "table",
 ) -> PanelBuilder:
     panel.title(spec.title).description(spec.about).unit(spec.unit).decimals(spec.decimals)
     panel.span(spec.width).height(spec.height).no_value(NOTHING)
@@ -137,7 +137,7 @@ def _finished(
     return finished
 
 
-def _target(query: str | Metric, ref: str, shape: Shape) -> Builder[Dataquery]:
+def _target(query: str | Metric, ref: str, shape: QueryFormat) -> Builder[Dataquery]:
     if isinstance(query, str):
         return Ready(ClickHouseQuery(query, shape, ref))
     target = PrometheusQuery().expr(query.expr).ref_id(ref).datasource(METRICS).legend_format(query.legend)

@@ -23,8 +23,8 @@ from dashboards.wall.model.rows import (
     InsideRow,
     LogRow,
     LossRow,
-    ProblemRow,
     QueueRow,
+    SourceProblemRow,
     Span,
     StepRow,
     Stretch,
@@ -220,7 +220,7 @@ class Rounds:
         self._scopes = scopes_of(site, "trend")
         self._before: Mapping[Scope, DayRows] = {}
         self._before_of: tuple[Stretch, int] | None = None
-        self._slow: tuple[Sequence[LossRow], Sequence[ProblemRow]] = ((), ())
+        self._slow: tuple[Sequence[LossRow], Sequence[SourceProblemRow]] = ((), ())
         self._slow_at: int | None = None
 
     def close(self) -> None:
@@ -253,11 +253,11 @@ class Rounds:
             unsettled=sum(row[0] for row in query(UNSETTLED)) if "unsettled" in views else 0,
         )
 
-    def _losses_and_problems(self, real_ms: int) -> tuple[Sequence[LossRow], Sequence[ProblemRow]]:
+    def _losses_and_problems(self, real_ms: int) -> tuple[Sequence[LossRow], Sequence[SourceProblemRow]]:
         """Select every two seconds what changes rarely; the age of the figures does not depend on it."""
         if self._slow_at is None or not 0 <= real_ms - self._slow_at < _SLOW_MS:
             rows = self._store.query(PROBLEMS) if "source_problems" in self._present() else ()
-            self._slow = self.losses(), [ProblemRow(*row) for row in rows]
+            self._slow = self.losses(), [SourceProblemRow(*row) for row in rows]
             self._slow_at = real_ms
         return self._slow
 

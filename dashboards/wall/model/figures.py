@@ -129,7 +129,7 @@ class HealthNotice(msgspec.Struct, frozen=True):
     size: int
 
 
-class Health(msgspec.Struct, frozen=True, kw_only=True):
+class DataHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How complete the figures are; of their `logs`, `logs_behind` are older than the limit for stale data."""
 
     missing: int | None
@@ -203,7 +203,7 @@ class WallSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     flows: Sequence[FlowNow]
     areas: Sequence[AreaNow]
     entrances: Sequence[EntranceNow]
-    health: Health
+    health: DataHealth
     strip: Strip
 
 

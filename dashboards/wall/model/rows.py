@@ -37,7 +37,7 @@ class LogRow(NamedTuple):
         return f"/{Topic.ALARM_INPUTS.value}/" in self.log
 
 
-class ProblemRow(NamedTuple):
+class SourceProblemRow(NamedTuple):
     """A problem that keeps a source topic from being read; partition -1: all its partitions."""
 
     topic: str
@@ -243,7 +243,7 @@ class WallRows:
     episodes: Sequence[EpisodeRow] | None = None
     queues: Sequence[QueueRow] = ()
     forecasts: Sequence[ForecastRow] = ()
-    problems: Sequence[ProblemRow] = ()
+    problems: Sequence[SourceProblemRow] = ()
     lost: int = 0
     unsettled: int = 0
 

@@ -7,7 +7,7 @@ from streams.site.model import Site
 from streams.site.screens import Shows, Tile
 from streams.text import Kind
 
-Crossing = tuple[str, Direction]
+DirectedEntrance = tuple[str, Direction]
 """An entrance, and one of the two directions through it."""
 
 
@@ -21,8 +21,8 @@ class Scope(NamedTuple):
 class Crossings(NamedTuple):
     """The ways into a scope and those out of it."""
 
-    into: tuple[Crossing, ...]
-    out_of: tuple[Crossing, ...]
+    into: tuple[DirectedEntrance, ...]
+    out_of: tuple[DirectedEntrance, ...]
 
 
 def scope_of(tile: Tile, site: Site) -> Scope:
@@ -42,8 +42,8 @@ def crossings(scope: Scope, site: Site) -> Crossings:
     entrances = [each for each in site.entrances if each.kind == scope.kind]
     inner = [each.id for each in entrances if (each.inner == scope.area if scope.area else each.boundary)]
     outer = [each.id for each in entrances if scope.area and each.outer == scope.area]
-    into: list[Crossing] = [*((name, "in") for name in inner), *((name, "out") for name in outer)]
-    out_of: list[Crossing] = [*((name, "out") for name in inner), *((name, "in") for name in outer)]
+    into: list[DirectedEntrance] = [*((name, "in") for name in inner), *((name, "out") for name in outer)]
+    out_of: list[DirectedEntrance] = [*((name, "out") for name in inner), *((name, "in") for name in outer)]
     return Crossings(tuple(into), tuple(out_of))
 
 

@@ -12,10 +12,10 @@ from dashboards.wall.model.alarms import aged_strip, strip_of
 from dashboards.wall.model.figures import (
     AgeLimits,
     AreaNow,
+    DataHealth,
     EntranceNow,
     ExpectedLevel,
     FlowNow,
-    Health,
     HealthNotice,
     TodayTotals,
     WallSnapshot,
@@ -157,11 +157,11 @@ def _whole(areas: Sequence[AreaNow], kind: Kind, site: Site) -> AreaNow:
     return _with_share(AreaNow("", kind, inside, capacity, unheard=len(rows) - len(known), lost=lost), site)
 
 
-def _health(rows: WallRows, entrances: Sequence[EntranceNow], *, stale_after_ms: int) -> Health:
+def _health(rows: WallRows, entrances: Sequence[EntranceNow], *, stale_after_ms: int) -> DataHealth:
     logs = live_logs(rows.logs)
     of_figures = [row for row in logs if not row.of_alarms]
     leaky = sorted((row for row in rows.devices if row.missing), key=lambda row: (-row.missing, row.device))
-    return Health(
+    return DataHealth(
         missing=sum(row.missing for row in leaky) if rows.devices else None,
         worst=[Worst(row.device, row.entrance, row.missing) for row in leaky[:WORST]],
         lanes=sum(row.lanes for row in entrances),

@@ -19,7 +19,7 @@ from streams.text import Kind
 StepCounts = Sequence[int | None]
 
 
-class Comparison(msgspec.Struct, frozen=True):
+class ComparedDay(msgspec.Struct, frozen=True):
     """The day to compare with, over all of its steps: the day before, or the plan, which has no occupancy."""
 
     name: Literal["yesterday", "plan"]
@@ -42,7 +42,7 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True):
     entered: Mapping[str, StepCounts]
     departed: StepCounts
     inside: StepCounts
-    behind: Comparison | None
+    behind: ComparedDay | None
 
 
 def trend_of(rows: TrendRows, site: Site) -> Trend:
@@ -88,7 +88,7 @@ def _inside(rows: Iterable[InsideRow], steps: Iterable[int]) -> StepCounts:
     return [sum(areas.values()) if areas else None for areas in now]
 
 
-def _yesterday(rows: TrendRows, site: Site) -> Comparison | None:
+def _yesterday(rows: TrendRows, site: Site) -> ComparedDay | None:
     """Return the day before, if anybody entered then; its steps are matched to today's by what the clock shows."""
     into = _passages(row for row in rows.before if row.way == "in")
     if not into:
@@ -97,8 +97,8 @@ def _yesterday(rows: TrendRows, site: Site) -> Comparison | None:
     entered, inside = [into.get(step, 0) for step in steps], _inside(rows.inside_before, steps)
     before, today = (_clock(stretch, site) for stretch in (rows.span.before, rows.span.trend))
     if before == today:
-        return Comparison("yesterday", entered, inside)
-    return Comparison("yesterday", [_mean(entered, before, shown) for shown in today], _upto(inside, before, today))
+        return ComparedDay("yesterday", entered, inside)
+    return ComparedDay("yesterday", [_mean(entered, before, shown) for shown in today], _upto(inside, before, today))
 
 
 def _clock(stretch: Stretch, site: Site) -> Sequence[int]:
@@ -119,7 +119,7 @@ def _upto(inside: StepCounts, clock: Sequence[int], today: Sequence[int]) -> Ste
     return [known.get(max((each for each in known if each <= shown), default=-1)) for shown in today]
 
 
-def _plan(rows: TrendRows, site: Site) -> Comparison | None:
+def _plan(rows: TrendRows, site: Site) -> ComparedDay | None:
     """Return the people expected by the profile, if it plans any of the scope's entrances."""
     into = [site.entrance(name).plan for name, way in crossings(rows.scope, site).into if way == "in"]
     if not any(plan.expected for plan in into):
@@ -127,7 +127,7 @@ def _plan(rows: TrendRows, site: Site) -> Comparison | None:
     day = rows.span.day
     by_minute = np.sum([plan.course() for plan in into], axis=0)[site.days.clock(day)]
     firsts = [(step - site.days.begin(day)) // MINUTE for step in _steps(rows.span.trend)]
-    return Comparison(
+    return ComparedDay(
         "plan", [round(float(by_minute[first : first + STEP // MINUTE].sum()), 1) for first in firsts], []
     )
 

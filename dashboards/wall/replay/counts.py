@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dashboards.wall.model.rows import BEFORE_MINUTES, MINUTE, STEP, EntranceTotalRow, FlowRow, Span, StepRow
-from dashboards.wall.model.scopes import Crossing, Scope, crossings
-from dashboards.wall.replay.timeline import WINDOW, Ints, Passages, ReplayGrid
+from dashboards.wall.model.scopes import DirectedEntrance, Scope, crossings
+from dashboards.wall.replay.timeline import WINDOW, Passages, ReplayGrid
 from streams.contract.events import Direction
+from streams.kernels.counts.batch import Ints
 from streams.site.model import Site
 from streams.text import Kind
 
@@ -169,7 +170,7 @@ class PassageCounts:
         return max(0, first), max(0, after)
 
 
-def _signs(grid: ReplayGrid, ways: Sequence[tuple[Sequence[Crossing], Sequence[Crossing]]]) -> Ints:
+def _signs(grid: ReplayGrid, ways: Sequence[tuple[Sequence[DirectedEntrance], Sequence[DirectedEntrance]]]) -> Ints:
     """Return +1 where an entrance and direction lead in, -1 where they lead out, else 0."""
     numbers = {name: number for number, name in enumerate(grid.entrances)}
     signs = np.zeros((len(ways), len(grid.entrances), 2), np.int64)

@@ -14,7 +14,8 @@ from dashboards.wall.replay.initial_state import InitialState
 from dashboards.wall.replay.logs import ProgressRow
 from dashboards.wall.replay.state import Chunk
 from dashboards.wall.replay.store import ReplayStore, alarms, queues
-from dashboards.wall.replay.timeline import Ints, Known, Moment, Passages, moment_of
+from dashboards.wall.replay.timeline import Known, Moment, Passages, moment_of
+from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
 

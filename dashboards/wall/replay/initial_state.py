@@ -22,7 +22,8 @@ from dashboards.wall.replay.inside import CorrectionRow, EarlierFlows, LatePassa
 from dashboards.wall.replay.logs import LogProgress, ParkedInterval, ProgressRow
 from dashboards.wall.replay.state import Chunk, ReplayContext, SiteState, grid_start
 from dashboards.wall.replay.store import ReplayStore, alarms, numbered_names, queues
-from dashboards.wall.replay.timeline import Ints, Moment, Passages, ReplayGrid, moment_of
+from dashboards.wall.replay.timeline import Moment, Passages, ReplayGrid, moment_of
+from streams.kernels.counts.batch import Ints
 
 AHEAD_MS: Final = HOUR
 """Events up to so long after the end are counted, too: a device's clock may be ahead."""

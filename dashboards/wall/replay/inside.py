@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dashboards.wall.replay.timeline import WINDOW, Ints
+from dashboards.wall.replay.timeline import WINDOW
+from streams.kernels.counts.batch import Ints
 
 Slot = tuple[str, str]
 """An area and a kind."""

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 LONG_S: Final = 2.0
 """While a snapshot takes longer than so many seconds, the last one is sent again."""
 
-Begin = Callable[[int], History]
+LoadHistory = Callable[[int], History]
 """Load the state of a site time (ms) from the store; blocks, and raises the errors of the store."""
 
 
@@ -43,7 +43,7 @@ class ReplayPlayer:
     """Plays one replay. It stops while the store does not answer, and resumes where it was."""
 
     def __init__(
-        self, begin: Begin, replay: ReplayRequest, site: Site, options: WallOptions, *, long_s: float = LONG_S
+        self, begin: LoadHistory, replay: ReplayRequest, site: Site, options: WallOptions, *, long_s: float = LONG_S
     ) -> None:
         self._begin, self._replay, self._site, self._options = begin, replay, site, options
         self._long_s = long_s

@@ -33,7 +33,8 @@ from dashboards.wall.replay.counts import PassageCounts
 from dashboards.wall.replay.devices import DevicesAsCorrected, DevicesAsKnown, ReceivedRanges
 from dashboards.wall.replay.inside import CorrectionRow, EarlierFlows, Slot, effects, occupancy
 from dashboards.wall.replay.logs import LogProgress, ProgressRow, complete_logs
-from dashboards.wall.replay.timeline import WINDOW, Ints, Known, Moment, Passages, PendingRows
+from dashboards.wall.replay.timeline import WINDOW, Known, Moment, Passages, PendingRows
+from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
 

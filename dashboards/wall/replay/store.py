@@ -9,7 +9,8 @@ import numpy as np
 from dashboards.wall.live.queries import StoreConnection
 from dashboards.wall.model.rows import EpisodeRow, QueueRow
 from dashboards.wall.model.scopes import site_kinds
-from dashboards.wall.replay.timeline import Ints, Known
+from dashboards.wall.replay.timeline import Known
+from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
 

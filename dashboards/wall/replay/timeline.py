@@ -7,13 +7,10 @@ A replay has one of two axes, both in milliseconds. `then`: the time at which so
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
+from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.site_clock import SiteClock
 
 Known = Literal["then", "corrected"]
-Ints = NDArray[np.int64]
 
 WINDOW = 10_000
 """Milliseconds of the windows in which areas are counted."""
@@ -75,20 +72,20 @@ class Passages:
         )  # fmt: skip
 
 
-Row = TypeVar("Row", bound=tuple[Any, ...])
+PendingRow = TypeVar("PendingRow", bound=tuple[Any, ...])
 
 
-class PendingRows(Generic[Row]):
+class PendingRows(Generic[PendingRow]):
     """Rows that begin with their time on the axis, in its order; each is returned once, when its time has come."""
 
     def __init__(self) -> None:
-        self._rows: list[Row] = []
+        self._rows: list[PendingRow] = []
 
-    def add(self, rows: list[Row]) -> None:
+    def add(self, rows: list[PendingRow]) -> None:
         """Add rows, all of them later than those before."""
         self._rows += rows
 
-    def upto(self, axis: int) -> list[Row]:
+    def upto(self, axis: int) -> list[PendingRow]:
         """Return and remove the rows up to a time on the axis."""
         due = 0
         while due < len(self._rows) and self._rows[due][0] <= axis:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dashboards.wall.model.figures import FlowNow, TodayTotals, WaitNow
-from dashboards.wall.model.rows import AreaRow, DeviceRow, FlowRow, ProblemRow, TodayRow, WallRows
+from dashboards.wall.model.rows import AreaRow, DeviceRow, FlowRow, SourceProblemRow, TodayRow, WallRows
 from dashboards.wall.model.snapshot import aged, level
 from streams.kernels.counts.site_clock import SiteClock
 from tests.support.wall_site import CLOCK, LIMITS, NOON, SITE, ZONE, at, gate, log, queue, reading, snapshot, span
@@ -159,7 +159,10 @@ def test_a_day_of_which_only_a_loss_is_known_has_unknown_figures_and_not_zero() 
 
 
 def test_what_is_not_read_and_what_is_lost_is_said_in_words_the_worst_first() -> None:
-    rows = [ProblemRow("turnstile.passages", 3, "records-deleted"), ProblemRow("corrections", -1, "topic-missing")]
+    rows = [
+        SourceProblemRow("turnstile.passages", 3, "records-deleted"),
+        SourceProblemRow("corrections", -1, "topic-missing"),
+    ]
     notices = snapshot(reading(unsettled=1, lost=1200, problems=rows)).health.notices
     assert [each.kind for each in notices] == ["source", "source", "lost", "unsettled"]
     assert notices[0].said.en == "records deleted unread (turnstile.passages/3)"
