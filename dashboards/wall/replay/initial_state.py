@@ -20,7 +20,7 @@ from dashboards.wall.replay.devices import (
 )
 from dashboards.wall.replay.inside import CorrectionRow, EarlierFlows, LatePassages, Slot, anchors
 from dashboards.wall.replay.logs import LogProgress, ParkedInterval, ProgressRow
-from dashboards.wall.replay.state import Chunk, ReplayContext, SiteState, grid_start
+from dashboards.wall.replay.state import Chunk, SiteState, grid_start
 from dashboards.wall.replay.store import ReplayStore, alarms, numbered_names, queues
 from dashboards.wall.replay.timeline import Moment, Passages, ReplayGrid, moment_of
 from streams.kernels.counts.batch import Ints
@@ -48,7 +48,22 @@ class InitialState:
         on_grid = {"start": grid.start, "end": grid.end, "upto": self.at.on(self.store.known)}
         counts.add_totals(WindowTotals(*self.store.columns(queries.TOTALS, **on_grid)))
         counts.add_steps(StepTotals(*self.store.columns(queries.STEPS, **on_grid)))
-        state = SiteState(self._context(grid), counts, self._devices(), logs)
+        end = moment_of(self.store.end, self.store.clock)
+        rows = self.store.rows(queries.CORRECTIONS, upto=end.on(self.store.known))
+        corrections = [CorrectionRow(*row) for row in rows]
+        state = SiteState(
+            known=self.store.known,
+            site=self.store.site,
+            clock=self.store.clock,
+            flow_minutes=self.store.flow_minutes,
+            capacities={(area, kind): capacity for area, kind, capacity in self.store.rows(queries.CAPACITIES)},
+            earlier=self._earlier(grid, corrections),
+            corrections=corrections,
+            rejected=self._rejected(end),
+            counts=counts,
+            devices=self._devices(),
+            logs=logs,
+        )
         state.add(self._alarms_and_queues())
         return state
 
@@ -72,21 +87,6 @@ class InitialState:
         day = site.days.day(max(shown, self.at.site - 24 * HOUR))
         end = self.store.end + AHEAD_MS
         return ReplayGrid(grid_start(day, site), end + -end % HOUR, *numbered_names(site))
-
-    def _context(self, grid: ReplayGrid) -> ReplayContext:
-        end = moment_of(self.store.end, self.store.clock)
-        upto = end.on(self.store.known)
-        corrections = [CorrectionRow(*row) for row in self.store.rows(queries.CORRECTIONS, upto=upto)]
-        return ReplayContext(
-            known=self.store.known,
-            site=self.store.site,
-            clock=self.store.clock,
-            flow_minutes=self.store.flow_minutes,
-            capacities={(area, kind): capacity for area, kind, capacity in self.store.rows(queries.CAPACITIES)},
-            earlier=self._earlier(grid, corrections),
-            corrections=corrections,
-            rejected=self._rejected(end),
-        )
 
     def _earlier(self, grid: ReplayGrid, corrections: Sequence[CorrectionRow]) -> EarlierFlows:
         rows = self.store.rows(queries.EARLIER, start=grid.start)

@@ -54,11 +54,12 @@ class Chunk:
     queues: list[tuple[int, QueueRow]]
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayContext:
-    """What stays the same during a replay.
+@dataclass(slots=True, kw_only=True)
+class SiteState:
+    """The state of the site as of the last requested moment; moments never go back.
 
-    `corrections` are all up to its end; `rejected` (sorted, real time) is for a corrected replay.
+    `corrections` are all up to the end of the replay. `rejected` (sorted, real time) is for a corrected replay.
+    `firsts`: by day and kind, when on the axis each credential was first known to have come in, sorted.
     """
 
     known: Known
@@ -69,16 +70,6 @@ class ReplayContext:
     earlier: EarlierFlows
     corrections: Sequence[CorrectionRow]
     rejected: Ints
-
-
-@dataclass(slots=True)
-class SiteState:
-    """The state of the site as of the last requested moment; moments never go back.
-
-    `firsts`: by day and kind, when on the axis each credential was first known to have come in, sorted.
-    """
-
-    context: ReplayContext
     counts: PassageCounts
     devices: DevicesAsKnown | DevicesAsCorrected
     logs: LogProgress
@@ -104,17 +95,15 @@ class SiteState:
     def span(self, moment: Moment) -> Span:
         """Move on to a moment and return the spans of its figures."""
         self._advance(moment)
-        context = self.context
-        logs = self._logs(moment)
-        return span_of(logs, context.clock, moment.real, context.site, flow_minutes=context.flow_minutes)
+        return span_of(self._logs(moment), self.clock, moment.real, self.site, flow_minutes=self.flow_minutes)
 
     def rows(self, span: Span, moment: Moment, losses: Sequence[LossRow]) -> WallRows:
         """Return the rows as of a moment; `span` is its span, whose day must be in `firsts`.
 
         `losses`: the losses that were known by then.
         """
-        axis = moment.on(self.context.known)
-        start, end = self.context.site.days.bounds(span.day)
+        axis = moment.on(self.known)
+        start, end = self.site.days.bounds(span.day)
         return WallRows(
             real_ms=moment.real,
             span=span,
@@ -135,12 +124,12 @@ class SiteState:
         readings = []
         for scope in self.counts.scopes:
             steps = [row for row in self.counts.steps(scope, span.trend.start, end) if row.step < end]
-            inside = self._inside(scope, Stretch(span.trend.start, end), moment.on(self.context.known))
+            inside = self._inside(scope, Stretch(span.trend.start, end), moment.on(self.known))
             readings.append(TrendRows(span, scope, steps, inside, *behind[scope]))
         return readings
 
     def _advance(self, moment: Moment) -> None:
-        axis = moment.on(self.context.known)
+        axis = moment.on(self.known)
         waiting, self._passages = self._passages, []
         for rows in waiting:
             due = int(np.searchsorted(rows.axis, axis, side="right"))
@@ -156,12 +145,12 @@ class SiteState:
         self._queues |= {row.entrance: row for _, row in self._estimates.upto(moment.site)}
 
     def _logs(self, moment: Moment) -> list[LogRow]:
-        if self.context.known == "then":
+        if self.known == "then":
             return self.logs.rows(moment.real)
-        return complete_logs(moment, int(np.searchsorted(self.context.rejected, moment.real, side="right")))
+        return complete_logs(moment, int(np.searchsorted(self.rejected, moment.real, side="right")))
 
     def _today(self, day: date, start: int, end: int, axis: int, losses: Sequence[LossRow]) -> list[TodayRow]:
-        entrances = {each.id: each for each in self.context.site.entrances}
+        entrances = {each.id: each for each in self.site.entrances}
         passages = {(kind, way): 0 for kind in ("person", "vehicle") for way in ("in", "out")}
         for total in self.counts.totals(start, end):
             entrance = entrances[total.entrance]
@@ -184,13 +173,13 @@ class SiteState:
         corrected = effects([each for each in self._corrections(slot) if each.axis <= axis])
 
         def before(since: int) -> int:
-            return self.context.earlier.net_since(since, slot, counts.signs[place], axis=axis)
+            return self.earlier.net_since(since, slot, counts.signs[place], axis=axis)
 
         return occupancy(counts.flow(place), counts.grid.start, corrected, before)
 
     def _area(self, place: int, axis: int, losses: Sequence[LossRow]) -> AreaRow:
         slot = self.counts.slots[place]
-        earlier, newest = self.context.earlier, self.counts.newest_of(place)
+        earlier, newest = self.earlier, self.counts.newest_of(place)
         if not newest and earlier.has_passages(slot, self.counts.signs[place], axis=axis):
             newest = earlier.newest[slot]
         inside = int(self._occupancy(place, axis)[-1])
@@ -199,16 +188,16 @@ class SiteState:
         ]
         since = max(counted, default=0)
         lost = sum(each.records for each in losses if each.of(slot[1]) and each.end >= since)
-        return AreaRow(*slot, newest or None, inside, self.context.capacities.get(slot), lost)
+        return AreaRow(*slot, newest or None, inside, self.capacities.get(slot), lost)
 
     def _corrections(self, slot: Slot) -> list[CorrectionRow]:
-        return [each for each in self.context.corrections if (each.area, each.kind) == slot]
+        return [each for each in self.corrections if (each.area, each.kind) == slot]
 
     def _inside(self, scope: Scope, stretch: Stretch, axis: int) -> list[InsideRow]:
         """Return the occupancy of the scope's areas at the end of each step; in step 0 what was before them."""
         rows = []
         grid = self.counts.grid
-        for area in areas_of(scope, self.context.site):
+        for area in areas_of(scope, self.site):
             place = self.counts.slots.index((area, scope.kind))
             inside = self._occupancy(place, axis)
             known_from = self._known_from(place, axis)
@@ -222,7 +211,7 @@ class SiteState:
     def _known_from(self, place: int, axis: int) -> int | None:
         """Return the first window in which an area has passages or corrections; 0 if that was before the grid."""
         slot, oldest = self.counts.slots[place], self.counts.oldest_of(place)
-        if self.context.earlier.has_passages(slot, self.counts.signs[place], axis=axis):
+        if self.earlier.has_passages(slot, self.counts.signs[place], axis=axis):
             return 0
         found = [each.window for each in self._corrections(slot) if each.axis <= axis]
         found += [] if oldest is None else [oldest]

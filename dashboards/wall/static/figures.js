@@ -77,7 +77,7 @@ export class Inside extends Tile {
   }
 }
 
-// When the next level of the capacity is expected; it comes with no sign where nobody has foreseen one.
+// When the next level of the capacity is expected; nothing where no forecast expects one.
 function ahead(area, words) {
   if (!area.ahead) return "";
   const { level, minutes, earliest, latest } = area.ahead;

@@ -51,7 +51,7 @@ class Brokers:
 
 
 @contextmanager
-def desk(brokers: SendCommand, options: WallOptions = FAST) -> Iterator[tuple[Wall, HandSource]]:
+def acknowledging_wall(brokers: SendCommand, options: WallOptions = FAST) -> Iterator[tuple[Wall, HandSource]]:
     source = HandSource(draw, changes={EPISODE: [ChangeRow(1, "orange", "raised", "")]})
     with wall(source, options, send=brokers) as running:
         until(lambda: running.feed.newest.beat.snapshot.strip.alarms)
@@ -75,7 +75,7 @@ def post(running: Wall, body: Any = None, **headers: str) -> tuple[int, dict[str
 def test_an_acknowledgement_goes_to_the_alarms_with_operator_and_site_time() -> None:
     brokers = Brokers()
     clock = SiteClock(site_ms=at("12:00:00"), real_ms=0, speed=1e-9)
-    with desk(brokers, replace(FAST, clock=clock)) as (running, _):
+    with acknowledging_wall(brokers, replace(FAST, clock=clock)) as (running, _):
         assert post(running)[:2] == (202, {"sent": True})
     (command,) = brokers.taken
     assert (command.action, command.episode, command.actor) == ("ack", EPISODE, "张三")
@@ -85,7 +85,7 @@ def test_an_acknowledgement_goes_to_the_alarms_with_operator_and_site_time() -> 
 
 def test_it_reaches_the_topic_of_the_alarms_on_a_broker(broker: str) -> None:
     kafka = KafkaSettings(brokers=broker, api_version=".".join(map(str, PROTOCOL)))
-    with desk(partial(send, kafka)) as (running, _):
+    with acknowledging_wall(partial(send, kafka)) as (running, _):
         assert post(running)[0] == 202
     place = TopicPartition(Topic.ALARM_INPUTS.value, 0)
     reader = KafkaConsumer(bootstrap_servers=broker, auto_offset_reset="earliest", api_version=PROTOCOL)
@@ -98,7 +98,7 @@ def test_it_reaches_the_topic_of_the_alarms_on_a_broker(broker: str) -> None:
 
 def test_one_that_became_worse_is_refused_in_both_languages() -> None:
     brokers = Brokers()
-    with desk(brokers) as (running, source):
+    with acknowledging_wall(brokers) as (running, source):
         source.changes[EPISODE].append(ChangeRow(2, "red", "raised", ""))
         status, said, _ = post(running)
     assert (status, "红色" in said["zh"], "RED" in said["en"], brokers.taken) == (409, True, True, [])
@@ -106,7 +106,7 @@ def test_one_that_became_worse_is_refused_in_both_languages() -> None:
 
 def test_another_site_is_refused_before_anything_is_read() -> None:
     brokers = Brokers()
-    with desk(brokers) as (running, _):
+    with acknowledging_wall(brokers) as (running, _):
         assert post(running, Origin="http://evil.example")[0] == 403
         assert post(running, Sec_Fetch_Site="cross-site")[0] == 403
         assert (
@@ -118,20 +118,20 @@ def test_another_site_is_refused_before_anything_is_read() -> None:
 
 def test_a_form_of_another_page_cannot_be_posted() -> None:
     brokers = Brokers()
-    with desk(brokers) as (running, _):
+    with acknowledging_wall(brokers) as (running, _):
         assert post(running, b"episode=e&change=1", Content_Type="application/x-www-form-urlencoded")[0] == 415
     assert "form-action 'none'" in HEADERS["Content-Security-Policy"]
 
 
 def test_a_long_body_is_cut_off() -> None:
-    with desk(Brokers()) as (running, _):
+    with acknowledging_wall(Brokers()) as (running, _):
         assert post(running, b"x" * (MOST_BYTES + 1))[0] == 413
         assert post(running, b"x" * MOST_BYTES)[0] == 400
 
 
 def test_a_key_that_sticks_does_not_flood_the_brokers() -> None:
     brokers = Brokers()
-    with desk(brokers) as (running, _):
+    with acknowledging_wall(brokers) as (running, _):
         found = [post(running) for _ in range(PER_MINUTE + 5)]
     assert [status for status, _, _ in found] == [202] * PER_MINUTE + [429] * 5
     assert 0 < int(found[-1][2]["retry-after"]) <= 60
@@ -141,7 +141,7 @@ def test_a_key_that_sticks_does_not_flood_the_brokers() -> None:
 def test_brokers_that_do_not_answer_are_told_and_the_figures_go_on() -> None:
     brokers = Brokers()
     brokers.failure = ConnectionError("no broker")
-    with desk(brokers) as (running, _):
+    with acknowledging_wall(brokers) as (running, _):
         status, said, _ = post(running)
         assert (status, "Kafka" in said["zh"], "Kafka" in said["en"]) == (503, True, True)
         before = running.feed.newest.beat.number
@@ -150,7 +150,7 @@ def test_brokers_that_do_not_answer_are_told_and_the_figures_go_on() -> None:
 
 def test_a_store_that_is_away_is_no_ground_for_an_acknowledgement() -> None:
     brokers = Brokers()
-    with desk(brokers) as (running, source):
+    with acknowledging_wall(brokers) as (running, source):
         source.failure = StoreUnavailable("store", "gone.", "Wait.")
         until(lambda: running.feed.newest.beat.snapshot.store == "lost")
         assert post(running)[0] == 503
@@ -159,7 +159,7 @@ def test_a_store_that_is_away_is_no_ground_for_an_acknowledgement() -> None:
 
 @pytest.mark.parametrize(("setting", "told"), [("auto", True), ("on", True), ("off", False)])
 def test_the_page_is_told_whether_it_may_acknowledge(setting: Acknowledge, told: bool) -> None:  # noqa: FBT001 - a column of the table above
-    with desk(Brokers(), replace(FAST, acknowledge=setting)) as (running, _):
+    with acknowledging_wall(Brokers(), replace(FAST, acknowledge=setting)) as (running, _):
         assert get_json(running.url + "snapshot.json")["site"]["acknowledge"] is told
 
 
@@ -171,7 +171,7 @@ def test_a_wall_that_takes_none_says_what_else_to_do(send: Brokers | None) -> No
 
 
 def test_it_is_asked_by_post_alone_and_answers_with_the_same_headers() -> None:
-    with desk(Brokers()) as (running, _):
+    with acknowledging_wall(Brokers()) as (running, _):
         _, _, headers = post(running)
         assert {name: headers[name.lower()] for name in HEADERS} == HEADERS
         connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)
