@@ -2,21 +2,30 @@
 
 from kafka.admin import KafkaAdminClient
 
-from sinks.clickhouse import ClickHouseReader, StoreAddress
+from sinks.clickhouse import ClickHouseReader, ClickHouseSink, OnRetry, StoreAddress
 from streams.settings import Settings
 
 
-def addresses(settings: Settings) -> tuple[StoreAddress, StoreAddress]:
-    """Return the address of the store for writing, and the one for reading the views."""
+def store_address(settings: Settings) -> StoreAddress:
+    """Return the address of the store for writing, by its owner."""
     store = settings.store
-    writer = StoreAddress(store.host, store.port, store.user, store.password.get_secret_value())
-    reader = StoreAddress(store.host, store.port, store.reader, store.reader_password.get_secret_value())
-    return writer, reader
+    return StoreAddress(store.host, store.port, store.user, store.password.get_secret_value())
+
+
+def views_address(settings: Settings) -> StoreAddress:
+    """Return the address of the store for reading the public views."""
+    store = settings.store
+    return StoreAddress(store.host, store.port, store.reader, store.reader_password.get_secret_value())
 
 
 def views_reader(settings: Settings) -> ClickHouseReader:
     """Return a reader of the public views."""
-    return ClickHouseReader(addresses(settings)[1])
+    return ClickHouseReader(views_address(settings))
+
+
+def store_sink(settings: Settings, on_retry: OnRetry | None = None) -> ClickHouseSink:
+    """Return what writes rows into the store."""
+    return ClickHouseSink(store_address(settings), on_retry=on_retry)
 
 
 def cluster_name(settings: Settings) -> str:

@@ -14,12 +14,11 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
 from rich.table import Table as Grid
 
 from infra.cli.options import Json
-from sinks.clickhouse import ClickHouseSink
-from streams.connections import addresses, views_reader
+from streams import console
+from streams.connections import store_sink, views_reader
 from streams.forecasting.advice_state import Given
 from streams.forecasting.decide import Decision, DecisionError, decide, find
 from streams.forecasting.plans import shortfalls
@@ -32,8 +31,6 @@ from streams.site.reader import load_site
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Which lanes to open, and where to send people.")
 
-_FAILED = 1
-_err = Console(stderr=True, highlight=False)
 _Name = Annotated[str, typer.Argument(metavar="ADVICE", help="As `advice list` names it.")]
 _Actor = Annotated[str | None, typer.Option(help="Who decides; your login if left out.")]
 _Reason = Annotated[str, typer.Option(help="Why, for those who read it later.")]
@@ -51,7 +48,7 @@ def advice_list(
     if as_json:
         typer.echo(json.dumps({"advice": [asdict(each) for each in found]}, ensure_ascii=False))
     else:
-        Console(highlight=False).print(_table(found, zone) if found else "there is no advice")
+        console.OUT.print(_table(found, zone) if found else "there is no advice")
 
 
 @app.command("accept")
@@ -83,7 +80,7 @@ def advice_opening(
         typer.echo(json.dumps({"date": day.isoformat(), "short": [_shortfall(each) for each in found]}))
     else:
         _show_opening(profile, found, day)
-    sys.exit(_FAILED if found else 0)
+    sys.exit(console.result(not found))
 
 
 def _show_opening(site: Site, found: Sequence[Shortfall], day: dt.date) -> None:
@@ -109,14 +106,13 @@ def _decide(name: str, decision: Decision, actor: str | None, reason: str) -> No
             given = find(stored.advice(also_over=True), name)
         asyncio.run(_write(settings, given, decision, actor=actor or getpass.getuser(), reason=reason, at=at))
     except DecisionError as error:
-        _err.print(str(error), markup=False, soft_wrap=True)
-        sys.exit(_FAILED)
+        console.stop(str(error))
     typer.echo(f"{name}: {decision}")
 
 
 async def _write(settings: Settings, given: Given, decision: Decision, *, actor: str, reason: str, at: int) -> None:
 
-    sink = ClickHouseSink(addresses(settings)[0])
+    sink = store_sink(settings)
     try:
         await decide(sink, given, decision, actor=actor, reason=reason, at=at)
     finally:

@@ -16,12 +16,12 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
 from rich.table import Table as Grid
 
 from infra.cli.options import Json
 from simulators.incidents.evaluate import Evaluation, evaluate
 from simulators.incidents.labelled import INCIDENTS
+from streams import console
 from streams.connections import views_reader
 from streams.kernels.alarms.episodes import Episode
 from streams.kernels.alarms.inputs import Action, Command
@@ -32,9 +32,7 @@ from streams.site.reader import load_site
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Alarm episodes, and how good the alarms are.")
 
-_FAILED = 1
 _AN_HOUR = 60.0
-_err = Console(stderr=True, highlight=False)
 _COLOURS = {"yellow": "yellow", "orange": "dark_orange", "red": "bold red"}
 
 _Name = Annotated[str, typer.Argument(metavar="EPISODE", help="As `alarms list` names it.")]
@@ -54,7 +52,7 @@ def alarms_list(
         typer.echo(json.dumps({"episodes": [asdict(each) for each in found]}, ensure_ascii=False))
         return
     zone = ZoneInfo(load_site(settings.site).time_zone)
-    Console(highlight=False).print(_table(found, zone) if found else "no alarm is open")
+    console.OUT.print(_table(found, zone) if found else "no alarm is open")
 
 
 @app.command("ack")
@@ -84,14 +82,14 @@ def alarms_unshelve(episode: _Name, actor: _Actor = None) -> None:
 @app.command("evaluate")
 def alarms_evaluate(as_json: Json = False) -> None:
     """Play incidents with known alarms; exit 1 if one is missed, or raised for nothing."""
-    with _err.status("") as status:
+    with console.ERR.status("") as status:
         done = iter(range(1, len(INCIDENTS) + 1))
         result = evaluate(lambda name: status.update(f"incident {next(done)} of {len(INCIDENTS)}: {name} …"))
     if as_json:
         typer.echo(json.dumps(_figures(result)))
     else:
         _show(result)
-    sys.exit(0 if result.well else _FAILED)
+    sys.exit(console.result(result.well))
 
 
 def _figures(result: Evaluation) -> dict[str, Any]:
@@ -114,9 +112,8 @@ def _show(result: Evaluation) -> None:
             each.incident.name, str(len(each.incident.expected)), str(len(each.delays)), missed,
             wrong if each.as_told else f"{wrong} goes on otherwise", delays, str(each.messages),
         )  # fmt: skip
-    console = Console(highlight=False)
-    console.print(grid)
-    console.print(
+    console.OUT.print(grid)
+    console.OUT.print(
         f"precision {result.precision:.3f}, recall {result.recall:.3f}, delay p99 {result.delay_p99_s:.1f} s, "
         f"{result.alarms_per_10min:.2f} messages in 10 min"
     )
@@ -134,8 +131,7 @@ def _do(action: Action, name: str, actor: str | None, *, minutes: float = 0) -> 
             send(settings.kafka, Command(uuid.uuid4().hex, action, name, actor or getpass.getuser(), now, until))
             after = await_change(reader, before)
     except AlarmCommandError as error:
-        _err.print(str(error), markup=False, soft_wrap=True)
-        sys.exit(_FAILED)
+        console.stop(str(error))
     typer.echo(f"{after.episode}: {after.state}, by {after.actor}")
 
 

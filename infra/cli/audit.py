@@ -5,10 +5,10 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from infra.cli.options import Json
 from sinks.clickhouse import ClickHouseReader
+from streams import console
 from streams.audit.compare import Auditor, AuditResult
 from streams.audit.interval import Interval, moment
 from streams.audit.report import show, to_json
@@ -22,7 +22,6 @@ from streams.site.model import Site
 from streams.site.reader import load_site
 
 _TIME = "ISO time, of the site's zone unless it says otherwise; a date alone is when that day of the site begins."
-_FAILED = 1
 
 
 app = typer.Typer(add_completion=False)
@@ -51,7 +50,7 @@ def audit(
     if every is None:
         result = auditor.audit(_interval(start, to, reader, site, clock))
         _print(result, as_json=as_json)
-        sys.exit(0 if result.ok else _FAILED)
+        sys.exit(console.result(result.ok))
     _repeat(auditor, clock, settings, every=every, metrics_port=metrics_port, as_json=as_json)
 
 
@@ -67,7 +66,7 @@ def _print(result: AuditResult, *, as_json: bool) -> None:
     if as_json:
         typer.echo(to_json(result))
     else:
-        show(result, Console(highlight=False))
+        show(result, console.OUT)
 
 
 def _repeat(

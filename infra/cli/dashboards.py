@@ -4,25 +4,22 @@ What is on them is in `dashboards/grafana`.
 """
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from dashboards.grafana.files import dashboards_of, differences, files_of, write
 from dashboards.grafana.provisioning import Sources
 from dashboards.grafana.push import push as push_dashboards
+from streams import console
 from streams.settings import load_settings
 from streams.site.reader import load_site
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Grafana's dashboards, from code.")
 
-_FAILED = 1
 _TOKEN_VARIABLE = "GRAFANA_TOKEN"  # noqa: S105 - the name of a variable
 _KEPT = Path("dashboards/grafana/build")
-_err = Console(stderr=True, highlight=False)
 
 _Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the built files.")]
 _Prometheus = Annotated[str, typer.Option(help="Where Grafana finds Prometheus.")]
@@ -54,10 +51,7 @@ def check(
     for sentence in found:
         typer.echo(sentence)
     if found:
-        _err.print(
-            f"Run `gatepulse dashboards build {directory}`. / 请运行该命令重新生成。", markup=False, soft_wrap=True
-        )
-        sys.exit(_FAILED)
+        console.stop(f"Run `gatepulse dashboards build {directory}`. / 请运行该命令重新生成。")
 
 
 @app.command()

@@ -6,19 +6,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from infra.cli.logs import differences, problems
 from infra.doctor.checks import StorePlace, all_right, render, run_checks
 from infra.servers.clickhouse_config import Login
 from sinks.schema import migrations
+from streams import console
 from streams.contract.events import Topic
 from streams.settings import load_settings
 from streams.site.reader import load_site
 
 app = typer.Typer(add_completion=False)
-
-_FAILED = 1
 
 
 @app.command()
@@ -46,5 +44,5 @@ def doctor(
         if embedded
         else {"topics": partial(differences, settings), "partitions": partial(problems, settings)},
     )
-    Console(highlight=False).print(render(checks))
-    sys.exit(0 if all_right(checks) else _FAILED)
+    console.OUT.print(render(checks))
+    sys.exit(console.result(all_right(checks)))

@@ -5,8 +5,7 @@ from contextlib import closing, suppress
 
 import typer
 
-from sinks.clickhouse import ClickHouseSink
-from streams.connections import addresses, views_reader
+from streams.connections import store_sink, views_reader
 from streams.forecasting.reading import ForecastReader
 from streams.forecasting.watch import Foresight
 from streams.logging import configure_logging
@@ -22,6 +21,6 @@ def foresight() -> None:
     """Forecast each minute how full areas will be and how long people wait, and give advice."""
     settings = load_settings()
     configure_logging(settings.log.level)
-    sink = ClickHouseSink(addresses(settings)[0])
+    sink = store_sink(settings)
     with suppress(KeyboardInterrupt), closing(views_reader(settings)) as reader:
         asyncio.run(Foresight(ForecastReader(reader, load_site(settings.site)), sink, clock_of(settings)).run())

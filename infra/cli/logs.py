@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from infra.cli.options import Json
-from streams.connections import addresses, cluster_name
+from streams import console
+from streams.connections import cluster_name, store_address
 from streams.contract import topics
 from streams.kernels.counts.calendar import days_named
 from streams.operations.losses import Acceptance, accept, await_reading
@@ -30,12 +30,10 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="The partitions of the source topics, and how they are read."
 )
 
-_FAILED = 1
 _READ_WITHIN = 30.0
 _SHOWN = (
     "topic", "partition", "log", "worker", "log_begin", "next_offset", "log_end", "received", "lost", "age_seconds",
 )  # fmt: skip
-_err = Console(stderr=True, highlight=False)
 
 
 @app.command("show")
@@ -47,7 +45,7 @@ def show(as_json: Json = False) -> None:
         found = {"partitions": partitions, "problems": said, "losses": losses}
         typer.echo(json.dumps(found, ensure_ascii=False, default=str))
     else:
-        Console(highlight=False).print(_table(partitions))
+        console.OUT.print(_table(partitions))
         for loss in losses:
             typer.echo(
                 f"lost: {loss['topic']} {loss['partition']}, offsets {loss['first']} to {loss['after'] - 1} "
@@ -56,9 +54,8 @@ def show(as_json: Json = False) -> None:
                 + (f"; {loss['recovered']} more were counted after all" if loss["recovered"] else "")
             )
         for each in said:
-            _err.print(each, markup=False, soft_wrap=True)
-    if said:
-        sys.exit(_FAILED)
+            console.say(each)
+    sys.exit(console.result(not said))
 
 
 @app.command("accept-loss")
@@ -80,11 +77,7 @@ def accept_loss(
     else:
         typer.echo(f"accepted: {topic} {partition} without the offsets {loss.first} to {loss.after - 1}")
     if not is_read:
-        _err.print(
-            f"{topic} {partition} is not read yet: see whether the workers run, and `gatepulse logs show`",
-            markup=False, soft_wrap=True,
-        )  # fmt: skip
-        sys.exit(_FAILED)
+        console.stop(f"{topic} {partition} is not read yet: see whether the workers run, and `gatepulse logs show`")
 
 
 def differences(settings: Settings) -> list[str]:
@@ -104,10 +97,8 @@ def _sentences(notes: SourceTables) -> list[str]:
 
 
 def _notes(settings: Settings) -> SourceTables:
-
-    writer, _ = addresses(settings)
     site_time = SiteTime(load_site(settings.site).days, clock_of(settings))
-    return SourceTables(writer, cluster_name(settings), "operator", site_time)
+    return SourceTables(store_address(settings), cluster_name(settings), "operator", site_time)
 
 
 def _table(partitions: Sequence[Mapping[str, Any]]) -> Table:

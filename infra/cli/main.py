@@ -1,23 +1,20 @@
 """The command `gatepulse`: runs a command of `commands.py`, and turns errors into one sentence."""
 
 import errno
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
 import typer
-from rich.console import Console
 
 from infra.cli.commands import COMMANDS, CommandsOnUse
+from streams import console
+from streams.console import ExitCode
 from streams.logging import configure_logging, traceback_of
 
-_WRONG_USAGE = 2
-_FAILED = 1
 _OURS = {"infra", "streams", "sinks", "simulators", "dashboards"}
 _CLIENTS = {"kafka", "aiokafka"}
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-_err = Console(stderr=True, highlight=False)
 
 
 app = typer.Typer(cls=CommandsOnUse, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -53,22 +50,18 @@ def _one_sentence() -> Iterator[None]:
         yield
     except Exception as error:  # noqa: BLE001  # whatever nobody expected is said without values of events
         if type(error).__module__.split(".")[0] in _OURS and not getattr(error, "quotes_events", False):
-            _stop(str(error), _WRONG_USAGE if isinstance(error, ValueError) else _FAILED)
+            _stop(str(error), ExitCode.WRONG_USAGE if isinstance(error, ValueError) else ExitCode.FAILED)
         if type(error).__module__.split(".")[0] in _CLIENTS:
             name = type(error).__name__
-            _stop(
-                f"the brokers do not answer ({name}): see whether they run, and whether kafka.brokers names them",
-                _FAILED,
-            )
+            _stop(f"the brokers do not answer ({name}): see whether they run, and whether kafka.brokers names them")
         if isinstance(error, OSError) and error.errno in _NO_PLACE:
             where = error.filename or "the disk that is written to"
-            _stop(f"{where}: {error.strerror}. Make room there, or choose another place.", _FAILED)
-        _stop(traceback_of(error), _FAILED)
+            _stop(f"{where}: {error.strerror}. Make room there, or choose another place.")
+        _stop(traceback_of(error))
 
 
-def _stop(text: str, code: int) -> NoReturn:
-    _err.print(f"gatepulse: {text}", markup=False, soft_wrap=True)
-    sys.exit(code)
+def _stop(text: str, code: ExitCode = ExitCode.FAILED) -> NoReturn:
+    console.stop(f"gatepulse: {text}", code)
 
 
 if __name__ == "__main__":

@@ -13,23 +13,20 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table as Grid
 
 from infra.cli.options import Json
-from sinks.clickhouse import ClickHouseSink
 from sinks.sink import StoreUnavailable
-from streams.connections import addresses
+from streams import console
+from streams.connections import store_sink
 from streams.contract.parked import ParkedBatch
 from streams.operations.parked_rows import ParkedTopic, Retried, retry
+from streams.progress_bar import ProgressBar
 from streams.settings import Settings, load_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Rows that the store has refused, kept in Kafka.")
 
-_FAILED = 1
 _MOST_FOREIGN = 10
-_err = Console(stderr=True, highlight=False)
 
 
 @app.command("list")
@@ -42,14 +39,14 @@ def parked_list(
         foreign = topic.foreign
     if foreign:
         places = ", ".join(f"{partition}/{offset}" for partition, offset in foreign[:_MOST_FOREIGN])
-        _err.print(
+        console.say(
             f"{len(foreign)} records of `parked` are no batches and were passed over (partition/offset: {places}); "
             "no worker writes such: see who else may write to the topic"
         )
     if as_json:
         typer.echo(json.dumps({"parked": [_described(head) for head in heads]}, ensure_ascii=False))
     else:
-        Console(highlight=False).print(_table(heads) if heads else "nothing is parked")
+        console.OUT.print(_table(heads) if heads else "nothing is parked")
 
 
 @app.command("retry")
@@ -64,28 +61,30 @@ def parked_retry(
     with _topic(settings) as topic:
         retried = asyncio.run(_retried(settings, topic, ids or []))
     for head, error in retried.refused:
-        _err.print(f"{head.id} is still refused: {error}", markup=False, soft_wrap=True)
+        console.say(f"{head.id} is still refused: {error}")
     typer.echo(f"{len(retried.stored)} batches stored, {len(retried.refused)} refused")
-    if retried.refused:
-        sys.exit(_FAILED)
+    sys.exit(console.result(not retried.refused))
 
 
 async def _retried(settings: Settings, topic: ParkedTopic, names: Sequence[str]) -> Retried:
+    stored = 0
+    with ProgressBar("parked retry") as bar:
 
-    writer, _ = addresses(settings)
-    columns = (TextColumn("storing parked batches"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=_err, transient=True) as bar:
-        task = bar.add_task("", total=len(names) or None)
-        sink = ClickHouseSink(writer, on_retry=_note_retry)
+        def advance(count: int) -> None:
+            nonlocal stored
+            stored += count
+            bar.update(stored / len(names) if names else 0.0, f"{stored:,} batches")
+
+        sink = store_sink(settings, _note_retry)
         try:
-            return await retry(topic, sink, names, done=lambda count: bar.advance(task, count))
+            return await retry(topic, sink, names, done=advance)
         finally:
             await sink.close()
 
 
 def _note_retry(table: str, error: StoreUnavailable, attempt: int) -> None:
     del table
-    _err.print(f"try {attempt}: {error}", markup=False, soft_wrap=True)
+    console.say(f"try {attempt}: {error}")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import typer
 
 from sinks import schema
 from sinks.clickhouse import connect
-from streams.connections import addresses
+from streams.connections import store_address
 from streams.settings import load_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The store's tables and views.")
@@ -31,8 +31,7 @@ def show() -> None:
 
 @contextmanager
 def _client() -> Iterator[Any]:
-    writer, _ = addresses(load_settings())
-    client = connect(writer)
+    client = connect(store_address(load_settings()))
     try:
         yield client
     finally:

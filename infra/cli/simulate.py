@@ -9,22 +9,20 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from infra.cli.options import SCENARIO, SCENARIO_HELP, Distort, site_name, time_of_day
 from simulators.distortion.settings import Distortion
 from simulators.scenario.registry import find_scenario
 from simulators.sending import run as sending
 from simulators.sending.plan import Plan, site_time
-from simulators.sending.progress import report_on_stderr
+from simulators.sending.progress import BarReport
+from streams import console
 from streams.kernels.counts.site_clock import SiteClock
 from streams.settings import Settings, load_settings
 from streams.site.kernel_views import clock_of
 from streams.site.reader import load_site
 
 app = typer.Typer(add_completion=False)
-
-_err = Console(stderr=True, highlight=False)
 
 
 @app.command()
@@ -58,7 +56,7 @@ def simulate(
         start_at=site_time(site, day, time_of_day(start_at)) if start_at else None, clock=clock,
         distortion=Distortion.parse(distort),
     )  # fmt: skip
-    report = report_on_stderr(site.time_zone)
+    report = BarReport(site.days.zone)
     with sending.stopping_on_signals() as stop:
         summary = sending.simulate(
             plan, site, bootstrap=to or settings.kafka.brokers, ledger=ledger, stop=stop, report=report,
@@ -81,6 +79,6 @@ def _print_clock_unless(known: SiteClock | None) -> Callable[[SiteClock], None]:
     def print_clock(clock: SiteClock) -> None:
         if clock not in {known, SiteClock()}:
             lines = [f"GATEPULSE_CLOCK__{name.upper()}={value}" for name, value in asdict(clock).items()]
-            _err.print(f"simulate: workers and wall need these settings: {' '.join(lines)}", soft_wrap=True)
+            console.say(f"simulate: workers and wall need these settings: {' '.join(lines)}")
 
     return print_clock

@@ -3,11 +3,11 @@
 from functools import partial
 
 import typer
-from rich.console import Console
 
 from dashboards.wall.http.run import run_wall
 from dashboards.wall.model.options import WallOptions
-from streams.connections import addresses
+from streams import console
+from streams.connections import views_address
 from streams.logging import configure_logging
 from streams.operations.alarm_commands import send
 from streams.settings import load_settings
@@ -22,7 +22,6 @@ def wall() -> None:
     """Serve the wall page from the store's views."""
     settings = load_settings()
     configure_logging(settings.log.level)
-    _, reader = addresses(settings)
     options = WallOptions(
         language=settings.wall.language,
         stale_after_s=settings.wall.stale_after_seconds,
@@ -30,10 +29,6 @@ def wall() -> None:
         acknowledge=settings.wall.acknowledge,
     )
     run_wall(
-        reader, load_site(settings.site), options, host=settings.wall.host, port=settings.wall.port,
-        ready=_print_address, send=partial(send, settings.kafka),
+        views_address(settings), load_site(settings.site), options, host=settings.wall.host, port=settings.wall.port,
+        ready=lambda url: console.say(f"wall: {url}"), send=partial(send, settings.kafka),
     )  # fmt: skip
-
-
-def _print_address(url: str) -> None:
-    Console(stderr=True, highlight=False).print(f"wall: {url}", markup=False, soft_wrap=True)

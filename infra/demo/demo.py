@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from rich.console import Console
-
 from infra.demo.audit_log import repeat_alarms
 from infra.process.supervisor import Supervisor
 from infra.stack.alarm_delivery import delivery, read_relay
@@ -28,11 +26,12 @@ from simulators.scenario.scenario import Scenario
 from simulators.sending.closing import close_yesterday
 from simulators.sending.lag import ConsumerLag
 from simulators.sending.plan import Plan, site_time
-from simulators.sending.progress import report_on_stderr
+from simulators.sending.progress import BarReport
 from simulators.sending.run import Summary, simulate, stopping_on_signals
 from simulators.verify.report import Verdict, sentence, show, to_json
 from simulators.verify.verify import verify
 from sinks.clickhouse import ClickHouseReader
+from streams import console
 from streams.contract.topics import SOURCES
 from streams.kernels.counts.site_clock import SiteClock
 from streams.logging import kafka_writes_into
@@ -53,8 +52,6 @@ _QUIET: Final = dt.timedelta(minutes=30)
 _POLL_SECONDS: Final = 0.1  # how often it is looked whether to go on
 
 T = TypeVar("T")
-
-_err = Console(stderr=True, highlight=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +95,7 @@ def run_demo(options: DemoOptions) -> int:
     with (
         open_state(options.state) as state,
         kafka_writes_into(state / "logs" / "demo.log"),
-        delivery(state / "alerting", profile, _say, relay=relay) as alarms,
+        delivery(state / "alerting", profile, console.say, relay=relay) as alarms,
         stopping_on_signals() as stop,
         Supervisor(stop_within=_STOP_WITHIN) as supervisor,
     ):
@@ -110,14 +107,14 @@ def run_demo(options: DemoOptions) -> int:
             for_seconds=options.for_seconds, distortion=distortion,
         )  # fmt: skip
         venue = LocalStack(
-            profile, state, clock, supervisor, options.wall_port, _say, alarms,
+            profile, state, clock, supervisor, options.wall_port, console.say, alarms,
             broker_kind=options.broker, workers=options.workers,
         )  # fmt: skip
         if not venue.start(stop):
             return 0
         with endpoints(state, venue.addresses):
-            _say(f"wall: {venue.wall_url}   (state and logs: {state}; Ctrl-C ends everything)")
-            threading.Thread(target=repeat_alarms, args=(venue.audit_log, _say, stop), daemon=True).start()
+            console.say(f"wall: {venue.wall_url}   (state and logs: {state}; Ctrl-C ends everything)")
+            threading.Thread(target=repeat_alarms, args=(venue.audit_log, console.say, stop), daemon=True).start()
             return Demo(options, site, venue, run, stop).play(plan)
 
 
@@ -140,18 +137,18 @@ class Demo:
         """Send the day, wait until it is counted, compare; return the exit code."""
         sent = self._watched(lambda: self._send(plan), patience=_SEND_AFTER_CTRL_C)
         if not self.stop.is_set():
-            _say("counting what is still on its way …")
+            console.say("counting what is still on its way …")
         drained = sent is not None and self._drained()
         self.run.end(drained=drained)
         if not self.stop.is_set():
-            _say("comparing every view with the ledger …")
+            console.say("comparing every view with the ledger …")
             reader = ClickHouseReader(self.venue.reader)
             verdict = self._watched(
                 lambda: verify(self.run.ledgers, reader, self.site, self.venue.limits), patience=0.0
             )
             if verdict is not None:
                 return self._conclude(verdict, drained=drained)
-        _say("stopped" if drained else f"stopped; what the workers had not read yet {self._unread()}")
+        console.say("stopped" if drained else f"stopped; what the workers had not read yet {self._unread()}")
         return 0
 
     def _unread(self) -> str:
@@ -162,7 +159,7 @@ class Demo:
 
     def _send(self, plan: Plan) -> Summary:
         os.nice(_NICE)  # of this thread alone, and of those that it starts
-        kafka, run, report = self.venue.kafka, self.run, report_on_stderr(self.site.time_zone)
+        kafka, run, report = self.venue.kafka, self.run, BarReport(self.site.days.zone)
         if run.number > 1:
             if self.venue.persistent:  # what a former run has left on its way belongs to its day
                 self._drained()
@@ -212,11 +209,13 @@ class Demo:
         """Say what came of it; without `--for` keep the wall up until Ctrl-C."""
         _tell(verdict, as_json=self.options.as_json)
         if not drained:
-            _say(f"after {_DRAIN_SECONDS:g} s the worker had not read everything: see {self.venue.state / 'logs'}")
+            console.say(
+                f"after {_DRAIN_SECONDS:g} s the worker had not read everything: see {self.venue.state / 'logs'}"
+            )
         if self.options.for_seconds is None:
-            _say(f"the day is over; the wall stays at {self.venue.wall_url} until Ctrl-C")
+            console.say(f"the day is over; the wall stays at {self.venue.wall_url} until Ctrl-C")
             self.venue.supervisor.wait(until=self.stop.is_set)
-        return 0 if verdict.ok and drained else 1
+        return console.result(verdict.ok and drained)
 
 
 def _fulfil(done: "Future[T]", work: Callable[[], T]) -> None:
@@ -230,10 +229,6 @@ def _tell(verdict: Verdict, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(to_json(verdict) + "\n")
         sys.stdout.flush()
-        _say(sentence(verdict))
+        console.say(sentence(verdict))
     else:
-        show(verdict, Console(highlight=False))
-
-
-def _say(text: str) -> None:
-    _err.print(text, markup=False, soft_wrap=True)
+        show(verdict, console.OUT)

@@ -16,7 +16,7 @@ from infra.stack.local_stack import BrokerKind, LocalStack
 from infra.stack.state import endpoints
 from simulators.verify.fates import Limits
 from sinks.clickhouse import ClickHouseReader, StoreAddress
-from streams.connections import addresses, cluster_name
+from streams.connections import cluster_name, views_address
 from streams.contract.topics import SOURCES
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.reader import load_site
@@ -122,7 +122,7 @@ def existing(settings: Settings, *, really: bool, accounted: bool) -> Chain:
         _require_this_machine("store.host", settings.store.host)
     if settings.clock.speed != 1.0 or settings.clock.site_ms != settings.clock.real_ms:
         raise WrongLoadError("clock: events of a load test have the present time; leave out the settings of the clock")
-    store = addresses(settings)[1]
+    store = views_address(settings)
     if not accounted:
         _require_empty(store)
     wall = settings.wall
@@ -154,8 +154,8 @@ def _where(place: str) -> str:
     return "on a chain of the settings" if place == "existing" else "in one load test"
 
 
-def _require_this_machine(setting: str, addresses_: str) -> None:
-    for address in addresses_.split(","):
+def _require_this_machine(setting: str, addresses: str) -> None:
+    for address in addresses.split(","):
         host = address.strip().rpartition(":")[0].strip("[]") or address.strip()
         if not is_loopback(host):
             raise NotOnThisMachineError(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra.loadtest.waiting import PERCENTILES
+from streams import comparison
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +76,6 @@ class Result:
 def to_json(result: Result) -> str:
     """Return the object of the contract: sent, counted, difference, rate, stored_ms, wall_ms, limit, and more."""
     verdict, shown, setup = result.verdict, result.shown, result.setup
-    views = {name: {"compared": each.compared, "different": each.different} for name, each in verdict.views.items()}
     return json.dumps(
         {
             "ok": result.ok,
@@ -92,7 +92,7 @@ def to_json(result: Result) -> str:
             "late": verdict.late,
             "refused": verdict.refused,
             "drained": result.drained,
-            "views": views,
+            "views": comparison.plain(verdict.views),
             "broker_ms": quantiles(shown.sent_late),
             "most_waiting": shown.most_waiting,
             "generator": {"processes": setup.generators, "ceiling": round(result.ceiling), "frame": setup.frame},

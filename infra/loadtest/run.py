@@ -12,15 +12,12 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
-
 from infra.loadtest import chain as chains
 from infra.loadtest import page, report, search, terminal
 from infra.loadtest import shape as shapes
 from infra.loadtest.cause import OTHERS
 from infra.loadtest.chain import Chain, WrongLoadError
 from infra.loadtest.options import LoadOptions, check, generators_for
-from infra.loadtest.progress import Progress
 from infra.loadtest.report import Limit, Result, Setup
 from infra.loadtest.trial import Bench, Mix
 from infra.stack.state import open_state
@@ -29,8 +26,10 @@ from simulators.sending.lag import ConsumerLag
 from simulators.sending.run import stopping_on_signals
 from simulators.verify.verify import verify
 from sinks.clickhouse import ClickHouseReader
+from streams import console
 from streams.clock import real_now
 from streams.logging import kafka_writes_into
+from streams.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
     import threading
@@ -51,11 +50,10 @@ def run_loadtest(options: LoadOptions) -> int:
     Raises WrongLoadError and what else `chain.py` refuses, StoppedError, ServiceError, and what the clients raise.
     """
     check(options)
-    err = Console(stderr=True, highlight=False)
     with (
         open_state(options.keep) as folder,
         stopping_on_signals() as stop,
-        Progress(err) as progress,
+        ProgressBar("loadtest") as progress,
         ExitStack() as ending,
     ):
         ending.enter_context(kafka_writes_into(folder / "logs" / "loadtest.log"))
@@ -69,7 +67,9 @@ def run_loadtest(options: LoadOptions) -> int:
         return _run(options, chain, folder, stop, progress)
 
 
-def _chain(options: LoadOptions, folder: Path, stop: threading.Event, progress: Progress, ending: ExitStack) -> Chain:
+def _chain(
+    options: LoadOptions, folder: Path, stop: threading.Event, progress: ProgressBar, ending: ExitStack
+) -> Chain:
     if options.settings is not None:
         accounted = any((folder / "ledgers").glob("*/meta.json"))
         chain = chains.existing(options.settings, really=options.really, accounted=accounted)
@@ -88,7 +88,7 @@ def _chain(options: LoadOptions, folder: Path, stop: threading.Event, progress: 
     )
 
 
-def _run(options: LoadOptions, chain: Chain, folder: Path, stop: threading.Event, progress: Progress) -> int:
+def _run(options: LoadOptions, chain: Chain, folder: Path, stop: threading.Event, progress: ProgressBar) -> int:
     began, distortion = real_now(), Distortion.parse(options.distortion)
     mix = Mix(
         scenario=options.scenario.name, processes=options.processes or generators_for(options), frame=options.frame,
@@ -111,10 +111,10 @@ def _run(options: LoadOptions, chain: Chain, folder: Path, stop: threading.Event
         notes=(*_notes(chain, shown, looks), *verdict.notes),
     )  # fmt: skip
     _tell(result, options, progress)
-    return 0 if result.ok else 1
+    return console.result(result.ok)
 
 
-def _trials(options: LoadOptions, bench: Bench, progress: Progress) -> tuple[tuple[Measured, ...], Limit | None]:
+def _trials(options: LoadOptions, bench: Bench, progress: ProgressBar) -> tuple[tuple[Measured, ...], Limit | None]:
     if options.shape != "ramp-to-limit":
         return (bench.run(options.load, options.shape),), None
     made: list[Measured] = []
@@ -207,11 +207,11 @@ def _notes(chain: Chain, shown: Measured, looks: float) -> Iterator[str]:
         yield f"{shown.wall.unseen:,} entries were not seen on the wall in time 未见上屏 {shown.wall.unseen:,} 条"
 
 
-def _tell(result: Result, options: LoadOptions, progress: Progress) -> None:
+def _tell(result: Result, options: LoadOptions, progress: ProgressBar) -> None:
     if options.report is not None:
         options.report.write_text(page.page(result), encoding="utf-8")
         progress.say(f"report 报告: {options.report}")
-    terminal.show(result, Console(stderr=options.as_json, highlight=False))
+    terminal.show(result, console.ERR if options.as_json else console.OUT)
     if options.as_json:
         sys.stdout.write(report.to_json(result) + "\n")
         sys.stdout.flush()

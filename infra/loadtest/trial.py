@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from infra.loadtest.chain import Chain
     from infra.loadtest.measure import Delivered, Measured
-    from infra.loadtest.progress import Progress
+    from streams.progress_bar import ProgressBar
 
 _AT_ONCE: Final = 5_000
 """Events for each generator to send as fast as it can."""
@@ -70,7 +70,7 @@ class Bench:
     """
 
     def __init__(
-        self, chain: Chain, mix: Mix, *, kept: Path, scratch: Path, stop: threading.Event, progress: Progress
+        self, chain: Chain, mix: Mix, *, kept: Path, scratch: Path, stop: threading.Event, progress: ProgressBar
     ) -> None:
         self.chain, self._mix, self._kept, self._scratch = chain, mix, kept, scratch
         self._stop, self._progress = stop, progress
@@ -159,7 +159,8 @@ class Bench:
             write_whole(orders[0].begin, str(begins_ms).encode())
 
             def ended() -> bool:
-                self._progress.load(what, (real_now() - begins_ms) / 1000 / lasts, self.store.received)
+                done = min(max((real_now() - begins_ms) / 1000 / lasts, 0.0), 1.0)
+                self._progress.update(done, f"{what}: {done:.0%}, {self.store.received:,} events stored")
                 return all(each.state == State.ENDED for each in generators.services())
 
             self._until(ended, look=alive)

@@ -1,19 +1,15 @@
-"""Tells a human on stderr how far a simulation is: a bar on a terminal, a line now and then elsewhere."""
+"""How far a simulation is, in words, and who shows it."""
 
 from __future__ import annotations
 
 import datetime as dt
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
-from zoneinfo import ZoneInfo
 
-from rich.console import Console
-from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn
-from rich.progress import Progress as Bar
+from streams.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
-    from typing import TextIO
+    from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True)
@@ -53,52 +49,16 @@ class Silence:
         """Show nothing."""
 
 
-class Lines:
-    """Writes a line every few seconds."""
+class BarReport:
+    """Shows it on stderr."""
 
-    def __init__(self, zone: ZoneInfo, stream: TextIO, *, every: float = 5.0) -> None:
-        self._zone, self._stream, self._every = zone, stream, every
-        self._next = 0.0
-        self._last: Progress | None = None
-
-    def update(self, progress: Progress) -> None:
-        """Write a line if the last one is old."""
-        self._last = progress
-        if progress.seconds >= self._next:
-            self._write(progress)
-            self._next = progress.seconds + self._every
-
-    def close(self) -> None:
-        """Write where it ended."""
-        if self._last:
-            self._write(self._last)
-            self._last = None
-
-    def _write(self, progress: Progress) -> None:
-        print("simulate:", progress.text(self._zone), file=self._stream, flush=True)
-
-
-class TerminalBar:
-    """Draws a bar."""
-
-    def __init__(self, zone: ZoneInfo, console: Console) -> None:
-        self._zone = zone
-        columns = (SpinnerColumn(), BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
-        self._bar = Bar(*columns, console=console, transient=True)
-        self._task = self._bar.add_task("", total=1.0)
-        self._bar.start()
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone, self._bar = zone, ProgressBar("simulate")
 
     def update(self, progress: Progress) -> None:
         """Move the bar."""
-        self._bar.update(self._task, completed=progress.share, description=progress.text(self._zone))
+        self._bar.update(progress.share, progress.text(self._zone))
 
     def close(self) -> None:
         """Take the bar away."""
-        self._bar.stop()
-
-
-def report_on_stderr(time_zone: str) -> Report:
-    """Return what suits stderr: a bar on a terminal, lines elsewhere."""
-    zone = ZoneInfo(time_zone)
-    console = Console(stderr=True)
-    return TerminalBar(zone, console) if console.is_terminal else Lines(zone, sys.stderr)
+        self._bar.close()

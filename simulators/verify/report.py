@@ -5,21 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.table import Table as Grid
-from rich.text import Text
 
 from simulators.verify.compare import Difference
+from streams import comparison
+from streams.comparison import DifferenceTable, ViewComparison
 
 TOLD = 20
 """Differences that are listed; the number of all of them stands in the table above."""
-
-
-@dataclass(frozen=True)
-class ViewResult:
-    """How many rows of a view were compared, and how many of them differ."""
-
-    compared: int
-    different: int
 
 
 @dataclass(frozen=True)
@@ -39,7 +31,7 @@ class Verdict:
     late: int
     refused: int
     difference: int
-    views: Mapping[str, ViewResult]
+    views: Mapping[str, ViewComparison]
     lost: int
     phantom: int
     duplicated: int
@@ -53,14 +45,13 @@ def to_json(verdict: Verdict) -> str:
 
     Besides, `late` and `refused`: what was sent and had to be left out of the counts.
     """
-    views = {name: {"compared": view.compared, "different": view.different} for name, view in verdict.views.items()}
     return json.dumps(
         {
             "ok": verdict.ok,
             "sent": verdict.sent,
             "counted": verdict.counted,
             "difference": verdict.difference,
-            "views": views,
+            "views": comparison.plain(verdict.views),
             "late": verdict.late,
             "refused": verdict.refused,
         }
@@ -82,33 +73,20 @@ def sentence(verdict: Verdict) -> str:
 
 def show(verdict: Verdict, console: Console) -> None:
     """Print the views, the first differences, the notes, and last the sentence."""
-    console.print(_views(verdict))
-    if verdict.differences:
-        console.print(_differences(verdict.differences))
-    for note in verdict.notes:
-        console.print(Text(f"note: {note}"), soft_wrap=True)
-    console.print(Text(sentence(verdict), "green" if verdict.ok else "bold red"), soft_wrap=True)
+    head = ("view", "key", "column", "expected", "stored")
+    differences = DifferenceTable(head, _first(verdict.differences))
+    comparison.show(
+        console, verdict.views, differences, notes=verdict.notes, sentence=sentence(verdict), ok=verdict.ok
+    )  # fmt: skip
 
 
-def _views(verdict: Verdict) -> Grid:
-    grid = Grid("view", box=None, header_style="bold")
-    grid.add_column("rows compared", justify="right")
-    grid.add_column("different", justify="right")
-    for name, view in verdict.views.items():
-        grid.add_row(name, f"{view.compared:,}", f"{view.different:,}", style="red" if view.different else "")
-    return grid
-
-
-def _differences(differences: Iterable[Difference]) -> Grid:
+def _first(differences: Iterable[Difference]) -> list[tuple[str, ...]]:
     """List the first differences, taking turns among the views so that none hides the others."""
     turns: dict[str, int] = {}
     listed = []
     for each in differences:
         turns[each.view] = turns.get(each.view, 0) + 1
         listed.append((turns[each.view], len(turns), each))
-    grid = Grid("view", "key", "column", "expected", "stored", box=None, header_style="bold")
     chosen = sorted(listed, key=lambda entry: entry[:2])[:TOLD]
-    for _, _, each in sorted(chosen, key=lambda entry: (list(turns).index(entry[2].view), entry[0])):
-        cells = (each.view, each.key, each.column, each.expected, each.stored)
-        grid.add_row(*(Text(cell, overflow="fold") for cell in cells))
-    return grid
+    in_turn = sorted(chosen, key=lambda entry: (list(turns).index(entry[2].view), entry[0]))
+    return [(each.view, each.key, each.column, each.expected, each.stored) for _, _, each in in_turn]

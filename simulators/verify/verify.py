@@ -19,9 +19,11 @@ from simulators.ledger.tables import Integers, Table
 from simulators.verify import accounts, devices, truth
 from simulators.verify.compare import EXAMPLES, Comparison, compare
 from simulators.verify.fates import Fates, Limits, judge, suspect_corrections
-from simulators.verify.report import Verdict, ViewResult, show, to_json
+from simulators.verify.report import Verdict, show, to_json
 from simulators.verify.stored import VIEWS, read, read_devices
 from sinks.sink import ColumnReader
+from streams import console
+from streams.comparison import ViewComparison
 from streams.site.model import Site
 
 PART = 250_000
@@ -140,7 +142,7 @@ def _verdict(ledger: Ledger, found: Mapping[str, Comparison], settled: Fates) ->
         late=late,
         refused=refused,
         difference=difference,
-        views={name: ViewResult(each.compared, each.different) for name, each in found.items()},
+        views={name: ViewComparison(each.compared, each.different) for name, each in found.items()},
         lost=shown.missing,
         phantom=shown.extra,
         duplicated=shown.repeated,
@@ -157,16 +159,15 @@ def run_verify(
     *,
     limits: Limits | None = None,
     as_json: bool = False,
-    console: Console | None = None,
+    to: Console = console.OUT,
 ) -> int:
-    """Verify and print the verdict to `console` (default: stdout); return the exit code: 0 equal, 1 not.
+    """Verify and print the verdict; return the exit code: 0 equal, 1 not.
 
     Raises what `verify` raises.
     """
     verdict = verify(ledger_path, reader, site, limits)
-    out = console or Console(highlight=False)
     if as_json:
-        out.print(to_json(verdict), markup=False, soft_wrap=True)
+        to.print(to_json(verdict), markup=False, soft_wrap=True)
     else:
-        show(verdict, out)
-    return 0 if verdict.ok else 1
+        show(verdict, to)
+    return console.result(verdict.ok)

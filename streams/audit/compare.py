@@ -15,6 +15,7 @@ from typing import Final
 from sinks.sink import StoreReader
 from streams.audit.interval import AuditSpan, Interval
 from streams.audit.views import VIEWS, AuditedView, parameters
+from streams.comparison import ViewComparison
 from streams.kernels.counts.calendar import days_named
 from streams.site.model import Site
 from streams.sources.progress import live_progress
@@ -48,14 +49,6 @@ class RowDifference:
     key: Mapping[str, str]
     published: int | None
     recomputed: int | None
-
-
-@dataclass(frozen=True)
-class ViewComparison:
-    """How many rows of a view were compared, and how many of them differ."""
-
-    compared: int
-    different: int
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ import json
 from dataclasses import asdict
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from streams import comparison
 from streams.audit.compare import AuditResult, RowDifference
+from streams.comparison import DifferenceTable
 
 
 def to_json(result: AuditResult) -> str:
@@ -18,7 +18,7 @@ def to_json(result: AuditResult) -> str:
             "ok": result.ok,
             "from": interval.text(interval.start),
             "to": interval.text(interval.end),
-            "views": {name: {"compared": v.compared, "different": v.different} for name, v in result.views.items()},
+            "views": comparison.plain(result.views),
             "differences": [
                 {"view": each.view, **each.key, "published": each.published, "recomputed": each.recomputed}
                 for each in result.differences
@@ -62,29 +62,14 @@ def difference_line(difference: RowDifference) -> str:
 
 def show(result: AuditResult, console: Console) -> None:
     """Print the views, the first differences, the notes, and last the sentence."""
-    console.print(_views(result))
-    if result.differences:
-        console.print(_differences(result))
-    for note in result.notes:
-        console.print(Text(f"note: {note}"), soft_wrap=True)
-    console.print(Text(sentence(result), "green" if result.ok else "bold red"), soft_wrap=True)
-
-
-def _views(result: AuditResult) -> Table:
-    grid = Table("view", box=None, header_style="bold")
-    grid.add_column("rows compared", justify="right")
-    grid.add_column("different", justify="right")
-    for name, view in result.views.items():
-        grid.add_row(name, f"{view.compared:,}", f"{view.different:,}", style="red" if view.different else "")
-    return grid
-
-
-def _differences(result: AuditResult) -> Table:
-    grid = Table("view", "key", "published", "recomputed", box=None, header_style="bold")
-    for each in result.differences:
-        cells = (each.view, " ".join(each.key.values()), _value(each.published), _value(each.recomputed))
-        grid.add_row(*(Text(cell, overflow="fold") for cell in cells))
-    return grid
+    rows = [
+        (each.view, " ".join(each.key.values()), _value(each.published), _value(each.recomputed))
+        for each in result.differences
+    ]
+    differences = DifferenceTable(("view", "key", "published", "recomputed"), rows)
+    comparison.show(
+        console, result.views, differences, notes=result.notes, sentence=sentence(result), ok=result.ok
+    )  # fmt: skip
 
 
 def _value(value: int | None) -> str:

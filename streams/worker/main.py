@@ -14,8 +14,8 @@ import structlog
 import uvloop
 from prometheus_client import CollectorRegistry, start_http_server
 
-from sinks.clickhouse import ClickHouseReader, ClickHouseSink
-from streams.connections import addresses, cluster_name
+from sinks.clickhouse import ClickHouseReader
+from streams.connections import cluster_name, store_address, store_sink, views_reader
 from streams.contract import topics
 from streams.contract.events import Topic
 from streams.kernels.counts.columns import Block
@@ -87,20 +87,21 @@ def build(settings: Settings) -> Parts:
     """Build a worker with its store; nothing is started yet, except that the areas are written once."""
     configure_logging(settings.log.level)
     site = load_site(settings.site)
-    writer, reader = addresses(settings)
-    sink = ClickHouseSink(writer, on_retry=_note_retry)
+    sink = store_sink(settings, _note_retry)
     settings.worker.data.mkdir(parents=True, exist_ok=True)
     _be_the_only_one(settings)
     if settings.kafka.create_topics:
         topics.apply(settings.kafka)
     ends = _ends(settings)
-    missing = stored_missing(ClickHouseReader(reader))
-    inside, facts = partial(read_occupancy, ClickHouseReader(reader)), stored_facts(ClickHouseReader(reader), missing)
+    missing = stored_missing(views_reader(settings))
+    inside, facts = partial(read_occupancy, views_reader(settings)), stored_facts(views_reader(settings), missing)
     settling = Settling(
-        ClickHouseReader(writer), ClickHouseSink(writer, on_retry=_note_retry), place_of(site, times_of(settings))
+        ClickHouseReader(store_address(settings)), store_sink(settings, _note_retry), place_of(site, times_of(settings))
     )
     cluster = cluster_name(settings)
-    notes = SourceTables(writer, cluster, settings.worker.name, SiteTime(site.days, times_of(settings).clock))
+    notes = SourceTables(
+        store_address(settings), cluster, settings.worker.name, SiteTime(site.days, times_of(settings).clock)
+    )
     take_up = TakeUp(Brokers(settings.kafka), notes, cluster)
     parts = create_app(
         settings, site, sink, cluster=cluster, end=ends.end, take_up=take_up, inside=inside, facts=facts,
@@ -132,12 +133,12 @@ def build(settings: Settings) -> Parts:
             WorkerCollector(
                 logs=lambda: [each for topic in topics.SOURCES for each in parts.countings[topic].partitions],
                 venue=parts.site_totals,
-                occupancy=stored_occupancy(ClickHouseReader(reader)),
+                occupancy=stored_occupancy(views_reader(settings)),
                 timings=parts.timings,
-                parked=stored_parking(ClickHouseReader(reader)),
+                parked=stored_parking(views_reader(settings)),
                 missing=missing,
-                settled=stored_settled(ClickHouseReader(reader)),
-                unsettled=stored_unsettled(ClickHouseReader(reader)),
+                settled=stored_settled(views_reader(settings)),
+                unsettled=stored_unsettled(views_reader(settings)),
                 store_waiting=parts.flusher.store_waiting,
                 alarms=lambda: [
                     each for log in parts.countings[Topic.ALARM_INPUTS].partitions for each in log.exported_episodes()

@@ -7,7 +7,8 @@ from infra.loadtest.cause import Bottleneck, Use
 from infra.loadtest.measure import Measured
 from infra.loadtest.report import Limit, Result, Setup
 from infra.loadtest.waiting import Latency, Second
-from simulators.verify.report import Verdict, ViewResult
+from simulators.verify.report import Verdict
+from streams.comparison import ViewComparison
 
 STORED = Latency(1_000, 0, 400, 700, 950, 990, 999, ((0, 10), (50, 400), (99, 950), (100, 999)))
 WALL = Latency(300, 0, 900, 1_400, 1_800, 1_900, 1_950, ((0, 200), (50, 900), (100, 1_950)))
@@ -27,8 +28,9 @@ def measured(target: float = 500.0, **more: Any) -> Measured:
 def verdict(**more: Any) -> Verdict:
     """Return the verdict that everything is equal."""
     usual = Verdict(
-        ok=True, sent=5_000, counted=5_000, late=0, refused=0, difference=0, views={"passages": ViewResult(5_000, 0)},
-        lost=0, phantom=0, duplicated=0, altered=0, differences=(), notes=(),
+        ok=True, sent=5_000, counted=5_000, late=0, refused=0, difference=0,
+        views={"passages": ViewComparison(5_000, 0)}, lost=0, phantom=0, duplicated=0, altered=0,
+        differences=(), notes=(),
     )  # fmt: skip
     return replace(usual, **more)
 

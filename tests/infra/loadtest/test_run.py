@@ -11,10 +11,10 @@ from infra.loadtest import run
 from infra.loadtest.cause import OTHERS, Bottleneck, Use
 from infra.loadtest.measure import Measured
 from infra.loadtest.options import LoadOptions
-from infra.loadtest.progress import Progress
 from infra.loadtest.report import Limit
 from infra.loadtest.shape import Phase, burst, highest
 from simulators.scenario.expo.expo import EXPO
+from streams.progress_bar import ProgressBar
 from streams.settings import Settings
 from tests.infra.loadtest.results import STORED, measured
 
@@ -43,7 +43,8 @@ class MadeUp:
 
 def trials(bench: MadeUp, **options: Any) -> tuple[tuple[Measured, ...], Limit | None, str]:
     console = Console(file=io.StringIO(), width=120)
-    made, limit = run._trials(LoadOptions(scenario=EXPO, **options), cast("Bench", bench), Progress(console))
+    bar = ProgressBar("loadtest", console)
+    made, limit = run._trials(LoadOptions(scenario=EXPO, **options), cast("Bench", bench), bar)
     assert isinstance(console.file, io.StringIO)
     return made, limit, console.file.getvalue()
 

@@ -254,7 +254,7 @@ def test_a_run_that_sent_nothing_proves_nothing(tmp_path: Path) -> None:
 
 def printed(tmp_path: Path, shown: Shown, **options: Any) -> tuple[int, str]:
     out = io.StringIO()
-    code = run_verify(tmp_path, shown, SITE, console=Console(file=out, width=160), **options)
+    code = run_verify(tmp_path, shown, SITE, to=Console(file=out, width=160), **options)
     return code, out.getvalue()
 
 

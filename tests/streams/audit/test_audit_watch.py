@@ -18,9 +18,10 @@ from infra.demo.audit_log import repeat_alarms
 from infra.process.ports import LOOPBACK, free_port
 from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks.clickhouse import ClickHouseReader, StoreAddress
-from streams.audit.compare import Auditor, AuditResult, ViewComparison
+from streams.audit.compare import Auditor, AuditResult
 from streams.audit.interval import Interval, moment
 from streams.audit.watch import FULL_EVERY, AuditCollector, AuditLoop, NothingStoredError, complete_to, following, usual
+from streams.comparison import ViewComparison
 from streams.kernels.counts.site_clock import SiteClock
 from tests.support.counted_rows import rows_of
 from tests.support.events import Event
