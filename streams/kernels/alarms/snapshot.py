@@ -10,10 +10,9 @@ from streams.kernels.alarms.episodes import Alarm, Episode
 from streams.kernels.alarms.inputs import Inside, OccupancyReading, SourceProblem
 from streams.kernels.alarms.limits import Latch
 from streams.kernels.alarms.log import AlarmLog
-from streams.kernels.alarms.recent import SPAN, CellCounts, RecentCounts
+from streams.kernels.alarms.recent import CellCounts, RecentCounts
 from streams.kernels.alarms.rules import AlarmSite
 from streams.kernels.counts.batch import Ints
-from streams.kernels.counts.live import Measure
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.snapshot import FORMAT, Plain, check, tally_in, tally_out
 
@@ -123,7 +122,7 @@ def _reading_by_names(reading: OccupancyReading, _: RecentCounts) -> Plain:
 
 def _reading_in(plain: Plain, entrances: Sequence[str]) -> OccupancyReading:
     def by_name(figures: dict[str, int] | list[list[int]] | None) -> dict[str, int] | None:
-        if figures is None or isinstance(figures, dict):  # older versions wrote names
+        if figures is None or isinstance(figures, dict):  # of a site with few entrances
             return figures
         return {entrances[number]: n for number, n in figures}
 
@@ -165,7 +164,7 @@ def _columns(plain: Plain) -> Plain:
     """Return the counts in columns, however they were written."""
     if "steps" in plain:
         return _with_keys(plain["steps"], np.cumsum)
-    return plain if "kept" in plain else _of_cells(plain)
+    return plain
 
 
 def _recent_in(plain: Plain, log: AlarmLog) -> None:
@@ -188,29 +187,6 @@ def _counts_in(plain: list[bytes], names: list[str], recent: RecentCounts) -> Ce
     numbers = np.array([recent.numbers.get(name, -1) for name in names], dtype=np.int64)
     rows, number = keys // len(names), numbers[keys % len(names)]  # a row a second and measure
     return CellCounts(rows * len(recent.entrances) + number, counts.counts).where(number >= 0)
-
-
-def _of_cells(plain: Plain) -> Plain:
-    """Return what a version before columns has kept as it is kept now; its `ring`: measure, entrance, second % SPAN."""
-    names, entered = plain["entrances"], plain["entered"]
-    numbers = {name: number for number, name in enumerate(names)}
-    ring = np.frombuffer(plain["ring"], dtype=_COUNTS).reshape(-1, len(names), SPAN)
-    measure, number, slot = np.nonzero(ring)
-    known: dict[str, list[tuple[int, ...]]] = {}
-    for log, second, name, kind, n in plain["known"]:
-        if name in numbers:
-            known.setdefault(log, []).append((second, numbers[name], kind, n))
-
-    def columns(cells: Sequence[Sequence[int]] | Ints) -> list[bytes]:  # second, number of the entrance, measure, count
-        second, number, measure, n = np.array(cells, dtype=np.int64).reshape(-1, 4).T
-        return _counts_out(CellCounts((second * len(Measure) + measure) * len(names) + number, n))
-
-    window = np.stack([entered - (entered - slot) % SPAN, number, measure, ring[measure, number, slot]], axis=1)
-    return {
-        "kept": columns(window),
-        "coming": columns(plain["coming"]),
-        "known": {log: columns(cells) for log, cells in known.items()},
-    }
 
 
 def _silence_in(plain: Plain, log: AlarmLog) -> None:

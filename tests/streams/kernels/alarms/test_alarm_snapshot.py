@@ -1,10 +1,9 @@
-"""The state of all alarms is taken up as it was kept: of a small site, of a large one, and as before columns."""
+"""The state of all alarms is taken up as it was kept: of a small site and of a large one."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,31 +28,6 @@ cells = st.lists(
 )
 
 
-def as_before_columns(log: AlarmLog) -> dict[str, Any]:
-    """Write a state as the version before columns did: cells one by one, and a dense ring of the last ten minutes."""
-    recent, names = log.recent, list(log.recent.entrances)
-    ring = np.zeros((len(Measure), len(names), SPAN), dtype="<i4")
-    for second in range(recent.entered - SPAN + 1, recent.entered + 1):
-        for measure in Measure:
-            ring[measure, :, second % SPAN] = recent.last(measure, 1, before=recent.entered - second)
-
-    def parts(key: int) -> tuple[int, int, int]:
-        rest = key % recent.width
-        return key // recent.width, rest % len(names), rest // len(names)
-
-    known = []
-    for name, counts in recent.known.items():
-        for key, n in counts.items():
-            second, number, what = parts(key)
-            known.append([name, second, names[number], what, n])
-    coming = [
-        [*parts(key), n] for key, n in zip(recent.coming.keys.tolist(), recent.coming.counts.tolist(), strict=True)
-    ]
-    plain = freeze(log)
-    del plain["kept"]
-    return {**plain, "ring": ring.tobytes(), "known": known, "coming": coming}
-
-
 def as_of_a_large_site(log: AlarmLog) -> dict[str, Any]:
     """Write a state as that of a site with many entrances."""
     with pytest.MonkeyPatch.context() as patch:
@@ -61,7 +35,7 @@ def as_of_a_large_site(log: AlarmLog) -> dict[str, Any]:
         return freeze(log)
 
 
-OTHERS = [as_before_columns, as_of_a_large_site]
+OTHERS = [as_of_a_large_site]
 
 
 def read(second: int, **more: Any) -> OccupancyReading:
