@@ -6,8 +6,9 @@ Next: `clickhouse.py`, which passes the same tests.
 from collections.abc import Sequence
 from typing import Any
 
-from sinks.rows import TABLES, Block, TableSpec
+from sinks.rows import TABLES, Block
 from sinks.sink import SinkClosed, StoreRefused, as_list, each_table
+from sinks.tables import TableSpec
 
 Row = tuple[Any, ...]
 

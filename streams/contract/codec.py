@@ -24,15 +24,16 @@ from streams.contract.events import (
     Correction,
     Passage,
     Reason,
-    TurnstilePassage,
-    VehiclePassage,
 )
-from streams.kernels.counts.batch import DIRECTIONS, OUTCOMES, Batch, Ints, Lines, Position, Rejection
+from streams.contract.fields import FIELDS, OPTIONAL, TYPES, Form
+from streams.kernels.counts.batch import COLUMNS, DIRECTIONS, OUTCOMES, Batch, Floats, Ints, Lines, Position, Rejection
 from streams.kernels.counts.corrections import Change, CorrectionBatch
 from streams.text import Kind
 
 _DETAIL: Final = 400
 _KNOWN_IDS: Final = 100_000
+_NAMES: Final = tuple(each.name for each in FIELDS)
+_CARRIED: Final = tuple(name for name in _NAMES if name not in COLUMNS)
 _CODE = {name: code for names in (DIRECTIONS, OUTCOMES) for code, name in enumerate(names)}
 _FLAT: Final = 512
 """Bytes of a line that cannot be nested too deeply: closing takes as many as opening."""
@@ -210,12 +211,6 @@ class _Decoder(Generic[T]):
 
 
 _Columns = dict[str, list[Any]]
-_BOTH: Final = ("device", "epoch", "seq", "ts", "entrance", "direction", "outcome", "category", "reason")
-_OWN: Final[Mapping[Kind, Mapping[str, str | None]]] = {
-    "person": {"credential": "credential", "temperature": "temperature", "health": "health"},
-    "vehicle": {"credential": "plate", "temperature": None, "health": None},
-}
-"""The columns that both kinds have, and under which names they have the others."""
 
 
 class PassageCodec:
@@ -227,9 +222,8 @@ class PassageCodec:
         self._categories = frozenset(vocabulary.categories[kind])
         self._mine = frozenset(name for name, each in vocabulary.entrances.items() if each.kind == kind)
         self._known: set[str] = set()
-        self._decoder: _Decoder[TurnstilePassage] | _Decoder[VehiclePassage] = (
-            _Decoder(TurnstilePassage, self._check) if kind == "person" else _Decoder(VehiclePassage, self._check)
-        )
+        self._decoder = _Decoder(TYPES[kind], self._check)
+        self._getters = {each.name: attrgetter(each.name) for each in FIELDS if kind in each.written}
 
     def read(self, records: Records) -> Batch:
         """Turn records into columns."""
@@ -242,12 +236,7 @@ class PassageCodec:
         return _batch(records, read, self._columns(read.events))
 
     def _columns(self, events: list[Any]) -> _Columns:
-        common = {name: list(map(attrgetter(name), events)) for name in _BOTH}
-        nothing = [None] * len(events)
-        return common | {
-            name: nothing if own is None else list(map(attrgetter(own), events))
-            for name, own in _OWN[self.kind].items()
-        }
+        return {name: list(map(getter, events)) for name, getter in self._getters.items()}
 
     def _all_fit(self, columns: _Columns) -> bool:
         """Check as `_check` does, all at once; where not all fit it does not say which."""
@@ -346,7 +335,32 @@ def _or_empty(column: list[str | None]) -> list[str]:
     return [each or "" for each in column]
 
 
+def _reals(column: list[float | None]) -> Floats:
+    return np.array(column, dtype=np.float64)  # None is nan
+
+
+def _reasons(column: list[str | None]) -> list[str]:
+    return [each[:LONGEST_REASON] if each else "" for each in column]
+
+
+_CONVERTERS: Final[Mapping[str, Callable[[list[Any]], list[Any] | Ints | Floats]]] = {
+    **{each.name: _or_empty for each in OPTIONAL if each.form is Form.TEXT},
+    **{each.name: _reals for each in FIELDS if each.form is Form.REAL},
+    **{each.name: _ints for each in FIELDS if each.form is Form.INTEGER and not each.optional},
+    "direction": _codes,
+    "outcome": _codes,
+    "reason": _reasons,
+}
+"""How the values of a field become a column; others are one already."""
+
+
 def _batch(records: Records, read: _Read[Any], columns: _Columns) -> Batch:
+    nothing = [None] * len(read.events)
+    made: dict[str, Any] = {}
+    for name in _NAMES:
+        column, convert = columns.get(name, nothing), _CONVERTERS.get(name)
+        made[name] = convert(column) if convert else column
+    carried = {name: made.pop(name) for name in _CARRIED}
     return Batch(
         first=records.first,
         after=records.after,
@@ -355,18 +369,8 @@ def _batch(records: Records, read: _Read[Any], columns: _Columns) -> Batch:
         offset=read.places.offset,
         line=read.places.line,
         arrived=read.places.arrived,
-        device=columns["device"],
-        epoch=_ints(columns["epoch"]),
-        seq=_ints(columns["seq"]),
-        ts=_ints(columns["ts"]),
-        entrance=columns["entrance"],
-        direction=_codes(columns["direction"]),
-        outcome=_codes(columns["outcome"]),
-        category=columns["category"],
-        reason=[each[:LONGEST_REASON] if each else "" for each in columns["reason"]],
-        credential=_or_empty(columns["credential"]),
-        temperature=np.array(columns["temperature"], dtype=np.float64),  # None is nan
-        health=_or_empty(columns["health"]),
+        **made,
+        carried=carried,
         rejections=read.rejections,
     )
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from streams.kernels.alarms.episodes import Episode
 from streams.kernels.counts import batch
@@ -54,7 +54,9 @@ LONGEST_REASON: Final = 120
 """Characters of a passage's reason that are kept; the rest is cut off."""
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": ID_PATTERN})]
-Pseudonym = Annotated[str, Meta(max_length=64)]
+SECRET: Final = {"secret": True}
+"""What a type says of itself whose values no reader of the store may see."""
+Pseudonym = Annotated[str, Meta(max_length=64, extra=SECRET)]
 Count = Annotated[int, Meta(ge=0, le=_LARGEST)]
 Sequence = Annotated[int, Meta(ge=1, le=_LARGEST)]
 # What is outside is told as a time out of range, not as a wrong shape: so the decoder does not check it.
@@ -66,7 +68,11 @@ LONGEST_LINE: Final = 65_536
 
 
 class Passage(Struct, frozen=True, gc=False):
-    """One person or vehicle through a lane; only the outcome `passed` moves a count."""
+    """One person or vehicle through a lane; only the outcome `passed` moves a count.
+
+    These types are the one list of a passage's fields: `fields` reads it, and every other place is made from that.
+    A new field comes last in its type, is `... | None = None`, and gets its column from a new file in `sinks/schema`.
+    """
 
     device: Identifier
     seq: Sequence
@@ -82,15 +88,15 @@ class Passage(Struct, frozen=True, gc=False):
 class TurnstilePassage(Passage, frozen=True, gc=False):
     """A passage of a person."""
 
+    health: Health | None = None
     credential: Pseudonym | None = None
     temperature: float | None = None
-    health: Health | None = None
 
 
 class VehiclePassage(Passage, frozen=True, gc=False):
-    """A passage of a vehicle; its category is a vehicle class."""
+    """A passage of a vehicle; its category is a vehicle class, its credential the plate."""
 
-    plate: Pseudonym | None = None
+    credential: Pseudonym | None = field(default=None, name="plate")
 
 
 class Correction(Struct, frozen=True):

@@ -9,8 +9,8 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from sinks.columns import types_of
 from sinks.native import prove
+from sinks.rows import TABLES
 from sinks.sink import merged
 from streams.contract.topics import LARGEST_SNAPSHOT
 from streams.kernels.alarms.inputs import AlarmInput
@@ -69,7 +69,7 @@ def produce_output(log: Any) -> None:  # noqa: ANN401  # a log of any handler
     if rejections:
         blocks.append(rejection_rows(log.name, rejections))
     for block in merged(blocks):
-        prove(block, types_of(block.table))
+        prove(block, TABLES[block.table].types)
     if isinstance(log, PassageLog):
         for totals in entrance_totals(log, everything=True):
             _decode_totals(_encode(totals))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from sinks.rows import TABLES
+from streams.contract.fields import FIELDS, IDENTITY, Form
 from streams.kernels.counts.cells import BUCKET_BITS
 from streams.kernels.counts.overlaps import Box
 from streams.kernels.counts.settlement import CELL, DELIVERY
@@ -35,10 +36,13 @@ CLAIMS: Final = (
     " (SELECT log FROM gatepulse_store.parked_batches FINAL WHERE resolved = 0)"
 )
 COMPARED: Final = "SELECT log, next_offset FROM gatepulse_store.settled_repeats FINAL"
-_CONTENT: Final = (
-    "cityHash64(kind, ts, entrance, direction, outcome, category, reason, credential,"
-    " ifNull(toString(temperature), ''), health)"
-)
+CONTENT_FIELDS: Final = tuple(each for each in FIELDS if each.name not in IDENTITY)
+"""What two deliveries of an event must have in common to say the same."""
+_SAID: Final = [
+    f"ifNull(toString({each.name}), '')" if each.optional and each.form is not Form.TEXT else each.name
+    for each in CONTENT_FIELDS
+]
+_CONTENT: Final = f"cityHash64(kind, {', '.join(_SAID)})"
 _EXPRESSIONS: Final = {
     "device": "toLowCardinality(device)",
     "arrived": "toUnixTimestamp64Milli(arrived)",

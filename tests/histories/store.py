@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sinks.memory import MemorySink
-from sinks.rows import TABLES, Block, TableSpec
+from sinks.rows import TABLES, Block
 from sinks.sink import StoreRefused, each_table
+from sinks.tables import TableSpec
 from streams.kernels.counts.columns import Block as Rows
 from tests.histories.network import LostReplyError, Network, Server
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sinks.rows import MILLISECONDS, TABLES
+from sinks.rows import TABLES
 from sinks.sink import StoreRefused
 from streams.kernels.counts.columns import Block, DictColumn
 from tests.support.rows import NOON, TODAY, block
@@ -52,17 +52,20 @@ def test_a_row_written_again_is_one_row(store: Store, table: str) -> None:
 def test_the_highest_version_stays_whatever_comes_last(store: Store, table: str) -> None:
     version = str(TABLES[table].version)
     value = next(c for c in reversed(TABLES[table].columns) if c not in (*TABLES[table].key, version))
-    versions = [block(table, {version: NOON + n * 1000, value: _another(value, n)}) for n in range(3)]
+    versions = [
+        block(table, {version: NOON + n * 1000, value: _another(value, n, TABLES[table].types[value])})
+        for n in range(3)
+    ]
     for order in permutations(versions):
         for one in order:
             store.write(one)
         assert store.rows(table) == [_row(versions[-1])]
 
 
-def _another(column: str, n: int) -> str | int | list[tuple[int, int]]:
+def _another(column: str, n: int, kind: str) -> str | int | list[tuple[int, int]]:
     if column == "ranges":
         return [(1, n + 5)]
-    return NOON + n if column in MILLISECONDS else f"w{n}" if column in ("worker", "method", "reason") else n + 5
+    return NOON + n if "DateTime64" in kind else f"w{n}" if column in ("worker", "method", "reason") else n + 5
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -1,4 +1,4 @@
-"""The tables in Python and the tables on the server are the same tables."""
+"""The tables as they are read off the files of the schema are those that the server has."""
 
 import re
 
@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from clickhouse_driver import Client
 
-from sinks.columns import types_of
-from sinks.rows import DAYS, MILLISECONDS, TABLES, WINDOWS
+from sinks.rows import TABLES
 from streams.kernels.counts.columns import DictColumn
 
 NOTED = ("passages", "entered", "corrections", "devices", "log_progress", "parked_batches", "alarm_changes")
@@ -56,24 +55,9 @@ def test_a_code_without_a_name_is_refused(code: int) -> None:
         DictColumn(np.array([0, code]), ["in", "out"])
 
 
-def test_columns_of_time_have_the_types_that_the_sink_converts_to(client: Client) -> None:
-    found = dict(
-        client.execute(
-            f"SELECT DISTINCT name, type FROM system.columns WHERE {_OURS.format('table')} AND table IN %(tables)s",
-            {"tables": tuple(TABLES)},
-        )
-    )
-    times = {name for name, kind in found.items() if kind in {"DateTime64(3, 'UTC')", "Nullable(DateTime64(3, 'UTC'))"}}
-    windows = {name for name, kind in found.items() if kind == "DateTime('UTC')"}
-    days = {name for name, kind in found.items() if kind == "Date"}
-    assert times == MILLISECONDS
-    assert windows == WINDOWS
-    assert days == DAYS
-
-
 @pytest.mark.parametrize("table", TABLES)
 def test_the_files_of_the_schema_say_what_types_the_columns_have(client: Client, table: str) -> None:
     found = client.execute(
         f"SELECT name, type FROM system.columns WHERE {_OURS.format('table')} AND table = %(table)s", {"table": table}
     )
-    assert dict(types_of(table)) == {name: kind for name, kind in found if name in TABLES[table].columns}
+    assert dict(TABLES[table].types) == dict(found)

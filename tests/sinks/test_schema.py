@@ -9,6 +9,7 @@ from clickhouse_driver import Client
 from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks import schema
 from sinks.clickhouse import StoreAddress, connect
+from sinks.migrations import migrations, statements
 from tests.support.stores import address_of
 
 
@@ -23,25 +24,25 @@ def bare(clickhouse: EmbeddedClickHouse) -> StoreAddress:
 
 
 def test_files_are_numbered_without_gaps() -> None:
-    numbers = [migration.number for migration in schema.migrations()]
+    numbers = [migration.number for migration in migrations()]
     assert numbers == list(range(1, len(numbers) + 1))
 
 
 def test_a_file_is_split_at_its_semicolons_and_comments_are_dropped() -> None:
     text = "-- one; not two\nSELECT 1; -- the first\n\nSELECT\n  2\n;\n-- the end\n"
-    assert schema.statements(text) == ["SELECT 1", "SELECT\n  2"]
+    assert statements(text) == ["SELECT 1", "SELECT\n  2"]
 
 
 def test_no_file_has_a_quoted_separator_that_would_be_split() -> None:
-    texts = [part for m in schema.migrations() for part in schema.statements(m.text)]
+    texts = [part for m in migrations() for part in statements(m.text)]
     assert all(part.count("'") % 2 == 0 for part in texts)
 
 
 def test_every_file_is_applied_once(bare: StoreAddress) -> None:
     with connect(bare) as client:
-        assert [status.applied for status in schema.show(client)] == [None] * len(schema.migrations())
+        assert [status.applied for status in schema.show(client)] == [None] * len(migrations())
         first, second = schema.apply(client), schema.apply(client)
-        assert (first, second) == (schema.migrations(), [])
+        assert (first, second) == (migrations(), [])
         assert all(status.applied == status.sha256 for status in schema.show(client))
 
 
@@ -57,7 +58,7 @@ def test_several_processes_may_apply_at_once(bare: StoreAddress) -> None:
 
 
 def test_a_file_that_changed_after_it_was_applied_is_an_error(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, *others = schema.migrations()
+    first, *others = migrations()
     changed = replace(first, text=first.text + "\n-- and one thing more")
     monkeypatch.setattr(schema, "migrations", lambda: [changed, *others])
     with pytest.raises(
@@ -70,7 +71,7 @@ def test_a_file_that_changed_after_it_was_applied_is_an_error(client: Client, mo
 
 
 def test_a_file_of_a_newer_version_is_shown_and_left_alone(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    *older, newest = schema.migrations()
+    *older, newest = migrations()
     monkeypatch.setattr(schema, "migrations", lambda: older)
     assert schema.apply(client) == []
     assert schema.show(client)[-1] == schema.MigrationStatus(newest.number, newest.name, "", newest.sha256)
@@ -95,7 +96,7 @@ def test_the_passages_that_are_there_become_deliveries_and_what_came_twice_befor
         "SELECT seq FROM gatepulse.passages ORDER BY 1",
     )
     with connect(bare) as client:
-        everything = schema.migrations()
+        everything = migrations()
         monkeypatch.setattr(schema, "migrations", lambda: [each for each in everything if each.number < 12])
         schema.apply(client)
         client.execute(_PASSAGE.format("'a'", 1, 20))

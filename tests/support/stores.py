@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
 from sinks.memory import MemorySink
-from sinks.rows import DAYS, MILLISECONDS, TABLES, WINDOWS, Block
+from sinks.rows import TABLES, Block
 
 Row = tuple[Any, ...]
 
@@ -63,7 +63,7 @@ class Server:
     def rows(self, table: str) -> list[Row]:
         """Return what a reader with FINAL finds."""
         shape = TABLES[table]
-        columns = ", ".join(map(_in_our_units, shape.columns))
+        columns = ", ".join(_in_our_units(name, kind) for name, kind in shape.types.items())
         keys = ", ".join(f"t.{name}" for name in shape.key)
         reader = ClickHouseReader(self._address)
         try:
@@ -72,9 +72,9 @@ class Server:
             reader.close()
 
 
-def _in_our_units(name: str) -> str:
-    if name in WINDOWS:
+def _in_our_units(name: str, kind: str) -> str:
+    if kind == "DateTime('UTC')":
         return f"toUnixTimestamp({name}) * 1000"
-    if name in MILLISECONDS:
+    if "DateTime64(3" in kind:
         return f"toUnixTimestamp64Milli({name})"
-    return f"toInt32({name})" if name in DAYS else name
+    return f"toInt32({name})" if kind == "Date" else name

@@ -1,6 +1,7 @@
 """Events as columns: what the codec hands to the kernels; read `identity` next."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
@@ -75,7 +76,8 @@ class Batch:
     """Accepted events of one log in the order of the log: n values a column.
 
     Times in milliseconds UTC. `direction` 0 = in, 1 = out; `outcome` 0 = passed, 1 = granted, 2 = denied.
-    Missing text is "", a missing temperature NaN. The records, accepted or not, are those of the offsets
+    Missing text is "", a missing temperature NaN. `carried` has the columns that are stored and that no kernel computes
+    with, by name, a missing number as None or NaN. The records, accepted or not, are those of the offsets
     `first` to before `after`, without a gap; `lines` counts what they brought. `raw` has the line of each event until
     it is admitted, and nothing afterwards: a batch waits in memory for the store.
     """
@@ -99,6 +101,7 @@ class Batch:
     credential: list[str]
     temperature: Floats
     health: list[str]
+    carried: Mapping[str, list[Any] | Floats] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -108,19 +111,14 @@ class Batch:
     def select(self, rows: Ints) -> "Batch":
         """Keep the accepted events at these positions, and every rejection."""
         chosen = rows.tolist()
-        columns = {name: getattr(self, name) for name in _COLUMNS}
-        selected: dict[str, Any] = {
-            name: [column[i] for i in chosen] if isinstance(column, list) else column[rows]
-            for name, column in columns.items()
-        }
         raw = [self.raw[i] for i in chosen] if self.raw else []
-        return replace(self, raw=raw, **selected)
+        return self._with(raw, lambda column: [column[i] for i in chosen] if isinstance(column, list) else column[rows])
 
     def part(self, start: int, end: int) -> "Batch":
         """Keep the accepted events from a place up to before another, and every rejection."""
         if start == 0 and end == len(self):
             return self
-        return replace(self, raw=self.raw[start:end], **{name: getattr(self, name)[start:end] for name in _COLUMNS})
+        return self._with(self.raw[start:end], lambda column: column[start:end])
 
     def admitted(self, rows: Ints) -> "Batch":
         """Keep the events at these positions, without their lines."""
@@ -135,6 +133,12 @@ class Batch:
         rejections = [each for each in self.rejections if each.position.offset >= first]
         return replace(selected, first=first, rejections=rejections)
 
+    def _with(self, raw: list[bytes], choose: Callable[[Any], Any]) -> "Batch":
+        """Choose the same rows of every column."""
+        columns = {name: choose(getattr(self, name)) for name in COLUMNS}
+        return replace(self, raw=raw, carried={name: choose(each) for name, each in self.carried.items()}, **columns)
 
-_NO_COLUMNS = frozenset({"first", "after", "lines", "raw", "rejections"})
-_COLUMNS = tuple(each.name for each in fields(Batch) if each.name not in _NO_COLUMNS)
+
+_NO_COLUMNS = frozenset({"first", "after", "lines", "raw", "carried", "rejections"})
+COLUMNS: Final = tuple(each.name for each in fields(Batch) if each.name not in _NO_COLUMNS)
+"""The columns that kernels know by name."""

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from streams.kernels.counts.admission import Fate
-from streams.kernels.counts.batch import DIRECTIONS, OUTCOMES, Batch, Ints, Rejection
+from streams.kernels.counts.batch import COLUMNS, DIRECTIONS, OUTCOMES, Batch, Ints, Rejection
 from streams.kernels.counts.columns import Block, Column, DictColumn
 from streams.kernels.counts.counted import Named
 from streams.kernels.counts.identity import Ranges
@@ -17,9 +17,8 @@ from streams.kernels.counts.offset_bucket import BucketOwner
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.place import EntranceSides
 
-_AS_THEY_ARE = (
-    "device", "epoch", "seq", "ts", "reason", "temperature", "health", "credential", "offset", "line", "arrived",
-)  # fmt: skip
+_MADE_OTHERWISE: Final = frozenset({"entrance", "category", "direction", "outcome"})
+_AS_THEY_ARE: Final = tuple(name for name in COLUMNS if name not in _MADE_OTHERWISE)
 _UNKNOWN: Final = EntranceSides("", "")
 NOT_SETTLED: Final = ""
 """What stands in `settled` until a delivery is found to be one of several."""
@@ -87,6 +86,7 @@ def _deliveries(log: BucketOwner, batches: Sequence[Batch], fate: Ints, columns:
         {
             **columns,
             **{name: _joined(batches, name) for name in _AS_THEY_ARE},
+            **{name: _appended([each.carried[name] for each in batches]) for name in batches[0].carried},
             "direction": DictColumn(_joined(batches, "direction"), DIRECTIONS),
             "outcome": DictColumn(_joined(batches, "outcome"), OUTCOMES),
             "kind": DictColumn.same(log.kind, n),
@@ -99,7 +99,10 @@ def _deliveries(log: BucketOwner, batches: Sequence[Batch], fate: Ints, columns:
 
 
 def _joined(batches: Sequence[Batch], name: str) -> Any:  # noqa: ANN401  # a list or an array, as the column is
-    columns = [getattr(batch, name) for batch in batches]
+    return _appended([getattr(batch, name) for batch in batches])
+
+
+def _appended(columns: Sequence[Any]) -> Any:  # noqa: ANN401  # as above
     if isinstance(columns[0], list):
         return list(chain.from_iterable(columns))
     return np.concatenate(columns)

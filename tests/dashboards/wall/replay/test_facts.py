@@ -10,6 +10,7 @@ import pytest
 from dashboards.wall.model.figures import WallSnapshot
 from dashboards.wall.model.rows import WallRows
 from sinks import schema
+from sinks.migrations import Migration, migrations
 from sinks.rows import TABLES
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.place import EntranceSides
@@ -236,7 +237,7 @@ def test_a_trend_shows_no_step_that_was_not_over_yet(stage: Stage) -> None:
 
 
 def test_a_store_of_an_earlier_version_is_replayed_by_event_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    everything = schema.migrations()
+    everything = migrations()
     for name in schema.DATABASES:
         stage.client.execute(f"DROP DATABASE {name} SYNC")
     _apply(stage, everything[:10], monkeypatch)
@@ -269,8 +270,8 @@ def _write_as_before(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     since = {"log_progress": ("first_offset", "records", "lost", "tail"), "devices": ("closed",)}
     older = dict(TABLES)
     for name, more in since.items():
-        columns = tuple(each for each in TABLES[name].columns if each not in more)
-        older[name] = replace(TABLES[name], columns=columns)
+        types = {each: kind for each, kind in TABLES[name].types.items() if each not in more}
+        older[name] = replace(TABLES[name], types=types)
     for module in ("sinks.clickhouse", "sinks.sink"):
         monkeypatch.setattr(f"{module}.TABLES", older)
     write = stage.write
@@ -282,6 +283,6 @@ def _write_as_before(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "write", written)
 
 
-def _apply(stage: Stage, files: list[schema.Migration], monkeypatch: pytest.MonkeyPatch) -> None:
+def _apply(stage: Stage, files: list[Migration], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema, "migrations", lambda: files)
     schema.apply(stage.client)
