@@ -5,7 +5,7 @@ the last complete write. Next: `truth.py`, which works out of a ledger what the 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, Self, TypeAlias, get_args
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulators.ledger.tables import NONE, Column, Columns, Flags, Integers, Labels
+from streams.contract.fields import FIELDS, OPTIONAL, Form
 
 FORMAT = 2
 """The version of the form on disk; grows when a reader of the old form would misread the new one."""
@@ -25,6 +26,7 @@ Result: TypeAlias = Literal["ok", "fail", "info"]
 """What an attempt to send came to: stored by the broker, surely not stored, or not known."""
 
 _TEXT, _INTEGER, _FLOAT = pa.string(), pa.int64(), pa.float64()
+_TYPES = {Form.TEXT: _TEXT, Form.INTEGER: _INTEGER, Form.REAL: _FLOAT}
 
 
 def _schema(**columns: pa.DataType) -> pa.Schema:
@@ -32,11 +34,7 @@ def _schema(**columns: pa.DataType) -> pa.Schema:
 
 
 SCHEMAS: Mapping[str, pa.Schema] = {
-    "passages": _schema(
-        kind=_TEXT, device=_TEXT, epoch=_INTEGER, seq=_INTEGER, true_ts=_INTEGER, ts=_INTEGER,
-        entrance=_TEXT, direction=_TEXT, outcome=_TEXT, category=_TEXT, reason=_TEXT, credential=_TEXT,
-        temperature=_FLOAT, health=_TEXT,
-    ),
+    "passages": _schema(kind=_TEXT, true_ts=_INTEGER, **{each.name: _TYPES[each.form] for each in FIELDS}),
     "attempts": _schema(
         index=_INTEGER, result=_TEXT, at_ms=_INTEGER, arrived_ms=_INTEGER, partition=_INTEGER, offset=_INTEGER,
     ),
@@ -51,6 +49,8 @@ SCHEMAS: Mapping[str, pa.Schema] = {
 
 _NEW = {"attempts": ("arrived_ms", "partition", "offset"), "corrections": ("at_ms", "arrived_ms", "sha256")}
 """Columns that a ledger of format 1 does not have."""
+_MAY_LACK = {"passages": {each.name for each in OPTIONAL}}
+"""Columns that a ledger of any format may lack: no event in it has a value there."""
 
 
 class LedgerError(Exception):
@@ -99,11 +99,13 @@ class LedgerWriter:
     def passages(self, columns: Mapping[str, Any]) -> Integers:
         """Append passages, before they are sent; return the ledger index of each.
 
-        `columns` has every column of `SCHEMAS["passages"]`, as lists or arrays of one length: times in
+        `columns` has the columns of `SCHEMAS["passages"]`, as lists or arrays of one length: times in
         milliseconds since 1970 UTC (`true_ts` when it happened, `ts` what the device says), temperature in °C
-        (nan: none), text '' where there is none.
+        (nan: none), text '' where there is none. Fields that no event of them has may be left out.
         """
-        added = self._streams["passages"].append(columns)
+        size = len(columns["kind"])
+        absent = {each.name: pa.nulls(size, _TYPES[each.form]) for each in OPTIONAL}
+        added = self._streams["passages"].append({**absent, **columns})
         first, self._rows = self._rows, self._rows + added
         return np.arange(first, self._rows, dtype=np.int64)
 
@@ -220,7 +222,10 @@ def _array(name: str, field: pa.Field, columns: Mapping[str, Any]) -> pa.Array:
         raise LedgerError(f"{name}: column {field.name!r} is missing. Give every column of SCHEMAS[{name!r}].")
     values = columns[field.name]
     try:
-        return values.cast(field.type) if isinstance(values, pa.Array) else pa.array(values, field.type)
+        whole = field.type == _INTEGER and getattr(values, "dtype", None) == np.float64  # nan is none
+        if isinstance(values, pa.Array):
+            return values.cast(field.type)
+        return pa.array(values, field.type, from_pandas=whole)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise LedgerError(f"{name}: column {field.name!r}: {error}. Expected {field.type}.") from error
 
@@ -351,21 +356,30 @@ class _Part:
 
     def _read(self, file: Path) -> pa.Table:
         """Read the complete batches of a stream; what follows the last complete one was being written."""
-        schema = _schema_of(file.stem, self._format)
+        expected = _schema_of(file.stem, self._format)
         if not file.exists():
             raise LedgerDamaged(f"{file}: it is missing. A ledger is copied or moved as a whole directory.")
         batches: list[pa.RecordBatch] = []
+        schema = expected
         try:
             with file.open("rb") as source, pa.ipc.open_stream(source) as reader:
-                if not reader.schema.equals(schema):
-                    raise LedgerDamaged(f"{file}: columns {reader.schema.names}, expected {schema.names}.")
+                schema = reader.schema
+                if not _fits(schema, expected, _MAY_LACK.get(file.stem, ())):
+                    raise LedgerDamaged(f"{file}: columns {schema.names}, expected {expected.names}.")
                 batches.extend(reader)
         except (pa.ArrowInvalid, OSError) as error:
             if file.stat().st_size:
                 rows = sum(len(batch) for batch in batches)
                 self.notes.append(f"{file}: cut off after {rows:,} rows ({error}).")
         table = _completed(pa.Table.from_batches(batches, schema), SCHEMAS[file.stem])
-        return _in_doubt(table) if self.cut_short and "result" in schema.names else table
+        return _in_doubt(table) if self.cut_short and "result" in table.schema.names else table
+
+
+def _fits(found: pa.Schema, expected: pa.Schema, may_lack: Collection[str]) -> bool:
+    """Tell whether a stream has the columns that it must have, in whatever order, and no others."""
+    types = dict(zip(found.names, found.types, strict=True))
+    wanted = {field.name: field.type for field in expected if field.name in types or field.name not in may_lack}
+    return types == wanted
 
 
 def _schema_of(name: str, version: int) -> pa.Schema:
@@ -375,11 +389,11 @@ def _schema_of(name: str, version: int) -> pa.Schema:
 
 
 def _completed(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Append the columns that the table lacks, with no values."""
+    """Append the columns that the table lacks, with no values, and put all in order."""
     for field in schema:
         if field.name not in table.schema.names:
             table = table.append_column(field, pa.nulls(len(table), field.type))
-    return table
+    return table.select(schema.names)
 
 
 def _site_times(table: pa.Table, meta: Mapping[str, Any]) -> Integers:

@@ -11,13 +11,15 @@ import numpy as np
 
 from simulators.ledger.tables import NONE, Column, Labels, Table
 from sinks.sink import ColumnReader
+from streams.contract.fields import CONTENT, FIELDS, IDENTITY, OPTIONAL, Form
 
-_TEXT = frozenset({
-    "kind", "device", "entrance", "direction", "outcome", "category", "reason", "health", "area", "id", "actor",
-    "topic", "sha256",
-})  # fmt: skip
-_FLOAT = frozenset({"temperature"})
+_TEXT = frozenset(
+    {each.name for each in FIELDS if each.form is Form.TEXT} | {"kind", "area", "id", "actor", "topic", "sha256"}
+)
+_FLOAT = frozenset(each.name for each in FIELDS if each.form is Form.REAL)
 _EXPRESSIONS = {
+    **{each.name: f"ifNull(toInt64({{}}), {NONE})" for each in OPTIONAL if each.form is Form.INTEGER},
+    **dict.fromkeys(_FLOAT, "ifNull(toFloat64({}), nan)"),
     "ts": "toUnixTimestamp64Milli({})",
     "last_ts": "toUnixTimestamp64Milli({})",
     "as_of": f"ifNull(toUnixTimestamp64Milli({{}}), {NONE})",
@@ -26,7 +28,6 @@ _EXPRESSIONS = {
     "capacity": f"ifNull(toInt64({{}}), {NONE})",
     "delta": f"ifNull({{}}, {NONE})",
     "absolute": f"ifNull({{}}, {NONE})",
-    "temperature": "ifNull({}, nan)",
 }
 
 
@@ -71,11 +72,7 @@ _RECEIVED = (
 VIEWS: Mapping[str, View] = {
     view.name: view
     for view in (
-        _view(
-            "passages",
-            "device epoch seq",
-            "kind ts entrance direction outcome category reason temperature health",
-        ),
+        View("passages", IDENTITY, CONTENT),
         _view("entrance_counts_10s", f"window_start {_CELL}", "passages"),
         _view("entrance_counts_1m", f"window_start {_CELL}", "passages"),
         _view("entrance_outcomes_1m", f"window_start {_CELL} outcome", "events"),

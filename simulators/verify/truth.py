@@ -14,12 +14,9 @@ from simulators.ledger.ledger import Ledger, LedgerDamaged, Result
 from simulators.ledger.tables import NONE, Columns, Flags, Integers, Labels, Table, count, group, take
 from simulators.verify.inside import Course, courses
 from simulators.verify.local_days import local_days
+from streams.contract.fields import CONTENT, FIELDS, IDENTITY
 from streams.site.model import Site
 
-IDENTITY = ("device", "epoch", "seq")
-CONTENT = (
-    "kind", "ts", "entrance", "direction", "outcome", "category", "reason", "temperature", "health",
-)  # fmt: skip
 _COUNTED = (*IDENTITY, "kind", "ts", "entrance", "direction", "outcome", "category", "reason", "credential")
 _WINDOWS = {"10s": 10_000, "1m": 60_000}
 _CELL = ("kind", "entrance", "direction", "category")
@@ -71,7 +68,7 @@ def sent_passages(ledger: Ledger) -> Sent:
     same = group(take({name: ledger.passages[name] for name in IDENTITY}, rows))
     if len(same.first) < len(rows):
         found = take(ledger.passages, rows)
-        _must_agree(found, same.first[same.of], (*CONTENT, "credential"), IDENTITY)
+        _must_agree(found, same.first[same.of], ("kind", *(each.name for each in FIELDS)), IDENTITY)
     certain = np.bincount(same.of, delivered[rows], len(same.first)) > 0
     of = np.full(len(ledger), -1)
     of[rows] = same.of

@@ -109,6 +109,42 @@ def test_a_ledger_of_format_1_is_read_as_one_whose_times_of_arrival_are_not_know
     assert ledger.corrections["delta"].tolist() == [-2]
 
 
+def test_a_field_that_no_event_has_may_be_left_out(tmp_path: Path) -> None:
+    given = {name: values for name, values in columns(THREE).items() if name not in {"health", "temperature"}}
+    with LedgerWriter(tmp_path, meta={}) as writer:
+        writer.passages(given)
+    ledger = read_ledger(tmp_path)
+    assert ledger.passages["health"].texts().tolist() == ["", "", ""]
+    assert np.isnan(ledger.passages["temperature"]).all()
+
+
+OF_THE_FIRST_VERSIONS = (
+    "kind", "device", "epoch", "seq", "true_ts", "ts", "entrance", "direction", "outcome", "category", "reason",
+    "credential", "temperature", "health",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("lacks", ["", "health", "temperature", "seq"])
+def test_passages_of_an_earlier_version_may_be_in_another_order_and_lack_fields_but_none_that_all_events_have(
+    tmp_path: Path, lacks: str
+) -> None:
+    with LedgerWriter(tmp_path, meta={}) as writer:
+        writer.passages(columns(THREE))
+    file = tmp_path / "passages.arrows"
+    with pa.ipc.open_stream(file.read_bytes()) as reader:
+        table = reader.read_all().select([name for name in OF_THE_FIRST_VERSIONS if name != lacks])
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    if lacks == "seq":
+        with pytest.raises(LedgerDamaged, match="columns .*, expected .*'seq'"):
+            read_ledger(tmp_path)
+        return
+    ledger = read_ledger(tmp_path)
+    assert ledger.passages["seq"].tolist() == [1, 2, 3]
+    assert ledger.passages["health"].texts().tolist() == ["", "", ""]
+    assert np.isnan(ledger.passages["temperature"]).all()
+
+
 def test_the_index_counts_through_all_calls(tmp_path: Path) -> None:
     with LedgerWriter(tmp_path, meta={}) as writer:
         assert writer.passages(columns(THREE[:2])).tolist() == [0, 1]
@@ -228,8 +264,8 @@ def test_what_cannot_be_true_is_not_written(tmp_path: Path) -> None:
             writer.attempts([0], "maybe", at_ms=1)  # type: ignore[arg-type]  # that is what is tested
         with pytest.raises(LedgerError, match="exactly one"):
             writer.corrections([correction("k1", "8:00:00")])
-        with pytest.raises(LedgerError, match="'health' is missing"):
-            writer.passages({name: values for name, values in columns(THREE).items() if name != "health"})
+        with pytest.raises(LedgerError, match="'outcome' is missing"):
+            writer.passages({name: values for name, values in columns(THREE).items() if name != "outcome"})
         with pytest.raises(LedgerError, match="unequal length"):
             writer.passages(columns(THREE) | {"seq": [1]})
         with pytest.raises(LedgerError, match="'seq'"):
