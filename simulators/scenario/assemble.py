@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulators.scenario.day import VEHICLE, Day, Names
+from simulators.scenario.day import VEHICLE, Coded, Day, Names
 from simulators.scenario.lanes import choose_lanes, in_turn
 from simulators.scenario.pseudonyms import day_key, pseudonyms
 from simulators.scenario.steps import Steps, joined
@@ -42,6 +42,7 @@ def assemble(
     persons, plates = _number(people), _number(vehicles)
     steps = people if vehicles is None else joined([people, vehicles.changed(who=vehicles.who + persons)])
     key = day_key(seed, date)
+    words = np.concatenate([pseudonyms(key, "card", persons), pseudonyms(key, "plate", plates)])
     device = choose_lanes(steps.entrance, steps.direction, names, rng)
     by_vehicle = names.kind_of[steps.entrance] == VEHICLE
     happens = begins + in_turn(
@@ -54,7 +55,6 @@ def assemble(
     day = Day(
         names=names,
         epoch=epoch,
-        pseudonyms=np.concatenate([pseudonyms(key, "card", persons), pseudonyms(key, "plate", plates)]),
         device=device,
         seq=np.zeros(len(steps), np.int64),
         true_ts=happens,
@@ -63,10 +63,7 @@ def assemble(
         direction=steps.direction,
         outcome=steps.outcome,
         category=steps.category,
-        reason=steps.reason,
-        credential=np.where(steps.anonymous, -1, steps.who),
-        temperature=steps.temperature,
-        health=steps.health,
+        optional={**steps.optional, "credential": Coded(np.where(steps.anonymous, -1, steps.who), words)},
     )
     day = day.take(np.lexsort((day.device, day.true_ts)))
     return day.with_columns(seq=count_by_device(day.device, last_seq, names))

@@ -1,6 +1,6 @@
 """A day of passages as columns, in the order in which they happened; `expo.py` makes one, `lines.py` writes it.
 
-Text is kept as codes into `Names`, so that a day of 1.6 million events takes some 100 MB and a few seconds.
+Text is kept as codes, so that a day of 1.6 million events takes some 100 MB and a few seconds.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from streams.contract.events import DIRECTIONS, OUTCOMES
 from streams.text import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from streams.site.model import Site
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Texts: TypeAlias = npt.NDArray[np.object_]
+Optional: TypeAlias = "Coded | Floats"
+"""Values of an optional field of the contract; a number that is missing is nan."""
 
 REASONS = (
     "",
@@ -39,6 +41,55 @@ HEALTH = ("", "normal", "abnormal", "unknown")
 IN, OUT = DIRECTIONS.index("in"), DIRECTIONS.index("out")
 PASSED, GRANTED, DENIED = (OUTCOMES.index(name) for name in ("passed", "granted", "denied"))
 PERSON, VEHICLE = KINDS.index("person"), KINDS.index("vehicle")
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """A column of texts: row i reads `words[codes[i]]`; -1 and the word '' are none."""
+
+    codes: Ints
+    words: Sequence[str] | Texts
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.codes)
+
+    def __getitem__(self, rows: Any) -> Coded:  # noqa: ANN401 - whatever indexes an array
+        """Return the column of `rows` only."""
+        return Coded(self.codes[rows], self.words)
+
+    def equal(self, word: str) -> npt.NDArray[np.bool_]:
+        """Tell which rows read `word`."""
+        return np.append([each == word for each in self.words], [False])[self.codes]
+
+    def texts(self) -> Texts:
+        """Return the text of every row, '' for none."""
+        texts, known = np.full(len(self), "", dtype=object), self.codes >= 0
+        texts[known] = np.asarray(self.words, dtype=object)[self.codes[known]]
+        return texts
+
+
+def _none_like(column: Optional, size: int) -> Optional:
+    """Return a column of the same sort in which no row has a value."""
+    return Coded(np.full(size, -1), column.words) if isinstance(column, Coded) else np.full(size, np.nan)
+
+
+def joined_optional(parts: Sequence[Mapping[str, Optional]], sizes: Sequence[int]) -> dict[str, Optional]:
+    """Append the optional columns of several parts of so many rows; a part that lacks one has no values there.
+
+    Raises ValueError where a column of texts has other words in one part than in another.
+    """
+    sorts = {name: column for part in parts for name, column in part.items()}
+    joined: dict[str, Optional] = {}
+    for name, sort in sorts.items():
+        columns = [part[name] if name in part else _none_like(sort, n) for part, n in zip(parts, sizes, strict=True)]
+        if isinstance(sort, Coded) and any(
+            isinstance(each, Coded) and each.words is not sort.words for each in columns
+        ):
+            raise ValueError(f"{name}: give all parts the same list of words")
+        values = np.concatenate([each.codes if isinstance(each, Coded) else each for each in columns])
+        joined[name] = Coded(values, sort.words) if isinstance(sort, Coded) else values
+    return joined
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +139,12 @@ class Day:
     """One day (or another run of events), one row an event, sorted by `true_ts`.
 
     Times are milliseconds since 1970 UTC: `true_ts` is when it happened, `ts` what the device says. `device`,
-    `entrance`, `category`, `reason` and `health` are codes; `credential` is a row of `pseudonyms` or -1;
-    `temperature` is in °C, nan where none was taken.
+    `entrance`, `direction`, `outcome` and `category` are codes. `optional` has the contract's other fields by name;
+    a field that is not in it no event has.
     """
 
     names: Names
     epoch: int
-    pseudonyms: Texts
     device: Ints
     seq: Ints
     true_ts: Ints
@@ -103,10 +153,7 @@ class Day:
     direction: Ints
     outcome: Ints
     category: Ints
-    reason: Ints
-    credential: Ints
-    temperature: Floats
-    health: Ints
+    optional: Mapping[str, Optional]
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -118,14 +165,6 @@ class Day:
         return self.names.kind_of[self.entrance]
 
     @property
-    def credentials(self) -> Texts:
-        """Pseudonym of each event, '' for none."""
-        words = np.full(len(self), "", dtype=object)
-        known = self.credential >= 0
-        words[known] = self.pseudonyms[self.credential[known]]
-        return words
-
-    @property
     def last_seq(self) -> Ints:
         """Return the highest sequence number of every device (0 where it has seen nobody)."""
         last = np.zeros(len(self.names.devices), np.int64)
@@ -134,14 +173,15 @@ class Day:
 
     def take(self, rows: Any) -> Day:  # noqa: ANN401 - whatever indexes an array
         """Return the day of `rows` only."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
+        optional = {name: column[rows] for name, column in self.optional.items()}
+        return replace(self, optional=optional, **{name: getattr(self, name)[rows] for name in COLUMNS})
 
     def with_columns(self, **columns: npt.NDArray[Any]) -> Day:
         """Return the day with some columns exchanged."""
         return replace(self, **columns)  # type: ignore[arg-type]  # names are checked by dataclasses at run time
 
     def texts(self) -> Mapping[str, npt.NDArray[Any]]:
-        """Return the columns that a ledger keeps, with every code written out ('' for none)."""
+        """Return the columns that a ledger keeps, with every code written out ('' or nan for none)."""
         names = self.names
         return {
             "kind": _texts(KINDS)[self.kind],
@@ -154,15 +194,12 @@ class Day:
             "direction": _texts(DIRECTIONS)[self.direction],
             "outcome": _texts(OUTCOMES)[self.outcome],
             "category": names.categories[self.category],
-            "reason": _texts(REASONS)[self.reason],
-            "credential": self.credentials,
-            "temperature": self.temperature,
-            "health": _texts(HEALTH)[self.health],
+            **{name: column.texts() if isinstance(column, Coded) else column for name, column in self.optional.items()},
         }
 
 
-COLUMNS = tuple(field.name for field in fields(Day) if field.name not in {"names", "epoch", "pseudonyms"})
-"""The columns of a `Day`, one value an event each."""
+COLUMNS = tuple(field.name for field in fields(Day) if field.name not in {"names", "epoch", "optional"})
+"""The columns that every event has a value in."""
 
 
 def _texts(words: Any) -> Texts:  # noqa: ANN401 - any sequence of text

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from simulators.scenario.assemble import assemble
-from simulators.scenario.day import DENIED, IN, OUT, REASONS, Day, Names
+from simulators.scenario.day import DENIED, IN, OUT, REASONS, Coded, Day, Names
 from simulators.scenario.draws import numbered, some, weighted
 from simulators.scenario.scenario import Scenario, UnfitSiteError
 from simulators.scenario.steps import Steps, joined, passed
@@ -129,8 +129,7 @@ def _refused(stays: Steps, rng: np.random.Generator) -> Steps:
     return first.changed(
         time=first.time - rng.uniform(20, 60, len(first)),
         outcome=np.full(len(first), DENIED),
-        reason=np.full(len(first), REASONS.index("unknown-credential")),
-    )
+    ).saying(reason=Coded(np.full(len(first), REASONS.index("unknown-credential")), REASONS))
 
 
 HALL: Final = Scenario(

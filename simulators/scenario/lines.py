@@ -6,49 +6,45 @@ Almost everything in a line repeats, so the repeating parts are put into words o
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from itertools import product
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from simulators.scenario.day import HEALTH, REASONS
+from simulators.scenario.day import Coded
 from streams.contract.events import DIRECTIONS, OUTCOMES
+from streams.contract.fields import FIELDS, OPTIONAL, Form
+from streams.text import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from simulators.scenario.day import Day, Floats, Names, Texts
+    from simulators.scenario.day import Day, Floats, Names, Optional, Texts
+    from streams.contract.fields import PassageField
+
+_FIRST: Final = ("device", "entrance", "epoch", "seq", "ts", "direction", "outcome", "category")
+_IN_LINES: Final = sorted(FIELDS, key=lambda each: _FIRST.index(each.name) if each.name in _FIRST else len(_FIRST))
+"""The fields in the order in which a line has them: the optional ones come last, as they are declared."""
 
 
 def make_lines(day: Day) -> list[bytes]:
     """Return the line of every event, without a newline; ids need no escaping, the site profile sees to that."""
-    heads = _heads(day.names, day.epoch)[day.device].tolist()
-    credentials = day.credentials.tolist()
-    rows = zip(
-        heads,
-        day.seq.tolist(),
-        day.ts.tolist(),
-        _tails(day).tolist(),
-        credentials,
-        _temperatures(day.temperature).tolist(),
-        strict=True,
-    )
-    return [
-        f'{head}{seq},"ts":{ts}{tail}{credential}"{temperature}}}'.encode()
-        if credential
-        else f'{head}{seq},"ts":{ts}{_without_credential(tail)}{temperature}}}'.encode()
-        for head, seq, ts, tail, credential, temperature in rows
-    ]
+    heads = _heads(day.names, day.epoch)[day.device]
+    ends = [_written(each, day.optional[each.name], day) for each in OPTIONAL if each.name in day.optional]
+    said = map("".join, zip(_tails(day).tolist(), *ends, strict=True))
+    rows = zip(heads.tolist(), day.seq.tolist(), day.ts.tolist(), said, strict=True)
+    return [f'{head}{seq},"ts":{ts}{rest}}}'.encode() for head, seq, ts, rest in rows]
 
 
 def make_line(row: Mapping[str, Any]) -> bytes:
     """Return the same line for one event whose codes are written out, as a ledger keeps it ('' or nan for none)."""
-    who = "plate" if row["kind"] == "vehicle" else "credential"
-    fields = {name: row[name] for name in ("device", "entrance", "epoch", "seq", "ts", "direction", "outcome")}
-    fields["category"] = row["category"]
-    fields |= {name: row[name] for name in ("reason", "health") if row[name]}
-    fields |= {who: row["credential"]} if row["credential"] else {}
-    fields |= {} if np.isnan(row["temperature"]) else {"temperature": row["temperature"]}
-    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
+    named = ((each.written.get(row["kind"]), each, row.get(each.name)) for each in _IN_LINES)
+    event = {name: value for name, each, value in named if name and not (each.optional and _is_none(value))}
+    return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _is_none(value: Any) -> bool:  # noqa: ANN401 - of any field
+    return value is None or value == "" or value != value  # noqa: PLR0124 - only nan differs from itself
 
 
 def _heads(names: Names, epoch: int) -> Texts:
@@ -64,38 +60,33 @@ def _heads(names: Names, epoch: int) -> Texts:
 
 
 def _tails(day: Day) -> Texts:
-    """Return what follows the time in each line, up to the value of the credential."""
-    columns = (day.direction, day.outcome, day.category, day.reason, day.health)
-    sizes = (len(DIRECTIONS), len(OUTCOMES), len(day.names.categories), len(REASONS), len(HEALTH))
-    codes = np.zeros(len(day), np.int64)
-    for column, size in zip(columns, sizes, strict=True):
-        codes = codes * size + column
-    found, at = np.unique(codes, return_inverse=True)
-    parts = np.unravel_index(found, sizes)
-    persons = len(day.names.site.categories)
-    tails = [_tail(day.names, persons, row) for row in zip(*parts, strict=True)]
-    texts: Texts = np.array(tails, dtype=object)[at]
+    """Return what follows the time in each line, up to its optional fields."""
+    names = (DIRECTIONS, OUTCOMES, day.names.categories)
+    codes = np.ravel_multi_index((day.direction, day.outcome, day.category), tuple(map(len, names)))
+    tails = [
+        f',"direction":"{direction}","outcome":"{outcome}","category":"{category}"'
+        for direction, outcome, category in product(*names)
+    ]
+    texts: Texts = np.array(tails, dtype=object)[codes]
     return texts
 
 
-def _tail(names: Names, persons: int, codes: Sequence[int]) -> str:
-    direction, outcome, category, reason, health = codes
-    return (
-        f',"direction":"{DIRECTIONS[direction]}","outcome":"{OUTCOMES[outcome]}"'
-        f',"category":"{names.categories[category]}"'
-        + (f',"reason":"{REASONS[reason]}"' if reason else "")
-        + (f',"health":"{HEALTH[health]}"' if health else "")
-        + (',"credential":"' if category < persons else ',"plate":"')
-    )
-
-
-def _without_credential(tail: str) -> str:
-    return tail[: tail.rindex(",")]
-
-
-def _temperatures(temperature: Floats) -> Texts:
-    """Return the temperature field of each line, '' where none was taken."""
-    found, at = np.unique(temperature, return_inverse=True)
-    fields = ["" if np.isnan(value) else f',"temperature":{value}' for value in found.tolist()]
-    texts: Texts = np.array(fields, dtype=object)[at]
+def _written(field: PassageField, column: Optional, day: Day) -> list[str]:
+    """Return an optional field of each line from its comma on, '' where it has no value."""
+    coded = column if isinstance(column, Coded) else _in_words(field, column)
+    found, at = np.unique((coded.codes + 1) * len(KINDS) + day.kind, return_inverse=True)
+    code, kind = np.divmod(found, len(KINDS))
+    names = [field.written.get(each) for each in KINDS]
+    quote = '"' if field.form is Form.TEXT else ""
+    different = [
+        f',"{names[of]}":{quote}{word}{quote}' if word and names[of] else ""
+        for word, of in zip(Coded(code - 1, coded.words).texts().tolist(), kind.tolist(), strict=True)
+    ]
+    texts: list[str] = np.array(different, dtype=object)[at].tolist()
     return texts
+
+
+def _in_words(field: PassageField, column: Floats) -> Coded:
+    found, at = np.unique(column, return_inverse=True)
+    whole = field.form is Form.INTEGER
+    return Coded(at, ["" if np.isnan(each) else str(int(each) if whole else each) for each in found.tolist()])

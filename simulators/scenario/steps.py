@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulators.scenario.day import PASSED
+from simulators.scenario.day import PASSED, Coded, joined_optional
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import numpy.typing as npt
 
-    from simulators.scenario.day import Floats, Ints
+    from simulators.scenario.day import Floats, Ints, Optional
 
 
 @dataclass(frozen=True, eq=False)
 class Steps:
     """Attempts to go through an entrance, one row each; codes as in `day.Day`.
 
-    `time` is in seconds after local midnight, `who` numbers the persons or vehicles from 0; a step whose
-    `anonymous` is set carries no credential.
+    `optional` as there. `time` is in seconds after local midnight, `who` numbers the persons or vehicles from 0; a
+    step whose `anonymous` is set carries no credential.
     """
 
     time: Floats
@@ -31,10 +31,8 @@ class Steps:
     direction: Ints
     category: Ints
     outcome: Ints
-    reason: Ints
-    temperature: Floats
-    health: Ints
     anonymous: npt.NDArray[np.bool_]
+    optional: Mapping[str, Optional] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of steps."""
@@ -42,14 +40,24 @@ class Steps:
 
     def take(self, rows: Any) -> Steps:  # noqa: ANN401 - whatever indexes an array
         """Return the steps of `rows` only."""
-        return Steps(**{name: getattr(self, name)[rows] for name in _COLUMNS})
+        optional = {name: column[rows] for name, column in self.optional.items()}
+        return Steps(**{name: getattr(self, name)[rows] for name in _COLUMNS}, optional=optional)
 
     def changed(self, **columns: npt.NDArray[Any]) -> Steps:
         """Return the steps with some columns exchanged."""
-        return Steps(**({name: getattr(self, name) for name in _COLUMNS} | columns))
+        return replace(self, **columns)  # type: ignore[arg-type]  # names are checked by dataclasses at run time
+
+    def reads(self, name: str, word: str) -> npt.NDArray[np.bool_]:
+        """Tell which steps have this word in an optional field."""
+        column = self.optional.get(name)
+        return column.equal(word) if isinstance(column, Coded) else np.zeros(len(self), bool)
+
+    def saying(self, **optional: Optional) -> Steps:
+        """Return the steps with optional fields of the contract exchanged or added."""
+        return replace(self, optional={**self.optional, **optional})
 
 
-_COLUMNS = tuple(field.name for field in fields(Steps))
+_COLUMNS = tuple(each.name for each in fields(Steps) if each.name != "optional")
 
 
 def passed(*, time: Floats, who: Ints, entrance: Ints, direction: Ints, category: Ints) -> Steps:
@@ -62,9 +70,6 @@ def passed(*, time: Floats, who: Ints, entrance: Ints, direction: Ints, category
         direction=direction,
         category=category,
         outcome=np.full(size, PASSED),
-        reason=np.zeros(size, np.int64),
-        temperature=np.full(size, np.nan),
-        health=np.zeros(size, np.int64),
         anonymous=np.zeros(size, bool),
     )
 
@@ -72,4 +77,5 @@ def passed(*, time: Floats, who: Ints, entrance: Ints, direction: Ints, category
 def joined(parts: Iterable[Steps]) -> Steps:
     """Return all steps of `parts`, one part after the other."""
     known = list(parts)
-    return Steps(**{name: np.concatenate([getattr(part, name) for part in known]) for name in _COLUMNS})
+    columns = {name: np.concatenate([getattr(part, name) for part in known]) for name in _COLUMNS}
+    return Steps(**columns, optional=joined_optional([part.optional for part in known], list(map(len, known))))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulators.ledger.ledger import Ledger, Result
-from simulators.ledger.tables import Between, Flags, Integers, Labels, Table, Value, count, group, take
+from simulators.ledger.tables import NONE, Between, Flags, Integers, Labels, Table, Value, count, group, take
 from simulators.scenario.lines import make_line
 from simulators.verify.fates import Fates
 from simulators.verify.local_days import local_days
@@ -97,7 +97,10 @@ def _refused(ledger: Ledger, sent: Sent, reason: Reason, low: Integers, high: In
     plain = {
         name: (column.texts() if isinstance(column, Labels) else column).tolist() for name, column in found.items()
     }
-    rows = [dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True)]
+    rows = [
+        {name: value for name, value in zip(plain, row, strict=True) if value != NONE}
+        for row in zip(*plain.values(), strict=True)
+    ]
     return _Lines(
         [_TOPIC_OF[row["kind"]] for row in rows],
         [hashlib.sha256(make_line(row)).hexdigest() for row in rows],

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from simulators.scenario.day import Day, Ints
+from simulators.scenario.day import Coded, Day, Ints
 from simulators.scenario.expo.expo import EXPO, expo_day
 from simulators.scenario.expo.spec import ExpoSpec, PeopleSpec, VehicleSpec
 from simulators.sending.producer import NotStoredError, OnAnswer, Stored
@@ -115,3 +115,10 @@ class MemoryProducer:
     def lines(self) -> list[bytes]:
         """Return the lines of all messages."""
         return [line for _, value, _ in self.messages for line in value.split(b"\n")]
+
+
+def coded(day: Day, name: str) -> Coded:
+    """Return an optional field of text."""
+    column = day.optional[name]
+    assert isinstance(column, Coded)
+    return column

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulators.scenario.day import DENIED, GRANTED, HEALTH, IN, REASONS
+from simulators.scenario.day import DENIED, GRANTED, HEALTH, IN, REASONS, Coded
 from simulators.scenario.draws import by_hour, some, weighted
 from simulators.scenario.steps import Steps, joined, passed
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from simulators.scenario.expo.spec import PeopleSpec
 
 _NORMAL, _ABNORMAL, _UNKNOWN = (HEALTH.index(name) for name in ("normal", "abnormal", "unknown"))
-_ILL = REASONS.index("health-abnormal")
 _AT_FIRST = {"face-mismatch": 70, "wrong-zone": 20, "already-inside": 10}
 """Why the first try is refused of somebody who passes at the second (percent, assumed)."""
 _FOR_GOOD = {"health-abnormal": 40, "expired": 20, "not-valid-today": 25, "unknown-credential": 15}
@@ -65,7 +64,7 @@ def _before(steps: Steps, rows: Ints, seconds: Sequence[float], rng: np.random.G
 
 
 def _denied(steps: Steps, reason: Ints) -> Steps:
-    return steps.changed(outcome=np.full(len(steps), DENIED), reason=reason)
+    return steps.changed(outcome=np.full(len(steps), DENIED)).saying(reason=Coded(reason, REASONS))
 
 
 def _released(steps: Steps, spec: PeopleSpec, rng: np.random.Generator) -> Steps:
@@ -104,7 +103,7 @@ def _measured(steps: Steps, gates: Gates, spec: PeopleSpec, rng: np.random.Gener
     Of those refused for their health, some have a fever and the others a record that says so.
     """
     checked = np.isin(steps.entrance, gates.gates) & (steps.direction == IN)
-    ill = checked & (steps.reason == _ILL)
+    ill = checked & steps.reads("reason", "health-abnormal")
     size = len(steps)
     usual = np.minimum(rng.normal(36.4, 0.25, size), spec.fever)
     fever = spec.fever + 0.1 + rng.gamma(2.0, 0.35, size)
@@ -112,4 +111,6 @@ def _measured(steps: Steps, gates: Gates, spec: PeopleSpec, rng: np.random.Gener
     temperature = np.where(feverish, fever, usual).round(1)
     known = np.where(rng.random(size) < spec.unknown_health, _UNKNOWN, _NORMAL)
     health = np.where(ill, _ABNORMAL, known)
-    return steps.changed(temperature=np.where(checked, temperature, np.nan), health=np.where(checked, health, 0))
+    return steps.saying(
+        temperature=np.where(checked, temperature, np.nan), health=Coded(np.where(checked, health, 0), HEALTH)
+    )

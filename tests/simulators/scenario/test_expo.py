@@ -30,7 +30,7 @@ from simulators.scenario.expo.gates import NotAnExpoError
 from simulators.scenario.expo.people import TooFewToReturnError
 from simulators.scenario.expo.spec import ExpoSpec, PeopleSpec
 from streams.site.model import OUTSIDE, Site
-from tests.support.small_day import SMALL, expo, small_day
+from tests.support.small_day import SMALL, coded, expo, small_day
 
 HOUR_MS = 3_600_000
 
@@ -83,17 +83,17 @@ def test_a_visitor_is_scanned_about_seven_times(day: Day) -> None:
 
 def test_some_come_back_so_there_are_fewer_persons_than_entries(day: Day) -> None:
     entries = boundary(day, PERSON, IN)
-    known = day.credential[entries & (day.credential >= 0)]
+    known = coded(day, "credential").codes[entries & (coded(day, "credential").codes >= 0)]
     assert np.unique(known).size == pytest.approx(200_000, abs=300)
-    assert 100 < (day.credential[entries] < 0).sum() < 400
+    assert 100 < (coded(day, "credential").codes[entries] < 0).sum() < 400
 
 
 @pytest.mark.parametrize("kind", [PERSON, VEHICLE])
 def test_nobody_leaves_an_area_without_having_entered_it(day: Day, kind: int) -> None:
-    moves = (day.outcome == PASSED) & (day.kind == kind) & (day.credential >= 0)
+    moves = (day.outcome == PASSED) & (day.kind == kind) & (coded(day, "credential").codes >= 0)
     # Who was let in by hand once cannot be followed: leave these out.
     unread = np.isin(day.entrance, np.flatnonzero([each.boundary for each in day.names.site.entrances])) & (
-        day.credential < 0
+        coded(day, "credential").codes < 0
     )
     assert unread.sum() < 500
     places = {OUTSIDE: -1} | {area.id: number for number, area in enumerate(day.names.site.areas)}
@@ -101,8 +101,8 @@ def test_nobody_leaves_an_area_without_having_entered_it(day: Day, kind: int) ->
     inner = np.array([places[each.inner] for each in day.names.site.entrances])[day.entrance]
     origin, goal = np.where(day.direction == IN, outer, inner), np.where(day.direction == IN, inner, outer)
     rows = np.flatnonzero(moves)
-    rows = rows[np.lexsort((day.true_ts[rows], day.credential[rows]))]
-    same = day.credential[rows][1:] == day.credential[rows][:-1]
+    rows = rows[np.lexsort((day.true_ts[rows], coded(day, "credential").codes[rows]))]
+    same = coded(day, "credential").codes[rows][1:] == coded(day, "credential").codes[rows][:-1]
     walked_on = origin[rows][1:] == goal[rows][:-1]
     # A step that does not begin where the last one ended can only follow an entry whose card was not read.
     assert (same & ~walked_on).sum() <= unread.sum()
@@ -152,8 +152,8 @@ def test_categories_have_plausible_shares_and_staff_comes_first(day: Day) -> Non
 
 def test_refusals_have_reasons_and_only_refusals_have(day: Day) -> None:
     denied = day.outcome == DENIED
-    assert ((day.reason > 0) == denied).all()
-    assert {REASONS[code] for code in np.unique(day.reason)} == set(REASONS)
+    assert ((coded(day, "reason").codes > 0) == denied).all()
+    assert set(coded(day, "reason").texts()) == set(REASONS)
     assert 0.001 < denied.mean() < 0.01
     assert 0.001 < (day.outcome == GRANTED).mean() < 0.01
 
@@ -161,15 +161,16 @@ def test_refusals_have_reasons_and_only_refusals_have(day: Day) -> None:
 def test_temperature_and_health_are_checked_on_the_way_in_from_outside_only(day: Day) -> None:
     gate = np.array([each.boundary and each.kind == "person" for each in day.names.site.entrances])[day.entrance]
     checked = gate & (day.direction == IN)
-    assert (np.isfinite(day.temperature) == checked).all()
-    assert ((day.health > 0) == checked).all()
+    temperature = day.texts()["temperature"]
+    assert (np.isfinite(temperature) == checked).all()
+    assert ((coded(day, "health").codes > 0) == checked).all()
     passed = checked & (day.outcome == PASSED)
-    assert day.temperature[passed].max() <= 37.3
-    assert np.median(day.temperature[passed]) == pytest.approx(36.4, abs=0.05)
-    ill = day.reason == REASONS.index("health-abnormal")
-    assert (day.health[ill] == HEALTH.index("abnormal")).all()
-    assert (day.temperature[ill] > 37.3).mean() > 0.3
-    assert not (passed & (day.health == HEALTH.index("abnormal"))).any()
+    assert temperature[passed].max() <= 37.3
+    assert np.median(temperature[passed]) == pytest.approx(36.4, abs=0.05)
+    ill = coded(day, "reason").codes == REASONS.index("health-abnormal")
+    assert (coded(day, "health").codes[ill] == HEALTH.index("abnormal")).all()
+    assert (temperature[ill] > 37.3).mean() > 0.3
+    assert not (passed & (coded(day, "health").codes == HEALTH.index("abnormal"))).any()
 
 
 def test_vehicles_of_every_class_come_and_go(day: Day) -> None:
@@ -180,12 +181,12 @@ def test_vehicles_of_every_class_come_and_go(day: Day) -> None:
 
 def test_pseudonyms_hide_the_number_and_change_with_the_day() -> None:
     today, tomorrow = (
-        small_day().pseudonyms,
-        expo_day(expo(), seed=1, spec=SMALL, date=PEAK_DAY + dt.timedelta(days=1)).pseudonyms,
+        np.asarray(coded(small_day(), "credential").words),
+        coded(expo_day(expo(), seed=1, spec=SMALL, date=PEAK_DAY + dt.timedelta(days=1)), "credential").words,
     )
     assert all(len(word) == 32 and set(word) <= set("0123456789abcdef") for word in today[:100])
     assert np.unique(today.astype(str)).size == len(today)
-    assert not set(today.tolist()) & set(tomorrow.tolist())
+    assert not set(today.tolist()) & set(tomorrow)
 
 
 def test_the_same_seed_gives_the_same_day_in_every_process() -> None:
@@ -210,6 +211,8 @@ def test_the_same_seed_gives_the_same_day_and_another_seed_another_one() -> None
     other = expo_day(expo(), seed=2, spec=SMALL, epoch=9)
     for column in COLUMNS:
         np.testing.assert_array_equal(getattr(again, column), getattr(small_day(), column))
+    for name, column in again.texts().items():
+        assert column.tolist() == small_day().texts()[name].tolist() or name == "temperature"
     assert not np.array_equal(other.true_ts, small_day().true_ts)
 
 
