@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from simulators.incidents.traffic import ON_ITS_WAY
-from simulators.scenario.day import IN, PASSED, Ints, Names
+from simulators.scenario.day import IN, PASSED, Ints, SiteCodes
 from streams.kernels.alarms.inputs import AlarmInput, Inside, OccupancyReading
 from streams.kernels.alarms.log import AlarmBatch, AlarmLog
 from streams.kernels.counts.batch import Batch, Bools, Lines
@@ -60,7 +60,7 @@ class Stage:
 
     def __init__(self, site: Site, *, step: int = 10_000) -> None:
         self.site, self.step = site, step
-        self.names = Names(site)
+        self.names = SiteCodes(site)
         self.alarms = AlarmLog(
             PartitionId("stage", "alarm.inputs", 0), alarm_place_of(site, _TIMES, partitions=_LOGS), 0
         )

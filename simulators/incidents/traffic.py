@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from simulators.scenario.day import IN, PASSED, Ints, Names
+from simulators.scenario.day import IN, PASSED, Ints, SiteCodes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -64,9 +64,9 @@ class Ground:
     begin: int
 
     @property
-    def names(self) -> Names:
+    def names(self) -> SiteCodes:
         """The codes of the site."""
-        return Names(self.site)
+        return SiteCodes(self.site)
 
     def lanes(self, *entrances: str) -> Ints:
         """Return the devices of entrances."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulators.scenario.day import VEHICLE, Coded, Day, Names
+from simulators.scenario.day import VEHICLE, Coded, Day, SiteCodes
 from simulators.scenario.lanes import choose_lanes, in_turn
 from simulators.scenario.pseudonyms import day_key, pseudonyms
 from simulators.scenario.steps import Steps, joined
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def assemble(
     people: Steps,
     vehicles: Steps | None,
-    names: Names,
+    names: SiteCodes,
     *,
     rng: np.random.Generator,
     date: dt.date,
@@ -69,7 +69,7 @@ def assemble(
     return day.with_columns(seq=count_by_device(day.device, last_seq, names))
 
 
-def count_by_device(device: Ints, last_seq: Ints | None, names: Names) -> Ints:
+def count_by_device(device: Ints, last_seq: Ints | None, names: SiteCodes) -> Ints:
     """Return the sequence number of each event: they grow by one at each device, in the order of the rows."""
     order = np.argsort(device, kind="stable")
     starts = np.flatnonzero(np.diff(device[order], prepend=-1))

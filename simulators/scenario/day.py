@@ -93,7 +93,7 @@ def joined_optional(parts: Sequence[Mapping[str, Optional]], sizes: Sequence[int
 
 
 @dataclass(frozen=True, eq=False)
-class Names:
+class SiteCodes:
     """What the codes of one site mean; categories of persons come before the classes of vehicles."""
 
     site: Site
@@ -143,7 +143,7 @@ class Day:
     a field that is not in it no event has.
     """
 
-    names: Names
+    names: SiteCodes
     epoch: int
     device: Ints
     seq: Ints

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from simulators.scenario.assemble import assemble
-from simulators.scenario.day import DENIED, IN, OUT, REASONS, Coded, Day, Names
+from simulators.scenario.day import DENIED, IN, OUT, REASONS, Coded, Day, SiteCodes
 from simulators.scenario.draws import numbered, some, weighted
 from simulators.scenario.scenario import Scenario, UnfitSiteError
 from simulators.scenario.steps import Steps, joined, passed
@@ -88,7 +88,7 @@ class _Hall:
     """The ways into one site; raises `NotAHallError` if they do not suit."""
 
     def __init__(self, site: Site, rng: np.random.Generator) -> None:
-        self.names, self._rng = Names(site), rng
+        self.names, self._rng = SiteCodes(site), rng
         self._categories = self.names.categories.tolist()
         for kind, needed in (("person", {"visitor", "staff"}), ("vehicle", {"car"})):
             entrances = [each for each in site.entrances if each.kind == kind]

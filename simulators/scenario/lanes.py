@@ -9,7 +9,7 @@ import numpy as np
 from simulators.scenario.day import OUT
 
 if TYPE_CHECKING:
-    from simulators.scenario.day import Ints, Names
+    from simulators.scenario.day import Ints, SiteCodes
 
 _FAR = 1 << 42
 """More milliseconds than any run of events spans (139 years): keeps the queues of two devices apart."""
@@ -19,7 +19,7 @@ class LanesOverloadedError(RuntimeError):
     """More people come than the lanes can ever let through: give the site more lanes, or send fewer people."""
 
 
-def choose_lanes(entrance: Ints, direction: Ints, names: Names, rng: np.random.Generator) -> Ints:
+def choose_lanes(entrance: Ints, direction: Ints, names: SiteCodes, rng: np.random.Generator) -> Ints:
     """Return a device for each event: the near lanes are a little preferred, from one end in, from the other out."""
     lanes = names.lanes[entrance]
     near = (lanes * rng.random(len(entrance)) ** 1.1).astype(np.int64)

@@ -19,7 +19,7 @@ from streams.text import KINDS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simulators.scenario.day import Day, Floats, Names, Optional, Texts
+    from simulators.scenario.day import Day, Floats, Optional, SiteCodes, Texts
     from streams.contract.fields import PassageField
 
 _FIRST: Final = ("device", "entrance", "epoch", "seq", "ts", "direction", "outcome", "category")
@@ -47,7 +47,7 @@ def _is_none(value: Any) -> bool:  # noqa: ANN401 - of any field
     return value is None or value == "" or value != value  # noqa: PLR0124 - only nan differs from itself
 
 
-def _heads(names: Names, epoch: int) -> Texts:
+def _heads(names: SiteCodes, epoch: int) -> Texts:
     """Return how the lines of each device begin, up to the value of `seq`."""
     entrances = names.entrances[names.entrance_of]
     return np.array(

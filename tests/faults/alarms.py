@@ -15,7 +15,7 @@ from simulators.incidents.evaluate import judge
 from simulators.incidents.labelled import INCIDENTS, PROFILE, Incident, ground
 from simulators.incidents.stage import Stage
 from simulators.incidents.traffic import Ground, Traffic
-from simulators.scenario.day import Names
+from simulators.scenario.day import SiteCodes
 from tests.faults.by_hand import Hand, Passage, by_hand
 from tests.faults.catalogue import Layout, fault
 from tests.faults.trial import Trial
@@ -70,7 +70,7 @@ def _play(trial: Trial, hand: Hand, story: Incident, on: Ground, minutes: float)
     traffic = story.traffic.where(story.traffic.ts < until)
     before = len(_found(trial))
     with trial.fault("the worker is killed in the middle of it"):
-        _give(trial, hand, Names(on.site), traffic, shift=begin - on.begin)
+        _give(trial, hand, SiteCodes(on.site), traffic, shift=begin - on.begin)
     end = clock.real(begin + until - on.begin) / 1000 + 1
     trial.wait(max(0.0, end - time.time()))
     expected = _expected(on, traffic, until, shift=begin - on.begin)
@@ -84,7 +84,7 @@ def _play(trial: Trial, hand: Hand, story: Incident, on: Ground, minutes: float)
     trial.note(f"{story.name}: {len(expected)} changes, {apart} ms apart at most")
 
 
-def _give(trial: Trial, hand: Hand, names: Names, traffic: Traffic, *, shift: int) -> None:
+def _give(trial: Trial, hand: Hand, names: SiteCodes, traffic: Traffic, *, shift: int) -> None:
     """Hand each event in as it happens, and kill the worker in the middle."""
     clock, given, killed = trial.plant.clock, 0, False
     middle = len(traffic) // 2
@@ -99,7 +99,7 @@ def _give(trial: Trial, hand: Hand, names: Names, traffic: Traffic, *, shift: in
         time.sleep(_HAND)
 
 
-def _hand_in(hand: Hand, names: Names, traffic: Traffic, rows: range, *, shift: int) -> None:
+def _hand_in(hand: Hand, names: SiteCodes, traffic: Traffic, rows: range, *, shift: int) -> None:
     passages: list[Passage] = []
     for row in rows:
         device, number = str(names.devices[traffic.device[row]]), int(names.entrance_of[traffic.device[row]])

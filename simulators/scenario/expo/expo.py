@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from simulators.scenario.assemble import assemble
-from simulators.scenario.day import Day, Names
+from simulators.scenario.day import Day, SiteCodes
 from simulators.scenario.expo.gates import find_gates
 from simulators.scenario.expo.people import make_visits, walk
 from simulators.scenario.expo.refusals import with_refusals
@@ -51,7 +51,7 @@ def expo_day(
     Raises `NotAnExpoError` for a site laid out otherwise.
     """
     spec = (spec or ExpoSpec()).scaled(share)
-    names = Names(site)
+    names = SiteCodes(site)
     rng = np.random.default_rng([seed, date.toordinal()])
     people = _people(site, names, spec, date=date, rng=rng)
     vehicles = drive(spec.vehicles, names, rng)
@@ -84,7 +84,7 @@ def expo_days(
         date += dt.timedelta(days=1)
 
 
-def _people(site: Site, names: Names, spec: ExpoSpec, *, date: dt.date, rng: np.random.Generator) -> Steps:
+def _people(site: Site, names: SiteCodes, spec: ExpoSpec, *, date: dt.date, rng: np.random.Generator) -> Steps:
     """Return all steps of persons, with categories as codes of `names.categories`."""
     gates = find_gates(names, rng)
     _, closes = site.opening.on(date) or _HOURS

@@ -10,7 +10,7 @@ import numpy as np
 from simulators.scenario.scenario import UnfitSiteError
 
 if TYPE_CHECKING:
-    from simulators.scenario.day import Floats, Ints, Names
+    from simulators.scenario.day import Floats, Ints, SiteCodes
 
 
 class NotAnExpoError(UnfitSiteError):
@@ -31,7 +31,7 @@ class Gates:
     hall_weights: Floats
 
 
-def find_gates(names: Names, rng: np.random.Generator) -> Gates:
+def find_gates(names: SiteCodes, rng: np.random.Generator) -> Gates:
     """Return the way into the site and its halls; raises `NotAnExpoError` for another layout."""
     entrances = [each for each in names.site.entrances if each.kind == "person"]
     concourse = {each.inner for each in entrances if each.boundary}

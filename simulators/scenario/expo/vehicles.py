@@ -12,7 +12,7 @@ from simulators.scenario.expo.refusals import vehicles_turned_away
 from simulators.scenario.steps import Steps, joined, passed
 
 if TYPE_CHECKING:
-    from simulators.scenario.day import Floats, Ints, Names
+    from simulators.scenario.day import Floats, Ints, SiteCodes
     from simulators.scenario.expo.spec import VehicleSpec, VehicleTraffic
 
 _END = 23.5 * 3600
@@ -20,7 +20,7 @@ _BETWEEN = 240.0
 """Seconds that a vehicle is away between two trips, at least."""
 
 
-def drive(spec: VehicleSpec, names: Names, rng: np.random.Generator) -> Steps | None:
+def drive(spec: VehicleSpec, names: SiteCodes, rng: np.random.Generator) -> Steps | None:
     """Return the passages of all vehicles, numbered from 0; None when no vehicle entrance fits the figures.
 
     Categories are codes of `names.categories`.
@@ -37,7 +37,7 @@ def drive(spec: VehicleSpec, names: Names, rng: np.random.Generator) -> Steps | 
     return _with_refusals(joined(parts), spec, rng)
 
 
-def _gates(names: Names, traffic: VehicleTraffic) -> Ints | None:
+def _gates(names: SiteCodes, traffic: VehicleTraffic) -> Ints | None:
     """Return the entrances into the areas a class of vehicles goes to."""
     found = [
         code
@@ -48,7 +48,7 @@ def _gates(names: Names, traffic: VehicleTraffic) -> Ints | None:
 
 
 def _trips(
-    traffic: VehicleTraffic, category: int, gates: Ints, *, first: int, names: Names, rng: np.random.Generator
+    traffic: VehicleTraffic, category: int, gates: Ints, *, first: int, names: SiteCodes, rng: np.random.Generator
 ) -> Steps:
     """Return the ways in and out of one class; a vehicle with more than one trip starts again when it is back."""
     vehicles = -(-traffic.entries // traffic.trips)
@@ -81,7 +81,7 @@ def _one_after_the_other(arrival: Floats, stay: Floats, trip: Ints) -> tuple[Flo
     return arrival, np.maximum(departure, arrival + 60)
 
 
-def _exits(entered: Ints, gates: Ints, names: Names, rng: np.random.Generator) -> Ints:
+def _exits(entered: Ints, gates: Ints, names: SiteCodes, rng: np.random.Generator) -> Ints:
     """Return an entrance out of the same area for each vehicle."""
     inner = [each.inner for each in names.site.entrances]
     left = entered.copy()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from simulators.scenario.day import IN, Names
+from simulators.scenario.day import IN, SiteCodes
 from simulators.scenario.expo.gates import find_gates
 from simulators.scenario.expo.people import Visits, make_visits, walk
 from simulators.scenario.expo.spec import PeopleSpec
@@ -76,7 +76,7 @@ def flow_day(site: Site, *, seed: int, number: int, entries: int = PeopleSpec.en
     rng = np.random.default_rng([seed, 11, number])
     weather = _draw_weather(rng)
     spec = _spec(weather, entries, rng)
-    gates = find_gates(Names(site), rng)
+    gates = find_gates(SiteCodes(site), rng)
     visits = _disturbed(make_visits(spec, _CLOSING, rng), weather, rng)
     return FlowDay(number, weather, MappingProxyType(_courses(walk(visits, gates, spec, rng), site)))
 

@@ -10,7 +10,7 @@ import pytest
 from infra.servers.broker import EmbeddedBroker
 from infra.servers.clickhouse import EmbeddedClickHouse
 from simulators.scenario.assemble import assemble
-from simulators.scenario.day import IN, OUT, Day, Ints, Names
+from simulators.scenario.day import IN, OUT, Day, Ints, SiteCodes
 from simulators.scenario.scenario import Scenario
 from simulators.scenario.steps import passed
 from sinks import schema
@@ -73,8 +73,9 @@ def ferry_day(
         category=np.zeros(2 * size, np.int64),
     )
     return assemble(
-        people, None, Names(site), rng=rng, date=date, seed=seed, epoch=epoch, begins=site.days.moment(date, 8 * 60),
-        service_ms={"person": 2_000, "vehicle": 2_000}, least_gap_ms=20_000, last_seq=last_seq,
+        people, None, SiteCodes(site), rng=rng, date=date, seed=seed, epoch=epoch,
+        begins=site.days.moment(date, 8 * 60), service_ms={"person": 2_000, "vehicle": 2_000},
+        least_gap_ms=20_000, last_seq=last_seq,
     )  # fmt: skip
 
 
