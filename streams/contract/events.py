@@ -146,7 +146,7 @@ class Rejected(Struct, frozen=True):
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of a line of each topic; kept in the repository as `contract.schema.json`."""
+    """JSON Schema (2020-12) of a line of each topic; kept in the repository as `schema.json` beside it."""
     names = (TurnstilePassage, VehiclePassage, Correction, EntranceTotals, Rejected, Episode)
     references, definitions = msgspec.json.schema_components(names, ref_template="#/$defs/{name}")
     topics = (Topic.TURNSTILES, Topic.VEHICLES, Topic.CORRECTIONS, Topic.TOTALS, Topic.REJECTED, Topic.ALARMS)

@@ -197,7 +197,12 @@ def settle(app: faust.App, settling: Settling, judges: Callable[[], bool], *, en
 
 
 def follow_site_totals(app: faust.App, totals: SiteTotals, unreadable: Unreadable) -> None:
-    """Attach an agent that adds up the totals of all partitions; unreadable records are counted and skipped."""
+    """Attach an agent that adds up the totals of all partitions; unreadable records are counted and skipped.
+
+    The topic is read back because its key is the entrance. An entrance's events may be in logs of several workers, and
+    what is retracted of them is published by one; of the topic each entrance has one partition and so one worker. That
+    worker adds it up and exports it, so that `sum by (entrance)` over all workers counts nothing twice.
+    """
     topic = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     decode = msgspec.json.Decoder(EntranceTotals).decode
 
