@@ -42,7 +42,7 @@ STEPS: Final[Sequence[tuple[str, Any, str]]] = (
     ("cells: sorted once", Counted, "of"),
     ("windows, days, flows", OffsetBucket, "count"),
     ("seconds and lanes for alarms", Live, "count"),
-    ("rows", PassageLog, "take"),
+    ("rows", PassageLog, "drain"),
     ("the rest of counting", PassageLog, "apply"),
 )
 
