@@ -74,8 +74,8 @@ def next_run(state: Path, site: Site, *, broker: str = "embedded", date: dt.date
 
     With a real `broker` ("kafka") they need no such mark: what it has confirmed will be counted, and verify insists on
     it; a ledger that was not closed says itself that there may be more. Raises StateError for another kind of broker
-    than the state began with, as the runs before would be waiting in the wrong one, and for a date that is not later
-    than theirs.
+    than the state began with, as the runs before would be waiting in the wrong one, for another site, and for a date
+    that is not later than theirs.
     """
     ledgers, persistent = state / "ledgers", broker == "kafka"
     begun = sorted(ledgers.glob("[0-9]*-*"))
@@ -88,7 +88,12 @@ def next_run(state: Path, site: Site, *, broker: str = "embedded", date: dt.date
     days = [each / META for each in begun if each.name.endswith("-day") and (each / META).exists()]
     if not days:
         return Run(number, date or site.days.day(round(time.time() * 1000)), ledgers, persistent)
-    last = dt.date.fromisoformat(json.loads(days[-1].read_text())["meta"]["date"])
+    meta = json.loads(days[-1].read_text())["meta"]
+    if meta["site"] != site.id:
+        raise StateError(
+            f"--state {state} is of the site '{meta['site']}', the scenario of '{site.id}'. Give another directory."
+        )
+    last = dt.date.fromisoformat(meta["date"])
     if date is not None and date <= last:
         raise StateError(
             f"--date {date}: --state {state} has played {last} already. Give a later date, or leave it out."

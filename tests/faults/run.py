@@ -265,7 +265,8 @@ def _write(outcomes: Sequence[Outcome], options: argparse.Namespace) -> None:
         options.json.write_text(_as_json(outcomes, options.seed))
     if options.write_docs:
         known = table.DOCUMENT.read_text() if table.DOCUMENT.exists() else ""
-        words = [option for option in ("--quick",) if options.quick]
+        words = ["--quick"] if options.quick else []
+        words += ["--scenario", options.scenario] if options.scenario else []
         table.DOCUMENT.write_text(table.page(outcomes, " ".join(["python -m tests.faults", *words]), known))
 
 

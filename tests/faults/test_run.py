@@ -89,6 +89,13 @@ def test_a_scenario_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
         assert process.wait(60) == 2
 
 
+def test_a_fault_that_names_devices_of_another_scenario_is_wrong_usage() -> None:
+    words = [sys.executable, "-m", "tests.faults", "T15", "--scenario", "hall"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--scenario hall: T15 cannot be done in it" in done.stderr
+
+
 def test_the_help_names_every_scenario() -> None:
     words = [sys.executable, "-m", "tests.faults", "--help"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)

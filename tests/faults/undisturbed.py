@@ -13,7 +13,7 @@ from tests.faults.trial import Trial
 _LIMITS: Final = Limits()
 _WHEN: Final = ("at", "cluster", "complete_to", "last_seen", "log")
 """Columns that say when and in which cluster something was stored: no two runs can have the same."""
-_OF_REPLAYS: Final = ("first_entries", "replay_span")
+_OF_ARRIVALS: Final = ("first_entries", "replay_span", "source_partitions")
 _SPARE: Final = 180.0
 _AT_LEAST: Final = 10
 
@@ -53,7 +53,7 @@ def _played(trial: Trial) -> Contents:
 
 
 def _contents(plant: Plant) -> Contents:
-    """Read all views but those of alarms and replays: no two runs have the same arrivals, which these are about."""
+    """Read all views but those of alarms, replays and brokers: no two runs have the same arrivals and topics."""
     client = plant.owner()
     try:
         names = client.execute("SELECT name FROM system.tables WHERE database = 'gatepulse' ORDER BY name")
@@ -63,7 +63,7 @@ def _contents(plant: Plant) -> Contents:
 
 
 def _is_of_arrivals(view: str) -> bool:
-    return view.startswith("alarm") or view.endswith("_known") or view in _OF_REPLAYS
+    return view.startswith("alarm") or view.endswith("_known") or view in _OF_ARRIVALS
 
 
 def _content(client: Any, view: str) -> tuple[int, int]:

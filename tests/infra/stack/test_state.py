@@ -40,6 +40,21 @@ def test_each_run_plays_the_day_after_the_one_before(tmp_path: Path) -> None:
     assert not read_ledger(tmp_path / "ledgers").cut_short
 
 
+def test_a_run_plays_the_date_that_is_asked_for_if_it_is_later_than_all_before(tmp_path: Path) -> None:
+    assert next_run(tmp_path, SITE, date=DAY).date == DAY
+    played(Run(1, DAY, tmp_path / "ledgers"))
+    later = DAY + dt.timedelta(days=9)
+    assert next_run(tmp_path, SITE, date=later).date == later
+    with pytest.raises(StateError, match="has played 2026-11-07 already. Give a later date"):
+        next_run(tmp_path, SITE, date=DAY)
+
+
+def test_a_state_is_of_one_site(tmp_path: Path) -> None:
+    played(Run(1, DAY, tmp_path / "ledgers"))
+    with pytest.raises(StateError, match="is of the site 'expo', the scenario of 'hall'"):
+        next_run(tmp_path, load_site("hall"))
+
+
 def test_a_run_that_was_killed_before_its_day_began_leaves_its_number_unused(tmp_path: Path) -> None:
     played(Run(1, DAY, tmp_path / "ledgers"))
     LedgerWriter(Run(2, DAY, tmp_path / "ledgers").closing_ledger, meta={"scenario": "closing"}).close()

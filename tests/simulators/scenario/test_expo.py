@@ -25,7 +25,7 @@ from simulators.scenario.day import (
     Day,
     Ints,
 )
-from simulators.scenario.expo.expo import PEAK_DAY, expo_day
+from simulators.scenario.expo.expo import EXPO, PEAK_DAY, expo_day
 from simulators.scenario.expo.gates import NotAnExpoError
 from simulators.scenario.expo.people import TooFewToReturnError
 from simulators.scenario.expo.spec import ExpoSpec, PeopleSpec
@@ -65,6 +65,12 @@ def flows(day: Day, area: str) -> Ints:
 def test_exactly_227_000_persons_pass_in_and_all_of_them_leave(day: Day) -> None:
     assert boundary(day, PERSON, IN).sum() == 227_000
     assert boundary(day, PERSON, OUT).sum() == 227_000
+
+
+def test_the_expo_is_as_busy_as_it_says(day: Day) -> None:
+    assert len(day) == pytest.approx(EXPO.events, rel=0.02)
+    _, minutes = np.unique(day.true_ts // 60_000, return_counts=True)
+    assert minutes.max() / 60 == pytest.approx(EXPO.peak, rel=0.1)
 
 
 def test_entries_peak_between_10_and_11_and_between_14_and_15(day: Day) -> None:

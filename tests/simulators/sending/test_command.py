@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from infra.cli.main import app
 from infra.servers.broker import PROTOCOL
-from simulators.ledger.ledger import read_ledger
+from simulators.ledger.ledger import read_ledger, site_of
+from simulators.scenario.hall import NotAHallError
+from simulators.scenario.registry import UnknownScenarioError
 
 PLAYED = ["simulate", "expo", "--date", "2019-11-09", "--for", "1", "--seed", "3"]
 
@@ -45,6 +47,28 @@ def test_the_clock_of_the_settings_is_taken_and_need_not_be_told(
     twice = CliRunner().invoke(app, [*PLAYED, "--speed", "60"])
     assert twice.exit_code == 2
     assert "the settings have a clock already" in twice.stderr
+
+
+@pytest.mark.parametrize("setting", ["", "hall"])
+def test_a_scenario_is_played_on_its_own_site_unless_the_settings_name_one(
+    setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if setting:
+        monkeypatch.setenv("GATEPULSE_SITE", setting)
+    words = ["simulate", "hall", "--for", "1", "--date", "2026-10-24", "--start-at", "12:00", "--ledger"]
+    done = CliRunner().invoke(app, [*words, str(tmp_path / "new")])
+    assert done.exit_code == 0, done.output
+    assert site_of(tmp_path / "new") == "hall"
+
+
+def test_a_scenario_that_does_not_fit_the_site_of_the_settings_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GATEPULSE_SITE", "expo")
+    done = CliRunner().invoke(app, ["simulate", "hall", "--for", "1"])
+    assert isinstance(done.exception, NotAHallError)
+    unknown = CliRunner().invoke(app, ["simulate", "circus"])
+    assert isinstance(unknown.exception, UnknownScenarioError)
 
 
 def test_at_a_rate_events_have_the_present_time_and_no_clock_is_told(tmp_path: Path) -> None:
