@@ -1,4 +1,4 @@
-"""A day of passages as columns, in the order in which they happened; `expo.py` makes one, `lines.py` writes it.
+"""A day of passages as columns, in the order in which they happened; a scenario makes one, `lines.py` writes it.
 
 Text is kept as codes, so that a day of 1.6 million events takes some 100 MB and a few seconds.
 """

@@ -1,4 +1,4 @@
 """The profile of a site: areas, entrances, lanes, alarm limits and screens, read from TOML.
 
-Reading order: `profiles/expo.toml` → `model` → `reader` → `validation` → `kernel_views`.
+Reading order: `profiles/hall.toml` → `model` → `reader` → `validation` → `kernel_views`.
 """
