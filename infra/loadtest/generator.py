@@ -1,7 +1,7 @@
-"""One process that sends its share of a load, with its own ledger: `python -m infra.loadtest.generator ORDER`.
+"""One process that sends its share of a load, with its own ledger: `python -m infra.loadtest.generator FILE`.
 
-ORDER is a file with an `order.Order`. It makes its events up, says that it is ready, waits for the time to begin, sends
-each event when it is due, and says what came of it. `trial.py` starts it.
+FILE holds an `assignment.Assignment`. The process makes its events up, writes that it is ready, waits for the time to
+begin, sends each event when it is due, and writes what it sent. `trial.py` starts it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from infra.loadtest.order import DONE, DUE, READY, read_order, write_whole
-from infra.loadtest.programme import LoadProgramme, Share, make_share
+from infra.loadtest.assignment import DONE, DUE, READY, read_assignment, write_atomically
+from infra.loadtest.load_events import Share, SingleSchedule, make_share
 from simulators.distortion.distort import check_devices
 from simulators.distortion.settings import Distortion
 from simulators.ledger.ledger import LedgerWriter
@@ -30,7 +30,7 @@ from streams.site.reader import load_site
 if TYPE_CHECKING:
     import threading
 
-    from infra.loadtest.order import Order
+    from infra.loadtest.assignment import Assignment
     from simulators.distortion.distort import Schedule
     from streams.site.model import Site
 
@@ -41,41 +41,41 @@ _AFTER: Final = 0.2
 """Seconds behind the last due event until what is still on its way is sent at once."""
 
 
-def run(order: Order, stop: threading.Event) -> None:
-    """Do what `order` says. Raises what the simulator raises."""
-    site, distortion = load_site(order.site), Distortion.parse(order.distortion)
+def run(assignment: Assignment, stop: threading.Event) -> None:
+    """Carry out an assignment. Raises what the simulator raises."""
+    site, distortion = load_site(assignment.site), Distortion.parse(assignment.distortion)
     check_devices(distortion, site)
-    share = make_share(order, site)
-    _rehearse(order, share)
-    write_whole(order.folder / READY, b"")
-    begins_ms = _wait_for_begin(order.begin, stop)
+    share = make_share(assignment, site)
+    _rehearse(assignment, share)
+    write_atomically(assignment.folder / READY, b"")
+    begins_ms = _wait_for_begin(assignment.begin, stop)
     if begins_ms is None:
         return
-    schedule = share.schedule(begins_ms, distortion, [order.seed, order.part])
-    _write_due(order.folder / DUE, schedule)
-    sent = _play(order, site, share, schedule, begins_ms=begins_ms, stop=stop)
-    write_whole(order.folder / DONE, msgspec.json.encode(sent))
+    schedule = share.schedule(begins_ms, distortion, [assignment.seed, assignment.part])
+    _write_due(assignment.folder / DUE, schedule)
+    sent = _play(assignment, site, share, schedule, begins_ms=begins_ms, stop=stop)
+    write_atomically(assignment.folder / DONE, msgspec.json.encode(sent))
 
 
-def _rehearse(order: Order, share: Share) -> None:
+def _rehearse(assignment: Assignment, share: Share) -> None:
     """Write one event into a ledger that nobody reads: Arrow loads a part of itself the first time, for 0.2 s."""
-    with LedgerWriter(order.folder / "rehearsal", meta={}) as ledger:
+    with LedgerWriter(assignment.folder / "rehearsal", meta={}) as ledger:
         ledger.passages(share.day.take(slice(0, 1)).texts())
 
 
 def _play(
-    order: Order, site: Site, share: Share, schedule: Schedule, *, begins_ms: int, stop: threading.Event
+    assignment: Assignment, site: Site, share: Share, schedule: Schedule, *, begins_ms: int, stop: threading.Event
 ) -> Summary:
     lasts = (begins_ms - time.time() * 1000 + share.load_ms) / 1000 + _AFTER
     plan = Plan(
-        find_scenario(order.scenario), seed=order.seed, epoch=order.epoch, clock=SiteClock(),
-        for_seconds=max(lasts, _AFTER), frame=order.frame, max_lag=order.max_lag,
-        distortion=Distortion.parse(order.distortion),
+        find_scenario(assignment.scenario), seed=assignment.seed, epoch=assignment.epoch, clock=SiteClock(),
+        for_seconds=max(lasts, _AFTER), frame=assignment.frame, max_lag=assignment.max_lag,
+        distortion=Distortion.parse(assignment.distortion),
     )  # fmt: skip
-    kafka = {"api_version": order.api_version} if order.api_version else {}
+    kafka = {"api_version": assignment.api_version} if assignment.api_version else {}
     return simulate(
-        plan, site, bootstrap=order.bootstrap, ledger=order.ledger, consumer_group=order.group or None, stop=stop,
-        kafka=kafka, programme=LoadProgramme(plan, schedule), punctual=True,
+        plan, site, bootstrap=assignment.bootstrap, ledger=assignment.ledger, stop=stop,
+        consumer_group=assignment.group or None, kafka=kafka, programme=SingleSchedule(plan, schedule), punctual=True,
     )  # fmt: skip
 
 
@@ -97,12 +97,12 @@ def _write_due(file: Path, schedule: Schedule) -> None:
 
 
 def main() -> None:
-    """Read the order and carry it out."""
+    """Read the assignment and carry it out."""
     configure_logging("warning")
     gc.set_threshold(_FEWER_COLLECTIONS)
-    order = read_order(Path(sys.argv[1]))
+    assignment = read_assignment(Path(sys.argv[1]))
     with stopping_on_signals() as stop:
-        run(order, stop)
+        run(assignment, stop)
 
 
 if __name__ == "__main__":

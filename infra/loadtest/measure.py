@@ -1,4 +1,4 @@
-"""Puts a trial together: its ledgers, what was due when, and what the watches saw; next: `options.py`."""
+"""Computes the figures of a trial from its ledgers, its schedule and the samples; next: `options.py`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from infra.loadtest import waiting
-from infra.loadtest.cause import OTHERS, Bottleneck, Use, find_cause
-from infra.loadtest.order import DUE
+from infra.loadtest import latency
+from infra.loadtest.assignment import DUE
+from infra.loadtest.bottleneck import OTHERS, Bottleneck, Use, find_bottleneck
 from simulators.ledger.ledger import read_ledger
 from streams.contract.events import KIND_OF_TOPIC
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from infra.loadtest.waiting import Integers, Latency, Place, Samples, Second
-    from infra.loadtest.watch import Sample
+    from infra.loadtest.latency import Integers, Latency, Place, Samples, Second
+    from infra.loadtest.sampling import Sample
     from simulators.ledger.ledger import Ledger
     from streams.site.model import Site
 
@@ -27,10 +27,10 @@ _TOPIC_OF: Final = {kind: str(topic) for topic, kind in KIND_OF_TOPIC.items()}
 
 
 @dataclass(frozen=True, eq=False)
-class Delivered:
+class SentEvents:
     """What the broker has of one trial, each passage once; times are ms since 1970 UTC.
 
-    `place` is an index into `places`, -1 where the broker has not told it. `entry` marks persons who entered the site.
+    `place` is an index into `places`, -1 where the broker has not confirmed it. `entry` marks persons who entered.
     """
 
     places: tuple[Place, ...]
@@ -57,7 +57,7 @@ class Delivered:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class TrialFigures:
     """What came of one trial.
 
     `rate` is what was delivered, in events a second of the load's time; `sent_late` how long events waited for the
@@ -84,11 +84,11 @@ class Measured:
         return max((each.waiting for each in self.course), default=0)
 
 
-def read_delivered(folders: Sequence[Path], ledgers: Sequence[Path], site: Site) -> Delivered:
+def read_delivered(folders: Sequence[Path], ledgers: Sequence[Path], site: Site) -> SentEvents:
     """Read what each generator (its folder, its ledger) has delivered. Raises LedgerError."""
     parts = [_one(folder, read_ledger(ledger), site) for folder, ledger in zip(folders, ledgers, strict=True)]
     places = sorted({place for part in parts for place in part.places})
-    return Delivered(
+    return SentEvents(
         tuple(places),
         np.concatenate([part.due_ms for part in parts]),
         np.concatenate([part.arrived_ms for part in parts]),
@@ -98,12 +98,12 @@ def read_delivered(folders: Sequence[Path], ledgers: Sequence[Path], site: Site)
     )
 
 
-def _renumbered(part: Delivered, places: Sequence[Place]) -> Integers:
+def _renumbered(part: SentEvents, places: Sequence[Place]) -> Integers:
     numbers = np.array([places.index(place) for place in part.places] + [-1], np.int64)
     return numbers[part.place]
 
 
-def _one(folder: Path, ledger: Ledger, site: Site) -> Delivered:
+def _one(folder: Path, ledger: Ledger, site: Site) -> SentEvents:
     """Take the first delivery that the broker has confirmed of each passage."""
     confirmed = np.flatnonzero(ledger.attempts["result"].equal("ok"))
     index = np.asarray(ledger.attempts["index"])[confirmed]
@@ -118,13 +118,13 @@ def _one(folder: Path, ledger: Ledger, site: Site) -> Delivered:
     place = np.array([numbers[each] for each in zip(topics.tolist(), partition.tolist(), strict=True)], np.int64)
     # What was still on its way at the end was sent before its time: then it was due when it was sent.
     due = np.minimum(_due(folder / DUE, ledger)[rows], arrived)
-    return Delivered(tuple(places), due, arrived, place, offset, is_entry(ledger, site)[rows])
+    return SentEvents(tuple(places), due, arrived, place, offset, is_entry(ledger, site)[rows])
 
 
 def _due(file: Path, ledger: Ledger) -> Integers:
     """Return when each passage of a ledger was due, as its generator has written it down before it began."""
-    with np.load(file) as kept:
-        device, seq, due_ms = kept["device"], kept["seq"], kept["due_ms"]
+    with np.load(file) as saved:
+        device, seq, due_ms = saved["device"], saved["seq"], saved["due_ms"]
     names, code = np.unique(device, return_inverse=True)
     labels = ledger.passages["device"]
     codes = labels.each(lambda word: int(np.searchsorted(names, word)), np.int64)
@@ -145,10 +145,10 @@ def is_entry(ledger: Ledger, site: Site) -> Integers:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What the watches saw: the logs, the wall (None: it cannot be told) with the entries before, and processes.
+class Observations:
+    """What was sampled: the logs, the wall (None: not known) with the entries before, and processes.
 
-    `held_back`: the generators waited for the workers, so that it is not their fault when they send late.
+    `throttled`: the generators waited for the workers, so that it is not their fault when they send late.
     """
 
     logs: Mapping[Place, Samples]
@@ -157,44 +157,44 @@ class Seen:
     samples: Mapping[tuple[str, int], Sequence[Sample]]
     machine: Sequence[Sample]
     cores: int
-    held_back: bool = False
+    throttled: bool = False
 
 
 def measure(
-    delivered: Delivered,
-    seen: Seen,
+    delivered: SentEvents,
+    seen: Observations,
     *,
     begins_ms: int,
     target: float,
     ceiling: float,
     seconds: float,
     drained: bool,
-) -> Measured:
+) -> TrialFigures:
     """Work out what one trial came to: `seconds` at `target` events a second (in its busiest phase).
 
     `ceiling` is how many events a second the generators can send.
     """
-    stored_ms = waiting.stored_at(delivered.places, delivered.place, delivered.offset, seen.logs)
-    sent_late = waiting.waits(delivered.due_ms, delivered.arrived_ms)
+    stored_ms = latency.stored_at(delivered.places, delivered.place, delivered.offset, seen.logs)
+    sent_late = latency.latency_of(delivered.due_ms, delivered.arrived_ms)
     ends_ms = int(max(delivered.arrived_ms.max(initial=0), begins_ms + seconds * 1000))
     busy = _cores(_between(seen.machine, begins_ms, ends_ms))
     found = uses(seen.samples, busy, begins_ms, ends_ms)
     events = len(delivered.due_ms)
-    return Measured(
+    return TrialFigures(
         target=target,
         seconds=seconds,
         events=events,
         rate=events * 1000 / max(ends_ms - begins_ms, 1),
         sent_late=sent_late,
-        stored=waiting.waits(delivered.due_ms, stored_ms),
+        stored=latency.latency_of(delivered.due_ms, stored_ms),
         wall=_on_the_wall(delivered, seen),
-        course=waiting.by_second(delivered.due_ms, delivered.arrived_ms, stored_ms, begins_ms=begins_ms),
+        course=latency.by_second(delivered.due_ms, delivered.arrived_ms, stored_ms, begins_ms=begins_ms),
         uses=found,
         machine_share=busy / seen.cores,
-        cause=find_cause(
+        cause=find_bottleneck(
             found,
             machine_share=busy / seen.cores,
-            sent_late_ms=sent_late.p99 if sent_late and not seen.held_back else None,
+            sent_late_ms=sent_late.p99 if sent_late and not seen.throttled else None,
             target=target,
             ceiling=ceiling,
         ),
@@ -207,11 +207,11 @@ def reached(due_ms: Integers, arrived_ms: Integers) -> float:
     return len(due_ms) * 1000 / max(float(arrived_ms.max() - due_ms.min()), 1.0)
 
 
-def _on_the_wall(delivered: Delivered, seen: Seen) -> Latency | None:
+def _on_the_wall(delivered: SentEvents, seen: Observations) -> Latency | None:
     if seen.wall is None:
         return None
     due = delivered.entries_due
-    return waiting.waits(due, waiting.shown_at(len(due), seen.entries_before, seen.wall))
+    return latency.latency_of(due, latency.shown_at(len(due), seen.entries_before, seen.wall))
 
 
 def uses(
@@ -220,16 +220,16 @@ def uses(
     """Return what each process used between two moments, the busiest first; last, the rest of `busy` cores."""
     found = [
         _use(name, some)
-        for (name, _), taken in samples.items()
-        if len(some := _between(taken, begins_ms, ends_ms)) >= 2
+        for (name, _), found in samples.items()
+        if len(some := _between(found, begins_ms, ends_ms)) >= 2
     ]
     others = max(0.0, busy - sum(use.cores for use in found))
     return (*sorted(found, key=lambda use: -use.cores), Use(OTHERS, others, others, 0))
 
 
-def _use(name: str, taken: Sequence[Sample]) -> Use:
-    busiest = max(_cores(pair) for pair in itertools.pairwise(taken))
-    return Use(name, _cores(taken), busiest, max(each.memory_mb for each in taken))
+def _use(name: str, samples: Sequence[Sample]) -> Use:
+    busiest = max(_cores(pair) for pair in itertools.pairwise(samples))
+    return Use(name, _cores(samples), busiest, max(each.memory_mb for each in samples))
 
 
 def _between(samples: Sequence[Sample], begins_ms: int, ends_ms: int) -> Sequence[Sample]:

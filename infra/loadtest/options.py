@@ -1,4 +1,4 @@
-"""What a load test is asked for, and what of it is refused; next: `run.py`."""
+"""The options of a load test, and which are refused; next: `run.py`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from infra.loadtest import chain as chains
 from infra.loadtest import shape as shapes
-from infra.loadtest.chain import WrongLoadError
-from infra.loadtest.order import Curve
+from infra.loadtest import target as targets
+from infra.loadtest.assignment import Curve
+from infra.loadtest.target import WrongLoadError
 from simulators.distortion.distort import check_devices
 from simulators.distortion.settings import Distortion
 from streams.site.reader import load_site
@@ -29,7 +29,7 @@ _BY_ONE_GENERATOR: Final = 15_000.0
 
 @dataclass(frozen=True, kw_only=True)
 class LoadOptions:
-    """What to do; see `gatepulse loadtest --help`. `settings`: the chain that they name; None: one of our own."""
+    """What to do; see `gatepulse loadtest --help`. `settings`: their brokers and store are loaded, if given."""
 
     scenario: Scenario
     rate: float | None = None
@@ -79,7 +79,7 @@ def check(options: LoadOptions) -> None:
     site = options.scenario.profile if options.settings is None else options.settings.site
     check_devices(distortion, load_site(site))
     place = "embedded" if options.settings is None else "existing"
-    chains.require_bounded(place, events=_events(options), peak=peak_rate(options), seconds=options.seconds)
+    targets.require_bounded(place, events=_events(options), peak=peak_rate(options), seconds=options.seconds)
     if options.report is not None and not options.report.parent.is_dir():
         raise WrongLoadError(f"--report {options.report}: there is no folder {options.report.parent}; make it first")
 

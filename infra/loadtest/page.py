@@ -7,17 +7,17 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from infra.loadtest import plots, words
+from infra.loadtest.latency import PERCENTILES
 from infra.loadtest.plots import Mark, Series, axis, chart
 from infra.loadtest.report import cells
 from infra.loadtest.search import HOLDS_BELOW_MS
-from infra.loadtest.waiting import PERCENTILES
 from streams.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from infra.loadtest.measure import Measured
-    from infra.loadtest.report import Result
+    from infra.loadtest.measure import TrialFigures
+    from infra.loadtest.report import LoadResult
 
 _STYLE: Final = """
 :root { color-scheme: light dark; }
@@ -46,7 +46,7 @@ _NAMES: Final = {
 }
 
 
-def page(result: Result) -> str:
+def page(result: LoadResult) -> str:
     """Return the whole page; nothing in it is fetched from elsewhere."""
     began = dt.datetime.fromtimestamp(result.setup.began_ms / 1000, dt.UTC)
     body = [
@@ -69,7 +69,7 @@ def page(result: Result) -> str:
     return f'<!doctype html>\n<html lang="zh"><head>{head}</head>\n<body>\n' + "\n".join(body) + "\n</body></html>\n"
 
 
-def _verdict(result: Result) -> str:
+def _verdict(result: LoadResult) -> str:
     lines = [words.verdict(result), words.speed(result), *([words.limit(result.limit)] if result.limit else [])]
     return f'<div class="verdict {"ok" if result.ok else "bad"}">{"".join(map(_both, lines))}</div>'
 
@@ -98,13 +98,13 @@ def _cell(text: str) -> str:
     return f"<td{kind}>{escape(text)}</td>"
 
 
-def _waits(shown: Measured) -> str:
+def _waits(shown: TrialFigures) -> str:
     found = {"broker": shown.sent_late, "stored": shown.stored, "wall": shown.wall}
     rows = [(f"{_NAMES[name].zh} {_NAMES[name].en}", *cells(each)) for name, each in found.items()]
     return _table(["", *PERCENTILES, "max", "事件 events"], rows)
 
 
-def _ramp(result: Result) -> list[str]:
+def _ramp(result: LoadResult) -> list[str]:
     """Draw how the wait grew with the rate, if several were tried."""
     tried = sorted((each.target, each.stored.p99) for each in result.trials if each.stored)
     if len(tried) < 2:
@@ -122,12 +122,12 @@ def _ramp(result: Result) -> list[str]:
     return [_heading(text), chart(text.en, across, up, [Series("p99", tried, dots=True)], [mark]), _table(head, rows)]
 
 
-def _plots(shown: Measured) -> list[str]:
+def _plots(shown: TrialFigures) -> list[str]:
     seconds = axis("秒 seconds", max(each.number for each in shown.course) if shown.course else 1)
     return [part for drawing in (_rates, _waiting, _worst) for part in drawing(shown, seconds)] + _distribution(shown)
 
 
-def _rates(shown: Measured, seconds: plots.Axis) -> list[str]:
+def _rates(shown: TrialFigures, seconds: plots.Axis) -> list[str]:
     text = Text("每秒事件数", "Events a second")
     due = Series("计划 due", [(each.number, each.due) for each in shown.course])
     stored = Series("入库 stored", [(each.number, each.stored) for each in shown.course])
@@ -135,13 +135,13 @@ def _rates(shown: Measured, seconds: plots.Axis) -> list[str]:
     return [_heading(text), chart(text.en, seconds, axis("事件/秒 events/s", highest), [due, stored])]
 
 
-def _waiting(shown: Measured, seconds: plots.Axis) -> list[str]:
+def _waiting(shown: TrialFigures, seconds: plots.Axis) -> list[str]:
     text = Text("在 Kafka 中等待入库的事件", "Consumer lag: events in Kafka that are not stored yet")
     line = Series("等待 waiting", [(each.number, each.waiting) for each in shown.course])
     return [_heading(text), chart(text.en, seconds, axis("事件 events", shown.most_waiting), [line])]
 
 
-def _worst(shown: Measured, seconds: plots.Axis) -> list[str]:
+def _worst(shown: TrialFigures, seconds: plots.Axis) -> list[str]:
     points = [(each.number, each.p99) for each in shown.course if each.p99 is not None]
     if not points:
         return []
@@ -150,19 +150,19 @@ def _worst(shown: Measured, seconds: plots.Axis) -> list[str]:
     return [_heading(text), chart(text.en, seconds, up, [Series("p99", points)])]
 
 
-def _distribution(shown: Measured) -> list[str]:
+def _distribution(shown: TrialFigures) -> list[str]:
     found = {"stored": shown.stored, "wall": shown.wall, "broker": shown.sent_late}
     series = [
         Series(f"{_NAMES[name].zh} {_NAMES[name].en}", [(plots.percentile_place(at), ms) for at, ms in each.curve])
         for name, each in found.items()
         if each
     ]
-    text = Text("等待时间分布", "Distribution of the waits")
+    text = Text("等待时间分布", "Distribution of latency")
     up = axis("ms", max((each.max for each in found.values() if each), default=1))
     return [_heading(text), chart(text.en, plots.PERCENTILES, up, series)]
 
 
-def _processes(result: Result) -> str:
+def _processes(result: LoadResult) -> str:
     shown = result.shown
     rows = [(use.name, f"{use.cores:.2f}", f"{use.most_cores:.2f}", f"{use.memory_mb:,}") for use in shown.uses]
     total = ("整机 whole machine", f"{shown.machine_share * result.setup.cores:.2f}", f"/ {result.setup.cores}", "")
@@ -174,6 +174,6 @@ def _processes(result: Result) -> str:
     return _table(["", "核 cores", "最高 at most", "内存 MB"], [*rows, total]) + _paragraph(said)
 
 
-def _views(result: Result) -> str:
+def _views(result: LoadResult) -> str:
     rows = [(name, f"{each.compared:,}", f"{each.different:,}") for name, each in result.verdict.views.items()]
     return _table(["视图 view", "已比对行 rows compared", "不同 different"], rows)

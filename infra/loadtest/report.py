@@ -6,15 +6,15 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.loadtest.waiting import PERCENTILES
+from infra.loadtest.latency import PERCENTILES
 from streams import comparison
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.loadtest.cause import Bottleneck
-    from infra.loadtest.measure import Measured
-    from infra.loadtest.waiting import Latency
+    from infra.loadtest.bottleneck import Bottleneck
+    from infra.loadtest.latency import Latency
+    from infra.loadtest.measure import TrialFigures
     from simulators.verify.report import Verdict
 
 
@@ -36,7 +36,7 @@ class Setup:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limit:
+class HighestRate:
     """The highest rate that held, in events a second (None: none did), and what stood in the way of a higher one.
 
     `failed_rate` is the lowest rate that did not hold; None: no higher one was tried, and `cause` says nothing then.
@@ -48,7 +48,7 @@ class Limit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class LoadResult:
     """What came of a load test.
 
     `shown` is the trial whose figures stand for the test: the only one, or the one at the limit. `ceiling` is how many
@@ -60,9 +60,9 @@ class Result:
     ceiling: float
     verdict: Verdict
     drained: bool
-    shown: Measured
-    trials: tuple[Measured, ...]
-    limit: Limit | None
+    shown: TrialFigures
+    trials: tuple[TrialFigures, ...]
+    limit: HighestRate | None
     alarms: Mapping[str, int]
     looks_per_second: float
     notes: tuple[str, ...]
@@ -73,7 +73,7 @@ class Result:
         return self.verdict.ok and self.drained
 
 
-def to_json(result: Result) -> str:
+def to_json(result: LoadResult) -> str:
     """Return the object of the contract: sent, counted, difference, rate, stored_ms, wall_ms, limit, and more."""
     verdict, shown, setup = result.verdict, result.shown, result.setup
     return json.dumps(
@@ -123,7 +123,7 @@ def cells(found: Latency | None) -> list[str]:
     return ["–"] * len(columns) if found is None else [f"{getattr(found, name):,}" for name in columns]
 
 
-def _limit(limit: Limit | None) -> dict[str, Any] | None:
+def _limit(limit: HighestRate | None) -> dict[str, Any] | None:
     if limit is None:
         return None
     return {
@@ -137,7 +137,7 @@ def _used(use: Mapping[str, Any]) -> dict[str, Any]:
     return {key: round(value, 2) if isinstance(value, float) else value for key, value in use.items()}
 
 
-def _trial(trial: Measured) -> dict[str, Any]:
+def _trial(trial: TrialFigures) -> dict[str, Any]:
     return {
         "target": round(trial.target, 1),
         "rate": round(trial.rate, 1),

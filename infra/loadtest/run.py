@@ -1,6 +1,7 @@
-"""One command: put a chain under load, count, verify against every ledger, and say how fast it was.
+"""One command: load the target, count, verify against every ledger, and report the figures.
 
-`chain.py` starts what is tested, `trial.py` makes each trial on it, `report.py` and its neighbours say what came of it.
+`target.py` starts what is tested, `trial.py` makes each trial on it, `report.py` and its neighbours present the
+result.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
-from infra.loadtest import chain as chains
 from infra.loadtest import page, report, search, terminal
 from infra.loadtest import shape as shapes
-from infra.loadtest.cause import OTHERS
-from infra.loadtest.chain import Chain, WrongLoadError
+from infra.loadtest import target as targets
+from infra.loadtest.bottleneck import OTHERS
 from infra.loadtest.options import LoadOptions, check, generators_for
-from infra.loadtest.report import Limit, Result, Setup
-from infra.loadtest.trial import Bench, Mix
+from infra.loadtest.report import HighestRate, LoadResult, Setup
+from infra.loadtest.target import LoadTarget, WrongLoadError
+from infra.loadtest.trial import Mix, TrialRunner
 from infra.stack.state import open_state
 from simulators.distortion.settings import Distortion
 from simulators.sending.lag import ConsumerLag
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from infra.loadtest.measure import Measured
+    from infra.loadtest.measure import TrialFigures
 
 _DRAIN_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.1
@@ -47,7 +48,7 @@ _MUCH: Final = 0.2
 def run_loadtest(options: LoadOptions) -> int:
     """Do it; return the exit code: 0, or 1 when a count does not equal the ledgers.
 
-    Raises WrongLoadError and what else `chain.py` refuses, StoppedError, ServiceError, and what the clients raise.
+    Raises WrongLoadError and what else `target.py` refuses, StoppedError, ServiceError, and what the clients raise.
     """
     check(options)
     with (
@@ -63,32 +64,32 @@ def run_loadtest(options: LoadOptions) -> int:
                 f"--keep {options.keep}: there are ledgers already, of counts that a new store does not have; "
                 "give a new folder"
             )
-        chain = _chain(options, folder, stop, progress, ending)
-        return _run(options, chain, folder, stop, progress)
+        target = _start_target(options, folder, stop, progress, ending)
+        return _run(options, target, folder, stop, progress)
 
 
-def _chain(
+def _start_target(
     options: LoadOptions, folder: Path, stop: threading.Event, progress: ProgressBar, ending: ExitStack
-) -> Chain:
+) -> LoadTarget:
     if options.settings is not None:
         accounted = any((folder / "ledgers").glob("*/meta.json"))
-        chain = chains.existing(options.settings, really=options.really, accounted=accounted)
+        target = targets.existing(options.settings, really=options.really, accounted=accounted)
         progress.say(
-            f"loadtest: on {options.settings.kafka.brokers}, store {chain.store.host}:{chain.store.port}; at most "
-            f"{chains.MOST_EVENTS_EXISTING:,} events in at most {chains.MOST_SECONDS_EXISTING:g} s"
+            f"loadtest: on {options.settings.kafka.brokers}, store {target.store.host}:{target.store.port}; at most "
+            f"{targets.MOST_EVENTS_EXISTING:,} events in at most {targets.MOST_SECONDS_EXISTING:g} s"
         )
-        return chain
-    broker = options.broker or chains.usual_broker()
+        return target
+    broker = options.broker or targets.usual_broker()
     if options.broker is None and broker == "embedded":
         progress.say("loadtest: no Java and Maven here, so the embedded broker: its limits are not a real Kafka's")
     return ending.enter_context(
-        chains.embedded(
+        targets.embedded(
             options.scenario.profile, folder, stop, broker=broker, workers=options.workers, say=progress.say
         )
     )
 
 
-def _run(options: LoadOptions, chain: Chain, folder: Path, stop: threading.Event, progress: ProgressBar) -> int:
+def _run(options: LoadOptions, target: LoadTarget, folder: Path, stop: threading.Event, progress: ProgressBar) -> int:
     began, distortion = real_now(), Distortion.parse(options.distortion)
     mix = Mix(
         scenario=options.scenario.name, processes=options.processes or generators_for(options), frame=options.frame,
@@ -96,69 +97,71 @@ def _run(options: LoadOptions, chain: Chain, folder: Path, stop: threading.Event
         seed=options.seed, epoch=began // 1000,
     )  # fmt: skip
     scratch = folder / f"loadtest-{mix.epoch}"
-    with Bench(chain, mix, kept=folder / "ledgers", scratch=scratch, stop=stop, progress=progress) as bench:
-        looking = time.monotonic()
-        bench.warm_up()
-        trials, limit = _trials(options, bench, progress)
-        looks = bench.store.looks / (time.monotonic() - looking)
+    with TrialRunner(target, mix, ledgers=folder / "ledgers", scratch=scratch, stop=stop, progress=progress) as runner:
+        sampled_from = time.monotonic()
+        runner.warm_up()
+        trials, limit = _trials(options, runner, progress)
+        queries = runner.store.queries / (time.monotonic() - sampled_from)
     progress.say("comparing every view with the ledgers …")
-    drained = _drained(chain, stop) and all(each.drained for each in trials)
-    verdict = verify(folder / "ledgers", ClickHouseReader(chain.store), chain.site, chain.limits)
+    drained = _drained(target, stop) and all(each.drained for each in trials)
+    verdict = verify(folder / "ledgers", ClickHouseReader(target.store), target.site, target.limits)
     shown = _shown(trials, limit)
-    result = Result(
-        setup=_setup(options, chain, mix, began), ceiling=bench.ceiling, verdict=verdict, drained=drained,
-        shown=shown, trials=trials, limit=limit, alarms=_alarms(chain, began), looks_per_second=looks,
-        notes=(*_notes(chain, shown, looks), *verdict.notes),
+    result = LoadResult(
+        setup=_setup(options, target, mix, began), ceiling=runner.ceiling, verdict=verdict, drained=drained,
+        shown=shown, trials=trials, limit=limit, alarms=_alarms(target, began), looks_per_second=queries,
+        notes=(*_notes(target, shown, queries), *verdict.notes),
     )  # fmt: skip
-    _tell(result, options, progress)
+    _print_result(result, options, progress)
     return console.result(result.ok)
 
 
-def _trials(options: LoadOptions, bench: Bench, progress: ProgressBar) -> tuple[tuple[Measured, ...], Limit | None]:
+def _trials(
+    options: LoadOptions, runner: TrialRunner, progress: ProgressBar
+) -> tuple[tuple[TrialFigures, ...], HighestRate | None]:
     if options.shape != "ramp-to-limit":
-        return (bench.run(options.load, options.shape),), None
-    made: list[Measured] = []
+        return (runner.run(options.load, options.shape),), None
+    made: list[TrialFigures] = []
     wanted: float | None = options.first_rate
     while wanted is not None:
-        made.append(bench.run(shapes.steady(wanted, options.seconds), f"step {len(made) + 1}: {wanted:,.0f}/s"))
+        made.append(runner.run(shapes.steady(wanted, options.seconds), f"step {len(made) + 1}: {wanted:,.0f}/s"))
         last = _tried(made)[-1]
         progress.say(f"{wanted:,.0f}/s: p99 {last.p99_ms} ms, {'holds' if last.held else 'does not hold'}")
         wanted = search.next_rate(_tried(made), options.first_rate) if _may_go_on(options, made) else None
     return tuple(made), limit_of(made)
 
 
-def _may_go_on(options: LoadOptions, made: list[Measured]) -> bool:
-    """Whether everything was stored, and another step stays within what may be put on such a chain."""
+def _may_go_on(options: LoadOptions, made: list[TrialFigures]) -> bool:
+    """Whether everything was stored, and another step stays within what may be put on such a target."""
     sent = sum(each.events for each in made)
-    most = chains.MOST_EVENTS if options.settings is None else chains.MOST_EVENTS_EXISTING
+    most = targets.MOST_EVENTS if options.settings is None else targets.MOST_EVENTS_EXISTING
     return made[-1].drained and sent + 2 * made[-1].events < most
 
 
-def _tried(made: list[Measured]) -> list[search.Tried]:
+def _tried(made: list[TrialFigures]) -> list[search.Tried]:
     return [search.tried(each.target, each.stored) for each in made]
 
 
-def limit_of(made: list[Measured]) -> Limit:
+def limit_of(made: list[TrialFigures]) -> HighestRate:
     """Return the limit that these trials have found, and why the next higher rate did not hold."""
     tried = _tried(made)
     rate = search.lowest_failed(tried)
     failed = [each for each in made if each.target == rate]
-    return Limit(rate=search.highest_held(tried), failed_rate=rate, cause=failed[-1].cause if failed else None)
+    return HighestRate(rate=search.highest_held(tried), failed_rate=rate, cause=failed[-1].cause if failed else None)
 
 
-def _shown(trials: tuple[Measured, ...], limit: Limit | None) -> Measured:
+def _shown(trials: tuple[TrialFigures, ...], limit: HighestRate | None) -> TrialFigures:
     """Return the trial at the limit; without one, the last."""
     at_limit = [each for each in trials if limit is not None and each.target == limit.rate]
     return (at_limit or trials)[-1]
 
 
-def _drained(chain: Chain, stop: threading.Event) -> bool:
+def _drained(target: LoadTarget, stop: threading.Event) -> bool:
     """Wait until the workers have committed everything, so that no flush is under way; say whether they have."""
     begun = time.monotonic()
-    lag = ConsumerLag(chain.kafka.brokers, chain.kafka.group, chains.SOURCE_TOPICS, **chain.kafka.client)
+    lag = ConsumerLag(target.kafka.brokers, target.kafka.group, targets.SOURCE_TOPICS, **target.kafka.client)
     try:
         while lag() != 0:
-            chain.check()
+            target.check()
             if stop.wait(_POLL_SECONDS) or time.monotonic() - begun > _DRAIN_SECONDS:
                 return False
     finally:
@@ -166,9 +169,9 @@ def _drained(chain: Chain, stop: threading.Event) -> bool:
     return True
 
 
-def _alarms(chain: Chain, since_ms: int) -> dict[str, int]:
+def _alarms(target: LoadTarget, since_ms: int) -> dict[str, int]:
     """Return how many alarms of each rule were raised since a moment."""
-    reader = ClickHouseReader(chain.store)
+    reader = ClickHouseReader(target.store)
     try:
         rows = reader.query(
             "SELECT rule, count() FROM gatepulse.alarm_episodes WHERE raised_at >= %(since)s "
@@ -180,34 +183,34 @@ def _alarms(chain: Chain, since_ms: int) -> dict[str, int]:
     return {str(rule): int(count) for rule, count in rows}
 
 
-def _setup(options: LoadOptions, chain: Chain, mix: Mix, began_ms: int) -> Setup:
+def _setup(options: LoadOptions, target: LoadTarget, mix: Mix, began_ms: int) -> Setup:
     if options.times is not None:
         asked = f"{options.times:g} × {options.scenario.name} ({options.scenario.rush:%H:%M}–)"
     else:
         asked = f"{options.first_rate:,.0f}/s"
     return Setup(
-        place=chain.place, site=chain.site_name, shape=options.shape, asked=asked, seconds=options.seconds,
-        distortion=options.distortion, workers=chain.workers, generators=mix.processes, frame=mix.frame,
+        place=target.place, site=target.site_name, shape=options.shape, asked=asked, seconds=options.seconds,
+        distortion=options.distortion, workers=target.workers, generators=mix.processes, frame=mix.frame,
         cores=os.cpu_count() or 1, began_ms=began_ms,
     )  # fmt: skip
 
 
-def _notes(chain: Chain, shown: Measured, looks: float) -> Iterator[str]:
-    if chain.place == "embedded":
+def _notes(target: LoadTarget, shown: TrialFigures, queries: float) -> Iterator[str]:
+    if target.place == "embedded":
         yield "the embedded broker keeps little, so generators wait for slow workers 内嵌代理容量小, 发生器会等待"
-    yield f"the store was asked {looks:.0f} times a second: a wait is known to that 每秒查询存储 {looks:.0f} 次"
+    yield f"the store was queried {queries:.0f} times a second, the resolution of latency 每秒查询存储 {queries:.0f} 次"
     others = sum(use.cores for use in shown.uses if use.name == OTHERS)
     if others > _MUCH:
         yield f"other programs used {others:.1f} cores meanwhile: alone it is faster 其他程序占 {others:.1f} 核"
     if shown.wall is None:
-        yield "no waits until the wall: none is up, clocks were wrong on purpose, or the day has changed 无上屏时间"
+        yield "no latency until the wall: none is up, clocks were wrong on purpose, or the day has changed 无上屏时间"
     if shown.stored and shown.stored.unseen:
         yield f"{shown.stored.unseen:,} events were not seen to be stored 未见入库 {shown.stored.unseen:,} 条"
     if shown.wall and shown.wall.unseen:
         yield f"{shown.wall.unseen:,} entries were not seen on the wall in time 未见上屏 {shown.wall.unseen:,} 条"
 
 
-def _tell(result: Result, options: LoadOptions, progress: ProgressBar) -> None:
+def _print_result(result: LoadResult, options: LoadOptions, progress: ProgressBar) -> None:
     if options.report is not None:
         options.report.write_text(page.page(result), encoding="utf-8")
         progress.say(f"report 报告: {options.report}")

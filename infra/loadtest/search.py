@@ -1,4 +1,4 @@
-"""Looks for the highest rate that holds: up in steps until one does not, then in between; next: `cause.py`.
+"""Looks for the highest rate that holds: up in steps until one does not, then in between; next: `bottleneck.py`.
 
 Pure: what has been tried goes in, the next rate comes out.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.loadtest.waiting import Latency
+    from infra.loadtest.latency import Latency
 
 HOLDS_BELOW_MS: Final = 1_000
 """A rate holds if 99 of 100 events are stored within this time."""
@@ -39,7 +39,7 @@ class Tried:
 
 
 def tried(rate: float, stored: Latency | None) -> Tried:
-    """Return what the waits at a rate say."""
+    """Return whether a rate held, by its latency."""
     return Tried(rate, stored.p99 if stored is not None and not stored.unseen else None)
 
 

@@ -8,17 +8,17 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.loadtest import words
+from infra.loadtest.latency import PERCENTILES
 from infra.loadtest.report import cells
-from infra.loadtest.waiting import PERCENTILES
 from simulators.verify.report import sentence
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from infra.loadtest.report import Result
+    from infra.loadtest.report import LoadResult
 
 
-def show(result: Result, console: Console) -> None:
+def show(result: LoadResult, console: Console) -> None:
     """Print what was tried, how long it took, who used what, and last the verdict."""
     console.print(words.setup(result.setup).en, markup=False, soft_wrap=True)
     console.print(_waits(result))
@@ -37,11 +37,11 @@ def show(result: Result, console: Console) -> None:
         said = words.limit(result.limit)
         console.print(f"{said.en}\n{said.zh}", markup=False, soft_wrap=True)
     console.print(Text(sentence(result.verdict)), soft_wrap=True)
-    told = words.verdict(result)
-    console.print(Text(f"{told.en}\n{told.zh}", "green" if result.ok else "bold red"), soft_wrap=True)
+    verdict = words.verdict(result)
+    console.print(Text(f"{verdict.en}\n{verdict.zh}", "green" if result.ok else "bold red"), soft_wrap=True)
 
 
-def _waits(result: Result) -> Table:
+def _waits(result: LoadResult) -> Table:
     table = Table("from due, ms", box=None, header_style="bold")
     for name in (*PERCENTILES, "max"):
         table.add_column(name, justify="right")
@@ -52,7 +52,7 @@ def _waits(result: Result) -> Table:
     return table
 
 
-def _trials(result: Result) -> Table:
+def _trials(result: LoadResult) -> Table:
     names = ("target/s", "delivered/s", "p99 stored, ms", "most waiting", "at its limit")
     table = Table(*names, box=None, header_style="bold")
     for each in result.trials:
@@ -63,7 +63,7 @@ def _trials(result: Result) -> Table:
     return table
 
 
-def _processes(result: Result) -> Table:
+def _processes(result: LoadResult) -> Table:
     table = Table("process", box=None, header_style="bold")
     for name in ("cores", "at most", "memory MB"):
         table.add_column(name, justify="right")
@@ -74,5 +74,5 @@ def _processes(result: Result) -> Table:
     return table
 
 
-def _alarms(result: Result) -> str:
+def _alarms(result: LoadResult) -> str:
     return ", ".join(f"{rule} {count}" for rule, count in result.alarms.items()) or "none"

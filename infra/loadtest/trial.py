@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from infra.loadtest import measure, shape
-from infra.loadtest.order import DONE, READY, Curve, Order, write_order, write_whole
-from infra.loadtest.watch import ProcessWatch, StoreWatch, WallWatch
+from infra.loadtest.assignment import DONE, READY, Assignment, Curve, write_assignment, write_atomically
+from infra.loadtest.sampling import ProcessSampler, StoreSampler, WallSampler
 from infra.process.service import NEVER, Service, State
 from infra.process.supervisor import Supervisor
 from streams.clock import real_now
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from infra.loadtest.chain import Chain
-    from infra.loadtest.measure import Delivered, Measured
+    from infra.loadtest.measure import SentEvents, TrialFigures
+    from infra.loadtest.target import LoadTarget
     from streams.progress_bar import ProgressBar
 
 _AT_ONCE: Final = 5_000
@@ -63,41 +63,48 @@ class Mix:
     epoch: int
 
 
-class Bench:
-    """A chain with watches on it, on which one trial after the other is made; for a `with` block.
+class TrialRunner:
+    """A target with watches on it, on which one trial after the other is made; for a `with` block.
 
-    `kept` is the folder of the ledgers, `scratch` that of everything else.
+    `ledgers` is the folder of the ledgers, `scratch` that of everything else.
     """
 
     def __init__(
-        self, chain: Chain, mix: Mix, *, kept: Path, scratch: Path, stop: threading.Event, progress: ProgressBar
+        self,
+        target: LoadTarget,
+        mix: Mix,
+        *,
+        ledgers: Path,
+        scratch: Path,
+        stop: threading.Event,
+        progress: ProgressBar,
     ) -> None:
-        self.chain, self._mix, self._kept, self._scratch = chain, mix, kept, scratch
+        self.target, self._mix, self._ledgers, self._scratch = target, mix, ledgers, scratch
         self._stop, self._progress = stop, progress
-        self.store = StoreWatch(chain.store, chain.cluster)
-        self.wall = WallWatch(chain.wall_url)
-        self.processes = ProcessWatch(lambda: {**chain.pids(), "loadtest": os.getpid()})
+        self.store = StoreSampler(target.store, target.cluster)
+        self.wall = WallSampler(target.wall_url)
+        self.processes = ProcessSampler(lambda: {**target.pids(), "loadtest": os.getpid()})
         self.ceiling = math.inf
         self._entries = 0
         self._trials = 0
         self._ending = ExitStack()
 
     def __enter__(self) -> Self:
-        """Begin to look."""
-        for watch in (self.store, self.wall, self.processes):
-            self._ending.enter_context(watch)
-        if self.chain.wall_url:
-            self._until(lambda: self.wall.heard, seconds=_WALL_SECONDS)
+        """Begin to sample."""
+        for sampler in (self.store, self.wall, self.processes):
+            self._ending.enter_context(sampler)
+        if self.target.wall_url:
+            self._until(lambda: self.wall.connected, seconds=_WALL_SECONDS)
         self._entries = self.wall.entries
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Look no more."""
+        """Stop sampling."""
         self._ending.close()
 
-    def run(self, load: tuple[shape.Phase, ...] | Curve, what: str) -> Measured:
+    def run(self, load: tuple[shape.Phase, ...] | Curve, what: str) -> TrialFigures:
         """Make one trial, and wait until all of it is stored. Raises StoppedError, GeneratorError, ServiceError."""
         return self._trial(load, what, self._mix)[0]
 
@@ -108,14 +115,14 @@ class Bench:
         first = delivered.due_ms < delivered.due_ms.min() + at_once.seconds * 1000
         self.ceiling = measure.reached(delivered.due_ms[first], delivered.arrived_ms[first])
 
-    def _trial(self, load: tuple[shape.Phase, ...] | Curve, what: str, mix: Mix) -> tuple[Measured, Delivered]:
+    def _trial(self, load: tuple[shape.Phase, ...] | Curve, what: str, mix: Mix) -> tuple[TrialFigures, SentEvents]:
         self._trials += 1
-        orders = self._orders(load, mix)
+        assignments = self._assignments(load, mix)
         lasts = load.seconds if isinstance(load, Curve) else shape.seconds(load)
-        begins_ms = self._generate(orders, lasts, what)
+        begins_ms = self._generate(assignments, lasts, what)
         self._progress.say(f"{what}: waiting until everything is stored …")
         delivered = measure.read_delivered(
-            [each.folder for each in orders], [each.ledger for each in orders], self.chain.site
+            [each.folder for each in assignments], [each.ledger for each in assignments], self.target.site
         )
         drained = self._drained(delivered)
         seen = self._seen(delivered)
@@ -127,50 +134,50 @@ class Bench:
 
     # -- generating ----------------------------------------------------------------------------------------------------
 
-    def _orders(self, load: tuple[shape.Phase, ...] | Curve, mix: Mix) -> list[Order]:
-        chain, kafka = self.chain, self.chain.kafka
+    def _assignments(self, load: tuple[shape.Phase, ...] | Curve, mix: Mix) -> list[Assignment]:
+        target, kafka = self.target, self.target.kafka
         folder, epoch = self._scratch / f"trial-{self._trials:03}", mix.epoch + self._trials
         return [
-            Order(
-                scenario=mix.scenario, site=chain.site_name, seed=mix.seed, epoch=epoch, load=load, part=part,
+            Assignment(
+                scenario=mix.scenario, site=target.site_name, seed=mix.seed, epoch=epoch, load=load, part=part,
                 parts=mix.processes, distortion=mix.distortion, frame=mix.frame, bootstrap=kafka.brokers,
                 api_version=tuple(kafka.client.get("api_version", ())),
-                group=kafka.group if chain.place == "embedded" else "", max_lag=_MAX_LAG // mix.processes,
-                folder=folder / f"generator-{part + 1}", ledger=self._kept / f"{epoch}-generator-{part + 1}",
+                group=kafka.group if target.place == "embedded" else "", max_lag=_MAX_LAG // mix.processes,
+                folder=folder / f"generator-{part + 1}", ledger=self._ledgers / f"{epoch}-generator-{part + 1}",
             )
             for part in range(mix.processes)
         ]  # fmt: skip
 
-    def _generate(self, orders: Sequence[Order], lasts: float, what: str) -> int:
+    def _generate(self, assignments: Sequence[Assignment], lasts: float, what: str) -> int:
         """Let the generators send; return when they began (ms since 1970 UTC)."""
         with Supervisor() as generators:
-            for order in orders:
-                generators.start(_service(order), ready=False)
+            for each in assignments:
+                generators.start(_service(each), ready=False)
 
             def alive() -> None:
                 generators.check()
-                self.chain.check()
+                self.target.check()
 
             self._progress.say(f"{what}: making events up …")
-            if not self._until(lambda: _made_up(orders), seconds=_MAKE_UP_SECONDS, look=alive):
-                raise GeneratorError(f"no events after {_MAKE_UP_SECONDS:g} s; see {orders[0].folder}")
+            if not self._until(lambda: _made_up(assignments), seconds=_MAKE_UP_SECONDS, check=alive):
+                raise GeneratorError(f"no events after {_MAKE_UP_SECONDS:g} s; see {assignments[0].folder}")
             self.processes.also({each.name: each.pid for each in generators.services() if each.pid is not None})
             begins_ms = real_now() + _LEAD_MS
-            write_whole(orders[0].begin, str(begins_ms).encode())
+            write_atomically(assignments[0].begin, str(begins_ms).encode())
 
             def ended() -> bool:
                 done = min(max((real_now() - begins_ms) / 1000 / lasts, 0.0), 1.0)
                 self._progress.update(done, f"{what}: {done:.0%}, {self.store.received:,} events stored")
                 return all(each.state == State.ENDED for each in generators.services())
 
-            self._until(ended, look=alive)
-        for each in orders:
+            self._until(ended, check=alive)
+        for each in assignments:
             _require_done(each)
         return begins_ms
 
     # -- waiting -------------------------------------------------------------------------------------------------------
 
-    def _drained(self, delivered: Delivered) -> bool:
+    def _drained(self, delivered: SentEvents) -> bool:
         """Wait until all that was delivered is stored, as long as there is progress; say whether it is."""
         last, moved = -1, time.monotonic()
         ends = delivered.ends
@@ -181,34 +188,34 @@ class Bench:
                 last, moved = self.store.received, time.monotonic()
             return self.store.covers(ends) or time.monotonic() - moved > _STUCK_SECONDS
 
-        self._until(stored_or_stuck, look=self.chain.check)
+        self._until(stored_or_stuck, check=self.target.check)
         return self.store.covers(ends)
 
-    def _seen(self, delivered: Delivered) -> measure.Seen:
-        """Collect what the watches saw, once the wall has had time to show the last entry."""
+    def _seen(self, delivered: SentEvents) -> measure.Observations:
+        """Collect the samples, once the wall has had time to show the last entry."""
         before, entries = self._entries, len(delivered.entries_due)
         self._entries += entries
-        shown = bool(self.chain.wall_url) and not self._mix.wrong_clocks
+        shown = bool(self.target.wall_url) and not self._mix.wrong_clocks
         if shown:
-            self._until(lambda: self.wall.entries >= self._entries, seconds=_WALL_SECONDS, look=self.chain.check)
+            self._until(lambda: self.wall.entries >= self._entries, seconds=_WALL_SECONDS, check=self.target.check)
         same_day = len(self.wall.days) <= 1
-        return measure.Seen(
-            logs=self.store.looks_at(),
-            wall=self.wall.looks() if shown and same_day else None,
+        return measure.Observations(
+            logs=self.store.offset_samples(),
+            wall=self.wall.samples() if shown and same_day else None,
             entries_before=before,
-            samples={key: list(taken) for key, taken in self.processes.samples.copy().items()},
+            samples={key: list(found) for key, found in self.processes.samples.copy().items()},
             machine=list(self.processes.machine),
             cores=os.cpu_count() or 1,
-            held_back=self.chain.place == "embedded",
+            throttled=self.target.place == "embedded",
         )
 
     def _until(
-        self, true: Callable[[], bool], *, seconds: float | None = None, look: Callable[[], Any] = lambda: None
+        self, true: Callable[[], bool], *, seconds: float | None = None, check: Callable[[], Any] = lambda: None
     ) -> bool:
-        """Wait until something is true; False after `seconds`. Raises StoppedError, and what `look` raises."""
+        """Wait until something is true; False after `seconds`. Raises StoppedError, and what `check` raises."""
         deadline = None if seconds is None else time.monotonic() + seconds
         while not true():
-            look()
+            check()
             if self._stop.wait(_POLL_SECONDS):
                 raise StoppedError("the load test was ended before its end: nothing is proven 压力测试被中止, 结果无效")
             if deadline is not None and time.monotonic() > deadline:
@@ -216,20 +223,22 @@ class Bench:
         return True
 
 
-def _service(order: Order) -> Service:
-    order.folder.mkdir(parents=True, exist_ok=True)
-    file = order.folder / "order.json"
-    write_order(file, order)
+def _service(assignment: Assignment) -> Service:
+    assignment.folder.mkdir(parents=True, exist_ok=True)
+    file = assignment.folder / "assignment.json"
+    write_assignment(file, assignment)
     return Service(
-        order.folder.name, [sys.executable, "-P", "-m", "infra.loadtest.generator", str(file)],
-        order.folder / "generator.log", restart=NEVER, completes=True, stop_within=2.0,
+        assignment.folder.name, [sys.executable, "-P", "-m", "infra.loadtest.generator", str(file)],
+        assignment.folder / "generator.log", restart=NEVER, completes=True, stop_within=2.0,
     )  # fmt: skip
 
 
-def _made_up(orders: Sequence[Order]) -> bool:
-    return all((each.folder / READY).exists() for each in orders)
+def _made_up(assignments: Sequence[Assignment]) -> bool:
+    return all((each.folder / READY).exists() for each in assignments)
 
 
-def _require_done(order: Order) -> None:
-    if not (order.folder / DONE).exists():
-        raise GeneratorError(f"{order.folder.name} has not said what it sent; see {order.folder / 'generator.log'}")
+def _require_done(assignment: Assignment) -> None:
+    if not (assignment.folder / DONE).exists():
+        raise GeneratorError(
+            f"{assignment.folder.name} did not write what it sent; see {assignment.folder / 'generator.log'}"
+        )

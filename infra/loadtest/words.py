@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from streams.text import Text
 
 if TYPE_CHECKING:
-    from infra.loadtest.cause import Bottleneck
-    from infra.loadtest.report import Limit, Result, Setup
+    from infra.loadtest.bottleneck import Bottleneck
+    from infra.loadtest.report import HighestRate, LoadResult, Setup
 
 
-def verdict(result: Result) -> Text:
+def verdict(result: LoadResult) -> Text:
     """Say first whether every count is right."""
     sent, counted, difference = result.verdict.sent, result.verdict.counted, result.verdict.difference
     if result.ok:
@@ -31,7 +31,7 @@ def verdict(result: Result) -> Text:
     )
 
 
-def speed(result: Result) -> Text:
+def speed(result: LoadResult) -> Text:
     """Say how much came, and how long an event took."""
     shown = result.shown
     stored = f"{shown.stored.p99:,} ms" if shown.stored else "?"
@@ -42,7 +42,7 @@ def speed(result: Result) -> Text:
     )
 
 
-def limit(found: Limit) -> Text:
+def limit(found: HighestRate) -> Text:
     """Say which rate was the highest that held, and why a higher one did not."""
     why = cause(found.cause) if found.cause else Text("", "")
     if found.rate is None:
@@ -52,7 +52,7 @@ def limit(found: Limit) -> Text:
         )
     held = Text(
         f"上限：每秒 {found.rate:,.0f} 条（99% 的事件在 1 秒内入库）",
-        f"Limit: {found.rate:,.0f} events a second (99 of 100 stored within 1 s)",
+        f"HighestRate: {found.rate:,.0f} events a second (99 of 100 stored within 1 s)",
     )
     if found.failed_rate is None or found.cause is None:
         return Text(
@@ -101,5 +101,5 @@ HOW = Text(
     "等待时间从事件按计划应发生的时刻算起，而不是从发生器实际发出的时刻；发生器受阻的时间也计入（无协同遗漏）。"
     "结束时刻是首次查询到已入库、或首次在大屏上看到的时刻，因此只会偏大。",
     "Waits begin when an event was due by the schedule, never when a held-up generator got round to it (no coordinated "
-    "omission). They end at the first look that showed it stored, or on the wall, so they are never too short.",
+    "omission). They end at the first sample that shows it stored, or on the wall, so they are never too short.",
 )

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
-from infra.loadtest.watch import ProcessWatch
+from infra.loadtest.sampling import ProcessSampler
 from simulators.ledger.ledger import LedgerWriter
 from simulators.scenario.day import Day
 from simulators.scenario.expo.expo import EXPO, expo_day
@@ -79,7 +79,7 @@ def measure(folder: Path, *, frame: int, workers: int) -> tuple[Measured, Verdic
         _fill(plant, day, folder / "ledger", frame=frame)
         _say("workers begin …")
         began = time.monotonic()
-        with ProcessWatch(plant.pids) as watch:
+        with ProcessSampler(plant.pids) as watch:
             for _ in range(workers):
                 plant.add_worker()
             first, seen, last = _until_stored(plant.reader(), len(day), plant.path / "logs")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from dashboards.wall.live.queries import Rounds
-from infra.loadtest.watch import ProcessWatch
+from infra.loadtest.sampling import ProcessSampler
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
 from tests.benchmarks.growth.places import site
@@ -91,7 +91,7 @@ def _backlog(place: Plant, asked: Pass) -> Passed:
     with place.held():
         passed = _send(place, traffic, asked.events)
     began = time.monotonic()
-    with ProcessWatch(place.pids) as watch:
+    with ProcessSampler(place.pids) as watch:
         again, gone = _kill(place, asked.events) if asked.kind == "killed" else (None, None)
         last = place.until(lambda look: look.passages >= asked.events, seconds=_PATIENCE, what="everything is stored")
     memory = _memory(place)
@@ -142,7 +142,7 @@ def _live(place: Plant, asked: Pass) -> Passed:
     place.until(lambda look: look.passages == warm_up, seconds=_PATIENCE, what="the warm-up is stored")
     place.settle()
     before = place.on_disk()
-    with ProcessWatch(place.pids) as watch:
+    with ProcessSampler(place.pids) as watch:
         began = time.monotonic()
         passed += _send_live(place, traffic, asked.rate)
         sent = time.monotonic()
@@ -182,7 +182,7 @@ def _send_live(place: Plant, traffic: Traffic, rate: int) -> int:
     return passed
 
 
-def _cores(watch: ProcessWatch) -> dict[str, float]:
+def _cores(watch: ProcessSampler) -> dict[str, float]:
     """Return how many cores Kafka, ClickHouse and the workers had on average."""
     seconds = (watch.machine[-1].at_ms - watch.machine[0].at_ms) / 1000
     found: dict[str, float] = {}

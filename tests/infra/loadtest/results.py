@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from infra.loadtest.cause import Bottleneck, Use
-from infra.loadtest.measure import Measured
-from infra.loadtest.report import Limit, Result, Setup
-from infra.loadtest.waiting import Latency, Second
+from infra.loadtest.bottleneck import Bottleneck, Use
+from infra.loadtest.latency import Latency, Second
+from infra.loadtest.measure import TrialFigures
+from infra.loadtest.report import HighestRate, LoadResult, Setup
 from simulators.verify.report import Verdict
 from streams.comparison import ViewComparison
 
@@ -14,10 +14,10 @@ STORED = Latency(1_000, 0, 400, 700, 950, 990, 999, ((0, 10), (50, 400), (99, 95
 WALL = Latency(300, 0, 900, 1_400, 1_800, 1_900, 1_950, ((0, 200), (50, 900), (100, 1_950)))
 
 
-def measured(target: float = 500.0, **more: Any) -> Measured:
+def measured(target: float = 500.0, **more: Any) -> TrialFigures:
     """Return a trial of ten seconds."""
     course = tuple(Second(number, 500, 500, 480 + number, 200 - number, 900) for number in range(10))
-    usual = Measured(
+    usual = TrialFigures(
         target=target, seconds=10.0, events=5_000, rate=target, sent_late=STORED, stored=STORED, wall=WALL,
         course=course, uses=(Use("worker-1", 0.61, 0.8, 140), Use("other programs", 0.2, 0.2, 0)),
         machine_share=0.5, cause=Bottleneck("process", "worker-1"), drained=True,
@@ -35,22 +35,22 @@ def verdict(**more: Any) -> Verdict:
     return replace(usual, **more)
 
 
-def result(**more: Any) -> Result:
+def result(**more: Any) -> LoadResult:
     """Return a steady load test that went well."""
     setup = Setup(
         place="kafka", site="expo", shape="steady", asked="500/s", seconds=10.0, distortion="", workers=1, generators=1,
         frame=1, cores=2, began_ms=1_795_000_000_000,
     )  # fmt: skip
     trial = measured()
-    usual = Result(
+    usual = LoadResult(
         setup=setup, ceiling=11_000.0, verdict=verdict(), drained=True, shown=trial, trials=(trial,), limit=None,
         alarms={"overload": 2}, looks_per_second=18.0, notes=("a note",),
     )  # fmt: skip
     return replace(usual, **more)
 
 
-def ramp() -> Result:
+def ramp() -> LoadResult:
     """Return a search that found 800 a second."""
     trials = (measured(500.0), measured(800.0), measured(1_280.0, stored=replace(STORED, p99=2_400)))
-    limit = Limit(rate=800.0, failed_rate=1_280.0, cause=Bottleneck("process", "worker-1"))
+    limit = HighestRate(rate=800.0, failed_rate=1_280.0, cause=Bottleneck("process", "worker-1"))
     return result(shown=trials[1], trials=trials, limit=limit)

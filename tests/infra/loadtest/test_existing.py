@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from infra.loadtest import chain as chains
-from infra.loadtest.chain import Chain, StoreHasCountsError
+from infra.loadtest import target as targets
 from infra.loadtest.options import LoadOptions
 from infra.loadtest.run import run_loadtest
+from infra.loadtest.target import LoadTarget, StoreHasCountsError
 from simulators.scenario.expo.expo import EXPO
 from streams.settings import Settings, StoreSettings, WallSettings
 
 SMALL = LoadOptions(scenario=EXPO, rate=100, for_seconds=3, as_json=True)
 
 
-def settings(chain: Chain) -> Settings:
+def settings(chain: LoadTarget) -> Settings:
     """Return the settings under which a chain is reached."""
     store, wall = chain.store, int(chain.wall_url.rstrip("/").rpartition(":")[2])
     reader = StoreSettings(
@@ -30,7 +30,7 @@ def settings(chain: Chain) -> Settings:
 def test_a_chain_of_the_settings_is_proven_twice_but_never_without_the_ledgers_of_what_it_shows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with chains.embedded(
+    with targets.embedded(
         "expo", tmp_path / "chain", threading.Event(), broker="embedded", workers=1, say=lambda _: None
     ) as chain:
         there = replace(SMALL, settings=settings(chain), keep=tmp_path / "kept")

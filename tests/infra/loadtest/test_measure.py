@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from infra.loadtest.measure import Seen, measure, reached, read_delivered, uses
-from infra.loadtest.order import DUE
-from infra.loadtest.waiting import Samples
-from infra.loadtest.watch import Sample
+from infra.loadtest.assignment import DUE
+from infra.loadtest.latency import Samples
+from infra.loadtest.measure import Observations, measure, reached, read_delivered, uses
+from infra.loadtest.sampling import Sample
 from simulators.ledger.ledger import SCHEMAS, LedgerWriter
 from streams.site.reader import load_site
 
@@ -82,7 +82,7 @@ def test_a_trial_is_measured_from_due_to_stored_and_shown(tmp_path: Path) -> Non
     delivered = read_delivered([tmp_path / "one"], [tmp_path / "one" / "ledger"], EXPO)
     worker = [Sample(at, at / 1000 * 0.95, 100 + at // 1000) for at in (1_000, 1_500, 2_000)]
     machine = [Sample(at, at / 1000 * 1.2, 0) for at in (1_000, 1_500, 2_000)]
-    seen = Seen(
+    seen = Observations(
         logs={(TURNSTILES, 0): Samples.of([(1_250, 1), (1_900, 2)])}, wall=Samples.of([(2_000, 11), (3_000, 12)]),
         entries_before=10, samples={("worker-1", 5): worker}, machine=machine, cores=2,
     )  # fmt: skip

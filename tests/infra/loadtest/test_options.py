@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from infra.loadtest import chain as chains
 from infra.loadtest import options, shape
-from infra.loadtest.chain import NotOnThisMachineError, StoreHasCountsError, WrongLoadError
+from infra.loadtest import target as targets
+from infra.loadtest.assignment import Curve
 from infra.loadtest.options import LoadOptions
-from infra.loadtest.order import Curve
 from infra.loadtest.run import run_loadtest
+from infra.loadtest.target import NotOnThisMachineError, StoreHasCountsError, WrongLoadError
 from infra.servers.clickhouse import EmbeddedClickHouse
 from simulators.distortion.distort import UnknownDeviceError
 from simulators.distortion.settings import DistortionError
@@ -62,14 +62,14 @@ def test_what_does_not_fit_is_refused_with_what_to_change(
 
 def test_brokers_that_are_not_on_this_machine_are_refused_unless_they_are_meant() -> None:
     with pytest.raises(NotOnThisMachineError, match=r"kafka.brokers: kafka.example.org is not this machine.*--really"):
-        chains.existing(ELSEWHERE, really=False, accounted=True)
+        targets.existing(ELSEWHERE, really=False, accounted=True)
     with pytest.raises(NotOnThisMachineError, match=r"store.host: 10.0.0.7 is not this machine"):
-        chains.existing(Settings(store=StoreSettings(host="10.0.0.7")), really=False, accounted=True)
+        targets.existing(Settings(store=StoreSettings(host="10.0.0.7")), really=False, accounted=True)
 
 
 def test_a_site_whose_clock_is_not_the_present_is_refused() -> None:
     with pytest.raises(WrongLoadError, match="events of a load test have the present time"):
-        chains.existing(Settings(clock=ClockSettings(speed=60)), really=False, accounted=True)
+        targets.existing(Settings(clock=ClockSettings(speed=60)), really=False, accounted=True)
 
 
 def test_a_store_with_counts_that_no_ledger_accounts_for_is_refused(clickhouse: EmbeddedClickHouse) -> None:
@@ -84,7 +84,7 @@ def test_a_store_with_counts_that_no_ledger_accounts_for_is_refused(clickhouse: 
         reader = address.reader
         store = StoreSettings(host=address.host, port=address.port, reader=reader.user, reader_password=reader.password)
         with pytest.raises(StoreHasCountsError, match=r"it shows [\d,]+ events already"):
-            chains.existing(Settings(store=store), really=False, accounted=False)
+            targets.existing(Settings(store=store), really=False, accounted=False)
     finally:
         owner.execute("ALTER TABLE gatepulse_store.log_progress DELETE WHERE cluster = 'loadtest'")
         owner.disconnect()

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from infra.loadtest import page, plots, report, terminal, words
-from infra.loadtest.cause import Bottleneck
-from infra.loadtest.report import Limit, Result
+from infra.loadtest.bottleneck import Bottleneck
+from infra.loadtest.report import HighestRate, LoadResult
 from tests.infra.loadtest.results import measured, ramp, result, verdict
 
 LOST = result(verdict=verdict(ok=False, counted=4_999, difference=1, lost=1))
 
 
-def told(given: Result) -> str:
+def told(given: LoadResult) -> str:
     console = Console(file=io.StringIO(), width=150)
     terminal.show(given, console)
     assert isinstance(console.file, io.StringIO)
@@ -62,7 +62,7 @@ def test_a_result_that_was_not_stored_in_time_is_not_all_right_though_counts_are
     ],
 )
 def test_the_verdict_is_said_in_both_languages_last_on_the_terminal_and_first_on_the_page(
-    given: Result, zh: str, en: str
+    given: LoadResult, zh: str, en: str
 ) -> None:
     last = told(given).splitlines()[-2:]
     assert en in last[0]
@@ -80,9 +80,9 @@ def test_the_terminal_shows_waits_processes_and_alarms() -> None:
 
 
 def test_the_limit_is_said_with_what_stood_in_the_way() -> None:
-    said = words.limit(Limit(rate=800.0, failed_rate=1_280.0, cause=Bottleneck("process", "worker-1")))
+    said = words.limit(HighestRate(rate=800.0, failed_rate=1_280.0, cause=Bottleneck("process", "worker-1")))
     assert said.en == (
-        "Limit: 800 events a second (99 of 100 stored within 1 s); "
+        "HighestRate: 800 events a second (99 of 100 stored within 1 s); "
         "1,280 did not hold: process worker-1 had its core full"
     )
     assert "每秒 800 条" in said.zh
@@ -90,7 +90,7 @@ def test_the_limit_is_said_with_what_stood_in_the_way() -> None:
 
 
 def test_a_limit_of_the_generators_is_not_said_to_be_the_systems() -> None:
-    said = words.limit(Limit(rate=800.0, failed_rate=1_280.0, cause=Bottleneck("generator", "generator-1")))
+    said = words.limit(HighestRate(rate=800.0, failed_rate=1_280.0, cause=Bottleneck("generator", "generator-1")))
     assert "the system may be faster" in said.en
 
 

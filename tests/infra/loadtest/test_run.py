@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 from rich.console import Console
 
 from infra.loadtest import run
-from infra.loadtest.cause import OTHERS, Bottleneck, Use
-from infra.loadtest.measure import Measured
+from infra.loadtest.bottleneck import OTHERS, Bottleneck, Use
+from infra.loadtest.measure import TrialFigures
 from infra.loadtest.options import LoadOptions
-from infra.loadtest.report import Limit
+from infra.loadtest.report import HighestRate
 from infra.loadtest.shape import Phase, burst, highest
 from simulators.scenario.expo.expo import EXPO
 from streams.progress_bar import ProgressBar
@@ -19,8 +19,8 @@ from streams.settings import Settings
 from tests.infra.loadtest.results import STORED, measured
 
 if TYPE_CHECKING:
-    from infra.loadtest.chain import Chain
-    from infra.loadtest.trial import Bench
+    from infra.loadtest.target import LoadTarget
+    from infra.loadtest.trial import TrialRunner
 
 
 @dataclass
@@ -31,7 +31,7 @@ class MadeUp:
     breaks: float = 1e9
     loads: list[Any] = field(default_factory=list)
 
-    def run(self, load: tuple[Phase, ...], _what: str) -> Measured:
+    def run(self, load: tuple[Phase, ...], _what: str) -> TrialFigures:
         """Say of a load what was made up."""
         self.loads.append(load)
         rate = highest(load)
@@ -41,10 +41,10 @@ class MadeUp:
         )
 
 
-def trials(bench: MadeUp, **options: Any) -> tuple[tuple[Measured, ...], Limit | None, str]:
+def trials(bench: MadeUp, **options: Any) -> tuple[tuple[TrialFigures, ...], HighestRate | None, str]:
     console = Console(file=io.StringIO(), width=120)
     bar = ProgressBar("loadtest", console)
-    made, limit = run._trials(LoadOptions(scenario=EXPO, **options), cast("Bench", bench), bar)
+    made, limit = run._trials(LoadOptions(scenario=EXPO, **options), cast("TrialRunner", bench), bar)
     assert isinstance(console.file, io.StringIO)
     return made, limit, console.file.getvalue()
 
@@ -77,7 +77,7 @@ def test_the_trial_at_the_limit_is_the_one_that_is_shown() -> None:
 
 def test_when_nothing_holds_the_last_trial_is_shown_and_there_is_no_rate() -> None:
     made, limit, _ = trials(MadeUp(0), shape="ramp-to-limit", rate=50.0)
-    assert limit == Limit(rate=None, failed_rate=made[-1].target, cause=Bottleneck("waiting"))
+    assert limit == HighestRate(rate=None, failed_rate=made[-1].target, cause=Bottleneck("waiting"))
     assert run._shown(made, limit) is made[-1]
 
 
@@ -96,13 +96,13 @@ def test_a_search_on_a_chain_of_the_settings_stays_below_a_million_events() -> N
 
 def test_what_spoils_a_measurement_is_said() -> None:
     busy = measured(uses=(Use("worker-1", 0.5, 0.5, 100), Use(OTHERS, 0.8, 0.8, 0)), wall=None)
-    notes = "\n".join(run._notes(cast("Chain", SimpleNamespace(place="embedded")), busy, 12.0))
+    notes = "\n".join(run._notes(cast("LoadTarget", SimpleNamespace(place="embedded")), busy, 12.0))
     assert "other programs used 0.8 cores meanwhile" in notes
-    assert "the store was asked 12 times a second" in notes
-    assert "no waits until the wall" in notes
+    assert "the store was queried 12 times a second" in notes
+    assert "no latency until the wall" in notes
     assert "generators wait for slow workers" in notes
 
 
 def test_a_quiet_machine_and_a_real_kafka_need_no_remark() -> None:
-    notes = list(run._notes(cast("Chain", SimpleNamespace(place="kafka")), measured(), 18.0))
+    notes = list(run._notes(cast("LoadTarget", SimpleNamespace(place="kafka")), measured(), 18.0))
     assert len(notes) == 1

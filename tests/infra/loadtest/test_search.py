@@ -3,13 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.loadtest.latency import Latency
 from infra.loadtest.search import LOWEST, MOST_STEPS, Tried, highest_held, lowest_failed, next_rate, tried
-from infra.loadtest.waiting import Latency
 
 GOOD, BAD = 300, 9_000
 
 
-def waits(p99: int, unseen: int = 0) -> Latency:
+def latency_of(p99: int, unseen: int = 0) -> Latency:
     return Latency(100, unseen, 1, 1, p99, p99, p99, ())
 
 
@@ -66,7 +66,7 @@ def test_a_rate_above_one_that_failed_does_not_count_as_held() -> None:
 
 
 def test_a_rate_holds_only_if_everything_was_stored_99_of_100_within_a_second() -> None:
-    assert tried(5, waits(999)).held
-    assert not tried(5, waits(1_000)).held
-    assert not tried(5, waits(10, unseen=1)).held
+    assert tried(5, latency_of(999)).held
+    assert not tried(5, latency_of(1_000)).held
+    assert not tried(5, latency_of(10, unseen=1)).held
     assert not tried(5, None).held

@@ -1,4 +1,4 @@
-"""What a generator process is told, and what it says when it has ended; next: `generator.py`."""
+"""What a generator process is to send, and the files it writes when it is ready and done; next: `generator.py`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Curve(msgspec.Struct, frozen=True):
     start_at: str
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """One generator's part of a load.
 
     It sends the events of the devices whose number leaves `part` when divided by `parts`. Everything it writes is below
@@ -54,17 +54,17 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         return self.folder.parent / BEGIN
 
 
-def write_order(file: Path, order: Order) -> None:
-    """Write an order for the process that is to carry it out."""
-    file.write_bytes(msgspec.json.encode(order, enc_hook=str))
+def write_assignment(file: Path, assignment: Assignment) -> None:
+    """Write an assignment for the process that is to carry it out."""
+    file.write_bytes(msgspec.json.encode(assignment, enc_hook=str))
 
 
-def read_order(file: Path) -> Order:
-    """Read an order."""
-    return msgspec.json.decode(file.read_bytes(), type=Order, dec_hook=lambda kind, text: kind(text))
+def read_assignment(file: Path) -> Assignment:
+    """Read an assignment."""
+    return msgspec.json.decode(file.read_bytes(), type=Assignment, dec_hook=lambda kind, text: kind(text))
 
 
-def write_whole(file: Path, content: bytes) -> None:
+def write_atomically(file: Path, content: bytes) -> None:
     """Write a file so that whoever sees it sees all of it."""
     fresh = file.with_name(f"{file.name}.new")
     fresh.write_bytes(content)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from infra.loadtest import shape
-from infra.loadtest.order import Curve, Order
+from infra.loadtest.assignment import Assignment, Curve
 from simulators.distortion.distort import Schedule, distort
 from simulators.scenario.registry import find_scenario
 from simulators.sending.plan import Plan, site_time
@@ -30,11 +30,11 @@ _FEWEST: Final = 8_000
 
 
 class NothingToSendError(ValueError):
-    """The scenario has no events at the time that was asked for; choose another time, or a rate."""
+    """The scenario has no events at the chosen time; choose another time, or a rate."""
 
 
 @dataclass
-class LoadProgramme:
+class SingleSchedule:
     """One generator's share of a load, to be played once; `schedule` is known when it has been made up."""
 
     plan: Plan
@@ -42,7 +42,7 @@ class LoadProgramme:
     _played: bool = False
 
     def next(self, _begins: Callable[[], int]) -> Schedule | None:
-        """Return the schedule the first time it is asked for."""
+        """Return the schedule at the first call."""
         if self._played:
             return None
         self._played = True
@@ -62,29 +62,33 @@ class Share:
         return distort(day, distortion, np.random.default_rng(seed))
 
 
-def make_share(order: Order, site: Site) -> Share:
-    """Make up the events of `order`. Raises NothingToSendError and UnfitSiteError."""
-    whole = _along_curve(order, order.load, site) if isinstance(order.load, Curve) else _at_rates(order, site)
-    lasts = order.load.seconds if isinstance(order.load, Curve) else shape.seconds(order.load)
-    return Share(whole.take(np.flatnonzero(whole.device % order.parts == order.part)), round(lasts * 1000))
+def make_share(assignment: Assignment, site: Site) -> Share:
+    """Make up the events of an assignment. Raises NothingToSendError and UnfitSiteError."""
+    whole = (
+        _along_curve(assignment, assignment.load, site)
+        if isinstance(assignment.load, Curve)
+        else _at_rates(assignment, site)
+    )
+    lasts = assignment.load.seconds if isinstance(assignment.load, Curve) else shape.seconds(assignment.load)
+    return Share(whole.take(np.flatnonzero(whole.device % assignment.parts == assignment.part)), round(lasts * 1000))
 
 
-def _at_rates(order: Order, site: Site) -> Day:
+def _at_rates(assignment: Assignment, site: Site) -> Day:
     """Return the first events of a day that is as busy as need be, over and over, when the shape wants them."""
-    assert not isinstance(order.load, Curve)  # noqa: S101  # who calls has looked
-    times = shape.due(order.load).astype(np.int64)
-    scenario = find_scenario(order.scenario)
+    assert not isinstance(assignment.load, Curve)  # noqa: S101  # who calls has looked
+    times = shape.due(assignment.load).astype(np.int64)
+    scenario = find_scenario(assignment.scenario)
     share = min(1.0, max(_FEWEST, 1.05 * len(times)) / scenario.events)
-    made = scenario.make_day(site, date=scenario.date, seed=order.seed, epoch=order.epoch, share=share)
+    made = scenario.make_day(site, date=scenario.date, seed=assignment.seed, epoch=assignment.epoch, share=share)
     rounds, place = np.divmod(np.arange(len(times)), len(made))
     day = made.take(place)
     return day.with_columns(seq=day.seq + rounds * made.last_seq[day.device], true_ts=times, ts=times)
 
 
-def _along_curve(order: Order, curve: Curve, site: Site) -> Day:
+def _along_curve(assignment: Assignment, curve: Curve, site: Site) -> Day:
     """Return the scenario's own events from a time of its day on, so many times as fast."""
-    scenario = find_scenario(order.scenario)
-    made = scenario.make_day(site, date=scenario.date, seed=order.seed, epoch=order.epoch)
+    scenario = find_scenario(assignment.scenario)
+    made = scenario.make_day(site, date=scenario.date, seed=assignment.seed, epoch=assignment.epoch)
     first = site_time(site, scenario.date, dt.time.fromisoformat(curve.start_at))
     kept = np.flatnonzero((made.true_ts >= first) & (made.true_ts < first + curve.seconds * 1000 * curve.times))
     if not len(kept):

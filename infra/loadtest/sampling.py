@@ -1,6 +1,6 @@
-"""Samples at a chain while it is under load: what is stored, what the wall shows, what the processes use.
+"""Samples the target while it is under load: what is stored, what the wall shows, what the processes use.
 
-Each watch is a thread that only writes down; `measure.py` makes sense of it. Next: `trial.py`.
+Each sampler is a thread that only records; `measure.py` evaluates. Next: `trial.py`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from infra.loadtest.chain import SOURCE_TOPICS
-from infra.loadtest.waiting import Samples
+from infra.loadtest.latency import Samples
+from infra.loadtest.target import SOURCE_TOPICS
 from sinks.clickhouse import ClickHouseReader
 from sinks.sink import StoreError
 from streams.clock import real_now
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from infra.loadtest.waiting import Place
+    from infra.loadtest.latency import Place
     from sinks.clickhouse import StoreAddress
 
 STORE_EVERY: Final = 0.05
-"""Seconds between two looks at the store: a wait is known to so much, plus the time that the answer takes."""
+"""Seconds between two queries of the store: latency is exact to so much, plus the time that the answer takes."""
 _STORE_SHARE: Final = 0.25
-"""Looking takes at most this share of the time, so that a store that is slow is not made slower."""
+"""Querying takes at most this share of the time, so that a store that is slow is not made slower."""
 _PROCESSES_EVERY: Final = 0.5
 _TRY_AGAIN: Final = 0.2
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -42,8 +42,8 @@ _PROGRESS: Final = (
 )
 
 
-class _Watch:
-    """A thread that looks again and again for the time of a block."""
+class _Sampler:
+    """A thread that samples again and again for the time of a block."""
 
     def __init__(self, name: str) -> None:
         self._ended = threading.Event()
@@ -65,19 +65,19 @@ class _Watch:
         raise NotImplementedError
 
 
-class StoreWatch(_Watch):
+class StoreSampler(_Sampler):
     """How far each log is stored, many times a second."""
 
     def __init__(self, store: StoreAddress, cluster: str) -> None:
-        super().__init__("watch-store")
+        super().__init__("sample-store")
         self._reader = ClickHouseReader(store)
         self._cluster = cluster
         self._seen: dict[Place, list[tuple[int, int]]] = {}
         self._next: dict[Place, int] = {}
         self.received = 0
-        self.looks = 0
+        self.queries = 0
 
-    def looks_at(self) -> dict[Place, Samples]:
+    def offset_samples(self) -> dict[Place, Samples]:
         """Return what was seen so far of the next offset of each log."""
         return {place: Samples.of(list(seen)) for place, seen in list(self._seen.items())}
 
@@ -89,13 +89,13 @@ class StoreWatch(_Watch):
         try:
             while not self._ended.is_set():
                 began = time.monotonic()
-                self._look()
+                self._query()
                 took = time.monotonic() - began
                 self._ended.wait(max(STORE_EVERY - took, took * (1 / _STORE_SHARE - 1)))
         finally:
             self._reader.close()
 
-    def _look(self) -> None:
+    def _query(self) -> None:
         try:
             rows = self._reader.query(_PROGRESS, {"cluster": self._cluster, "topics": SOURCE_TOPICS})
         except StoreError:
@@ -109,35 +109,35 @@ class StoreWatch(_Watch):
                 self._next[place] = int(next_offset)
                 self._seen.setdefault(place, []).append((at, int(next_offset)))
         self.received = received
-        self.looks += 1
+        self.queries += 1
 
 
-class WallWatch(_Watch):
+class WallSampler(_Sampler):
     """What the wall sends to a display: entries today, at each beat. Without a wall nothing is ever seen."""
 
     def __init__(self, url: str) -> None:
-        super().__init__("watch-wall")
+        super().__init__("sample-wall")
         self._url = url
         self._seen: list[tuple[int, int]] = []
         self.days: set[str] = set()
-        self.heard = False
+        self.connected = False
 
     @property
     def entries(self) -> int:
         """Return how many entries the newest beat shows."""
         return self._seen[-1][1] if self._seen else 0
 
-    def looks(self) -> Samples:
+    def samples(self) -> Samples:
         """Return what was seen so far."""
         return Samples.of(list(self._seen))
 
     def _run(self) -> None:
         while self._url and not self._ended.is_set():
             with contextlib.suppress(OSError, http.client.HTTPException):
-                self._listen()
+                self._read_events()
             self._ended.wait(_TRY_AGAIN)
 
-    def _listen(self) -> None:
+    def _read_events(self) -> None:
         with urllib.request.urlopen(f"{self._url}events", timeout=10) as stream:  # noqa: S310  # our own wall
             event = b""
             for line in stream:
@@ -146,11 +146,11 @@ class WallWatch(_Watch):
                 if line.startswith(b"event:"):
                     event = line[6:].strip()
                 elif line.startswith(b"data:") and event == b"beat":
-                    self._note(line[5:])
+                    self._add(line[5:])
 
-    def _note(self, data: bytes) -> None:
+    def _add(self, data: bytes) -> None:
         snapshot = json.loads(data)["snapshot"]
-        self.heard = self.heard or snapshot["store"] == "ok"
+        self.connected = self.connected or snapshot["store"] == "ok"
         entries = snapshot["today"].get("person", {}).get("entries")
         if entries is not None:
             self._seen.append((real_now(), int(entries)))
@@ -166,11 +166,11 @@ class Sample:
     memory_mb: int
 
 
-class ProcessWatch(_Watch):
+class ProcessSampler(_Sampler):
     """What each process uses, twice a second, and the whole machine; `pids` are looked up each time."""
 
     def __init__(self, pids: Callable[[], Mapping[str, int]]) -> None:
-        super().__init__("watch-processes")
+        super().__init__("sample-processes")
         self._pids = pids
         self._more: dict[str, int] = {}
         self.samples: dict[tuple[str, int], list[Sample]] = {}
@@ -178,7 +178,7 @@ class ProcessWatch(_Watch):
         self.machine: list[Sample] = []
 
     def also(self, pids: Mapping[str, int]) -> None:
-        """Look at these, too, from now on."""
+        """Sample these, too, from now on."""
         self._more |= pids
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""Which part was at its limit when a rate did not hold; next: `chain.py`, the parts themselves. Pure."""
+"""Which part was at its limit when a rate did not hold; next: `target.py`, the parts themselves. Pure."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Bottleneck:
     users: tuple[str, ...] = ()
 
 
-def find_cause(
+def find_bottleneck(
     uses: Sequence[Use], *, machine_share: float, sent_late_ms: int | None, target: float, ceiling: float
 ) -> Bottleneck:
     """Return what was at its limit.
 
     `machine_share` is the share of all cores that was used by whomever; `sent_late_ms` the p99 of the time from when an
-    event was due until the broker had it. `target` and `ceiling` are events a second: what was asked of the generators,
+    event was due until the broker had it. `target` and `ceiling` are events a second: what the generators were to send,
     and what they can do.
     """
     if target >= FULL * ceiling:

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.loadtest.waiting import NEVER, Samples, by_second, shown_at, stored_at, waits
+from infra.loadtest.latency import NEVER, Samples, by_second, latency_of, shown_at, stored_at
 
 A, B = ("turnstile.passages", 0), ("vehicle.passages", 3)
 
@@ -37,13 +37,13 @@ def test_an_event_that_a_held_up_generator_sent_late_has_waited_since_it_was_due
     # Due every 10 ms. The generator hangs for a second and then sends a hundred at once, each stored 5 ms later:
     # measured from the sending all would have waited 5 ms.
     due = np.arange(100, dtype=np.int64) * 10
-    found = waits(due, np.full(100, 1_000 + 5, np.int64))
+    found = latency_of(due, np.full(100, 1_000 + 5, np.int64))
     assert found is not None
     assert (found.p50, found.max) == (505, 1_005)
 
 
 def test_percentiles_of_a_thousand_waits_are_those_of_the_sorted_list() -> None:
-    found = waits(np.zeros(1_000, np.int64), np.arange(1, 1_001))
+    found = latency_of(np.zeros(1_000, np.int64), np.arange(1, 1_001))
     assert found is not None
     assert (found.p50, found.p90, found.p99, found.p999, found.max) == (500, 900, 990, 999, 1_000)
     assert found.curve[-1] == (100, 1_000)
@@ -51,7 +51,7 @@ def test_percentiles_of_a_thousand_waits_are_those_of_the_sorted_list() -> None:
 
 @given(st.lists(st.integers(0, 3_000_000), min_size=1, max_size=300))
 def test_percentiles_are_right_to_a_thousandth(took: list[int]) -> None:
-    found = waits(np.zeros(len(took), np.int64), ints(*took))
+    found = latency_of(np.zeros(len(took), np.int64), ints(*took))
     assert found is not None
     assert found.count == len(took)
     assert found.max == max(took)
@@ -61,10 +61,10 @@ def test_percentiles_are_right_to_a_thousandth(took: list[int]) -> None:
 
 
 def test_events_that_were_not_seen_are_said_and_spoil_no_percentile() -> None:
-    found = waits(ints(0, 0, 0), ints(100, NEVER, 200))
+    found = latency_of(ints(0, 0, 0), ints(100, NEVER, 200))
     assert found is not None
     assert (found.count, found.unseen, found.max) == (2, 1, 200)
-    assert waits(ints(0), ints(NEVER)) is None
+    assert latency_of(ints(0), ints(NEVER)) is None
 
 
 def test_each_second_says_what_was_due_and_stored_in_it_and_what_waited_at_its_end() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.loadtest.cause import OTHERS, Bottleneck, Use, find_cause
+from infra.loadtest.bottleneck import OTHERS, Bottleneck, Use, find_bottleneck
 
 
 def use(name: str, cores: float) -> Use:
@@ -11,7 +11,7 @@ def use(name: str, cores: float) -> Use:
 
 def cause(*uses: Use, **more: Any) -> Bottleneck:
     usual = {"machine_share": 0.5, "sent_late_ms": 10, "target": 1_000.0, "ceiling": 10_000.0}
-    return find_cause(uses, **(usual | more))
+    return find_bottleneck(uses, **(usual | more))
 
 
 def test_a_process_that_fills_its_core_is_the_limit() -> None:

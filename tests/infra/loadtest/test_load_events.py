@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 
 from infra.loadtest import shape
-from infra.loadtest.order import Curve, Order, read_order, write_order
-from infra.loadtest.programme import NothingToSendError, Share, make_share
+from infra.loadtest.assignment import Assignment, Curve, read_assignment, write_assignment
+from infra.loadtest.load_events import NothingToSendError, Share, make_share
 from simulators.distortion.settings import Distortion
 from streams.site.reader import load_site
 
 EXPO = load_site("expo")
 
 
-def order(**more: Any) -> Order:
-    """Return an order for all of a small load."""
+def order(**more: Any) -> Assignment:
+    """Return an assignment for all of a small load."""
     usual: dict[str, Any] = {
         "scenario": "expo", "site": "expo", "seed": 1, "epoch": 7, "load": shape.steady(100, 20), "part": 0,
         "parts": 1, "distortion": "", "frame": 1, "bootstrap": "", "api_version": (2, 3), "group": "", "max_lag": 1,
         "folder": Path("generator-1"),
         "ledger": Path("ledger"),
     }  # fmt: skip
-    return Order(**(usual | more))
+    return Assignment(**(usual | more))
 
 
 def identities(share: Share) -> set[tuple[str, int]]:
@@ -89,6 +89,6 @@ def test_the_schedule_begins_when_it_is_told_to_and_delivers_duplicates_again() 
 @pytest.mark.parametrize("load", [shape.burst(3, 9), Curve(2.5, 10, "10:00")])
 def test_an_order_is_read_as_it_was_written(load: Any, tmp_path: Path) -> None:
     given = order(load=load, folder=tmp_path / "generator-1")
-    write_order(tmp_path / "order.json", given)
-    assert read_order(tmp_path / "order.json") == given
+    write_assignment(tmp_path / "assignment.json", given)
+    assert read_assignment(tmp_path / "assignment.json") == given
     assert given.begin == tmp_path / "begin"

@@ -1,7 +1,7 @@
 """How long events waited, worked out of the ledgers and of what was seen in between; next: `search.py`.
 
-Pure. Every wait begins when the event was due by the schedule, and ends at the first look that showed it stored, or on
-the wall: it is never too short, and too long by the time between two looks at most.
+Pure. Every wait begins when the event was due by the schedule, and ends at the first sample that shows it stored, or on
+the wall: it is never too short, and too long by the time between two samples at most.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Samples:
 
     @classmethod
     def of(cls, seen: Sequence[tuple[int, int]]) -> Samples:
-        """Put looks (time, value) together; a value that is behind an earlier one was read from an older state."""
+        """Build it from samples (time, value); a value that is behind an earlier one was read from an older state."""
         columns = np.array(seen, np.int64).reshape(-1, 2)
         return cls(columns[:, 0], np.maximum.accumulate(columns[:, 1]))
 
@@ -64,17 +64,17 @@ class Samples:
         return np.append(self.at_ms, NEVER)[found]
 
 
-def stored_at(places: Sequence[Place], place: Integers, offset: Integers, looks: Mapping[Place, Samples]) -> Integers:
+def stored_at(places: Sequence[Place], place: Integers, offset: Integers, samples: Mapping[Place, Samples]) -> Integers:
     """Return when each event was first seen to be stored (ms), `NEVER` if it was not.
 
-    `place` says for each event which of `places` it is in (below 0: not known), and `offset` where there. `looks` are
-    at the next offset of each place, everything below which is stored.
+    `place` says for each event which of `places` it is in (below 0: not known), and `offset` where there. `samples` are
+    of the next offset of each place, everything below which is stored.
     """
     found = np.full(len(place), NEVER, np.int64)
     for number, each in enumerate(places):
         rows = np.flatnonzero(place == number)
-        if each in looks:
-            found[rows] = looks[each].first_at_least(offset[rows] + 1)
+        if each in samples:
+            found[rows] = samples[each].first_at_least(offset[rows] + 1)
     return found
 
 
@@ -83,7 +83,7 @@ def shown_at(entries: int, before: int, shown: Samples) -> Integers:
     return shown.first_at_least(before + 1 + np.arange(entries))
 
 
-def waits(due_ms: Integers, seen_ms: Integers) -> Latency | None:
+def latency_of(due_ms: Integers, seen_ms: Integers) -> Latency | None:
     """Return how long it took from due to seen; None if nothing was seen."""
     seen = seen_ms != NEVER
     if not seen.any():

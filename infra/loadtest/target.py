@@ -1,4 +1,4 @@
-"""What is put under load: a chain of our own on this machine, or the one that the settings name; next: `watch.py`."""
+"""What is put under load: processes of our own on this machine, or those of the settings; next: `sampling.py`."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class StoreHasCountsError(RuntimeError):
 
 
 class NotStartedError(RuntimeError):
-    """Somebody ended the load test while its chain was being started."""
+    """Somebody ended the load test while its servers were being started."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chain:
-    """A chain that is up: where it is reached, and how it is looked after.
+class LoadTarget:
+    """Brokers, workers, store and wall that are up: their addresses and processes.
 
     `pids` gives the processes that are known, by name; `check` raises when one of them has been given up. `wall_url` is
     "" where no wall answers.
@@ -84,8 +84,8 @@ def usual_broker() -> BrokerKind:
 @contextmanager
 def embedded(
     profile: str, state: Path, stop: Event, *, broker: BrokerKind, workers: int, say: Callable[[str], None]
-) -> Iterator[Chain]:
-    """Start a chain on this machine for the time of a block, as a demo does, with the present as the site's time.
+) -> Iterator[LoadTarget]:
+    """Start brokers, workers, store and wall for the time of a block, as a demo does; the site's time is the present.
 
     Raises NotStartedError, ServiceError, and what the servers raise.
     """
@@ -97,22 +97,22 @@ def embedded(
     if broker == "kafka" and (lack := missing()):
         raise WrongLoadError(f"--broker kafka: {lack}, or choose --broker embedded")
     with Supervisor(stop_within=_STOP_WITHIN) as supervisor:
-        venue = LocalStack(
+        stack = LocalStack(
             profile, state, SiteClock(), supervisor, 0, say, Delivery(state), broker_kind=broker, workers=workers
         )
-        if not venue.start(stop):
+        if not stack.start(stop):
             raise NotStartedError("the load test was ended before it began")
-        with endpoints(state, venue.addresses):
-            yield Chain(
-                place=broker, site_name=profile, site=load_site(profile), kafka=venue.kafka,
-                cluster=venue.broker.cluster, store=venue.reader, limits=venue.limits, wall_url=venue.wall_url,
+        with endpoints(state, stack.addresses):
+            yield LoadTarget(
+                place=broker, site_name=profile, site=load_site(profile), kafka=stack.kafka,
+                cluster=stack.broker.cluster, store=stack.reader, limits=stack.limits, wall_url=stack.wall_url,
                 workers=workers, check=supervisor.check,
                 pids=lambda: {each.name: each.pid for each in supervisor.services() if each.pid is not None},
             )  # fmt: skip
 
 
-def existing(settings: Settings, *, really: bool, accounted: bool) -> Chain:
-    """Return the chain of the settings. `accounted`: there are ledgers of all that its store shows.
+def existing(settings: Settings, *, really: bool, accounted: bool) -> LoadTarget:
+    """Return what the settings name. `accounted`: there are ledgers of all that its store shows.
 
     Raises NotOnThisMachineError unless all of it is on this machine or `really` is meant, StoreHasCountsError, and what
     the clients raise.
@@ -126,7 +126,7 @@ def existing(settings: Settings, *, really: bool, accounted: bool) -> Chain:
     if not accounted:
         _require_empty(store)
     wall = settings.wall
-    return Chain(
+    return LoadTarget(
         place="existing", site_name=settings.site, site=load_site(settings.site), kafka=settings.kafka,
         cluster=cluster_name(settings), store=store, workers=0, pids=dict, check=lambda: None,
         limits=Limits.of(settings.time),
@@ -151,7 +151,7 @@ def require_bounded(place: str, *, events: float, peak: float, seconds: float) -
 
 
 def _where(place: str) -> str:
-    return "on a chain of the settings" if place == "existing" else "in one load test"
+    return "on brokers of the settings" if place == "existing" else "in one load test"
 
 
 def _require_this_machine(setting: str, addresses: str) -> None:
