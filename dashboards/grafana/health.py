@@ -16,7 +16,7 @@ from streams.site.model import Site
 _PER_SECOND = "suffix:/s"
 _RATE = "[$__rate_interval]"
 _NEWEST = "gatepulse_entrance_last_event_timestamp_seconds"
-_OPEN = 'max by (episode, level) (gatepulse_alarm_episode{state!="cleared"})'
+_OPEN = "max by (rule, subject, kind, level) (gatepulse_alarm_episode)"
 _REFUSED = 'gatepulse_relay_failed_total{how="refused"}'
 _BAD = ((1, "red"),)
 

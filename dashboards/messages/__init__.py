@@ -1,1 +1,5 @@
-"""The words and texts of alarms for people: one wording for robots, the wall, Grafana and the command line."""
+"""One wording of an alarm for all: the wall, robots' messages, Grafana and the command line.
+
+Reading order: alarm_words (names), sentences (what, where, how much, since when), advice (what to do), notice (what a
+message is about), plain (harmless text), message_text (the text of a robot's message).
+"""

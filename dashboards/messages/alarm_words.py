@@ -1,6 +1,6 @@
-"""What alarms are called, in Chinese and English: the one list for robots' messages and for the wall; pure.
+"""What alarms are called, in Chinese and English: the one list for the wall, Grafana, robots and the command line.
 
-What to do about an alarm is in `infra/relay/advice.py`.
+What to do about an alarm is in `advice.py`; sentences are in `sentences.py`.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,8 @@ LEVEL_NAMES: Final[Mapping[str, Text]] = {
     "red": Text("红色", "RED"),
 }
 
+_RANKS: Final[Mapping[str, int]] = {"yellow": 0, "orange": 1, "red": 2}
+
 STATE_NAMES: Final[Mapping[str, Text]] = {
     "raised": Text("新告警", "raised"),
     "escalated": Text("升级", "escalated"),
@@ -25,7 +27,7 @@ STATE_NAMES: Final[Mapping[str, Text]] = {
     "unshelved": Text("恢复提醒", "no longer shelved"),
     "cleared": Text("已解除", "cleared"),
 }
-"""What has happened to an episode; a change is told with one of these."""
+"""What has happened to an episode; a message about a change names one of these."""
 
 UNACKNOWLEDGED: Final = Text("未确认", "not acknowledged")
 
@@ -63,9 +65,14 @@ UNITS: Final[Mapping[str, Text]] = {
 KIND_NAMES: Final[Mapping[str, Text]] = {"person": Text("人员", "persons"), "vehicle": Text("车辆", "vehicles")}
 
 
-def rule_name(rule: str) -> Text | None:
-    """Return what a rule is called; of one that is not known, the name of its family."""
-    return RULE_NAMES.get(rule) or RULE_NAMES.get(rule.split("-", maxsplit=1)[0])
+def rank(level: str) -> int:
+    """Tell how bad a level is; one that is not known is as bad as can be."""
+    return _RANKS.get(level, len(_RANKS))
+
+
+def rule_name(rule: str) -> Text:
+    """Return what a rule is called; of one that is not known, the name of its family, or its own."""
+    return RULE_NAMES.get(rule) or RULE_NAMES.get(rule.split("-", maxsplit=1)[0]) or Text(rule, rule)
 
 
 def titles_of(site: Site) -> dict[str, Text]:

@@ -1,5 +1,5 @@
-"""Prometheus and Alertmanager, set up for gatepulse: what the workers say reaches `infra/relay` within seconds.
+"""Prometheus and Alertmanager, set up for gatepulse: the platform's own alerts reach `infra/relay` within seconds.
 
-Reading order: rules/ (what is an alert), config (their settings, from the site's profile), server (both as processes),
-chain (both and the relay, together), receiver (a group that listens here, for demos), command (`gatepulse alerting`).
+Reading order: rules/ (what is an alert), config (their settings), server (both as processes), chain (with the relay),
+receiver (a group that listens here, for demos).
 """

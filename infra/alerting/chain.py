@@ -1,4 +1,4 @@
-"""Prometheus, Alertmanager and the relay as services of one supervisor: for `gatepulse alerting run` and for demos."""
+"""The relay, and Prometheus and Alertmanager for the platform's own alerts, as services of one supervisor."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,12 @@ _RESTART: Final = RestartPolicy(most=20, within=120.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Chain:
-    """What stands between the workers' metrics and the robots.
+    """What stands between the workers and the robots.
 
     `relay_file` and what it says, `options`; Prometheus and Alertmanager keep their data in `state`. `workers` and
     `audits` are "host:port" of metrics. `token_file`: where Alertmanager sees the relay's token, if somewhere else.
+    `environment` is the relay's, with the settings of the brokers; None: that of this process. Without `monitored` the
+    relay runs alone.
     """
 
     relay_file: Path
@@ -31,6 +33,8 @@ class Chain:
     token_file: Path | None = None
     prometheus_port: int = 9090
     alertmanager_port: int = 9093
+    environment: Mapping[str, str] | None = None
+    monitored: bool = True
 
     @property
     def places(self) -> Places:
@@ -47,22 +51,24 @@ class Chain:
     def addresses(self) -> Mapping[str, str]:
         """Where to look, by name."""
         places = self.places
-        return {
+        monitors = {
             "prometheus": f"http://{LOOPBACK}:{self.prometheus_port}/",
             "alertmanager": f"http://{places.alertmanager}/",
-            "relay": f"http://{places.relay}/metrics",
         }
+        return (monitors if self.monitored else {}) | {"relay": f"http://{places.relay}/metrics"}
 
     def services(self) -> tuple[Service, ...]:
-        """Return them in the order in which they are to be started: who listens, before who speaks to it.
+        """Return them in the order in which they are to be started: who listens, before who connects to it.
 
         Raises ProgramMissingError when one is started, and AlertingError for a relay that nobody could find.
         """
         if not self.options.port:
             raise AlertingError(f"{self.relay_file}: port = 0: Alertmanager must know it; give one, such as 9105")
+        if not self.monitored:
+            return (self._relay(),)
         places = self.places
         alertmanager = AlertmanagerServer(
-            self.state / "alertmanager", alertmanager_config(self.options.site, places), port=self.alertmanager_port
+            self.state / "alertmanager", alertmanager_config(places), port=self.alertmanager_port
         )
         prometheus = PrometheusServer(self.state / "prometheus", prometheus_config(places), port=self.prometheus_port)
         return self._relay(), alertmanager.service(), prometheus.service()
@@ -73,6 +79,7 @@ class Chain:
             "relay",
             [sys.executable, "-P", "-m", "infra.relay", str(self.relay_file)],
             self.state / "relay.log",
+            env=self.environment,
             healthy=lambda: accepts(host, port),
             restart=_RESTART,
         )

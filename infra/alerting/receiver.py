@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import msgspec
 
+from dashboards.messages.message_text import MessageText
+from dashboards.messages.notice import from_plain
 from infra.process.ports import LOOPBACK
-from infra.relay.notice import Notice
 from infra.relay.robots import webhook_signature
-from infra.relay.wording import Wording
 from streams.site.model import Site
 
 MOST_BODY: Final = 1 << 20
@@ -31,20 +31,20 @@ class MessageError(ValueError):
     """What was posted is no message of the relay's; the text names the field, and what was expected."""
 
 
-class _Told(msgspec.Struct, frozen=True):
-    notices: list[Notice]
+class _Data(msgspec.Struct, frozen=True):
+    notices: list[dict[str, Any]]
     doubtful: bool = False
 
 
 class _Message(msgspec.Struct, frozen=True):
-    data: _Told
+    data: _Data
 
 
 class Receiver:
     """Listens at `url` for the time of a block, and gives `say` a line for each message."""
 
     def __init__(self, site: Site, secret: str, say: Callable[[str], None]) -> None:
-        self._wording, self._secret, self._say = Wording(site), secret, say
+        self._text, self._secret, self._say = MessageText(site), secret, say
         self._newest = ""
         self._server = HTTPServer((LOOPBACK, 0), _handler(self))
         self.url = f"http://{LOOPBACK}:{self._server.server_port}/"
@@ -68,11 +68,12 @@ class Receiver:
         """
         message = self._check(headers, body, now)
         try:
-            told = msgspec.json.decode(body, type=_Message).data
-        except msgspec.DecodeError as error:
+            data = msgspec.json.decode(body, type=_Message).data
+            line = self._line(data) if data.notices else ""
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
             raise MessageError(f"body: expected a message of the relay's: {error}") from None
-        if message != self._newest and told.notices:
-            self._say(self._line(told))
+        if message != self._newest and line:
+            self._say(line)
         self._newest = message
 
     def _check(self, headers: Mapping[str, str], body: bytes, now: float) -> str:
@@ -85,11 +86,11 @@ class Receiver:
             raise MessageError("webhook-signature: does not fit; expected the one that the secret gives")
         return message
 
-    def _line(self, told: _Told) -> str:
-        head, more = told.notices[0], len(told.notices) - 1
-        group = self._wording.addressee(head)
+    def _line(self, data: _Data) -> str:
+        head, more = from_plain(data.notices[0]), len(data.notices) - 1
+        group = self._text.addressee(head)
         rest = f"（另有 {more} 条 / {more} more）" if more else ""
-        return f"ALARM → {group.zh} / {group.en}: {self._wording.line(head)}{rest}"
+        return f"ALARM → {group.zh} / {group.en}: {self._text.line(head)}{rest}"
 
 
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
@@ -97,7 +98,7 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
         timeout = _PATIENCE
 
         def do_POST(self) -> None:
-            with contextlib.suppress(ConnectionError):  # who asked has gone: the relay asks again
+            with contextlib.suppress(ConnectionError):  # the relay has gone: it posts again
                 self._answer(*self._judge())
 
         def _judge(self) -> tuple[int, str]:

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -58,6 +58,7 @@ class LoopbackServer:
     """A program that serves HTTP: start(), wait_ready(seconds), stop(); start() again goes on at the same port."""
 
     name, suffix, ready = "", "yml", "/-/ready"
+    env: Mapping[str, str] | None = None
 
     def __init__(self, directory: Path, config: str | Callable[[], str], *, port: int | None = None) -> None:
         self._directory, self._config = directory.resolve(), config
@@ -90,7 +91,7 @@ class LoopbackServer:
             if not has_ended(self._child.pid):
                 return
             self._child.stop()  # it was killed a moment ago, and its last threads still hold its port
-        self._child = Child(self._prepare(), self.log_path)
+        self._child = Child(self._prepare(), self.log_path, env=self.env)
         self._child.start()
 
     def service(self) -> Service:
@@ -169,7 +170,10 @@ class AlertmanagerServer(LoopbackServer):
 
 
 class RelayServer(LoopbackServer):
-    """The relay (`infra.relay`); its settings are a TOML file that names `port`, and a `state` that outlives it."""
+    """The relay (`infra.relay`); its settings are a TOML file that names `port`, and a `state` that outlives it.
+
+    `env` has the settings of the brokers; None: this process's own.
+    """
 
     name, suffix, ready = "relay", "toml", "/healthy"
 

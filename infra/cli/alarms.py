@@ -3,7 +3,6 @@
 What alarms are is in `streams/kernels/alarms`; the labelled incidents are in `simulators/incidents`.
 """
 
-import datetime as dt
 import getpass
 import json
 import sys
@@ -12,12 +11,13 @@ import uuid
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
-from typing import Annotated, Any
-from zoneinfo import ZoneInfo
+from typing import Annotated, Any, Literal
 
 import typer
+from rich.markup import escape
 from rich.table import Table as Grid
 
+from dashboards.messages.sentences import Sentences
 from infra.cli.options import Json
 from simulators.incidents.evaluate import Evaluation, evaluate
 from simulators.incidents.labelled import INCIDENTS
@@ -43,6 +43,7 @@ _Actor = Annotated[str | None, typer.Option(help="Who does it; your login if lef
 def alarms_list(
     everything: Annotated[bool, typer.Option("--all", help="The cleared ones, too.")] = False,
     as_json: Json = False,
+    language: Annotated[Literal["zh", "en"], typer.Option(help="Of the sentences.")] = "en",
 ) -> None:
     """List the open episodes, the oldest first; times are the site's."""
     settings = load_settings()
@@ -51,8 +52,9 @@ def alarms_list(
     if as_json:
         typer.echo(json.dumps({"episodes": [asdict(each) for each in found]}, ensure_ascii=False))
         return
-    zone = ZoneInfo(load_site(settings.site).time_zone)
-    console.OUT.print(_table(found, zone) if found else "no alarm is open")
+    say, now_ms = Sentences(load_site(settings.site)), clock_of(settings).now(int(time.time() * 1000))
+    rows = [_sentences(each, say, now_ms, language) for each in found]
+    console.OUT.print(_table(found, rows) if found else "no alarm is open")
 
 
 @app.command("ack")
@@ -135,11 +137,18 @@ def _do(action: Action, name: str, actor: str | None, *, minutes: float = 0) -> 
     typer.echo(f"{after.episode}: {after.state}, by {after.actor}")
 
 
-def _table(found: Sequence[Episode], zone: ZoneInfo) -> Grid:
-    grid = Grid("episode", "level", "state", "raised", "value", "limit", "unit", "zone", "by")
-    for each in found:
-        raised = dt.datetime.fromtimestamp(each.raised_at / 1000, zone).strftime("%m-%d %H:%M:%S")
-        level = f"[{_COLOURS[each.level]}]{each.level}[/]"
-        figures = (f"{each.value:.1f}", f"{each.limit:g}", each.unit)
-        grid.add_row(each.episode, level, each.state, raised, *figures, each.zone, each.actor)
+def _sentences(episode: Episode, say: Sentences, now_ms: int, language: Literal["zh", "en"]) -> list[str]:
+    """Return what, where, whose, how much, since when, and who has acknowledged it."""
+    texts = [
+        say.what(episode), say.where(episode), say.zone(episode), say.how_much(episode), say.since(episode, now_ms),
+        say.acknowledged(episode),
+    ]  # fmt: skip
+    return [getattr(text, language) for text in texts]
+
+
+def _table(found: Sequence[Episode], rows: Sequence[Sequence[str]]) -> Grid:
+    grid = Grid("episode", "level", "state", "what", "where", "zone", "value", "since", "by")
+    for each, row in zip(found, rows, strict=True):
+        level = f"[{_COLOURS.get(each.level, 'bold red')}]{each.level}[/]"
+        grid.add_row(each.episode, level, each.state, *map(escape, row))
     return grid

@@ -33,7 +33,7 @@ def write(
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in (
         ("prometheus.yml", prometheus_config(chain.places)),
-        ("alertmanager.yml", alertmanager_config(chain.options.site, chain.places)),
+        ("alertmanager.yml", alertmanager_config(chain.places)),
     ):
         (directory / name).write_text(text, encoding="utf-8")
         typer.echo(directory / name)
@@ -58,7 +58,7 @@ def run(
     with contextlib.suppress(KeyboardInterrupt), Supervisor() as supervisor:
         for service in chain.services():
             supervisor.start(service)
-        typer.echo(f"alarms: prometheus {chain.addresses['prometheus']} → alertmanager → relay", err=True)
+        typer.echo(f"alarms: Kafka → relay; the platform's own: {chain.addresses['prometheus']} → relay", err=True)
         while True:
             supervisor.wait(3600)
 

@@ -8,6 +8,7 @@ import typer
 from infra.relay.options import load_options
 from infra.relay.run import run
 from streams.logging import configure_logging
+from streams.settings import load_settings
 
 app = typer.Typer(add_completion=False)
 
@@ -17,7 +18,7 @@ def relay(
     config: Annotated[Path, typer.Argument(help="A TOML file: robots, and where their secrets stand.")],
     check: Annotated[bool, typer.Option("--check", help="Only check the file and the secrets.")] = False,
 ) -> None:
-    """Send Alertmanager's alerts to group robots: WeCom, DingTalk, Feishu, signed webhooks."""
+    """Send each change of an alarm to group robots: WeCom, DingTalk, Feishu, signed webhooks."""
     options = load_options(config)
     if check:
         typer.echo(
@@ -25,4 +26,4 @@ def relay(
         )
         return
     configure_logging("info")
-    run(options)
+    run(options, load_settings().kafka)

@@ -11,7 +11,6 @@ from infra.loadtest.search import HIGHEST
 from infra.process.ports import accepts
 from infra.process.supervisor import Supervisor
 from infra.servers.kafka.install import missing
-from infra.stack.alarm_delivery import Delivery
 from infra.stack.local_stack import BrokerKind, LocalStack
 from infra.stack.state import endpoints
 from simulators.verify.fates import Limits
@@ -97,9 +96,7 @@ def embedded(
     if broker == "kafka" and (lack := missing()):
         raise WrongLoadError(f"--broker kafka: {lack}, or choose --broker embedded")
     with Supervisor(stop_within=_STOP_WITHIN) as supervisor:
-        stack = LocalStack(
-            profile, state, SiteClock(), supervisor, 0, say, Delivery(state), broker_kind=broker, workers=workers
-        )
+        stack = LocalStack(profile, state, SiteClock(), supervisor, 0, say, None, broker_kind=broker, workers=workers)
         if not stack.start(stop):
             raise NotStartedError("the load test was ended before it began")
         with endpoints(state, stack.addresses):

@@ -1,7 +1,7 @@
-"""Tells people of alarms: Alertmanager's webhooks in, messages of group robots (WeCom, DingTalk, Feishu, webhook) out.
+"""Sends each change of an alarm to group robots once: the topic `alarms` in, messages to WeCom, DingTalk, Feishu out.
 
-Reading order: notice (what is told, and how it is read), options (which robot is told what), outbox (nothing twice,
-nothing lost), pace and letter (twenty messages a minute, and what becomes of the rest), advice, plain and wording (the
-text), robots (what each kind of robot wants to hear, and what it answers), courier (sends), intake (takes alerts in),
-numbers (metrics), run.
+Reading order: options (which robot serves which zone), follower (reads the topic), alerts, platform and intake (the
+platform's own alerts, from Alertmanager), outbox (nothing lost, nothing sent twice), message and rate_limit (what goes
+into the next message, and when), robots (what each kind of robot wants, and what it answers), sender (sends), metrics,
+run. The words are in `dashboards/messages`.
 """

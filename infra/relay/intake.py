@@ -1,4 +1,4 @@
-"""Takes Alertmanager's webhooks in: what is answered with 200 is on disk, and will be told."""
+"""Takes Alertmanager's webhooks in: what is answered with 200 is on disk, and will be sent."""
 
 import hmac
 import time
@@ -13,22 +13,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from dashboards.messages.notice import PLATFORM
+from infra.relay.alerts import EPISODE, HEARTBEAT, Alert, WebhookError, read_webhook
 from infra.relay.metrics import RelayMetrics
-from infra.relay.notice import (
-    HEARTBEAT,
-    PLATFORM,
-    Alert,
-    AlertError,
-    Notice,
-    WebhookError,
-    episode_notice,
-    is_episode,
-    read_webhook,
-    unreadable_notice,
-)
 from infra.relay.options import RelayOptions
 from infra.relay.outbox import Outbox
-from infra.relay.platform import PlatformBox
+from infra.relay.platform import MONITORING, PlatformBox
 from streams.logging import loggable_text
 
 log = structlog.get_logger(__name__)
@@ -38,11 +28,11 @@ MOST_BODY: Final = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Intake:
-    """Writes alerts into the outbox of the robots they are for; `wake` is called when something is new."""
+    """Writes the platform's alerts into the outbox of their robots; `wake` is called when something is new."""
 
     options: RelayOptions
     outbox: Outbox
-    numbers: RelayMetrics
+    metrics: RelayMetrics
     wake: Callable[[], None]
     clock: Callable[[], float] = time.time
 
@@ -57,25 +47,16 @@ class Intake:
         )
 
     def take(self, route: str, alerts: Sequence[Alert]) -> None:
-        """Write the alerts of one request down, all or none."""
+        """Write the alerts of one request down, all or none; those about episodes come from Kafka, and are left out."""
         now_ms, platform = int(self.clock() * 1000), PlatformBox(self.outbox)
+        robots = self.options.robots_of(PLATFORM)
         with self.outbox.at_once():
-            robots = self.options.robots_of(PLATFORM if route == HEARTBEAT else route)
             if route == HEARTBEAT:
-                platform.beat(robots, now_ms)
+                platform.beat(MONITORING, robots, now_ms)
                 return
-            self.outbox.accept([self._read(each, now_ms) for each in alerts if is_episode(each)], robots, now_ms)
-            for each in alerts:
-                if not is_episode(each):
-                    platform.note(each, robots, now_ms)
-
-    def _read(self, alert: Alert, now_ms: int) -> Notice:
-        try:
-            return episode_notice(alert)
-        except AlertError as error:
-            self.numbers.unreadable.inc()
-            log.exception("an alert cannot be read", fingerprint=alert.fingerprint)
-            return unreadable_notice(alert, error, now_ms)
+            for alert in alerts:
+                if alert.labels.get("alertname") != EPISODE:
+                    platform.note(alert, robots, now_ms)
 
     async def _alerts(self, request: Request) -> Response:
         if not self._allowed(request):
@@ -97,7 +78,7 @@ class Intake:
 
     async def _metrics(self, request: Request) -> Response:
         del request
-        return Response(generate_latest(self.numbers.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(self.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     async def _healthy(self, request: Request) -> Response:
         del request

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from infra.relay.notice import Notice
+from dashboards.messages.notice import Notice
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class RobotMessage:
-    """One message: told in full is `head`, in a line each is `folded`. The id stays the same however often it is sent.
+    """One message: `head` in full, `folded` in a line each. The id stays the same however often it is sent.
 
     `doubtful`: the robot may have got it already, but no answer of it is known.
     """
@@ -28,12 +28,12 @@ class RobotMessage:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """All that it tells."""
+        """The numbers of all its notices."""
         return (self.head.number, *(each.number for each in self.folded))
 
 
-def compose(waiting: Sequence[Waiting], *, letter: str, messages: int) -> RobotMessage | None:
-    """Put the next letter together when so many `messages` may be sent now; None when there is nothing to tell.
+def compose(waiting: Sequence[Waiting], *, message: str, messages: int) -> RobotMessage | None:
+    """Return the next message when so many `messages` may be sent now; None when there is nothing to send.
 
     In order of arrival, one each. The last message that may be sent takes all that is left: in full the newest of the
     gravest, so that a red alarm in a storm of yellow ones is not a line among many.
@@ -41,6 +41,6 @@ def compose(waiting: Sequence[Waiting], *, letter: str, messages: int) -> RobotM
     if not waiting or messages < 1:
         return None
     if messages > 1 or len(waiting) == 1:
-        return RobotMessage(letter, waiting[0])
+        return RobotMessage(message, waiting[0])
     ranked = sorted(waiting, key=lambda each: (each.notice.severity, each.number), reverse=True)
-    return RobotMessage(letter, ranked[0], tuple(ranked[1:]))
+    return RobotMessage(message, ranked[0], tuple(ranked[1:]))

@@ -1,10 +1,10 @@
-"""What Prometheus reads of the relay: what was told, folded and refused, and what waits."""
+"""What Prometheus reads of the relay: what was delivered, folded and refused, what waits, and whether it follows."""
 
 import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -19,11 +19,15 @@ class RelayMetrics:
     def __init__(self, robots: Iterable[str], outbox: Outbox) -> None:
         self.registry = CollectorRegistry()
         self.delivered = self._counter("delivered", "messages that a robot has taken", "robot")
-        self.suppressed = self._counter("suppressed", "notices that were told in a line of another's message", "robot")
+        self.suppressed = self._counter("suppressed", "notices that were a line of another's message", "robot")
         self.failed = self._counter(
             "failed", "messages not taken: tried again later, or refused for good", "robot", "how"
         )
-        self.unreadable = self._counter("unreadable", "alerts that could not be read, and were told as such")
+        self.unreadable = self._counter("unreadable", "changes of alarms that could not be read, and were sent as such")
+        self.following = Gauge(
+            "gatepulse_relay_following", "1 while the brokers answer and the topic of alarms is read",
+            registry=self.registry,
+        )  # fmt: skip
         self.registry.register(_Backlog(outbox))
         for robot in robots:  # so that they are there, with 0, from the start
             self.delivered.labels(robot)
@@ -41,7 +45,7 @@ class _Backlog(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Ask the outbox."""
-        waiting = GaugeMetricFamily("gatepulse_relay_waiting", "notices not told yet", labels=["robot"])
+        waiting = GaugeMetricFamily("gatepulse_relay_waiting", "notices not sent yet", labels=["robot"])
         oldest = GaugeMetricFamily(
             "gatepulse_relay_oldest_waiting_seconds", "since when the oldest of them waits", labels=["robot"]
         )

@@ -1,7 +1,7 @@
 """Which robots there are and whom they serve, from one TOML file; the secrets themselves stand elsewhere.
 
     site = "expo"                          # a profile of ours, or a TOML file
-    state = "/var/lib/gatepulse/relay"     # a folder; what was told is kept here
+    state = "/var/lib/gatepulse/relay"     # a folder; what was sent is kept here
     [[robot]]
     name = "north"
     type = "dingtalk"                      # wecom, dingtalk, feishu or webhook
@@ -9,7 +9,8 @@
     url = { env = "NORTH_ROBOT_URL" }      # or { file = "/run/secrets/north-url" }
     secret = { file = "/run/secrets/north-secret" }
 
-A robot's address is a secret too: whoever has it can write to the group.
+A robot's address is a secret too: whoever has it can write to the group. The brokers are those of the ordinary
+settings (`kafka.brokers`).
 """
 
 import base64
@@ -24,7 +25,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from infra.relay.notice import HEARTBEAT, PLATFORM, SITE
+from dashboards.messages.notice import PLATFORM
+from infra.relay.alerts import HEARTBEAT, SITE
 from streams.site.model import Site
 from streams.site.reader import load_site
 
@@ -85,7 +87,7 @@ class RobotOptions:
 
 @dataclass(frozen=True)
 class RelayOptions:
-    """All that the relay is told; `token` (it stands in `token_file`) is what Alertmanager must show, if it must."""
+    """All settings of the relay; `token` (it stands in `token_file`) is what Alertmanager must show, if it must."""
 
     site: Site
     state: Path
@@ -183,7 +185,7 @@ def _twice(names: Iterable[str]) -> Iterator[str]:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            yield f"robot {name!r}: the name is there twice; what was told is kept by name, give each its own"
+            yield f"robot {name!r}: the name is there twice; what was sent is kept by name, give each its own"
         seen.add(name)
 
 

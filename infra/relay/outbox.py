@@ -1,21 +1,22 @@
-"""What each robot has been told and is still to be told, in one SQLite file: each change once, over any crash.
+"""What each robot has been sent and is still to be sent, in one SQLite file: each change once, over any crash.
 
-A notice is accepted when its transaction is on disk; only then Alertmanager hears "200". A letter is noted before it is
-sent and again when the robot has answered. In between lies the one moment that cannot be closed: the robot got it, and
-this process died before it could note so. Then the letter is sent again, with the same id and a remark that it may be
-known already: hearing of an alarm twice is better than not at all.
+Changes are accepted together with the place in the topic that they were read at, in one transaction: what is read again
+is known. A message is noted before it is sent and again when the robot has answered. In between lies the one moment
+that cannot be closed: the robot got it, and this process died before it could note so. Then the message is sent again,
+with the same id and a remark that it may be known already: an alarm that comes twice is better than none.
 """
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
 import msgspec
 
+from dashboards.messages.notice import Notice, from_plain, to_plain
 from infra.relay.message import RobotMessage, Waiting
-from infra.relay.notice import Notice
 
 DAY_MS: Final = 86_400_000
 KEPT_MS: Final = 30 * DAY_MS
@@ -23,6 +24,15 @@ REVIVED_MS: Final = 3_600_000
 """Refused notices not older than this are tried again when the relay starts: a wrong secret may have been put right."""
 
 _SCHEMA: Final = Path(__file__).with_name("outbox.sql")
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where the topic of alarms is read on: which topic of which cluster, and the offset of the next record."""
+
+    cluster: str
+    incarnation: str
+    next_offset: int
 
 
 class OutboxError(RuntimeError):
@@ -37,7 +47,7 @@ class Outbox:
         self.path = path
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=1.0)
-            # Two relays on one file would tell everything twice.
+            # Two relays on one file would send everything twice.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
@@ -80,49 +90,67 @@ class Outbox:
             raise
         self._db.execute("COMMIT")
 
+    def position(self) -> Position | None:
+        """Return where the topic of alarms is read on; None if it has never been read."""
+        row = self._db.execute("SELECT cluster, incarnation, next_offset FROM position").fetchone()
+        return None if row is None else Position(*row)
+
+    def move(self, position: Position) -> None:
+        """Note where the topic of alarms is read on; in one block with what was accepted."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO position VALUES (1, ?, ?, ?)",
+            (position.cluster, position.incarnation, position.next_offset),
+        )
+
+    def unfinished(self) -> set[str]:
+        """Return the alarms that were accepted and whose newest change is not their end."""
+        rows = self._db.execute("SELECT alarm, notice, max(change) FROM notices GROUP BY alarm")
+        return {alarm for alarm, notice, _ in rows if not _notice(notice).over}
+
     def accept(self, notices: Iterable[Notice], robots: Sequence[str], now_ms: int, *, due_ms: int = 0) -> int:
         """Take notices in for these robots, all or none; return how many were new.
 
-        What a robot knows of already is left out, and what is older than the newest that it knows of that alarm is
+        What was accepted for a robot before is left out. What is older than the newest that was accepted of an alarm is
         noted as superseded: after "escalated to red", "raised, yellow" would mislead.
         """
-        ordered = sorted(notices, key=lambda each: (each.changed_ms, each.change))
+        ordered = sorted(notices, key=lambda each: (each.episode.changed_at, each.episode.change))
         with self.at_once():
             return sum(self._insert(robot, notice, now_ms, due_ms) for notice in ordered for robot in robots)
 
     def _insert(self, robot: str, notice: Notice, now_ms: int, due_ms: int) -> int:
+        episode = notice.episode
         newest = self._db.execute(
-            "SELECT max(change) FROM notices WHERE robot = ? AND alarm = ?", (robot, notice.alarm)
+            "SELECT max(change) FROM notices WHERE robot = ? AND alarm = ?", (robot, episode.episode)
         ).fetchone()[0]
-        superseded = newest is not None and newest > notice.change
+        superseded = newest is not None and newest > episode.change
         done = self._db.execute(
             "INSERT OR IGNORE INTO notices (robot, alarm, change, notice, state, due_ms, accepted_ms)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
-                robot, notice.alarm, notice.change, msgspec.json.encode(notice),
+                robot, episode.episode, episode.change, msgspec.json.encode(to_plain(notice)),
                 "superseded" if superseded else "waiting", due_ms, now_ms,
             ),
         )  # fmt: skip
         return max(0, done.rowcount)
 
     def waiting(self, robot: str, now_ms: int) -> list[Waiting]:
-        """Return what is to be told now and goes with no letter yet, in order of arrival."""
+        """Return what is to be sent now and goes with no message yet, in order of arrival."""
         rows = self._db.execute(
             "SELECT number, notice FROM notices WHERE robot = ? AND state = 'waiting' AND letter IS NULL"
             " AND due_ms <= ? ORDER BY number",
             (robot, now_ms),
         )
-        return [Waiting(number, msgspec.json.decode(notice, type=Notice)) for number, notice in rows]
+        return [Waiting(number, _notice(notice)) for number, notice in rows]
 
     def next_due_ms(self, robot: str) -> int | None:
-        """Return when the next notice of a robot is to be told; None if there is none."""
+        """Return when the next notice of a robot is to be sent; None if there is none."""
         due: int | None = self._db.execute(
             "SELECT min(due_ms) FROM notices WHERE robot = ? AND state = 'waiting'", (robot,)
         ).fetchone()[0]
         return due
 
-    def open_letter(self, robot: str) -> RobotMessage | None:
-        """Return the letter that was put together and has not come to its end."""
+    def open_message(self, robot: str) -> RobotMessage | None:
+        """Return the message that was put together and has not come to its end."""
         rows = self._db.execute(
             "SELECT number, notice, letter, doubtful FROM notices WHERE robot = ? AND state = 'waiting'"
             " AND letter IS NOT NULL ORDER BY head DESC, number",
@@ -130,35 +158,35 @@ class Outbox:
         ).fetchall()
         if not rows:
             return None
-        known = [Waiting(row[0], msgspec.json.decode(row[1], type=Notice)) for row in rows]
+        known = [Waiting(row[0], _notice(row[1])) for row in rows]
         return RobotMessage(rows[0][2], known[0], tuple(known[1:]), doubtful=bool(rows[0][3]))
 
-    def send(self, robot: str, letter: RobotMessage, now_ms: int) -> None:
-        """Note that a letter is about to be sent."""
+    def sending(self, robot: str, message: RobotMessage, now_ms: int) -> None:
+        """Note that a message is about to be sent."""
         with self.at_once():
             self._db.executemany(
                 "UPDATE notices SET letter = ?, head = ?, doubtful = 1 WHERE number = ?",
-                [(letter.id, int(number == letter.head.number), number) for number in letter.numbers],
+                [(message.id, int(number == message.head.number), number) for number in message.numbers],
             )
             self._db.execute("DELETE FROM sendings WHERE robot = ? AND at_ms < ?", (robot, now_ms - 120_000))
             self._db.execute("INSERT INTO sendings VALUES (?, ?)", (robot, now_ms))
 
-    def not_taken(self, letter: RobotMessage) -> None:
-        """Note that the robot has certainly not taken the letter: when it is sent again, it is no repetition."""
-        self._db.execute("UPDATE notices SET doubtful = 0 WHERE letter = ?", (letter.id,))
+    def not_taken(self, message: RobotMessage) -> None:
+        """Note that the robot has certainly not taken the message: when it is sent again, it is no repetition."""
+        self._db.execute("UPDATE notices SET doubtful = 0 WHERE letter = ?", (message.id,))
 
-    def told(self, letter: RobotMessage, now_ms: int) -> None:
-        """Note that the robot has taken the letter."""
+    def delivered(self, message: RobotMessage, now_ms: int) -> None:
+        """Note that the robot has taken the message."""
         self._db.execute(
             "UPDATE notices SET state = CASE head WHEN 1 THEN 'told' ELSE 'folded' END, done_ms = ?, doubtful = 0"
             " WHERE letter = ?",
-            (now_ms, letter.id),
+            (now_ms, message.id),
         )
 
-    def refused(self, letter: RobotMessage, now_ms: int) -> None:
-        """Note that the robot will never take the letter."""
+    def refused(self, message: RobotMessage, now_ms: int) -> None:
+        """Note that the robot will never take the message."""
         self._db.execute(
-            "UPDATE notices SET state = 'refused', done_ms = ?, doubtful = 0 WHERE letter = ?", (now_ms, letter.id)
+            "UPDATE notices SET state = 'refused', done_ms = ?, doubtful = 0 WHERE letter = ?", (now_ms, message.id)
         )
 
     def sendings(self, robot: str) -> list[int]:
@@ -180,10 +208,14 @@ class Outbox:
         self._db.execute("DELETE FROM notices WHERE state != 'waiting' AND accepted_ms < ?", (now_ms - KEPT_MS,))
 
     def backlog(self, now_ms: int) -> dict[str, tuple[int, float]]:
-        """Return by robot how many notices wait, and since how many seconds the oldest should have been told."""
+        """Return by robot how many notices wait, and since how many seconds the oldest should have been sent."""
         rows = self._db.execute(
             "SELECT robot, count(*), min(max(accepted_ms, due_ms)) FROM notices"
             " WHERE state = 'waiting' AND due_ms <= ? GROUP BY robot",
             (now_ms,),
         )
         return {robot: (count, max(0.0, (now_ms - oldest) / 1000)) for robot, count, oldest in rows}
+
+
+def _notice(written: bytes) -> Notice:
+    return from_plain(msgspec.json.decode(written))

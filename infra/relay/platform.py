@@ -1,16 +1,15 @@
-"""The platform's own alerts in the outbox: told when they begin and when they stay away, and the heartbeat of both.
+"""The platform's own alerts in the outbox: sent when they begin and when they stay away, and what beats no more.
 
 Their only identity is a fingerprint, and when they began is forgotten whenever Prometheus and Alertmanager are killed
-together. So whether one is on is kept here, and that it is gone is told only when it has stayed away for a while.
+together. So whether one is on is kept here, and that it is gone is sent only when it has stayed away for a while.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import msgspec
-
-from infra.relay.notice import HEARTBEAT, PLATFORM, Alert, Notice, platform_notice
+from dashboards.messages.notice import PLATFORM, Notice, OwnWords
+from infra.relay.alerts import HEARTBEAT, Alert, alert_notice, platform_notice
 from infra.relay.outbox import Outbox
 
 GONE_MS: Final = 120_000
@@ -18,7 +17,36 @@ GONE_MS: Final = 120_000
 SAME_MS: Final = 900_000
 """One that is on and was reported within this is the same, whenever it says that it began (it is sent every 5 min)."""
 SILENT_MS: Final = 120_000
-"""Without a heartbeat for this long, Prometheus or Alertmanager is taken for dead (one is sent every 20 to 30 s)."""
+"""What has not beaten for this long is taken for dead (Alertmanager's heartbeat is sent every 20 to 30 s)."""
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """Something that beats as long as alarms can arrive, and the words for when it does not."""
+
+    name: str
+    silent: OwnWords
+
+
+MONITORING: Final = Pulse(
+    HEARTBEAT,
+    OwnWords(
+        "监控链路中断：超过 2 分钟没有收到 Prometheus 或 Alertmanager 的心跳，平台自身的告警可能送不到",
+        "monitoring is cut off: no heartbeat of Prometheus and Alertmanager for 2 min, alarms about the platform may "
+        "not arrive",
+        "查看 Prometheus 和 Alertmanager 是否在运行；恢复前以大屏为准。",
+        "See whether Prometheus and Alertmanager run; until then watch the wall.",
+    ),
+)
+TOPIC: Final = Pulse(
+    "alarms-topic",
+    OwnWords(
+        "告警通道中断：超过 2 分钟读不到 Kafka 中的告警，新告警送不到",
+        "alarms are cut off: the topic of alarms could not be read from Kafka for 2 min, new alarms do not arrive",
+        "查看 Kafka 是否在运行、转发器能否连上；恢复前以大屏为准，恢复后补发。",
+        "See whether Kafka runs and the relay reaches it; until then watch the wall. What is missed is sent later.",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +63,7 @@ class _Known:
 
 @dataclass(frozen=True)
 class PlatformBox:
-    """Platform alerts and heartbeats, written to the robots named; times in ms UTC."""
+    """Platform alerts and pulses, written to the robots named; times in ms UTC."""
 
     outbox: Outbox
 
@@ -51,45 +79,51 @@ class PlatformBox:
             else:
                 self._begins(alert, known, robots, now_ms)
 
-    def beat(self, robots: Sequence[str], now_ms: int) -> None:
-        """Note a heartbeat: "silence" is to be told only when no other follows."""
+    def beat(self, pulse: Pulse, robots: Sequence[str], now_ms: int) -> None:
+        """Note a beat: "silence" is sent only when no other follows in time."""
         with self.outbox.at_once():
-            known = self._known(HEARTBEAT)
-            told = [] if known is None else self._told(known)
-            if known is not None and not told and self._postponed(known, now_ms + SILENT_MS):
+            known = self._known(pulse.name)
+            warned = [] if known is None else self._warned(known)
+            if known is not None and not warned and self._postponed(known, now_ms + SILENT_MS):
                 return
             if known is not None:
                 self._withdrawn(known)
-                self.outbox.accept([_beats_again(known, now_ms)], told, now_ms)
-            alarm = f"{PLATFORM}:{HEARTBEAT}:{now_ms}"
-            self.outbox.accept([_silent(alarm, now_ms)], robots, now_ms, due_ms=now_ms + SILENT_MS)
-            self._keep(_Known(HEARTBEAT, alarm, 1, firing=True, starts_ms=now_ms, seen_ms=now_ms))
+                again = _over(_silence(pulse, known.alarm, known.starts_ms), change=2, at_ms=now_ms)
+                self.outbox.accept([again], warned, now_ms)
+            alarm = f"{PLATFORM}:{pulse.name}:{now_ms}"
+            self.outbox.accept([_silence(pulse, alarm, now_ms)], robots, now_ms, due_ms=now_ms + SILENT_MS)
+            self._keep(_Known(pulse.name, alarm, 1, firing=True, starts_ms=now_ms, seen_ms=now_ms))
 
-    def begin(self, now_ms: int) -> None:
-        """When the relay starts: it was itself away, so nobody was silent yet."""
-        known = self._known(HEARTBEAT)
-        if known is not None:
-            self._postponed(known, now_ms + SILENT_MS)
+    def begin(self, robots: Sequence[str], now_ms: int) -> None:
+        """When the relay starts: it was itself away, so nobody was silent yet. From now on the topic must be read."""
+        for pulse in (MONITORING, TOPIC):
+            known = self._known(pulse.name)
+            if known is not None:
+                self._postponed(known, now_ms + SILENT_MS)
+            elif pulse is TOPIC:
+                self.beat(pulse, robots, now_ms)
 
     def _is_on(self, alert: Alert, known: _Known, now_ms: int) -> bool:
         same = known.starts_ms == alert.starts_ms or now_ms - known.seen_ms <= SAME_MS
         return same and (known.firing or self._withdrawn(known))
 
     def _begins(self, alert: Alert, known: _Known | None, robots: Sequence[str], now_ms: int) -> None:
-        notice = platform_notice(alert, state="raised", now_ms=now_ms)
-        if known is not None and known.alarm == notice.alarm:  # it was called gone, and was not
-            notice = msgspec.structs.replace(notice, change=known.change + 1)
+        notice = alert_notice(alert)
+        if known is not None and known.alarm == notice.episode.episode:  # it was called gone, and was not
+            notice = Notice(replace(notice.episode, change=known.change + 1), notice.own)
         self.outbox.accept([notice], robots, now_ms)
-        self._keep(_Known(alert.fingerprint, notice.alarm, notice.change, True, alert.starts_ms, now_ms))
+        episode = notice.episode
+        self._keep(_Known(alert.fingerprint, episode.episode, episode.change, True, alert.starts_ms, now_ms))
 
     def _gone(self, alert: Alert, known: _Known, robots: Sequence[str], now_ms: int) -> None:
-        notice = platform_notice(alert, state="cleared", now_ms=now_ms)
-        notice = msgspec.structs.replace(notice, alarm=known.alarm, change=known.change + 1)
+        raised = alert_notice(alert)
+        raised = Notice(replace(raised.episode, episode=known.alarm), raised.own)
+        notice = _over(raised, change=known.change + 1, at_ms=now_ms)
         self.outbox.accept([notice], robots, now_ms, due_ms=now_ms + GONE_MS)
-        self._keep(replace(known, change=notice.change, firing=False))
+        self._keep(replace(known, change=notice.episode.change, firing=False))
 
     def _withdrawn(self, known: _Known) -> bool:
-        """Take the newest change back; whether nobody had been told."""
+        """Take the newest change back; whether it had not been sent to anybody."""
         return self._change(known, "state = 'withdrawn'", ())
 
     def _postponed(self, known: _Known, due_ms: int) -> bool:
@@ -102,8 +136,8 @@ class PlatformBox:
         )
         return done.rowcount > 0
 
-    def _told(self, known: _Known) -> list[str]:
-        """Return the robots that have been told, or are being told, of the newest change."""
+    def _warned(self, known: _Known) -> list[str]:
+        """Return the robots that the newest change has been sent to, or is being sent to."""
         rows = self.outbox.db.execute(
             "SELECT robot FROM notices WHERE alarm = ? AND change = ? AND letter IS NOT NULL",
             (known.alarm, known.change),
@@ -123,19 +157,12 @@ class PlatformBox:
         )
 
 
-def _silent(alarm: str, now_ms: int) -> Notice:
-    return Notice(
-        alarm=alarm, change=1, rule=PLATFORM, level="red", state="raised", raised_ms=now_ms, changed_ms=now_ms,
-        subject=HEARTBEAT,
-        zh="监控链路中断：超过 2 分钟没有收到 Prometheus 或 Alertmanager 的心跳，告警可能送不到",
-        en="monitoring is cut off: no heartbeat of Prometheus and Alertmanager for 2 min, alarms may not arrive",
-        todo_zh="查看 Prometheus 和 Alertmanager 是否在运行；恢复前以大屏为准。",
-        todo_en="See whether Prometheus and Alertmanager run; until then watch the wall.",
-    )  # fmt: skip
+def _silence(pulse: Pulse, alarm: str, at_ms: int) -> Notice:
+    return platform_notice(alarm, pulse.name, pulse.silent, at_ms=at_ms, level="red")
 
 
-def _beats_again(known: _Known, now_ms: int) -> Notice:
-    return Notice(
-        alarm=known.alarm, change=2, rule=PLATFORM, level="red", state="cleared", raised_ms=known.starts_ms,
-        changed_ms=now_ms, subject=HEARTBEAT, zh="监控链路中断", en="monitoring is cut off",
-    )  # fmt: skip
+def _over(raised: Notice, *, change: int, at_ms: int) -> Notice:
+    episode = replace(
+        raised.episode, state="cleared", what="cleared", change=change, changed_at=at_ms, cleared_at=at_ms
+    )
+    return Notice(episode, raised.own)

@@ -1,4 +1,4 @@
-"""How often a robot may be spoken to: a few messages at once, then one every few seconds (pure; times in seconds).
+"""How often a robot is sent a message: a few messages at once, then one every few seconds (pure; times in seconds).
 
 A group robot takes 20 messages a minute, and one that is given more goes silent, for ten minutes at DingTalk's. Twenty
 at once would make the twenty-first alarm wait for a minute: five at once, and fifteen more spread over the minute,
@@ -12,7 +12,7 @@ MINUTE = 60.0
 
 
 @dataclass(frozen=True)
-class Pace:
+class Rate:
     """At most `per_minute` (2 or more) in any 60 s."""
 
     per_minute: int = 20
@@ -32,19 +32,19 @@ class Pace:
 class Budget:
     """What may be sent as of the moment `at`."""
 
-    pace: Pace
+    rate: Rate
     left: float
     at: float
 
     @classmethod
-    def full(cls, pace: Pace, now: float) -> Self:
+    def full(cls, rate: Rate, now: float) -> Self:
         """Begin with nothing sent."""
-        return cls(pace, float(pace.at_once), now)
+        return cls(rate, float(rate.at_once), now)
 
     def as_of(self, now: float) -> "Budget":
         """Let time pass; a clock that was set back gives nothing."""
-        earned = max(0.0, now - self.at) / self.pace.every
-        return replace(self, left=min(float(self.pace.at_once), self.left + earned), at=now)
+        earned = max(0.0, now - self.at) / self.rate.every
+        return replace(self, left=min(float(self.rate.at_once), self.left + earned), at=now)
 
     def messages(self, now: float) -> int:
         """How many may be sent now."""
@@ -53,7 +53,7 @@ class Budget:
     def wait(self, now: float) -> float:
         """Seconds until one may be sent."""
         lacking = 1.0 - self.as_of(now).left
-        return max(0.0, lacking * self.pace.every) if lacking > 1e-9 else 0.0
+        return max(0.0, lacking * self.rate.every) if lacking > 1e-9 else 0.0
 
     def spend(self, now: float) -> "Budget":
         """Note that one is sent now."""

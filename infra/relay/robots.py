@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote_plus
 
-import msgspec
-
+from dashboards.messages.notice import to_plain
 from infra.relay.message import RobotMessage
 from infra.relay.options import WEBHOOK_PREFIX, RobotOptions, RobotType
 
@@ -63,7 +62,7 @@ class Refused:
 Verdict = Taken | Later | Refused
 
 
-def request(robot: RobotOptions, letter: RobotMessage, text: str, now_ms: int) -> Request:
+def request(robot: RobotOptions, message: RobotMessage, text: str, now_ms: int) -> Request:
     """Return what to post to a robot at this moment (ms UTC)."""
     match robot.type:
         case "wecom":
@@ -74,7 +73,7 @@ def request(robot: RobotOptions, letter: RobotMessage, text: str, now_ms: int) -
         case "feishu":
             return _json(robot.url, _feishu_signature(robot, now_ms) | {"msg_type": "text", "content": {"text": text}})
         case "webhook":
-            return _webhook(robot, letter, text, now_ms)
+            return _webhook(robot, message, text, now_ms)
 
 
 def judge(robot_type: RobotType, status: int, body: bytes, retry_after: str | None = None) -> Verdict:
@@ -130,21 +129,20 @@ def webhook_signature(secret: str, message: str, seconds: str, body: bytes) -> s
     return f"v1,{_hmac(key, f'{message}.{seconds}.'.encode() + body)}"
 
 
-def _webhook(robot: RobotOptions, letter: RobotMessage, text: str, now_ms: int) -> Request:
-    told = [letter.head, *letter.folded]
+def _webhook(robot: RobotOptions, message: RobotMessage, text: str, now_ms: int) -> Request:
     content = {
         "type": "alarm.changed",
         "timestamp": dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC).isoformat(timespec="milliseconds"),
         "data": {
             "text": text,
-            "doubtful": letter.doubtful,
-            "notices": [msgspec.to_builtins(each.notice) for each in told],
+            "doubtful": message.doubtful,
+            "notices": [to_plain(each.notice) for each in (message.head, *message.folded)],
         },
     }
     plain = _json(robot.url, content)
-    message, seconds = f"msg_{letter.id}", str(now_ms // 1000)
-    signature = webhook_signature(robot.secret, message, seconds, plain.body)
-    signed = {"webhook-id": message, "webhook-timestamp": seconds, "webhook-signature": signature}
+    name, seconds = f"msg_{message.id}", str(now_ms // 1000)
+    signature = webhook_signature(robot.secret, name, seconds, plain.body)
+    signed = {"webhook-id": name, "webhook-timestamp": seconds, "webhook-signature": signature}
     return Request(plain.url, {**plain.headers, **signed}, plain.body)
 
 

@@ -1,7 +1,8 @@
-"""Runs the relay as a process: takes alerts in, and brings them to the robots. `gatepulse relay` calls `run`."""
+"""Runs the relay as a process: follows the alarms, and sends them to the robots. `gatepulse relay` calls `run`."""
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import threading
@@ -13,14 +14,17 @@ import aiohttp
 import structlog
 import uvicorn
 
+from dashboards.messages.message_text import MessageText
+from dashboards.messages.notice import PLATFORM
 from infra.process.ports import claim
+from infra.relay.follower import Follower
 from infra.relay.intake import Intake
 from infra.relay.metrics import RelayMetrics
 from infra.relay.options import RelayOptions
 from infra.relay.outbox import Outbox
 from infra.relay.platform import PlatformBox
 from infra.relay.sender import RobotSender
-from infra.relay.wording import Wording
+from streams.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 
@@ -29,31 +33,35 @@ _LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 _FORGET_EVERY: Final = 3600.0
 
 
-def run(options: RelayOptions) -> None:
+def run(options: RelayOptions, kafka: KafkaSettings) -> None:
     """Serve until SIGINT or SIGTERM, then return. Raises PortTaken and OutboxError."""
     port = claim(options.port, "port", options.host)
+    # It logs each attempt to reach a broker that is away, many a second; our own message says the same in one line.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     if options.host not in _LOOPBACK and not options.token:
         log.warning("relay_open_to_network", host=options.host, advice="set token_file, or listen on 127.0.0.1")
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn ends in order, then raises it again
     with Outbox(options.state / OUTBOX) as outbox, contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(options, outbox, port))
+        asyncio.run(_serve(options, kafka, outbox, port))
 
 
-async def _serve(options: RelayOptions, outbox: Outbox, port: int) -> None:
+async def _serve(options: RelayOptions, kafka: KafkaSettings, outbox: Outbox, port: int) -> None:
     now_ms = int(time.time() * 1000)
     outbox.begin(now_ms)
-    PlatformBox(outbox).begin(now_ms)
+    PlatformBox(outbox).begin(options.robots_of(PLATFORM), now_ms)
     _say_orphans(options, outbox, now_ms)
-    numbers = RelayMetrics((robot.name for robot in options.robots), outbox)
-    couriers = [RobotSender(robot, outbox, Wording(options.site), numbers) for robot in options.robots]
+    metrics = RelayMetrics((robot.name for robot in options.robots), outbox)
+    text = MessageText(options.site)
+    senders = [RobotSender(robot, outbox, text, metrics) for robot in options.robots]
 
     def wake() -> None:
-        for each in couriers:
+        for each in senders:
             each.wake()
 
-    async with _delivering(couriers, outbox):
-        app = Intake(options, outbox, numbers, wake).app()
+    follower = Follower(kafka, options, outbox, metrics, wake)
+    async with _at_work(follower, senders, outbox):
+        app = Intake(options, outbox, metrics, wake).app()
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, ws="none", lifespan="off",
             timeout_graceful_shutdown=3,
@@ -63,11 +71,11 @@ async def _serve(options: RelayOptions, outbox: Outbox, port: int) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _delivering(couriers: Sequence[RobotSender], outbox: Outbox) -> AsyncIterator[None]:
-    """Let the couriers run for a block; one that breaks ends the process, so that a supervisor notices."""
+async def _at_work(follower: Follower, senders: Sequence[RobotSender], outbox: Outbox) -> AsyncIterator[None]:
+    """Follow and send for a block; what breaks ends the process, so that a supervisor notices."""
     async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
-        tasks = [group.create_task(each.run(session)) for each in couriers]
-        tasks.append(group.create_task(_forgetting(outbox)))
+        tasks = [group.create_task(each.run(session)) for each in senders]
+        tasks += [group.create_task(follower.run()), group.create_task(_forgetting(outbox))]
         yield
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Brings what waits for one robot to it, in order, at its pace, and again until it is taken or refused."""
+"""Brings what waits for one robot to it, in order, at its rate, and again until it is taken or refused."""
 
 import asyncio
 import contextlib
@@ -10,13 +10,13 @@ from typing import Final
 import aiohttp
 import structlog
 
+from dashboards.messages.message_text import MessageText
 from infra.relay.message import RobotMessage, compose
 from infra.relay.metrics import RelayMetrics
 from infra.relay.options import RobotOptions
 from infra.relay.outbox import Outbox
-from infra.relay.rate_limit import Budget, Pace
+from infra.relay.rate_limit import Budget, Rate
 from infra.relay.robots import MOST_BYTES, Later, Refused, Request, Taken, Verdict, judge, request
-from infra.relay.wording import Wording
 
 log = structlog.get_logger(__name__)
 
@@ -32,23 +32,23 @@ def backoff(failures: int) -> float:
 
 
 class RobotSender:
-    """The courier of one robot; `run` for ever, `wake` when there may be something new."""
+    """Sends to one robot; `run` for ever, `wake` when there may be something new."""
 
     def __init__(
         self,
         robot: RobotOptions,
         outbox: Outbox,
-        wording: Wording,
-        numbers: RelayMetrics,
+        wording: MessageText,
+        metrics: RelayMetrics,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._robot, self._outbox, self._wording, self._numbers, self._clock = robot, outbox, wording, numbers, clock
+        self._robot, self._outbox, self._wording, self._metrics, self._clock = robot, outbox, wording, metrics, clock
         self._woken = asyncio.Event()
         self._failures, self._failed_at, self._pause = 0, 0.0, 0.0
-        pace = Pace(robot.per_minute)
+        rate = Rate(robot.per_minute)
         sent = [at / 1000 for at in outbox.sendings(robot.name)]
-        self._budget = Budget.full(pace, sent[0] if sent else clock())
+        self._budget = Budget.full(rate, sent[0] if sent else clock())
         for at in sent:
             self._budget = self._budget.spend(at)
 
@@ -65,7 +65,7 @@ class RobotSender:
                 await self._rest(wait)
 
     async def step(self, session: aiohttp.ClientSession) -> float:
-        """Send one letter if one may be sent now; return the seconds until it is worth another step (or `wake`)."""
+        """Send one message if one may be sent now; return the seconds until it is worth another step (or `wake`)."""
         now = self._clock()
         name = self._robot.name
         due = self._outbox.next_due_ms(name)
@@ -74,11 +74,11 @@ class RobotSender:
         wait = max(self._budget.wait(now), self._paused(now))
         if wait > 0:
             return wait
-        letter = self._outbox.open_letter(name) or compose(
-            self._outbox.waiting(name, int(now * 1000)), letter=uuid.uuid4().hex, messages=self._budget.messages(now)
+        message = self._outbox.open_message(name) or compose(
+            self._outbox.waiting(name, int(now * 1000)), message=uuid.uuid4().hex, messages=self._budget.messages(now)
         )
-        if letter is not None:
-            await self._deliver(letter, session, now)
+        if message is not None:
+            await self._deliver(message, session, now)
         return 0.0
 
     def _paused(self, now: float) -> float:
@@ -91,41 +91,43 @@ class RobotSender:
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
 
-    async def _deliver(self, letter: RobotMessage, session: aiohttp.ClientSession, now: float) -> None:
-        text = self._wording.text(letter, most_bytes=MOST_BYTES[self._robot.type])
-        asked = request(self._robot, letter, text, int(now * 1000))
-        self._outbox.send(self._robot.name, letter, int(now * 1000))
+    async def _deliver(self, message: RobotMessage, session: aiohttp.ClientSession, now: float) -> None:
+        folded = [each.notice for each in message.folded]
+        most = MOST_BYTES[self._robot.type]
+        text = self._wording.text(message.head.notice, folded, most_bytes=most, doubtful=message.doubtful)
+        posted = request(self._robot, message, text, int(now * 1000))
+        self._outbox.sending(self._robot.name, message, int(now * 1000))
         self._budget = self._budget.spend(now)
-        verdict = await _post(session, self._robot, asked)
-        self._note(letter, verdict)
+        verdict = await _post(session, self._robot, posted)
+        self._note(message, verdict)
 
-    def _note(self, letter: RobotMessage, verdict: Verdict) -> None:
-        now, name, numbers = self._clock(), self._robot.name, self._numbers
+    def _note(self, message: RobotMessage, verdict: Verdict) -> None:
+        now, name, metrics = self._clock(), self._robot.name, self._metrics
         match verdict:
             case Taken():
-                self._outbox.told(letter, int(now * 1000))
-                numbers.delivered.labels(name).inc()
-                numbers.suppressed.labels(name).inc(len(letter.folded))
+                self._outbox.delivered(message, int(now * 1000))
+                metrics.delivered.labels(name).inc()
+                metrics.suppressed.labels(name).inc(len(message.folded))
                 self._failures = 0
             case Refused():
-                self._outbox.refused(letter, int(now * 1000))
-                numbers.failed.labels(name, "refused").inc()
-                log.error("a robot refuses a message for good", robot=name, reason=verdict.reason, letter=letter.id)
+                self._outbox.refused(message, int(now * 1000))
+                metrics.failed.labels(name, "refused").inc()
+                log.error("a robot refuses a message for good", robot=name, reason=verdict.reason, message=message.id)
                 self._failures = 0
             case Later():
-                if not (verdict.doubtful or letter.doubtful):
-                    self._outbox.not_taken(letter)
+                if not (verdict.doubtful or message.doubtful):
+                    self._outbox.not_taken(message)
                 self._failures += 1
                 self._failed_at, self._pause = now, max(verdict.seconds, backoff(self._failures))
-                numbers.failed.labels(name, "later").inc()
+                metrics.failed.labels(name, "later").inc()
                 log.warning("a robot has not taken a message", robot=name, reason=verdict.reason, tries=self._failures)
 
 
-async def _post(session: aiohttp.ClientSession, robot: RobotOptions, asked: Request) -> Verdict:
-    """Post, and judge the answer. Of an error only its kind is told: its text may show the address, a secret."""
+async def _post(session: aiohttp.ClientSession, robot: RobotOptions, posted: Request) -> Verdict:
+    """Post, and judge the answer. Of an error only its kind is kept: its text may show the address, a secret."""
     try:
         async with session.post(
-            asked.url, data=asked.body, headers=asked.headers, allow_redirects=False, timeout=_TIMEOUT
+            posted.url, data=posted.body, headers=posted.headers, allow_redirects=False, timeout=_TIMEOUT
         ) as answer:
             body = await answer.content.read(_MOST_ANSWER)
             return judge(robot.type, answer.status, body, answer.headers.get("Retry-After"))

@@ -1,4 +1,4 @@
-"""How alarms reach somebody in a demo: Prometheus, Alertmanager and the relay, and a group that listens here.
+"""How alarms reach somebody in a demo: the relay, a group that listens here, and Prometheus and Alertmanager.
 
 Whoever has robots gives the relay's file; everybody else sees the messages come in on this terminal. Next:
 `alerting/chain.py`, the three programs, and `alerting/receiver.py`, the group.
@@ -34,20 +34,19 @@ class WrongRelayError(ValueError):
 
 @dataclass
 class Delivery:
-    """The way of alarms in one demo; without a `relay_file` there is none, and nothing is started."""
+    """The way of alarms in one demo; without Prometheus and Alertmanager it is not `monitored`."""
 
     state: Path
-    relay_file: Path | None = None
-    options: RelayOptions | None = None
+    relay_file: Path
+    options: RelayOptions
+    monitored: bool = True
     addresses: Mapping[str, str] = field(default_factory=dict)
 
-    def start(self, supervisor: Supervisor, metrics_ports: Sequence[int]) -> None:
-        """Start the three programs, and do not wait for them: the wall does not need them."""
-        if self.relay_file is None or self.options is None:
-            return
+    def start(self, supervisor: Supervisor, metrics_ports: Sequence[int], environment: Mapping[str, str]) -> None:
+        """Start the programs, and do not wait for them: the wall does not need them."""
         chain = Chain(
-            relay_file=self.relay_file, options=self.options, state=self.state,
-            workers=[f"{LOOPBACK}:{port}" for port in metrics_ports],
+            relay_file=self.relay_file, options=self.options, state=self.state, monitored=self.monitored,
+            workers=[f"{LOOPBACK}:{port}" for port in metrics_ports], environment=environment,
             prometheus_port=lasting_port(), alertmanager_port=lasting_port(),
         )  # fmt: skip
         for service in chain.services():
@@ -79,16 +78,15 @@ def delivery(
     """
     lack = missing(("prometheus", "alertmanager"))
     if lack:
-        say(f"alarms are shown on the wall only, 告警仅在大屏显示: {lack}")
-        yield Delivery(state)
-    elif relay is not None:
-        yield Delivery(state, *relay)
+        say(f"alarms about the platform itself are not sent, 不发送平台自身的告警: {lack}")
+    if relay is not None:
+        yield Delivery(state, *relay, monitored=not lack)
     else:
         state.mkdir(parents=True, exist_ok=True)
         secret = _kept_secret(state / _SECRET)
         with Receiver(load_site(profile), secret, say) as receiver:
             file = _relay_file(state, profile, receiver.url)
-            yield Delivery(state, file, load_options(file))
+            yield Delivery(state, file, load_options(file), monitored=not lack)
 
 
 def _kept_secret(file: Path) -> str:

@@ -42,7 +42,7 @@ class LocalStack:
     supervisor: Supervisor
     wall_port: int
     say: Callable[[str], None]
-    delivery: Delivery
+    delivery: Delivery | None
     broker_kind: BrokerKind = "embedded"
     workers: int = 1
     store: EmbeddedClickHouse = field(init=False)
@@ -89,7 +89,8 @@ class LocalStack:
         return any(each.name == "wall" and each.state is State.RUNNING for each in self.supervisor.services())
 
     def _alarms(self) -> None:
-        self.delivery.start(self.supervisor, self.metrics_ports)
+        if self.delivery is not None:
+            self.delivery.start(self.supervisor, self.metrics_ports, self._environment())
 
     @property
     def wall_url(self) -> str:
@@ -107,7 +108,7 @@ class LocalStack:
                 "metrics" if number == 1 else f"metrics-{number}": f"http://{LOOPBACK}:{port}/metrics"
                 for number, port in enumerate(self.metrics_ports, start=1)
             },
-            **self.delivery.addresses,
+            **(self.delivery.addresses if self.delivery is not None else {}),
         }
 
     @property

@@ -1,8 +1,7 @@
 """What an operator does with an alarm: a command in the topic `alarm.inputs`, with its place among the facts."""
 
 import time
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from kafka import KafkaProducer
@@ -10,15 +9,12 @@ from kafka.errors import KafkaError
 
 from sinks.clickhouse import ClickHouseReader
 from streams.contract.events import Topic
+from streams.contract.stored_episodes import episode_columns
 from streams.kernels.alarms.episodes import Episode
 from streams.kernels.alarms.inputs import AlarmInput, Command
 from streams.settings import KafkaSettings
 
 _TIMEOUT: Final = 15.0
-_COLUMNS: Final = (
-    "episode", "rule", "subject", "kind", "zone", "level", "state", "what", "change", "value", "limit", "unit",
-    "raised_at", "changed_at", "acknowledged_at", "cleared_at", "actor", "detail",
-)  # fmt: skip
 _encode = msgspec.json.Encoder().encode
 
 
@@ -29,15 +25,8 @@ class AlarmCommandError(RuntimeError):
 def episodes(reader: ClickHouseReader, *, also_cleared: bool = False) -> list[Episode]:
     """Read the open episodes, the oldest first; `also_cleared`: all that are stored. Raises StoreError."""
     condition = "1" if also_cleared else "cleared_at IS NULL"
-    columns = ", ".join(_COLUMNS)
-    sql = f"SELECT {columns} FROM gatepulse.alarm_episodes WHERE {condition} ORDER BY raised_at, episode"  # noqa: S608  # ours
-    rows = reader.query(sql)
-    return [_episode(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
-
-
-def _episode(row: Mapping[str, Any]) -> Episode:
-    times = {name: row[name] and round(row[name].timestamp() * 1000) for name in _COLUMNS if name.endswith("_at")}
-    return Episode(**{**row, **times})
+    view = f"gatepulse.alarm_episodes WHERE {condition} ORDER BY raised_at, episode"
+    return [Episode(*row) for row in reader.query(f"SELECT {episode_columns()} FROM {view}")]  # noqa: S608  # ours
 
 
 def send(kafka: KafkaSettings, command: Command) -> None:

@@ -71,6 +71,13 @@ class Brokers:
             for name, each in known.items()
         }
 
+    def cluster(self) -> str:
+        """Return the name of this incarnation of the brokers: as set, or the id that they give. Raises BrokersError."""
+        if self.kafka.cluster:
+            return self.kafka.cluster
+        with self._admin_client() as admin:
+            return str(admin.describe_cluster()["cluster_id"])
+
     def incarnations(self, topics: Sequence[str]) -> Mapping[str, str]:
         """Return the ids of the topics that are there, "" where brokers give none. Raises BrokersError."""
         with self._admin_client() as admin:

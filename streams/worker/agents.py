@@ -53,6 +53,7 @@ class KafkaOutlet:
         self._totals = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, value_serializer="raw")
         self._alarms = app.topic(Topic.ALARMS, key_type=bytes, value_type=bytes, value_serializer="raw")
         self._restated_at: dict[PartitionId, float] = {}  # monotonic seconds
+        self._publishing = asyncio.Lock()
 
     async def reject(self, name: PartitionId, rejections: Sequence[Rejection]) -> None:  # noqa: D102  # see Outlet
         key = f"{name.topic}-{name.partition}".encode()
@@ -62,8 +63,17 @@ class KafkaOutlet:
         passages = [one for one in partitions if isinstance(one, PassageLog)]
         totals = [each for one in passages for each in entrance_totals(one, everything=self._is_due(one))]
         await self._sent([self._totals.send_soon(key=each.entrance.encode(), value=_encode(each)) for each in totals])
-        changes = [each for one in partitions if isinstance(one, AlarmLog) for each in one.drain_changes()]
-        await self._sent([self._alarms.send_soon(key=each.episode.encode(), value=_encode(each)) for each in changes])
+        for one in partitions:
+            await self.publish_changes(one)
+
+    async def publish_changes(self, partition: Any) -> None:  # noqa: ANN401, D102  # see Outlet
+        if not isinstance(partition, AlarmLog):
+            return
+        async with self._publishing:
+            changes = partition.unpublished()
+            records = [(each.episode.encode(), _encode(each)) for each in changes]
+            await self._sent([self._alarms.send_soon(key=key, value=value) for key, value in records])
+            partition.drain_changes(len(changes))
 
     def _is_due(self, partition: PassageLog) -> bool:
         """Return whether all totals are published again: a consumer of them may have started anew meanwhile."""

@@ -28,6 +28,7 @@ from streams.worker.metrics import CountedLog, Occupancy
 log = structlog.get_logger()
 
 PUBLISH_SECONDS: Final = 0.25
+_LITTLE: Final = 0.07  # s; a little more than consumer.LONGEST_FETCH_MS
 _READ_SECONDS: Final = 1.0
 MOST_CELLS: Final = 8000
 """Of one line: some 100 kB, far below what a topic takes."""
@@ -64,6 +65,15 @@ def flow_of(passages: PassageLog, complete_to: int) -> LogFlow:
     return LogFlow(str(passages.name), passages.kind, passages.next_offset, complete_to, cells, lanes, missing)
 
 
+def until_next(now: float) -> float:
+    """Return the seconds from a moment (s UTC) until counts are published again: on each quarter, and a little after.
+
+    Alarms judge full seconds, as soon as these are complete and the grace, a quarter, has passed. By the little the
+    newest answer of the brokers proves that.
+    """
+    return PUBLISH_SECONDS - (now - _LITTLE) % PUBLISH_SECONDS
+
+
 @dataclass(frozen=True)
 class EntranceDefects:
     """What the store says of entrances: events missing over all logs, and conflicts of the last hour; 0 is left out."""
@@ -93,7 +103,7 @@ class AlarmInputPublisher:
     async def publish_changes(self, send: Send) -> None:
         """Publish for ever what is counted; `send` returns once the broker has it."""
         while True:
-            await asyncio.sleep(PUBLISH_SECONDS)
+            await asyncio.sleep(until_next(time.time()))
             for each in self.changes():
                 await send(_encode(each))
 

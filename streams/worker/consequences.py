@@ -75,5 +75,5 @@ def produce_output(log: Any) -> None:  # noqa: ANN401  # a log of any handler
             _decode_totals(_encode(totals))
         _decode_input(_encode(AlarmInput(flows=[flow_of(log, 0)])))
     if isinstance(log, AlarmLog):
-        for change in log.drain_changes():
+        for change in log.unpublished():
             _encode(change)

@@ -35,7 +35,10 @@ class Outlet(Protocol):
         """Publish lines that could not be accepted."""
 
     async def publish(self, partitions: Sequence[Any]) -> None:
-        """Publish the absolute totals of partitions, as stored."""
+        """Publish the absolute totals of partitions, as stored, and what `publish_changes` has not."""
+
+    async def publish_changes(self, partition: Any) -> None:  # noqa: ANN401  # of any topic
+        """Publish the changes of alarms that follow from what was applied; they wait for no store."""
 
     async def write_snapshots(self, snapshots: Mapping[int, Plain]) -> None:
         """Write snapshots by partition."""
@@ -142,12 +145,14 @@ class Counting(Generic[L]):
         state.note_clock(records)
         if not self.caution.covers(state, records):
             self._apply(state, BlankedRecords(records))
+            await self.outlet.publish_changes(state.partition)
             return
         generation = self.generation
         async for part in self.caution.countable(state, records, lambda: self.handler.freeze(state.partition)):
             if generation != self.generation:
                 return  # assigned anew meanwhile
             self._apply(state, part)
+            await self.outlet.publish_changes(state.partition)
 
     def _apply(self, state: PartitionState[L], part: BlankedRecords) -> None:
         records = part.records

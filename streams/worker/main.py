@@ -141,7 +141,7 @@ def build(settings: Settings) -> Parts:
                 unsettled=stored_unsettled(views_reader(settings)),
                 store_waiting=parts.flusher.store_waiting,
                 alarms=lambda: [
-                    each for log in parts.countings[Topic.ALARM_INPUTS].partitions for each in log.exported_episodes()
+                    each for log in parts.countings[Topic.ALARM_INPUTS].partitions for each in log.open_episodes()
                 ],
                 problems=sources.problems,
                 unreadable=lambda: parts.unreadable.counts,

@@ -56,22 +56,16 @@ class Timings:
     checkpoint: Histogram = field(default_factory=Histogram)
 
 
-_EPISODE_LABELS: Final = (
-    "episode", "change", "rule", "subject", "kind", "zone", "level", "state", "limit", "unit", "raised_ms", "changed_ms"
-)  # fmt: skip
+_EPISODE_LABELS: Final = ("rule", "subject", "kind", "zone", "level")
 
 
 def episodes_family(episodes: Iterable[Episode]) -> GaugeMetricFamily:
-    """Render the newest change of each episode; `state` is what happened: raised, escalated, ..., cleared."""
+    """Render the open episodes: at most one for each rule, subject and kind, so the series are bounded."""
     family = GaugeMetricFamily(
-        "gatepulse_alarm_episode", "value at the newest change of an alarm episode", labels=_EPISODE_LABELS
+        "gatepulse_alarm_episode", "value at the newest change of an open alarm episode", labels=_EPISODE_LABELS
     )
     for each in episodes:
-        labels = (
-            each.episode, str(each.change), each.rule, each.subject, each.kind, each.zone, each.level, each.what,
-            f"{each.limit:g}", each.unit, str(each.raised_at), str(each.changed_at),
-        )  # fmt: skip
-        family.add_metric(labels, each.value)
+        family.add_metric((each.rule, each.subject, each.kind, each.zone, each.level), each.value)
     return family
 
 

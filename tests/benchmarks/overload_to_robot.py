@@ -1,14 +1,13 @@
 """How long after an overload's on-delay a robot has the message: `python -m tests.benchmarks.overload_to_robot [N]`.
 
 N changes (240), half of them overloads that begin and half that end, at forty entrances, in real time: a real Kafka,
-ClickHouse, worker, Prometheus, Alertmanager and relay, as a demo starts them, and 40 other events a second. A webhook
-hears each change at once; a WeCom robot, which takes 20 messages a minute, must hear of each in a message of its own or
-in the "N more suppressed" of one. On the way the worker and Alertmanager are killed; their supervisor brings them back.
+ClickHouse, worker and relay, as a demo starts them, and 40 other events a second. A webhook hears each change at once;
+a WeCom robot, which takes 20 messages a minute, must hear of each in a message of its own or in the "N more suppressed"
+of one. On the way the worker and the relay are killed; their supervisor brings them back.
 
 Prints one JSON object: seconds from the moment that `crowds.due` works out from the events to the robot, over changes
-that are not near a kill and over those that are (from 5 s before to 20 s after it); in which step the time went, and
-how long a scrape of the worker took; what was missing, told twice, or dated another second than the one after it was
-due. Exit code 1 if anything was.
+that are not near a kill and over those that are (from 5 s before to 20 s after it); in which step the time went; what
+was missing, told twice, or dated another second than the one after it was due. Exit code 1 if anything was.
 """
 
 import json
@@ -25,24 +24,24 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
-from urllib.request import urlopen
 
 import numpy as np
+from kafka import KafkaConsumer, TopicPartition
 
-from tests.infra.alerting.crowds import RULE, Crowd, crowds, due, entrance_ids, profile
+from streams.contract.events import Topic
+from tests.infra.alerting.crowds import Crowd, crowds, due, entrance_ids, profile
 from tests.infra.alerting.whole import WORKER, Background, Heard, Whole, whole
 from tests.support.processes import eventually
 
 ENTRANCES: Final = 40
 BACKGROUND: Final = 40  # events/s; the mean of an expo's peak day is 44
-KILLED: Final = ((0.35, WORKER), (0.65, "alertmanager"))
+KILLED: Final = ((0.35, WORKER), (0.65, "relay"))
 """What is killed after which share of the time."""
 NEAR_KILL: Final = (-5.0, 20.0)  # s
 SAME_CHANGE: Final = 25.0  # s; changes of one kind at one entrance are more than a minute apart
 PATIENCE: Final = 40.0  # s after the last change is due
-STEPS: Final = ("judged", "scraped", "fired", "accepted", "told")
-"""Due → the second for which it is judged → Prometheus has it → its rule fires → the relay has it → the robot too."""
+STEPS: Final = ("judged", "published", "accepted", "sent")
+"""Due → the second for which it is judged → the worker publishes it → the relay has it → the robot too."""
 Key = tuple[str, int]
 """A change by its episode's id and number."""
 
@@ -76,8 +75,7 @@ def run(folder: Path, count: int) -> dict[str, Any]:
             changes, kills = play(way, coming)
             await_all(way, changes)
         strange = give(changes, way.heard())
-        made, scraped, fired = way.made(), first_seen(way, "gatepulse_alarm_episode"), first_seen(way, "ALERTS")
-        scrapes = samples(way, 'scrape_duration_seconds{job="gatepulse-worker"}')
+        made, first_published = way.made(), published(way)
     calm = [change for change in changes if change.heard and not change.near(kills)]
     return {
         "changes": len(changes),
@@ -90,8 +88,7 @@ def run(folder: Path, count: int) -> dict[str, Any]:
             state: quantiles([each.seconds for each in calm if each.state == state]) for state in ("raised", "cleared")
         },
         "near_a_kill": quantiles([each.seconds for each in changes if each.heard and each.near(kills)]),
-        "steps": steps(calm, scraped, fired, accepted(folder)),
-        "scrape": quantiles([float(took) for _, values in scrapes for _, took in values]),
+        "steps": steps(calm, first_published, accepted(folder)),
         "load": [round(load, 1), round(os.getloadavg()[0], 1)],
     }
 
@@ -132,7 +129,7 @@ def await_all(way: Whole, changes: Sequence[Change]) -> None:
     last, count = max(change.due for change in changes), len(changes)
     time.sleep(max(0.0, last - time.time()))
     eventually(lambda: len(way.heard()) >= count and _told(map(read_wecom, list(way.wecom.heard))) >= count, PATIENCE)
-    time.sleep(6.0)  # Prometheus sends everything again every five seconds
+    time.sleep(3.0)
 
 
 # -- judging -----------------------------------------------------------------------------------------------------------
@@ -187,17 +184,18 @@ def quantiles(seconds: Sequence[float]) -> dict[str, float]:
 # -- where the time goes -----------------------------------------------------------------------------------------------
 
 
-def samples(way: Whole, of: str) -> list[tuple[Mapping[str, str], list[tuple[float, str]]]]:
-    """Return from Prometheus the labels of each series, and its samples: when (s UTC), and the value."""
-    address = f"{way.venue.addresses['prometheus']}api/v1/query?query={quote(f'{of}[30m]')}"
-    with urlopen(address, timeout=30) as answer:  # noqa: S310 - ours
-        return [(each["metric"], each["values"]) for each in json.load(answer)["data"]["result"]]
-
-
-def first_seen(way: Whole, metric: str) -> dict[Key, float]:
-    """Return from Prometheus when each change was first there (s UTC)."""
-    found = samples(way, f'{metric}{{rule="{RULE}"}}')
-    return {(each["episode"], int(each["change"])): min(at for at, _ in values) for each, values in found}
+def published(way: Whole) -> dict[Key, float]:
+    """Return when the worker first published each change (s UTC)."""
+    place = TopicPartition(Topic.ALARMS.value, 0)
+    consumer = KafkaConsumer(bootstrap_servers=way.venue.kafka.brokers, auto_offset_reset="earliest", group_id=None)
+    consumer.assign([place])
+    end, found = consumer.end_offsets([place])[place], dict[Key, float]()
+    while consumer.position(place) < end:
+        for record in consumer.poll(timeout_ms=1000).get(place, []):
+            change = json.loads(record.value)
+            found.setdefault((change["episode"], change["change"]), record.timestamp / 1000)
+    consumer.close()
+    return found
 
 
 def accepted(folder: Path) -> dict[Key, float]:
@@ -208,7 +206,7 @@ def accepted(folder: Path) -> dict[Key, float]:
 
 
 def steps(changes: Sequence[Change], *seen: Mapping[Key, float]) -> dict[str, dict[str, float]]:
-    """Return for each step how long it took; `seen` is when each change was scraped, fired and accepted."""
+    """Return for each step how long it took; `seen` is when each change was published and accepted."""
     took: dict[str, list[float]] = {name: [] for name in STEPS}
     for change in changes:
         told = change.heard[0]

@@ -16,10 +16,12 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
+import msgspec
 import pytest
 
 from infra.process.ports import lasting_port
@@ -27,7 +29,7 @@ from streams.contract.events import Topic
 from tests.faults.catalogue import Layout
 from tests.faults.plant import Plant
 from tests.faults.test_set_aside import TURNSTILES, ask, fit_lines, found_in, send, unfit_lines, until
-from tests.support.alerts import alert, episode_alert, settings, webhook
+from tests.support.alerts import alert, notice, settings, webhook
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -223,14 +225,18 @@ def test_what_the_relay_is_told_is_in_no_log(plant: Plant) -> None:
     config.parent.mkdir()
     config.write_text(settings(plant.path / "clickhouse" / "relay", chats, port=port))  # where secrets are
     alerts = [
-        webhook(episode_alert(1, subject="canary-subject", zone="canary-zone", episode="canary-episode")),
-        webhook(episode_alert(1, state="", subject="canary-x"), episode_alert(1, level="canary-level")),
         webhook(alert({"alertname": "canary", "canary": "canary"}, summary_en="canary", todo_en="canary")),
         webhook({"canary": "canary"}),
         b'{"version": "canary"}',
         b"canary",
         b"\xffcanary",
         b"[" * 100_000,
+    ]
+    change = notice(1, subject="canary-subject", zone="canary-zone", episode="canary-episode").episode
+    changes = [
+        msgspec.json.encode(change),
+        msgspec.json.encode(replace(change, state=cast("Any", "canary"))),
+        b"canary",
     ]
     with (folder / "relay.log").open("wb") as file:
         command = [sys.executable, "-P", "-m", "infra.cli.main", "relay", str(config)]
@@ -240,11 +246,12 @@ def test_what_the_relay_is_told_is_in_no_log(plant: Plant) -> None:
                 until(200, lambda: get(f"http://127.0.0.1:{port}/healthy"))
                 answers = [post(f"http://127.0.0.1:{port}/alerts/canary-route", each, {}) for each in alerts]
                 assert set(answers) == {200, 400}
+                send(plant, Topic.ALARMS.value, *changes)
+                until(True, lambda: "cannot be read" in (folder / "relay.log").read_text())
                 time.sleep(1)
             finally:
                 os.kill(relay.pid, end)
                 relay.wait(30)
-    assert "an alert cannot be read" in (folder / "relay.log").read_text()
     assert found_in(plant.path) == []
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from infra.relay.notice import Notice
+from dashboards.messages.notice import Notice
 from infra.relay.options import RobotOptions
+from streams.kernels.alarms.episodes import Episode
 from streams.site.model import Site
 from streams.site.reader import load_site
 from streams.text import Text
@@ -20,25 +21,17 @@ WEBHOOK_SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
 
 def notice(change: int = 1, **given: Any) -> Notice:
-    """Return a change of an entrance's overload."""
+    """Return a change of an entrance's overload, or with `own` words one of the platform's alarms."""
+    own = given.pop("own", None)
     usual: dict[str, Any] = {
-        "alarm": f"entrance-overload:N3:{RAISED}", "change": change, "rule": "entrance-overload", "level": "orange",
-        "state": "raised" if change == 1 else "repeated", "raised_ms": RAISED,
-        "changed_ms": RAISED + 1000 * (change - 1),
+        "episode": f"entrance-overload:N3:{RAISED}", "change": change, "rule": "entrance-overload", "level": "orange",
+        "what": "raised" if change == 1 else "repeated", "raised_at": RAISED,
+        "changed_at": RAISED + 1000 * (change - 1),
         "subject": "N3", "kind": "person", "zone": "Z-N", "value": 14.2, "limit": 11.0, "unit": "persons/min/lane",
     }  # fmt: skip
-    return Notice(**usual | given)
-
-
-def labels(change: int = 1, **given: str) -> dict[str, str]:
-    """Return the labels of the metric of such a change."""
-    of = notice(change)
-    usual = {
-        "episode": of.alarm, "change": str(change), "rule": of.rule, "subject": of.subject, "kind": of.kind,
-        "zone": of.zone, "level": of.level, "state": of.state, "limit": "11", "unit": of.unit,
-        "raised_ms": str(of.raised_ms), "changed_ms": str(of.changed_ms),
-    }  # fmt: skip
-    return usual | given
+    episode = usual | given
+    over = {"cleared_at": episode["changed_at"], "state": "cleared"} if episode["what"] == "cleared" else {}
+    return Notice(Episode(**{"state": "raised"} | over | episode), own)
 
 
 def alert(
@@ -50,11 +43,6 @@ def alert(
         "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "http://127.0.0.1/graph",
         "fingerprint": f"{hash(frozenset(given.items())) & 0xFFFFFFFFFFFFFFFF:016x}",
     }  # fmt: skip
-
-
-def episode_alert(change: int = 1, *, status: str = "firing", **given: str) -> dict[str, Any]:
-    """Return the alert of a change of an episode."""
-    return alert({"alertname": "GatepulseEpisode", **labels(change, **given)}, status=status, value="14.2")
 
 
 def webhook(*alerts: Mapping[str, Any]) -> bytes:

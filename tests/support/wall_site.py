@@ -16,7 +16,6 @@ from dashboards.wall.model.rows import (
     AreaRow,
     DeviceRow,
     EntranceTotalRow,
-    EpisodeRow,
     FlowRow,
     ForecastRow,
     LogRow,
@@ -30,6 +29,7 @@ from dashboards.wall.model.rows import (
 )
 from dashboards.wall.model.scopes import Scope
 from dashboards.wall.model.snapshot import snapshot_of
+from streams.kernels.alarms.episodes import Episode
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
 from streams.site.reader import parse_site
@@ -93,15 +93,15 @@ def alarm_log(judged_to: int, *, cluster: str = "live") -> LogRow:
     return LogRow(f"{cluster}/alarm.inputs/0", cluster, 0, judged_to)
 
 
-def alarm(subject: str = "N1", **given: Any) -> EpisodeRow:
+def alarm(subject: str = "N1", **given: Any) -> Episode:
     """Return an overload of an entrance that nobody has acknowledged, raised at a quarter to twelve."""
     raised = given.get("raised_at", at("11:45:00"))
     rule = given.get("rule", "entrance-overload")
-    usual = EpisodeRow(
-        f"{rule}:{subject}:{raised}", rule, subject, "", "Z", "orange", "raised", 1, 14.26, 11.0, "persons/min/lane",
-        raised, None, "",
+    usual = Episode(
+        f"{rule}:{subject}:{raised}", rule, subject, "", "Z", "orange", "raised", "raised", 1, 14.26, 11.0,
+        "persons/min/lane", raised, raised,
     )  # fmt: skip
-    return usual._replace(**given)
+    return replace(usual, **given)
 
 
 def forecast(area: str, level: int, minutes: int | None, **given: Any) -> ForecastRow:

@@ -17,7 +17,6 @@ from dashboards.wall.model.rows import (
     ChangeRow,
     DeviceRow,
     EntranceTotalRow,
-    EpisodeRow,
     FlowRow,
     ForecastRow,
     InsideRow,
@@ -36,6 +35,8 @@ from dashboards.wall.model.rows import (
 )
 from dashboards.wall.model.scopes import Scope, areas_of, crossings, scopes_of
 from sinks.sink import StoreReader
+from streams.contract.stored_episodes import episode_columns
+from streams.kernels.alarms.episodes import Episode
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
 
@@ -103,10 +104,8 @@ FROM gatepulse.completeness
 """
 
 # Each open episode is a group of its own; of those that are cleared, the newest ones are one.
-EPISODES = """
-SELECT
-    episode, rule, subject, kind, zone, level, state, change, value, limit, unit, toUnixTimestamp64Milli(raised_at),
-    if(cleared_at IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull(cleared_at))), actor
+EPISODES = f"""
+SELECT {episode_columns()}
 FROM
 (
     SELECT *
@@ -115,7 +114,7 @@ FROM
     LIMIT %(acknowledgeable)s BY if(cleared_at IS NULL, episode, '')
 )
 WHERE state != 'cleared'
-"""
+"""  # noqa: S608
 
 CHANGES = """
 SELECT change, level, state, actor
@@ -297,8 +296,8 @@ class Rounds:
         """Select all changes of one alarm episode, the oldest first."""
         return [ChangeRow(*row) for row in self._store.query(CHANGES, {"episode": episode})]
 
-    def _episodes(self) -> Sequence[EpisodeRow]:
-        return [EpisodeRow(*row) for row in self._store.query(EPISODES, {"acknowledgeable": ACKNOWLEDGEABLE})]
+    def _episodes(self) -> Sequence[Episode]:
+        return [Episode(*row) for row in self._store.query(EPISODES, {"acknowledgeable": ACKNOWLEDGEABLE})]
 
     def _present(self) -> frozenset[str]:
         """Return the optional views that exist; missing ones are looked for again, as a new schema may bring them."""

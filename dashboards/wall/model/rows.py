@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from dashboards.wall.model.scopes import Scope
 from streams.contract.events import Topic
+from streams.kernels.alarms.episodes import Episode
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
 
@@ -156,25 +157,6 @@ class InsideRow(NamedTuple):
     inside: int
 
 
-class EpisodeRow(NamedTuple):
-    """One alarm of `alarm_episodes` as of its newest change; times are site time."""
-
-    episode: str
-    rule: str
-    subject: str
-    kind: str
-    zone: str
-    level: str
-    state: str
-    change: int
-    value: float
-    limit: float
-    unit: str
-    raised_at: int
-    cleared_at: int | None
-    actor: str
-
-
 class ChangeRow(NamedTuple):
     """One change of an episode."""
 
@@ -240,7 +222,7 @@ class WallRows:
     totals: Sequence[EntranceTotalRow] = ()
     flows: Sequence[FlowRow] = ()
     devices: Sequence[DeviceRow] = ()
-    episodes: Sequence[EpisodeRow] | None = None
+    episodes: Sequence[Episode] | None = None
     queues: Sequence[QueueRow] = ()
     forecasts: Sequence[ForecastRow] = ()
     problems: Sequence[SourceProblemRow] = ()

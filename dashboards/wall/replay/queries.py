@@ -6,6 +6,7 @@
 
 from dashboards.wall.model.rows import STEP
 from dashboards.wall.replay.timeline import WINDOW
+from streams.contract.stored_episodes import episode_columns
 
 ENTRANCE = "toInt64(transform(toString(entrance), %(entrances)s, %(entrance_numbers)s, -1))"
 CATEGORY = "toInt64(transform(toString(category), %(categories)s, %(category_numbers)s, %(unknown)s))"
@@ -220,10 +221,9 @@ WHERE at > {moment("since")} AND at <= {moment("upto")}
 ORDER BY axis
 """  # noqa: S608
 
-_EPISODE = """
-    toUnixTimestamp64Milli({changed}) AS axis,
-    episode, rule, subject, kind, zone, level, state, change, value, limit, unit, toUnixTimestamp64Milli(raised_at),
-    if(cleared_at IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull(cleared_at))), actor
+_EPISODE = f"""
+    toUnixTimestamp64Milli({{changed}}) AS axis,
+    {episode_columns(missing=("acknowledged_at", "detail"))}
 """
 
 EPISODES = f"""

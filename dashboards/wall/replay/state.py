@@ -15,7 +15,6 @@ from dashboards.wall.model.rows import (
     MINUTE,
     STEP,
     AreaRow,
-    EpisodeRow,
     InsideRow,
     LogRow,
     LossRow,
@@ -34,6 +33,7 @@ from dashboards.wall.replay.devices import DevicesAsCorrected, DevicesAsKnown, R
 from dashboards.wall.replay.inside import CorrectionRow, EarlierFlows, Slot, effects, occupancy
 from dashboards.wall.replay.logs import LogProgress, ProgressRow, complete_logs
 from dashboards.wall.replay.timeline import WINDOW, Known, Moment, Passages, PendingRows
+from streams.kernels.alarms.episodes import Episode
 from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
@@ -50,7 +50,7 @@ class Chunk:
     received: list[ReceivedRanges]
     events: list[tuple[int, str]]
     progress: list[ProgressRow]
-    episodes: list[tuple[int, EpisodeRow]]
+    episodes: list[tuple[int, Episode]]
     queues: list[tuple[int, QueueRow]]
 
 
@@ -78,9 +78,9 @@ class SiteState:
     _received: PendingRows[ReceivedRanges] = field(default_factory=PendingRows)
     _events: PendingRows[tuple[int, str]] = field(default_factory=PendingRows)
     _progress: PendingRows[ProgressRow] = field(default_factory=PendingRows)
-    _changes: PendingRows[tuple[int, EpisodeRow]] = field(default_factory=PendingRows)
+    _changes: PendingRows[tuple[int, Episode]] = field(default_factory=PendingRows)
     _estimates: PendingRows[tuple[int, QueueRow]] = field(default_factory=PendingRows)
-    _episodes: dict[str, EpisodeRow] = field(default_factory=dict)
+    _episodes: dict[str, Episode] = field(default_factory=dict)
     _queues: dict[str, QueueRow] = field(default_factory=dict)
 
     def add(self, chunk: Chunk) -> None:
@@ -217,7 +217,7 @@ class SiteState:
         found += [] if oldest is None else [oldest]
         return min(found, default=None)
 
-    def _shown(self) -> list[EpisodeRow]:
+    def _shown(self) -> list[Episode]:
         """Return the alarms that the live wall shows; those that it will never show again are forgotten."""
         newest = sorted(self._episodes.values(), key=lambda row: -row.raised_at)
         over = [row for row in newest if row.cleared_at is not None][:ACKNOWLEDGEABLE]

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from dashboards.wall.live.queries import StoreConnection
-from dashboards.wall.model.rows import EpisodeRow, QueueRow
+from dashboards.wall.model.rows import QueueRow
 from dashboards.wall.model.scopes import site_kinds
 from dashboards.wall.replay.timeline import Known
+from streams.kernels.alarms.episodes import Episode
 from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
@@ -55,9 +56,9 @@ def numbered_names(site: Site) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(entrance.id for entrance in site.entrances), tuple(categories)
 
 
-def alarms(rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, EpisodeRow]]:
+def alarms(rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, Episode]]:
     """Return changes of alarms, each with its time on the axis."""
-    return [(row[0], EpisodeRow(*row[1:])) for row in rows]
+    return [(row[0], Episode(*row[1:])) for row in rows]
 
 
 def queues(rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, QueueRow]]:

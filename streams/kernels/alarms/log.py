@@ -24,8 +24,6 @@ from streams.kernels.counts.live import Measure
 from streams.kernels.counts.partition_log import PartitionId, Tally, check_no_gap
 
 PATIENCE_SECONDS: Final = 15
-CLEARED_EXPORT_SECONDS: Final = 300
-"""Real seconds for which Prometheus is told that an episode was cleared."""
 READING_SECONDS: Final = 30
 """Real seconds after which an occupancy that was read from the store is not believed any more."""
 CLOCK_SECONDS: Final = 60
@@ -76,7 +74,7 @@ class AlarmLog:
         self.recent = RecentCounts([entrance.id for entrance in self.place.entrances])
         self.silence = SilenceDetector(self.place.entrances)
         self._changed: list[Episode] = []
-        self._stored_changes: list[Episode] = []
+        self._unpublished: list[Episode] = []
         self._rejections: list[Rejection] = []
         self._numbers = {entrance.id: number for number, entrance in enumerate(self.place.entrances)}
         self._parts = {(part.rule, part.subject): number for number, part in enumerate(self.silence.parts)}
@@ -113,23 +111,26 @@ class AlarmLog:
     def drain(self) -> list[Block]:
         """Return the rows of the episodes that have changed, a row a change."""
         changed, self._changed = self._changed, []
-        self._stored_changes += changed
         return [episode_rows(str(self.name), changed)] if changed else []
 
-    def drain_changes(self) -> list[Episode]:
-        """Return the changes whose rows have been taken, for whoever is told once these are stored."""
-        stored, self._stored_changes = self._stored_changes, []
-        return stored
+    def unpublished(self) -> list[Episode]:
+        """Return the changes that are not published yet, in order."""
+        return list(self._unpublished)
+
+    def drain_changes(self, most: int | None = None) -> list[Episode]:
+        """Return the oldest changes, all or so many, and count them as published."""
+        changes = self._unpublished[:most]
+        del self._unpublished[:most]
+        return changes
 
     def drain_rejections(self) -> list[Rejection]:
         """Return what could not be read since the last time."""
         rejections, self._rejections = self._rejections, []
         return rejections
 
-    def exported_episodes(self) -> list[Episode]:
-        """Return the open episodes, and those that were cleared lately; any thread may ask."""
-        since = self.now - round(CLEARED_EXPORT_SECONDS * _SECOND * self.place.clock.speed)
-        return [each for each in list(self.episodes.values()) if each.open or (each.cleared_at or 0) >= since]
+    def open_episodes(self) -> list[Episode]:
+        """Return the open episodes; any thread may ask."""
+        return [each for each in list(self.episodes.values()) if each.open]
 
     # -- what is known -------------------------------------------------------------------------------------------------
 
@@ -184,6 +185,7 @@ class AlarmLog:
             return
         self.episodes[episode.episode] = episode
         self._changed.append(episode)
+        self._unpublished.append(episode)
         cleared = [name for name, each in self.episodes.items() if not each.open]
         for name in cleared[: max(0, len(cleared) - _MOST_CLEARED)]:
             del self.episodes[name]

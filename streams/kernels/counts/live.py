@@ -25,8 +25,10 @@ from streams.kernels.counts.interner import Interner
 from streams.kernels.counts.live_cells import LiveCells, PublishedLane
 from streams.kernels.counts.times import TimeRules
 
-GRACE_SECONDS: Final = 1
-"""Real seconds that an event may take from the lane to the broker without moving in live time."""
+GRACE_SECONDS: Final = 0.25
+"""Real seconds that an event may take from the lane to the broker without moving in live time. Alarms wait this long
+for events on their way. One that takes longer is counted that much later, and is judged no later than with a longer
+grace."""
 _MOST_LATE_SECONDS: Final = 15
 _LONGEST_GAP_SECONDS: Final = 4
 _LEARNT_IN: Final = 4

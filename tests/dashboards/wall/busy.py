@@ -17,7 +17,6 @@ from dashboards.wall.model.rows import (
     ChangeRow,
     DeviceRow,
     EntranceTotalRow,
-    EpisodeRow,
     FlowRow,
     ForecastRow,
     InsideRow,
@@ -31,6 +30,7 @@ from dashboards.wall.model.rows import (
     span_of,
 )
 from dashboards.wall.model.scopes import Scope, areas_of, scopes_of
+from streams.kernels.alarms.episodes import Episode
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
 from streams.site.reader import load_site
@@ -147,7 +147,7 @@ class BusyDay:
                 missing = 3 if (step // 30 + place + number) % 30 == 0 else 0
                 yield DeviceRow(lane, gate.id, missing, site_ms - (20 * MINUTE if quiet else 2000))
 
-    def _episodes(self, site_ms: int, step: int) -> Iterator[EpisodeRow]:
+    def _episodes(self, site_ms: int, step: int) -> Iterator[Episode]:
         """Alarms change their states one after the other; what is over and acknowledged leaves the list."""
         if step % _TURN >= _CALM_FROM:
             return

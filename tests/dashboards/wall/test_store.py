@@ -18,7 +18,6 @@ from dashboards.wall.model.rows import (
     ChangeRow,
     DeviceRow,
     EntranceTotalRow,
-    EpisodeRow,
     FlowRow,
     ForecastRow,
     InsideRow,
@@ -34,6 +33,7 @@ from sinks import schema
 from sinks.clickhouse import ClickHouseSink, StoreAddress, connect
 from sinks.rows import TABLES
 from sinks.sink import StoreRefused
+from streams.kernels.alarms.episodes import Episode
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.screens import Screen, Tile
@@ -267,9 +267,9 @@ def test_the_strip_has_what_is_open_and_what_is_over_but_not_acknowledged(store:
     assert found.episodes is not None
     rows = {row.episode: row for row in found.episodes}
     assert rows.keys() == {"open", "taken", "over"}
-    assert rows["open"] == EpisodeRow(
-        "open", "entrance-overload", "N1", "", "Z", "red", "raised", 2, 20.25, 11.0, "persons/min/lane", NOW - 60_000,
-        None, "",
+    assert rows["open"] == Episode(
+        "open", "entrance-overload", "N1", "", "Z", "red", "raised", "escalated", 2, 20.25, 11.0, "persons/min/lane",
+        NOW - 60_000, NOW - 60_000 + 2,
     )  # fmt: skip
     assert (rows["taken"].state, rows["taken"].actor) == ("acknowledged", "张三")
     assert (rows["over"].state, rows["over"].cleared_at) == ("cleared-unacknowledged", NOW - 1000)

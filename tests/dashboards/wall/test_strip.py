@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from dashboards.wall.model.options import Language, WallOptions
-from dashboards.wall.model.rows import ChangeRow, EpisodeRow, LogRow, WallRows
+from dashboards.wall.model.rows import ChangeRow, LogRow, WallRows
+from streams.kernels.alarms.episodes import Episode
 from streams.kernels.alarms.inputs import Command
 from streams.kernels.counts.site_clock import SiteClock
 from tests.dashboards.wall.looks import SCREENS, cut_off
@@ -37,7 +38,7 @@ def options(language: Language = "en") -> WallOptions:
 class Alarms(HandSource):
     """A site with these alarms, which operators' commands change as the real ones do."""
 
-    rows: list[EpisodeRow] = field(default_factory=list)
+    rows: list[Episode] = field(default_factory=list)
     judged_to: Callable[[int], int] = lambda real_ms: real_ms
     taken: list[Command] = field(default_factory=list)
     deaf: bool = False
@@ -65,7 +66,7 @@ class Alarms(HandSource):
     def change(self, episode: str, **given: Any) -> None:
         """Let an episode change."""
         self.rows = [
-            row._replace(change=row.change + 1, **given) if row.episode == episode else row for row in self.rows
+            replace(row, change=row.change + 1, **given) if row.episode == episode else row for row in self.rows
         ]
 
 
@@ -392,7 +393,7 @@ def test_the_next_level_is_told_at_its_area_and_for_the_site(page: Page) -> None
 
 
 @pytest.mark.parametrize("rows", [(), THREE, TWENTY])
-def test_nothing_is_cut_off_however_many_alarms_there_are(page: Page, rows: tuple[EpisodeRow, ...]) -> None:
+def test_nothing_is_cut_off_however_many_alarms_there_are(page: Page, rows: tuple[Episode, ...]) -> None:
     with wall(Alarms(rows=list(rows)), options()) as running:
         for language in ("zh", "en"):
             look(page, f"{running.url}?lang={language}")

@@ -1,5 +1,6 @@
 """The three programs are told of each other, and of what the relay's file says."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,12 @@ def test_a_relay_at_any_free_port_is_refused_since_nobody_would_find_it(tmp_path
 
 def test_who_listens_is_started_before_who_speaks_to_it(tmp_path: Path) -> None:
     assert [each.name for each in chain(tmp_path).services()] == ["relay", "alertmanager", "prometheus"]
+
+
+def test_without_the_two_the_relay_runs_alone(tmp_path: Path) -> None:
+    alone = replace(chain(tmp_path), monitored=False, environment={"GATEPULSE_KAFKA__BROKERS": "b:1"})
+    (service,) = alone.services()
+    assert (service.name, service.env, list(alone.addresses)) == ("relay", alone.environment, ["relay"])
 
 
 def test_every_address_is_told(tmp_path: Path) -> None:

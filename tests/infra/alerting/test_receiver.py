@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from dashboards.messages.notice import PLATFORM, Notice, OwnWords
 from infra.alerting.receiver import MessageError, Receiver
 from infra.relay.message import RobotMessage, Waiting
-from infra.relay.notice import PLATFORM, Notice
 from infra.relay.robots import Request, request, webhook_signature
 from tests.support.alerts import EXPO, WEBHOOK_SECRET, notice, robot
 
@@ -30,10 +30,12 @@ def receiver(lines: list[str]) -> Iterator[Receiver]:
         yield receiver
 
 
-def signed(*told: Notice, letter: str = "a", at: float = NOW, secret: str = WEBHOOK_SECRET) -> Request:
+def signed(*told: Notice, message: str = "a", at: float = NOW, secret: str = WEBHOOK_SECRET) -> Request:
     """Return what the relay would post."""
     head, *folded = (Waiting(number, each) for number, each in enumerate(told))
-    return request(robot("webhook", secret=secret), RobotMessage(letter, head, tuple(folded)), "text", round(at * 1000))
+    return request(
+        robot("webhook", secret=secret), RobotMessage(message, head, tuple(folded)), "text", round(at * 1000)
+    )
 
 
 def small(headers: Mapping[str, str]) -> dict[str, str]:
@@ -54,23 +56,23 @@ def test_a_message_is_one_line_that_names_the_zones_team(receiver: Receiver, lin
 def test_alarms_of_no_zone_are_for_the_command_centre_and_the_platforms_for_its_engineer(
     receiver: Receiver, lines: list[str]
 ) -> None:
-    take(receiver, signed(notice(zone=""), letter="a"))
-    take(receiver, signed(notice(rule=PLATFORM, zh="存储不可写", en="the store takes no rows"), letter="b"))
+    take(receiver, signed(notice(zone=""), message="a"))
+    take(receiver, signed(notice(rule=PLATFORM, own=OwnWords("存储不可写", "the store takes no rows")), message="b"))
     assert lines[0].startswith("ALARM → 指挥中心 / command centre: ")
     assert lines[1].startswith("ALARM → 平台工程师 / platform engineer: 🟠 存储不可写")
 
 
 def test_the_folded_are_counted(receiver: Receiver, lines: list[str]) -> None:
-    take(receiver, signed(notice(), notice(alarm="x"), notice(alarm="y")))
+    take(receiver, signed(notice(), notice(episode="x"), notice(episode="y")))
     assert len(lines) == 1
     assert lines[0].endswith("（另有 2 条 / 2 more）")
 
 
 def test_a_repetition_is_said_once(receiver: Receiver, lines: list[str]) -> None:
-    take(receiver, signed(notice(), letter="a"))
-    take(receiver, signed(notice(), letter="a", at=NOW + 2))
+    take(receiver, signed(notice(), message="a"))
+    take(receiver, signed(notice(), message="a", at=NOW + 2))
     assert len(lines) == 1
-    take(receiver, signed(notice(2), letter="b"))
+    take(receiver, signed(notice(2), message="b"))
     assert len(lines) == 2
 
 

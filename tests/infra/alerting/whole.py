@@ -1,4 +1,4 @@
-"""The whole way of an alarm with real servers: Kafka, ClickHouse, worker, Prometheus, Alertmanager, relay, two robots.
+"""The whole way of an alarm with real servers: Kafka, ClickHouse, worker, relay, two robots, and the monitoring.
 
 It is what `gatepulse demo --broker kafka` starts, in real time, without a simulator: passages are handed in here.
 """
@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 from kafka import KafkaProducer
 
+from infra.alerting.server import missing
 from infra.process.ports import lasting_port
 from infra.process.supervisor import Supervisor
 from infra.relay.options import load_options
@@ -114,7 +115,7 @@ def whole(folder: Path, profile: str, *, say: Callable[[str], None] = print) -> 
         relay = folder / "relay.toml"
         relay.write_text(_relay(folder, site, webhook, wecom, platform), encoding="utf-8")
         supervisor = stack.enter_context(Supervisor())
-        delivery = Delivery(folder / "alerting", relay, load_options(relay))
+        delivery = Delivery(folder / "alerting", relay, load_options(relay), monitored=not missing())
         venue = LocalStack(str(site), folder, SiteClock(), supervisor, 0, say, delivery, broker_kind="kafka")
         assert venue.start(threading.Event())
         producer = KafkaProducer(bootstrap_servers=venue.kafka.brokers, acks="all")

@@ -11,32 +11,32 @@ from tests.support.alerts import notice
 NOW = 1_762_909_300_000
 
 
-def letter_of(outbox: Outbox, robot: str = "north", *, messages: int = 5) -> RobotMessage:
-    letter = compose(outbox.waiting(robot, NOW), letter="letter", messages=messages)
-    assert letter is not None
-    return letter
+def message_of(outbox: Outbox, robot: str = "north", *, messages: int = 5) -> RobotMessage:
+    message = compose(outbox.waiting(robot, NOW), message="message", messages=messages)
+    assert message is not None
+    return message
 
 
 def test_the_same_change_is_accepted_once_for_each_robot(tmp_path: Path) -> None:
     with Outbox(tmp_path / "o") as outbox:
         assert outbox.accept([notice(1)], ["north", "east"], NOW) == 2
         assert outbox.accept([notice(1), notice(2)], ["north", "east"], NOW) == 2
-        assert [each.notice.change for each in outbox.waiting("north", NOW)] == [1, 2]
+        assert [each.notice.episode.change for each in outbox.waiting("north", NOW)] == [1, 2]
 
 
 def test_an_older_change_is_not_told_after_a_newer_one(tmp_path: Path) -> None:
     with Outbox(tmp_path / "o") as outbox:
         outbox.accept([notice(2)], ["north"], NOW)
         outbox.accept([notice(1)], ["north"], NOW)
-        assert [each.notice.change for each in outbox.waiting("north", NOW)] == [2]
+        assert [each.notice.episode.change for each in outbox.waiting("north", NOW)] == [2]
 
 
 def test_what_was_accepted_and_told_is_known_after_a_restart(tmp_path: Path) -> None:
     with Outbox(tmp_path / "o") as outbox:
         outbox.accept([notice(1)], ["north", "east"], NOW)
-        letter = letter_of(outbox)
-        outbox.send("north", letter, NOW)
-        outbox.told(letter, NOW)
+        message = message_of(outbox)
+        outbox.sending("north", message, NOW)
+        outbox.delivered(message, NOW)
     with Outbox(tmp_path / "o") as outbox:
         outbox.begin(NOW)
         assert outbox.accept([notice(1)], ["north", "east"], NOW) == 0
@@ -47,22 +47,22 @@ def test_what_was_accepted_and_told_is_known_after_a_restart(tmp_path: Path) -> 
 def test_a_letter_that_was_under_way_at_a_crash_is_sent_again_as_doubtful(tmp_path: Path) -> None:
     with Outbox(tmp_path / "o") as outbox:
         outbox.accept([notice(1), notice(2), notice(3, level="red")], ["north"], NOW)
-        letter = letter_of(outbox, messages=1)
-        outbox.send("north", letter, NOW)
+        message = message_of(outbox, messages=1)
+        outbox.sending("north", message, NOW)
     with Outbox(tmp_path / "o") as outbox:
-        again = outbox.open_letter("north")
+        again = outbox.open_message("north")
         assert again is not None
-        assert (again.id, again.head.notice.level, again.doubtful) == (letter.id, "red", True)
-        assert set(again.numbers) == set(letter.numbers)
+        assert (again.id, again.head.notice.episode.level, again.doubtful) == (message.id, "red", True)
+        assert set(again.numbers) == set(message.numbers)
 
 
 def test_a_letter_that_was_certainly_not_taken_is_no_repetition(tmp_path: Path) -> None:
     with Outbox(tmp_path / "o") as outbox:
         outbox.accept([notice(1)], ["north"], NOW)
-        letter = letter_of(outbox)
-        outbox.send("north", letter, NOW)
-        outbox.not_taken(letter)
-        again = outbox.open_letter("north")
+        message = message_of(outbox)
+        outbox.sending("north", message, NOW)
+        outbox.not_taken(message)
+        again = outbox.open_message("north")
         assert again is not None
         assert not again.doubtful
 
@@ -70,9 +70,9 @@ def test_a_letter_that_was_certainly_not_taken_is_no_repetition(tmp_path: Path) 
 def test_what_was_refused_a_short_while_ago_is_tried_again_after_a_restart(tmp_path: Path) -> None:
     with Outbox(tmp_path / "o") as outbox:
         outbox.accept([notice(1)], ["north"], NOW)
-        letter = letter_of(outbox)
-        outbox.send("north", letter, NOW)
-        outbox.refused(letter, NOW)
+        message = message_of(outbox)
+        outbox.sending("north", message, NOW)
+        outbox.refused(message, NOW)
         outbox.begin(NOW + REVIVED_MS)
         assert outbox.waiting("north", NOW) == []
         outbox.begin(NOW + REVIVED_MS - 1)
@@ -82,9 +82,9 @@ def test_what_was_refused_a_short_while_ago_is_tried_again_after_a_restart(tmp_p
 def test_what_ended_a_month_ago_is_forgotten_and_what_waits_is_not(tmp_path: Path) -> None:
     with Outbox(tmp_path / "o") as outbox:
         outbox.accept([notice(1)], ["north", "east"], NOW)
-        letter = letter_of(outbox)
-        outbox.send("north", letter, NOW)
-        outbox.told(letter, NOW)
+        message = message_of(outbox)
+        outbox.sending("north", message, NOW)
+        outbox.delivered(message, NOW)
         outbox.forget(NOW + KEPT_MS + 1)
         assert outbox.accept([notice(1)], ["north", "east"], NOW) == 1
 

@@ -1,13 +1,13 @@
-"""The platform's own alerts are told when they begin and when they stay away; that the way is cut off is told too."""
+"""The platform's own alerts are sent when they begin and when they stay away; and that alarms cannot arrive."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from infra.relay.notice import Alert, read_webhook
+from infra.relay.alerts import Alert, read_webhook
 from infra.relay.outbox import Outbox
-from infra.relay.platform import GONE_MS, SAME_MS, SILENT_MS, PlatformBox
+from infra.relay.platform import GONE_MS, MONITORING, SAME_MS, SILENT_MS, TOPIC, PlatformBox
 from tests.support.alerts import alert, webhook
 
 NOW = 1_762_909_300_000
@@ -26,96 +26,108 @@ def outbox(tmp_path: Path) -> Iterator[Outbox]:
         yield empty
 
 
-def told(outbox: Outbox, now_ms: int) -> list[tuple[str, str]]:
-    """Return what would be told by then, and take it for told."""
+def sent(outbox: Outbox, now_ms: int) -> list[tuple[str, str]]:
+    """Return what is due by then, and take it for sent."""
     waiting = outbox.waiting("duty", now_ms)
     outbox.db.execute(
         "UPDATE notices SET state = 'told', letter = 'x' WHERE state = 'waiting' AND due_ms <= ?", (now_ms,)
     )
-    return [(each.notice.subject, each.notice.state) for each in waiting]
+    return [(each.notice.episode.subject, each.notice.episode.what) for each in waiting]
 
 
-def test_it_is_told_once_however_often_it_is_sent(outbox: Outbox) -> None:
+def test_it_is_sent_once_however_often_it_is_sent(outbox: Outbox) -> None:
     box = PlatformBox(outbox)
     box.note(lag(), ROBOTS, NOW)
     box.note(lag(), ROBOTS, NOW + 300_000)
-    assert told(outbox, NOW + 300_000) == [("GatepulseLag", "raised")]
+    assert sent(outbox, NOW + 300_000) == [("GatepulseLag", "raised")]
 
 
 def test_a_new_beginning_after_both_servers_were_killed_is_the_same_alert(outbox: Outbox) -> None:
     box = PlatformBox(outbox)
     box.note(lag(), ROBOTS, NOW)
     box.note(lag(starts="2025-11-12T01:05:00Z"), ROBOTS, NOW + SAME_MS)
-    assert told(outbox, NOW + SAME_MS) == [("GatepulseLag", "raised")]
+    assert sent(outbox, NOW + SAME_MS) == [("GatepulseLag", "raised")]
 
 
 def test_after_long_silence_a_new_beginning_is_a_new_alert(outbox: Outbox) -> None:
     box = PlatformBox(outbox)
     box.note(lag(), ROBOTS, NOW)
     box.note(lag(starts="2025-11-12T09:00:00Z"), ROBOTS, NOW + SAME_MS + 1)
-    assert told(outbox, NOW + SAME_MS + 1) == [("GatepulseLag", "raised")] * 2
+    assert sent(outbox, NOW + SAME_MS + 1) == [("GatepulseLag", "raised")] * 2
 
 
-def test_its_end_is_told_when_it_has_stayed_away(outbox: Outbox) -> None:
+def test_its_end_is_sent_when_it_has_stayed_away(outbox: Outbox) -> None:
     box = PlatformBox(outbox)
     box.note(lag(), ROBOTS, NOW)
-    told(outbox, NOW)
+    sent(outbox, NOW)
     box.note(lag(status="resolved"), ROBOTS, NOW + 1000)
     box.note(lag(status="resolved"), ROBOTS, NOW + 2000)
-    assert told(outbox, NOW + GONE_MS) == []
-    assert told(outbox, NOW + 1000 + GONE_MS) == [("GatepulseLag", "cleared")]
+    assert sent(outbox, NOW + GONE_MS) == []
+    assert sent(outbox, NOW + 1000 + GONE_MS) == [("GatepulseLag", "cleared")]
 
 
 def test_one_that_is_back_soon_was_never_away(outbox: Outbox) -> None:
     box = PlatformBox(outbox)
     box.note(lag(), ROBOTS, NOW)
-    told(outbox, NOW)
+    sent(outbox, NOW)
     for minute in (1, 2, 3):  # Prometheus is restarted again and again
         box.note(lag(status="resolved"), ROBOTS, NOW + 60_000 * minute)
         box.note(lag(starts=f"2025-11-12T01:0{minute}:00Z"), ROBOTS, NOW + 60_000 * minute + 30_000)
-    assert told(outbox, NOW + SAME_MS) == []
+    assert sent(outbox, NOW + SAME_MS) == []
 
 
-def test_one_that_is_called_gone_and_comes_back_is_told_again(outbox: Outbox) -> None:
+def test_one_that_is_called_gone_and_comes_back_is_sent_again(outbox: Outbox) -> None:
     box = PlatformBox(outbox)
     box.note(lag(), ROBOTS, NOW)
     box.note(lag(status="resolved"), ROBOTS, NOW)
-    assert told(outbox, NOW + GONE_MS) == [("GatepulseLag", "raised"), ("GatepulseLag", "cleared")]
+    assert sent(outbox, NOW + GONE_MS) == [("GatepulseLag", "raised"), ("GatepulseLag", "cleared")]
     box.note(lag(), ROBOTS, NOW + GONE_MS + 1)
     box.note(lag(status="resolved"), ROBOTS, NOW + GONE_MS + 2)
-    assert told(outbox, NOW + 3 * GONE_MS) == [("GatepulseLag", "raised"), ("GatepulseLag", "cleared")]
+    assert sent(outbox, NOW + 3 * GONE_MS) == [("GatepulseLag", "raised"), ("GatepulseLag", "cleared")]
 
 
 def test_an_end_of_what_nobody_heard_of_is_not_told(outbox: Outbox) -> None:
     PlatformBox(outbox).note(lag(status="resolved"), ROBOTS, NOW)
-    assert told(outbox, NOW + GONE_MS) == []
+    assert sent(outbox, NOW + GONE_MS) == []
 
 
 def test_heartbeats_keep_the_silence_from_being_told(outbox: Outbox) -> None:
     box = PlatformBox(outbox)
     for beat in range(20):
-        box.beat(ROBOTS, NOW + 30_000 * beat)
-    assert told(outbox, NOW + 30_000 * 19 + SILENT_MS - 1) == []
+        box.beat(MONITORING, ROBOTS, NOW + 30_000 * beat)
+    assert sent(outbox, NOW + 30_000 * 19 + SILENT_MS - 1) == []
 
 
-def test_silence_is_told_and_so_is_its_end(outbox: Outbox) -> None:
+def test_silence_is_sent_and_so_is_its_end(outbox: Outbox) -> None:
     box = PlatformBox(outbox)
-    box.beat(ROBOTS, NOW)
-    assert told(outbox, NOW + SILENT_MS) == [("heartbeat", "raised")]
-    box.beat(ROBOTS, NOW + 600_000)
-    box.beat(ROBOTS, NOW + 601_000)
-    assert told(outbox, NOW + 602_000) == [("heartbeat", "cleared")]
-    assert told(outbox, NOW + 601_000 + SILENT_MS) == [("heartbeat", "raised")]
+    box.beat(MONITORING, ROBOTS, NOW)
+    assert sent(outbox, NOW + SILENT_MS) == [("heartbeat", "raised")]
+    box.beat(MONITORING, ROBOTS, NOW + 600_000)
+    box.beat(MONITORING, ROBOTS, NOW + 601_000)
+    assert sent(outbox, NOW + 602_000) == [("heartbeat", "cleared")]
+    assert sent(outbox, NOW + 601_000 + SILENT_MS) == [("heartbeat", "raised")]
 
 
 def test_a_relay_that_was_itself_away_does_not_call_that_silence(outbox: Outbox) -> None:
     box = PlatformBox(outbox)
-    box.beat(ROBOTS, NOW)
-    box.begin(NOW + 3_600_000)
-    assert told(outbox, NOW + 3_600_000) == []
-    assert told(outbox, NOW + 3_600_000 + SILENT_MS) == [("heartbeat", "raised")]
+    box.beat(MONITORING, ROBOTS, NOW)
+    box.begin(ROBOTS, NOW + 3_600_000)
+    assert sent(outbox, NOW + 3_600_000) == []
+    assert ("heartbeat", "raised") in sent(outbox, NOW + 3_600_000 + SILENT_MS)
 
 
-def test_without_any_heartbeat_ever_nothing_is_silent(outbox: Outbox) -> None:
-    PlatformBox(outbox).begin(NOW)
-    assert told(outbox, NOW + SILENT_MS) == []
+def test_without_any_heartbeat_ever_only_the_topic_of_alarms_is_missed(outbox: Outbox) -> None:
+    PlatformBox(outbox).begin(ROBOTS, NOW)
+    assert sent(outbox, NOW + SILENT_MS - 1) == []
+    assert sent(outbox, NOW + SILENT_MS) == [("alarms-topic", "raised")]
+
+
+def test_that_the_topic_cannot_be_read_is_sent_once_and_again_when_it_can_be(outbox: Outbox) -> None:
+    box = PlatformBox(outbox)
+    for second in range(0, 20, 5):
+        box.beat(TOPIC, ROBOTS, NOW + 1000 * second)
+    assert sent(outbox, NOW + 15_000 + SILENT_MS) == [("alarms-topic", "raised")]
+    box.begin(ROBOTS, NOW + 200_000)  # the relay starts again, and the brokers are still away
+    assert sent(outbox, NOW + 200_000 + SILENT_MS) == []
+    box.beat(TOPIC, ROBOTS, NOW + 400_000)
+    assert sent(outbox, NOW + 400_000) == [("alarms-topic", "cleared")]

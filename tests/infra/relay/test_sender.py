@@ -1,4 +1,4 @@
-"""A courier brings each letter to its robot once, at its pace, and again until it is taken."""
+"""A courier brings each message to its robot once, at its pace, and again until it is taken."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from dashboards.messages.message_text import MessageText
 from infra.relay.metrics import RelayMetrics
 from infra.relay.outbox import Outbox
 from infra.relay.sender import RobotSender, backoff
-from infra.relay.wording import Wording
 from tests.support.alerts import EXPO, notice, robot
 from tests.support.chats import Chat, chatting
 
@@ -23,12 +23,12 @@ class Bench:
         self.chat, self.outbox = chat, Outbox(folder / "o")
         self.now = 1_762_909_300.0
         self.robot = robot(chat.kind, chat.url, **given)
-        self.numbers = RelayMetrics([chat.kind], self.outbox)
+        self.metrics = RelayMetrics([chat.kind], self.outbox)
         self.restart()
 
     def restart(self) -> None:
         """Begin with another courier on the same outbox."""
-        self.courier = RobotSender(self.robot, self.outbox, Wording(EXPO), self.numbers, clock=lambda: self.now)
+        self.courier = RobotSender(self.robot, self.outbox, MessageText(EXPO), self.metrics, clock=lambda: self.now)
 
     def accept(self, *changes: int, **given: Any) -> None:
         """Let these changes come in now."""
@@ -51,7 +51,7 @@ class Bench:
 
     def number(self, name: str, **labels: str) -> float:
         """Return one of the relay's metrics."""
-        value = self.numbers.registry.get_sample_value(f"gatepulse_relay_{name}", {"robot": self.chat.kind, **labels})
+        value = self.metrics.registry.get_sample_value(f"gatepulse_relay_{name}", {"robot": self.chat.kind, **labels})
         assert value is not None
         return value
 
@@ -203,9 +203,9 @@ def test_a_robot_that_cannot_be_reached_is_tried_again(tmp_path: Path) -> None:
     bench.accept(1)
     bench.run(10)
     assert bench.number("failed_total", how="later") >= 3
-    letter = bench.outbox.open_letter("wecom")
-    assert letter is not None
-    assert not letter.doubtful
+    message = bench.outbox.open_message("wecom")
+    assert message is not None
+    assert not message.doubtful
     bench.outbox.close()
 
 

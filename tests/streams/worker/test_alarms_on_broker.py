@@ -118,7 +118,8 @@ def test_an_overload_is_one_episode_from_raise_to_clear_with_a_worker_killed_and
 def _shown(place: LocalPlant, name: str) -> bool:
     """Whether Prometheus would see the episode."""
     samples = place.metrics().get("gatepulse_alarm_episode", [])
-    return any(labels["episode"] == name and labels["state"] == "raised" for labels, _ in samples)
+    rule, subject, _ = name.split(":")
+    return any((labels["rule"], labels["subject"]) == (rule, subject) for labels, _ in samples)
 
 
 def _check_topic(place: LocalPlant, name: str) -> None:

@@ -8,17 +8,15 @@ from dashboards.messages.alarm_words import duration
 from dashboards.wall.live.queries import ACKNOWLEDGEABLE
 from dashboards.wall.model.alarms import worse
 from dashboards.wall.model.figures import AlarmNow, Strip
-from dashboards.wall.model.rows import EpisodeRow, LogRow
+from dashboards.wall.model.rows import LogRow
 from dashboards.wall.model.snapshot import aged
-from infra.relay.notice import Notice
-from infra.relay.wording import Wording
 from streams.kernels.alarms import log as kernel
-from streams.site.reader import load_site
+from streams.kernels.alarms.episodes import Episode
 from streams.text import Text
-from tests.support.wall_site import CLOCK, LIMITS, NOON, SITE, ZONE, alarm, alarm_log, at, log, reading, snapshot
+from tests.support.wall_site import CLOCK, LIMITS, NOON, ZONE, alarm, alarm_log, at, log, reading, snapshot
 
 
-def strip(*rows: EpisodeRow, logs: list[LogRow] | None = None) -> Strip:
+def strip(*rows: Episode, logs: list[LogRow] | None = None) -> Strip:
     return snapshot(reading(episodes=rows, logs=logs)).strip
 
 
@@ -27,7 +25,7 @@ def only(**given: Any) -> AlarmNow:
     return shown
 
 
-def order(*rows: EpisodeRow) -> list[str]:
+def order(*rows: Episode) -> list[str]:
     return [each.where.en for each in strip(*rows).alarms]
 
 
@@ -127,24 +125,6 @@ def test_a_figure_is_cut_off_and_not_rounded_up(value: float, shown: str) -> Non
 def test_a_rule_a_unit_or_a_zone_of_a_later_version_is_shown_by_its_own_name() -> None:
     shown = only(rule="queue", unit="metres", zone="Z-X")
     assert (shown.what.zh, shown.value.zh, shown.zone.zh) == ("queue", "14.2 metres，限值 11", "Z-X")
-
-
-@pytest.mark.parametrize("rule", ["entrance-overload", "area-capacity", "silence-lane", "drift-entrance", "health"])
-def test_wall_and_robots_use_the_same_words(rule: str) -> None:
-    shown = only(rule=rule, kind="person")
-    notice = Notice(
-        alarm="a", change=1, rule=rule, level="orange", state="raised", raised_ms=NOON, changed_ms=NOON, subject="N1",
-        kind="person", zone="Z", value=14.2, limit=11.0, unit="persons/min/lane",
-    )  # fmt: skip
-    said = Wording(SITE).line(notice)
-    assert shown.what.zh in said
-    assert shown.what.en in said
-
-
-def test_every_subject_of_a_site_has_a_title_for_robots_as_well() -> None:
-    expo = load_site("expo")
-    notice = Notice("a", 1, "area-capacity", "red", "raised", NOON, NOON, subject="expo")
-    assert Wording(expo)._where(notice).zh == "国际进口博览会 expo"
 
 
 def test_a_duration_has_its_two_largest_units() -> None:

@@ -90,13 +90,11 @@ def test_after_it_was_cleared_an_episode_can_be_acknowledged_while_another_one_i
     assert feed.tell(commands=[Command("2", "ack", first, "another", 0)]) == []
 
 
-def test_open_episodes_are_told_and_cleared_ones_for_five_minutes_more() -> None:
+def test_open_episodes_are_shown_until_they_are_cleared() -> None:
     feed, episode = overloaded()
-    assert [each.episode for each in feed.alarms.exported_episodes()] == [episode]
-    cleared = feed.play(crowd(2), start=TEN + 300, end=TEN + 700)[-1]
-    assert feed.alarms.exported_episodes() == [cleared]
-    feed.play(crowd(2), start=TEN + 700, end=TEN + 1020)
-    assert feed.alarms.exported_episodes() == []
+    assert [each.episode for each in feed.alarms.open_episodes()] == [episode]
+    feed.play(crowd(2), start=TEN + 300, end=TEN + 700)
+    assert feed.alarms.open_episodes() == []
 
 
 def test_records_that_were_applied_before_are_passed_over_and_a_hole_is_none() -> None:

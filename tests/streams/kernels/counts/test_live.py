@@ -22,7 +22,7 @@ from streams.kernels.counts.times import TimeRules
 from tests.support.events import LOG, NINE, PLACE, SUSPECT, TIMES, Event, batch, log
 
 RULES = LiveRules(TIMES)
-GRACE = 1000 * GRACE_SECONDS
+GRACE = round(1000 * GRACE_SECONDS)
 MOST_LATE = 15_000
 SECOND = NINE // 1000
 Cell = tuple[int, str, int]
@@ -71,7 +71,7 @@ def test_an_event_that_arrives_at_once_happens_when_it_happened() -> None:
 def test_what_arrives_late_happens_shortly_before_it_becomes_known() -> None:
     late = seen(Event(ts=NINE, arrived=NINE + 10_000))
     assert late.cells == {(SECOND + 9, "N1", Measure.PASSED_IN): 1}
-    assert late.lanes == {"N1-L01": ("N1", NINE + 9000, 1)}
+    assert late.lanes == {"N1-L01": ("N1", NINE + 10_000 - GRACE, 1)}
 
 
 def test_nothing_happens_after_it_has_arrived() -> None:
@@ -81,7 +81,7 @@ def test_nothing_happens_after_it_has_arrived() -> None:
 def test_the_upload_of_a_device_that_was_offline_says_only_that_it_is_heard_from_again() -> None:
     upload = seen(*(Event(n, n + 1, ts=NINE + 1000 * n, arrived=NINE + 3_600_000) for n in range(60)))
     assert upload.cells == {}
-    assert upload.lanes == {"N1-L01": ("N1", NINE + 3_599_000, 0)}
+    assert upload.lanes == {"N1-L01": ("N1", NINE + 3_600_000 - GRACE, 0)}
 
 
 def test_what_is_a_quarter_of_a_minute_late_is_still_news() -> None:
@@ -135,11 +135,11 @@ def test_without_a_time_of_arrival_the_events_own_counts() -> None:
     assert seen(Event(ts=NINE, arrived=0)).cells == {(SECOND, "N1", Measure.PASSED_IN): 1}
 
 
-def test_at_sixty_times_the_speed_a_second_of_grace_is_a_minute() -> None:
+def test_at_sixty_times_the_speed_a_quarter_of_a_second_of_grace_is_a_quarter_of_a_minute() -> None:
     rules = LiveRules(TimeRules(SiteClock(NINE, NINE, 60), SUSPECT, 48 * 3_600_000))
-    assert (rules.grace, rules.most_late) == (60_000, 60 * MOST_LATE)
+    assert (rules.grace, rules.most_late) == (60 * GRACE, 60 * MOST_LATE)
     live, site = rules.live_time(np.array([NINE, NINE]), np.array([NINE + 2000, NINE + 16_000]))
-    assert live.tolist() == [NINE + 60_000, NINE + 900_000]
+    assert live.tolist() == [NINE + 120_000 - 60 * GRACE, NINE + 960_000 - 60 * GRACE]
     assert site.tolist() == [NINE + 120_000, NINE + 960_000]
 
 
@@ -189,10 +189,10 @@ def test_only_what_has_changed_is_told_and_always_as_a_whole() -> None:
 
 def test_a_second_is_forgotten_only_when_no_event_can_come_to_it_any_more() -> None:
     answer = seen(Event(0, 1, ts=NINE, arrived=NINE))
-    answer.count(Event(1, 2, ts=NINE + 1999, arrived=NINE + 1999))
+    answer.count(Event(1, 2, ts=NINE + 1000 + GRACE - 1, arrived=NINE + 1000 + GRACE - 1))
     answer.drain()
-    # the next record may have arrived in the same ms: a second of grace before it is still the first second
-    answer.count(Event(2, 3, ts=NINE, arrived=NINE + 1999))
+    # the next record may have arrived in the same ms: by the grace before it is still the first second
+    answer.count(Event(2, 3, ts=NINE, arrived=NINE + 1000 + GRACE - 1))
     answer.drain()
     assert answer.cells[SECOND, "N1", Measure.PASSED_IN] == 2
 

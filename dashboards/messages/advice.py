@@ -1,4 +1,4 @@
-"""What to do about an alarm, by rule and level, in Chinese and English; its names: `messages/alarm_words.py`.
+"""What to do about an alarm, by rule and level, in Chinese and English; its names: `alarm_words.py`.
 
 Sources: announce at the first level of the capacity and stop admission at the last (LB/T 034-2014); a person
 whose health status is abnormal is led away by the zone's security team through the special passage, and faults are
@@ -8,10 +8,9 @@ rest is plain sense.
 
 from typing import Final
 
-from infra.relay.notice import Level
 from streams.text import Text
 
-LEVEL_SIGNS: Final[dict[Level, str]] = {"yellow": "🟡", "orange": "🟠", "red": "🔴"}
+LEVEL_SIGNS: Final[dict[str, str]] = {"yellow": "🟡", "orange": "🟠", "red": "🔴"}
 
 _LANES: Final = Text(
     "加开通道，引导人员到相邻入口；等候超过 10 分钟时向指挥中心报告。",
@@ -30,7 +29,7 @@ _SOURCE: Final = Text(
     "Call the platform's engineer: `gatepulse logs show` says why and what to do; do not steer by these figures.",
 )
 
-_TODO: Final[dict[str, dict[Level, Text]]] = {
+_TODO: Final[dict[str, dict[str, Text]]] = {
     "entrance-overload": {
         "yellow": _LANES,
         "orange": _LANES,
@@ -80,7 +79,7 @@ _OTHERWISE: Final = Text("到现场查看并报告指挥中心。", "Look at it 
 _WHEN_OVER: Final = Text("恢复正常值守。", "Back to normal duty.")
 
 
-def todo(rule: str, level: Level, *, over: bool) -> Text:
+def todo(rule: str, level: str, *, over: bool) -> Text:
     """Return what to do; `{team}` stands in it for the zone's team, `{limit}` for the limit that is exceeded."""
     if over:
         return _WHEN_OVER

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.relay.plain import plain
+from dashboards.messages.plain import plain
 
 
 @pytest.mark.parametrize(

@@ -4,29 +4,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.relay.message import RobotMessage, Waiting
-from infra.relay.notice import LEVELS, Notice
-from infra.relay.wording import Wording
+from dashboards.messages.message_text import MessageText
+from dashboards.messages.notice import Notice, OwnWords, from_plain, to_plain
+from streams.kernels.alarms.episodes import Episode
+from streams.kernels.alarms.limits import LEVELS
 from tests.support.alerts import EXPO, RAISED, notice, titled
 
-WORDS = Wording(EXPO)
+WORDS = MessageText(EXPO)
 
 
-def text(*notices: Notice, most_bytes: int = 2048, doubtful: bool = False, words: Wording = WORDS) -> str:
-    waiting = [Waiting(n, each) for n, each in enumerate(notices)]
-    return words.text(RobotMessage("a", waiting[0], tuple(waiting[1:]), doubtful=doubtful), most_bytes=most_bytes)
+def text(head: Notice, *folded: Notice, most_bytes: int = 2048, doubtful: bool = False) -> str:
+    return WORDS.text(head, folded, most_bytes=most_bytes, doubtful=doubtful)
 
 
 def test_an_overload_in_full() -> None:
-    said = text(notice(2, level="red", state="escalated", changed_ms=RAISED + 200_000, value=18.25))
+    said = text(notice(2, level="red", what="escalated", changed_at=RAISED + 200_000, value=18.25))
     entrance, zone = EXPO.entrance("N3"), EXPO.zone("Z-N")
     assert said.splitlines() == [
         "🔴 红色告警：入口超载（升级）",
         "RED: entrance overload (escalated)",
-        f"地点：{entrance.title.zh} N3（人员）；{zone.title.zh}，{zone.team.zh}",
-        f"Where: {entrance.title.en} N3 (persons); {zone.title.en}, {zone.team.en}",
-        "数值 18.25 人/分钟/通道，限值 11｜value 18.25 persons/min/lane, limit 11",
-        "开始 11-12 09:00:00，已持续 3 分 20 秒｜since 11-12 09:00:00, for 3 min 20 s",
+        f"地点：{entrance.title.zh}（人员）；{zone.title.zh}，{zone.team.zh}",
+        f"Where: {entrance.title.en} (persons); {zone.title.en}, {zone.team.en}",
+        "数值 18.2 人/分钟/通道，限值 11｜value 18.2 persons/min/lane, limit 11",
+        "09:00 起 3 分｜09:00, 3 min",
         "处置：立即加开全部通道并分流，入口外设缓冲区，增派人员维持秩序。",
         "Do: Open all lanes at once and divert people; hold them in a buffer area outside, and send more officers.",
         f"#2 entrance-overload:N3:{RAISED}",
@@ -34,9 +34,9 @@ def test_an_overload_in_full() -> None:
 
 
 def test_a_clear_carries_the_duration() -> None:
-    said = text(notice(3, state="cleared", changed_ms=RAISED + 3_720_000))
+    said = text(notice(3, what="cleared", changed_at=RAISED + 3_720_000))
     assert "✅" in said
-    assert "历时 1 小时 2 分｜since 11-12 09:00:00, lasted 1 h 2 min" in said
+    assert "09:00 历时 1 小时 2 分｜09:00, lasted 1 h 2 min" in said
 
 
 def test_an_abnormal_health_status_is_led_away_by_the_zones_team() -> None:
@@ -57,13 +57,13 @@ def test_every_rule_and_level_says_what_to_do(rule: str, level: str) -> None:
 
 def test_a_title_that_is_a_tag_or_a_link_appears_as_text() -> None:
     evil = titled(EXPO, "N3", "<img onerror=x>[x](http://a.invalid)")
-    said = text(notice(), words=Wording(evil))
+    said = MessageText(evil).text(notice(), most_bytes=2048)
     assert "＜img onerror=x＞［x］(http：//a.invalid)" in said
     assert not set("<>[]") & set(said)
 
 
 def test_an_unknown_subject_zone_and_rule_are_shown_by_their_names() -> None:
-    said = text(notice(rule="smoke", subject="<b>", zone="Z-?", unit="ppm", limit=None))
+    said = text(notice(rule="smoke", subject="<b>", zone="Z-?", unit="ppm"))
     assert "smoke" in said
     assert "＜b＞" in said
     assert "14.2 ppm" in said
@@ -88,20 +88,22 @@ def test_two_hundred_folded_ones_fit_a_small_message_and_are_still_counted() -> 
 
 def test_the_longest_names_still_fit() -> None:
     long = titled(EXPO, "N3", "门" * 500)
-    said = text(notice(1, alarm="x" * 500), *[notice(2)] * 9, most_bytes=2048, words=Wording(long))
+    said = MessageText(long).text(notice(1, episode="x" * 500), [notice(2)] * 9, most_bytes=2048)
     assert len(said.encode()) <= 2048
     assert "9 more suppressed" in said
 
 
 WORD = st.text(max_size=300)
 MOMENT = st.integers(0, 999_999_999_999_999)
-ANYTHING = st.builds(
-    Notice,
-    alarm=WORD, change=st.integers(1), rule=WORD | st.sampled_from(["platform", "refusals", "silence-lane"]),
-    level=st.sampled_from(LEVELS), state=WORD | st.just("cleared"), raised_ms=MOMENT, changed_ms=MOMENT, subject=WORD,
-    kind=WORD, zone=WORD | st.just("Z-N"), value=st.none() | st.floats(), limit=st.none() | st.floats(), unit=WORD,
-    zh=WORD, en=WORD, todo_zh=WORD, todo_en=WORD,
+EPISODES = st.builds(
+    Episode,
+    episode=WORD, rule=WORD | st.sampled_from(["refusals", "silence-lane"]), subject=WORD, kind=WORD,
+    zone=WORD | st.just("Z-N"), level=st.sampled_from(LEVELS) | WORD,
+    state=st.sampled_from(["raised", "acknowledged", "cleared"]), what=st.sampled_from(["raised", "cleared"]),
+    change=st.integers(1), value=st.floats(), limit=st.floats(), unit=WORD, raised_at=MOMENT, changed_at=MOMENT,
+    cleared_at=st.none() | MOMENT, actor=WORD,
 )  # fmt: skip
+ANYTHING = st.builds(Notice, EPISODES, st.none() | st.builds(OwnWords, WORD, WORD, WORD, WORD))
 
 
 @given(st.lists(ANYTHING, min_size=1, max_size=30), st.booleans())
@@ -117,6 +119,29 @@ def test_what_may_be_known_already_says_so() -> None:
 
 
 def test_the_platforms_own_alarm_that_stays_away_is_not_called_solved() -> None:
-    said = text(notice(2, rule="platform", state="cleared", zh="存储不可写", en="the store takes no rows", value=None))
+    said = text(notice(2, rule="platform", what="cleared", own=OwnWords("存储不可写", "the store takes no rows")))
     assert "存储不可写（不再报告）" in said
     assert "the store takes no rows (no longer reported)" in said
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        notice(),
+        notice(3, what="cleared", changed_at=RAISED + 5000),
+        notice(2, what="acknowledged", state="acknowledged", acknowledged_at=RAISED + 1000, actor="张三"),
+        notice(rule="platform", own=OwnWords("a", "b", "c", "d"), value=0.0, limit=0.0, unit="", kind="", zone=""),
+    ],
+)
+def test_a_notice_that_was_written_is_read_as_the_same(written: Notice) -> None:
+    assert from_plain(to_plain(written)) == written
+
+
+def test_a_notice_of_the_version_before_is_read() -> None:
+    old = {
+        "alarm": "silence:N3:1", "change": 2, "rule": "silence", "level": "red", "state": "cleared", "raised_ms": 1,
+        "changed_ms": 9, "subject": "N3", "zone": "Z-N", "value": 7.5, "limit": 5.0, "unit": "s",
+    }  # fmt: skip
+    read = from_plain(old)
+    assert (read.over, read.episode.what, read.episode.cleared_at, read.own) == (True, "cleared", 9, None)
+    assert to_plain(read).items() >= old.items()
