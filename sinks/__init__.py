@@ -1,4 +1,4 @@
-"""Rows on their way to the store, and the stores that keep them.
+"""Writes rows to ClickHouse: table declarations, DDL migrations, the sink that inserts, and a sink in memory.
 
 Read in this order: `schema/*.sql` (the tables and views on the server), `tables` (the same, read off these files),
 `rows` (the tables that are written, and what a row is), `sink` (what every store promises), `memory` (the smallest

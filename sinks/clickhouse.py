@@ -1,4 +1,4 @@
-"""The ClickHouse server as a store of rows (`ClickHouseSink`) and as a source of figures (`ClickHouseReader`).
+"""Inserts rows into the ClickHouse server (`ClickHouseSink`) and runs queries against it (`ClickHouseReader`).
 
 What its errors mean is in `failures.py`, its tables and views are in `schema/*.sql`.
 """
@@ -143,7 +143,7 @@ def _cut(client: Client) -> None:
 
 
 class ClickHouseReader:
-    """Asks the server. Any thread may call; questions go one after the other, over one connection."""
+    """Queries the server. Any thread may call; queries run one after the other, over one connection."""
 
     def __init__(self, address: StoreAddress, *, seconds: float = 30.0) -> None:
         """Connect on first use, and again after a loss; an answer that takes longer than `seconds` is given up."""
@@ -169,7 +169,7 @@ class ClickHouseReader:
         return {name: _read(kind, column) for (name, kind), column in zip(types, values, strict=True)}
 
     def close(self) -> None:
-        """Let go of the connection; another question would open a new one."""
+        """Close the connection; another query would open a new one."""
         with self._one_at_a_time:
             self._client.disconnect()
 

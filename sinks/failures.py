@@ -1,7 +1,7 @@
-"""Tells the server's errors that pass by themselves from those that never will. Next: `clickhouse.py`.
+"""Classifies errors of the ClickHouse server: transient ones are retried. Next: `clickhouse.py`.
 
 An error that is not in the list counts as permanent: a write that can never succeed must not be repeated in silence,
-and rows that are parked over a passing one are kept all the same.
+and rows that are parked over a transient one are not lost.
 """
 
 import re
@@ -76,12 +76,12 @@ PERMANENT: Mapping[int, str] = {
     497: "The user has no right to this: see the grants in the installation guide.",
     516: "User or password are wrong: check store.user and store.password.",
 }
-"""What to do about the lasting errors that are likely."""
+"""What to do about the permanent errors that are likely."""
 
 _QUOTES = frozenset({53, 469})
 """Those of them whose words have values of rows in them."""
 _OF_QUESTIONS = frozenset({10, 36, 43, 46, 47, 62, 115, 452})
-"""Errors about what was asked and how, and not about what is in rows."""
+"""Errors about the query itself, and not about what is in rows."""
 _LOST = (OSError, EOFError, driver.NetworkError, driver.SocketTimeoutError)
 _OUT_OF_STEP = (
     driver.UnexpectedPacketFromServerError,
@@ -91,13 +91,13 @@ _OUT_OF_STEP = (
 
 
 _TEXT = re.compile(r"'(?:[^'\\]|\\.)*'?")
-"""A literal in a question, perhaps cut off."""
+"""A literal in a query, perhaps cut off."""
 
 
 def failure(subject: str, error: Exception, *, has_values: bool = False) -> StoreError:
     """Return what `error` of the driver means for whoever wrote to, or read from, `subject`.
 
-    `asked_with_values`: the question had values in it, and a server quotes questions.
+    `has_values`: the query had values in it, and a server quotes queries.
     """
     code, reason = getattr(error, "code", None) or 0, _reason(error, hide_texts=has_values)
     if isinstance(error, _LOST + _OUT_OF_STEP) or code in TRANSIENT:

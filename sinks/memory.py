@@ -1,4 +1,4 @@
-"""A store of rows in memory that keeps of repeated rows what the server would keep: for tests and for trying out.
+"""A sink in memory that deduplicates rows as the server does: for tests and for trying out.
 
 Next: `clickhouse.py`, which passes the same tests.
 """

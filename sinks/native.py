@@ -1,4 +1,4 @@
-"""Rows as ClickHouse takes them on the wire, for the column types of our tables; `clickhouse.py` uses it.
+"""Encodes columns in ClickHouse's native wire format, for the column types of our tables; `clickhouse.py` uses it.
 
 The driver makes a column value by value. Here `array` and numpy make it whole, which costs a tenth; connecting, asking
 and being answered stay the driver's. The form is ClickHouse's `Native` format.
@@ -74,7 +74,7 @@ def insert(client: Client, statement: str, block: Block) -> None:
 
 
 def _send(out: Out, columns: Sequence[tuple[str, str]], block: Block) -> None:
-    """Write one packet of data: the columns that the server asked for, by name and type."""
+    """Write one packet of data: the columns that the server expects, by name and type."""
     write_varint(ClientPacketTypes.DATA, out)
     write_binary_str("", out)  # for the statement's own table
     BlockInfo().write(out)

@@ -1,4 +1,4 @@
-"""Applies the numbered files of `schema/` to a server, each once, and shows which are applied.
+"""Applies the numbered DDL files of `schema/` to a server, each once, and shows which are applied.
 
 Read them next, in their order.
 """

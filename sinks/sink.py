@@ -1,4 +1,4 @@
-"""What every store promises to whoever writes rows, and the ways in which it can fail.
+"""The interface of every sink and store reader, and the errors that they raise.
 
 Next: `memory.py`, the smallest store there is, then `clickhouse.py`.
 """
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class StoreError(Exception):
-    """The store did not do what it was asked: `table` (or what was read), `reason`, and `advice`: what to do next."""
+    """A read or write failed: `table` (or what was read), `reason`, and `advice`: what to do next."""
 
     def __init__(self, table: str, reason: str, advice: str) -> None:
         """Build the message from its three parts; all of them stay readable as attributes."""
@@ -43,9 +43,9 @@ class Refusal:
 
 
 class RowsRefused(StoreRefused):
-    """The store refused the rows of some tables for ever; those of the others are stored, the claim is not.
+    """The store refused the rows of some tables for ever; those of other tables are stored, but no progress is.
 
-    Keep the rows of `refusals` elsewhere; only then write the claim again.
+    Store the rows of `refusals` elsewhere, and only then write the rows of progress again.
     """
 
     def __init__(self, refusals: Sequence[Refusal]) -> None:
@@ -69,14 +69,14 @@ class SinkClosed(StoreError):
 
 
 class ColumnReader(Protocol):
-    """What answers questions to a store by column: see `clickhouse.ClickHouseReader`."""
+    """Runs queries of a store and returns columns: see `clickhouse.ClickHouseReader`."""
 
     def columns(self, sql: str, params: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         """Return the values of each column by its name. Raises StoreError."""
 
 
 class StoreReader(ColumnReader, Protocol):
-    """What answers questions to a store by row, too."""
+    """Returns rows, too."""
 
     def query(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Return the rows of an answer. Raises StoreError."""
@@ -89,8 +89,8 @@ class Sink(Protocol):
         """Return when every row of `blocks` is stored; retry for ever what can pass by itself.
 
         Raises RowsRefused when the store will never take the rows of some tables: all other rows are stored then, but
-        for those of `rows.CLAIM`, which would be a lie. Raises StoreRefused, before anything is sent, for blocks that
-        fit no table. Cancelling is always safe.
+        for those of `rows.PROGRESS_TABLE`, which would be wrong. Raises StoreRefused, before anything is sent, for
+        blocks that fit no table. Cancelling is always safe.
         """
 
     async def close(self) -> None:
@@ -173,7 +173,7 @@ def _with(value: T, **changes: object) -> T:
 
 
 def as_list(column: Column) -> list[Any]:
-    """Return a list of Python values, whatever the column was kept in, to be read only; None is NULL."""
+    """Return a list of Python values, whatever the type of the column, to be read only; None is NULL."""
     if isinstance(column, list):
         return column
     if not isinstance(column, (np.ndarray, DictColumn)):

@@ -1,7 +1,8 @@
-"""From bytes to counts: events in, absolute and versioned figures out.
+"""Stream processing: events from Kafka in, absolute and versioned counts, alarms and forecasts out.
 
-Reading order: `contract` (what an event is) → `codec` (bytes to columns) → `kernels` (all that counts, pure) →
-`checkpoint` (nothing lost, nothing twice) → `consumer` and `agents` (Kafka and Faust) → `app` and `worker` (wiring).
-`site` describes the place, `settings` the installation, `clock` the time shown, `metrics` what Prometheus reads.
+Reading order: `contract` (events, topics, codec) → `kernels/counts` (deduplication and windows, pure) → `worker`
+(Kafka, Faust, checkpoints) → `kernels/alarms` → `kernels/forecast` and `forecasting`. `site` reads the profile of a site,
+`settings` the installation. `sources` has the state of the source topics, `operations` what operators do, `audit` the
+proof that counts are right.
 `console`, `progress_bar` and `comparison` are what people read on a terminal.
 """

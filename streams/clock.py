@@ -1,4 +1,4 @@
-"""The clock of the machine: all of the project reads it here."""
+"""The machine's clock: everything in the project reads the time here."""
 
 import time
 

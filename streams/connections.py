@@ -1,4 +1,4 @@
-"""Where the brokers and the store are, as the settings say: every process of ours gets its connections here."""
+"""Builds the addresses of brokers and store from the settings, for every process."""
 
 from kafka.admin import KafkaAdminClient
 

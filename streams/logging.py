@@ -1,4 +1,4 @@
-"""What the processes say: one JSON object a line on stderr, which a supervisor puts into a file.
+"""Configures structured logging: one JSON object a line on stderr, without values of events.
 
 No log shows a value of an event. An error's own words may have one (a decoder quotes what it could not read), and so
 may the variables around it: of errors that are not ours a log says the kind and the places in the code, nothing else.

@@ -1,4 +1,4 @@
-"""One list of settings: environment variables `GATEPULSE_SECTION__KEY` over a TOML file over these defaults.
+"""The settings: environment variables `GATEPULSE_SECTION__KEY` over a TOML file over these defaults.
 
 Unknown keys are errors. `gatepulse config show` prints the result with secrets hidden.
 """
@@ -50,7 +50,7 @@ class KafkaSettings(_Section):
 
     @property
     def client(self) -> dict[str, Any]:
-        """What kafka-python's clients must be told besides the address."""
+        """What kafka-python's clients need besides the address."""
         return {"api_version": tuple(map(int, self.api_version.split(".")))} if self.api_version else {}
 
 

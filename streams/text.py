@@ -1,4 +1,4 @@
-"""Names that every room shares: a text in two languages, and the kinds of what passes."""
+"""Types that all rooms share: a text in two languages, and the kinds of passages."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,5 +1,5 @@
-"""Recomputes what is published from the raw passages, and names every row that differs: `gatepulse audit`.
+"""Audits published counts: recomputes them from the raw passages and lists every row that differs (`gatepulse audit`).
 
-Read in this order: `interval` (which windows are asked about), `views` (how each view is recomputed), `compare` (when
-a difference counts), `report` (how it is told), `watch` (the audit that repeats itself).
+Read in this order: `interval` (which windows are compared), `views` (how each view is recomputed), `compare` (when a
+difference counts), `report` (JSON and table), `watch` (the repeated audit).
 """

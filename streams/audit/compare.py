@@ -1,4 +1,4 @@
-"""Asks which rows differ from the raw passages, and asks again before it believes it. Next: `report.py`.
+"""Compares published rows with recomputed ones; queries again before it reports a difference. Next: `report.py`.
 
 The rows of one flush reach their tables one after the other, and a worker that was killed in between leaves them apart
 until it is back. So a difference counts only if the same row, with the same two values, is still different after a

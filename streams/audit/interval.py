@@ -1,4 +1,4 @@
-"""The part of event time that is audited: whole windows and whole site days only. Next: `views.py`."""
+"""The interval of event time that an audit covers: whole windows and whole site days only. Next: `views.py`."""
 
 import contextlib
 import datetime as dt

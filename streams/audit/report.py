@@ -1,4 +1,4 @@
-"""How an audit is written down: an object for programs, a table for people. Next: `watch.py`."""
+"""Renders the result of an audit: JSON for programs, a table for people. Next: `watch.py`."""
 
 import json
 from dataclasses import asdict

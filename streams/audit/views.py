@@ -1,8 +1,8 @@
-"""How each public view is recomputed from the raw passages: one query that yields both values of every key.
+"""The query that recomputes each public view from the raw passages, and yields both values of every key.
 
 Of the passages themselves, that each identity is there once.
 
-Only public views are asked, so whoever may look may also audit. What is late beyond the horizon or in quarantine is in
+Only public views are queried, so every reader may audit. What is late beyond the horizon or in quarantine is in
 neither side: not in `passages`, and in no count. `distinct_entered` needs the pseudonyms, which no view shows: it is
 not recomputed. Next: `compare.py`.
 """
@@ -194,7 +194,7 @@ FROM
 )
 WHERE {_WINDOWS}"""  # noqa: S608 - our names
 
-# The two are kept in different tables: by hour for what is inside now, by 10 s for the history.
+# The two are stored in different tables: by hour for what is inside now, by 10 s for the history.
 _OCCUPANCY: Final = _both(
     "area, kind",
     "SELECT area, kind, inside AS value FROM gatepulse.occupancy WHERE value != 0",

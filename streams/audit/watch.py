@@ -1,4 +1,4 @@
-"""The audit that repeats itself, and shows what it found as metrics; the last module to read.
+"""Repeats the audit every few minutes and exports the result as metrics; the last module to read.
 
 The reader who audits may not write, and that is as it should be: what checks the store cannot change it. So results go
 to the log and to Prometheus, not into a table.
@@ -99,7 +99,7 @@ class AuditLoop:
     last: AuditResult | None = None
 
     def run(self, every: float) -> None:
-        """Audit every so many seconds, for ever; a store that cannot be asked now is asked the next time."""
+        """Audit every so many seconds, for ever; a store that does not answer is queried the next time."""
         while True:
             begun = time.monotonic()
             self.once()

@@ -1,4 +1,4 @@
-"""What the outside sends and reads: topics, events, and the reasons for rejecting one; read `codec` next.
+"""The schema of all topics: events, their fields, and the reasons for rejecting one; read `codec` next.
 
 `python -m streams.contract.events > streams/contract/schema.json` writes the JSON Schema anew.
 """
@@ -51,7 +51,7 @@ _LARGEST: Final = 2**63 - 1
 _MOST_MOVED: Final = 10**9
 """Persons or vehicles of one correction: nine billion of them still add up in 64 bits."""
 LONGEST_REASON: Final = 120
-"""Characters of a passage's reason that are kept; the rest is cut off."""
+"""Characters of a passage's reason that are stored; the rest is cut off."""
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": ID_PATTERN})]
 SECRET: Final = {"secret": True}
@@ -59,7 +59,7 @@ SECRET: Final = {"secret": True}
 Pseudonym = Annotated[str, Meta(max_length=64, extra=SECRET)]
 Count = Annotated[int, Meta(ge=0, le=_LARGEST)]
 Sequence = Annotated[int, Meta(ge=1, le=_LARGEST)]
-# What is outside is told as a time out of range, not as a wrong shape: so the decoder does not check it.
+# What is outside is rejected as a time out of range, not as a wrong shape: so the decoder does not check it.
 _RANGE: Final = {"minimum": EARLIEST_MS, "exclusiveMaximum": LATEST_MS}
 Milliseconds = Annotated[int, Meta(description="milliseconds since 1970-01-01 UTC", extra_json_schema=_RANGE)]
 

@@ -1,7 +1,7 @@
-"""Parking: rows that the store refuses for ever are kept as records of the topic `parked`, until they can be stored.
+"""The format of the topic `parked`: batches of rows that the store refused, until they can be stored.
 
 Their values are absolute and versioned, so they may be stored at any later time, twice, and in any order. A record's
-key is a hash of its rows: parked again after a crash it takes its own place. Next: `parked_topic.py`, which reads them.
+key is a hash of its rows: parked again after a crash it takes its own place. `operations/parked_rows.py` reads them.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
-"""Which topics there must be and how they are set: one list for the demo, the tests and `gatepulse topics`.
+"""Creates and checks the Kafka topics: names, partitions and settings of each, in one list.
 
-What is missing is created; what is there is never changed or deleted, but what differs is said.
+What is missing is created; what is there is never changed or deleted, but what differs is reported.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -80,7 +80,7 @@ def plans(kafka: KafkaSettings) -> tuple[TopicPlan, ...]:
 
 
 def changelog(kafka: KafkaSettings, topic: Topic) -> str:
-    """Name the topic in which the snapshots of a topic's logs are kept."""
+    """Name the topic that has the snapshots of a topic's partitions."""
     return f"{kafka.group}-{topic.value}{_CHANGELOG}"
 
 

@@ -1,6 +1,5 @@
-"""What is to come, each minute anew from what is stored: how full areas get, how long people wait, what to do about it.
+"""The forecasting process: reads the views every minute, writes occupancy forecasts, queues and advice.
 
-It counts nothing and keeps nothing that cannot be read from the store again: a process that ends loses no figure. How
-it is reckoned is in `kernels/forecast.py` and `kernels/queueing.py`. Read `areas.py` first, then `queues.py`,
-`standing.py`, `reading.py` and, last, `watch.py`.
+Its state can be computed from the store again: a process that ends loses no figure. The models are in
+`kernels/forecast`. Read `areas`, `queues`, `advice_state`, `reading` and, last, `watch`.
 """

@@ -1,4 +1,4 @@
-"""The life of a piece of advice: given, accepted or declined, held against what came of it, over; pure."""
+"""The life cycle of a piece of advice: given, accepted or declined, compared with its effect, over; pure."""
 
 from __future__ import annotations
 

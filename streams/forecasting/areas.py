@@ -1,4 +1,4 @@
-"""Passages of entrances, minute by minute, as flows into and out of areas; pure."""
+"""Turns passages of entrances, minute by minute, into flows into and out of areas; pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A site's days, and what a forecaster learns from the ones that are over; pure."""
+"""Past days of a site, and how a forecaster is trained on them; pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saying yes or no to a piece of advice: a row of its own, which foresight reads with the next minute."""
+"""Accepts or declines a piece of advice: writes a row that the forecasting process reads a minute later."""
 
 from __future__ import annotations
 

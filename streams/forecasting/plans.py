@@ -1,4 +1,4 @@
-"""Before opening: the plan of a whole site, held against its lanes; pure."""
+"""Checks a whole site's plan before opening: the people expected against the lanes planned; pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What foresight asks of the store, of the public views only."""
+"""The queries of the forecasting process, on public views only."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WHERE window_start >= toDateTime(%(start)s, 'UTC') AND window_start < toDateTime
 GROUP BY window_start, entrance, direction
 """
 
-# What has moved since a minute's end is taken off again: the view knows the newest value alone.
+# What has moved since a minute's end is subtracted again: the view knows the newest value alone.
 _SINCE: Final = """
 SELECT entrance, direction, sum(passages)
 FROM gatepulse.entrance_counts_10s
@@ -107,7 +107,7 @@ class ForecastReader:
         return site_total(self.site, cast("dict[tuple[str, Kind], int]", now))
 
     def active_devices(self, since: int) -> dict[str, int]:
-        """Return how many devices of each entrance have been heard from since a moment."""
+        """Return how many devices of each entrance have sent an event since a moment."""
         return {entrance: int(count) for entrance, count in self.reader.query(_ACTIVE_DEVICES, {"since": since})}
 
     def lanes(self, start: int, end: int) -> list[tuple[int, str, int]]:

@@ -1,4 +1,4 @@
-"""What is foreseen, as rows of the store; pure."""
+"""Turns forecasts, queues and advice into rows of the store; pure."""
 
 from __future__ import annotations
 

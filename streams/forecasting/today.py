@@ -1,4 +1,4 @@
-"""What passed into each entrance today, minute by minute, and how many of its lanes were open then; pure."""
+"""Passages and open lanes of each entrance today, minute by minute; pure."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class DaySoFar:
             self.passed[entrance.id] = np.concatenate([self.passed.get(entrance.id, np.zeros(0)), more])
 
     def queues(self, active_devices: Mapping[str, int]) -> list[QueueNow]:
-        """Return the queue at every entrance, if the site opens today; `heard`: lanes that were passed lately."""
+        """Return the queue at every entrance, if the site opens today; `active_devices`: lanes in use lately."""
         hours = self.site.hours(self.date)
         if hours is None or not self.minutes:
             return []

@@ -1,4 +1,4 @@
-"""Foresight as a process: each minute is reckoned with once all of it is stored; the last module to read."""
+"""Runs the forecasting process: forecasts each minute once all of it is stored; the last module to read."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _ACTIVE_WITHIN: Final = 5 * MINUTE_MS
 
 @dataclass
 class Foresight:
-    """Reckons with what is stored; times are ms of site time. `seen`: all minutes before it are taken in."""
+    """Forecasts from what is stored; times are ms of site time. `seen`: all minutes before it are processed."""
 
     stored: ForecastReader
     sink: Sink
@@ -53,12 +53,12 @@ class Foresight:
     forecasters: dict[AreaKind, Forecaster] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Go on for ever; a store that cannot be asked now is asked again."""
+        """Run for ever; a store that does not answer is queried again."""
         while True:
             try:
                 await self.once()
             except StoreError as error:
-                log.warning("nothing is foreseen for now", reason=str(error))
+                log.warning("no forecast for now", reason=str(error))
             await asyncio.sleep(_POLL_SECONDS)
 
     async def once(self) -> bool:
@@ -70,9 +70,9 @@ class Foresight:
         return True
 
     def _complete(self) -> int:
-        """Return the end of the newest full minute: all of it is stored, and the gates have been heard from since.
+        """Return the end of the newest full minute: all of it is stored, and an entrance has sent an event since.
 
-        While nothing is heard, a minute without people cannot be told from one that has not come yet.
+        Without an event, a minute without people cannot be distinguished from one that has not come yet.
         """
         complete = self.stored.complete_to()
         end = 0 if complete is None else self.clock.now(complete) // MINUTE_MS * MINUTE_MS
@@ -131,7 +131,7 @@ class Foresight:
 
 
 def advice_of(queues: Sequence[QueueNow], current: Sequence[Given], end: int, zone: ZoneInfo) -> Block:
-    """Give advice, and follow what stands already: it is kept in the store, where it is accepted or declined."""
+    """Give advice, and update what was given before: the store has it, where it is accepted or declined."""
     waits = {each.entrance.id: each.usual.wait for each in queues}
     local = dt.datetime.fromtimestamp(end / 1000, zone)
     minute = local.strftime("%Y%m%d%H%M") + "-2" * local.fold  # what the clock shows for the second time

@@ -1,4 +1,4 @@
-"""What an operator does with an alarm: a command in the topic `alarm.inputs`, with its place among the facts."""
+"""Acknowledges and shelves alarms: sends an operator's command to the topic `alarm.inputs`."""
 
 import time
 from typing import Final

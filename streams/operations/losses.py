@@ -1,4 +1,4 @@
-"""What an operator does about a partition that is not read: look at it, and accept that records are lost.
+"""Accepts lost records for a blocked partition, so that its worker reads on.
 
 Nothing is changed in Kafka. The worker that has the partition sees the acceptance within seconds, and reads on.
 """

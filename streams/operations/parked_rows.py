@@ -1,7 +1,7 @@
-"""The topic `parked` from the outside: what waits there, and storing it again; the command is `infra/cli/parked.py`.
+"""Lists parked batches and stores them again; the command is `infra/cli/parked.py`.
 
-Works while workers run: both may store the same rows, which is harmless. Rows are stored first, then the store is told
-that the batch no longer waits, and only then the record is deleted.
+Works while workers run: both may store the same rows, which is harmless. Rows are stored first, then the
+batch is marked as resolved, and only then the record is deleted.
 """
 
 import time
@@ -44,7 +44,7 @@ class ParkedTopic:
             max_poll_records=_AT_ONCE,
             **self._settings,
         )
-        if Topic.PARKED.value not in self._consumer.topics():  # asked for one that is not there, it waits a minute
+        if Topic.PARKED.value not in self._consumer.topics():  # for one that is not there, the next call waits a minute
             self._consumer.close()
             raise ParkedTopicError("there is no topic `parked`: create it with `gatepulse topics apply`")
         numbers = self._consumer.partitions_for_topic(Topic.PARKED.value)

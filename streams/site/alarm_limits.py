@@ -1,4 +1,4 @@
-"""The part of a site profile that says when alarms are raised: `[alarms.<rule>]`, each figure over its default."""
+"""Reads the alarm limits of a site profile: `[alarms.<rule>]`, each figure over its default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One site, as the codec, the kernels and the alarms see it; no Faust here."""
+"""Converts a site profile into what the codec, the counting kernels and the alarms need."""
 
 import datetime as dt
 from functools import lru_cache

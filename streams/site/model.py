@@ -1,4 +1,4 @@
-"""The profile of one site as types: areas, entrances, lanes, categories and zones; `reader.py` reads it from TOML."""
+"""The types of a site profile: areas, entrances, lanes, categories and zones; `reader.py` reads them from TOML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of an entrance that says what is planned there: lanes, the people expected, and ways to other entrances."""
+"""Reads the plan of an entrance from a site profile: open lanes, expected people, and ways to other entrances."""
 
 from __future__ import annotations
 

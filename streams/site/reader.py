@@ -1,4 +1,4 @@
-"""Reads a site profile from TOML into a `Site`; every mistake is listed with its line and key.
+"""Reads a site profile from TOML into a `Site`, and lists every mistake with its line and key.
 
 `validation` collects mistakes, `toml_lines` finds their lines, `alarm_limits`, `plan` and `screens` read their parts.
 """

@@ -1,4 +1,4 @@
-"""The part of a profile that says what stands where on its wall screens: tiles, drawn as a picture of letters."""
+"""Reads the layout of the wall screens from a site profile: tiles, drawn as a picture of letters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the tables of a site profile and collects every mistake, not just the first; next: `site.py`."""
+"""Typed access to the tables of a site profile that collects every mistake, not just the first; next: `reader.py`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Mistake:
 
 @dataclass
 class Findings:
-    """The mistakes found so far, each looked up in `lines` (see `site_lines.key_lines`)."""
+    """The mistakes found so far, each looked up in `lines` (see `toml_lines.key_lines`)."""
 
     lines: dict[Path, int]
     mistakes: list[Mistake] = field(default_factory=list)
@@ -223,11 +223,11 @@ class ProfileTable:
         return [ProfileTable(each, (*self.at(key), index), self._findings) for index, each in enumerate(content)]
 
     def allow(self, keys: Iterable[str]) -> None:
-        """Say which keys may stand here; those that nobody asks for are not missed."""
+        """Say which keys may stand here; those that are not read are not missed."""
         self._read_keys.update(keys)
 
     def end(self) -> None:
-        """Note every key that nobody asked for."""
+        """Note every key that was not read."""
         for key in self._content:
             if key not in self._read_keys:
                 self.wrong(key, f"is not a known key; expected {', '.join(sorted(self._read_keys))}")

@@ -1,1 +1,1 @@
-"""What is known of the source topics: what the brokers have, what the store noted, and the words for each problem."""
+"""The state of the source topics: what the brokers have, what the store knows, and the texts for each problem."""

@@ -1,4 +1,4 @@
-"""What the brokers have of the topics that are counted: incarnations, partitions, first and last offsets, settings.
+"""Queries the brokers for topics: incarnations, partitions, first and last offsets, settings.
 
 Asked over connections of its own, so that it is known while a worker joins its group or hangs; one thread at a time.
 """

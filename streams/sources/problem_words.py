@@ -1,4 +1,4 @@
-"""What a problem of a source topic is and what to do about it, in the words of the log, of `doctor` and of the wall."""
+"""The texts of every problem of a source topic: title, cause and remedy, for the log, `doctor` and the wall."""
 
 from typing import Final, NamedTuple
 

@@ -1,4 +1,4 @@
-"""How far each partition is stored, as the store says it."""
+"""Reads how far each partition is stored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

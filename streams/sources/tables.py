@@ -1,4 +1,4 @@
-"""What the store knows of the source topics besides their counts: see `sinks/schema/013_sources.sql`.
+"""Reads and writes the tables about source topics: partitions, readers, problems and losses (`013_sources.sql`).
 
 Small facts about the present, written seldom and by any worker; the store's clock says which is the newest.
 """
@@ -127,7 +127,7 @@ class SiteTime:
     def concerned(self, loss: Loss) -> Row:
         """Return the columns that say which figures a loss concerns: those of a kind (of any: ""), of these days.
 
-        An event is at most as late as its record. It may be earlier: what a device kept back belongs to an earlier day.
+        An event is at most as late as its record. It may be earlier: a device may have buffered it for days.
         """
         begin, end = self.clock.now(loss.from_ts), self.clock.now(max(loss.from_ts, loss.to_ts))
         return {

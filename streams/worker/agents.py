@@ -264,12 +264,12 @@ async def _starts(
         blocked = {each.log.partition: each for each in own if isinstance(each, Blocked)}
         begun = counting.assign([each for each in own if isinstance(each, Start)], blocked)
         starts |= {TP(counting.topic, partition): at for partition, at in begun.items()}
-        log.info("logs taken up", topic=counting.topic, offsets=begun)
+        log.info("partitions resumed", topic=counting.topic, offsets=begun)
     return starts
 
 
 async def _decided(take_up: TakeUp, assigned: Sequence[Assigned]) -> list[Verdict]:
-    """Decide how partitions are read on; brokers that do not answer are asked again for some seconds."""
+    """Decide where partitions resume; brokers that do not answer are queried again for some seconds."""
     for _ in range(_TRIES):
         try:
             return await asyncio.to_thread(take_up.decide, assigned)

@@ -1,4 +1,4 @@
-"""Nothing lost, nothing twice: rows first, then the snapshot with its offset in one record, then the commit.
+"""Checkpoints: a snapshot and its offset in one record, written after the rows and before the commit.
 
 committed offset ≤ offset in the snapshot ≤ what the store has. A crash between any two steps replays records into
 the same absolute values. Read `agents` next.
@@ -54,7 +54,7 @@ class SnapshotTable(faust.Table[bytes, bytes]):
     """A Faust table of snapshots: key = source partition, and of two the one that counted further stays.
 
     A worker that was thought dead may wake up and append an old snapshot behind a newer one. One that cannot be
-    loaded is not kept, whatever its version: an older one does, and without any the log is begun anew.
+    loaded is dropped, whatever its version: an older one does, and without any the log begins anew.
     """
 
     def apply_changelog_batch(self, batch: Iterable[EventT[bytes]]) -> None:
@@ -89,7 +89,7 @@ class SnapshotTable(faust.Table[bytes, bytes]):
     on_unreadable: Callable[[int, Exception], None]
 
     def unreadable_after(self, partition: int) -> int:
-        """Return up to which offset a snapshot had counted that is newer than the one that is kept; 0 without one."""
+        """Return up to which offset a snapshot had counted that is newer than the loaded one; 0 without one."""
         key = key_of(partition)
         lost, current = self.unreadable.get(key), self.data.get(key)
         if lost is None or (current is not None and version(current) > _version_or_zero(lost)):

@@ -1,4 +1,4 @@
-"""Everything that follows from counting some records, made and thrown away: to see whether it can be made at all.
+"""Rehearses all effects of counting some records: applies them to a copy and discards the output.
 
 It is what `isolation` rehearses: state and snapshot, rows in the store's own form, totals, alarm inputs. Next:
 `counting`.

@@ -1,4 +1,4 @@
-"""Kafka's records, one Faust message per partition and poll, and offsets committed only as a checkpoint releases them.
+"""Consumes Kafka through Faust: joins records into batches, and commits only offsets that a checkpoint has released.
 
 Faust spends about 60 µs on each message, so the records that one poll brings for one partition are joined into one
 message (`coalesce`). Faust's own bookkeeping of offsets cannot follow that, and it can commit past an unfinished
@@ -51,7 +51,7 @@ class JoinedValue(bytes):
 
 @dataclass
 class Offsets:
-    """Where each joined partition is taken up, and how far it may be committed."""
+    """Where each joined partition resumes, and how far it may be committed."""
 
     start: dict[TP, int] = field(default_factory=dict)
     safe: dict[TP, int] = field(default_factory=dict)
@@ -136,7 +136,7 @@ class BareRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka says noth
             if self._check_crcs and not batch.validate_crc():
                 raise CorruptRecordException(f"Invalid CRC - {self._tp}")
             found = [] if self._is_aborted(batch) or batch.is_control_batch else list(batch)
-            if batch.base_offset < self.next_fetch_offset:  # the first of its records were not asked for
+            if batch.base_offset < self.next_fetch_offset:  # the first of its records were not requested
                 found = [record for record in found if record.offset >= self.next_fetch_offset]
             self.next_fetch_offset = batch.next_offset
             if found:
@@ -152,7 +152,7 @@ class BareRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka says noth
 
 
 class TimedFetcher(fetcher.Fetcher):  # type: ignore[misc]  # as above
-    """A fetcher that knows when it asked (ms) for what it was answered last: `asked`, by partition.
+    """A fetcher that knows when (ms) it requested what was answered last: `requested_at`, by partition.
 
     aiokafka notes when it read an answer. In a process that was stopped, answers wait: one that is read a minute late
     does not say that the broker had nothing a moment ago.
@@ -226,7 +226,7 @@ class CoalescingThread(driver.AIOKafkaConsumerThread):
         return not is_joining(self._ensure_consumer()) and await super()._commit(offsets)
 
     def caught_up_at(self, tp: TP, next_offset: int) -> int | None:
-        """Tell when (ms) the broker was asked that had nothing at or behind an offset; None if it has something."""
+        """Return when (ms) the broker was queried that had nothing at or behind an offset; None if it has something."""
         consumer = self._ensure_consumer()
         highwater = consumer.highwater(tp)
         if highwater is None or next_offset < highwater:
@@ -236,7 +236,7 @@ class CoalescingThread(driver.AIOKafkaConsumerThread):
 
 
 class CoalescingConsumer(driver.Consumer):
-    """Faust's consumer, with offsets of joined topics taken from the checkpoint."""
+    """Faust's consumer, with offsets of joined topics from the checkpoint."""
 
     transport: "CoalescingTransport"
     _thread: CoalescingThread

@@ -1,4 +1,4 @@
-"""Small files of a worker's folder."""
+"""Replaces small files of a worker atomically."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Finds the lines on which our own code fails, whatever the defect is, so that everything else is counted; pure.
+"""Finds by bisection the lines on which our own code fails, so that everything else is counted; pure.
 
 A **rehearsal** counts records on a copy of a log's state, with all that follows from it, and raises what the code
 raises. Lines are blanked out until none does: a blank line is no event, and the others keep their numbers. Lines are

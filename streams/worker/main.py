@@ -1,4 +1,4 @@
-"""One worker process: `gatepulse worker`, or `faust -A streams.worker.main worker`; the last module to read."""
+"""Starts one worker process: `gatepulse worker`, or `faust -A streams.worker.main worker`; the last module to read."""
 
 import asyncio
 import fcntl
@@ -227,7 +227,7 @@ class StoppableWorker(faust.Worker):
     """
 
     def stop_and_shutdown(self) -> None:
-        """Stop all services. Raises what they raise, unless a signal asked for it."""
+        """Stop all services. Raises what they raise, unless a signal caused the stop."""
         try:
             super().stop_and_shutdown()
         except Exception as error:

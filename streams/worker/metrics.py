@@ -1,4 +1,4 @@
-"""What Prometheus reads of a worker: absolute figures out of the logs' own state, so that no crash bends them."""
+"""The Prometheus metrics of a worker: absolute figures from the partitions' state, which a crash does not change."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -78,7 +78,7 @@ class CountedLog(Protocol):
 
 @dataclass(frozen=True)
 class Occupancy:
-    """What the store says is inside: by (area, kind); empty while the store cannot be asked."""
+    """What the store says is inside: by (area, kind); empty while the store does not answer."""
 
     inside: Mapping[tuple[str, str], int]
     capacity: Mapping[tuple[str, str], int]
@@ -123,7 +123,7 @@ class WorkerCollector(Collector):
     ) -> None:
         """Ask these at every scrape.
 
-        `parked` by table, empty while the store cannot be asked; `store_waiting` in s; `alarms` to export;
+        `parked` by table, empty while the store does not answer; `store_waiting` in s; `alarms` to export;
         `problems` of sources: topic, partition (-1: all of them), and what. `missing` by entrance, over all logs:
         without it each log's own; `settled` by log, `unsettled` events of all logs. `unreadable` records by topic.
         """
@@ -148,7 +148,7 @@ class WorkerCollector(Collector):
         yield InfoMetricFamily("gatepulse_build", "version", value={"version": version("gatepulse")})
 
     def _tallies(self) -> Iterator[Metric]:
-        # Each log's tally is read once and all figures are taken from it: the worker goes on counting meanwhile.
+        # Each log's tally is read once and all figures come from it: the worker goes on counting meanwhile.
         settled = self._settled()
         logs = [(log.name, log.tally) for log in self._logs()]
         tallies = [([name.topic, str(name.partition)], tally) for name, tally in logs]

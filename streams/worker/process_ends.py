@@ -1,4 +1,4 @@
-"""Why worker processes ended, counted in a file: whoever knows it is about to be gone. Read `watchdog` next.
+"""Counts in a file why worker processes ended, and ends the process on an error. Read `watchdog` next.
 
 A process that ends instead of going on is what keeps the counts right; a process that ends again and again is a
 trouble that somebody must see. So the next process of the same name tells Prometheus about the ones before it.
@@ -45,7 +45,7 @@ class StalledError(RuntimeError):
 
 
 class SourceChangedError(RuntimeError):
-    """What the brokers have, or what an operator decided, is not what it was when the logs were taken up."""
+    """What the brokers have, or what an operator decided, is not what it was when partitions were assigned."""
 
 
 _REASONS: Final[dict[type[BaseException], str]] = {
@@ -72,7 +72,7 @@ def reason_of(error: BaseException) -> str:
 
 @dataclass(frozen=True)
 class Ends:
-    """The ends of the workers of one name, kept in one file."""
+    """The ends of the workers of one name, in one file."""
 
     file: Path
 

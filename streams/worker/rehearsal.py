@@ -1,4 +1,4 @@
-"""Rehearses in a process of its own, with limits: a kernel that hangs, eats memory or crashes takes nobody with it.
+"""Runs a rehearsal in a forked process with limits, so that a kernel that hangs or crashes harms nobody.
 
 The process is a copy of this one (`fork`), so it has the same code and state, and it does nothing but count: it uses no
 lock, thread, socket or file of ours. Its end is the kernel's business, whatever it is doing. Read `counting` next.

@@ -1,4 +1,4 @@
-"""Watches the source topics of the whole group: which partitions there are, and what stands in the way of reading them.
+"""Watches the source topics: records partitions and problems, and triggers a take-up or a rebalance.
 
 `SourceWatch` polls every few seconds on a thread of its own, writes what it sees to the store, gives new partitions a
 place for their snapshots, makes topics anew that only workers write, and ends the process where only a new take-up can
@@ -107,7 +107,7 @@ class SourceWatch:
     # -- what needs a new take-up --------------------------------------------------------------------------------------
 
     def _next_offsets(self) -> dict[PartitionKey, int]:
-        """Return the next offsets of the logs that are read: before the brokers are asked where their logs end."""
+        """Return the next offsets of the logs that are read: to be called before the brokers are queried."""
         return {
             (topic, each.name.partition): each.next_offset
             for topic, counting in self.countings.items()
@@ -130,7 +130,7 @@ class SourceWatch:
             if next_offset > state.end[partition]:
                 raise SourceChangedError(
                     f"{topic} {partition}: counted up to offset {next_offset}, and the brokers' log ends at "
-                    f"{state.end[partition]}; looking again what they have"
+                    f"{state.end[partition]}; reading their state again"
                 )
 
     def _look_for_absent(self, held: Mapping[PartitionKey, int], states: Mapping[str, TopicState]) -> None:

@@ -1,4 +1,4 @@
-"""Figures of the store for metrics and alarms, queried on threads of their own: nobody waits for the store."""
+"""Caches queries of the store for metrics and alarms, refreshed on threads of their own: nobody waits for the store."""
 
 import math
 import threading
@@ -19,14 +19,14 @@ T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
 
 
-_ASK_SECONDS = 4.0
+_REFRESH_SECONDS = 4.0
 _FRESH_SECONDS = 10.0
 
 
 class CachedQuery(Generic[T]):
-    """Asks the store every four seconds, on a thread of its own, from the first time on that somebody wants to know.
+    """Caches a query, refreshed every four seconds by a thread that starts on first use.
 
-    Whoever scrapes metrics does not wait for the store: alarms are among them.
+    A scrape never waits for the store: alarms are among the metrics.
     """
 
     def __init__(self, reader: StoreReader, sql: str, parse: Callable[[Rows], T], default: T) -> None:
@@ -51,9 +51,9 @@ class CachedQuery(Generic[T]):
                 queried_at = time.monotonic()
                 self._newest = queried_at, self.parse(self.reader.query(self.sql))
             except StoreError as error:
-                log.warning("the store cannot be asked for the metrics", reason=str(error))
+                log.warning("the store does not answer the queries for metrics", reason=str(error))
                 self._newest = -math.inf, self.default
-            pause.wait(_ASK_SECONDS)
+            pause.wait(_REFRESH_SECONDS)
 
 
 _PROBLEMS = "SELECT topic, partition, problem, toUnixTimestamp64Milli(since) FROM gatepulse.source_problems"

@@ -1,7 +1,7 @@
-"""Which records a worker was at when it ended for a reason that nobody expected: the next one looks at them closely.
+"""Stores the offsets at which a worker ended for an unknown reason, so that the next one rehearses them.
 
-Kept in a file beside that of the ends: whoever knows it is about to be gone. A worker that is killed, as by a kernel
-that is out of memory, knows nothing of it: what it is at stands in another file meanwhile. Read `isolation` next.
+A worker that is killed, as by a kernel that is out of memory, cannot write anything. So the offsets in work are in
+another file meanwhile. Read `isolation` next.
 """
 
 import json
@@ -19,7 +19,7 @@ OffsetRange = tuple[int, int]
 
 @dataclass(frozen=True)
 class Suspects:
-    """The suspect stretch of each log, by its name, kept for the workers of one name."""
+    """The suspect offsets of each log, by its name, in a file of the workers of one name."""
 
     file: Path
 
@@ -48,12 +48,12 @@ class AtWork:
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         self.left: dict[str, OffsetRange] = Suspects(file).read()
-        """What the one before was at when it ended without a word."""
+        """The offsets in work of the predecessor that was killed."""
         self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self.begin({})
 
     def begin(self, stretches: Mapping[str, OffsetRange]) -> None:
-        """Say what is begun; nothing is: it is done."""
+        """Write the offsets in work; none once they are done."""
         with suppress(OSError):  # a full disk must not keep a worker from its work
             encoded = json.dumps(stretches).encode()
             os.ftruncate(self._file, os.pwrite(self._file, encoded, 0))

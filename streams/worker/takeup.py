@@ -1,4 +1,4 @@
-"""Gathers what is known of the partitions of an assignment, and has `kernels.takeup` decide how each is read on.
+"""Collects what brokers and store know of assigned partitions; `kernels.counts.takeup` decides where each resumes.
 
 Blocking calls to brokers and store: for a thread. Read `agents` next.
 """
@@ -39,7 +39,7 @@ _REPLACED: Final = "the topic was made anew before these were read"
 
 
 class Surroundings(Protocol):
-    """What a take-up asks of the brokers; see brokers.Brokers."""
+    """What a take-up needs of the brokers; see brokers.Brokers."""
 
     def topic_states(self, topics: Sequence[str]) -> Mapping[str, TopicState]: ...  # noqa: D102
     def incarnations(self, topics: Sequence[str]) -> Mapping[str, str]: ...  # noqa: D102
@@ -132,7 +132,7 @@ class TakeUp:
         return verdicts
 
     def check_store(self) -> None:
-        """See that the store has what snapshots say it has, if it did not answer when they were taken up.
+        """Check that the store has all that the snapshots contain, if it did not answer at the assignment.
 
         Raises StoreError while it does not answer, and SourceChangedError if rows are missing, or logs were not known.
         """
@@ -162,7 +162,7 @@ class TakeUp:
         try:
             return StoreState(self.notes.progress(), self.notes.accepted(), self.notes.partitions())
         except StoreError as error:
-            log.warning("the store does not say what it has", reason=error.reason)
+            log.warning("the progress in the store cannot be read", reason=error.reason)
             return None
 
     def _committed(self, assigned: Sequence[Assigned], states: Mapping[str, TopicState]) -> Mapping[PartitionKey, int]:

@@ -1,4 +1,4 @@
-"""When a group must rebalance although nobody joined or left it: its assignment lacks a partition, or has one too many.
+"""Decides when the group must rebalance although no member joined or left: its assignment is not that of the topics.
 
 A member that returns within its session gets its partitions back without a rebalance. If it leads the group, aiokafka
 does not tell it so, and then no member watches for partitions that were added or are gone.

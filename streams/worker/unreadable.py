@@ -1,4 +1,4 @@
-"""Records of our own topics that we cannot read: each is passed over, all are counted, and the first is said."""
+"""Counts records of our own topics that cannot be decoded and are skipped; the first of each topic is logged."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
-"""Alarms, computed from counts in event time: what is known goes in, changes of episodes come out.
+"""Alarm rules and episodes in event time: counts and store figures in, changes of alarm episodes out.
 
-Reading order: told, inputs (what is known), recent (the last minutes), limits (when a limit is exceeded), episodes (one
-alarm from raise to clear), rules (which alarms there are), silence (what is not heard from), areas (how full they are),
-log (all of it), snapshot.
+Reading order: `inputs` (messages) → `recent` (the last minutes) → `limits` (thresholds and delays) → `episodes` (one
+alarm from raise to clear) → `rules` (which alarms there are) → `silence` (missing traffic) → `areas` (percent of capacity) →
+`log` (all of it) → `snapshot`.
 """

@@ -1,4 +1,4 @@
-"""How full the areas of a site are, as the store says, and through which gates they leak; read `log` next."""
+"""How full each area is in percent of its capacity, and which entrances miss events; read `log` next."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ _MOST_MISSING: Final = 1 << 52
 
 
 class AreaFigure(NamedTuple):
-    """What one rule is about at one subject; `asks`: it exceeds a limit."""
+    """What one rule is about at one subject; `exceeds`: it is above a limit."""
 
     zone: str
     value: float
@@ -45,7 +45,7 @@ class Areas:
         self.figures = {} if reading is None else dict(self._figures(reading))
 
     def ingest(self, readings: Sequence[OccupancyReading]) -> None:
-        """Take in what was read; it counts from its own moment on.
+        """Add what was read from the store; it counts from its own moment on.
 
         While the logs do not get on, the oldest of what was read is forgotten: it is unknown then.
         """
@@ -82,9 +82,9 @@ class Areas:
 
 
 class Leaks:
-    """Events that are known to be missing, as published by each log: `missing` by log and entrance, `by_gate` in sum.
+    """Events known to be missing, as each log publishes them: `missing` by log and entrance, `by_entrance` in sum.
 
-    It is what counts as long as the store was not asked: a device that came through two logs is complete in neither.
+    It counts until figures of the store are known: a device that came through two logs is complete in neither.
     """
 
     def __init__(self, entrances: Sequence[AlarmEntrance]) -> None:
@@ -97,7 +97,7 @@ class Leaks:
         self._add_up()
 
     def ingest(self, flow: LogFlow) -> None:
-        """Take in what the newest version of a log says."""
+        """Replace what is known of a log by its newest version."""
         if flow.missing != self.missing.get(flow.log):
             self.missing[flow.log] = {entrance: min(n, _MOST_MISSING) for entrance, n in flow.missing.items()}
             self._add_up()
@@ -109,5 +109,5 @@ class Leaks:
         self.by_entrance = self.in_order(sums)
 
     def in_order(self, by_entrance: Mapping[str, int]) -> Ints:
-        """Return figures by entrance as one figure a gate."""
+        """Return figures by entrance in the order of the entrances."""
         return np.array([by_entrance.get(entrance.id, 0) for entrance in self.entrances], dtype=np.int64)

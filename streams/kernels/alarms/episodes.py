@@ -1,4 +1,4 @@
-"""One alarm from raise to clear, with one id: it escalates, is acknowledged, repeated, shelved; read `rules` next."""
+"""The state machine of an alarm episode: raised, escalated, acknowledged, shelved, cleared; read `rules` next."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -16,7 +16,7 @@ class Episode:
     """An episode as of its newest change; times in ms of site time, None: has not happened.
 
     `change` counts its changes from 1. `value` is the figure at that change and `limit` the limit it is about, in
-    `unit`; of a cleared one, the highest value and the worst level that it was told with.
+    `unit`; of a cleared one, its highest value and worst level.
     """
 
     episode: str
@@ -63,7 +63,7 @@ class Alarm:
     episode: Episode | None = None
     peak: float = 0.0
     worst: int = 0  # number of the highest limit that has held in this episode
-    notified_at: int = 0  # ms; when somebody was last told
+    notified_at: int = 0  # ms; when somebody was last notified
     shelved_until: int = 0
 
     def __post_init__(self) -> None:

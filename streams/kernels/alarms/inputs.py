@@ -1,4 +1,4 @@
-"""What alarms are computed from: a line of the topic `alarm.inputs` each; read `recent` next.
+"""The message types of the topic `alarm.inputs`, from which alarms are computed; read `recent` next.
 
 Every figure is absolute and names its log, as everywhere; times are site time in ms. The order of this one log decides,
 so that replaying it gives the same episodes.
@@ -16,7 +16,7 @@ Action = Literal["ack", "shelve", "unshelve"]
 class LogFlow:
     """What one log of passages has counted lately: complete for all live times before `complete_to`.
 
-    cells: absolute counts, one by one if a version before columns has told them; lanes: (device, entrance, newest
+    cells: absolute counts, one by one if a version before columns has published them; lanes: (device, entrance, newest
     event, events since ever, newest passage inward), live times in ms, see `live`; missing: events known to be missing
     by entrance, where there are any.
     """
@@ -31,7 +31,7 @@ class LogFlow:
 
     @property
     def columns(self) -> LiveCells:
-        """The cells in columns, however they were told."""
+        """The cells in columns, in whichever form they were published."""
         return LiveCells.of(self.cells) if isinstance(self.cells, list) else self.cells
 
 
@@ -47,7 +47,7 @@ class Inside:
 
 @dataclass(frozen=True, slots=True)
 class SourceProblem:
-    """What stands in the way of a partition, or of a whole topic, `since` when; see `kernels.takeup.Problem`."""
+    """What stands in the way of a partition, or of a whole topic, `since` when; see `kernels.counts.takeup.Problem`."""
 
     subject: str
     problem: str
@@ -59,7 +59,7 @@ class OccupancyReading:
     """Figures and problems of sources, read from the store; `at` is when.
 
     missing: events known to be missing, over all logs, and conflicts: numbers that came again with other content within
-    an hour, both by entrance, where there are any; None: a version that did not ask has written it.
+    an hour, both by entrance, where there are any; None: a version that did not query it has written it.
     """
 
     at: int

@@ -1,4 +1,4 @@
-"""When a limit is exceeded, in the words of OPC UA Part 9: on-delay, off-delay, dead band; read `episodes` next."""
+"""Alarm limits with on-delay, off-delay and dead band, as in OPC UA Part 9; read `episodes` next."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -44,13 +44,13 @@ class LimitRule:
 
 @dataclass(slots=True)
 class Latch:
-    """One limit of one alarm: `holds`, and since when (ms) the value has been asking for the opposite."""
+    """One limit of one alarm: `holds`, and since when (ms) the value has been on the other side."""
 
     holds: bool = False
     since: int | None = None
 
     def step(self, at: int, value: float | None, rule: LimitRule, limit: Limit) -> None:
-        """Take the value of a moment in; None, an unknown value, asks for nothing."""
+        """Take the value of a moment in; None, an unknown value, changes nothing."""
         opposite = value is not None and (rule.below(value, limit) if self.holds else rule.exceeds(value, limit))
         if not opposite:
             self.since = None
@@ -61,7 +61,7 @@ class Latch:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing holds and nothing is asked for."""
+        """Whether nothing holds, and the value is not beyond the limit."""
         return not self.holds and self.since is None
 
 

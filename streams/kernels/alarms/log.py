@@ -1,4 +1,4 @@
-"""All alarms of a site, fed in the order of one log: what is known goes in, changes of episodes come out.
+"""Judges all alarm rules of a site, second by second, from the inputs of one partition; changes of episodes come out.
 
 Time is that of the logs of passages, not of a clock: a second is judged once every log is complete up to it. A log that
 is behind all others by more than PATIENCE_SECONDS (its worker is being started again) is waited for no longer.
@@ -37,7 +37,7 @@ _MINUTE_SECONDS: Final = 60
 _REFUSAL_SECONDS: Final = 300
 _OPEN_LANE_SECONDS: Final = 300
 _AT_ONCE: Final = SPAN - _REFUSAL_SECONDS
-"""Seconds that are added up together: what the first of them looks back on is still kept at the last one."""
+"""Seconds that are added up together: what the first of them looks back on is still in the window at the last one."""
 _READ: Final = ("area-capacity", "drift", "source-unread", "source-time")
 """Rules about what is read from the store."""
 _EVENTS: Final = (Measure.PASSED_IN, Measure.PASSED_OUT, Measure.DENIED)
@@ -69,7 +69,7 @@ class AlarmLog:
     tally: Tally = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin without having heard anything."""
+        """Begin without any input."""
         self.tally = Tally(first=self.next_offset)
         self.recent = RecentCounts([entrance.id for entrance in self.place.entrances])
         self.silence = SilenceDetector(self.place.entrances)
@@ -88,7 +88,7 @@ class AlarmLog:
     # -- the life of a log ---------------------------------------------------------------------------------------------
 
     def apply(self, batch: AlarmBatch) -> None:
-        """Take inputs in, and judge every second that is complete. Raises HoleError."""
+        """Take inputs in, and judge every second that is complete. Raises OffsetGapError."""
         check_no_gap(self.name, self.next_offset, batch.first)
         fresh = [(arrived, each) for offset, arrived, each in batch.inputs if offset >= self.next_offset]
         for arrived, each in fresh:
@@ -135,7 +135,7 @@ class AlarmLog:
     # -- what is known -------------------------------------------------------------------------------------------------
 
     def _ingest(self, line: AlarmInput, arrived: int | None) -> None:
-        """Take in what was said; `arrived` at a moment of site time, and nothing can be complete beyond that."""
+        """Process one line of input; `arrived` at a moment of site time, and nothing can be complete beyond that."""
         for flow in line.flows:
             self._ingest_flow(flow, flow.complete_to if arrived is None else min(flow.complete_to, arrived))
         self.areas.ingest([self._as_of(each, arrived) for each in line.readings])
@@ -234,7 +234,7 @@ class AlarmLog:
         self._withdraw(at)
 
     def _unknown(self, at: int) -> tuple[Bools, Bools]:
-        """Tell which gates and parts have lanes of a log that was not waited for: what is not known is no silence."""
+        """Return which entrances and parts have lanes of a log that is behind: what is not known is no silence."""
         behind = {log for log, (_, complete_to) in self.clocks.items() if complete_to - self.place.grace < at}
         if not behind:
             return self._no_entrance, self._no_part
@@ -242,11 +242,11 @@ class AlarmLog:
         return self.silence.entrances_with(lanes), self.silence.parts_with(lanes)
 
     def _last(self, measure: Measure, seconds: int, *, ago: int = 0) -> Ints:
-        """Sum so many seconds before the moment that is judged, or before some seconds ago: one figure a gate."""
+        """Sum so many seconds before the moment that is judged, or before some seconds ago: one figure an entrance."""
         return self.recent.last(measure, seconds, before=self.recent.entered + 1 - self.now // _SECOND + ago)
 
     def _events(self, *, ago: int = 0) -> Ints:
-        """Count the events of a minute, whatever became of them: one figure a gate."""
+        """Count the events of a minute, whatever became of them: one figure an entrance."""
         events: Ints = np.sum([self._last(each, _MINUTE_SECONDS, ago=ago) for each in _EVENTS], axis=0)
         return events
 
@@ -279,7 +279,7 @@ class AlarmLog:
                 self._step(rule, entrance.id, at, None if unknown[number] else float(value), zone=entrance.zone)
 
     def _judge_silence(self, at: int, unknown: Bools, *, is_open: bool) -> None:
-        """Judge every part of the site; once raised, it is silent until it is heard from again, or the gates close."""
+        """Judge every part of the site; once raised, it is silent until it sends an event, or the site closes."""
         seconds, newest = self.silence.at(at), self.silence.newest
         seconds[seconds < HICCUP_SECONDS * self.place.clock.speed] = 0.0
         if seconds.any():
@@ -340,7 +340,7 @@ class AlarmLog:
                 self._step(SET_ASIDE, subject, at, 0.0, zone="")
 
     def _to_judge(self, candidates: Bools, rules: Collection[str]) -> list[int]:
-        """List the gates that may exceed a limit of these rules, and those with an alarm of them."""
+        """List the entrances that may exceed a limit of these rules, and those with an alarm of them."""
         alarmed = {self._numbers[of] for rule, of, _ in self.alarms if rule in rules and of in self._numbers}
         return sorted(alarmed.union(candidates.nonzero()[0].tolist()))
 

@@ -1,4 +1,4 @@
-"""The last ten minutes at every entrance, second by second, added up over the logs; read `limits` next."""
+"""A ring buffer of counts by second: the last ten minutes at each entrance, over all partitions; read `limits` next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ from streams.kernels.counts.live import Measure
 from streams.kernels.counts.live_cells import LiveCells
 
 SPAN: Final = 600
-"""Seconds that are kept behind the newest one that was entered."""
+"""Seconds of the window behind the newest one that was entered."""
 REPUBLISHED_SECONDS: Final = 120
-"""Seconds for which a worker that was started again may tell what is known."""
+"""Seconds for which a worker that was started again may publish what is known."""
 MOST_KNOWN: Final = 1_000_000
 """Cells, over all logs, whose published counts are remembered; an older one counts twice if it is published again."""
 _NONE: Final[Ints] = np.zeros(0, dtype=np.int64)
@@ -44,10 +44,10 @@ class CellCounts:
 class RecentCounts:
     """Counts of the seconds that have been entered, and of those to come.
 
-    What is told of a second that has been entered already (a worker's clock is ahead of the broker's) counts in the
-    next one: better a second late than never.
+    What is published of a second that has been entered already (a worker's clock is ahead of the broker's) counts in
+    the next one.
 
-    known: what each log has told of a cell, at most; coming: what counts once its second is entered. sums: a row a
+    known: what each log has published of a cell, at most; coming: what counts once its second is entered. sums: a row a
     second with all that has been counted up to its end, so that any span is the difference of two rows.
     """
 
@@ -63,7 +63,7 @@ class RecentCounts:
         self.sums: Ints = np.zeros((SPAN + 1, self.width), dtype=np.int64)
 
     def ingest(self, flow: LogFlow) -> None:
-        """Take in what a log says; what was known already adds nothing."""
+        """Add what a log has published; what was known already adds nothing."""
         cells = flow.columns
         if not len(cells):
             return
@@ -116,19 +116,19 @@ class RecentCounts:
         return second * self.width
 
     def window(self) -> CellCounts:
-        """Return the counts of the seconds that are kept."""
+        """Return the counts of the last SPAN seconds."""
         rows = np.arange(self.entered - SPAN, self.entered + 1) % len(self.sums)
         counts = np.diff(self.sums[rows], axis=0).reshape(-1)
         places = np.flatnonzero(counts)
         return CellCounts(places + self.key(self.entered - SPAN + 1), counts[places])
 
     def restore(self, entered: int, window: CellCounts) -> None:
-        """Go on from what was kept as of a second."""
+        """Resume from the window as of a second."""
         self.entered, self.coming = entered - SPAN, window
         self.enter(entered)
 
     def _counts(self, cells: LiveCells) -> CellCounts:
-        """Put cells told under the keys of this site, without the entrances that the profile no longer has."""
+        """Put published cells under the keys of this site, without the entrances that the profile no longer has."""
         numbers = np.array([self.numbers.get(name, -1) for name in cells.entrances], dtype=np.int64)
         columns = (cells.second, cells.entrance, cells.measure, cells.count)
         second, entrance, measure, count = (np.array(column, dtype=np.int64) for column in columns)

@@ -1,4 +1,4 @@
-"""Which alarms there are, with the figures of the field as defaults; a site profile may change any; read `log` next."""
+"""The list of alarm rules with their default limits, which a site profile may change; read `log` next."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Lines on which our own code fails, as logs count them: an alarm while some are new; read `log` next."""
+"""Raises an alarm while there are new lines on which our own code fails; read `log` next."""
 
 from collections import Counter
 from collections.abc import Mapping

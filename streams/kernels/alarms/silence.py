@@ -1,4 +1,4 @@
-"""What should be heard from and is not: a lane, an entrance, a gateway or everything, one alarm per cause.
+"""Detects missing traffic at a lane, an entrance, a gateway or everywhere, with one alarm per cause.
 
 How long a silence means something depends on what is usual. If events come at random at a rate r, none comes for t
 seconds with probability exp(-r t); r t = 16 happens by chance once in nine million gaps, which is some days of an expo.
@@ -6,9 +6,9 @@ seconds with probability exp(-r t); r t = 16 happens by chance once in nine mill
 What is usual changes: fewer come at noon than in the ten minutes before. So the same is reckoned from the sisters of a
 part, as so many of its own events for each of theirs, and both must say that it is missed.
 
-Who is to blame is told by the others: a part is silent on its own if the rest of the larger part is heard from; the
+Who is to blame is decided by the others: a part is silent on its own if the rest of the larger part is active; the
 larger part is to blame if, whichever of its children is left out, the rest of it is missed too. Once a larger part that
-was to blame is heard from again, its children have as much time as if they had just been heard from.
+was to blame is active again, its children have as much time as if they had just been active.
 """
 
 from collections.abc import Collection, Sequence
@@ -27,9 +27,9 @@ EXPECTED: Final = 16.0
 _BY_SISTERS: Final = 0.8
 """Share of EXPECTED that the sisters' events must make us expect: their number varies by chance, too."""
 _ALIVE: Final = 3.0
-"""Events that may be missing from the rest of a larger part while it is still taken to be alive,"""
+"""Events that may be missing from the rest of a larger part while it still counts as alive,"""
 _DEAD: Final = 8.0
-"""and from which on it is taken to be silent as well; in between it is waited for."""
+"""and from which on it counts as silent as well; in between it is waited for."""
 _SISTERS: Final = 0.2
 """Sisters go on if they have this share of the minute before, at least."""
 _MINUTES: Final = 10
@@ -80,7 +80,7 @@ class SilenceDetector:
     entrances: Sequence[AlarmEntrance]
 
     def __post_init__(self) -> None:
-        """Begin without having heard anything."""
+        """Begin without any event."""
         self.lane_reports: dict[tuple[str, str], tuple[int, int, int]] = {}  # (log, lane): see Lane
         self.parts = parts_of(self.entrances)
         names = [lane for entrance in self.entrances for lane in entrance.lanes]
@@ -97,25 +97,27 @@ class SilenceDetector:
         self.entered: Ints = np.zeros(len(names), dtype=np.int64)  # by lane: newest passage inward, ms
         self.rate: Floats = np.zeros(len(self.parts))  # events per second, of when it was last alive
         self.rest_rate: Floats = np.zeros(len(self.parts))  # the same of the rest of its parent
-        self.seen: Ints = np.zeros(len(self.parts), dtype=np.int64)  # heard from (ms), as of the newest look
+        self.seen: Ints = np.zeros(len(self.parts), dtype=np.int64)  # last active (ms), as of the newest update
         self.rest_then: Ints = np.zeros(len(self.parts), dtype=np.int64)  # events that the rest had had by then
         self.minute_totals: list[Ints] = []  # events of each part at the last minutes, the oldest first
         self.blamed: Bools = np.zeros(len(self.parts), dtype=np.bool_)  # as of the newest moment
-        self.revived: Ints = np.zeros(len(self.parts), dtype=np.int64)  # when (ms) it was heard from after that
-        self.newest: Ints = np.zeros(len(self.parts), dtype=np.int64)  # heard from (ms), 0: never; as `seen`
-        self._through: dict[str, Bools] = {}  # by log: lanes that have been heard from through it
-        self._stale = True  # what was worked out of what was heard, and of what is usual
+        self.revived: Ints = np.zeros(len(self.parts), dtype=np.int64)  # when (ms) it was active after that
+        self.newest: Ints = np.zeros(len(self.parts), dtype=np.int64)  # last active (ms), 0: never; as `seen`
+        self._through: dict[str, Bools] = {}  # by log: lanes that were active through it
+        self._stale = True  # what was computed from events and usual rates
         pairs = sorted(set(zip(self._of.tolist(), self.entrance_of_lane[self._lanes].tolist(), strict=True)))
-        self._entrances_of_parts = np.array(pairs, dtype=np.int64).reshape(-1, 2).T  # part, gate
-        self._whole: Bools = self._by_part(np.ones(len(self.entrances))) == len(self.entrances)  # leaves no gate out
+        self._entrances_of_parts = np.array(pairs, dtype=np.int64).reshape(-1, 2).T  # part, entrance
+        self._whole: Bools = self._by_part(np.ones(len(self.entrances))) == len(
+            self.entrances
+        )  # leaves no entrance out
 
     def ingest(self, flow: LogFlow) -> None:
-        """Take in what a log says of its lanes; absolute, so what was known already adds nothing."""
+        """Add what a log publishes of its lanes; absolute, so what was known already adds nothing."""
         for device, _, last, events, entered in flow.lanes:
             self.ingest_lane(flow.log, device, last, events, entered=entered)
 
     def ingest_lane(self, log: str, device: str, last: int, events: int, *, entered: int = 0) -> None:
-        """Take in what a log says of one lane: its newest event and passage inward (ms), and its number of events."""
+        """Add what a log publishes of one lane: its newest event and passage inward (ms), and its number of events."""
         number = self.numbers.get(device)
         if number is None:
             return  # a device that the profile does not have
@@ -129,13 +131,13 @@ class SilenceDetector:
         self.entered[number] = max(self.entered[number], entered)
 
     def open_lanes(self, since: int) -> Ints:
-        """Count the lanes of each gate through which somebody has come in since a moment (ms)."""
+        """Count the lanes of each entrance through which somebody has come in since a moment (ms)."""
         return np.bincount(self.entrance_of_lane, weights=self.entered > since, minlength=len(self.entrances)).astype(
             np.int64
         )
 
     def lanes_of(self, logs: Collection[str]) -> Bools:
-        """Tell which lanes have been heard from through any of these logs."""
+        """Return which lanes were active through any of these logs."""
         lanes = np.zeros(len(self.numbers), dtype=np.bool_)
         for log in self._through.keys() & logs:
             lanes |= self._through[log]
@@ -146,11 +148,11 @@ class SilenceDetector:
         return np.bincount(self._of, weights=lanes[self._lanes], minlength=len(self.parts)) > 0
 
     def entrances_with(self, lanes: Bools) -> Bools:
-        """Tell which gates have any of these lanes."""
+        """Return which entrances have any of these lanes."""
         return np.bincount(self.entrance_of_lane, weights=lanes, minlength=len(self.entrances)) > 0
 
     def alive_elsewhere(self, now: Ints, before: Ints) -> Bools:
-        """Tell for each part whether the gates that are no part of it go on as in the minute before: events by gate."""
+        """Tell for each part whether the entrances outside it go on as in the minute before: events by entrance."""
         others, others_before = (by_entrance.sum() - self._by_part(by_entrance) for by_entrance in (now, before))
         answer: Bools = self._whole | ((others > 0) & (others >= _SISTERS * others_before))
         return answer
@@ -189,7 +191,7 @@ class SilenceDetector:
         return np.where(means & (seconds * self.rate >= EXPECTED), seconds, 0.0)
 
     def _look(self) -> None:
-        """Work out what depends on what was heard and what is usual, and not on the moment."""
+        """Compute what depends on events and usual rates, and not on the moment."""
         self.newest = np.zeros(len(self.parts), dtype=np.int64)
         np.maximum.at(self.newest, self._of, self.last[self._lanes])
         self._newest_of_rest = self._without(self.newest)
@@ -200,7 +202,7 @@ class SilenceDetector:
         self._stale = False
 
     def _blame(self, parts: Bools) -> None:
-        """Note who is to blame now, and who has been heard from after that."""
+        """Note who is to blame now, and who has been active after that."""
         self.revived = np.where(self.blamed & ~parts, self.newest, self.revived)
         self.blamed = parts
 
@@ -209,12 +211,12 @@ class SilenceDetector:
         return np.bincount(self._of, weights=self.events[self._lanes], minlength=len(self.parts)).astype(np.int64)
 
     def _by_part(self, by_entrance: NDArray[Any]) -> Floats:
-        """Add up for each part what the gates have that are part of it, be it in part."""
+        """Add up for each part what the entrances have of which it has any lane."""
         part, entrance = self._entrances_of_parts
         return np.bincount(part, weights=by_entrance[entrance], minlength=len(self.parts)).astype(np.float64)
 
     def _missed_by_sisters(self) -> Bools:
-        """Tell of which parts so many events should have come as their sisters have had since each was heard from."""
+        """Return of which parts events should have come, judged by those of their sisters since each was active."""
         events = self._events()
         rest = events[self.parent] - events
         self.rest_then = np.where(self.newest > self.seen, rest, self.rest_then)
@@ -225,11 +227,11 @@ class SilenceDetector:
 
     @staticmethod
     def _seconds(moment: int, since: Ints) -> Floats:
-        """Tell how long something has not been heard from; 0 if it never was."""
+        """Return for how many seconds something has been silent; 0 if it never was active."""
         return np.where(since > 0, (moment - since) / 1000.0, 0.0)
 
     def _without(self, newest: Ints) -> Ints:
-        """Tell when (ms) the rest of each part's parent was last heard from: the newest of its sisters."""
+        """Tell when (ms) the rest of each part's parent was last active: the newest of its sisters."""
         parent = self.parent[1:]
         first, second = np.zeros_like(newest), np.zeros_like(newest)
         np.maximum.at(first, parent, newest[1:])
@@ -239,7 +241,7 @@ class SilenceDetector:
         return np.concatenate([[0], np.where(is_first & alone, second[parent], first[parent])])
 
     def _revived_above(self) -> Ints:
-        """Tell when (ms) a larger part of the site was last heard from after a silence."""
+        """Return when (ms) a larger part of the site was active again after a silence."""
         above: Ints = np.zeros(len(self.parts), dtype=np.int64)
         for _ in range(_LEVELS):
             above = np.where(self.parent < 0, 0, np.maximum(above, self.revived)[self.parent])

@@ -1,4 +1,4 @@
-"""The state of all alarms as plain lists, numbers and bytes, and back; see kernels.snapshot."""
+"""Saves and restores the state of all alarms as plain lists, numbers and bytes; see `kernels.counts.snapshot`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -39,7 +39,7 @@ def freeze(log: AlarmLog) -> Plain:
         "next": log.next_offset,
         **tally_out(log.tally),
         "clocks": [[name, *clock] for name, clock in sorted(log.clocks.items())],
-        "missing": dict(log.leaks.missing),  # it is written later, and more may have been heard by then
+        "missing": dict(log.leaks.missing),  # it is encoded later, and may have changed by then
         "set_aside": [[name, *each] for name, each in sorted(log.set_aside.logs.items())],
         "now": log.now,
         "was_open": log.was_open,
@@ -194,6 +194,6 @@ def _silence_in(plain: Plain, log: AlarmLog) -> None:
     for name, device, last, events, entered in plain["heard"]:
         silence.ingest_lane(name, device, last, events, entered=entered)
     if plain["lanes"] == list(silence.numbers):  # otherwise what is usual is learnt anew, within minutes
-        for attribute, figures in zip(_USUAL, plain["usual"], strict=False):  # older versions kept fewer
+        for attribute, figures in zip(_USUAL, plain["usual"], strict=False):  # older versions wrote fewer
             setattr(silence, attribute, np.array(figures, dtype=getattr(silence, attribute).dtype))
         silence.minute_totals = [np.array(totals, dtype=np.int64) for totals in plain["marks"]]

@@ -1,4 +1,4 @@
-"""What becomes of each event of a batch: counted, late, a duplicate, or not believed; read `cells` next.
+"""Classifies each event of a batch: counted, late, duplicate, or with a time that is not believed; read `cells` next.
 
 Decided event by event in the order of the log: that is what `Device.receive` does. Nearly all events have numbers
 above every number that has come from their device, and times that agree: these are received together, with the same

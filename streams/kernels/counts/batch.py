@@ -1,4 +1,4 @@
-"""Events as columns: what the codec hands to the kernels; read `identity` next."""
+"""A batch of events in columns, as the codec hands it to the kernels; read `identity` next."""
 
 import hashlib
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""The site's days: when each begins and ends, which one a moment belongs to, and what the site's clock shows then.
+"""The site's calendar: when each day begins and ends, and which day and local time a moment belongs to.
 
 A day begins the first moment at which the site's clock shows its date and `starts` minutes after midnight, or anything
 later. So a start that the clock skips is where it skips it, one that it shows twice is the first, and a date that it

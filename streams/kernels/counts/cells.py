@@ -1,13 +1,13 @@
-"""Windowed counts of one segment of a log: absolute, and final once the segment is over; read `passages` next.
+"""Windowed counts of one offset bucket: absolute, and final once the bucket is over; read `passages` next.
 
-A segment is a fixed stretch of a log's offsets. A cell counts the events of one segment in one event-time window,
+An offset bucket is a fixed range of a log's offsets. A cell counts the events of one bucket in one event-time window,
 so its value depends on the log alone: not on the order in which windows fill, nor on where a batch, a
-checkpoint or a crash happened to fall. An event that is hours late opens a cell of its own window in the segment in
-which it arrives; readers add the segments up. Hence no watermark is needed, the horizon beyond which an event is late
-(`times`) costs nothing, and the state holds the cells of one segment only.
+checkpoint or a crash happened to fall. An event that is hours late opens a cell of its own window in the bucket in
+which it arrives; readers add the buckets up. Hence no watermark is needed, the horizon beyond which an event is late
+(`times`) costs nothing, and the state holds the cells of one bucket only.
 
-Whoever sends times and names without sense can open as many cells as events. So a segment is counted in stretches of
-so many events; once one has ended with too many cells, what comes next in the segment is counted in another part of
+Whoever sends times and names without sense can open as many cells as events. So a bucket is counted in stretches of
+so many events; once one has ended with too many cells, what comes next in the bucket is counted in another part of
 it, with cells of its own.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 from streams.kernels.counts.batch import Ints
 
 BUCKET_BITS: Final = 14
-"""A segment is 2^14 = 16,384 offsets: at 44 events/s on four partitions about 25 minutes of cells in the state."""
+"""A bucket is 2^14 = 16,384 offsets: at 44 events/s on four partitions about 25 minutes of cells in the state."""
 
 _PART: Final = 40
 
@@ -34,22 +34,22 @@ _WINDOW: Final = 27
 
 
 def bucket_of(offset: int) -> int:
-    """Tell the segment in which an offset lies."""
+    """Return the bucket in which an offset lies."""
     return offset >> BUCKET_BITS
 
 
 def bucket_end(bucket: int) -> int:
-    """Tell the first offset behind a segment."""
+    """Return the first offset behind a bucket."""
     return (bucket + 1) << BUCKET_BITS
 
 
 def bucket_part(bucket: int, part: int) -> int:
-    """Return the number of a part of a segment; that of the first is the segment's."""
+    """Return the number of a part of a bucket; that of the first is the bucket's."""
     return part << _PART | bucket
 
 
 def stretches_in(offsets: Ints, stretch: int, *, begun: int) -> list[tuple[int, int]]:
-    """Cut rising offsets where a segment ends, and each `stretch` events within one: [start, end) of each part.
+    """Cut rising offsets where a bucket ends, and each `stretch` events within one: [start, end) of each part.
 
     begun: how many events of the first stretch came before.
     """
@@ -62,7 +62,7 @@ def stretches_in(offsets: Ints, stretch: int, *, begun: int) -> list[tuple[int, 
 
 
 def buckets_in(offsets: Ints) -> list[tuple[int, int]]:
-    """Cut rising offsets where a segment ends: [start, end) of each part."""
+    """Cut rising offsets where a bucket ends: [start, end) of each part."""
     if not len(offsets):
         return []
     cuts = (np.flatnonzero(np.diff(offsets >> BUCKET_BITS)) + 1).tolist()
@@ -140,7 +140,7 @@ def in_window(keys: Ints, window: Ints | int) -> Ints:
 
 @dataclass(slots=True)
 class Cells:
-    """Counts by packed key, and which of them have changed since they were last taken."""
+    """Counts by packed key, and which of them have changed since they were last drained."""
 
     counts: dict[int, int] = field(default_factory=dict)
     changed: set[int] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""Rows of one table, column by column: what kernels hand to whoever stores them. Read next: `rows.py`."""
+"""A block of rows of one table, in columns: what kernels hand to the sink. Read `rows` next."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Audited corrections of an occupancy, each id once; the store's views compute what they mean for the occupancy.
+"""Deduplicates audited corrections of an occupancy by id; the store's views apply them.
 
 A correction takes effect in event time, at the end of the 10 s window of its `ts`: `delta` adds, `absolute`
 replaces. So a passage that arrives late still lands before or behind it as it happened.

@@ -1,4 +1,4 @@
-"""What a log publishes of its entrances' totals; `venue` adds up those of every log."""
+"""Computes the totals of a partition's entrances for publication; `site_totals` adds up those of all partitions."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Small integers for names, in the order in which a log first mentions them: the same again after a replay."""
+"""Interns strings as small integers, in the order of their first use: the same numbers again after a replay."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final

@@ -1,15 +1,15 @@
-"""What passes right now, second by second: the part of a log that alarms look at; read `alarms.inputs` next.
+"""Counts by second for alarms, in a time that late events cannot move; read `alarms.inputs` next.
 
 An alarm must not wait for events that may still come, and must not depend on how a log was cut into batches either. So
 each event gets a **live time** that is decided by its own record alone: its event time, but at most `grace` before its
 arrival (what comes later happens, for alarms, when it becomes known) and not after it. Once a log is complete up to a
 moment, every live time before that moment less `grace` is complete too. What arrives more than `most_late` after it
-happened, such as the upload of a device that was offline, is no news: it is counted, and says only that its lane is
-heard from again.
+happened, such as the upload of a device that was offline, is too old for alarms: it is counted, and shows
+only that its lane is active again.
 
 A device whose clock is behind looks like one that uploads, all the time. An upload brings hours within seconds; a clock
 that is behind stays behind by as much, passage after passage. So the lag of a device is learnt slowly, as long as
-events keep coming (see Lag), and what is late beyond it is no news.
+events keep coming (see Lag), and what is late beyond it is too old for alarms.
 """
 
 from collections import Counter
@@ -67,7 +67,7 @@ class LiveRules:
 
     @property
     def most_late(self) -> int:
-        """What comes later than this after its time is no news."""
+        """What comes later than this after its time is too old for alarms."""
         return round(_MOST_LATE_SECONDS * 1000 * self.times.clock.speed)
 
     @property
@@ -84,18 +84,18 @@ class LiveRules:
 
 @dataclass(slots=True)
 class Lag:
-    """How far behind a device's clock is, as far as it is believed (ms), and when it was `heard` last (site time, ms).
+    """How far behind a device's clock is, as far as it is believed (ms), and when it was seen last (site time, ms).
 
     Only devices with late events have one; a lag within the grace is none.
     """
 
     lag: int
-    heard: int
+    last_seen: int
 
 
 @dataclass(slots=True)
 class Lane:
-    """What is known of a device: its entrance, its newest event (live time, ms), how many events were news.
+    """What is known of a device: its entrance, its newest event (live time, ms), how many events were timely.
 
     entered: live time of the newest passage inward, 0 if there was none.
     """
@@ -108,7 +108,7 @@ class Lane:
 
 @dataclass(slots=True)
 class Seconds:
-    """Counts by packed key (second, entrance, measure), and which of them have changed since they were last taken."""
+    """Counts by packed key (second, entrance, measure), and which of them have changed since they were last drained."""
 
     counts: Counter[int] = field(default_factory=Counter)
     changed: set[int] = field(default_factory=set)
@@ -134,7 +134,7 @@ class Seconds:
         self.changed &= self.counts.keys()
 
     def forget(self, first: int) -> None:
-        """Forget the keys below one, except those that were not taken yet."""
+        """Forget the keys below one, except those that were not drained yet."""
         self.counts = Counter({key: n for key, n in self.counts.items() if key >= first or key in self.changed})
 
 
@@ -147,7 +147,7 @@ class Live:
     changed_lanes: set[str] = field(default_factory=set)
     lags: dict[str, Lag] = field(default_factory=dict)
     newest: int = 0  # site time (ms) of the newest arrival
-    published_before: int = 0  # the second before which everything was told when `take` was called last
+    published_before: int = 0  # the second before which everything was published by the last `drain`
 
     def count(self, batch: Batch, entrance: Ints, rules: LiveRules) -> None:
         """Count fresh events; `entrance` has the number of each one's entrance."""
@@ -164,7 +164,7 @@ class Live:
         self._count_lanes(batch, live, timely)
 
     def _timely(self, batch: Batch, site: Ints, rules: LiveRules) -> Bools:
-        """Return which events are news, and learn from those that are late; `site`: their arrivals."""
+        """Return which events are recent enough for alarms, and learn from the late ones; `site`: their arrivals."""
         late: Ints = site - batch.ts
         timely: Bools = late <= rules.most_late
         behind = self.lags.keys() | {batch.device[row] for row in np.flatnonzero(~timely).tolist()}
@@ -175,13 +175,13 @@ class Live:
             known = self.lags.get(device)
             if known is None and timely[row]:
                 continue
-            heard, lateness = int(site[row]), int(late[row])
-            since = 0 if known is None else max(heard - known.heard, 0)
+            arrival, lateness = int(site[row]), int(late[row])
+            since = 0 if known is None else max(arrival - known.last_seen, 0)
             believed = (known.lag if known else 0) + min(since, rules.longest_gap) // _LEARNT_IN
             lag = min(believed, max(lateness, 0))
             timely[row] = lateness - lag <= rules.most_late
             if lag > rules.grace or lateness > rules.most_late:
-                self.lags[device] = Lag(lag, heard)
+                self.lags[device] = Lag(lag, arrival)
             else:
                 del self.lags[device]
         return timely
@@ -208,7 +208,7 @@ class Live:
         """Return what changed, absolute.
 
         What can no longer change is forgotten when this is called the next time: only then has the broker what was
-        returned before, and a snapshot that is kept in between must still have it.
+        returned before, and a snapshot that is written in between must still have it.
         """
         self.cells.forget(self.published_before << _SECOND)
         cells = _live_cells(*self.cells.drain_changed(), entrances) if self.cells.changed else LiveCells.of([])
@@ -252,15 +252,15 @@ def freeze(live: Live) -> dict[str, Any]:
             [name, each.entrance, each.last, each.events, each.entered] for name, each in sorted(live.lanes.items())
         ],
         "newest": live.newest,
-        "lags": [[name, each.lag, each.heard] for name, each in sorted(live.lags.items())],
+        "lags": [[name, each.lag, each.last_seen] for name, each in sorted(live.lags.items())],
     }
 
 
 def thaw(plain: dict[str, Any] | None) -> Live:
-    """Undo `freeze`; all of it counts as changed, since nobody knows what was still told. None: of an older version."""
+    """Undo `freeze`; all of it counts as changed, since nobody knows what was published. None: of an older version."""
     if plain is None:
         return Live()
     counts = Counter(dict(zip(*plain["cells"], strict=True)))
     lanes = {name: Lane(*rest) for name, *rest in plain["lanes"]}
-    lags = {name: Lag(lag, heard) for name, lag, heard in plain.get("lags", ())}
+    lags = {name: Lag(lag, last_seen) for name, lag, last_seen in plain.get("lags", ())}
     return Live(Seconds(counts, set(counts)), lanes, set(lanes), lags, plain["newest"])

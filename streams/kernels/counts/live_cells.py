@@ -1,4 +1,4 @@
-"""How a log tells what it has counted: cells in columns, since a day's backlog has nearly as many as events."""
+"""The wire format of live counts, in columns: a backlog has nearly as many cells as events."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from streams.kernels.counts.interner import Interner
 
 PublishedCell = tuple[int, str, int, int]
-"""Second, entrance, measure, count: a cell as it was told before there were columns."""
+"""Second, entrance, measure, count: a cell as it was published before there were columns."""
 PublishedLane = tuple[str, str, int, int, int]
 """Device, entrance, last, events, entered; see live.Lane."""
 

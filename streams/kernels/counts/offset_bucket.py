@@ -1,4 +1,4 @@
-"""The cells of the segment that a log is in, and their rows; `passages` fills them."""
+"""The windowed counts of a partition's current offset bucket, and their rows; `passages` fills them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ _AREA: Final = 16  # bits of an area's number
 
 
 class BucketOwner(Protocol):
-    """What the rows of a segment say of their log."""
+    """What the rows of a bucket say of their log."""
 
     name: PartitionId
     kind: str
@@ -43,7 +43,7 @@ class Flow:
 
 @dataclass(slots=True)
 class Flows:
-    """Flows by (window, area), and which of them have changed since they were last taken."""
+    """Flows by (window, area), and which of them have changed since they were last drained."""
 
     cells: dict[tuple[int, str], Flow] = field(default_factory=dict)
     changed: set[tuple[int, str]] = field(default_factory=set)
@@ -84,7 +84,7 @@ class Flows:
 
 @dataclass(slots=True)
 class OffsetBucket:
-    """Everything that one part of a segment of a log has counted; `events` have come since its stretch began."""
+    """Everything that one part of a bucket of a log has counted; `events` have come since its stretch began."""
 
     number: int = 0
     part: int = 0

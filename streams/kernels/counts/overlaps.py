@@ -1,4 +1,4 @@
-"""Which numbers came through more than one log, and which of these are new since then; read `settlement` next.
+"""Finds sequence numbers that came through several partitions, and which of these are new; read `settlement` next.
 
 Ranges are sorted, disjoint and inclusive, as in `identity`.
 """

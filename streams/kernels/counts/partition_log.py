@@ -1,4 +1,4 @@
-"""What every log has: a name of its own for all time, a tally, and no holes; read `passages` next."""
+"""Identity, tally and gap check of a counted partition; read `passages` next."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

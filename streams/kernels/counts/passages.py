@@ -1,4 +1,4 @@
-"""One log of passages, counted: the state of a partition between its first record and the next; read `venue` next.
+"""Counts one partition of passages: deduplicates, windows and totals its events; read `site_totals` next.
 
 The state is a function of the log's records below `next_offset` and of nothing else. So a worker that takes it
 up from a snapshot and reads on reaches the same state as one that never stopped, and every row it writes is
@@ -40,7 +40,7 @@ OTHER: Final = "other"
 
 
 class PassageLog:
-    """Counts one log. Feed it batches with `apply`, collect what changed with `take`, keep it with `snapshot`."""
+    """Counts one log. Feed it batches with `apply`, collect what changed with `drain`, save it with `snapshot`."""
 
     def __init__(self, name: PartitionId, kind: str, place: CountingSite, *, next_offset: int) -> None:
         self.name, self.kind, self.place = name, kind, place
@@ -66,7 +66,7 @@ class PassageLog:
     def apply(self, batch: Batch) -> None:
         """Count a batch.
 
-        Records below `next_offset` have been counted before and are passed over. Raises HoleError, with nothing
+        Records below `next_offset` have been counted before and are passed over. Raises OffsetGapError, with nothing
         counted, where the batch begins above it.
         """
         check_no_gap(self.name, self.next_offset, batch.first)
@@ -107,7 +107,7 @@ class PassageLog:
         """Count by the site's days from here on, if this log was counted by others until now.
 
         To be called with the broker's last record counted, just before a snapshot: then no row of a later record is in
-        the store yet, and none will be before what is decided here has been kept. Otherwise a record that is counted
+        the store yet, and none will be before what is decided here is in a snapshot. Otherwise a record that is counted
         again after a crash could stand in two days.
         """
         self.days = self.place.days
@@ -168,7 +168,7 @@ class PassageLog:
         )
 
     def _count_admitted(self, batch: Batch, fate: Ints) -> None:
-        """Count what is to be counted or late of events of one segment."""
+        """Count what is to be counted or late of events of one bucket."""
         rows = np.flatnonzero((fate == Fate.COUNTED.value) | (fate == Fate.LATE.value))
         batch, late = batch.admitted(rows), fate[rows] == Fate.LATE.value
         batch = self._with_known_reasons(batch, late)
@@ -190,7 +190,7 @@ class PassageLog:
         return replace(batch, reason=reason)
 
     def _count_all(self, events: Named, late: Bools) -> None:
-        """Count events of one segment, those that are late in an account of their own."""
+        """Count events of one bucket, those that are late in an account of their own."""
         if not late.any():
             self._count(events)
             return
@@ -201,7 +201,7 @@ class PassageLog:
             self._count(events.select(np.flatnonzero(~late)))
 
     def _count(self, events: Named) -> None:
-        """Count fresh events of one segment."""
+        """Count fresh events of one bucket."""
         tens = Counted.of(events)
         outer = self._note_entrances(tens)
         self.bucket.count(tens, self.place.sides, self.days, self.entrances)
@@ -245,7 +245,7 @@ class PassageLog:
                 self._entered.setdefault(day, set()).update(who)
 
     def _enter_bucket(self, number: int) -> None:
-        """Go on to another segment; what the one before has counted is final as of its end."""
+        """Go on to another bucket; what the one before has counted is final as of its end."""
         if number != self.bucket.number:
             self._close_holes()
             self._blocks += self.bucket.drain(self, bucket_end(self.bucket.number))

@@ -1,4 +1,4 @@
-"""What the kernels must know of the site: where its entrances lead, its days, and the limits of its clocks."""
+"""The site as the counting kernels see it: where entrances lead, the calendar, time limits and state limits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Rows of single facts: deliveries, credentials, devices, rejections; the counts' rows are made in `segment`."""
+"""Builds rows of deliveries, visitors, devices and rejections; `offset_bucket` builds the rows of counts."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet

@@ -1,4 +1,4 @@
-"""Which of several deliveries of an event counts, and what is retracted for the others; read `overlaps` first.
+"""Decides which of several deliveries of an event counts, and retracts the others; read `overlaps` first.
 
 The delivery that arrived first counts; at one time the one that stands first by log, offset and line. Every other
 one that its log had counted is retracted. What was retracted is never put in again, and the more deliveries are

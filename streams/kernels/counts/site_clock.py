@@ -1,4 +1,4 @@
-"""The site clock: maps real time to site time, so that a demonstration can run a day in minutes.
+"""Maps real time to site time, so that a demonstration can run a day in minutes.
 
 Event times are site time; ages of data are real time. Read next: `streams/site/model.py`.
 """

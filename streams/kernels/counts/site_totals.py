@@ -1,4 +1,4 @@
-"""The site as a whole, from the totals of every log: the newest of each (log, entrance) counts, however they arrive."""
+"""Adds up the totals of all partitions; the newest version of each (log, entrance) counts, in any order of arrival."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class EntranceTotals:
 
 @dataclass(slots=True)
 class SiteTotals:
-    """Newest totals by (log, entrance), and their sums over the logs; sums may be asked for from another thread."""
+    """Newest totals by (log, entrance), and their sums over the logs; any thread may read the sums."""
 
     newest: dict[tuple[str, str], EntranceTotals] = field(default_factory=dict)
 

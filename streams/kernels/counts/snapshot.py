@@ -1,4 +1,4 @@
-"""The state of a log as plain lists and numbers, and back; what the checkpoint keeps and a restart takes up."""
+"""Saves and restores the counted state of a partition as plain lists and numbers, for checkpoints."""
 
 from operator import itemgetter
 from typing import Any, Final
@@ -17,7 +17,7 @@ from streams.kernels.counts.place import CountingSite
 
 FORMAT: Final = 1
 FORMAT_OF_PARTS: Final = 2
-"""Of a log that is in another than the first part of its segment; otherwise the same."""
+"""Of a log that is in another than the first part of its bucket; otherwise the same."""
 
 Plain = dict[str, Any]
 _first = itemgetter(0)
@@ -54,11 +54,11 @@ def tally_in(plain: Plain) -> Tally:
 
 
 def freeze(log: PassageLog) -> Plain:
-    """Write the state as of `next_offset`, sorted, so that equal states read alike; without rows not yet taken.
+    """Write the state as of `next_offset`, sorted, so that equal states read alike; without rows not yet drained.
 
     What was added to the format since its first version stands under keys of its own (`late`, `times`, `live`,
     `site_days`, `closed`): a version that does not know them reads the rest, and one that does not find them goes on
-    without. A version that does not know parts of a segment would write over the first one: so there it is another
+    without. A version that does not know parts of a bucket would write over the first one: so there it is another
     format.
     """
     devices = sorted(log.devices.known.items(), key=_first)

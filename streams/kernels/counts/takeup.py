@@ -1,4 +1,4 @@
-"""Where a partition is read on after an assignment, or why it must not be: decided from plain facts; read `log` first.
+"""Decides where a partition resumes after an assignment, or why it is blocked; read `partition_log` first.
 
 A worker may go on at a snapshot only while three things agree: the snapshot, what the brokers still have, and what the
 store has. Where they do not, going on would pass over records or count them twice, and the figures would look right.

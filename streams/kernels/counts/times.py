@@ -1,4 +1,4 @@
-"""Whether an event's time can be true, and whether the event comes too late to be published; read `admission` next.
+"""Checks event timestamps: whether a device's time can be true, and whether an event is late; read `admission` next.
 
 A device's clock may be wrong, and what it says is all that there is. Two things are known beside it: when its event
 arrived, and its own numbering, in which time does not run backwards. A time that contradicts either is suspect.

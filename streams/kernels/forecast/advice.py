@@ -1,4 +1,4 @@
-"""Which lanes to open, and where to send people, so that nobody waits too long: the smallest change that does it.
+"""Computes which lanes to open and where to divert people, so that no wait exceeds a limit.
 
 Lanes come first, as opening one moves nobody; who must still wait too long is sent to an entrance nearby into the same
 area. Nothing is advised that is not there (lanes), that would move the queue (an entrance that would exceed the limit

@@ -1,4 +1,4 @@
-"""How far a forecast may be off: 90 % intervals that learn from their misses, and the errors of the day so far.
+"""90 % prediction intervals that adapt to their misses, and the errors of the day so far.
 
 An interval reaches from `below` to `above` the forecast, as multiples of the passages expected until then. Each time a
 forecast falls due, its side is widened after a miss and narrowed a little otherwise, so that in the long run one in
@@ -91,7 +91,7 @@ FEW: Final = 20.0
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Due:
-    """What was forecast for each of LEADS, kept until it can be compared; `minutes` until each level, -1 for never."""
+    """What was forecast for each of LEADS, until it can be compared; `minutes` until each level, -1 for never."""
 
     inside: list[float]
     lower: list[float]
@@ -101,7 +101,7 @@ class Due:
 
 
 def due(path: Path, lower: Floats, upper: Floats, minutes: list[int]) -> Due:
-    """Return what must be kept of a forecast, rounded to tenths of a person."""
+    """Return what is compared later of a forecast, rounded to tenths of a person."""
     inside, low, high, scale = (np.round(all_[_AT], 1).tolist() for all_ in (path.inside, lower, upper, scale_of(path)))
     return Due(inside, low, high, scale, minutes)
 

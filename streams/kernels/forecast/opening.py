@@ -1,4 +1,4 @@
-"""Before opening: the entrances whose lanes cannot admit in time the people who are planned for them.
+"""Checks a plan before opening: finds the entrances whose lanes cannot admit the planned people in time.
 
 Next: `advice.py`, which says during the day what to do about it.
 """

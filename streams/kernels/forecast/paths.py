@@ -1,4 +1,4 @@
-"""How many will be inside in the next minutes: from the flows of the last minutes, and from the profile of past days.
+"""Forecasts the number of people inside for the next minutes, from recent flows and from the profile of past days.
 
 How good each of them is, and both together, is measured in `docs/forecast.md`. Next: `calibration.py`.
 """

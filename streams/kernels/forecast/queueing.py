@@ -1,4 +1,4 @@
-"""How long people wait at an entrance, and when its queue is gone: a fluid queue, before opening and during the day.
+"""A fluid queue model of an entrance: waiting time and when the queue is gone, before opening and during the day.
 
 The queue grows by those who arrive and shrinks by those whom the open lanes let through.
 
