@@ -1,7 +1,7 @@
 """Estimates the queue at each entrance now, with the uncertainty of the plan that it is computed from; pure.
 
-Passages tell whether somebody waits, a plan of arrivals how many (`kernels/queueing.py`). How wrong the plan is shows
-while lanes have time to spare, when passages are arrivals: that is the error of the day, and the interval follows it.
+Passages tell whether somebody waits, a plan of arrivals how many (`kernels/forecast/queueing.py`). How wrong the
+plan is shows while lanes have time to spare, when passages are arrivals: that is the error of the day, and the interval follows it.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def queue_now(
 
     `active_devices`: lanes that somebody passed lately; a lane that nobody needs is silent, so where lanes have time to
     spare those that are planned count as open, too. `opened`: lanes that were open in each of the minutes, as stored
-    then; the last one is replaced. `opens`: minute of the day; who comes before it waits. `clock`: which minute of the plan each
-    minute of the day is.
+    then; the last one is replaced. `opens`: minute of the day; who comes before it waits. `clock`: which minute of
+    the plan each minute of the day is.
     """
     rate = entrance.plan.lane_rate or rated(entrance)
     working = bool(active_devices) and passed[-1] >= SATURATED * active_devices * rate

@@ -1,4 +1,4 @@
-"""Retracts events that were counted through more than one log, every few seconds; read `kernels.settlement` first.
+"""Retracts events that were counted through more than one log, every few seconds; read `kernels.counts.settlement` first.
 
 It runs in the worker that judges alarms. Each step writes absolute values, in an order in which a process may be killed
 at any point, and another may do the same at the same time: the verdicts, the mark on each delivery, the rows that

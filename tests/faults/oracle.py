@@ -70,7 +70,7 @@ def judge(trial: Trial, limits: Limits) -> Judgement:
         duplicated=verdict.duplicated + max(0, int(counted) - int(identities)),
         kills=_kills(trial),
         restarts=len(ends),
-        holes=sum(end.why.startswith("HoleError") and not end.ours for end in ends),
+        holes=sum(end.why.startswith("OffsetGapError") and not end.ours for end in ends),
         recovery=recovery,
         memory=memory,
     )

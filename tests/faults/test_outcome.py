@@ -87,7 +87,7 @@ import signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
 print("up", flush=True)
 signal.sigwait([signal.SIGUSR1])
-print('{"kind": "HoleError", "reason": "two are missing", "event": "worker ends"}')
+print('{"kind": "OffsetGapError", "reason": "two are missing", "event": "worker ends"}')
 sys.exit(70)
 """
 
@@ -113,7 +113,7 @@ def test_a_process_that_ended_by_itself_is_asked_why(kept: Kept) -> None:
     assert eventually(lambda: "up" in kept.log_path.read_text())
     kept.signal(signal.SIGUSR1)
     assert eventually(lambda: kept.ends)
-    assert [(end.code, end.ours, end.why) for end in kept.ends] == [(70, False, "HoleError: two are missing")]
+    assert [(end.code, end.ours, end.why) for end in kept.ends] == [(70, False, "OffsetGapError: two are missing")]
 
 
 def test_a_process_that_was_stopped_stays_away(kept: Kept) -> None:

@@ -27,7 +27,7 @@ def test_a_seed_gives_the_same_history_to_the_last_step() -> None:
 
 def test_histories_have_every_kind_of_end() -> None:
     ends, _ = run(0, 60)
-    assert {"killed", "SystemExit", "HoleError"} <= set(ends)
+    assert {"killed", "SystemExit", "OffsetGapError"} <= set(ends)
 
 
 @pytest.mark.timeout(900)
