@@ -16,9 +16,10 @@ import numpy as np
 import stamina
 from clickhouse_driver import Client
 
+from sinks.block import Block
 from sinks.failures import failure
 from sinks.native import REVISION, insert
-from sinks.rows import TABLES, Block
+from sinks.rows import TABLES
 from sinks.sink import SinkClosed, StoreUnavailable, each_table
 
 OnRetry = Callable[[str, StoreUnavailable, int], None]

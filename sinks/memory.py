@@ -6,7 +6,8 @@ Next: `clickhouse.py`, which passes the same tests.
 from collections.abc import Sequence
 from typing import Any
 
-from sinks.rows import TABLES, Block
+from sinks.block import Block
+from sinks.rows import TABLES
 from sinks.sink import SinkClosed, StoreRefused, as_list, each_table
 from sinks.tables import TableSpec
 

@@ -18,7 +18,7 @@ from clickhouse_driver.protocol import ClientPacketTypes
 from clickhouse_driver.varint import write_varint
 from clickhouse_driver.writer import write_binary_str
 
-from sinks.rows import Block, Column, DictColumn
+from sinks.block import Block, Column, DictColumn
 from sinks.sink import as_list
 
 REVISION: Final = 54_450

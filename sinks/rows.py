@@ -4,49 +4,11 @@ Times are whole milliseconds since 1970-01-01 UTC, in columns of the type DateTi
 1970-01-01.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, Protocol, runtime_checkable
-
-import numpy as np
+from typing import Final
 
 from sinks.tables import TableSpec, declared
-
-
-@runtime_checkable
-class DictColumn(Protocol):
-    """A column of texts of which few are different: row i has `names[codes[i]]`; a frozen dataclass."""
-
-    @property
-    def codes(self) -> np.ndarray[Any, Any]:
-        """A place in `names` for each row; whole numbers."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The different texts."""
-
-    def __len__(self) -> int:
-        """Count the rows."""
-
-    def tolist(self) -> list[str]:
-        """Return the texts themselves."""
-
-
-Column = Sequence[Any] | np.ndarray[Any, Any] | DictColumn
-"""The values of one column, one per row; None is NULL, and so is NaN in an array of floats."""
-
-
-class Block(Protocol):
-    """Rows for one table, column by column: every column of the table, all of one length; a frozen dataclass."""
-
-    @property
-    def table(self) -> str:
-        """One of `TABLES`."""
-
-    @property
-    def columns(self) -> Mapping[str, Any]:
-        """A `Column` for each name."""
-
 
 _WRITTEN: Final = (
     "site_areas", "deliveries", "passages", "repeats", "counts_10s", "counts_1m", "counts_day", "late_day",

@@ -4,13 +4,14 @@ Next: `memory.py`, the smallest store there is, then `clickhouse.py`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from sinks.rows import PROGRESS_TABLE, TABLES, Block, Column, DictColumn
+from sinks.block import Block, Column, DictColumn
+from sinks.rows import PROGRESS_TABLE, TABLES
 
 T = TypeVar("T")
 
@@ -144,7 +145,7 @@ def _joined(blocks: list[Block]) -> Block:
     if len(blocks) == 1:
         return blocks[0]
     columns = {name: _appended([block.columns[name] for block in blocks]) for name in blocks[0].columns}
-    return _with(blocks[0], columns=columns)
+    return Block(blocks[0].table, columns)
 
 
 def _appended(parts: list[Column]) -> Column:
@@ -163,13 +164,7 @@ def _united(parts: list[DictColumn]) -> DictColumn:
     names = list(dict.fromkeys(chain.from_iterable(part.names for part in parts)))
     place = {name: number for number, name in enumerate(names)}
     codes = [np.array([place[name] for name in part.names])[part.codes] for part in parts]
-    return _with(parts[0], codes=np.concatenate(codes), names=names)
-
-
-def _with(value: T, **changes: object) -> T:
-    """Return a copy of a frozen dataclass, whoever defined it."""
-    copy: T = replace(cast("Any", value), **changes)
-    return copy
+    return DictColumn(np.concatenate(codes), names)
 
 
 def as_list(column: Column) -> list[Any]:

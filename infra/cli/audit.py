@@ -56,9 +56,9 @@ def audit(
 
 def _interval(start: str | None, to: str | None, reader: ClickHouseReader, site: Site, clock: "SiteClock") -> Interval:
 
-    days = site.days.zone, site.days.starts
-    end = complete_to(reader, clock) if to is None else moment(to, *days)
-    return usual(end, *days) if start is None else Interval(moment(start, *days), end, *days)
+    days = site.days
+    end = complete_to(reader, clock) if to is None else moment(to, days)
+    return usual(end, days) if start is None else Interval(moment(start, days), end, days)
 
 
 def _print(result: AuditResult, *, as_json: bool) -> None:

@@ -5,14 +5,11 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from streams.kernels.counts.calendar import SiteDays
+from streams.kernels.counts.calendar import HOUR_MS, SiteDays
 
 TEN_SECONDS_MS: Final = 10_000
-MINUTE_MS: Final = 60_000
-DAY_MS: Final = 86_400_000
-SIX_HOURS_MS: Final = 21_600_000
+SIX_HOURS_MS: Final = 6 * HOUR_MS
 
 
 class IntervalError(ValueError):
@@ -30,15 +27,11 @@ class AuditSpan:
 
 @dataclass(frozen=True)
 class Interval:
-    """Event time [start, end) in milliseconds since 1970 UTC, and the time zone whose days are meant.
-
-    `day_starts`: minutes after midnight at which they begin.
-    """
+    """Event time [start, end) in milliseconds since 1970 UTC, of a site with these days."""
 
     start: int
     end: int
-    zone: ZoneInfo
-    day_starts: int = 0
+    site_days: SiteDays
 
     def __post_init__(self) -> None:
         """Refuse an interval that holds no whole window."""
@@ -56,7 +49,7 @@ class Interval:
 
     def days(self) -> Iterator[AuditSpan]:
         """Yield the whole days of the site, however long the clock changes make them."""
-        days = SiteDays(self.zone, self.day_starts)
+        days = self.site_days
         start, end = days.bounds(day := days.day(self.start))
         while end <= self.end:
             if self.start <= start < end:
@@ -69,28 +62,18 @@ class Interval:
 
     def text(self, ms: int) -> str:
         """Write a moment in ISO form, in the site's time zone."""
-        return dt.datetime.fromtimestamp(ms / 1000, self.zone).isoformat()
+        return dt.datetime.fromtimestamp(ms / 1000, self.site_days.zone).isoformat()
 
 
-def moment(text: str, zone: ZoneInfo, day_starts: int = 0) -> int:
+def moment(text: str, days: SiteDays) -> int:
     """Read an ISO time as milliseconds since 1970 UTC; it is the site's time unless it says otherwise.
 
     A date alone is when that day of the site begins.
     """
     with contextlib.suppress(ValueError):
-        return start_of(dt.date.fromisoformat(text), zone, day_starts)
+        return days.begin(dt.date.fromisoformat(text))
     try:
         time = dt.datetime.fromisoformat(text)
     except ValueError:
         raise IntervalError(f"{text!r} is not a time; expected one like 2026-11-05, or 2026-11-05T09:30") from None
-    return round((time if time.tzinfo else time.replace(tzinfo=zone)).timestamp() * 1000)
-
-
-def day_at(ms: int, zone: ZoneInfo, day_starts: int = 0) -> dt.date:
-    """Tell which day it is on the site."""
-    return SiteDays(zone, day_starts).day(ms)
-
-
-def start_of(day: dt.date, zone: ZoneInfo, day_starts: int = 0) -> int:
-    """Return the first moment of a day of the site."""
-    return SiteDays(zone, day_starts).begin(day)
+    return round((time if time.tzinfo else time.replace(tzinfo=days.zone)).timestamp() * 1000)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streams.audit.interval import DAY_MS, MINUTE_MS, TEN_SECONDS_MS, AuditSpan, Interval
+from streams.audit.interval import TEN_SECONDS_MS, AuditSpan, Interval
+from streams.kernels.counts.calendar import DAY_MS, MINUTE_MS
 from streams.site.model import Site
 
 

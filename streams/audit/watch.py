@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
@@ -17,8 +16,9 @@ from prometheus_client.registry import Collector
 
 from sinks.sink import StoreError, StoreReader
 from streams.audit.compare import Auditor, AuditResult
-from streams.audit.interval import DAY_MS, TEN_SECONDS_MS, Interval, IntervalError, day_at, start_of
+from streams.audit.interval import TEN_SECONDS_MS, Interval, IntervalError
 from streams.audit.report import difference_line
+from streams.kernels.counts.calendar import DAY_MS, SiteDays
 from streams.kernels.counts.site_clock import SiteClock
 from streams.sources.progress import live_progress
 
@@ -46,17 +46,16 @@ def complete_to(reader: StoreReader, clock: SiteClock) -> int:
     return clock.now(stored) // TEN_SECONDS_MS * TEN_SECONDS_MS
 
 
-def usual(end: int, zone: ZoneInfo, day_starts: int = 0) -> Interval:
+def usual(end: int, days: SiteDays) -> Interval:
     """Return the interval that is audited if nothing else is said: the last 24 h, from the start of the day on."""
-    start = start_of(day_at(end - DAY_MS, zone, day_starts), zone, day_starts)
-    return Interval(start, end, zone, day_starts)
+    return Interval(days.begin(days.day(end - DAY_MS)), end, days)
 
 
 def following(last: AuditResult, end: int) -> Interval:
     """Return what to audit after `last`: what is new, and an hour before it; what differed, for a day."""
     before = last.interval
     start = before.end - LOOK_BACK_MS if last.ok else max(before.start, end - DAY_MS)
-    return Interval(min(start, end - TEN_SECONDS_MS), end, before.zone, before.day_starts)
+    return Interval(min(start, end - TEN_SECONDS_MS), end, before.site_days)
 
 
 @dataclass(eq=False)
@@ -111,9 +110,7 @@ class AuditLoop:
         try:
             end, last = complete_to(reader, self.clock), self.last
             full = last is None or not last.compared or self.round_ % FULL_EVERY == 0
-            result = self.auditor.audit(
-                usual(end, days.zone, days.starts) if full or last is None else following(last, end)
-            )
+            result = self.auditor.audit(usual(end, days) if full or last is None else following(last, end))
         except (StoreError, IntervalError) as error:
             log.warning("no audit this time", reason=str(error))
             return

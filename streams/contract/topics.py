@@ -12,11 +12,11 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streams.contract.events import Topic
+from streams.kernels.counts.calendar import DAY_MS
 from streams.settings import KafkaSettings
 
 SOURCES: Final = (Topic.TURNSTILES, Topic.VEHICLES, Topic.CORRECTIONS)
 _CHANGELOG: Final = ".snapshots-changelog"
-_DAY_MS: Final = 86_400_000
 _MOST_COPIES: Final = 3
 _PATIENCE_MS: Final = 10_000
 LARGEST_SNAPSHOT: Final = 32 << 20
@@ -26,10 +26,10 @@ events needs 1.2 MB; the largest state that all limits allow needs 28 MB (kernel
 Config = Mapping[str, str]
 # A log that is compacted has numbers without a record: for a worker a hole, at which it ends. So: delete.
 _EVENTS: Final[dict[str, str]] = {
-    "cleanup.policy": "delete", "retention.ms": str(7 * _DAY_MS), "max.message.bytes": str(1 << 20),
+    "cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS), "max.message.bytes": str(1 << 20),
     "message.timestamp.type": "LogAppendTime",  # when an event arrived is for the broker to say, not for a gateway
 }  # fmt: skip
-_REJECTED: Final[dict[str, str]] = _EVENTS | {"retention.ms": str(30 * _DAY_MS)}
+_REJECTED: Final[dict[str, str]] = _EVENTS | {"retention.ms": str(30 * DAY_MS)}
 # Only full segments are compacted, and a worker reads its whole changelog when it starts: so they are small.
 _NEWEST: Final[dict[str, str]] = {
     "cleanup.policy": "compact", "max.message.bytes": str(1 << 20), "segment.bytes": str(16 << 20),
@@ -71,7 +71,7 @@ def plans(kafka: KafkaSettings) -> tuple[TopicPlan, ...]:
         *(TopicPlan(topic.value, several, _EVENTS) for topic in SOURCES),
         TopicPlan(Topic.TOTALS.value, several, _NEWEST),
         TopicPlan(Topic.REJECTED.value, 1, _REJECTED),
-        TopicPlan(Topic.ALARM_INPUTS.value, 1, _EVENTS | {"retention.ms": str(_DAY_MS)}),
+        TopicPlan(Topic.ALARM_INPUTS.value, 1, _EVENTS | {"retention.ms": str(DAY_MS)}),
         TopicPlan(Topic.ALARMS.value, 1, _NEWEST),
         TopicPlan(Topic.PARKED.value, 1, _LARGE),
         *(TopicPlan(changelog(kafka, topic), several, _LARGE) for topic in SOURCES),

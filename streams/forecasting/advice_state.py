@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from streams.kernels.counts.calendar import MINUTE_MS
 from streams.kernels.forecast.advice import READY_AFTER
 
 if TYPE_CHECKING:
@@ -12,10 +13,9 @@ if TYPE_CHECKING:
 
     from streams.kernels.forecast.advice import Advice
 
-_MINUTE: Final = 60_000
-NOT_NEEDED_FOR: Final = 10 * _MINUTE
+NOT_NEEDED_FOR: Final = 10 * MINUTE_MS
 """Milliseconds without need after which an advice is over: at the edge of a limit it comes and goes."""
-MEASURED_FOR: Final = 30 * _MINUTE
+MEASURED_FOR: Final = 30 * MINUTE_MS
 """Milliseconds from a yes, during which the waits are held against what was promised."""
 
 
@@ -75,7 +75,7 @@ def _measured(given: Given, wait: float | None, at: int) -> Given:
     """Take in how long people wait, from when it can have had an effect and for as long as it is measured."""
     if given.decision != "accepted" or given.decided_at is None or wait is None:
         return given
-    if not READY_AFTER * _MINUTE <= at - given.decided_at <= MEASURED_FOR:
+    if not READY_AFTER * MINUTE_MS <= at - given.decided_at <= MEASURED_FOR:
         return given
     return replace(given, wait_measured=max(given.wait_measured or 0.0, wait))
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from streams.kernels.counts.calendar import MINUTE_MS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -19,8 +21,6 @@ AreaKind: TypeAlias = "tuple[str, Kind]"
 """An area and what is counted there; the site itself is an area of its own id."""
 Courses: TypeAlias = "Mapping[tuple[str, str], Floats]"
 """Passages in each of some minutes by (entrance, direction)."""
-
-MINUTE_MS = 60_000
 
 
 def courses(columns: Mapping[str, Sequence[object] | npt.NDArray[np.int64]], *, start: int, minutes: int) -> Courses:

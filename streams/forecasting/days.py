@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from streams.forecasting.areas import MINUTE_MS, AreaKind, flows
+from streams.forecasting.areas import AreaKind, flows
+from streams.kernels.counts.calendar import MINUTE_MS
 from streams.kernels.forecast.forecast import Forecaster
 from streams.kernels.forecast.paths import Profile, by_clock
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streams.forecasting.areas import MINUTE_MS
 from streams.forecasting.queues import planned_lanes, rated
+from streams.kernels.counts.calendar import MINUTE_MS
 from streams.kernels.forecast.opening import Planned, Shortfall, check_plan
 from streams.kernels.forecast.paths import UNCHANGED
 

@@ -1,7 +1,8 @@
 """Estimates the queue at each entrance now, with the uncertainty of the plan that it is computed from; pure.
 
 Passages tell whether somebody waits, a plan of arrivals how many (`kernels/forecast/queueing.py`). How wrong the
-plan is shows while lanes have time to spare, when passages are arrivals: that is the error of the day, and the interval follows it.
+plan is shows while lanes have time to spare, when passages are arrivals: that is the error of the day, and the
+interval follows it.
 """
 
 from __future__ import annotations

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from sinks.sink import StoreReader
 from streams.forecasting.advice_state import Given
-from streams.forecasting.areas import MINUTE_MS, AreaKind, Courses, courses, site_total
+from streams.forecasting.areas import AreaKind, Courses, courses, site_total
+from streams.kernels.counts.calendar import MINUTE_MS
 from streams.sources.progress import live_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from sinks.sink import StoreReader
     from streams.site.model import Site
     from streams.text import Kind
 
@@ -66,18 +67,11 @@ FROM gatepulse.advice
 """
 
 
-class Ask(StoreReader, Protocol):
-    """The store, as `sinks.clickhouse.Reader` is it."""
-
-    def columns(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the answer by column. Raises StoreError."""
-
-
 @dataclass(frozen=True)
 class ForecastReader:
     """A site's store; times are ms of site time."""
 
-    reader: Ask
+    reader: StoreReader
     site: Site
 
     def complete_to(self) -> int | None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streams.forecasting.areas import MINUTE_MS
 from streams.forecasting.queues import QueueNow, planned_lanes, queue_now
+from streams.kernels.counts.calendar import MINUTE_MS
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -11,22 +11,23 @@ import structlog
 
 from sinks.sink import StoreError
 from streams.forecasting.advice_state import follow
-from streams.forecasting.areas import MINUTE_MS, capacities
+from streams.forecasting.areas import capacities
 from streams.forecasting.days import PastDay, day_of, learnt, observe, profile_of, since_midnight
 from streams.forecasting.rows import advice_block, forecast_blocks, queue_block
 from streams.forecasting.today import DaySoFar
+from streams.kernels.counts.calendar import MINUTE_MS
 from streams.kernels.forecast.advice import advise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
+    from sinks.block import Block
     from sinks.sink import Sink
     from streams.forecasting.advice_state import Given
     from streams.forecasting.areas import AreaKind, Courses
     from streams.forecasting.queues import QueueNow
     from streams.forecasting.reading import ForecastReader
-    from streams.kernels.counts.columns import Block
     from streams.kernels.counts.site_clock import SiteClock
     from streams.kernels.forecast.forecast import Forecast, Forecaster
 

@@ -1,4 +1,4 @@
-"""Retracts events that were counted through more than one log, every few seconds; read `kernels.counts.settlement` first.
+"""Retracts events that were counted through several logs, every few seconds; read `kernels.counts.settlement` first.
 
 It runs in the worker that judges alarms. Each step writes absolute values, in an order in which a process may be killed
 at any point, and another may do the same at the same time: the verdicts, the mark on each delivery, the rows that
@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 import structlog
 
+from sinks.block import Block
 from sinks.rows import TABLES
 from sinks.sink import Sink, StoreError, StoreReader
 from streams.kernels.counts.cells import BUCKET_BITS
-from streams.kernels.counts.columns import Block
 from streams.kernels.counts.overlaps import (
     Range,
     SequenceRange,

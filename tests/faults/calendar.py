@@ -53,7 +53,7 @@ def berlin_evenings(trial: Trial) -> None:
     reader, days = trial.plant.reader(), trial.plant.site.days
     try:
         long, short = (days.begin(dt.date(2025, 10, 25)), days.begin(dt.date(2026, 3, 30)))
-        result = Auditor(reader, trial.plant.site).audit(Interval(long, short, days.zone, days.starts))
+        result = Auditor(reader, trial.plant.site).audit(Interval(long, short, days))
     finally:
         reader.close()
     trial.expect("counts equal the passages", result.ok and result.compared > 0, f"{result.different} rows differ")

@@ -91,7 +91,7 @@ def _audited(trial: Trial) -> AuditResult:
     try:
         end = complete_to(reader, trial.plant.clock)
         days = trial.plant.site.days
-        return Auditor(reader, trial.plant.site).audit(usual(end, days.zone, days.starts))
+        return Auditor(reader, trial.plant.site).audit(usual(end, days))
     finally:
         reader.close()
 

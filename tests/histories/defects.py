@@ -10,7 +10,8 @@ import faust
 import numpy as np
 
 from sinks import sink
-from sinks.rows import PROGRESS_TABLE, Block
+from sinks.block import Block
+from sinks.rows import PROGRESS_TABLE
 from streams.kernels.counts import offset_bucket as segment
 from streams.kernels.counts import passages, settlement, snapshot
 from streams.kernels.counts import takeup as takeup_kernel

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from faust.types import TP
 
-from sinks.rows import PROGRESS_TABLE, Block
+from sinks.block import Block
+from sinks.rows import PROGRESS_TABLE
 from sinks.sink import as_list
 from streams.contract.events import KIND_OF_TOPIC, Topic
 from streams.kernels.counts.partition_log import PartitionId

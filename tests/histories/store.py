@@ -5,11 +5,12 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sinks.block import Block
+from sinks.block import Block as Rows
 from sinks.memory import MemorySink
-from sinks.rows import TABLES, Block
+from sinks.rows import TABLES
 from sinks.sink import StoreRefused, each_table
 from sinks.tables import TableSpec
-from streams.kernels.counts.columns import Block as Rows
 from tests.histories.network import LostReplyError, Network, Server
 
 if TYPE_CHECKING:

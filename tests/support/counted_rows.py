@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from streams.audit.interval import start_of
+from sinks.block import Block
 from streams.kernels.counts.calendar import SiteDays
-from streams.kernels.counts.columns import Block
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import EntranceSides
@@ -15,7 +14,8 @@ from tests.support.events import PLACE, Event, batch
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DAY = dt.date(2025, 11, 19)
-MIDNIGHT = start_of(DAY, SHANGHAI)
+DAYS = SiteDays(SHANGHAI)
+MIDNIGHT = DAYS.begin(DAY)
 GATES = {**PLACE.sides, "P1": EntranceSides("outside", "park")}
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from sinks.block import Block
 from sinks.memory import MemorySink
-from sinks.rows import TABLES, Block
+from sinks.rows import TABLES
 from streams.contract.events import Topic
 from streams.kernels.counts import corrections as correction_kernels
 from streams.kernels.counts import snapshot

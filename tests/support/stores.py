@@ -4,9 +4,10 @@ import asyncio
 from typing import Any, Protocol
 
 from infra.servers.clickhouse import EmbeddedClickHouse
+from sinks.block import Block
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
 from sinks.memory import MemorySink
-from sinks.rows import TABLES, Block
+from sinks.rows import TABLES
 
 Row = tuple[Any, ...]
 

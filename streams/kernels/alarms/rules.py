@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from streams.kernels.alarms.limits import Limit, LimitRule
+from streams.kernels.counts.calendar import MINUTE_MS
 from streams.kernels.counts.site_clock import SiteClock
 
 _SECOND: Final = 1000
-_MINUTE: Final = 60_000
 
 CAPACITY: Final = "area-capacity"
 """The rule whose limits are the levels of a capacity, on the wall, in forecasts and in Grafana, too: `Site.levels`."""
@@ -19,15 +19,15 @@ def _rule(
 ) -> LimitRule:
     return LimitRule(
         name=name, unit=unit, limits=tuple(Limit(level, value) for level, value in limits.items()),
-        dead_band=dead_band, on_delay=on, off_delay=off, repeat=10 * _MINUTE, at_limit=at_limit,
+        dead_band=dead_band, on_delay=on, off_delay=off, repeat=10 * MINUTE_MS, at_limit=at_limit,
     )  # fmt: skip
 
 
 _ALL: Final = (
     # 11 a minute and lane: 660 persons/h, the planning rate of the UK Green Guide; cleared below 9 for 5 min.
-    _rule("entrance-overload", "persons/min/lane", {"orange": 11}, dead_band=2, on=3 * _MINUTE, off=5 * _MINUTE),
+    _rule("entrance-overload", "persons/min/lane", {"orange": 11}, dead_band=2, on=3 * MINUTE_MS, off=5 * MINUTE_MS),
     # 300 vehicles/h at a stop-and-ticket barrier (a vendor's figure, weak).
-    _rule("vehicle-overload", "vehicles/min/lane", {"orange": 5}, dead_band=1, on=3 * _MINUTE, off=5 * _MINUTE),
+    _rule("vehicle-overload", "vehicles/min/lane", {"orange": 5}, dead_band=1, on=3 * MINUTE_MS, off=5 * MINUTE_MS),
     # LB/T 034-2014: at 80 % announce and report, at 100 % stop admission.
     _rule(
         CAPACITY,
@@ -35,7 +35,7 @@ _ALL: Final = (
         {"yellow": 80, "orange": 90, "red": 100},
         dead_band=3,
         on=10 * _SECOND,
-        off=2 * _MINUTE,
+        off=2 * MINUTE_MS,
         at_limit=True,
     ),
     # Seconds without an event, where there should have been some; see `silence`.
@@ -44,21 +44,21 @@ _ALL: Final = (
     _rule("silence-gateway", "s", {"orange": 60}, dead_band=0, on=0, off=30 * _SECOND, at_limit=True),
     _rule("silence-everything", "s", {"red": 60}, dead_band=0, on=0, off=30 * _SECOND, at_limit=True),
     # Fewer than nobody inside: what came in or went out was not seen.
-    _rule("drift", "persons", {"orange": 5, "red": 50}, dead_band=4, on=_MINUTE, off=5 * _MINUTE),
+    _rule("drift", "persons", {"orange": 5, "red": 50}, dead_band=4, on=MINUTE_MS, off=5 * MINUTE_MS),
     # Passages that are known, from a device's numbering, not to have come: by so many occupancies may be wrong.
-    _rule("drift-entrance", "events", {"yellow": 10, "orange": 100}, dead_band=5, on=5 * _MINUTE, off=_MINUTE),
+    _rule("drift-entrance", "events", {"yellow": 10, "orange": 100}, dead_band=5, on=5 * MINUTE_MS, off=MINUTE_MS),
     # Seconds for which a topic, or a partition of it, is not read: what comes there is in no figure.
     _rule("source-unread", "s", {"orange": 5, "red": 30}, dead_band=0, on=0, off=0),
     # Seconds for which arrival times are known to be wrong: events may be rejected as suspect, or believed wrongly.
     _rule("source-time", "s", {"orange": 5}, dead_band=0, on=0, off=0),
     # Numbers that came again with other content in the last hour: two devices of one name, or one that is wrong.
-    _rule("conflicts", "events", {"yellow": 1, "orange": 20}, dead_band=0, on=0, off=_MINUTE, at_limit=True),
+    _rule("conflicts", "events", {"yellow": 1, "orange": 20}, dead_band=0, on=0, off=MINUTE_MS, at_limit=True),
     # Lines on which the platform itself fails, and which are in no count, within the last hour; see `set_aside`.
     _rule("unprocessable", "lines", {"orange": 1}, dead_band=0, on=0, off=0, at_limit=True),
     # Of all who tried in the last 5 min, if 20 at least were refused.
-    _rule("refusals", "%", {"yellow": 10, "orange": 25}, dead_band=3, on=30 * _SECOND, off=5 * _MINUTE),
+    _rule("refusals", "%", {"yellow": 10, "orange": 25}, dead_band=3, on=30 * _SECOND, off=5 * MINUTE_MS),
     # Persons with abnormal health or a fever in the last 5 min: the zone's team leads them away.
-    _rule("health", "persons", {"orange": 5}, dead_band=3, on=0, off=5 * _MINUTE, at_limit=True),
+    _rule("health", "persons", {"orange": 5}, dead_band=3, on=0, off=5 * MINUTE_MS, at_limit=True),
 )
 
 RULES: Final[Mapping[str, LimitRule]] = {rule.name: rule for rule in _ALL}

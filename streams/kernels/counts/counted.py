@@ -10,11 +10,10 @@ from typing import Final
 import numpy as np
 
 from streams.kernels.counts.batch import OUTCOMES, Batch, Ints
-from streams.kernels.counts.calendar import SiteDays
+from streams.kernels.counts.calendar import MINUTE_MS, SiteDays
 from streams.kernels.counts.cells import CellKeys, groups_of, in_window, pack, unpack
 
 WINDOW_MS: Final = 10_000
-MINUTE_MS: Final = 60_000
 _PASSED: Final = OUTCOMES.index("passed")
 
 

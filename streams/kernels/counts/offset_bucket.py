@@ -7,16 +7,15 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from sinks.block import Block, Column, DictColumn
 from streams.kernels.counts.batch import DIRECTIONS, OUTCOMES, Ints
-from streams.kernels.counts.calendar import SiteDays
+from streams.kernels.counts.calendar import HOUR_MS, MINUTE_MS, SiteDays
 from streams.kernels.counts.cells import Cells, bucket_part, unpack
-from streams.kernels.counts.columns import Block, Column, DictColumn
-from streams.kernels.counts.counted import MINUTE_MS, WINDOW_MS, Counted
+from streams.kernels.counts.counted import WINDOW_MS, Counted
 from streams.kernels.counts.interner import Interner
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.place import OUTSIDE, EntranceSides
 
-HOUR_MS = 3_600_000
 WINDOWS_AN_HOUR = HOUR_MS // WINDOW_MS
 _AREA: Final = 16  # bits of an area's number
 

@@ -11,8 +11,10 @@ from typing import Final
 
 import numpy as np
 
+from sinks.block import Block
 from streams.kernels.counts.admission import Admitted, Devices, Fate
 from streams.kernels.counts.batch import OUTCOMES, Batch, Bools, Ints, Rejection
+from streams.kernels.counts.calendar import MINUTE_MS
 from streams.kernels.counts.cells import (
     MOST_CATEGORIES,
     MOST_ENTRANCES,
@@ -23,8 +25,7 @@ from streams.kernels.counts.cells import (
     pack,
     stretches_in,
 )
-from streams.kernels.counts.columns import Block
-from streams.kernels.counts.counted import MINUTE_MS, Counted, Named
+from streams.kernels.counts.counted import Counted, Named
 from streams.kernels.counts.interner import Interner
 from streams.kernels.counts.live import Live, LiveRules
 from streams.kernels.counts.offset_bucket import OffsetBucket

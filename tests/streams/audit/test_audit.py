@@ -13,14 +13,15 @@ import pytest
 from clickhouse_driver import Client
 from rich.console import Console
 
+from sinks.block import Block
 from sinks.clickhouse import ClickHouseReader, StoreAddress
 from streams.audit.compare import LISTED, Auditor, AuditResult, RowDifference
-from streams.audit.interval import DAY_MS, Interval, IntervalError, moment, start_of
+from streams.audit.interval import Interval, IntervalError, moment
 from streams.audit.report import sentence, show, to_json
 from streams.audit.views import VIEWS
-from streams.kernels.counts.columns import Block
+from streams.kernels.counts.calendar import DAY_MS, SiteDays
 from streams.site.model import Site
-from tests.support.counted_rows import DAY, MIDNIGHT, SHANGHAI, rows_of
+from tests.support.counted_rows import DAY, DAYS, MIDNIGHT, rows_of
 from tests.support.deliveries import Delivery, logs_of, settle
 from tests.support.deliveries import stored as stored_of
 from tests.support.events import Event
@@ -58,7 +59,7 @@ def day_of(draw: np.random.Generator, lanes: Sequence[str], category: str) -> li
 
 def correction(name: str, clock: str, **other: Any) -> dict[str, Any]:
     """Return a correction of the hall at a time of the day."""
-    return {"id": name, "area": "hall", "ts": moment(f"{DAY}T{clock}", SHANGHAI), **other}
+    return {"id": name, "area": "hall", "ts": moment(f"{DAY}T{clock}", DAYS), **other}
 
 
 @pytest.fixture
@@ -98,13 +99,8 @@ def audit(
     reader: ClickHouseReader, start: str = "", end: str = "", *, site: Site = SITE, pauses: Pauses | None = None
 ) -> AuditResult:
     """Audit the day, or a part of it, without waiting."""
-    zone = ZoneInfo(site.time_zone)
-    interval = Interval(
-        moment(start or f"{DAY}", zone, site.day_starts),
-        moment(end or f"{DAY + dt.timedelta(1)}", zone, site.day_starts),
-        zone,
-        site.day_starts,
-    )  # fmt: skip
+    days = site.days
+    interval = Interval(moment(start or f"{DAY}", days), moment(end or f"{DAY + dt.timedelta(1)}", days), days)
     return Auditor(reader, site, patience=3.0, sleep=pauses or Pauses()).audit(interval)
 
 
@@ -359,7 +355,7 @@ def test_a_day_on_which_the_clocks_change_is_a_whole_day(
     server: Server, reader: ClickHouseReader, client: Client, zone: str, day_starts: int, day: dt.date, half_hours: int
 ) -> None:
     here = ZoneInfo(zone)
-    site, first = replace(small_site(zone), day_starts=day_starts), start_of(day, here, day_starts)
+    site, first = replace(small_site(zone), day_starts=day_starts), SiteDays(here, day_starts).begin(day)
     every_half_hour = [Event(seq=n + 1, ts=first + n * 1_800_000) for n in range(-4, half_hours + 4)]
     numbered = [replace(each, seq=n) for n, each in enumerate(every_half_hour, start=1)]
     server.write(*rows_of(numbered, zone=here, day_starts=day_starts))
@@ -424,14 +420,14 @@ def test_an_interval_without_anything_says_so(server: Server, reader: ClickHouse
 )
 def test_an_interval_without_a_whole_window_is_refused(start: str, end: str) -> None:
     with pytest.raises(IntervalError, match=r"no whole window of 10 s in it; let --to be later"):
-        Interval(moment(start, SHANGHAI), moment(end, SHANGHAI), SHANGHAI)
+        Interval(moment(start, DAYS), moment(end, DAYS), DAYS)
 
 
 def test_a_time_is_the_sites_unless_it_says_otherwise() -> None:
-    assert moment("2025-11-19T08:00", SHANGHAI) == moment("2025-11-19T00:00Z", SHANGHAI)
-    assert moment("2025-11-19", SHANGHAI) == moment("2025-11-18T16:00+00:00", SHANGHAI)
+    assert moment("2025-11-19T08:00", DAYS) == moment("2025-11-19T00:00Z", DAYS)
+    assert moment("2025-11-19", DAYS) == moment("2025-11-18T16:00+00:00", DAYS)
     with pytest.raises(IntervalError, match=r"'noon' is not a time; expected one like 2026-11-05"):
-        moment("noon", SHANGHAI)
+        moment("noon", DAYS)
 
 
 def test_what_came_through_two_logs_is_not_settled_yet_and_equal_after(

@@ -22,6 +22,7 @@ from streams.audit.compare import Auditor, AuditResult
 from streams.audit.interval import Interval, moment
 from streams.audit.watch import FULL_EVERY, AuditCollector, AuditLoop, NothingStoredError, complete_to, following, usual
 from streams.comparison import ViewComparison
+from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.site_clock import SiteClock
 from tests.support.counted_rows import rows_of
 from tests.support.events import Event
@@ -29,19 +30,19 @@ from tests.support.rows import NOON, block
 from tests.support.small_site import PROFILE, SITE
 from tests.support.stores import Server
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
+DAYS = SiteDays(ZoneInfo("Asia/Shanghai"))
 AUDIT = (sys.executable, "-P", "-m", "infra.cli.main", "audit")
 
 
 def at(text: str) -> int:
     """Return a time in Shanghai."""
-    return moment(text, SHANGHAI)
+    return moment(text, DAYS)
 
 
 def result(start: str, end: str, *, different: int = 0) -> AuditResult:
     """Return a result of an audit of so much."""
     views = {"entrance_totals": ViewComparison(7, different)}
-    return AuditResult(Interval(at(start), at(end), SHANGHAI), views, (), ())
+    return AuditResult(Interval(at(start), at(end), DAYS), views, (), ())
 
 
 def told(interval: Interval) -> tuple[str, str]:
@@ -68,7 +69,7 @@ def test_it_is_complete_up_to_what_all_logs_of_the_live_cluster_have_stored(
 
 
 def test_usually_it_begins_with_the_day_before() -> None:
-    assert told(usual(at("2025-11-20T09:30"), SHANGHAI)) == ("2025-11-19T00:00", "2025-11-20T09:30")
+    assert told(usual(at("2025-11-20T09:30"), DAYS)) == ("2025-11-19T00:00", "2025-11-20T09:30")
 
 
 @pytest.mark.parametrize(

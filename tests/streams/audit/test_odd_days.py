@@ -14,12 +14,12 @@ from simulators.scenario.expo.expo import expo_day
 from simulators.scenario.lines import make_lines
 from simulators.verify.local_days import local_days
 from simulators.verify.verify import verify
+from sinks.block import Block
 from sinks.clickhouse import ClickHouseReader
 from streams.audit.compare import Auditor
 from streams.audit.interval import Interval
 from streams.contract.codec import PassageCodec, Records
 from streams.contract.events import KIND_OF_TOPIC
-from streams.kernels.counts.columns import Block
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_clock import SiteClock
@@ -80,9 +80,7 @@ def test_an_odd_day_is_counted_as_the_ledger_and_the_audit_say(
 
     verdict = verify(written(day, site, tmp_path), reader, site)
     begin, end = site.days.bounds(date)
-    audited = Auditor(reader, site, patience=0.0, sleep=lambda _: None).audit(
-        Interval(begin, end, site.days.zone, site.day_starts)
-    )
+    audited = Auditor(reader, site, patience=0.0, sleep=lambda _: None).audit(Interval(begin, end, site.days))
 
     assert {name: each.different for name, each in verdict.views.items() if each.different} == {}
     assert (verdict.ok, audited.ok) == (True, True)
