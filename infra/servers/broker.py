@@ -30,7 +30,7 @@ from pathlib import Path
 from infra.process.child import Child
 from infra.process.ports import accepts
 from infra.process.service import NEVER, Service
-from infra.servers.broker_child import Exit
+from infra.servers.broker_child import BrokerExit
 
 DEFAULT_PARTITIONS = 4
 PROTOCOL = (2, 3)
@@ -140,7 +140,7 @@ class EmbeddedBroker:
             self._child.stop(seconds)
 
     def _failure(self, code: int) -> BrokerError:
-        if code == Exit.ENTRY_CHANGED:
+        if code == BrokerExit.ENTRY_CHANGED:
             return BrokerError(
                 "The installed confluent-kafka has no mock cluster that we know: install the version pinned in "
                 f"pyproject.toml (`make clean demo`), or set kafka.brokers to a real broker. {self._log()}"

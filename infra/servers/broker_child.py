@@ -18,7 +18,7 @@ _PRODUCER = 0
 _ERROR_BYTES = 512
 
 
-class Exit(enum.IntEnum):
+class BrokerExit(enum.IntEnum):
     """Why this process ended by itself."""
 
     ENTRY_CHANGED = 70
@@ -85,12 +85,12 @@ def main() -> None:
         library = load_librdkafka()
     except (ImportError, MockUnavailable) as error:
         sys.stderr.write(f"{error}\n")
-        sys.exit(Exit.ENTRY_CHANGED)
+        sys.exit(BrokerExit.ENTRY_CHANGED)
     try:
         address = open_cluster(library, wanted["topics"], rebalance_delay_ms=wanted["rebalance_delay_ms"])
     except MockUnavailable as error:
         sys.stderr.write(f"{error}\n")
-        sys.exit(Exit.REFUSED)
+        sys.exit(BrokerExit.REFUSED)
     place = Path(wanted["address_file"])
     fresh = place.with_name(place.name + ".new")
     fresh.write_text(address)

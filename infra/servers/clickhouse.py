@@ -21,7 +21,7 @@ from clickhouse_driver import errors as driver_errors
 from infra.process.child import Child, tail
 from infra.process.ports import LOOPBACK, accepts, claim
 from infra.process.service import Service
-from infra.servers.clickhouse_child import Exit
+from infra.servers.clickhouse_child import StoreExit
 from infra.servers.clickhouse_config import OWNER, READER, Login, ServerSettings, config_xml, kept_logins, write_private
 
 MINIMUM_FREE_BYTES = 500_000_000
@@ -162,12 +162,12 @@ class EmbeddedClickHouse:
             self._child.stop(seconds)
 
     def _failure(self, code: int) -> ClickHouseError:
-        if code == Exit.ENTRY_CHANGED:
+        if code == StoreExit.ENTRY_CHANGED:
             return EntryChanged(
                 "The installed chdb-core does not have the entry that the embedded server uses: install the version "
                 f"pinned in pyproject.toml (`make clean demo`), or set store.host to a ClickHouse. {self._logs()}"
             )
-        if code == Exit.DIRECTORY_IN_USE:
+        if code == StoreExit.DIRECTORY_IN_USE:
             return DirectoryInUse(f"Another ClickHouse runs on {self._home}: end it or choose another directory.")
         return DidNotStart(f"ClickHouse ended with exit code {code} while starting. {self._logs()}")
 

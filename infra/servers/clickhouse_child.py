@@ -23,7 +23,7 @@ _READABLE = (
 )  # fmt: skip
 
 
-class Exit(enum.IntEnum):
+class StoreExit(enum.IntEnum):
     """Why this process ended by itself."""
 
     ENTRY_CHANGED = 70
@@ -40,7 +40,7 @@ def lock_directory(directory: Path) -> int:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             if time.monotonic() > deadline:
-                _leave(Exit.DIRECTORY_IN_USE, f"Another server uses {directory}.")
+                _leave(StoreExit.DIRECTORY_IN_USE, f"Another server uses {directory}.")
             time.sleep(0.1)
         else:
             return lock
@@ -51,16 +51,16 @@ def serve(sql: str) -> None:
     try:
         import chdb._chdb as engine  # noqa: PLC0415 - loading it reads config.xml
     except ImportError as error:
-        _leave(Exit.ENTRY_CHANGED, f"chdb._chdb.query cannot be loaded: {error}")
+        _leave(StoreExit.ENTRY_CHANGED, f"chdb._chdb.query cannot be loaded: {error}")
     except Exception as error:  # noqa: BLE001 - importing already starts an engine, and refuses a wrong configuration
-        _leave(Exit.ENDED, f"The server refused its configuration: {error}")
+        _leave(StoreExit.ENDED, f"The server refused its configuration: {error}")
     try:
         result = engine.query(sql, "CSV", path="data")  # type: ignore[attr-defined]  # a compiled module
     except (AttributeError, TypeError) as error:
-        _leave(Exit.ENTRY_CHANGED, f"chdb._chdb.query is not what it was: {error}")
+        _leave(StoreExit.ENTRY_CHANGED, f"chdb._chdb.query is not what it was: {error}")
     except Exception as error:  # noqa: BLE001 - whatever the engine raises is the reason we report
-        _leave(Exit.ENDED, f"The server ended: {error}")
-    _leave(Exit.ENDED, f"The server ended: {result}")
+        _leave(StoreExit.ENDED, f"The server ended: {error}")
+    _leave(StoreExit.ENDED, f"The server ended: {result}")
 
 
 def _interpreter() -> list[Path]:
@@ -72,7 +72,7 @@ def _interpreter() -> list[Path]:
     return [path.resolve() for path in paths]
 
 
-def _leave(code: Exit, reason: str) -> NoReturn:
+def _leave(code: StoreExit, reason: str) -> NoReturn:
     sys.stderr.write(reason + "\n")
     sys.stderr.flush()
     os._exit(code)  # the engine's own threads may still run

@@ -14,7 +14,7 @@ from simulators.incidents.traffic import ON_ITS_WAY
 from simulators.scenario.day import IN, PASSED, Ints, SiteCodes
 from streams.kernels.alarms.inputs import AlarmInput, Inside, OccupancyReading
 from streams.kernels.alarms.log import AlarmBatch, AlarmLog
-from streams.kernels.counts.batch import Batch, Bools, Lines
+from streams.kernels.counts.batch import Batch, Bools, LineCounts
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_clock import SiteClock
@@ -139,8 +139,8 @@ class Stage:
         category = self.site.categories_of(log.kind)[0].id  # type: ignore[arg-type]  # "person" or "vehicle"
         unwell = traffic.unwell[rows].tolist()
         return Batch(
-            first=first, after=first + n, lines=Lines(offset, np.ones(n, dtype=np.int64)), raw=[b""] * n, offset=offset,
-            line=np.zeros(n, dtype=np.int64), arrived=traffic.arrives[rows],
+            first=first, after=first + n, lines=LineCounts(offset, np.ones(n, dtype=np.int64)), raw=[b""] * n,
+            offset=offset, line=np.zeros(n, dtype=np.int64), arrived=traffic.arrives[rows],
             device=self.names.devices[device].tolist(), epoch=np.zeros(n, dtype=np.int64), seq=seq, ts=traffic.ts[rows],
             entrance=entrance.tolist(), direction=traffic.direction[rows], outcome=traffic.outcome[rows],
             category=[category] * n, reason=[""] * n, credential=[""] * n, temperature=np.full(n, np.nan),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from streams.kernels.alarms.limits import LEVELS, Limit, LimitRule
+from streams.kernels.alarms.limits import LEVELS, AlarmLimit, LimitRule
 from streams.kernels.alarms.rules import CAPACITY, RULES
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ def _read_rule(table: ProfileTable, rule: LimitRule) -> LimitRule:
     return changed
 
 
-def _read_limits(table: ProfileTable) -> tuple[Limit, ...]:
+def _read_limits(table: ProfileTable) -> tuple[AlarmLimit, ...]:
     levels = table.table("limits")
     levels.allow(LEVELS)
-    limits = tuple(Limit(level, _number(levels, level)) for level in LEVELS if levels.has(level))
+    limits = tuple(AlarmLimit(level, _number(levels, level)) for level in LEVELS if levels.has(level))
     levels.end()
     if not limits:
         table.wrong("limits", f"expected a limit for one of {', '.join(LEVELS)}, found none")

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from streams.contract.codec import Records, positions
-from streams.kernels.counts.batch import UNPROCESSABLE, Lines, Rejection
+from streams.kernels.counts.batch import UNPROCESSABLE, LineCounts, Rejection
 from streams.kernels.counts.partition_log import OffsetGapError
 
 PIECE_LINES: Final = 64
@@ -97,9 +97,9 @@ def rejecting(batch: B, rejections: Sequence[Rejection]) -> B:
     both = sorted([*read.rejections, *rejections], key=lambda each: (each.position.offset, each.position.line))
     changed: dict[str, Any] = {"rejections": both}
     if hasattr(batch, "lines"):
-        lines: Lines = read.lines
+        lines: LineCounts = read.lines
         places = np.searchsorted(lines.record, [each.position.offset for each in rejections])
-        changed["lines"] = Lines(lines.record, lines.count + np.bincount(places, minlength=len(lines.record)))
+        changed["lines"] = LineCounts(lines.record, lines.count + np.bincount(places, minlength=len(lines.record)))
     answer: B = dataclasses.replace(read, **changed)
     return answer
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from streams.kernels.counts.batch import Batch, Lines, Position, Rejection
+from streams.kernels.counts.batch import Batch, LineCounts, Position, Rejection
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
@@ -73,7 +73,7 @@ def batch(events: Sequence[Event], *, first: int, after: int, rejections: Sequen
     return Batch(
         first=first,
         after=after,
-        lines=Lines(np.arange(first, after), np.bincount(ints(places) - first, minlength=after - first)),
+        lines=LineCounts(np.arange(first, after), np.bincount(ints(places) - first, minlength=after - first)),
         raw=[each.raw for each in events],
         offset=ints([each.offset for each in events]),
         line=ints([each.line for each in events]),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal
 
 from sinks.block import Block
-from streams.kernels.alarms.limits import LEVELS, Latch, Limit, LimitRule, highest
+from streams.kernels.alarms.limits import LEVELS, AlarmLimit, Latch, LimitRule, highest
 
 State = Literal["raised", "acknowledged", "shelved", "cleared-unacknowledged", "cleared"]
 What = Literal["raised", "escalated", "deescalated", "repeated", "acknowledged", "shelved", "unshelved", "cleared"]
@@ -86,7 +86,7 @@ class Alarm:
             return self._clear(self.episode, at)
         return self._go_on(self.episode, at, value, number, detail)
 
-    def judged(self) -> Iterator[tuple[Limit, Latch]]:
+    def judged(self) -> Iterator[tuple[AlarmLimit, Latch]]:
         """List each limit with its latch."""
         return zip(self.rule.limits, self.latches, strict=True)
 

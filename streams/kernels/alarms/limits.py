@@ -7,7 +7,7 @@ LEVELS: Final = ("yellow", "orange", "red")
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class AlarmLimit:
     """A limit and the level of the alarm when a value is above it (or at it, see LimitRule.at_limit)."""
 
     level: str
@@ -25,18 +25,18 @@ class LimitRule:
 
     name: str
     unit: str
-    limits: tuple[Limit, ...]
+    limits: tuple[AlarmLimit, ...]
     dead_band: float
     on_delay: int
     off_delay: int
     repeat: int
     at_limit: bool = False
 
-    def exceeds(self, value: float, limit: Limit) -> bool:
+    def exceeds(self, value: float, limit: AlarmLimit) -> bool:
         """Whether a value is beyond a limit."""
         return value > limit.value or (self.at_limit and value == limit.value)
 
-    def below(self, value: float, limit: Limit) -> bool:
+    def below(self, value: float, limit: AlarmLimit) -> bool:
         """Whether a value is so far below a limit that its alarm may end."""
         edge = limit.value - self.dead_band
         return value < edge or (self.dead_band == 0 and not self.exceeds(value, limit))
@@ -49,7 +49,7 @@ class Latch:
     holds: bool = False
     since: int | None = None
 
-    def step(self, at: int, value: float | None, rule: LimitRule, limit: Limit) -> None:
+    def step(self, at: int, value: float | None, rule: LimitRule, limit: AlarmLimit) -> None:
         """Take the value of a moment in; None, an unknown value, changes nothing."""
         opposite = value is not None and (rule.below(value, limit) if self.holds else rule.exceeds(value, limit))
         if not opposite:

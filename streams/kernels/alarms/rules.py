@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from streams.kernels.alarms.limits import Limit, LimitRule
+from streams.kernels.alarms.limits import AlarmLimit, LimitRule
 from streams.kernels.counts.calendar import MINUTE_MS
 from streams.kernels.counts.site_clock import SiteClock
 
@@ -18,7 +18,7 @@ def _rule(
     name: str, unit: str, limits: Mapping[str, float], *, dead_band: float, on: int, off: int, at_limit: bool = False
 ) -> LimitRule:
     return LimitRule(
-        name=name, unit=unit, limits=tuple(Limit(level, value) for level, value in limits.items()),
+        name=name, unit=unit, limits=tuple(AlarmLimit(level, value) for level, value in limits.items()),
         dead_band=dead_band, on_delay=on, off_delay=off, repeat=10 * MINUTE_MS, at_limit=at_limit,
     )  # fmt: skip
 

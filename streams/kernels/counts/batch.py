@@ -56,7 +56,7 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class LineCounts:
     """How many lines that are not blank each record of a batch brought, before anything was made of them."""
 
     record: Ints
@@ -84,7 +84,7 @@ class Batch:
 
     first: int
     after: int
-    lines: Lines
+    lines: LineCounts
     raw: list[bytes]
     offset: Ints
     line: Ints

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.kernels.alarms.limits import Limit
+from streams.kernels.alarms.limits import AlarmLimit
 from streams.kernels.alarms.rules import RULES
 from streams.site.model import Site
 from streams.site.reader import SiteError, parse_site
@@ -31,7 +31,7 @@ def test_a_profile_without_alarms_has_the_default_figures() -> None:
 def test_the_figures_of_a_profile_stand_over_the_defaults_and_the_others_stay() -> None:
     rules = site("[alarms.entrance-overload]\non_delay = 90\nlimits = { yellow = 9, red = 15.5 }\n").alarms
     rule, default = rules["entrance-overload"], RULES["entrance-overload"]
-    assert rule.limits == (Limit("yellow", 9), Limit("red", 15.5))
+    assert rule.limits == (AlarmLimit("yellow", 9), AlarmLimit("red", 15.5))
     assert rule.on_delay == 90_000
     assert (rule.dead_band, rule.off_delay, rule.repeat) == (default.dead_band, default.off_delay, default.repeat)
     assert {name: each for name, each in rules.items() if name != rule.name} == {
@@ -42,14 +42,14 @@ def test_the_figures_of_a_profile_stand_over_the_defaults_and_the_others_stay() 
 def test_every_figure_can_be_set_and_delays_are_seconds() -> None:
     text = "limits = { orange = 20 }\ndead_band = 0.5\non_delay = 0\noff_delay = 1.5\nrepeat = 3600\n"
     rule = site("[alarms.drift]\n" + text).alarms["drift"]
-    assert (rule.limits, rule.dead_band) == ((Limit("orange", 20),), 0.5)
+    assert (rule.limits, rule.dead_band) == ((AlarmLimit("orange", 20),), 0.5)
     assert (rule.on_delay, rule.off_delay, rule.repeat) == (0, 1500, 3_600_000)
     assert (rule.unit, rule.at_limit) == ("persons", False)
 
 
 def test_levels_may_be_written_in_any_order() -> None:
     rule = site("[alarms.area-capacity]\nlimits = { red = 99, yellow = 70 }\n").alarms["area-capacity"]
-    assert rule.limits == (Limit("yellow", 70), Limit("red", 99))
+    assert rule.limits == (AlarmLimit("yellow", 70), AlarmLimit("red", 99))
 
 
 @pytest.mark.parametrize("name", sorted(RULES))

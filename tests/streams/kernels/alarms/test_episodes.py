@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from streams.kernels.alarms.episodes import COLUMNS, Alarm, Episode, episode_rows
-from streams.kernels.alarms.limits import Limit, LimitRule
+from streams.kernels.alarms.limits import AlarmLimit, LimitRule
 
 RULE = LimitRule(
-    name="fill", unit="%", limits=(Limit("yellow", 80), Limit("orange", 90), Limit("red", 100)),
+    name="fill", unit="%", limits=(AlarmLimit("yellow", 80), AlarmLimit("orange", 90), AlarmLimit("red", 100)),
     dead_band=3, on_delay=10_000, off_delay=20_000, repeat=600_000,
 )  # fmt: skip
 

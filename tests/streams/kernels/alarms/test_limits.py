@@ -6,9 +6,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.kernels.alarms.limits import Latch, Limit, LimitRule, highest
+from streams.kernels.alarms.limits import AlarmLimit, Latch, LimitRule, highest
 
-YELLOW, RED = Limit("yellow", 80), Limit("red", 100)
+YELLOW, RED = AlarmLimit("yellow", 80), AlarmLimit("red", 100)
 RULE = LimitRule(
     name="fill", unit="%", limits=(YELLOW, RED), dead_band=3, on_delay=30_000, off_delay=60_000, repeat=600_000
 )
@@ -21,7 +21,7 @@ def each_second(*stretches: tuple[int, float | None]) -> Samples:
     return [(1000 * second, value) for second, value in enumerate(values)]
 
 
-def held(samples: Samples, rule: LimitRule = RULE, limit: Limit = YELLOW) -> list[bool]:
+def held(samples: Samples, rule: LimitRule = RULE, limit: AlarmLimit = YELLOW) -> list[bool]:
     """Tell after each sample whether the limit is exceeded."""
     latch, answer = Latch(), []
     for at, value in samples:

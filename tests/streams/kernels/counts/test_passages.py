@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sinks.block import Block
 from sinks.memory import MemorySink
 from sinks.rows import TABLES
-from streams.kernels.counts.batch import Batch, Lines
+from streams.kernels.counts.batch import Batch, LineCounts
 from streams.kernels.counts.cells import BUCKET_BITS
 from streams.kernels.counts.entrance_totals import entrance_totals
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId, Tally
@@ -167,7 +167,7 @@ def test_lines_are_not_kept_until_they_are_stored() -> None:
 def test_a_line_of_which_nothing_became_is_noticed() -> None:
     counting = log()
     one = batch([Event(0, 1)], first=0, after=1)
-    counting.apply(replace(one, lines=Lines(np.array([0]), np.array([3]))))
+    counting.apply(replace(one, lines=LineCounts(np.array([0]), np.array([3]))))
     assert counting.tally.unaccounted == 2
 
 
