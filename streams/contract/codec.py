@@ -26,7 +26,17 @@ from streams.contract.events import (
     Reason,
 )
 from streams.contract.fields import FIELDS, OPTIONAL, TYPES, Form
-from streams.kernels.counts.batch import COLUMNS, DIRECTIONS, OUTCOMES, Batch, Floats, Ints, Lines, Position, Rejection
+from streams.kernels.counts.batch import (
+    COLUMNS,
+    DIRECTIONS,
+    OUTCOMES,
+    Batch,
+    Floats,
+    Ints,
+    LineCounts,
+    Position,
+    Rejection,
+)
 from streams.kernels.counts.corrections import Change, CorrectionBatch
 from streams.text import Kind
 
@@ -137,7 +147,7 @@ class _Read(Generic[T]):
     events: list[T]
     places: _Places
     raw: list[bytes]
-    lines: Lines
+    lines: LineCounts
     rejections: list[Rejection] = field(default_factory=list)
 
 
@@ -167,7 +177,7 @@ class _Decoder(Generic[T]):
             return None
         if len(events) != len(lines):
             return None
-        return _Read(events, _Places.of(records), lines, Lines(records.offset, records.lines))
+        return _Read(events, _Places.of(records), lines, LineCounts(records.offset, records.lines))
 
     def read(self, records: Records) -> _Read[T]:
         """Decode and check line by line."""
@@ -191,7 +201,7 @@ class _Decoder(Generic[T]):
                     raw.append(line)
                     rows.append(row)
         blanks = np.bincount(np.searchsorted(records.offset, places.offset[blank]), minlength=len(records.offset))
-        return _Read(events, places.at(rows), raw, Lines(records.offset, records.lines - blanks), rejections)
+        return _Read(events, places.at(rows), raw, LineCounts(records.offset, records.lines - blanks), rejections)
 
     def _one(self, line: bytes) -> T | None:
         if len(line) > LONGEST_LINE:

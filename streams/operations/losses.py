@@ -12,7 +12,7 @@ from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import ACCEPTABLE, Problem
 from streams.sources.brokers import Brokers
 from streams.sources.problem_words import sentence
-from streams.sources.tables import Loss, SourceProblemRow, SourceTables
+from streams.sources.tables import Loss, SourceTables, StoredProblem
 
 _LONGEST: Final = 200
 
@@ -71,7 +71,7 @@ def await_reading(notes: SourceTables, loss: Loss, *, seconds: float) -> bool:
     return False
 
 
-def _problem(problems: Sequence[SourceProblemRow], wanted: Acceptance) -> SourceProblemRow:
+def _problem(problems: Sequence[StoredProblem], wanted: Acceptance) -> StoredProblem:
     found = [each for each in problems if (each.topic, each.partition) == (wanted.topic, wanted.partition)]
     for each in found:
         if each.problem in ACCEPTABLE:
@@ -87,7 +87,7 @@ def _problem(problems: Sequence[SourceProblemRow], wanted: Acceptance) -> Source
     )
 
 
-def _still_lost(notes: SourceTables, brokers: Brokers, problem: SourceProblemRow) -> tuple[int, int]:
+def _still_lost(notes: SourceTables, brokers: Brokers, problem: StoredProblem) -> tuple[int, int]:
     """Return [first, after): what of it the brokers lack by now, without what was accepted before."""
     first, after = problem.first, problem.after
     if problem.problem in (Problem.RECORDS_DELETED, Problem.STATE_LOST):
@@ -116,7 +116,7 @@ def _gone_by(brokers: Brokers, wanted: Acceptance, after: int, now: int) -> int:
     return now if found is None else min(now, found[1])
 
 
-def _counted_to(notes: SourceTables, problem: SourceProblemRow) -> int:
+def _counted_to(notes: SourceTables, problem: StoredProblem) -> int:
     """Return up to which moment (ms) the partition was complete before the loss; when it was noticed if not known."""
     name = PartitionId.parse(problem.log)
     rows = notes.progress().get((name.topic, name.partition), ())

@@ -61,7 +61,7 @@ WHERE c.counted > l.recovered
 
 
 @dataclass(frozen=True, slots=True)
-class SourcePartitionRow:
+class StoredPartition:
     """A partition of a topic as the brokers had it; `since` (ms): when this incarnation was first seen."""
 
     topic: str
@@ -74,7 +74,7 @@ class SourcePartitionRow:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceProblemRow:
+class StoredProblem:
     """What stands in the way of a partition, or with partition -1 of a whole topic; `since` in ms."""
 
     topic: str
@@ -161,7 +161,7 @@ class SourceTables:
         rows = self._reader.query("SELECT log, first, after, problem FROM gatepulse.losses")
         return [AcceptedLoss(*row) for row in rows]
 
-    def partitions(self) -> Sequence[SourcePartitionRow]:
+    def partitions(self) -> Sequence[StoredPartition]:
         """Return every partition of every incarnation that was ever seen."""
         rows = self._reader.query(
             "SELECT topic, partition, incarnation, log_begin, log_end, present, toUnixTimestamp64Milli(since)"
@@ -169,11 +169,11 @@ class SourceTables:
             {"cluster": self.cluster},
         )
         return [
-            SourcePartitionRow(topic, partition, incarnation, begin, end, present=bool(present), since=since)
+            StoredPartition(topic, partition, incarnation, begin, end, present=bool(present), since=since)
             for topic, partition, incarnation, begin, end, present, since in rows
         ]
 
-    def problems(self) -> Sequence[SourceProblemRow]:
+    def problems(self) -> Sequence[StoredProblem]:
         """Return what stands in the way now."""
         rows = self._reader.query(
             "SELECT topic, partition, problem, log, first, after, toUnixTimestamp64Milli(since)"
@@ -182,7 +182,7 @@ class SourceTables:
         )
         # A worker of another version may know others.
         return [
-            SourceProblemRow(row[0], row[1], Problem(row[2]), *row[3:]) for row in rows if row[2] in frozenset(Problem)
+            StoredProblem(row[0], row[1], Problem(row[2]), *row[3:]) for row in rows if row[2] in frozenset(Problem)
         ]
 
     def losses(self) -> Sequence[Row]:
@@ -211,7 +211,7 @@ class SourceTables:
         rows = self._reader.query(_OVERVIEW, {"cluster": self.cluster})
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def write_partitions(self, notes: Sequence[SourcePartitionRow]) -> None:
+    def write_partitions(self, notes: Sequence[StoredPartition]) -> None:
         """Note partitions as they are now."""
         self._insert(
             "source_partitions",
@@ -235,7 +235,7 @@ class SourceTables:
             ],
         )
 
-    def write_problems(self, notes: Sequence[SourceProblemRow], *, resolved: bool) -> None:
+    def write_problems(self, notes: Sequence[StoredProblem], *, resolved: bool) -> None:
         """Note what stands in the way, or no longer does."""
         self._insert(
             "source_problems",
@@ -265,7 +265,7 @@ class SourceTables:
             ],
         )  # fmt: skip
 
-    def write_unread(self, notes: Sequence[SourcePartitionRow], logs: Sequence[str]) -> None:
+    def write_unread(self, notes: Sequence[StoredPartition], logs: Sequence[str]) -> None:
         """Note that nothing of these partitions is stored yet, under the names that their logs will have."""
         nothing = dict.fromkeys(_PROGRESS, 0) | {"cluster": self.cluster, "worker": ""}
         rows = [

@@ -20,7 +20,7 @@ from streams.contract.topics import SOURCES, changelog, output_topics
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import Blocked, Problem, missing_records, same_topic, skip
 from streams.sources.brokers import Brokers, BrokersError, PartitionKey, TopicState
-from streams.sources.tables import ProblemKey, SourcePartitionRow, SourceProblemRow, SourceTables
+from streams.sources.tables import ProblemKey, SourceTables, StoredPartition, StoredProblem
 from streams.worker.counting import Counting
 from streams.worker.partition_state import Start
 from streams.worker.process_ends import EndProcess, SourceChangedError
@@ -53,9 +53,9 @@ class SourceWatch:
     clock: Callable[[], float] = time.time
     _polls: int = 0
     _settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    _written: Mapping[tuple[str, int, str], SourcePartitionRow] | None = None
+    _written: Mapping[tuple[str, int, str], StoredPartition] | None = None
     _places: frozenset[tuple[str, int, str]] = frozenset()
-    _problems: Mapping[ProblemKey, SourceProblemRow] = field(default_factory=dict)
+    _problems: Mapping[ProblemKey, StoredProblem] = field(default_factory=dict)
     _reads: Mapping[PartitionKey, str] = field(default_factory=dict)
     _matched: Mapping[str, int] = field(default_factory=dict)
     _missing: Sequence[str] = ()
@@ -256,10 +256,10 @@ class SourceWatch:
             self._write_unread([seen[key] for key in sorted(places)])
             self._places = places
 
-    def _partition(self, topic: str, number: int, state: TopicState, now: int) -> SourcePartitionRow:
+    def _partition(self, topic: str, number: int, state: TopicState, now: int) -> StoredPartition:
         before = (self._written or {}).get((topic, number, state.incarnation))
         since = now if before is None else before.since
-        return SourcePartitionRow(topic, number, state.incarnation, state.begin[number], state.end[number], True, since)
+        return StoredPartition(topic, number, state.incarnation, state.begin[number], state.end[number], True, since)
 
     def _write_readers(self) -> None:
         reads = {
@@ -271,7 +271,7 @@ class SourceWatch:
             self.notes.write_readers({place: name for place, name in reads.items() if self._reads.get(place) != name})
             self._reads = reads
 
-    def _write_unread(self, partitions: Sequence[SourcePartitionRow]) -> None:
+    def _write_unread(self, partitions: Sequence[StoredPartition]) -> None:
         """Let figures be as old as the partitions of which nothing is stored yet."""
         progress = self.notes.progress()
         bases = {
@@ -327,19 +327,19 @@ class SourceWatch:
         """Return what stands in the way as of the last poll; any thread may ask."""
         return sorted(self._problems)
 
-    def _found(self, states: Mapping[str, TopicState], now: int) -> Iterator[SourceProblemRow]:
+    def _found(self, states: Mapping[str, TopicState], now: int) -> Iterator[StoredProblem]:
         for missing in dict.fromkeys((*(topic for topic in _WATCHED if topic not in states), *self._missing)):
-            yield SourceProblemRow(missing, _WHOLE_TOPIC, Problem.TOPIC_MISSING, "", 0, 0, now)
+            yield StoredProblem(missing, _WHOLE_TOPIC, Problem.TOPIC_MISSING, "", 0, 0, now)
         for topic, config in self._settings.items():
             if config.get("message.timestamp.type", "LogAppendTime") != "LogAppendTime":
-                yield SourceProblemRow(topic, _WHOLE_TOPIC, Problem.PRODUCER_TIME, "", 0, 0, now)
+                yield StoredProblem(topic, _WHOLE_TOPIC, Problem.PRODUCER_TIME, "", 0, 0, now)
         for topic, counting in self.countings.items():
             for number, each in counting.blocked.items():
-                yield SourceProblemRow(topic, number, each.problem, str(each.log), each.first, each.after, now)
+                yield StoredProblem(topic, number, each.problem, str(each.log), each.first, each.after, now)
             for number, name, after in counting.unreadable():
-                yield SourceProblemRow(topic, number, Problem.SNAPSHOT_UNREADABLE, str(name), 0, after, now)
+                yield StoredProblem(topic, number, Problem.SNAPSHOT_UNREADABLE, str(name), 0, after, now)
             for number, name in counting.clock_errors():
-                yield SourceProblemRow(topic, number, Problem.BROKER_CLOCK, str(name), 0, 0, now)
+                yield StoredProblem(topic, number, Problem.BROKER_CLOCK, str(name), 0, 0, now)
 
 
 def _is_other_gap(gap: Blocked, state: TopicState | None) -> bool:

@@ -28,7 +28,7 @@ from streams.kernels.counts.takeup import (
 )
 from streams.sources.brokers import PartitionKey, TopicState
 from streams.sources.progress import Row
-from streams.sources.tables import Loss, SourcePartitionRow, SourceTables
+from streams.sources.tables import Loss, SourceTables, StoredPartition
 from streams.worker.checkpoint import snapshot_of
 from streams.worker.partition_state import Start
 from streams.worker.process_ends import SourceChangedError
@@ -68,7 +68,7 @@ class StoreState:
 
     progress: Mapping[PartitionKey, Sequence[Row]]
     accepted: Sequence[AcceptedLoss] = ()
-    partitions: Sequence[SourcePartitionRow] = ()
+    partitions: Sequence[StoredPartition] = ()
 
 
 Verdict = Start | Blocked

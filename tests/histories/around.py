@@ -13,7 +13,7 @@ from streams.contract.topics import SOURCES, TopicPlan
 from streams.kernels.counts.takeup import AcceptedLoss, Problem
 from streams.settings import KafkaSettings
 from streams.sources.brokers import BrokersError, PartitionKey, TopicState
-from streams.sources.tables import Loss, SourcePartitionRow, SourceProblemRow
+from streams.sources.tables import Loss, StoredPartition, StoredProblem
 from tests.histories.plant import CLUSTER, Plant, changelog
 
 GROUP: Final = "g"
@@ -117,17 +117,17 @@ class Notes:
             AcceptedLoss(each.log, each.first, each.after, each.problem) for each in self.plant.store.losses.values()
         ]
 
-    def partitions(self) -> Sequence[SourcePartitionRow]:
+    def partitions(self) -> Sequence[StoredPartition]:
         """Return every partition of every incarnation that was ever seen."""
         self._reach()
         return list(self.plant.store.partitions.values())
 
-    def problems(self) -> Sequence[SourceProblemRow]:
+    def problems(self) -> Sequence[StoredProblem]:
         """Return what stands in the way now."""
         self._reach()
         return list(self.plant.store.problems.values())
 
-    def write_partitions(self, notes: Sequence[SourcePartitionRow]) -> None:
+    def write_partitions(self, notes: Sequence[StoredPartition]) -> None:
         """Note partitions as they are now."""
         self._reach()
         self.plant.store.partitions |= {(each.topic, each.partition, each.incarnation): each for each in notes}
@@ -141,7 +141,7 @@ class Notes:
         self._reach()
         del logs
 
-    def write_problems(self, notes: Sequence[SourceProblemRow], *, resolved: bool) -> None:
+    def write_problems(self, notes: Sequence[StoredProblem], *, resolved: bool) -> None:
         """Note what stands in the way, or no longer does."""
         self._reach()
         for each in notes:
@@ -156,7 +156,7 @@ class Notes:
         self._reach()
         self.plant.store.losses |= {each.id: each for each in losses}
 
-    def write_unread(self, notes: Sequence[SourcePartitionRow], logs: Sequence[str]) -> None:
+    def write_unread(self, notes: Sequence[StoredPartition], logs: Sequence[str]) -> None:
         """Note that nothing of these partitions is stored yet."""
         self._reach()
         for note, log in zip(notes, logs, strict=True):

@@ -15,7 +15,7 @@ from tests.histories.network import LostReplyError, Network, Server
 
 if TYPE_CHECKING:
     from streams.kernels.counts.takeup import Problem
-    from streams.sources.tables import Loss, PartitionRow, ProblemRow
+    from streams.sources.tables import Loss, StoredPartition, StoredProblem
 
 _RETRY_SECONDS = 0.2
 
@@ -29,8 +29,8 @@ class Store(MemorySink):
     def __init__(self, on_insert: Callable[[Block], None]) -> None:
         super().__init__()
         self.on_insert = on_insert
-        self.partitions: dict[tuple[str, int, str], PartitionRow] = {}
-        self.problems: dict[tuple[str, int, Problem], ProblemRow] = {}
+        self.partitions: dict[tuple[str, int, str], StoredPartition] = {}
+        self.problems: dict[tuple[str, int, Problem], StoredProblem] = {}
         self.losses: dict[str, Loss] = {}
         self._by_column: dict[str, list[dict[str, Any]]] = {}
 

@@ -14,7 +14,7 @@ from sinks.clickhouse import ClickHouseReader, StoreAddress
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.takeup import Problem
-from streams.sources.tables import Loss, SiteTime, SourcePartitionRow, SourceProblemRow, SourceTables
+from streams.sources.tables import Loss, SiteTime, SourceTables, StoredPartition, StoredProblem
 from tests.sinks.test_occupancy import correction
 from tests.sinks.test_views import DAY, sorted_rows
 from tests.support.rows import NOON, TODAY, block
@@ -241,12 +241,12 @@ def test_what_a_log_passed_over_is_not_recovered(
 def test_problems_of_brokers_that_were_replaced_are_over(
     address: StoreAddress, client: Client, reader: ClickHouseReader
 ) -> None:
-    problem = SourceProblemRow(TURNSTILES, 1, Problem.RECORDS_DELETED, "log", 0, 9, NOON)
+    problem = StoredProblem(TURNSTILES, 1, Problem.RECORDS_DELETED, "log", 0, 9, NOON)
     with SourceTables(address, "old", "worker-1", UTC) as old, SourceTables(address, "new", "worker-1", UTC) as new:
         old.write_problems([problem], resolved=False)
         assert sorted_rows(reader, "cluster", "source_problems") == [("old",)]
         time.sleep(0.01)  # the store's clock tells which was the last
-        new.write_partitions([SourcePartitionRow(TURNSTILES, 0, "id", 0, 0, True, NOON)])
+        new.write_partitions([StoredPartition(TURNSTILES, 0, "id", 0, 0, True, NOON)])
         assert sorted_rows(reader, "cluster", "source_problems") == []
         time.sleep(0.01)
         new.write_problems([replace(problem, problem=Problem.TOPIC_MISSING, partition=-1)], resolved=False)

@@ -11,7 +11,7 @@ from streams.kernels.counts.takeup import AcceptedLoss, Problem
 from streams.operations.losses import Acceptance, AcceptLossError, accept, await_reading
 from streams.sources.brokers import PartitionKey, TopicState
 from streams.sources.progress import Row
-from streams.sources.tables import Loss, SourceProblemRow
+from streams.sources.tables import Loss, StoredProblem
 
 TOPIC = "turnstile.passages"
 LOG = str(PartitionId("live", TOPIC, 1, "id"))
@@ -51,9 +51,9 @@ class Notes:
         """Return what was accepted before."""
         return [AcceptedLoss(each.log, each.first, each.after, each.problem) for each in self.noted]
 
-    def problems(self) -> Sequence[SourceProblemRow]:
+    def problems(self) -> Sequence[StoredProblem]:
         """Return the loss."""
-        return [SourceProblemRow(TOPIC, 1, Problem.RECORDS_DELETED, LOG, 10, 20, NOTICED)]
+        return [StoredProblem(TOPIC, 1, Problem.RECORDS_DELETED, LOG, 10, 20, NOTICED)]
 
     def progress(self) -> Mapping[PartitionKey, Sequence[Row]]:
         """Return how far the log was stored."""

@@ -12,7 +12,7 @@ from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import AcceptedLoss
 from streams.sources.brokers import PartitionKey, TopicState
 from streams.sources.progress import Row
-from streams.sources.tables import Loss, SourcePartitionRow
+from streams.sources.tables import Loss, StoredPartition
 from streams.worker.partition_state import Start
 from streams.worker.process_ends import SourceChangedError
 from streams.worker.takeup import Assigned, TakeUp, check_topics
@@ -96,10 +96,10 @@ class Notes:
         """Return the losses that were noted."""
         return [AcceptedLoss(each.log, each.first, each.after, each.problem) for each in self.losses]
 
-    def partitions(self) -> Sequence[SourcePartitionRow]:
+    def partitions(self) -> Sequence[StoredPartition]:
         """Return partitions as they were, incarnations in the order of their names."""
         return [
-            SourcePartitionRow(T, number, incarnation, 0, end, present=False, since=int(incarnation[2:]))
+            StoredPartition(T, number, incarnation, 0, end, present=False, since=int(incarnation[2:]))
             for (number, incarnation), end in self._ends.items()
         ]
 
