@@ -7,12 +7,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PRODUCT = ("dashboards", "infra", "simulators", "sinks", "streams")
 
-SEVERAL = {
-    "Chain": "what is left of alerting and load tests, which never meet",
-    "_Watch": "private to a supervisor and to a load test",
-}
-"""Names that several classes have, with the reason why that misleads nobody."""
-
 
 def classes() -> dict[str, list[str]]:
     """Return the places of every class of the product by its name."""
@@ -26,4 +20,4 @@ def classes() -> dict[str, list[str]]:
 
 
 def test_no_two_classes_have_the_same_name() -> None:
-    assert {name: places for name, places in classes().items() if len(places) > 1 and name not in SEVERAL} == {}
+    assert {name: places for name, places in classes().items() if len(places) > 1} == {}

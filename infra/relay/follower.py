@@ -22,7 +22,7 @@ from dashboards.messages.notice import PLATFORM, Notice, OwnWords
 from infra.relay.alerts import SITE, platform_notice
 from infra.relay.metrics import RelayMetrics
 from infra.relay.options import RelayOptions
-from infra.relay.outbox import Outbox, Position
+from infra.relay.outbox import Outbox, TopicPosition
 from infra.relay.platform import TOPIC, PlatformBox
 from streams.contract.events import Topic
 from streams.kernels.alarms.episodes import Episode
@@ -55,14 +55,14 @@ class _Found:
     begin: int
     end: int
 
-    def has(self, position: Position) -> bool:
+    def has(self, position: TopicPosition) -> bool:
         """Whether a position is one in this topic."""
         known = {position.incarnation, self.incarnation} - {""}
         return position.cluster == self.cluster and len(known) < 2 and position.next_offset <= self.end
 
-    def at(self, offset: int) -> Position:
+    def at(self, offset: int) -> TopicPosition:
         """Return a position in this topic."""
-        return Position(self.cluster, self.incarnation, offset)
+        return TopicPosition(self.cluster, self.incarnation, offset)
 
 
 class Follower:
@@ -141,7 +141,7 @@ class Follower:
         records: Sequence[Any] = found.get(_PLACE, [])
         return records
 
-    async def _read_all(self, consumer: Any, found: _Found) -> Position:  # noqa: ANN401  # as above
+    async def _read_all(self, consumer: Any, found: _Found) -> TopicPosition:  # noqa: ANN401  # as above
         """Accept what is to be announced of a topic in which there is no place yet, and take one at its end."""
         unfinished, newest = self._outbox.unfinished(), dict[str, Notice]()
         await self._in_thread(consumer.seek, _PLACE, found.begin)

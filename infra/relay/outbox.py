@@ -27,7 +27,7 @@ _SCHEMA: Final = Path(__file__).with_name("outbox.sql")
 
 
 @dataclass(frozen=True)
-class Position:
+class TopicPosition:
     """Where the topic of alarms is read on: which topic of which cluster, and the offset of the next record."""
 
     cluster: str
@@ -90,12 +90,12 @@ class Outbox:
             raise
         self._db.execute("COMMIT")
 
-    def position(self) -> Position | None:
+    def position(self) -> TopicPosition | None:
         """Return where the topic of alarms is read on; None if it has never been read."""
         row = self._db.execute("SELECT cluster, incarnation, next_offset FROM position").fetchone()
-        return None if row is None else Position(*row)
+        return None if row is None else TopicPosition(*row)
 
-    def move(self, position: Position) -> None:
+    def move(self, position: TopicPosition) -> None:
         """Note where the topic of alarms is read on; in one block with what was accepted."""
         self._db.execute(
             "INSERT OR REPLACE INTO position VALUES (1, ?, ?, ?)",

@@ -24,7 +24,7 @@ from streams.sources.tables import ProblemKey, SourceTables, StoredPartition, St
 from streams.worker.counting import Counting
 from streams.worker.partition_state import Start
 from streams.worker.process_ends import EndProcess, SourceChangedError
-from streams.worker.takeup import Assigned, Assignment, TakeUp, described
+from streams.worker.takeup import Assigned, AssignmentFacts, TakeUp, described
 from streams.worker.unassigned import Unassigned
 
 log = structlog.get_logger()
@@ -60,7 +60,7 @@ class SourceWatch:
     _matched: Mapping[str, int] = field(default_factory=dict)
     _missing: Sequence[str] = ()
     _absent: Collection[PartitionKey] = ()
-    _ended_of: Assignment | None = None
+    _ended_of: AssignmentFacts | None = None
     _ended_due: int = 0
     _waiting: Mapping[PartitionKey, tuple[int, int]] = field(default_factory=dict)
     _unassigned: Unassigned = field(default_factory=Unassigned)

@@ -75,7 +75,7 @@ Verdict = Start | Blocked
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class AssignmentFacts:
     """What one assignment was decided by.
 
     states: what the brokers had then. logs: those that are read. ended: next offsets of the logs before these, and of
@@ -99,9 +99,9 @@ class TakeUp:
     brokers: Surroundings
     notes: SourceTables | None
     cluster: str
-    newest: Assignment = field(default_factory=Assignment)
+    newest: AssignmentFacts = field(default_factory=AssignmentFacts)
     clock: Callable[[], float] = time.time
-    _checked: Assignment | None = None
+    _checked: AssignmentFacts | None = None
 
     @property
     def checked(self) -> bool:
@@ -113,7 +113,7 @@ class TakeUp:
         topics = sorted({each.topic for each in assigned})
         states = self.brokers.topic_states(topics)
         settings, stored = self.brokers.settings(described(states)), self._stored()
-        assignment = Assignment({(each.topic, each.partition): each for each in assigned}, states)
+        assignment = AssignmentFacts({(each.topic, each.partition): each for each in assigned}, states)
         committed = self._committed(assigned, states)
         verdicts: list[Verdict] = []
         for each in assigned:
@@ -222,7 +222,7 @@ class TakeUp:
         return found[1] if found is not None and found[0] == snapshot.next - 1 else 0
 
     def _verdict(
-        self, each: Assigned, facts: PartitionFacts, stored: StoreState | None, assignment: Assignment
+        self, each: Assigned, facts: PartitionFacts, stored: StoreState | None, assignment: AssignmentFacts
     ) -> Verdict:
         if each.elsewhere:
             return Blocked(Problem.SNAPSHOTS_APART, facts.base)
@@ -267,7 +267,11 @@ class TakeUp:
         return True
 
     def _ended(
-        self, place: PartitionKey, name: str, progress: Mapping[PartitionKey, Sequence[Row]], assignment: Assignment
+        self,
+        place: PartitionKey,
+        name: str,
+        progress: Mapping[PartitionKey, Sequence[Row]],
+        assignment: AssignmentFacts,
     ) -> Sequence[Row]:
         """Return the other logs of a partition; with partition 0 those of partitions that its topic no longer has."""
         topic, partition = place

@@ -13,7 +13,7 @@ from streams.sources.brokers import BrokersError, TopicState
 from streams.worker.partition_state import Start
 from streams.worker.process_ends import SourceChangedError
 from streams.worker.source_watch import SourceWatch
-from streams.worker.takeup import Assigned, Assignment, Verdict
+from streams.worker.takeup import Assigned, AssignmentFacts, Verdict
 
 T = "turnstile.passages"
 LOG = PartitionId("c", T, 1, "id")
@@ -47,7 +47,7 @@ def check(
 ) -> list[Blocked]:
     """Poll while a partition is blocked; return how it is blocked from then on, if that is another way."""
     counting = Counting(was, next_offset)
-    newest = Assignment(assigned={(T, 1): Assigned(T, 1)})
+    newest = AssignmentFacts(assigned={(T, 1): Assigned(T, 1)})
 
     def decide(assigned: Sequence[Assigned]) -> list[Verdict]:
         snapshot = None if next_offset is None else {"log": str(LOG), "next": next_offset}
