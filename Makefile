@@ -1,5 +1,4 @@
 # `make demo` brings a venue to life; `make test` proves that it counts. Both install what they need.
-# `make test ARGS="--numprocesses 2 --dist loadfile"` takes two thirds of the time, on a machine with nothing else to do.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +6,7 @@ PEERS := .venv-bench
 PEERS_LIST := tests/benchmarks/peers/requirements.txt
 ARGS ?=
 
-.PHONY: demo test check fmt clean faults nightly bench
+.PHONY: demo test pytest check fmt clean faults nightly bench
 
 demo: $(VENV)/.installed
 	@exec $(BIN)/gatepulse demo $(ARGS)
@@ -17,8 +16,11 @@ test: $(VENV)/.installed-test
 	@sh infra/install-faketime.sh
 	@sh infra/install-prometheus.sh
 	@$(BIN)/python -m infra.servers.kafka.install
-	$(MAKE) check
-	$(BIN)/python -m pytest $(ARGS)
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going check pytest
+
+# Tests wait for servers half of their time: two processes are at home on two cores, and on one.
+pytest: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
 
 faults: $(VENV)/.installed-test
 	@sh infra/install-browser.sh
@@ -26,7 +28,7 @@ faults: $(VENV)/.installed-test
 	@$(BIN)/python -m infra.servers.kafka.install
 	@exec $(BIN)/python -m tests.faults $(ARGS)
 
-# An hour of random operations and 200,000 histories (--faults: every fault in full, too); `make nightly ARGS="--minutes 10"` a sixth of it.
+# Everything that takes long, in a night; `make nightly ARGS="--minutes 10 --quick"` in two hours.
 nightly: $(VENV)/.installed-test
 	@sh infra/install-browser.sh
 	@sh infra/install-faketime.sh

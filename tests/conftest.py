@@ -1,11 +1,15 @@
 """Fixtures that more than one package's tests need: a store and brokers, one of each per test session."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 from clickhouse_driver import Client
+from playwright.sync_api import Browser, Page, sync_playwright
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from infra.servers.broker import EmbeddedBroker
 from infra.servers.clickhouse import EmbeddedClickHouse
@@ -14,12 +18,46 @@ from infra.servers.kafka.server import KafkaServer
 from sinks import schema
 from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
 from sinks.rows import TABLES
+from tests.support.browser import QUIET
 from tests.support.processes import running
+from tests.support.size import examples
 from tests.support.stores import Server, address_of
 
 # How long an example takes depends on what else the machine is doing.
-hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.register_profile("untimed", deadline=None, max_examples=examples(800))
 hypothesis.settings.load_profile("untimed")
+
+LONGEST = (
+    "tests/faults/test_rounds.py", "tests/e2e/", "tests/faults/", "tests/infra/alerting/", "tests/infra/stack/",
+    "tests/infra/loadtest/test_command.py", "tests/histories/", "tests/infra/servers/", "tests/dashboards/wall/",
+)  # fmt: skip
+"""What takes longest begins first, so that no process is left with it at the end."""
+SPREAD = ("tests/faults/test_rounds.py", "tests/histories/test_histories.py", "tests/simulators/incidents/")
+"""Files whose tests may run in different processes; those of any other file share what they start."""
+TOGETHER = "tests/e2e/"
+"""Files that share a day which takes a minute to play."""
+
+
+class _Scheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Shares files out to processes, the tests of some files one by one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(TOGETHER):
+            return TOGETHER
+        return nodeid if nodeid.startswith(SPREAD) else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)  # unknown without xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Scheduling:
+    """Use our own distribution whenever tests run in several processes."""
+    config.option.loadscopereorder = False
+    return _Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest begin first."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: min((rank for name, rank in ranks.items() if item.nodeid.startswith(name)), default=99))
 
 
 @pytest.fixture(scope="session")
@@ -83,3 +121,29 @@ def kafka(kafka_installed: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     """Start an Apache Kafka without topics; tests create their own, under names that no other test uses."""
     with running(KafkaServer(tmp_path_factory.mktemp("kafka"))) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start Debian's Chromium, or the one that playwright installed.
+
+    While it runs, this thread has an event loop: `asyncio.run` needs another thread.
+    """
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Open a blank wall of 1920 × 1080; whatever its console says is wrong, fails the test."""
+    context = browser.new_context(viewport={"width": 1920, "height": 1080})
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    yield page
+    context.close()
+    # A connection that a test cuts is the browser's to report and the page's to handle.
+    assert [text for text in wrong if "Failed to load resource" not in text] == []

@@ -4,7 +4,7 @@ from tests.faults.catalogue import fault
 from tests.faults.trial import Trial
 
 
-@fault("T05", in_suite=True)
+@fault("T05")
 def broker_away(trial: Trial) -> None:
     """Kafka is stopped for 30 s, comes back, and is then killed (`kill -9`) for 30 s."""
     broker, away = trial.plant.broker, trial.size(full=30.0, quick=5.0)

@@ -96,7 +96,7 @@ def _around(year: int, month: int, day: int, hour: int, zone: ZoneInfo) -> Itera
             yield from (each - _STEP, each, each + _STEP)
 
 
-@fault("T18", layout=Layout(scenario="expo", settings=_ANY_TIME), in_suite=True)
+@fault("T18", layout=Layout(scenario="expo", settings=_ANY_TIME))
 def on_the_edge(trial: Trial) -> None:
     """Passages exactly at :00.000 and 1 ms on each side of it, at the edges of 10 s, minutes, hours and days."""
     zone = ZoneInfo(trial.plant.site.time_zone)

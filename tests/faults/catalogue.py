@@ -95,10 +95,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Fault:
-    """One scenario. `runs` and `quick_runs`: how often it is run, each time on a new plant with another seed.
-
-    `in_suite`: its quick size belongs to the test suite.
-    """
+    """One scenario. `runs` and `quick_runs`: how often it is run, each time on a new plant with another seed."""
 
     id: str
     name: str
@@ -108,7 +105,6 @@ class Fault:
     limits: Limits
     runs: int
     quick_runs: int
-    in_suite: bool
 
 
 _faults: dict[str, Fault] = {}
@@ -121,7 +117,6 @@ def fault(
     limits: Limits | None = None,
     runs: int = 1,
     quick_runs: int = 1,
-    in_suite: bool = False,
 ) -> Callable[[Play], Play]:
     """Enter a scenario in the catalogue; the first line of its docstring says what is done."""
 
@@ -130,7 +125,7 @@ def fault(
         if not what:
             raise ValueError(f"{id_}: say in the first line of its docstring what is done to the plant")
         name = play.__name__.replace("_", " ")
-        _enter(Fault(id_, name, what, play, layout or Layout(), limits or Limits(), runs, quick_runs, in_suite))
+        _enter(Fault(id_, name, what, play, layout or Layout(), limits or Limits(), runs, quick_runs))
         return play
 
     return enter
@@ -146,7 +141,7 @@ def _enter(fault: Fault) -> None:
 def by_program(id_: str, name: str, what: str, *full: str, quick: tuple[str, ...] = ()) -> None:
     """Enter a scenario that is a program: arguments of Python, `quick` those of the small size if it has one."""
     program = Program(full, quick or full)
-    _enter(Fault(id_, name, what, program, Layout(), Limits(), runs=1, quick_runs=1, in_suite=False))
+    _enter(Fault(id_, name, what, program, Layout(), Limits(), runs=1, quick_runs=1))
 
 
 def by_tests(id_: str, name: str, what: str, *selected: str) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _LEAST_RATE = 2000.0
 
 
-@fault("T01", in_suite=True)
+@fault("T01")
 def killed(trial: Trial) -> None:
     """`kill -9` the worker at random moments, also while it takes up, flushes and writes checkpoints."""
     worker = trial.plant.worker

@@ -8,8 +8,9 @@ import shlex
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Final
 
 from confluent_kafka import Producer
@@ -21,6 +22,7 @@ from streams.contract import topics
 from streams.contract.events import Topic
 from streams.settings import KafkaSettings
 from streams.sources.brokers import Brokers
+from tests.faults.catalogue import Layout
 from tests.faults.plant import GROUP, PARTITIONS, Plant
 
 TURNSTILES: Final = Topic.TURNSTILES.value
@@ -218,3 +220,20 @@ class Desk:
         named = {key.replace("_", "."): value for key, value in config.items()}
         admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, named)])
         admin.close()
+
+
+@contextmanager
+def desk_of(layout: Layout, path: Path) -> Iterator[Desk]:
+    """Run a plant for the time of a block, which begins when every partition is read."""
+    with Plant(layout, path) as plant:
+        desk = Desk(plant)
+        desk.until(lambda: len(desk.ask("SELECT log FROM gatepulse.progress")) >= 13, "every partition read")
+        yield desk
+
+
+WITH_WALL: Final = Layout(
+    wall=True,
+    settings={"KAFKA__CREATE_TOPICS": "true"},
+    broker_settings={"transaction.state.log.min.isr": "1", "log.cleaner.enable": "false"},
+)
+"""A plant with a wall, whose workers make topics and whose broker keeps what it is asked to compact."""

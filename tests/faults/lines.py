@@ -26,7 +26,7 @@ _POISON: Mapping[bytes, Reason] = {
 """Lines that no simulator sends, each with the reason that it must be rejected for."""
 
 
-@fault("T11", in_suite=True)
+@fault("T11")
 def poison(trial: Trial) -> None:
     """Bad JSON, wrong types, 10 MB, deep nesting, NUL, invalid UTF-8, unknown entrance, negative time."""
     with trial.load(distortion="malformed=2%,duplicates=5%"), trial.fault("poison"):
@@ -40,8 +40,7 @@ def poison(trial: Trial) -> None:
         told == expected,
         f"{len(told - expected)} more than sent, {len(expected - told)} missing",
     )
-    ends = [end for worker in trial.plant.workers for end in worker.ends]
-    trial.expect("the worker is alive", not ends, "; ".join(map(str, ends)))
+    trial.expect("the worker is alive", not trial.ends, "; ".join(map(str, trial.ends)))
     trial.note(f"{len(expected)} broken lines")
 
 
@@ -75,7 +74,7 @@ def _rejected(trial: Trial) -> Counter[tuple[str, str]]:
     return Counter(found.values())
 
 
-@fault("T12", in_suite=True)
+@fault("T12")
 def repeated(trial: Trial) -> None:
     """30 % of the events are sent again after 0 s … 24 h; the later ones all come together at the end."""
     seconds = trial.size(full=60.0, quick=6.0)
@@ -87,7 +86,7 @@ def repeated(trial: Trial) -> None:
     trial.note(f"{trial.repeated:,} sent again")
 
 
-@fault("T13", in_suite=True)
+@fault("T13")
 def out_of_order(trial: Trial) -> None:
     """Events come up to 10 s out of order, and 5 % of them up to 3 h late."""
     with trial.load(distortion="disorder=10s,late=5%:3h"):

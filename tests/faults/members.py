@@ -9,7 +9,7 @@ from tests.faults.trial import Trial
 _STUCK = 60.0
 
 
-@fault("T02", layout=Layout(workers=2), in_suite=True)
+@fault("T02", layout=Layout(workers=2))
 def killed_in_rebalance(trial: Trial) -> None:
     """Two workers become three, then one; some are killed (`kill -9`) while the group still rebalances."""
     plant, slowest = trial.plant, 0.0
@@ -53,7 +53,7 @@ def stopped(trial: Trial) -> None:
         trial.wait(trial.size(full=20.0, quick=8.0))
 
 
-@fault("T26", layout=Layout(workers=2), limits=Limits(recovery=60.0), in_suite=False)
+@fault("T26", layout=Layout(workers=2), limits=Limits(recovery=60.0))
 def flapping(trial: Trial) -> None:
     """One of two workers ends every 20 s for 10 min, by `kill -9` and by SIGTERM in turn, and comes back."""
     flapper, every = trial.plant.worker, trial.size(full=20.0, quick=6.0)

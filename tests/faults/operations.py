@@ -12,27 +12,27 @@ from tests.faults.versions import FIRST
 
 _MORE: Final = 8
 _HOUR: Final = 3_600
-_OPERATIONS: Final = "tests/faults/test_operations.py"
+_OPERATIONS: Final = ("tests/faults/test_operations.py", "tests/nightly/faults/test_operations.py")
 
 by_tests(
     "O01", "topic made anew", "A topic of passages is deleted and made anew, while no worker runs and while one does.",
-    _OPERATIONS, "-k", "made_anew or so_it_is_while",
+    *_OPERATIONS, "-k", "made_anew",
 )  # fmt: skip
 by_tests(
     "O03", "alarm inputs gone", "A worker was off for longer than the topic alarm.inputs is kept.",
-    _OPERATIONS, "-k", "alarm_inputs",
+    *_OPERATIONS, "-k", "alarm_inputs",
 )  # fmt: skip
 by_tests(
     "O04", "deleted unread", "Records are deleted before they were counted; the loss is accepted as the message says.",
-    _OPERATIONS, "-k", "deleted_unread",
+    *_OPERATIONS, "-k", "deleted_unread",
 )  # fmt: skip
 by_tests(
     "O05", "state lost", "Snapshots lost, group reset, both; the store from an older copy: the drills, word for word.",
-    "tests/faults/test_drills.py",
+    "tests/faults/test_drills.py", "tests/nightly/faults/test_drills.py",
 )  # fmt: skip
 by_tests(
     "O06", "brokers restored", "The brokers come back from an older copy, whose logs then grow longer than they were.",
-    _OPERATIONS, "-k", "older_copy",
+    *_OPERATIONS, "-k", "older_copy",
 )  # fmt: skip
 by_tests(
     "O07", "each once", "The same events through other partitions, without keys, a second gateway, a moved lane.",
@@ -50,7 +50,7 @@ by_tests(
 )  # fmt: skip
 by_tests(
     "O10", "wrong topics", "Transactions, compaction, times of the senders: named before anything is counted wrongly.",
-    _OPERATIONS, "-k", "transaction or compacted",
+    *_OPERATIONS, "-k", "transaction or compacted",
 )  # fmt: skip
 by_program(
     "O13", "all at random", "All of this in random order for an hour at 1,000 passages a second, with kills.",
@@ -59,7 +59,7 @@ by_program(
 )  # fmt: skip
 
 
-@fault("O02", in_suite=True)
+@fault("O02")
 def partitions_added(trial: Trial) -> None:
     """Topics of passages get 8 partitions instead of 4 under load; what was sent before comes again, and elsewhere."""
     seconds = trial.size(full=60.0, quick=6.0)
@@ -118,7 +118,7 @@ def rolling_upgrade(trial: Trial) -> None:
                 trial.wait(seconds)
 
 
-@fault("O14", layout=Layout(wall=True, clock_of_workers=True, workers_ahead=-_HOUR), in_suite=True)
+@fault("O14", layout=Layout(wall=True, clock_of_workers=True, workers_ahead=-_HOUR))
 def brokers_clock_ahead(trial: Trial) -> None:
     """The brokers' clock is an hour ahead of the workers', and is put right: it is said, and all counts are right."""
     _clocks_that_differ(trial)

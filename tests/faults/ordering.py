@@ -70,7 +70,7 @@ def measure(cell: Cell, *, seed: int) -> Outcome:
             met.append(_holes(trial))
 
     layout = replace(BACKLOG, worker=cell.worker)
-    fault = Fault("order", "order", "", play, layout, Limits(recovery=_PATIENCE), runs=1, quick_runs=1, in_suite=False)
+    fault = Fault("order", "order", "", play, layout, Limits(recovery=_PATIENCE), runs=1, quick_runs=1)
     outcome = run_fault(fault, seed=seed, quick=True)
     cell.add(outcome, sum(met))
     return outcome

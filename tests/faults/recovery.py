@@ -18,7 +18,7 @@ LATENCIES = (0.0, 0.05, 0.15)
 BACKLOG = Layout(workers=0, broker_proxy=True)
 
 
-@fault("T02b", layout=BACKLOG, limits=Limits(recovery=150.0), runs=60, quick_runs=3, in_suite=True)
+@fault("T02b", layout=BACKLOG, limits=Limits(recovery=150.0), runs=60, quick_runs=3)
 def backlog(trial: Trial) -> None:
     """A worker starts with a backlog and is killed before any commit and after, at 0, 50 and 150 ms broker latency."""
     take_up_a_backlog(trial, LATENCIES[trial.run % len(LATENCIES)])

@@ -34,7 +34,7 @@ Tables = Mapping[str, tuple[int, str]]
 """Rows and sha256 of each table."""
 
 
-@fault("T00w", layout=Layout(), runs=2, in_suite=True)
+@fault("T00w", layout=Layout(), runs=2)
 def two_workers_equal_one(trial: Trial) -> None:
     """One worker counts; then two count the same records into another store, killed meanwhile: tables are the same."""
     plant = trial.plant

@@ -9,7 +9,7 @@ from tests.faults.proxy import SWALLOW
 from tests.faults.trial import Trial
 
 
-@fault("T07", layout=Layout(wall=True), limits=Limits(recovery=240.0), in_suite=True)
+@fault("T07", layout=Layout(wall=True), limits=Limits(recovery=240.0))
 def store_away(trial: Trial) -> None:
     """ClickHouse is killed (`kill -9`) and stays away; nothing may be committed, and the wall must not look fresh."""
     plant = trial.plant
@@ -29,7 +29,7 @@ def store_away(trial: Trial) -> None:
     trial.expect("the wall was stale meanwhile", fresh is False, f"fresh: {fresh}")
 
 
-@fault("T08", layout=Layout(store_proxy=True), in_suite=True)
+@fault("T08", layout=Layout(store_proxy=True))
 def replies_lost(trial: Trial) -> None:
     """ClickHouse stores what it is sent, but its replies are lost and the connection is cut, again and again."""
     proxy = trial.plant.store_proxy

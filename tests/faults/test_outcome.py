@@ -149,7 +149,7 @@ def tampered(trial: Trial) -> None:
 
 @needs_kafka
 def test_the_oracle_sees_what_was_tampered_with() -> None:
-    fault = Fault("T99", "tampered", "tampered", tampered, Layout(), Limits(), runs=1, quick_runs=1, in_suite=False)
+    fault = Fault("T99", "tampered", "tampered", tampered, Layout(), Limits(), runs=1, quick_runs=1)
     found = run_fault(fault, seed=1, quick=True)
     assert found.word is Word.FAILED, found
     assert (found.figures.lost, found.figures.phantom) == (2, 3), found

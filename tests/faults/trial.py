@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from simulators.distortion.settings import Distortion
 from simulators.scenario.scenario import Scenario
 from simulators.sending.plan import Plan
-from tests.faults.kept import Kept
+from tests.faults.kept import End, Kept
 from tests.faults.load import Load, rush
 from tests.faults.outcome import Check
 from tests.faults.plant import Plant
@@ -70,7 +70,20 @@ class Trial:
         """The times during which something was wrong."""
         self._say = say
         self._load: Load | None = None
+        self._playing = ""
+        self._ended: dict[Kept, int] = {}
         self._loads = 0
+
+    def begin(self, scenario: str) -> None:
+        """Begin a scenario on a plant that has played others: its checks bear its name, earlier ends do not count."""
+        self._playing = f"{scenario}, "
+        self._ended = {worker: len(worker.ends) for worker in self.plant.workers}
+        self.say(scenario)
+
+    @property
+    def ends(self) -> list[End]:
+        """Ends of workers since the scenario began."""
+        return [end for worker in self.plant.workers for end in worker.ends[self._ended.get(worker, 0) :]]
 
     def size(self, *, full: T, quick: T) -> T:
         """Return the figure for the size that is run."""
@@ -86,7 +99,7 @@ class Trial:
 
     def expect(self, name: str, holds: bool | None, text: str = "") -> None:  # noqa: FBT001 - it reads as a sentence
         """Add a check of the scenario's own to those that every scenario has."""
-        self.checks.append(Check(name, holds, text))
+        self.checks.append(Check(f"{self._playing}{name}", holds, text))
 
     # -- time ----------------------------------------------------------------------------------------------------------
 

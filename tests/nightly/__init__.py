@@ -1,1 +1,4 @@
-"""What takes long: `make nightly`. Read `operations`, then `recorder`, which knows the truth."""
+"""What takes long: `make nightly`. docs/tests.md names the quick tests that cover the same.
+
+The tests lie as those of `tests`. `operations` does things at random to a plant, `recorder` knows the truth of it.
+"""

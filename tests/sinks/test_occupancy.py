@@ -13,6 +13,7 @@ from sinks.block import Block
 from sinks.clickhouse import ClickHouseReader
 from tests.sinks.test_views import A, B, at
 from tests.support.rows import NOON, block, flows
+from tests.support.size import examples
 from tests.support.stores import Server
 
 WINDOW = 10_000
@@ -241,7 +242,7 @@ def newest_flow(steps: list[Step]) -> dt.datetime | None:
     return max((at(step.second) for step in steps if step.form == "flow"), default=None)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(48), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_STEPS, min_size=1, max_size=40))
 @pytest.mark.timeout(120)
 def test_any_history_is_what_walking_through_it_gives(

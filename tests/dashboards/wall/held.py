@@ -1,4 +1,4 @@
-"""What an open page holds, asked of the browser itself; next: `test_soak.py`, and `tests/benchmarks/wall_soak.py`."""
+"""What an open page holds, asked of the browser itself; next: `soak.py`, and `tests/benchmarks/wall_soak.py`."""
 
 from typing import Final, NamedTuple
 

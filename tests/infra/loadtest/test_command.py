@@ -3,76 +3,16 @@
 import json
 import os
 import signal
-import subprocess
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from simulators.ledger.ledger import SCHEMAS, LedgerWriter, read_ledger
-from tests.support.demos import command, surroundings
-from tests.support.processes import needs_kafka
+from tests.support.load_tests import running
 
-PATIENCE = 240.0
 SMALL = ("--rate", "300", "--for", "8", "--broker", "embedded", "--json")
-
-
-class Run:
-    """A load test that runs, or was: its standard error is read as it comes."""
-
-    def __init__(self, *words: str) -> None:
-        self.process = subprocess.Popen(
-            command("loadtest", *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=surroundings(), start_new_session=True,
-        )  # fmt: skip
-        self.said = self.out = ""
-        self._readers = [threading.Thread(target=read, daemon=True) for read in (self._read_said, self._read_out)]
-        for reader in self._readers:
-            reader.start()
-
-    def _read_said(self) -> None:
-        assert self.process.stderr is not None
-        with self.process.stderr as stream:
-            for line in stream:
-                self.said += line
-
-    def _read_out(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as stream:
-            self.out = stream.read()
-
-    def says(self, text: str) -> None:
-        """Wait until it has said that, or fail."""
-        deadline = time.monotonic() + PATIENCE
-        while text not in self.said:
-            assert self.process.poll() is None, self.said
-            assert time.monotonic() < deadline, self.said
-            time.sleep(0.02)
-
-    def ends(self) -> tuple[int, str]:
-        """Wait for its end; the exit code and what it wrote to standard output."""
-        try:
-            code = self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"not at its end:\n{self.said}") from None
-        for reader in self._readers:
-            reader.join(5)
-        return code, self.out
-
-
-@contextmanager
-def running(*words: str) -> Iterator[Run]:
-    """Start a load test; leave nothing of it behind (what it starts ends with it)."""
-    run = Run(*words)
-    try:
-        yield run
-    finally:
-        run.process.kill()
-        run.process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -161,18 +101,6 @@ def _command_line(process: Path) -> bytes:
         return (process / "cmdline").read_bytes()
     except OSError:
         return b""
-
-
-@needs_kafka
-def test_a_burst_on_a_real_kafka_with_two_workers_is_proven_and_comes_as_it_should() -> None:
-    with running("--rate", "100", "--for", "10", "--shape", "burst", "--workers", "2", "--json") as run:
-        code, out = run.ends()
-    assert out, run.said
-    found = json.loads(out)
-    assert (code, found["difference"], found["broker"]) == (0, 0, "kafka"), run.said
-    due = [second["due"] for second in found["course"]][:10]
-    assert due == [100, 100, 100, 100, 500, 500, 100, 100, 100, 100]
-    assert {"worker-1", "worker-2"} <= {each["name"] for each in found["processes"]}
 
 
 def test_wrong_use_is_one_sentence_and_exit_2() -> None:

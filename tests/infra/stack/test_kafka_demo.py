@@ -1,11 +1,10 @@
-"""A demo on a real Kafka: several workers share the day, one is killed, and what is kept is counted later."""
+"""A demo on a real Kafka: several workers share the day, and one is killed."""
 
 import os
 import signal
 import urllib.request
 from pathlib import Path
 
-from simulators.ledger.ledger import read_ledger
 from tests.support.demos import Demo, running
 from tests.support.processes import alive, needs_kafka
 
@@ -26,24 +25,6 @@ def test_two_workers_one_of_them_killed_end_equal(tmp_path: Path) -> None:
         demo.until(lambda: not alive(victim), "end of the worker")
         assert demo.ends(PATIENCE) == 0, demo.said
         assert demo.verdict["difference"] == 0
-
-
-@needs_kafka
-def test_what_no_worker_had_read_when_a_run_was_ended_is_counted_by_the_next(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    with running(*TWO, state=state) as demo:
-        demo.says("wall: ", PATIENCE)
-        for pid in workers(demo):
-            os.kill(pid, signal.SIGSTOP)
-        demo.says("10,000 events", PATIENCE)
-        demo.press_ctrl_c()
-        assert demo.ends(PATIENCE) == 0, demo.said
-        assert "is counted when this state is taken up again" in demo.said
-    sent = len(read_ledger(state / "ledgers"))
-    with running(*TWO, "--for", "3", state=state) as demo:
-        assert demo.ends(PATIENCE) == 0, demo.said
-        assert {name for name, view in demo.verdict["views"].items() if view["different"]} == set()
-        assert demo.verdict["sent"] > sent >= 10_000
 
 
 def workers(demo: Demo) -> list[int]:

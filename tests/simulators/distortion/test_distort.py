@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from simulators.distortion.distort import Schedule, UnknownDeviceError, distort
 from simulators.distortion.settings import Distortion, Drift, Offline, Skip, WrongClock
+from tests.support.size import examples
 from tests.support.small_day import small_day
 
 DISTORTIONS = st.builds(
@@ -25,7 +26,7 @@ def schedule(seed: int = 0, **figures: object) -> Schedule:
     return distort(small_day(), Distortion(**figures), np.random.default_rng(seed))  # type: ignore[arg-type]  # by name
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(DISTORTIONS, st.integers(0, 100))
 def test_every_event_is_scheduled_and_none_before_it_happens(distortion: Distortion, seed: int) -> None:
     day = small_day()

@@ -25,6 +25,7 @@ from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import CountingSite, EntranceSides
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.times import TimeRules
+from tests.support.size import examples
 from tests.support.small_site import MIDNIGHT, SITE, columns, passage
 
 LIMITS = Limits(suspect_ms=60_000, horizon_ms=600_000)
@@ -115,7 +116,7 @@ def named(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(sent=st.lists(deliveries, min_size=1, max_size=25), data=st.data())
 @pytest.mark.parametrize("clock", [SiteClock(), SiteClock(MIDNIGHT, 1_000_000, 60)], ids=["real time", "60 times"])
 def test_a_worker_and_the_oracle_agree_about_every_passage(

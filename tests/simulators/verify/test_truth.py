@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from simulators.ledger.ledger import LedgerDamaged, LedgerWriter, Result, read_ledger
 from simulators.verify import truth
+from tests.support.size import examples
 from tests.support.small_site import (
     REAL_TIME,
     SITE,
@@ -313,7 +314,7 @@ events = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(events, max_size=30), st.data())
 def test_order_and_repetition_of_attempts_change_nothing(
     tmp_path_factory: pytest.TempPathFactory, drawn_events: list[dict[str, Any]], data: st.DataObject
@@ -334,7 +335,7 @@ def test_order_and_repetition_of_attempts_change_nothing(
     }
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(events, max_size=40))
 def test_the_parts_of_the_truth_agree_with_each_other(
     tmp_path_factory: pytest.TempPathFactory, drawn_events: list[dict[str, Any]]

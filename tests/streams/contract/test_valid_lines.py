@@ -22,6 +22,7 @@ from streams.worker.app import handler_of
 from streams.worker.consequences import rehearsal
 from streams.worker.isolation import BlankedRecords
 from streams.worker.partition_state import TopicHandler
+from tests.support.size import examples
 
 LARGEST = 2**63 - 1
 SITE = load_site("expo")
@@ -98,7 +99,7 @@ def begun(topic: str) -> tuple[TopicHandler[Any], Any]:
     return TRADES[topic], TRADES[topic].begin(PartitionId("c", topic, 0), 0)  # type: ignore[index]  # a text is its topic
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(600))
 @given(st.data(), st.sampled_from([Topic.TURNSTILES, Topic.VEHICLES, Topic.CORRECTIONS]))
 def test_no_valid_line_makes_any_step_fail(data: st.DataObject, topic: str) -> None:
     handler, log = begun(topic)
@@ -110,7 +111,7 @@ def test_no_valid_line_makes_any_step_fail(data: st.DataObject, topic: str) -> N
     assert set(log.tally.rejected) <= {Reason.SUSPECT_TIME, Reason.NOT_UTF8, Reason.NOT_JSON, Reason.WRONG_SHAPE}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(240))
 @given(st.data(), st.sampled_from([Topic.TURNSTILES, Topic.VEHICLES]))
 def test_what_any_valid_line_tells_the_alarms_can_be_judged(data: st.DataObject, topic: str) -> None:
     handler, log = begun(topic)

@@ -23,6 +23,7 @@ from streams.worker.alarm_inputs import AlarmInputPublisher, read_inputs
 from streams.worker.counting import Counting
 from tests.support.alarm_feed import DENIED, IN, OUT, TEN, Feed, gate
 from tests.support.events import NINE, PLACE, Event, batch
+from tests.support.size import examples
 
 ENTRANCES = ["N1", "N2", "H1"]
 GATES = [gate(name) for name in ENTRANCES]
@@ -116,7 +117,7 @@ passing = st.tuples(
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(160), deadline=None)
 @given(st.lists(passing, min_size=1, max_size=60), st.integers(1, 12))
 def test_however_what_is_told_is_cut_into_lines_nothing_is_judged_before_all_of_it_is_known(
     facts: list[tuple[int, str, str, str]], most_cells: int

@@ -29,6 +29,7 @@ from streams.worker.partition_state import TopicHandler
 from tests.support.events import NINE, PLACE
 from tests.support.lines import correction, line, records
 from tests.support.rehearsal import CLUSTER, TRADES, Worker, World
+from tests.support.size import examples
 
 NAME = PartitionId(CLUSTER, Topic.TURNSTILES.value, 0)
 TURNSTILES, CORRECTIONS = Topic.TURNSTILES.value, Topic.CORRECTIONS.value
@@ -100,7 +101,7 @@ def frames_of(sizes: list[int]) -> list[bytes]:
     return frames
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(240))
 @given(st.data())
 def test_exactly_the_lines_on_which_any_step_fails_are_set_aside_and_all_others_are_counted(
     data: st.DataObject,

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from tests.dashboards.wall.replay.stage import SITE, TWENTY_PAST, Corrected, Delivery, Stage
 from tests.support.events import Event
+from tests.support.size import examples
 
 MINUTE = 60_000
 HALF_HOUR = 30 * MINUTE
 FEW = settings(
-    max_examples=12,
+    max_examples=examples(48),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example takes a second: not to be made smaller
 )

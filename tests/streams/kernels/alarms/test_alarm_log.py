@@ -15,6 +15,7 @@ from streams.kernels.alarms.rules import RULES, AlarmEntrance
 from streams.kernels.counts.live import Measure
 from streams.kernels.counts.partition_log import OffsetGapError
 from tests.support.alarm_feed import DENIED, IN, TEN, UNWELL, Feed, crowd, gate, told
+from tests.support.size import examples
 
 GATES = [gate("N1"), gate("N2")]
 
@@ -164,7 +165,7 @@ def test_when_a_lane_is_taken_out_of_the_profile_what_is_usual_stays_positive() 
 seconds = st.lists(st.lists(st.sampled_from(["N1-1", "N1-2", "N2-1"]), max_size=4), min_size=30, max_size=60)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(100))
 @given(seconds, st.sets(st.integers(1, 59)))
 def test_restarts_leave_no_trace(happened: list[list[str]], restarts: set[int]) -> None:
     lively = replace(RULES["entrance-overload"], on_delay=3000, off_delay=3000, limits=RULES["health"].limits)
@@ -182,7 +183,7 @@ def test_restarts_leave_no_trace(happened: list[list[str]], restarts: set[int]) 
     assert play(restarted=True) == play(restarted=False)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.integers(0, 2**32), st.sets(st.integers(1, 589), max_size=4))
 def test_seconds_that_are_judged_together_are_judged_as_if_one_by_one(seed: int, cuts: set[int]) -> None:
     rng = np.random.default_rng(seed)

@@ -10,6 +10,7 @@ from streams.kernels.alarms.episodes import Episode
 from streams.kernels.alarms.silence import SilenceDetector, parts_of
 from tests.streams.kernels.alarms.slowly import Slowly
 from tests.support.alarm_feed import OUT, TEN, Events, Feed, gate, steady, told
+from tests.support.size import examples
 
 GATES = [
     gate("P1", 4, gateway="GW"), gate("P2", 4, gateway="GW"), gate("P3", 4), gate("P4", 4, zone="Z-E"),
@@ -246,7 +247,7 @@ quiet = st.tuples(
 """Which lanes are silent together, from which second on, and for how long."""
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=8, max_size=8), st.lists(quiet, max_size=12), st.integers(1, 30))
 def test_silences_are_those_that_are_worked_out_part_by_part(
     every: list[int], silent: list[tuple[set[int], int, int]], told_every: int

@@ -18,6 +18,7 @@ from sinks.rows import TABLES
 from streams.kernels.counts.settlement import CELL, DELIVERY, decide, retraction_rows, verdict_rows
 from tests.support.deliveries import SITE, Delivery, counts_once, logs_of, truth
 from tests.support.events import HORIZON, NINE, Event
+from tests.support.size import examples
 
 _DAY = 86_400_000
 _WRAP = 1 << 64
@@ -148,7 +149,7 @@ def expected(deliveries: Sequence[Delivery], name: str) -> dict[tuple[Any, ...],
     return alone.sums(name)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(240))
 @given(stories(), st.data())
 def test_any_assignment_order_and_crash_ends_in_each_event_once(
     deliveries: list[Delivery], data: st.DataObject

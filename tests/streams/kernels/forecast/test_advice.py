@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from streams.kernels.forecast.advice import Advice, Diversion, EntranceLoad, Link, advise
 from streams.kernels.forecast.queueing import QueueError
+from tests.support.size import examples
 
 BUSY = EntranceLoad("N3", "venue", open_lanes=8, spare_lanes=6, waiting=1_200.0, arrivals=(130.0,) * 40)
 CALM = EntranceLoad("N4", "venue", open_lanes=8, spare_lanes=0, waiting=0.0, arrivals=(60.0,) * 40)
@@ -120,7 +121,7 @@ def entrances() -> st.SearchStrategy[list[EntranceLoad]]:
     return st.tuples(*map(entrance, range(3))).map(list)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(240), deadline=None)
 @given(entrances())
 def test_advice_never_exceeds_what_is_there_and_never_makes_it_worse(places: list[EntranceLoad]) -> None:
     known = {each.id: each for each in places}

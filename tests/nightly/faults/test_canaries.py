@@ -26,6 +26,7 @@ import pytest
 
 from infra.process.ports import lasting_port
 from streams.contract.events import Topic
+from tests.faults import failing_command
 from tests.faults.catalogue import Layout
 from tests.faults.plant import Plant
 from tests.faults.test_set_aside import TURNSTILES, ask, fit_lines, found_in, send, unfit_lines, until
@@ -78,7 +79,7 @@ def say(
     folder.mkdir(parents=True)
     env = plant.worker.env | {"GATEPULSE_WALL__PORT": str(lasting_port()), "GATEPULSE_LOG__LEVEL": "debug"}
     env |= {f"GATEPULSE_{key}": value for key, value in other.items()}
-    way = [str(Path(__file__).with_name("failing_command.py"))] if defect else ["-m", "infra.cli.main"]
+    way = [str(Path(failing_command.__file__))] if defect else ["-m", "infra.cli.main"]
 
     def run(name: str) -> None:
         words = [*way, *(ONCE.get(name) or RUNNING[name])]

@@ -1,7 +1,4 @@
-"""Half an hour of beats at sixty times the pace: the page holds no more at its end than after its first minutes.
-
-At the real pace: `python -m tests.benchmarks.wall_soak --minutes 30`.
-"""
+"""How much more a page holds after many beats: `test_leaks.py`, and half an hour's in `make nightly`."""
 
 import time
 from typing import Final
@@ -31,6 +28,14 @@ ANOTHER_FACE: Final = 200
 """Nodes by which what is on the page may differ at rest, since not all pages of the ranking have the same number of
 rows: a sixth of a node a beat."""
 
+LEAKS: Final = {
+    "loose": 'window.kept.push(document.createElement("i"))',
+    "shown": 'document.body.append(document.createElement("template"))',
+    "listeners": 'document.addEventListener("gone", () => window.beats)',
+    "heap": "window.kept.push(((held) => () => held)(new Array(50).fill(window.beats)))",
+}
+"""One thing of each sort with every beat; the last is a closure that holds 200 bytes."""
+
 
 def grown(page: Page, *, leak: str = "", warm: int = WARM, end: int = END) -> Held:
     """Show the beats; return how much more the page holds at rest after the last one than when it was warm."""
@@ -56,33 +61,3 @@ def at_rest(page: Page, day: BusyDay, inspector: Inspector, *, after: int) -> He
     looks = [inspector.look() for _ in range(LOOKS)]
     day.resting = False
     return Held(*map(min, *looks))
-
-
-def test_after_half_an_hour_of_beats_the_page_holds_no_more_than_after_ten_minutes(page: Page) -> None:
-    growth = grown(page)
-    assert growth.loose < FEW
-    assert growth.listeners <= 0
-    assert growth.documents <= 0
-    assert growth.shown < ANOTHER_FACE
-    assert growth.heap < HEAP
-
-
-LEAKS: Final = {
-    "loose": 'window.kept.push(document.createElement("i"))',
-    "shown": 'document.body.append(document.createElement("template"))',
-    "listeners": 'document.addEventListener("gone", () => window.beats)',
-    "heap": "window.kept.push(((held) => () => held)(new Array(50).fill(window.beats)))",
-}
-"""One thing of each sort with every beat; the last is a closure that holds 200 bytes."""
-
-
-def test_whatever_leaks_with_every_beat_is_found(page: Page) -> None:
-    growth = grown(page, leak="; ".join(LEAKS.values()), warm=100, end=700)
-    most = 500  # of 600: it is not looked in the very moment of a beat
-    assert growth.loose > most > FEW
-    assert growth.shown > most - ANOTHER_FACE > ANOTHER_FACE
-    assert growth.listeners > most
-
-
-def test_a_closure_of_200_bytes_with_every_beat_is_found(page: Page) -> None:
-    assert grown(page, leak=LEAKS["heap"]).heap > HEAP

@@ -1,0 +1,70 @@
+"""Several scenarios on one plant, one after the other, with one verdict: what `make test` plays of the catalogue.
+
+A plant takes a quarter of a minute to start; its scenarios in their quick sizes take less than that each. What no round
+has is in docs/tests.md, with the tests that cover it. Next: `run.py`, which plays each scenario on a plant of its own.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, cast
+
+from tests.faults.catalogue import Fault, Layout, Limits, Play
+from tests.faults.oracle import judge
+from tests.faults.outcome import Outcome
+from tests.faults.plant import Plant
+from tests.faults.trial import Trial
+
+ROUNDS: Final[Mapping[str, Sequence[str]]] = MappingProxyType(
+    {
+        "a worker that starts, dies and ends": ("T02b", "T01", "T04", "O02"),
+        "servers that go away": ("T07", "T08", "T05", "T06"),
+        "lines that are broken, repeated and late": ("T11", "T12", "T13"),
+        "two workers": ("T02", "T03", "T25"),
+        "clocks of machines": ("O14", "T16"),
+        "versions": ("T32",),
+    }
+)
+"""Scenarios of one round start from what the one before has left: first those that need the fewest workers."""
+
+
+class UnlikeLayoutsError(ValueError):
+    """Scenarios of one round need plants that cannot be one."""
+
+
+def shared(layouts: Sequence[Layout]) -> Layout:
+    """Return the plant on which all scenarios can be played; it has the workers of the first.
+
+    Raises UnlikeLayoutsError if two want a different speed, worker or setting.
+    """
+    usual, common = Layout(), layouts[0]
+    for layout in layouts[1:]:
+        merged: dict[str, Any] = {}
+        for name in (each.name for each in fields(Layout) if each.name != "workers"):
+            one, other, default = getattr(common, name), getattr(layout, name), getattr(usual, name)
+            if one != other and default not in (one, other):
+                raise UnlikeLayoutsError(f"{name}: {one!r} and {other!r}; put these scenarios into different rounds")
+            merged[name] = other if one == default else one
+        common = replace(common, **merged)
+    return common
+
+
+def play_round(name: str, faults: Sequence[Fault], *, seed: int, recovery: float) -> Outcome:
+    """Play scenarios on one plant; a worker may take `recovery` seconds to catch up. Raises what a scenario raises."""
+    place = Path(tempfile.mkdtemp(prefix="gatepulse-round-"))
+    with Plant(shared([fault.layout for fault in faults]), place) as plant:
+        trial = Trial(plant, seed=seed, quick=True)
+        for fault in faults:
+            while len(plant.workers) < fault.layout.workers:
+                plant.add_worker()
+            trial.begin(fault.id)
+            try:
+                cast("Play", fault.play)(trial)
+            except Exception as error:
+                error.add_note(f"in {fault.id}; logs: {place}/logs")
+                raise
+        judgement = judge(trial, Limits(recovery, max(fault.limits.memory for fault in faults)))
+    checks = (*judgement.checks, *trial.checks)
+    return Outcome(name, name, seed, quick=True, figures=judgement.figures, checks=checks, place=str(place))

@@ -1,0 +1,29 @@
+"""Half an hour of beats at sixty times the pace: the page holds no more at its end than after its first minutes.
+
+At the real pace: `python -m tests.benchmarks.wall_soak --minutes 30`.
+"""
+
+from playwright.sync_api import Page
+
+from tests.dashboards.wall.soak import ANOTHER_FACE, FEW, HEAP, LEAKS, grown
+
+
+def test_after_half_an_hour_of_beats_the_page_holds_no_more_than_after_ten_minutes(page: Page) -> None:
+    growth = grown(page)
+    assert growth.loose < FEW
+    assert growth.listeners <= 0
+    assert growth.documents <= 0
+    assert growth.shown < ANOTHER_FACE
+    assert growth.heap < HEAP
+
+
+def test_whatever_leaks_with_every_beat_is_found(page: Page) -> None:
+    growth = grown(page, leak="; ".join(LEAKS.values()), warm=100, end=700)
+    most = 500  # of 600: it is not looked in the very moment of a beat
+    assert growth.loose > most > FEW
+    assert growth.shown > most - ANOTHER_FACE > ANOTHER_FACE
+    assert growth.listeners > most
+
+
+def test_a_closure_of_200_bytes_with_every_beat_is_found(page: Page) -> None:
+    assert grown(page, leak=LEAKS["heap"]).heap > HEAP
