@@ -1,6 +1,7 @@
 """A worker with defects, run instead of the worker: on events of some devices its kernels fail, each in its own way.
 
-Most are in the middle of counting, so what was begun of a batch is spoilt. Read `test_isolated.py` next.
+Most are in the middle of counting, so what was begun of a batch is spoilt. Next:
+`tests/nightly/faults/test_isolated.py`.
 """
 
 import os

@@ -28,7 +28,7 @@ by_tests(
 )  # fmt: skip
 by_tests(
     "O05", "state lost", "Snapshots lost, group reset, both; the store from an older copy: the drills, word for word.",
-    "tests/faults/test_drills.py", "tests/nightly/faults/test_drills.py",
+    "tests/nightly/faults/test_drills.py",
 )  # fmt: skip
 by_tests(
     "O06", "brokers restored", "The brokers come back from an older copy, whose logs then grow longer than they were.",
@@ -36,7 +36,7 @@ by_tests(
 )  # fmt: skip
 by_tests(
     "O07", "each once", "The same events through other partitions, without keys, a second gateway, a moved lane.",
-    "tests/faults/test_each_once.py",
+    "tests/nightly/faults/test_each_once.py",
 )  # fmt: skip
 by_tests(
     "O08", "extreme lines", "The largest numbers, texts and times that the contract allows, and names by the thousand.",

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, cast
 
+from streams.logging import kafka_writes_into
 from tests.faults.catalogue import Fault, Layout, Limits, Play
 from tests.faults.oracle import judge
 from tests.faults.outcome import Outcome
@@ -19,12 +20,10 @@ from tests.faults.trial import Trial
 
 ROUNDS: Final[Mapping[str, Sequence[str]]] = MappingProxyType(
     {
-        "a worker that starts, dies and ends": ("T02b", "T01", "T04", "O02"),
-        "servers that go away": ("T07", "T08", "T05", "T06"),
-        "lines that are broken, repeated and late": ("T11", "T12", "T13"),
-        "two workers": ("T02", "T03", "T25"),
-        "clocks of machines": ("O14", "T16"),
-        "versions": ("T32",),
+        "a worker that starts and dies": ("T02b", "T01", "T11", "O02"),
+        "servers that go away": ("T07", "T05"),
+        "two workers": ("T02", "T25"),
+        "clocks of machines": ("O14",),
     }
 )
 """Scenarios of one round start from what the one before has left: first those that need the fewest workers."""
@@ -54,7 +53,8 @@ def shared(layouts: Sequence[Layout]) -> Layout:
 def play_round(name: str, faults: Sequence[Fault], *, seed: int, recovery: float) -> Outcome:
     """Play scenarios on one plant; a worker may take `recovery` seconds to catch up. Raises what a scenario raises."""
     place = Path(tempfile.mkdtemp(prefix="gatepulse-round-"))
-    with Plant(shared([fault.layout for fault in faults]), place) as plant:
+    layout = shared([fault.layout for fault in faults])
+    with kafka_writes_into(place / "logs" / "harness.log"), Plant(layout, place) as plant:
         trial = Trial(plant, seed=seed, quick=True)
         for fault in faults:
             while len(plant.workers) < fault.layout.workers:
