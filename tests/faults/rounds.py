@@ -50,12 +50,12 @@ def shared(layouts: Sequence[Layout]) -> Layout:
     return common
 
 
-def play_round(name: str, faults: Sequence[Fault], *, seed: int, recovery: float) -> Outcome:
-    """Play scenarios on one plant; a worker may take `recovery` seconds to catch up. Raises what a scenario raises."""
+def play_round(name: str, faults: Sequence[Fault], *, seed: int, patience: float) -> Outcome:
+    """Play scenarios on one plant; all may take `patience` times as long as it should. Raises what a scenario raises."""
     place = Path(tempfile.mkdtemp(prefix="gatepulse-round-"))
     layout = shared([fault.layout for fault in faults])
     with kafka_writes_into(place / "logs" / "harness.log"), Plant(layout, place) as plant:
-        trial = Trial(plant, seed=seed, quick=True)
+        trial = Trial(plant, seed=seed, quick=True, patience=patience)
         for fault in faults:
             while len(plant.workers) < fault.layout.workers:
                 plant.add_worker()
@@ -65,6 +65,7 @@ def play_round(name: str, faults: Sequence[Fault], *, seed: int, recovery: float
             except Exception as error:
                 error.add_note(f"in {fault.id}; logs: {place}/logs")
                 raise
-        judgement = judge(trial, Limits(recovery, max(fault.limits.memory for fault in faults)))
+        recovery = max(fault.limits.recovery for fault in faults)
+        judgement = judge(trial, Limits(patience * recovery, max(fault.limits.memory for fault in faults)))
     checks = (*judgement.checks, *trial.checks)
     return Outcome(name, name, seed, quick=True, figures=judgement.figures, checks=checks, place=str(place))

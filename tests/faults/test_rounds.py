@@ -13,7 +13,7 @@ from tests.faults.table import line
 from tests.support.processes import needs_kafka
 
 FAULTS = catalogue()
-PATIENCE_SECONDS = 300.0
+PATIENCE = 4.0
 """How soon a worker has caught up is for `python -m tests.faults`; a machine with other work may be slow, or make one
 so slow that its watchdog gives it up."""
 SEED = int(os.environ.get("FAULTS_SEED") or secrets.randbelow(10**6))
@@ -24,7 +24,7 @@ SEED = int(os.environ.get("FAULTS_SEED") or secrets.randbelow(10**6))
 @pytest.mark.parametrize("name", ROUNDS)
 def test_every_count_equals_the_ledger_whatever_goes_wrong(name: str) -> None:
     faults = [FAULTS[each] for each in ROUNDS[name]]
-    outcome = play_round(name, faults, seed=SEED, recovery=PATIENCE_SECONDS)
+    outcome = play_round(name, faults, seed=SEED, patience=PATIENCE)
     assert outcome.word is Word.PASSED, f"FAULTS_SEED={SEED}\n{line(outcome)}\nlogs: {outcome.place}/logs"
     shutil.rmtree(outcome.place)
 

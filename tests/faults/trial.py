@@ -47,7 +47,8 @@ class Episode:
 class Trial:
     """One run of a scenario on a plant. `run` counts its runs from 0, `quick` asks for the small size.
 
-    `minutes`, if given, replaces the length of a scenario that can be of any length.
+    `minutes`, if given, replaces the length of a scenario that can be of any length. With `patience` everything may take
+    so many times as long as it should.
     """
 
     def __init__(
@@ -59,8 +60,10 @@ class Trial:
         run: int = 0,
         say: Callable[[str], None] = lambda _: None,
         minutes: float | None = None,
+        patience: float = 1.0,
     ) -> None:
         self.plant, self.seed, self.quick, self.run, self.minutes = plant, seed, quick, run, minutes
+        self.patience = patience
         self.random = Random(seed)  # noqa: S311  # moments, not secrets
         self.checks: list[Check] = []
         self.notes: list[str] = []
@@ -105,8 +108,11 @@ class Trial:
 
     def wait(self, seconds: float) -> None:
         """Let time pass; raises what the simulator raised, if it has failed."""
-        with suppress(NotInTimeError):
-            self.until(lambda: False, "", seconds)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self._load is not None:
+                self._load.check()
+            time.sleep(_POLL_SECONDS)
 
     def until(self, true: Callable[[], object], what: str, seconds: float = 60.0) -> float:
         """Wait until something is true; return how many seconds it took. Raises NotInTimeError."""
@@ -114,8 +120,8 @@ class Trial:
         while not true():
             if self._load is not None:
                 self._load.check()
-            if time.monotonic() - begun > seconds:
-                raise NotInTimeError(f"{what}: not within {seconds:g} s")
+            if time.monotonic() - begun > seconds * self.patience:
+                raise NotInTimeError(f"{what}: not within {seconds * self.patience:g} s")
             time.sleep(_POLL_SECONDS)
         return time.monotonic() - begun
 
