@@ -166,9 +166,10 @@ def _seconds_behind(course: Sequence[Position], ended: float) -> float | None:
 def _recovery(trial: Trial, recovery: float | None, limits: Limits) -> Iterator[Check]:
     if not trial.episodes:
         return
-    in_time = recovery is not None and recovery <= limits.recovery
+    most = limits.recovery * trial.patience
+    in_time = recovery is not None and recovery <= most
     took = "never" if recovery is None else f"after {recovery:.1f} s"
-    yield Check("recovery", in_time, f"caught up {took}, at most {limits.recovery:g} s expected")
+    yield Check("recovery", in_time, f"caught up {took}, at most {most:g} s expected")
     happened = _happened_during(trial)
     yield Check("events during the fault", True if min(happened, default=1) else None, f"{happened}")
     went_on = trial.done > trial.episodes[-1].done

@@ -47,8 +47,8 @@ class Episode:
 class Trial:
     """One run of a scenario on a plant. `run` counts its runs from 0, `quick` asks for the small size.
 
-    `minutes`, if given, replaces the length of a scenario that can be of any length. With `patience` everything may take
-    so many times as long as it should.
+    `minutes`, if given, replaces the length of a scenario that can be of any length. What is waited for
+    may take `patience` times as long as usual.
     """
 
     def __init__(
