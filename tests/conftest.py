@@ -24,7 +24,7 @@ from tests.support.size import examples
 from tests.support.stores import Server, address_of
 
 # How long an example takes depends on what else the machine is doing.
-hypothesis.settings.register_profile("untimed", deadline=None, max_examples=examples(800))
+hypothesis.settings.register_profile("untimed", deadline=None, max_examples=examples(480))
 hypothesis.settings.load_profile("untimed")
 
 LONGEST = (

@@ -13,9 +13,7 @@ from infra.stack.alarm_delivery import WrongRelayError, delivery, read_relay
 from streams.site.reader import BUILTIN, load_site
 from tests.e2e.test_end import END_WITHIN
 from tests.support.alerts import EXPO, settings
-from tests.support.chats import Chat, chatting
 from tests.support.demos import Demo, running
-from tests.support.processes import alive, eventually
 from tests.support.prometheus import needs_prometheus
 
 PATIENCE = 200.0
@@ -54,21 +52,6 @@ def test_messages_arrive_on_the_terminal_and_ctrl_c_ends_everything(tmp_path: Pa
         assert time.monotonic() - begun < END_WITHIN
         assert demo.processes() == []
         assert "Traceback" not in demo.said
-
-
-@needs_prometheus
-def test_alarms_go_to_the_robots_of_a_relays_file_and_kill_9_of_the_demo_ends_all(tmp_path: Path) -> None:
-    chat = Chat("dingtalk")
-    with chatting(chat):
-        file = relay_file(tmp_path, "expo", chat.url)
-        with running(*DAY, "--relay", str(file), state=tmp_path / "state") as demo:
-            demo.until(lambda: any(SAID in text for text in chat.heard), "message", PATIENCE)
-            assert "ALARM → " not in demo.said
-            begun = demo.processes()
-            assert len(begun) >= 9  # itself, store, broker, worker, wall, audit, and the three
-            demo.process.kill()
-            demo.ends()
-            assert eventually(lambda: not any(map(alive, begun)), 5)
 
 
 def relay_file(folder: Path, site: str, url: str = "https://robot.invalid/send?access_token=hidden") -> Path:
