@@ -47,9 +47,13 @@ ELSEWHERE = Settings(kafka=KafkaSettings(brokers="127.0.0.1:9092,kafka.example.o
         (
             {"settings": ELSEWHERE, "rate": 2_000.0, "for_seconds": 590.0},
             WrongLoadError,
-            "at most 1,000,000 on a chain",
+            "at most 1,000,000 on brokers of the settings",
         ),
-        ({"settings": ELSEWHERE, "rate": 10.0, "for_seconds": 601.0}, WrongLoadError, "at most 600 s on a chain"),
+        (
+            {"settings": ELSEWHERE, "rate": 10.0, "for_seconds": 601.0},
+            WrongLoadError,
+            "at most 600 s on brokers of the settings",
+        ),
         ({"settings": ELSEWHERE, "workers": 2}, WrongLoadError, "with --to existing they are as they are"),
     ],
 )
