@@ -132,7 +132,7 @@ def test_devices_that_number_by_a_clock_are_counted_and_what_they_lack_adds_up(s
     assert log.missing()["N1"] == 2000 * MOST_MISSING < LARGEST
     alarms_trade, alarms = begun(Topic.ALARM_INPUTS)
     alarms.apply(read_inputs(recorded(msgspec.json.encode(AlarmInput(flows=[flow_of(log, NOW)])))))
-    assert int(alarms.leaks.by_gate.sum()) == 2000 * MOST_MISSING
+    assert int(alarms.leaks.by_entrance.sum()) == 2000 * MOST_MISSING
     # a worker of before this limit tells numbers without one
     old = msgspec.json.encode(AlarmInput(flows=[flow_of(log, NOW)])).replace(b'"missing":{"N1":', b'"missing":{"N2":9')
     alarms.apply(alarms_trade.read(Records(old, np.array([1]), np.array([NOW]), np.array([1]))))
