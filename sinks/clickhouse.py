@@ -16,11 +16,11 @@ import numpy as np
 import stamina
 from clickhouse_driver import Client
 
-from sinks.block import Block
 from sinks.failures import failure
 from sinks.native import REVISION, insert
 from sinks.rows import TABLES
 from sinks.sink import SinkClosed, StoreUnavailable, each_table
+from sinks.table_rows import TableRows
 
 OnRetry = Callable[[str, StoreUnavailable, int], None]
 """Called before a write is tried again: the table, why, and how often it was tried."""
@@ -90,7 +90,7 @@ class ClickHouseSink:
         self._longest_pause = longest_pause
         self._closed = False
 
-    async def write(self, blocks: Sequence[Block]) -> None:
+    async def write(self, blocks: Sequence[TableRows]) -> None:
         """Insert `blocks`, one insert per table; see `sink.Sink.write`.
 
         Cancelled within an insert, that insert still ends by itself on its thread, before the next one starts.
@@ -112,7 +112,7 @@ class ClickHouseSink:
         self._thread.shutdown(wait=False)
         await asyncio.wait([disconnected], timeout=1.0)
 
-    async def _store(self, block: Block) -> None:
+    async def _store(self, block: TableRows) -> None:
         loop = asyncio.get_running_loop()
         pauses = {"wait_initial": 0.1, "wait_max": self._longest_pause, "wait_jitter": 0.1}
         async for attempt in stamina.retry_context(StoreUnavailable, attempts=None, timeout=None, **pauses):
@@ -126,7 +126,7 @@ class ClickHouseSink:
                         self._on_retry(block.table, error, attempt.num)
                     raise
 
-    def _insert(self, block: Block) -> None:
+    def _insert(self, block: TableRows) -> None:
         """Insert once, on the sink's thread."""
         names = ", ".join(TABLES[block.table].columns)
         try:

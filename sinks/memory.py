@@ -6,9 +6,9 @@ Next: `clickhouse.py`, which passes the same tests.
 from collections.abc import Sequence
 from typing import Any
 
-from sinks.block import Block
 from sinks.rows import TABLES
 from sinks.sink import SinkClosed, StoreRefused, as_list, each_table
+from sinks.table_rows import TableRows
 from sinks.tables import TableSpec
 
 Row = tuple[Any, ...]
@@ -22,7 +22,7 @@ class MemorySink:
         self._rows: dict[str, dict[Row, Row]] = {name: {} for name in TABLES}
         self._closed = False
 
-    async def write(self, blocks: Sequence[Block]) -> None:
+    async def write(self, blocks: Sequence[TableRows]) -> None:
         """Keep the newest version of each row; see `sink.Sink.write`."""
         if self._closed:
             raise SinkClosed("memory", "the sink is closed.", "Make a new one.")
@@ -37,12 +37,12 @@ class MemorySink:
         held = self._rows[table]
         return [held[key] for key in sorted(held)]
 
-    async def _store(self, block: Block) -> None:
+    async def _store(self, block: TableRows) -> None:
         if block.table in self.refuses:
             raise StoreRefused(block.table, self.refuses[block.table], "Take the table out of `refuses`.")
         self._store_rows(TABLES[block.table], block)
 
-    def _store_rows(self, table: TableSpec, block: Block) -> None:
+    def _store_rows(self, table: TableSpec, block: TableRows) -> None:
         places = {name: place for place, name in enumerate(table.columns)}
         key = tuple(places[name] for name in table.key)
         version = () if table.version is None else (places[table.version],)

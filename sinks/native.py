@@ -18,8 +18,8 @@ from clickhouse_driver.protocol import ClientPacketTypes
 from clickhouse_driver.varint import write_varint
 from clickhouse_driver.writer import write_binary_str
 
-from sinks.block import Block, Column, DictColumn
 from sinks.sink import as_list
+from sinks.table_rows import CodedColumn, ColumnValues, TableRows
 
 REVISION: Final = 54_450
 """The protocol as we speak it: the last revision whose server does not tell, after every block, what it counted."""
@@ -59,7 +59,7 @@ class Out(Protocol):
         """Append texts, the length of each before it."""
 
 
-def insert(client: Client, statement: str, block: Block) -> None:
+def insert(client: Client, statement: str, block: TableRows) -> None:
     """Run `statement`, an `INSERT INTO table (columns) VALUES`, with the rows of `block`; return once they are stored.
 
     Raises DoesNotFit, and what the driver raises; the client is disconnected then.
@@ -73,7 +73,7 @@ def insert(client: Client, statement: str, block: Block) -> None:
         client.receive_end_of_insert_query()
 
 
-def _send(out: Out, columns: Sequence[tuple[str, str]], block: Block) -> None:
+def _send(out: Out, columns: Sequence[tuple[str, str]], block: TableRows) -> None:
     """Write one packet of data: the columns that the server expects, by name and type."""
     write_varint(ClientPacketTypes.DATA, out)
     write_binary_str("", out)  # for the statement's own table
@@ -86,7 +86,7 @@ def _send(out: Out, columns: Sequence[tuple[str, str]], block: Block) -> None:
         write_column(out, name, kind, block.columns[name])
 
 
-def write_column(out: Out, name: str, kind: str, column: Column) -> None:
+def write_column(out: Out, name: str, kind: str, column: ColumnValues) -> None:
     """Write a column of at least one value, in the units of `rows.py`, as the server's type `kind`.
 
     Raises DoesNotFit, which names the column and what does not fit; a part of it may be written by then.
@@ -102,7 +102,7 @@ def write_column(out: Out, name: str, kind: str, column: Column) -> None:
         ) from error
 
 
-def prove(block: Block, types: Mapping[str, str]) -> None:
+def prove(block: TableRows, types: Mapping[str, str]) -> None:
     """See whether the rows of a block (at least one) can be written, without writing them; `types` by column.
 
     Raises DoesNotFit. A column of which no type is known is passed over.
@@ -112,11 +112,11 @@ def prove(block: Block, types: Mapping[str, str]) -> None:
             write_column(_Nowhere(), name, types[name], column)
 
 
-def _write_numbers(out: Out, kind: str, column: Column) -> None:
+def _write_numbers(out: Out, kind: str, column: ColumnValues) -> None:
     out.write(_numbers(_NUMBERS[kind], column).tobytes())
 
 
-def _numbers(letter: str, column: Column) -> Any:  # noqa: ANN401 - an array of either library
+def _numbers(letter: str, column: ColumnValues) -> Any:  # noqa: ANN401 - an array of either library
     """Return the same numbers in another type; raise where one would be rounded or wrapped."""
     wanted = np.dtype(letter)
     if not isinstance(column, np.ndarray) or column.dtype.kind not in ("buif" if wanted.kind == "f" else "bui"):
@@ -126,19 +126,19 @@ def _numbers(letter: str, column: Column) -> Any:  # noqa: ANN401 - an array of 
     return column.astype(wanted)
 
 
-def _write_windows(out: Out, _: str, column: Column) -> None:
+def _write_windows(out: Out, _: str, column: ColumnValues) -> None:
     if isinstance(column, np.ndarray):
-        seconds: Column = column // 1000
+        seconds: ColumnValues = column // 1000
     else:
         seconds = [milliseconds // 1000 for milliseconds in as_list(column)]
     out.write(_numbers("I", seconds).tobytes())
 
 
-def _write_nullable(out: Out, kind: str, column: Column) -> None:
+def _write_nullable(out: Out, kind: str, column: ColumnValues) -> None:
     """Write what is missing as a byte each and then the numbers, 0 where one is missing."""
     if isinstance(column, np.ndarray) and column.dtype.kind == "f":
         missing = np.isnan(column)
-        filled: Column = np.where(missing, 0.0, column)
+        filled: ColumnValues = np.where(missing, 0.0, column)
     else:
         values = as_list(column)
         missing = np.array([value is None for value in values])
@@ -151,13 +151,13 @@ def _without_null(kind: str) -> str:
     return kind[len("Nullable(") : -1] if kind.startswith("Nullable(") else kind
 
 
-def _write_text(out: Out, _: str, column: Column) -> None:
+def _write_text(out: Out, _: str, column: ColumnValues) -> None:
     out.write_strings(as_list(column), encoding="utf-8")
 
 
-def _write_few_texts(out: Out, _: str, column: Column) -> None:
+def _write_few_texts(out: Out, _: str, column: ColumnValues) -> None:
     """Write each different text once, and where it stands among them for each row."""
-    codes, names = (column.codes, column.names) if isinstance(column, DictColumn) else _codes(as_list(column))
+    codes, names = (column.codes, column.names) if isinstance(column, CodedColumn) else _codes(as_list(column))
     different = len(names)
     width = (different > 1 << 8) + (different > 1 << 16)  # places take 1, 2 or 4 bytes
     out.write(struct.pack("<3Q", 1, _DICTIONARY | width, different))
@@ -171,7 +171,7 @@ def _codes(values: Sequence[str]) -> tuple[np.ndarray[Any, Any], Sequence[str]]:
     return np.fromiter(map(places.__getitem__, values), np.uint32, len(values)), list(places)
 
 
-def _write_ranges(out: Out, _: str, column: Column) -> None:
+def _write_ranges(out: Out, _: str, column: ColumnValues) -> None:
     """Write where the ranges of each row end, then all first numbers, then all last ones."""
     ranges_by_row = as_list(column)
     flat = list(chain.from_iterable(ranges_by_row))
@@ -180,7 +180,7 @@ def _write_ranges(out: Out, _: str, column: Column) -> None:
         out.write(array("Q", [bounds[end] for bounds in flat]).tobytes())
 
 
-_WRITERS: Final[Mapping[str, Callable[[Out, str, Column], None]]] = MappingProxyType(
+_WRITERS: Final[Mapping[str, Callable[[Out, str, ColumnValues], None]]] = MappingProxyType(
     {
         **dict.fromkeys(_NUMBERS, _write_numbers),
         **{f"Nullable({number})": _write_nullable for number in _NUMBERS},
@@ -213,7 +213,7 @@ def _expected(kind: str) -> str:
     return f"{kind}, which is whole numbers from {limits.min} to {limits.max}"
 
 
-def _misfit(kind: str, column: Column) -> str:
+def _misfit(kind: str, column: ColumnValues) -> str:
     """Tell of what kind the first value is that cannot be written; the value itself is nobody's business."""
     for value in as_list(column):
         try:

@@ -4,14 +4,14 @@ Next: `memory.py`, the smallest store there is, then `clickhouse.py`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
-from sinks.block import Block, Column, DictColumn
 from sinks.rows import PROGRESS_TABLE, TABLES
+from sinks.table_rows import CodedColumn, ColumnValues, TableRows
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class StoreRefused(StoreError):
 class Refusal:
     """All rows of a write for one table, and why the store will not take them."""
 
-    block: Block
+    block: TableRows
     error: StoreRefused
 
 
@@ -86,7 +86,7 @@ class StoreReader(ColumnReader, Protocol):
 class Sink(Protocol):
     """A store of rows. Writing a row again, late, or out of order changes nothing: see `rows.Table`."""
 
-    async def write(self, blocks: Sequence[Block]) -> None:
+    async def write(self, blocks: Sequence[TableRows]) -> None:
         """Return when every row of `blocks` is stored; retry for ever what can pass by itself.
 
         Raises RowsRefused when the store will never take the rows of some tables: all other rows are stored then, but
@@ -98,7 +98,7 @@ class Sink(Protocol):
         """Finish or give up what is being written, and let go of the store. A closed sink takes no rows."""
 
 
-async def each_table(blocks: Sequence[Block], store: Callable[[Block], Awaitable[None]]) -> None:
+async def each_table(blocks: Sequence[TableRows], store: Callable[[TableRows], Awaitable[None]]) -> None:
     """Hand the rows of each table to `store` in the order of `TABLES`, as `Sink.write` promises. Raises RowsRefused."""
     refusals: list[Refusal] = []
     for block in merged(blocks):
@@ -112,19 +112,19 @@ async def each_table(blocks: Sequence[Block], store: Callable[[Block], Awaitable
         raise RowsRefused(refusals)
 
 
-def merged(blocks: Sequence[Block]) -> list[Block]:
+def merged(blocks: Sequence[TableRows]) -> list[TableRows]:
     """Check `blocks` against the tables, join those of one table, drop empty ones; in the order of `TABLES`.
 
     Raises StoreRefused, naming the table and the column, before anything is sent.
     """
-    by_table: dict[str, list[Block]] = {}
+    by_table: dict[str, list[TableRows]] = {}
     for block in blocks:
         if check(block):
             by_table.setdefault(block.table, []).append(block)
     return [_joined(by_table[name]) for name in TABLES if name in by_table]
 
 
-def check(block: Block) -> int:
+def check(block: TableRows) -> int:
     """Return how many rows `block` has; raise StoreRefused if it does not fit its table."""
     table = TABLES.get(block.table)
     if table is None:
@@ -140,17 +140,17 @@ def check(block: Block) -> int:
     return lengths[table.columns[0]]
 
 
-def _joined(blocks: list[Block]) -> Block:
+def _joined(blocks: list[TableRows]) -> TableRows:
     """Append the rows of blocks of one table, in the order given."""
     if len(blocks) == 1:
         return blocks[0]
     columns = {name: _appended([block.columns[name] for block in blocks]) for name in blocks[0].columns}
-    return Block(blocks[0].table, columns)
+    return _with(blocks[0], columns=columns)
 
 
-def _appended(parts: list[Column]) -> Column:
+def _appended(parts: list[ColumnValues]) -> ColumnValues:
     """Append columns. Arrays of different types become a list: promoting int64 and uint64 to float would round."""
-    coded = [part for part in parts if isinstance(part, DictColumn)]
+    coded = [part for part in parts if isinstance(part, CodedColumn)]
     if len(coded) == len(parts):
         return _united(coded)
     arrays = [part for part in parts if isinstance(part, np.ndarray)]
@@ -159,19 +159,25 @@ def _appended(parts: list[Column]) -> Column:
     return list(chain.from_iterable(map(as_list, parts)))
 
 
-def _united(parts: list[DictColumn]) -> DictColumn:
+def _united(parts: list[CodedColumn]) -> CodedColumn:
     """Append coded columns, whatever names each has."""
     names = list(dict.fromkeys(chain.from_iterable(part.names for part in parts)))
     place = {name: number for number, name in enumerate(names)}
     codes = [np.array([place[name] for name in part.names])[part.codes] for part in parts]
-    return DictColumn(np.concatenate(codes), names)
+    return _with(parts[0], codes=np.concatenate(codes), names=names)
 
 
-def as_list(column: Column) -> list[Any]:
+def _with(value: T, **changes: object) -> T:
+    """Return a copy of a frozen dataclass, whoever defined it."""
+    copy: T = replace(cast("Any", value), **changes)
+    return copy
+
+
+def as_list(column: ColumnValues) -> list[Any]:
     """Return a list of Python values, whatever the type of the column, to be read only; None is NULL."""
     if isinstance(column, list):
         return column
-    if not isinstance(column, (np.ndarray, DictColumn)):
+    if not isinstance(column, (np.ndarray, CodedColumn)):
         return list(column)
     values: list[Any] = column.tolist()
     if isinstance(column, np.ndarray) and column.dtype.kind == "f":

@@ -13,9 +13,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from sinks.block import Block
 from sinks.rows import TABLES
 from sinks.sink import Refusal, as_list
+from streams.kernels.counts.columns import Block
 
 LARGEST_PARKED: Final = 4_000_000
 """Bytes of one record, unless a single row is larger."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
-from sinks.block import Block
+from streams.kernels.counts.columns import Block
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sinks.block import Block
 from sinks.rows import TABLES
+from streams.kernels.counts.columns import Block
 from streams.kernels.forecast.calibration import LEADS
 
 if TYPE_CHECKING:

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from sinks.block import Block
     from sinks.sink import Sink
     from streams.forecasting.advice_state import Given
     from streams.forecasting.areas import AreaKind, Courses
     from streams.forecasting.queues import QueueNow
     from streams.forecasting.reading import ForecastReader
+    from streams.kernels.counts.columns import Block
     from streams.kernels.counts.site_clock import SiteClock
     from streams.kernels.forecast.forecast import Forecast, Forecaster
 

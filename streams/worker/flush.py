@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 import structlog
 
-from sinks.block import Block
 from sinks.rows import PROGRESS_TABLE
 from sinks.sink import Refusal, RowsRefused, Sink
 from streams.contract.parked import ParkedBatch, park, status_rows
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.site_clock import SiteClock
 from streams.worker.counting import Counting

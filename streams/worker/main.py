@@ -14,11 +14,11 @@ import structlog
 import uvloop
 from prometheus_client import CollectorRegistry, start_http_server
 
-from sinks.block import Block
 from sinks.clickhouse import ClickHouseReader
 from streams.connections import cluster_name, store_address, store_sink, views_reader
 from streams.contract import topics
 from streams.contract.events import Topic
+from streams.kernels.counts.columns import Block
 from streams.logging import configure_logging, loggable_text
 from streams.settings import Settings, load_settings
 from streams.site.kernel_views import place_of, times_of

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from sinks.block import Block
 from streams.contract.codec import Records
 from streams.kernels.counts.batch import Ints, Rejection
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId, Tally
 from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import AcceptedLoss, Problem, skip

@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 import structlog
 
-from sinks.block import Block
 from sinks.rows import TABLES
 from sinks.sink import Sink, StoreError, StoreReader
 from streams.kernels.counts.cells import BUCKET_BITS
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.overlaps import (
     Range,
     SequenceRange,

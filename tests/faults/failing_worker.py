@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from sinks.block import Block
 from streams.kernels.counts import snapshot
 from streams.kernels.counts.batch import Batch, Ints
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.live import Live, LiveRules
 from streams.kernels.counts.passages import PassageLog
 from streams.settings import load_settings

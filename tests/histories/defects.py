@@ -10,8 +10,8 @@ import faust
 import numpy as np
 
 from sinks import sink
-from sinks.block import Block
 from sinks.rows import PROGRESS_TABLE
+from sinks.table_rows import TableRows
 from streams.kernels.counts import offset_bucket as segment
 from streams.kernels.counts import passages, settlement, snapshot
 from streams.kernels.counts import takeup as takeup_kernel
@@ -59,8 +59,8 @@ async def _release_what_is_applied(self: Counting[Any], drained: Sequence[FlushB
 
 
 def _claim_first(
-    blocks: Sequence[Block], *, merged: Callable[[Sequence[Block]], list[Block]] = sink.merged
-) -> list[Block]:
+    blocks: Sequence[TableRows], *, merged: Callable[[Sequence[TableRows]], list[TableRows]] = sink.merged
+) -> list[TableRows]:
     return sorted(merged(blocks), key=lambda block: block.table != PROGRESS_TABLE)
 
 

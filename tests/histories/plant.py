@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from faust.types import TP
 
-from sinks.block import Block
 from sinks.rows import PROGRESS_TABLE
 from sinks.sink import as_list
+from sinks.table_rows import TableRows
 from streams.contract.events import KIND_OF_TOPIC, Topic
 from streams.kernels.counts.partition_log import PartitionId
 from streams.worker.checkpoint import unpack, version
@@ -172,7 +172,7 @@ class Plant:
 
     # -- the store -----------------------------------------------------------------------------------------------------
 
-    def _inserted(self, block: Block) -> None:
+    def _inserted(self, block: TableRows) -> None:
         columns = {name: as_list(column) for name, column in block.columns.items()}
         if block.table == "deliveries":
             for log, offset, line in zip(columns["log"], columns["offset"], columns["line"], strict=True):

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from sinks.block import Block
 from sinks.rows import TABLES
 from sinks.sink import StoreUnavailable
 from streams.kernels.counts.cells import BUCKET_BITS
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.settlement import CELL, DELIVERY
 from streams.worker import settling_sql as settling
 from tests.histories.plant import Plant

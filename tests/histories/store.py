@@ -5,12 +5,12 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sinks.block import Block
-from sinks.block import Block as Rows
 from sinks.memory import MemorySink
 from sinks.rows import TABLES
 from sinks.sink import StoreRefused, each_table
+from sinks.table_rows import TableRows
 from sinks.tables import TableSpec
+from streams.kernels.counts.columns import Block
 from tests.histories.network import LostReplyError, Network, Server
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Store(MemorySink):
     partitions, problems, losses: what was noted of the source topics.
     """
 
-    def __init__(self, on_insert: Callable[[Block], None]) -> None:
+    def __init__(self, on_insert: Callable[[TableRows], None]) -> None:
         super().__init__()
         self.on_insert = on_insert
         self.partitions: dict[tuple[str, int, str], StoredPartition] = {}
@@ -34,7 +34,7 @@ class Store(MemorySink):
         self.losses: dict[str, Loss] = {}
         self._by_column: dict[str, list[dict[str, Any]]] = {}
 
-    def insert(self, block: Block) -> None:
+    def insert(self, block: TableRows) -> None:
         """Store rows of one table. Raises StoreRefused."""
         if block.table in self.refuses:
             raise StoreRefused(block.table, self.refuses[block.table], "Take the table out of `refuses`.")
@@ -48,7 +48,7 @@ class Store(MemorySink):
             self._by_column[name] = [dict(zip(columns, row, strict=True)) for row in self._rows[name].values()]
         return self._by_column[name]
 
-    def _store_rows(self, table: TableSpec, block: Block) -> None:
+    def _store_rows(self, table: TableSpec, block: TableRows) -> None:
         self._by_column.pop(table.name, None)
         super()._store_rows(table, block)
 
@@ -58,7 +58,7 @@ class Store(MemorySink):
             "log": log, "cluster": cluster, "topic": place["topic"], "partition": place["partition"],
             "complete_to": place["since"], "worker": "",
         }  # fmt: skip
-        self._store_rows(TABLES["log_progress"], Rows("log_progress", {name: [value] for name, value in row.items()}))
+        self._store_rows(TABLES["log_progress"], Block("log_progress", {name: [value] for name, value in row.items()}))
 
     def copied(self) -> tuple[Any, ...]:
         """Return a copy of everything."""
@@ -78,14 +78,14 @@ class StoreSink:
     def __init__(self, store: Store, server: Server, network: Network) -> None:
         self.store, self.server, self.network = store, server, network
 
-    async def write(self, blocks: Sequence[Block]) -> None:
+    async def write(self, blocks: Sequence[TableRows]) -> None:
         """See `sink.Sink.write`."""
         await each_table(blocks, self._insert)
 
     async def close(self) -> None:
         """Do nothing."""
 
-    async def _insert(self, block: Block) -> None:
+    async def _insert(self, block: TableRows) -> None:
         while True:
             try:
                 await self.network.call(self.server, lambda: self.store.insert(block))

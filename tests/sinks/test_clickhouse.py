@@ -15,9 +15,10 @@ from clickhouse_driver import Client
 
 from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks import schema
-from sinks.block import Block
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress, connect
 from sinks.sink import SinkClosed, StoreRefused, StoreUnavailable
+from sinks.table_rows import TableRows
+from streams.kernels.counts.columns import Block
 from tests.sinks.proxy import ReplyLoser
 from tests.support.rows import block
 from tests.support.stores import Server, address_of
@@ -164,7 +165,7 @@ def test_progress_is_written_after_the_rows_that_it_speaks_of(address: StoreAddr
     written: list[str] = []
 
     class Noting(ClickHouseSink):
-        def _insert(self, block: Block) -> None:
+        def _insert(self, block: TableRows) -> None:
             written.append(block.table)
 
     async def write() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sinks.block import Block, DictColumn
 from sinks.rows import TABLES
 from sinks.sink import StoreRefused
+from streams.kernels.counts.columns import Block, DictColumn
 from tests.support.rows import NOON, TODAY, block
 from tests.support.stores import Memory, Server, Store
 

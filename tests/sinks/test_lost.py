@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from clickhouse_driver import Client
 
-from sinks.block import Block
 from sinks.clickhouse import ClickHouseReader, StoreAddress
 from streams.kernels.counts.calendar import SiteDays
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.takeup import Problem
 from streams.sources.tables import Loss, SiteTime, SourceTables, StoredPartition, StoredProblem

@@ -11,8 +11,8 @@ from clickhouse_driver.context import Context
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.block import Column
 from sinks.native import DoesNotFit, write_column
+from streams.kernels.counts.columns import Column
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=200)
 RANGES = {

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sinks.block import Block
 from sinks.clickhouse import ClickHouseReader
+from streams.kernels.counts.columns import Block
 from tests.sinks.test_views import A, B, at
 from tests.support.rows import NOON, block, flows
 from tests.support.size import examples

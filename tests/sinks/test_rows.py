@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from clickhouse_driver import Client
 
-from sinks.block import DictColumn
 from sinks.rows import TABLES
+from streams.kernels.counts.columns import DictColumn
 
 NOTED = ("passages", "entered", "corrections", "devices", "log_progress", "parked_batches", "alarm_changes")
 _OURS = "database = 'gatepulse_store' AND {} != 'schema_migrations'"

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sinks.block import Block
 from sinks.clickhouse import ClickHouseReader, StoreAddress
 from sinks.rows import TABLES
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.identity import MOST_MISSING
 from streams.kernels.counts.passages import PassageLog
 from streams.worker.settling import Settling, Work

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from sinks.block import Block
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
 from streams.kernels.counts.calendar import SiteDays
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import CountingSite

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from sinks.block import Block
 from sinks.memory import MemorySink
 from sinks.rows import TABLES
+from sinks.table_rows import TableRows
 from streams.contract.events import Topic
 from streams.kernels.counts import corrections as correction_kernels
 from streams.kernels.counts import snapshot
@@ -120,7 +120,7 @@ class Sink:
     world: World
     during_write: Callable[[], Awaitable[None]] | None = None
 
-    async def write(self, blocks: Sequence[Block]) -> None:
+    async def write(self, blocks: Sequence[TableRows]) -> None:
         """Write the first half, then the second."""
         self.world.step("write")
         if self.during_write:

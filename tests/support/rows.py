@@ -3,8 +3,8 @@
 import itertools
 from typing import Any
 
-from sinks.block import Block
 from sinks.rows import TABLES
+from streams.kernels.counts.columns import Block
 
 NOON = 1_760_875_200_000
 """2025-10-19 12:00:00.000 UTC in milliseconds."""

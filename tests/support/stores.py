@@ -4,10 +4,10 @@ import asyncio
 from typing import Any, Protocol
 
 from infra.servers.clickhouse import EmbeddedClickHouse
-from sinks.block import Block
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
 from sinks.memory import MemorySink
 from sinks.rows import TABLES
+from sinks.table_rows import TableRows
 
 Row = tuple[Any, ...]
 
@@ -22,7 +22,7 @@ def address_of(server: EmbeddedClickHouse, *, reader: bool = False) -> StoreAddr
 class Store(Protocol):
     """Something to write blocks into and to read a table back from."""
 
-    def write(self, *blocks: Block) -> None:
+    def write(self, *blocks: TableRows) -> None:
         """Write the blocks in one go."""
 
     def rows(self, table: str) -> list[Row]:
@@ -35,7 +35,7 @@ class Memory:
     def __init__(self) -> None:
         self._sink = MemorySink()
 
-    def write(self, *blocks: Block) -> None:
+    def write(self, *blocks: TableRows) -> None:
         """Write the blocks in one go."""
         asyncio.run(self._sink.write(blocks))
 
@@ -50,11 +50,11 @@ class Server:
     def __init__(self, address: StoreAddress) -> None:
         self._address = address
 
-    def write(self, *blocks: Block) -> None:
+    def write(self, *blocks: TableRows) -> None:
         """Write the blocks in one go."""
         asyncio.run(self._write(blocks))
 
-    async def _write(self, blocks: tuple[Block, ...]) -> None:
+    async def _write(self, blocks: tuple[TableRows, ...]) -> None:
         sink = ClickHouseSink(self._address)
         try:
             await sink.write(blocks)

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal
 
-from sinks.block import Block
 from streams.kernels.alarms.limits import LEVELS, AlarmLimit, Latch, LimitRule, highest
+from streams.kernels.counts.columns import Block
 
 State = Literal["raised", "acknowledged", "shelved", "cleared-unacknowledged", "cleared"]
 What = Literal["raised", "escalated", "deescalated", "repeated", "acknowledged", "shelved", "unshelved", "cleared"]

@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 
-from sinks.block import Block
 from streams.kernels.alarms.areas import Areas, Leaks
 from streams.kernels.alarms.episodes import Alarm, Episode, episode_rows
 from streams.kernels.alarms.inputs import AlarmInput, Command, LogFlow, OccupancyReading
@@ -20,6 +19,7 @@ from streams.kernels.alarms.set_aside import LATELY_SECONDS, SetAside
 from streams.kernels.alarms.set_aside import RULE as SET_ASIDE
 from streams.kernels.alarms.silence import SilenceDetector
 from streams.kernels.counts.batch import Bools, Ints, Rejection
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.live import Measure
 from streams.kernels.counts.partition_log import PartitionId, Tally, check_no_gap
 

@@ -7,8 +7,8 @@ replaces. So a passage that arrives late still lands before or behind it as it h
 from dataclasses import dataclass, field
 from typing import Final
 
-from sinks.block import Block
 from streams.kernels.counts.batch import SUSPECT_TIME, TOO_MANY_CORRECTIONS, LineCounts, Position, Rejection
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.partition_log import PartitionId, Tally, check_no_gap
 from streams.kernels.counts.snapshot import FORMAT, Plain, check, tally_in, tally_out
 from streams.kernels.counts.times import TimeRules

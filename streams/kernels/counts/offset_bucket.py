@@ -7,10 +7,10 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from sinks.block import Block, Column, DictColumn
 from streams.kernels.counts.batch import DIRECTIONS, OUTCOMES, Ints
 from streams.kernels.counts.calendar import HOUR_MS, MINUTE_MS, SiteDays
 from streams.kernels.counts.cells import Cells, bucket_part, unpack
+from streams.kernels.counts.columns import Block, Column, DictColumn
 from streams.kernels.counts.counted import WINDOW_MS, Counted
 from streams.kernels.counts.interner import Interner
 from streams.kernels.counts.partition_log import PartitionId

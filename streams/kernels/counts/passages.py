@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 
-from sinks.block import Block
 from streams.kernels.counts.admission import Admitted, Devices, Fate
 from streams.kernels.counts.batch import OUTCOMES, Batch, Bools, Ints, Rejection
 from streams.kernels.counts.calendar import MINUTE_MS
@@ -25,6 +24,7 @@ from streams.kernels.counts.cells import (
     pack,
     stretches_in,
 )
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.counted import Counted, Named
 from streams.kernels.counts.interner import Interner
 from streams.kernels.counts.live import Live, LiveRules

@@ -8,9 +8,9 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from sinks.block import Block, Column, DictColumn
 from streams.kernels.counts.admission import Fate
 from streams.kernels.counts.batch import COLUMNS, DIRECTIONS, OUTCOMES, Batch, Ints, Rejection
+from streams.kernels.counts.columns import Block, Column, DictColumn
 from streams.kernels.counts.counted import Named
 from streams.kernels.counts.identity import Ranges
 from streams.kernels.counts.offset_bucket import BucketOwner

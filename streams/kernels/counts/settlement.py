@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from sinks.block import Block, DictColumn
 from streams.kernels.counts.admission import Fate
 from streams.kernels.counts.batch import OUTCOMES, Bools, Ints
 from streams.kernels.counts.calendar import HOUR_MS, MINUTE_MS
 from streams.kernels.counts.cells import BUCKET_BITS, groups_of
+from streams.kernels.counts.columns import Block, DictColumn
 from streams.kernels.counts.counted import WINDOW_MS
 from streams.kernels.counts.place import OUTSIDE, CountingSite, EntranceSides
 from streams.kernels.counts.rows import FATES, NOT_SETTLED

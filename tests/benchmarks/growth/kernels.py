@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import msgspec
 
-from sinks.block import Block
 from streams.contract.events import Topic
 from streams.kernels.alarms.inputs import AlarmInput
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.entrance_totals import entrance_totals
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog

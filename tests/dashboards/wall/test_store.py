@@ -30,11 +30,11 @@ from dashboards.wall.model.snapshot import snapshot_of
 from infra.servers.clickhouse import Address, EmbeddedClickHouse
 from infra.servers.clickhouse_config import Login
 from sinks import schema
-from sinks.block import Block
 from sinks.clickhouse import ClickHouseSink, StoreAddress, connect
 from sinks.rows import TABLES
 from sinks.sink import StoreRefused
 from streams.kernels.alarms.episodes import Episode
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.screens import Screen, Tile
 from tests.support.wall_site import SITE, at, gate

@@ -13,13 +13,13 @@ import pytest
 from clickhouse_driver import Client
 from rich.console import Console
 
-from sinks.block import Block
 from sinks.clickhouse import ClickHouseReader, StoreAddress
 from streams.audit.compare import LISTED, Auditor, AuditResult, RowDifference
 from streams.audit.interval import Interval, IntervalError, moment
 from streams.audit.report import sentence, show, to_json
 from streams.audit.views import VIEWS
 from streams.kernels.counts.calendar import DAY_MS, SiteDays
+from streams.kernels.counts.columns import Block
 from streams.site.model import Site
 from tests.support.counted_rows import DAY, DAYS, MIDNIGHT, rows_of
 from tests.support.deliveries import Delivery, logs_of, settle

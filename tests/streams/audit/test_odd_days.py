@@ -14,12 +14,12 @@ from simulators.scenario.expo.expo import expo_day
 from simulators.scenario.lines import make_lines
 from simulators.verify.local_days import local_days
 from simulators.verify.verify import verify
-from sinks.block import Block
 from sinks.clickhouse import ClickHouseReader
 from streams.audit.compare import Auditor
 from streams.audit.interval import Interval
 from streams.contract.codec import PassageCodec, Records
 from streams.contract.events import KIND_OF_TOPIC
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_clock import SiteClock

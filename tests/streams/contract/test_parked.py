@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from sinks.block import Block
 from sinks.rows import PROGRESS_TABLE, TABLES
 from sinks.sink import Refusal, StoreRefused, as_list
+from sinks.table_rows import TableRows
 from streams.contract.events import Topic
 from streams.contract.parked import LARGEST_PARKED, ParkedBatch, header, park, rows_of, status_rows
+from streams.kernels.counts.columns import Block
 from streams.worker.flush import CutOffError
 from tests.streams.worker.test_counting import day, quiet, rows
 from tests.support.lines import ARRIVED, line
@@ -90,7 +91,7 @@ class Picky:
         self.during: Callable[[], Awaitable[None]] | None = None
         world.sink.refuses = dict.fromkeys(refuses, "the store takes no such rows.")
 
-    async def write(self, blocks: Sequence[Block]) -> None:
+    async def write(self, blocks: Sequence[TableRows]) -> None:
         """Write down which tables are written, then write them."""
         self.world.step(
             "write " + " ".join(sorted({each.table for each in blocks} & {PROGRESS_TABLE, "parked_batches"}))

@@ -16,7 +16,6 @@ from kafka import KafkaProducer
 from infra.servers.clickhouse import EmbeddedClickHouse
 from infra.servers.kafka.server import KafkaServer
 from sinks import schema
-from sinks.block import Block
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress, connect
 from sinks.memory import MemorySink
 from sinks.rows import TABLES
@@ -24,6 +23,7 @@ from sinks.sink import Refusal, StoreRefused
 from streams.contract import topics
 from streams.contract.events import Topic
 from streams.contract.parked import ParkedBatch, park, status_rows
+from streams.kernels.counts.columns import Block
 from streams.operations.parked_rows import ParkedTopic, Retried, UnknownBatchError, retry
 from streams.settings import KafkaSettings
 from tests.support.local_plant import GROUP, PARTITIONS, LocalPlant, eventually

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from unittest.mock import patch
 
-from sinks.block import Block
 from sinks.rows import PROGRESS_TABLE, TABLES
 from sinks.sink import as_list, merged
+from streams.kernels.counts.columns import Block
 from streams.settings import load_settings
 from streams.worker import main as worker
 from tests.benchmarks.peers.job import Job, answer, now_ms, read_job

@@ -18,10 +18,10 @@ from dashboards.wall.model.trend import Trend, trend_of
 from dashboards.wall.replay.history import CHUNK_MS, History
 from dashboards.wall.replay.timeline import Known
 from sinks import schema
-from sinks.block import Block
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress, connect
 from sinks.rows import TABLES
 from streams.clock import real_now
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import CountingSite, EntranceSides

@@ -10,9 +10,9 @@ import pytest
 from dashboards.wall.model.figures import WallSnapshot
 from dashboards.wall.model.rows import WallRows
 from sinks import schema
-from sinks.block import Block
 from sinks.migrations import Migration, migrations
 from sinks.rows import TABLES
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.place import EntranceSides
 from streams.site.model import Site
 from tests.dashboards.wall.replay.stage import SITE, TWENTY_PAST, Corrected, Delivery, Stage

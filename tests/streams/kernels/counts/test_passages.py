@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.block import Block
 from sinks.memory import MemorySink
 from sinks.rows import TABLES
 from streams.kernels.counts.batch import Batch, LineCounts
 from streams.kernels.counts.cells import BUCKET_BITS
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.entrance_totals import entrance_totals
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId, Tally
 from streams.kernels.counts.passages import PassageLog

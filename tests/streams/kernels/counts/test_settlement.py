@@ -12,9 +12,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sinks.block import Block
 from sinks.memory import MemorySink
 from sinks.rows import TABLES
+from streams.kernels.counts.columns import Block
 from streams.kernels.counts.settlement import CELL, DELIVERY, decide, retraction_rows, verdict_rows
 from tests.support.deliveries import SITE, Delivery, counts_once, logs_of, truth
 from tests.support.events import HORIZON, NINE, Event
