@@ -8,17 +8,17 @@ from streams.settings import WorkerSettings
 from streams.worker.consumer import LARGEST_JOIN
 from tests.benchmarks.growth.traffic import PACE
 
-PARTS: Final = ("decode", "apply", "take", "tell", "totals", "keep")
-"""decode: lines to columns. apply: count. take: the rows that changed. tell: what the alarms are told. totals: what
-`entrance.totals` is told, as bytes. keep: the snapshot, frozen and packed."""
+PARTS: Final = ("decode", "apply", "drain", "publish", "totals", "snapshot")
+"""decode: lines to columns. apply: count. drain: the rows that changed. publish: the record of `alarm.inputs`. totals: the
+records of `entrance.totals`. snapshot: the state as plain values, packed and compressed."""
 Kind = Literal["backlog", "live"]
 _LINE: Final = 209  # bytes
 A_JOIN: Final = LARGEST_JOIN // _LINE
 A_FLUSH: Final = 20_000
 """What one poll brings at most (`streams/worker/app.py`); with a backlog a flush has at least that."""
 _A_POLL_SECONDS: Final = 0.05
-_A_SEGMENT: Final = 1 << BUCKET_BITS
-"""Passages: a snapshot grows while a segment lasts, and begins anew with the next one."""
+_A_BUCKET: Final = 1 << BUCKET_BITS
+"""Passages: a snapshot grows until the end of an offset bucket, and starts again with the next one."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,17 @@ class Case:
 
     @property
     def a_flush(self) -> int:
-        """Passages between two flushes; every fourth flush keeps a snapshot."""
+        """Passages between two flushes; every fourth flush writes a snapshot."""
         return max(1, round(self.rate * WorkerSettings().flush_seconds)) if self.kind == "live" else A_FLUSH
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of a case.
+    """The results of a case.
 
     `spent`: processor seconds by part. `rows` and `records`: for the store, and for the topic of totals. Memory in MB:
-    most at a tenth of the passages and in all, above what the process had before the first. `snapshot`: bytes as
-    kept, the largest; `snapshots` so many. `thaw`: processor seconds to take the last one up.
+    most at a tenth of the passages and in all, above what the process had before the first. `snapshot`: bytes of the
+    largest one, compressed; `snapshots`: how many. `thaw`: processor seconds to restore the last one.
     """
 
     case: Case
@@ -82,7 +82,7 @@ def cases_of(*, most: int) -> list[Case]:
         return Case("backlog", entrances, devices, min(events, most))
 
     def live(entrances: int, devices: int, rate: int) -> Case:
-        return Case("live", entrances, devices, min(max(_A_SEGMENT, 10 * rate), most), rate)
+        return Case("live", entrances, devices, min(max(_A_BUCKET, 10 * rate), most), rate)
 
     return [
         *(backlog(entrances, 2_000, 1_000_000) for entrances in (20, 200, 2_000)),

@@ -83,11 +83,11 @@ class _Run:
             self.log.apply(batch)
 
     def flush(self) -> None:
-        """Do what a worker does at a flush, and at every fourth one keep a snapshot."""
+        """Do what a worker does at a flush, and write a snapshot at every fourth one."""
         log, meter = self.log, self.meter
-        with meter.part("take"):
+        with meter.part("drain"):
             blocks = log.drain()
-        with meter.part("tell"):
+        with meter.part("publish"):
             _encode(AlarmInput(flows=[flow_of(log, log.live.newest)]))
         with meter.part("totals"):
             totals = [_encode(each) for each in entrance_totals(log)]
@@ -99,7 +99,7 @@ class _Run:
 
     def keep(self) -> None:
         """Make a snapshot."""
-        with self.meter.part("keep"):
+        with self.meter.part("snapshot"):
             self.last = pack(self.handler.freeze(self.log))
         self.largest = max(self.largest, len(self.last))
         self.snapshots += 1

@@ -46,7 +46,7 @@ def reckoned(results: Sequence[Passed]) -> str:
             "",
             table(
                 ("cities", "passages a day", "mean/s", "busiest hour/s", "workers' cores busy", "cores to plan",
-                 "disk a day", "disk in 30 days", "an hour's standstill is made up in"),
+                 "disk a day", "disk in 30 days", "an hour's outage is caught up in"),
                 (_row(demand, need) for demand, need in zip(demands, found, strict=True)),
             ),
         ]
@@ -57,7 +57,7 @@ def _measured(city: Passed, core: float) -> str:
     asked, cores, behind = city.asked, city.cores, city.behind or 0.0
     verdict = "it kept up" if behind <= _KEPT_UP else "**it did not keep up here**, so the cores below are too few"
     return (
-        f"Measured: a worker's core reads a backlog at {core:,.0f} passages a second (the worst of the passes with one "
+        f"Measured: a worker's core processes a backlog at {core:,.0f} passages a second (the worst of the passes with one "
         f"worker). Live, {asked.entrances:,} entrances and {asked.devices:,} devices with {city.rate:,.0f} passages a "
         f"second kept {cores['workers']:.2f} cores of workers busy, {cores['ClickHouse']:.2f} of ClickHouse and "
         f"{cores['Kafka']:.2f} of Kafka; all was stored {behind:.1f} s after the last: {verdict}."

@@ -8,20 +8,20 @@ from tests.benchmarks.growth.chain import Passed
 
 _BACKLOG: Final = (
     "entrances", "devices", "passages", *(f"{part} µs" for part in PARTS), "all µs", "passages/s a core",
-    "rows a passage", "memory MB, early → all", "snapshot kB", "keep ms", "take up ms",
+    "rows a passage", "memory MB, early → all", "snapshot kB", "snapshot ms", "restore ms",
 )  # fmt: skip
 _LIVE: Final = (
     "entrances", "devices", "passages/s", *(f"{part} %" for part in PARTS), "of a core %", "rows/s", "records/s",
-    "snapshot kB", "keep ms", "take up ms",
+    "snapshot kB", "snapshot ms", "restore ms",
 )  # fmt: skip
 _CHAIN: Final = (
     "partitions", "workers", "passages", "passages/s", "workers' cores", "passages/s a worker's core",
-    "ClickHouse cores", "Kafka cores", "worker MB, most", "snapshots kB", "killed: goes on after",
-    "nothing waits after",
+    "ClickHouse cores", "Kafka cores", "worker MB, most", "snapshots kB", "killed: resumed after",
+    "no lag after",
 )  # fmt: skip
 _CHAIN_LIVE: Final = (
     "entrances", "devices", "passages/s", "workers' cores", "ClickHouse cores", "Kafka cores", "worker MB, most",
-    "snapshots kB", "stored after the last", "a wall's round", "bytes on disk a passage",
+    "snapshots kB", "stored after the last", "wall query round", "bytes on disk a passage",
 )  # fmt: skip
 
 
@@ -87,8 +87,8 @@ def _live(measured: Measured) -> list[str]:
 
 
 def _snapshot(measured: Measured) -> list[str]:
-    kept = measured.spent["keep"] * 1000 / measured.snapshots
-    return [f"{measured.snapshot / 1000:,.0f}", f"{kept:.1f}", f"{measured.thaw * 1000:.1f}"]
+    made = measured.spent["snapshot"] * 1000 / measured.snapshots
+    return [f"{measured.snapshot / 1000:,.0f}", f"{made:.1f}", f"{measured.thaw * 1000:.1f}"]
 
 
 def _chain(passed: Passed) -> list[str]:

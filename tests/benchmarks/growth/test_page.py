@@ -53,7 +53,7 @@ def test_in_the_time_of_catching_up_exactly_what_has_come_in_is_read(rate: float
 
 def test_the_arithmetic_is_spelled_out_with_the_figures_that_were_measured() -> None:
     said = reckoned([BACKLOG, KILLED, LIVE])
-    assert "reads a backlog at 40,000 passages a second" in said
+    assert "processes a backlog at 40,000 passages a second" in said
     assert "24,000,000 a day ÷ 86,400 s = 278 a second" in said
     assert "24,000,000 × 0.15 ÷ 3,600 s = 1,000 a second" in said
     assert "1,000 a second × 0.50 ÷ 1,000 = 0.50 cores busy" in said
