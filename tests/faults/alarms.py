@@ -37,19 +37,19 @@ Change = tuple[str, str, str, str, int]
 
 @fault("T29", layout=Layout(speed=20.0, start_at=dt.time(10), scenario="expo", settings=_SITE))
 def overloads(trial: Trial) -> None:
-    """An entrance is overloaded for 29 s, 31 s, and around the limit, the on-delay is 30 s; the worker is killed."""
+    """An entrance is overloaded for 29 s, 31 s, and around the limit; the on-delay is 30 s; the worker is killed."""
     _play_all(trial, ["overload-31s"] if trial.quick else ["overload-29s", "overload-31s", "flapping"])
 
 
 @fault("T30", layout=Layout(speed=5.0, start_at=dt.time(10), scenario="expo", settings=_SITE))
 def entrance_goes_silent(trial: Trial) -> None:
-    """An entrance goes silent for five minutes, and the worker is killed meanwhile: one alarm within two minutes."""
+    """An entrance sends nothing for five minutes, and the worker is killed meanwhile: one alarm within two minutes."""
     _play_all(trial, ["gate-outage"], minutes=30)
 
 
 @fault("T31", layout=Layout(speed=20.0, start_at=dt.time(10), scenario="expo", settings=_SITE))
 def exits_are_missed(trial: Trial) -> None:
-    """Of the exits at one gate 1 % are lost on their way: an alarm names this gate; the worker is killed meanwhile."""
+    """1 % of the exits at one entrance are lost on the way: an alarm names it; the worker is killed meanwhile."""
     _play_all(trial, ["leak"])
 
 

@@ -41,13 +41,13 @@ def berlin_nights(trial: Trial) -> None:
 
 @fault("T17b", layout=Layout(scenario="expo", settings=_ANY_TIME))
 def shanghai_nights(trial: Trial) -> None:
-    """The same moments in Shanghai, which knows no daylight saving: midnight, 29 February, the year's end."""
+    """The same times in Shanghai, which has no daylight saving: midnight, 29 February, the year's end."""
     _around_nights(trial, (("N1-L01", "N1"), ("E1-L01", "E1")))
 
 
 @fault("O11", layout=Layout(scenario="hall", settings=_BERLIN_NIGHTS))
 def berlin_evenings(trial: Trial) -> None:
-    """The same moments and four o'clock after each night, where a day begins at four; counted, then audited."""
+    """The same times and four o'clock after each night, where a day begins at four; counted, then audited."""
     fours = tuple((year, month, day, hour + 4) for year, month, day, hour in _MOMENTS if hour == _MIDNIGHT)
     _around_nights(trial, (("N1-L01", "N1"), ("N1-L02", "N1")), later=_FOUR, moments=(*_MOMENTS, *fours))
     reader, days = trial.plant.reader(), trial.plant.site.days
@@ -98,7 +98,7 @@ def _around(year: int, month: int, day: int, hour: int, zone: ZoneInfo) -> Itera
 
 @fault("T18", layout=Layout(scenario="expo", settings=_ANY_TIME))
 def on_the_edge(trial: Trial) -> None:
-    """Passages exactly at :00.000 and 1 ms on each side of it, at the edges of 10 s, minutes, hours and days."""
+    """Passages exactly at :00.000 and 1 ms before and after it, at the boundaries of 10 s, minutes, hours and days."""
     zone = ZoneInfo(trial.plant.site.time_zone)
     start = dt.datetime(2026, 6, 14, 22, 59, 50, tzinfo=zone).astimezone(dt.UTC)
     edges = [start + dt.timedelta(seconds=10 * number) for number in range(trial.size(full=720, quick=380))]

@@ -39,7 +39,7 @@ ORDER BY window_start DESC LIMIT 1
 
 @fault("T14", layout=Layout(scenario="expo", speed=240.0, start_at=_EARLY), limits=Limits(recovery=90.0))
 def device_offline(trial: Trial) -> None:
-    """A device is offline for 3 h of the site's time and then uploads; what was shown of these hours is corrected."""
+    """A device is offline for 3 h of the site's time and then uploads; the figures of these hours are corrected."""
     with trial.load(distortion=f"offline={_OFFLINE}:3h,duplicates=5%", scenario=trial.rush):
         _until_site(trial, dt.time(9, 30))
         before = _site_ms(trial) // 10_000 * 10_000
@@ -108,7 +108,7 @@ WHERE NOT toUnixTimestamp(window_start) * 1000 BETWEEN %(first)s AND %(last)s
 
 @fault("T15", layout=Layout(scenario="expo", speed=400.0, start_at=_EARLY), limits=Limits(recovery=90.0))
 def wrong_clocks(trial: Trial) -> None:
-    """Device clocks are off by ±2 min and ±1 day, drift, start again at 1970, and some come right again."""
+    """Device clocks are off by ±2 min and ±1 day, drift, restart at 1970, and some are corrected again."""
     parts = [f"clock={device}:{what}" for device, what in _CLOCKS.items()]
     parts += [f"drift={device}:{share}" for device, share in _DRIFTING.items()]
     with trial.load(distortion=",".join(["duplicates=5%", *parts]), scenario=trial.rush):
@@ -136,7 +136,7 @@ def wrong_clocks(trial: Trial) -> None:
     span = {"first": int(rows["true_ts"].min()) - 130_000, "last": int(rows["true_ts"].max()) + 310_000}
     ((polluted,),) = _asked(trial, _OUTSIDE, span)
     trial.expect("no other window has anything", polluted == 0, f"{polluted} rows outside the day")
-    trial.note(f"{sum(reasons.values())} set aside")
+    trial.note(f"{sum(reasons.values())} quarantined")
 
 
 @fault(
@@ -145,7 +145,7 @@ def wrong_clocks(trial: Trial) -> None:
     limits=Limits(recovery=90.0),
 )
 def beyond_the_horizon(trial: Trial) -> None:
-    """Events come up to 3 h late, where no more than 1 h is allowed: the rest goes to the late account alone."""
+    """Events arrive up to 3 h late, where 1 h is the horizon: the others go to the late account only."""
     with trial.load(distortion="late=5%:3h,duplicates=5%", scenario=trial.rush):
         trial.wait(trial.size(full=60.0, quick=25.0))
     trial.counted_so_far()
@@ -179,7 +179,7 @@ def host_clock(trial: Trial) -> None:
 
 @fault("T16b", layout=Layout(clock_of_workers=True))
 def host_clock_in_a_quiet_hour(trial: Trial) -> None:
-    """The clock of the workers' machine is an hour ahead while nothing happens, and is then put right."""
+    """The clock of the workers' machine is an hour ahead while no events arrive, and is then corrected."""
     plant = trial.plant
     with trial.load():
         trial.wait(trial.size(full=10.0, quick=2.0))

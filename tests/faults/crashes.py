@@ -16,7 +16,7 @@ _LEAST_RATE = 2000.0
 
 @fault("T01")
 def killed(trial: Trial) -> None:
-    """`kill -9` the worker at random moments, also while it takes up, flushes and writes checkpoints."""
+    """`kill -9` of the worker at random moments, also while it resumes, flushes and writes checkpoints."""
     worker = trial.plant.worker
     with trial.load(distortion="duplicates=5%,disorder=2s"), trial.fault("killing the worker"):
         for number in range(trial.size(full=20, quick=10)):
@@ -55,7 +55,7 @@ def hundred_kills(trial: Trial) -> None:
 
 @fault("T04")
 def told_to_end(trial: Trial) -> None:
-    """The worker is told to end (SIGTERM) in the middle of a batch; it does so in order, within 30 s."""
+    """The worker gets SIGTERM in the middle of a batch; it ends in order, within 30 s."""
     worker, slowest, codes = trial.plant.worker, 0.0, Counter[int | None]()
     with trial.load(distortion="duplicates=5%,disorder=2s"):
         for _ in range(trial.size(full=10, quick=4)):

@@ -15,7 +15,7 @@ _IN_A_WORD: Final = "SETTINGS check_query_single_value_result = 1"
 
 @fault("T19", layout=Layout(small_disks={_KAFKA: 400}), limits=Limits(recovery=180.0))
 def kafka_disk_full(trial: Trial) -> None:
-    """Kafka's disk is full, at which Kafka ends; once there is room again it is started, as a service manager would."""
+    """Kafka's disk is full, so Kafka ends; once there is space it is restarted, as by a service manager."""
     disk, broker = trial.plant.disks[_KAFKA], trial.plant.broker
     with trial.load(distortion="duplicates=5%,disorder=2s"):
         with trial.fault("Kafka's disk is full"):
@@ -33,7 +33,7 @@ def kafka_disk_full(trial: Trial) -> None:
 
 @fault("T19b", layout=Layout(small_disks={_WORKERS: 1}))
 def workers_disk_full(trial: Trial) -> None:
-    """The disk of the workers' own folder is full, and the worker is killed meanwhile: it counts on all the same."""
+    """The disk of the workers' own folder is full, and the worker is killed meanwhile: counting continues."""
     disk, worker = trial.plant.disks[_WORKERS], trial.plant.worker
     with trial.load(distortion="duplicates=5%,disorder=2s"):
         with trial.fault("the workers' disk is full"):
@@ -51,7 +51,7 @@ def workers_disk_full(trial: Trial) -> None:
 
 @fault("T20", layout=Layout(small_disks={_STORE: 400}), limits=Limits(recovery=120.0))
 def store_disk_full(trial: Trial) -> None:
-    """ClickHouse's disk is full: workers wait and say so, and go on once there is room."""
+    """ClickHouse's disk is full: workers retry and report it, and continue once there is space."""
     plant, disk = trial.plant, trial.plant.disks[_STORE]
     with trial.load(distortion="duplicates=5%,disorder=2s"):
         with trial.fault("ClickHouse's disk is full"):

@@ -76,7 +76,7 @@ def _rejected(trial: Trial) -> Counter[tuple[str, str]]:
 
 @fault("T12")
 def repeated(trial: Trial) -> None:
-    """30 % of the events are sent again after 0 s … 24 h; the later ones all come together at the end."""
+    """30 % of the events are sent again after 0 s … 24 h; the later ones all arrive together at the end."""
     seconds = trial.size(full=60.0, quick=6.0)
     with trial.load(distortion="duplicates=30%:5s"):
         trial.wait(seconds)
@@ -88,6 +88,6 @@ def repeated(trial: Trial) -> None:
 
 @fault("T13")
 def out_of_order(trial: Trial) -> None:
-    """Events come up to 10 s out of order, and 5 % of them up to 3 h late."""
+    """Events arrive up to 10 s out of order, and 5 % of them up to 3 h late."""
     with trial.load(distortion="disorder=10s,late=5%:3h"):
         trial.wait(trial.size(full=60.0, quick=15.0))

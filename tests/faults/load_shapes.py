@@ -41,7 +41,7 @@ class Latency:
 
 @fault("T27", limits=Limits(recovery=120.0))
 def burst(trial: Trial) -> None:
-    """Ten times as many events for a while: 3,000 a second instead of 300; then figures must soon be fresh again."""
+    """Ten times as many events for a while: 3,000 a second instead of 300; figures must soon be fresh again."""
     seconds = trial.size(full=60.0, quick=10.0)
     reader = trial.plant.reader()
     try:

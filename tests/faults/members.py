@@ -32,12 +32,12 @@ def killed_in_rebalance(trial: Trial) -> None:
                 worker.start()
             third.stop(30.0)
             trial.counted_so_far(_STUCK)
-    trial.note(f"every partition went on after {slowest:.0f} s at most")
+    trial.note(f"every partition resumed after {slowest:.0f} s at most")
 
 
 @fault("T03", layout=Layout(workers=2))
 def stopped(trial: Trial) -> None:
-    """A worker is stopped (SIGSTOP) for 90 s, another takes over, and the first goes on as if nothing had happened."""
+    """A worker is stopped (SIGSTOP) for 90 s, another takes over, and the first continues unaware."""
     stale = trial.plant.worker
     with trial.load(distortion="duplicates=5%,disorder=2s"):
         trial.counted_so_far()

@@ -6,7 +6,7 @@ from tests.faults.trial import Trial
 
 @fault("T06", layout=Layout(broker_proxy=True), limits=Limits(recovery=180.0))
 def broker_half_open(trial: Trial) -> None:
-    """The workers' connections to Kafka stay open and carry nothing for 5 min; the gates go on."""
+    """The workers' connections to Kafka stay open and carry nothing for 5 min; devices keep sending."""
     proxy = trial.plant.broker_proxy
     with trial.load(distortion="duplicates=5%,disorder=2s"):
         with trial.fault("connections to Kafka carry nothing"):

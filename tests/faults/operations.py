@@ -15,23 +15,23 @@ _HOUR: Final = 3_600
 _OPERATIONS: Final = ("tests/faults/test_operations.py", "tests/nightly/faults/test_operations.py")
 
 by_tests(
-    "O01", "topic made anew", "A topic of passages is deleted and made anew, while no worker runs and while one does.",
+    "O01", "topic made anew", "A topic of passages is deleted and recreated, while no worker runs and while one does.",
     *_OPERATIONS, "-k", "made_anew",
 )  # fmt: skip
 by_tests(
-    "O03", "alarm inputs gone", "A worker was off for longer than the topic alarm.inputs is kept.",
+    "O03", "alarm inputs gone", "A worker was off for longer than the retention of the topic alarm.inputs.",
     *_OPERATIONS, "-k", "alarm_inputs",
 )  # fmt: skip
 by_tests(
-    "O04", "deleted unread", "Records are deleted before they were counted; the loss is accepted as the message says.",
+    "O04", "deleted unread", "Records are deleted before they are counted; the loss is accepted as the message says.",
     *_OPERATIONS, "-k", "deleted_unread",
 )  # fmt: skip
 by_tests(
-    "O05", "state lost", "Snapshots lost, group reset, both; the store from an older copy: the drills, word for word.",
+    "O05", "state lost", "Snapshots lost, group reset, both; store from an older copy: the drills, line by line.",
     "tests/nightly/faults/test_drills.py",
 )  # fmt: skip
 by_tests(
-    "O06", "brokers restored", "The brokers come back from an older copy, whose logs then grow longer than they were.",
+    "O06", "brokers restored", "Brokers are restored from an older copy; their logs then grow longer than before.",
     *_OPERATIONS, "-k", "older_copy",
 )  # fmt: skip
 by_tests(
@@ -45,11 +45,11 @@ by_tests(
     "-k", "not set_aside_after",
 )  # fmt: skip
 by_tests(
-    "O09", "defect of a kernel", "Records on which a kernel raises, alone, in frames and one after the other.",
+    "O09", "defect of a kernel", "Records on which a kernel raises, alone, in frames and in succession.",
     "tests/faults/test_set_aside.py",
 )  # fmt: skip
 by_tests(
-    "O10", "wrong topics", "Transactions, compaction, times of the senders: named before anything is counted wrongly.",
+    "O10", "wrong topics", "Transactions, compaction, producers' times: reported before anything is miscounted.",
     *_OPERATIONS, "-k", "transaction or compacted",
 )  # fmt: skip
 by_program(
@@ -61,7 +61,7 @@ by_program(
 
 @fault("O02")
 def partitions_added(trial: Trial) -> None:
-    """Topics of passages get 8 partitions instead of 4 under load; what was sent before comes again, and elsewhere."""
+    """Topics of passages get 8 partitions instead of 4 under load; earlier events come again, in other partitions."""
     seconds = trial.size(full=60.0, quick=6.0)
     with trial.load(distortion="duplicates=30%,disorder=2s"):
         trial.wait(seconds)
@@ -104,7 +104,7 @@ def _ask(trial: Trial, sql: str) -> int:
 
 @fault("O12", layout=Layout(workers=2, worker=FIRST))
 def rolling_upgrade(trial: Trial) -> None:
-    """Two workers of the first version are replaced by today's under load, one after the other, and then back again."""
+    """Two workers of the first version are upgraded to today's under load, in turn, and downgraded again."""
     seconds = trial.size(full=30.0, quick=4.0)
     with trial.load(distortion="duplicates=5%,disorder=2s"):
         trial.wait(seconds)
@@ -120,13 +120,13 @@ def rolling_upgrade(trial: Trial) -> None:
 
 @fault("O14", layout=Layout(wall=True, clock_of_workers=True, workers_ahead=-_HOUR))
 def brokers_clock_ahead(trial: Trial) -> None:
-    """The brokers' clock is an hour ahead of the workers', and is put right: it is said, and all counts are right."""
+    """The brokers' clock is an hour ahead of the workers', and is corrected: there is an alarm, counts are right."""
     _clocks_that_differ(trial)
 
 
 @fault("O14b", layout=Layout(wall=True, clock_of_workers=True, workers_ahead=_HOUR))
 def brokers_clock_behind(trial: Trial) -> None:
-    """The brokers' clock is an hour behind the workers', and is put right: it is said, and all counts are right."""
+    """The brokers' clock is an hour behind the workers', and is corrected: there is an alarm, counts are right."""
     _clocks_that_differ(trial)
 
 

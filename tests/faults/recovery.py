@@ -48,7 +48,7 @@ def take_up_a_backlog(trial: Trial, latency: float, *, patience: float = 150.0) 
 
 @fault("T24")
 def state_deleted(trial: Trial) -> None:
-    """The workers' folder is deleted; then the snapshots too: all is counted again from the records."""
+    """The workers' folder is deleted; then the snapshots too: everything is counted again from the records."""
     plant = trial.plant
     with trial.load(distortion="duplicates=5%,disorder=2s"):
         trial.wait(trial.size(full=120.0, quick=6.0))
@@ -64,7 +64,7 @@ def state_deleted(trial: Trial) -> None:
 
 @fault("T33")
 def tables_of_yesterday(trial: Trial) -> None:
-    """ClickHouse's folder is replaced by an older copy, the group is reset, and all is counted again."""
+    """ClickHouse's folder is replaced by an older copy, the group is reset, and everything is counted again."""
     plant, seconds = trial.plant, trial.size(full=120.0, quick=6.0)
     folder, copy = plant.path / "clickhouse", plant.path / "yesterday"
     with trial.load(distortion="duplicates=5%,disorder=2s"):

@@ -31,7 +31,7 @@ _FOR_NOW: Final = {
     limits=Limits(recovery=180.0),
 )
 def store_slow(trial: Trial) -> None:
-    """Each insert takes ClickHouse 5 s: what cannot be stored waits in Kafka, not in the workers."""
+    """Each insert takes ClickHouse 5 s: the backlog must stay in Kafka, not in the workers."""
     proxy, watch, worker = trial.plant.store_proxy, trial.plant.watch, trial.plant.worker.name
     with trial.load(distortion="duplicates=5%,disorder=2s"):
         with trial.fault("ClickHouse is slow"):
@@ -52,7 +52,7 @@ def store_slow(trial: Trial) -> None:
 
 @fault("T10", limits=Limits(recovery=120.0))
 def store_refuses_for_now(trial: Trial) -> None:
-    """ClickHouse refuses rows: there are too many parts, then its tables are read-only; workers wait, and go on."""
+    """ClickHouse refuses rows: too many parts, then read-only tables; workers retry, and continue."""
     with trial.load(distortion="duplicates=5%,disorder=2s"):
         for what, (do, undo) in _FOR_NOW.items():
             with trial.fault(f"ClickHouse refuses: {what}"):
@@ -70,7 +70,7 @@ def store_refuses_for_now(trial: Trial) -> None:
 
 @fault("T10b", limits=Limits(recovery=120.0))
 def store_refuses_for_good(trial: Trial) -> None:
-    """A table has a constraint that refuses our rows: they are parked with an alarm, and stored again on command."""
+    """A constraint of a table refuses the rows: they are parked with an alarm, and stored again on command."""
     table = "counts_10s"
     with trial.load(distortion="duplicates=5%,disorder=2s"):
         with trial.fault("ClickHouse refuses for good"):

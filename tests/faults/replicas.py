@@ -11,7 +11,7 @@ _BROKERS = 3
 
 @fault("T05r", layout=Layout(brokers=_BROKERS))
 def broker_of_three_killed(trial: Trial) -> None:
-    """One of three brokers is killed (`kill -9`) and comes back, then another; meanwhile the others go on."""
+    """One of three brokers is killed (`kill -9`) and comes back, then another; meanwhile the others continue."""
     found, _ = topics.inspect_topics(KafkaSettings(brokers=trial.plant.bootstrap, group=GROUP, partitions=PARTITIONS))
     brokers = trial.random.sample(trial.plant.brokers, trial.size(full=_BROKERS, quick=1))
     with trial.load(distortion="duplicates=5%,disorder=2s"):

@@ -11,7 +11,7 @@ from tests.faults.trial import Trial
 
 @fault("T07", layout=Layout(wall=True), limits=Limits(recovery=240.0))
 def store_away(trial: Trial) -> None:
-    """ClickHouse is killed (`kill -9`) and stays away; nothing may be committed, and the wall must not look fresh."""
+    """ClickHouse is killed (`kill -9`) and stays away; nothing may be committed, and the wall must turn stale."""
     plant = trial.plant
     with trial.load(distortion="duplicates=5%,disorder=2s"):
         trial.until(lambda: _fresh(plant.wall_port) is True, "a fresh wall")
@@ -31,7 +31,7 @@ def store_away(trial: Trial) -> None:
 
 @fault("T08", layout=Layout(store_proxy=True))
 def replies_lost(trial: Trial) -> None:
-    """ClickHouse stores what it is sent, but its replies are lost and the connection is cut, again and again."""
+    """ClickHouse stores the rows, but its replies are lost and the connection is cut, again and again."""
     proxy = trial.plant.store_proxy
     with trial.load(distortion="duplicates=5%,disorder=2s"), trial.fault("losing replies"):
         for _ in range(trial.size(full=40, quick=8)):

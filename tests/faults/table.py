@@ -87,16 +87,21 @@ def page(outcomes: Iterable[Outcome], command: str, known: str = "") -> str:
 
 
 _INTRODUCTION: Final = (
-    "# What was done to it, and what came of it",
+    "# Fault injection: scenarios and results",
     "",
-    "Written by `python -m tests.faults --write-docs`; each row is the newest run of its scenario, on real processes",
-    "of one machine (Kafka, ClickHouse, workers, simulator). *sent*, *lost*, *phantom* and *duplicated* are",
-    "passages by identity; a scenario is PASSED only if every row of every view equals the simulator's ledger, the",
-    "identity received = counted + duplicate + late + rejected held at every scrape, everything was committed in time,",
-    "and progress was seen during and after the fault. *recovery*: from the fault's end until everything is committed",
-    "that was in Kafka then. *peak memory*: a worker's largest resident memory. *size*: a quick run does the same,",
-    "but shorter or less often. UNKNOWN is not PASSED: what would prove it was not seen. Rows that sent nothing are",
-    "played by tests of the suite, or by a program with a truth of its own; their note says what came of it.",
+    "`python -m tests.faults --write-docs` writes this page. Each row is the newest run of its scenario, on real",
+    "processes on one machine (Kafka, ClickHouse, workers, simulator).",
+    "",
+    "A scenario is PASSED only if every row of every view equals the simulator's ledger, the identity received =",
+    "counted + duplicate + late + rejected held at every scrape, everything was committed in time, and progress was",
+    "seen during and after the fault. UNKNOWN is not PASSED: the proof was not seen.",
+    "",
+    "- *sent*, *lost*, *phantom* and *duplicated* are passages by identity.",
+    "- *recovery*: from the end of the fault until everything is committed that was in Kafka then.",
+    "- *peak memory*: the largest resident memory of a worker.",
+    "- *size*: a quick run does the same, but shorter or less often.",
+    "- Rows that sent nothing are played by tests of the suite, or by a program with its own ground truth. Their note",
+    "  has the result.",
     "",
 )
 

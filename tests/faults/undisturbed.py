@@ -23,7 +23,7 @@ Contents = dict[str, tuple[int, int]]
 
 @fault("T00", layout=Layout(speed=60.0), limits=_LIMITS)
 def undisturbed(trial: Trial) -> None:
-    """Nothing goes wrong, twice with the same seed: no process ends, and every view has identical contents."""
+    """No fault, twice with the same seed: no process ends, and every view has identical contents."""
     first = _played(trial)
     trial.say("starting a second plant")
     with Plant(trial.plant.layout, trial.plant.path / "again") as plant:

@@ -18,7 +18,7 @@ _TURNSTILES = f"{GROUP}-{Topic.TURNSTILES.value}.snapshots-changelog"
 
 @fault("T32", layout=Layout(worker=FIRST))
 def old_and_new(trial: Trial) -> None:
-    """A worker of the first version counts, then one of today, then the first again, each on the other's snapshots."""
+    """A worker of the first version counts, then one of today, then the first again, from each other's snapshots."""
     seconds = trial.size(full=60.0, quick=4.0)
     with trial.load(distortion="duplicates=5%,disorder=2s"):
         trial.wait(seconds)

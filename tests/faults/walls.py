@@ -45,7 +45,7 @@ _WATCH: Final = """(names) => {
 
 @fault("T22", layout=Layout(wall=True))
 def many_displays(trial: Trial) -> None:
-    """200 displays look at the wall, and 40 of them read a byte a second."""
+    """200 displays show the wall, and 40 of them read a byte a second."""
     plant, wall = trial.plant, trial.plant.wall
     assert wall is not None
     with trial.load(rate=500.0):

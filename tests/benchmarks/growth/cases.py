@@ -9,8 +9,8 @@ from streams.worker.consumer import LARGEST_JOIN
 from tests.benchmarks.growth.traffic import PACE
 
 PARTS: Final = ("decode", "apply", "drain", "publish", "totals", "snapshot")
-"""decode: lines to columns. apply: count. drain: the rows that changed. publish: the record of `alarm.inputs`. totals: the
-records of `entrance.totals`. snapshot: the state as plain values, packed and compressed."""
+"""decode: lines to columns. apply: count. drain: the rows that changed. publish: the record of `alarm.inputs`. totals:
+the records of `entrance.totals`. snapshot: the state as plain values, packed and compressed."""
 Kind = Literal["backlog", "live"]
 _LINE: Final = 209  # bytes
 A_JOIN: Final = LARGEST_JOIN // _LINE

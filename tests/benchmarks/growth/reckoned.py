@@ -57,10 +57,10 @@ def _measured(city: Passed, core: float) -> str:
     asked, cores, behind = city.asked, city.cores, city.behind or 0.0
     verdict = "it kept up" if behind <= _KEPT_UP else "**it did not keep up here**, so the cores below are too few"
     return (
-        f"Measured: a worker's core processes a backlog at {core:,.0f} passages a second (the worst of the passes with one "
-        f"worker). Live, {asked.entrances:,} entrances and {asked.devices:,} devices with {city.rate:,.0f} passages a "
-        f"second kept {cores['workers']:.2f} cores of workers busy, {cores['ClickHouse']:.2f} of ClickHouse and "
-        f"{cores['Kafka']:.2f} of Kafka; all was stored {behind:.1f} s after the last: {verdict}."
+        f"Measured: a worker's core processes a backlog at {core:,.0f} passages a second (the worst of the passes "
+        f"with one worker). Live, {asked.entrances:,} entrances and {asked.devices:,} devices with {city.rate:,.0f} "
+        f"passages a second kept {cores['workers']:.2f} cores of workers busy, {cores['ClickHouse']:.2f} of ClickHouse "
+        f"and {cores['Kafka']:.2f} of Kafka; all was stored {behind:.1f} s after the last: {verdict}."
     )
 
 
