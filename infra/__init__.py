@@ -1,4 +1,4 @@
-"""Server processes and checks around gatepulse.
+"""Server processes, commands and checks around gatepulse's counting.
 
 Reading order: clickhouse (the store for demo and tests; clickhouse_config, clickhouse_child and sandbox are its parts),
 broker and broker_child (the same for Kafka), service and supervisor (keep processes alive), child and lifeline (how one

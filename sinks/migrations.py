@@ -1,4 +1,4 @@
-"""The numbered files of `schema/`, in their order; `schema.py` applies them, `tables.py` reads tables off them.
+"""Reads the numbered files of `schema/`, in order; `schema.py` applies them, `tables.py` derives tables from them.
 
 The files hold statements separated by `;` and comments after `--`, nothing else.
 """

@@ -1,4 +1,4 @@
-"""The store's tables that workers write, as `schema/*.sql` declares them, and what rows for them are. Next: `sink.py`.
+"""Declares the tables that workers write, as in `schema/*.sql`, and the form of their rows. Next: `sink.py`.
 
 Times are whole milliseconds since 1970-01-01 UTC, in columns of the type DateTime in whole seconds; days are days since
 1970-01-01.

@@ -1,4 +1,4 @@
-"""What a sink takes: the rows of one table, in columns. The classes are the callers' own; see `streams.kernels`."""
+"""The protocol of what a sink accepts: rows of one table, in columns; implemented by `streams.kernels`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable

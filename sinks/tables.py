@@ -1,4 +1,4 @@
-"""The tables as the files of `schema/` declare them: known without asking a server. Next: `rows.py`, which uses it."""
+"""Parses the table definitions out of `schema/*.sql`, without a server. Next: `rows.py`, which uses it."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What came of comparing views with what they should say, for programs and for people: an audit's, a verification's."""
+"""The result of comparing views with expected values, as JSON and as a table; for audit and verification."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass

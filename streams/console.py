@@ -1,4 +1,4 @@
-"""What people read on a terminal, and how a command ends: what was asked for goes to stdout, all else to stderr."""
+"""Exit codes of the commands, and terminal output: results go to stdout, all else to stderr."""
 
 import enum
 import sys

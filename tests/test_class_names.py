@@ -1,4 +1,4 @@
-"""One class name means one thing in the whole project."""
+"""No two classes of the project have the same name."""
 
 import ast
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""docs/tests.md names all that runs in a night only, and covers it by tests of every run that are there."""
+"""docs/tests.md names all tests that only run nightly, and the quick tests that cover the same."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The levels of a capacity stand in the profile alone: alarms, wall, forecasts and Grafana all take them from there."""
+"""The levels of a capacity are set in the profile alone: alarms, wall, forecasts and Grafana use them."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Grafana's dashboards as code, for those who have Grafana; the wall page needs none of this.
+"""Builds Grafana's dashboards from code, for sites that have Grafana; the wall page does not need them.
 
 Reading order: `theme` (colours and limits), `names` (titles of the site inside SQL), `spans` (time ranges in SQL),
 `clickhouse` (one query), `panels` (one panel), `frame` (what every dashboard has), then a module for each dashboard:

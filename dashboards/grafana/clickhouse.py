@@ -1,4 +1,4 @@
-"""A query to ClickHouse, as Grafana's plugin takes it from version 4.15 on (Grafana 11.6). Next: `panels.py`.
+"""Builds a ClickHouse query in the JSON of Grafana's plugin, version 4.15 or later (Grafana 11.6). Next: `panels.py`.
 
 The SDK has no class for it. Without `pluginVersion`, `queryType` and the numeric `format` together, the plugin's editor
 treats a query as one of an old version and changes it.

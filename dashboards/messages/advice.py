@@ -1,4 +1,4 @@
-"""What to do about an alarm, by rule and level, in Chinese and English; its names: `alarm_words.py`.
+"""Texts that advise what to do about an alarm, by rule and level, in two languages; its names: `alarm_words.py`.
 
 Sources: announce at the first level of the capacity and stop admission at the last (LB/T 034-2014); a person
 whose health status is abnormal is led away by the zone's security team through the special passage, and faults are

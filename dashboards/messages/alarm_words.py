@@ -1,4 +1,4 @@
-"""What alarms are called, in Chinese and English: the one list for the wall, Grafana, robots and the command line.
+"""Names of alarm rules, levels, states and units in Chinese and English, for all who show alarms.
 
 What to do about an alarm is in `advice.py`; sentences are in `sentences.py`.
 """

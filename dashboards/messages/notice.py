@@ -1,4 +1,4 @@
-"""What a message is about: one change of one alarm episode, and how it is written for webhooks and in the outbox."""
+"""The type `Notice`: one change of one alarm episode, and its plain form for webhooks and the outbox."""
 
 from dataclasses import asdict, fields
 from typing import Any, Final

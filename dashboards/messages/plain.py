@@ -1,4 +1,4 @@
-"""Makes a name from outside harmless in a chat: it is shown as the text that it is, in whatever a robot makes of it."""
+"""Makes names from outside harmless in a chat message, so that no robot reads them as markup, links or mentions."""
 
 import unicodedata
 from typing import Final

@@ -1,4 +1,4 @@
-"""The relay, and Prometheus and Alertmanager for the platform's own alerts, as services of one supervisor."""
+"""Starts the relay, Prometheus and Alertmanager as services of one supervisor."""
 
 import sys
 from collections.abc import Mapping, Sequence

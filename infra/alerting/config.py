@@ -1,4 +1,4 @@
-"""The settings of Prometheus and Alertmanager: the platform's own alerts and their heartbeat to the relay (pure).
+"""Writes the settings of Prometheus and Alertmanager, with the platform's own alerts and their heartbeat (pure).
 
 Episodes of alarms reach the relay through Kafka. Their alert, `GatepulseEpisode`, is for whoever delivers alarms by
 Alertmanager without a relay: here it goes to a receiver that sends nothing, so that nobody gets an alarm twice.

@@ -1,4 +1,4 @@
-"""A group that listens on this machine: takes the relay's signed webhooks, and says each message in one line.
+"""A webhook receiver on this machine that prints each signed message of the relay as one line; for demos.
 
 A demo has no robots' addresses, so it has this. It does what every receiver of signed webhooks has to do: check the
 signature and how old it is, know a repetition by its id, and answer 200 for what it has taken.

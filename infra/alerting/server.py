@@ -1,4 +1,4 @@
-"""Prometheus, Alertmanager and the relay on loopback, each in a folder that outlives it; as `servers.kafka.server`.
+"""Runs Prometheus, Alertmanager and the relay on loopback, each with a data folder that outlives its process.
 
 The programs are Debian's packages `prometheus` and `prometheus-alertmanager`, or the makers' own, on the PATH.
 """

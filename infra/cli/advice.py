@@ -1,4 +1,4 @@
-"""The commands `gatepulse advice list|accept|decline|opening`; advice is made in `streams/forecasting`."""
+"""The commands `gatepulse advice list|accept|decline|opening`; advice is computed in `streams/forecasting`."""
 
 import asyncio
 import datetime as dt

@@ -1,4 +1,4 @@
-"""The commands `gatepulse alarms list|ack|shelve|unshelve|evaluate`: episodes, and how good the alarms are.
+"""The commands `gatepulse alarms list|ack|shelve|unshelve|evaluate`: operate on episodes, and rate the alarms.
 
 What alarms are is in `streams/kernels/alarms`; the labelled incidents are in `simulators/incidents`.
 """

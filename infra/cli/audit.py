@@ -1,4 +1,4 @@
-"""The command `gatepulse audit`: published counts against the raw passages; what that means is in `streams/audit`."""
+"""The command `gatepulse audit`: compares published counts with the raw passages; how is in `streams/audit`."""
 
 import contextlib
 import sys

@@ -1,4 +1,4 @@
-"""The list of the commands, and how the one that is used is loaded.
+"""Lists the commands of `gatepulse` with their help, and imports a command's module when it is used.
 
 Each command is the module of its name beside this one. It is imported when it is used, as Kafka's and ClickHouse's
 clients, numpy and Faust load slowly (DESIGN.md has the figures).

@@ -1,4 +1,4 @@
-"""The commands `gatepulse logs show|accept-loss`: what is read of the source topics, and what stands in the way.
+"""The commands `gatepulse logs show|accept-loss`: how far source topics are read, and which partitions are blocked.
 
 Why a partition may not be read is in `streams/kernels/counts/takeup.py`;
 what to do about it in `streams/sources/problem_words.py`.

@@ -1,4 +1,4 @@
-"""The command `gatepulse`: runs a command of `commands.py`, and turns errors into one sentence."""
+"""The command `gatepulse`: runs a command of `commands.py`, and reports any error in one sentence."""
 
 import errno
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What several commands take: options, a time of day, the site of the settings or of a scenario."""
+"""Options and arguments that several commands share: a time of day, the site of the settings or of a scenario."""
 
 import datetime as dt
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""The commands `gatepulse parked list|retry`: rows that the store refused for ever, and storing them after all.
+"""The commands `gatepulse parked list|retry`: rows that the store refused for ever, and how to store them later.
 
 What a parked batch is, is in `streams/contract/parked.py`; reading the topic in `streams/operations/parked_rows.py`.
 """

@@ -1,4 +1,4 @@
-"""The command `gatepulse relay`: brings alarms to group robots, see `infra/relay`."""
+"""The command `gatepulse relay`: sends alarms to group robots, see `infra/relay`."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Repeats the alarms of a running audit on the terminal of the demo, out of the log file of the audit."""
+"""Prints the alarms of a running audit on the demo's terminal; reads them from the audit's log file."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""One command brings a venue to life: store, broker, worker, wall and alarms on this machine, and a simulated day.
+"""Runs the demo: store, broker, worker, wall and alarms on this machine, with a simulated day.
 
 `venue.py` has the processes, `state.py` what is kept of them.
 """

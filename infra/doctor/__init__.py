@@ -1,1 +1,1 @@
-"""Checks that everything that gatepulse needs is in place."""
+"""Checks that everything that gatepulse needs on this machine is in place (`gatepulse doctor`)."""

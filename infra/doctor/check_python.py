@@ -1,5 +1,5 @@
 # -*- coding: utf-8 -*-
-"""Says in one sentence what is missing before anything can be installed; run by make with whatever python3 there is.
+"""Checks the Python before anything is installed, and names what is missing; make runs it with any python3.
 
 It must be readable by Python 2.7 too, whose users need the sentence most: no annotations, no f-strings.
 Exit 0: go on. Exit 2: the sentence is on stderr, in English and in Chinese.

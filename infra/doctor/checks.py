@@ -1,4 +1,4 @@
-"""Looks whether everything that gatepulse needs is in place, and says for each thing what to do if it is not.
+"""Runs the checks of `gatepulse doctor`, each with a remedy in case it fails.
 
 `gatepulse doctor` shows, through `render`, what `run_checks` found. No check raises: a failure is its result.
 """

@@ -1,4 +1,4 @@
-"""Looks whether a ClickHouse server is what gatepulse needs: users, their limits, schema (the doctor shows it)."""
+"""Checks that a ClickHouse server has the users, limits and schema that gatepulse needs; for the doctor."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A load test with ground truth: `gatepulse loadtest`.
+"""The load test that compares every count with a ledger: `gatepulse loadtest`.
 
 Reading order: shape (how the rate goes, and when each event is due) → assignment and load_events (which events one
 generator sends) → generator (a process that sends them, with its ledger) → latency (how long they waited) → search (the

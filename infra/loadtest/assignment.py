@@ -1,4 +1,4 @@
-"""What a generator process is to send, and the files it writes when it is ready and done; next: `generator.py`."""
+"""The files between load test and generator: its assignment, and when it is ready and done; next: `generator.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which part was at its limit when a rate did not hold; next: `target.py`, the parts themselves. Pure."""
+"""Finds which process or resource was at its limit when a rate did not hold; next: `target.py`. Pure."""
 
 from __future__ import annotations
 

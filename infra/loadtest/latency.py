@@ -1,4 +1,4 @@
-"""How long events waited, worked out of the ledgers and of what was seen in between; next: `search.py`.
+"""Computes how long events took until stored and shown, from the ledgers and the samples; next: `search.py`.
 
 Pure. Every wait begins when the event was due by the schedule, and ends at the first sample that shows it stored, or on
 the wall: it is never too short, and too long by the time between two samples at most.

@@ -1,4 +1,4 @@
-"""Which events a load is made of: a simulated day of the scenario, at the times of the shape; next: `generator.py`.
+"""Makes the events of a load from a simulated day, timed by the shape of the load; next: `generator.py`.
 
 Every generator makes the whole load up and keeps the share of its devices, so that the parts fit together without a
 word between them.

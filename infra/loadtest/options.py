@@ -1,4 +1,4 @@
-"""The options of a load test, and which are refused; next: `run.py`."""
+"""The options of a load test, and the checks that refuse wrong ones; next: `run.py`."""
 
 from __future__ import annotations
 

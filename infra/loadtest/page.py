@@ -1,4 +1,4 @@
-"""The report as one HTML page: the verdict first, then what was tried, then the plots; Chinese and English. Pure."""
+"""Renders the report as one HTML page in Chinese and English: verdict, trials, plots. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Line charts as SVG, drawn by hand: no program runs in the report, and nothing is fetched; next: `page.py`. Pure."""
+"""Draws line charts as SVG, without scripts or files from elsewhere; next: `page.py`. Pure."""
 
 from __future__ import annotations
 

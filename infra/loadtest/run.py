@@ -1,4 +1,4 @@
-"""One command: load the target, count, verify against every ledger, and report the figures.
+"""Runs a load test: loads the target, verifies every count against the ledgers, and reports the figures.
 
 `target.py` starts what is tested, `trial.py` makes each trial on it, `report.py` and its neighbours present the
 result.

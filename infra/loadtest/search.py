@@ -1,4 +1,4 @@
-"""Looks for the highest rate that holds: up in steps until one does not, then in between; next: `bottleneck.py`.
+"""Searches for the highest rate that holds: rises in steps, then narrows the interval; next: `bottleneck.py`.
 
 Pure: what has been tried goes in, the next rate comes out.
 """

@@ -1,4 +1,4 @@
-"""How the rate of a load goes over time, and when each event is due by it; next: `load_events.py`.
+"""The rate of a load over time, and the time at which each event is due; next: `load_events.py`.
 
 Pure. The times are set before anything is sent, so a generator that is held up cannot move them: how long an event
 waited is counted from when it was due (no coordinated omission).

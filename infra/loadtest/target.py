@@ -1,4 +1,4 @@
-"""What is put under load: processes of our own on this machine, or those of the settings; next: `sampling.py`."""
+"""Starts or connects the target of a load test: own processes, or those of the settings; next: `sampling.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One trial: generators begin together, and everything that they sent is waited for; next: `measure.py`."""
+"""Runs one trial: starts the generators together and waits until all they sent is stored; next: `measure.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One child process with its own log file that never outlives us; supervisor.py and the servers start theirs here."""
+"""Starts a child process with its own log file that never outlives us; for `supervisor.py` and the servers."""
 
 import os
 import subprocess

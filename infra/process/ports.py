@@ -1,4 +1,4 @@
-"""Loopback ports: find a free one, or say clearly that a wanted one is taken."""
+"""Chooses free loopback ports, and refuses a wanted port that is in use with the name of its setting."""
 
 import secrets
 import socket

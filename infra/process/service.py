@@ -1,4 +1,4 @@
-"""What a process to keep running is, and what can be said of it (supervisor.py keeps it running)."""
+"""The types of a supervised service: its command, restart policy, state and status; for `supervisor.py`."""
 
 import contextlib
 import enum

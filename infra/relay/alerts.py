@@ -1,4 +1,4 @@
-"""The platform's own alerts as Alertmanager's webhook (version 4) brings them; read `platform` next."""
+"""Reads the platform's own alerts from Alertmanager's webhook (version 4), as notices; read `platform` next."""
 
 import datetime as dt
 from typing import Final, Literal

@@ -1,4 +1,4 @@
-"""Follows the topic `alarms`: each change goes into the outbox once, in one transaction with the place it was read at.
+"""Reads the topic `alarms`: stores each change in the outbox together with its offset, in one transaction.
 
 No commit of a consumer group is trusted; where to read on stands in the outbox. Where it has no place in this topic (a
 new relay, or a topic that was replaced), all of the topic is read, and of each episode only its newest change counts:

@@ -1,4 +1,4 @@
-"""Takes Alertmanager's webhooks in: what is answered with 200 is on disk, and will be sent."""
+"""The HTTP endpoint for Alertmanager's webhooks: answers 200 once an alert is on disk, to be sent later."""
 
 import hmac
 import time

@@ -1,4 +1,4 @@
-"""Which notices go into the next message to a robot: one, or the worst of many with the rest folded in (pure)."""
+"""Selects which notices the next message to a robot contains: one, or the worst with a count of the rest (pure)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

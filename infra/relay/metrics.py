@@ -1,4 +1,4 @@
-"""What Prometheus reads of the relay: what was delivered, folded and refused, what waits, and whether it follows."""
+"""The relay's Prometheus metrics: messages sent, folded and refused, the queue, and how far it has read the topic."""
 
 import time
 from collections.abc import Iterable, Iterator

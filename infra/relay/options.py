@@ -1,4 +1,4 @@
-"""Which robots there are and whom they serve, from one TOML file; the secrets themselves stand elsewhere.
+"""Reads the relay's TOML file: its robots, the zones that each serves, and where their secrets are kept.
 
     site = "expo"                          # a profile of ours, or a TOML file
     state = "/var/lib/gatepulse/relay"     # a folder; what was sent is kept here

@@ -1,4 +1,4 @@
-"""What each robot has been sent and is still to be sent, in one SQLite file: each change once, over any crash.
+"""The queue of changes to send to each robot, in one SQLite file; each change is sent once, whatever crashes.
 
 Changes are accepted together with the place in the topic that they were read at, in one transaction: what is read again
 is known. A message is noted before it is sent and again when the robot has answered. In between lies the one moment

@@ -1,4 +1,4 @@
-"""The platform's own alerts in the outbox: sent when they begin and when they stay away, and what beats no more.
+"""Tracks the platform's own alerts in the outbox: announces their beginning, their end, and a missing heartbeat.
 
 Their only identity is a fingerprint, and when they began is forgotten whenever Prometheus and Alertmanager are killed
 together. So whether one is on is kept here, and that it is gone is sent only when it has stayed away for a while.

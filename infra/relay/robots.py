@@ -1,4 +1,4 @@
-"""What each kind of robot wants to be sent, signed as it asks for, and what its answers mean (pure).
+"""Builds the signed request for each kind of robot, and interprets its answer (pure).
 
 Messages are plain text everywhere: nothing in a name can become a link, a tag or a mention. Limits and codes, with
 where they are from, are in docs/alarms-delivery.md.

@@ -1,4 +1,4 @@
-"""Runs the relay as a process: follows the alarms, and sends them to the robots. `gatepulse relay` calls `run`."""
+"""Runs the relay as a process that reads alarms and sends them to robots; `gatepulse relay` calls `run`."""
 
 import asyncio
 import contextlib

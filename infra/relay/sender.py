@@ -1,4 +1,4 @@
-"""Brings what waits for one robot to it, in order, at its rate, and again until it is taken or refused."""
+"""Sends one robot its messages in order, at its rate, and repeats each until it is accepted or refused."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The process that is a Kafka broker: librdkafka's mock cluster, driven through its C interface (started by broker.py).
+"""The process of the embedded Kafka broker: runs librdkafka's mock cluster through its C interface; see broker.py.
 
 Run as ``python -m infra.servers.broker_child SPECIFICATION``, a JSON object with ``address_file``, ``topics`` (name to
 number of partitions) and ``rebalance_delay_ms``. When it is ready it writes "host:port" into the address file.

@@ -1,4 +1,4 @@
-"""The process that is a ClickHouse server: chdb's engine told to listen, in the directory that clickhouse.py prepared.
+"""The process of the embedded ClickHouse server: runs chdb's engine in the directory made by clickhouse.py.
 
 Run as ``python -m infra.servers.clickhouse_child SQL`` with that directory as working directory: the engine reads its
 config.xml there, at import already.  Exit codes are in ``Exit``; the reason is on stderr.

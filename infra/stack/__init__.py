@@ -1,1 +1,1 @@
-"""All processes of a demo on this machine, in order, and the directory in which their state outlives them."""
+"""Starts all processes of a demo on this machine, and keeps their state in one directory."""

@@ -1,4 +1,4 @@
-"""How alarms reach somebody in a demo: the relay, a group that listens here, and Prometheus and Alertmanager.
+"""Starts what delivers alarms in a demo: the relay, a local receiver, and Prometheus with Alertmanager.
 
 Whoever has robots gives the relay's file; everybody else sees the messages come in on this terminal. Next:
 `alerting/chain.py`, the three programs, and `alerting/receiver.py`, the group.

@@ -1,4 +1,4 @@
-"""The processes of a demo on this machine: store, broker, workers, wall, alarms, in order. `demo.py` plays in it."""
+"""Starts and ends a demo's processes in order: store, broker, workers, wall, alarms; used by `infra/demo`."""
 
 import os
 import sys

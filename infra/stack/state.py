@@ -1,4 +1,4 @@
-"""The directory that a demo keeps: one demo at a time, a day after the other, and where its servers are just now.
+"""The state directory of a demo: its lock, its days one after the other, and the addresses of its servers.
 
     lock            held while a demo runs        endpoints.json  addresses while it runs, no passwords
     clickhouse/     data and credentials.json     ledgers/        0001-day, 0002-closing, 0002-day ...

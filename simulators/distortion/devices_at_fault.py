@@ -1,4 +1,4 @@
-"""What goes wrong with single devices: numbers left out, clocks that are wrong, hours without a connection.
+"""Simulates faults of single devices: numbers left out, wrong clocks, hours without a connection.
 
 Each begins behind a device's tenth event of the day, and is over on the next day. Next: `distort.py`, which does
 this and the rest to a day.

@@ -1,4 +1,4 @@
-"""What a network and tired devices do to a day: lines come twice, late, out of order, broken, or never.
+"""Distorts a day as a bad network does: lines are repeated, late, out of order, broken, or lost.
 
 Pure: a day and a seed in, a schedule of deliveries out. Faults of single devices are in `devices_at_fault.py`. Next:
 `pace.py`, which follows the schedule.

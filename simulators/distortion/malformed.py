@@ -1,4 +1,4 @@
-"""Lines that no worker may accept, each with the reason it must be rejected for; used by `distort.py`.
+"""Makes malformed lines, each with the reason for which a worker must reject it; used by `distort.py`.
 
 Every line is different from every other one, so that a ledger can name it by its SHA-256.
 """

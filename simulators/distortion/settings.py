@@ -1,4 +1,4 @@
-"""How much goes wrong on the way, as figures that can be written on a command line; next: `distort.py`."""
+"""The settings of a distortion, and how they are written on a command line; next: `distort.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compares the alarms that are raised with those that should be: precision, recall, delay, and how many there are."""
+"""Compares the raised alarms with the expected ones: precision, recall, delay, and their number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The incidents, each with the alarms that should be raised, when, and no others.
+"""The list of incidents, each with the alarms that must be raised, at which time, and no others.
 
 The moments are worked out from the events with a few lines of numpy, not with the kernels. Usual traffic is 60 persons
 a minute at each entrance, one a second: 6 a minute and lane, where 11 is too many.

@@ -1,4 +1,4 @@
-"""Plays events through the kernels as workers would: logs of passages, what they tell, and the alarms; no servers.
+"""Runs events through the counting and alarm kernels as workers would, without any server.
 
 The clock is that of the events' arrival.
 """

@@ -1,4 +1,4 @@
-"""Events of an hour as columns, to be thinned, added to and cut; `labelled.py` makes incidents of them."""
+"""An hour's events in columns, with functions to thin, extend and cut them; `labelled.py` makes incidents of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger: what a simulator sent and what became of each attempt, kept on disk before anything is sent.
+"""Writes and reads the ledger: what a simulator sent, kept on disk before it is sent, and each attempt's outcome.
 
 A ledger is a directory of Arrow streams and a `meta.json`. When its writer is killed it stays readable up to
 the last complete write. Next: `truth.py`, which works out of a ledger what the store must show.

@@ -1,4 +1,4 @@
-"""Tables as columns of equal length: text as codes into its vocabulary, everything else as numpy arrays.
+"""The column tables in which ledger, truth and views are compared: text as codes, all else as numpy arrays.
 
 The ledger, the truth and what the store shows all have this form, so that a day of events is compared with a
 few sorts. Next: `ledger.py`.

@@ -1,4 +1,4 @@
-"""Which lane somebody takes, and when it is their turn there: a lane lets one through at a time; next: `day.py`."""
+"""Chooses a lane for each step and makes people wait their turn, one at a time in a lane; next: `day.py`."""
 
 from __future__ import annotations
 

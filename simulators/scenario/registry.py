@@ -1,4 +1,4 @@
-"""The scenarios by name: a new one is a new file and a line here."""
+"""Finds scenarios by name; to add one, write a file and add a line here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a scenario is: a made-up day, and the site it happens on; `registry.py` has them by name.
+"""The type of a scenario: a function that makes a day, and the site it is for; `registry.py` lists them by name.
 
 The day is the truth: who really went through which lane, and when. It is written to the ledger, and `verify`
 compares every published count with it. `hall.py` is a small scenario to read first, and to copy.

@@ -1,4 +1,4 @@
-"""What people and vehicles do at entrances, before it is known which lane they take; `people.py` makes them."""
+"""The steps of people and vehicles at entrances, before each has a lane; `people.py` makes them."""
 
 from __future__ import annotations
 

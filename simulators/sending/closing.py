@@ -1,4 +1,4 @@
-"""Closes a day that was cut short: whoever is still counted inside is sent home by an audited correction."""
+"""Closes a day that was cut short: sets every area to 0 by an audited correction, so that the next begins empty."""
 
 from dataclasses import asdict
 from pathlib import Path

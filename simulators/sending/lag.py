@@ -1,4 +1,4 @@
-"""How far the workers are behind: sending waits for them, since a broker keeps only so much. Next: `produce.py`."""
+"""Measures how far workers are behind, so that sending waits for them (a broker keeps little). Next: `produce.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When to send: each delivery when the site clock reaches it, all overdue ones at once; next: `produce.py`."""
+"""Decides when each delivery is sent: when the site clock reaches it, overdue ones at once; next: `produce.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be played and how fast, and the days that follow from it; next: `play.py`."""
+"""The plan of a simulation: what to play, how fast, and the dates that follow; next: `play.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plays a programme: sends what is due, waits for slow workers, and at the end sends what is still on its way.
+"""Plays a programme: sends what is due, waits for slow workers, and at the end sends all late deliveries.
 
 Time, the producer and the wish to stop are given, so that a test can play a day in no time. Next: `run.py`.
 """

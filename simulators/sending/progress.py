@@ -1,4 +1,4 @@
-"""How far a simulation is, in words, and who shows it."""
+"""Reports the progress of a simulation: its text, and where it is shown."""
 
 from __future__ import annotations
 

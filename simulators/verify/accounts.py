@@ -1,4 +1,4 @@
-"""What the workers must say of the lines that they did not count: late ones, refused ones; and that they lost none.
+"""Computes what workers must report of uncounted lines: late, rejected, and how far each log must be read.
 
 Counts have bounds where the ledger does not know whether a line was delivered. Next: `verify.py`.
 """

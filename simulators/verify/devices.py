@@ -1,4 +1,4 @@
-"""What must be known of each device: which numbers came, and where and when the newest. Next: `accounts.py`."""
+"""Computes the expected completeness of each device: numbers received, and the newest. Next: `accounts.py`."""
 
 import numpy as np
 

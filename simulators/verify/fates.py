@@ -1,4 +1,4 @@
-"""What must become of each passage that was sent: counted, or late, or refused for its time; next: `accounts.py`.
+"""Decides for each passage sent whether it must be counted, late, or rejected for its time; next: `accounts.py`.
 
 Worked out from the ledger alone, without the kernels, as `truth.py` is. A worker knows of a passage what it says and
 when it arrived, and what the device has said before; so the time at which it really happened decides nothing here.

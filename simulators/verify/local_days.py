@@ -1,4 +1,4 @@
-"""Which day of the site a moment belongs to, read off the site's clock minute by minute. Next: `truth.py`.
+"""Computes which day of the site a moment belongs to, minute by minute with the site's clock. Next: `truth.py`.
 
 Slow and simple on purpose, and nothing of `streams.kernels.counts.calendar`, whose days are held against these.
 """

@@ -1,4 +1,4 @@
-"""The verdict of a verification, and how it is written down: an object for programs, a table for people."""
+"""The verdict of a verification, as JSON for programs and as a table for people."""
 
 import json
 from collections.abc import Iterable, Mapping

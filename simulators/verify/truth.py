@@ -1,4 +1,4 @@
-"""The truth: what every public view must show if each passage in the ledger was counted exactly once.
+"""Computes what every public view must show if each passage in the ledger was counted exactly once.
 
 Worked out with numpy from the ledger and the site profile alone. It shares no code with the workers or the
 store, so that an error in them cannot hide in it. Next: `fates.py`, which says which passages must be counted and

@@ -1,4 +1,4 @@
-"""Proves that what the store shows is what was sent: every public view against the ledger, every row of it.
+"""Compares every row of every public view in the store with the ledger, and waits until all is stored.
 
 The oracle: lost = delivered - shown, phantom = shown - sent, duplicated = shown twice; all three must be empty.
 What is not known to be delivered may be shown or not, and every other view must agree with which it is.

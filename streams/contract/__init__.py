@@ -1,4 +1,4 @@
-"""What the outside sends and reads: events, topics, dead letters, and the codec from bytes to columns.
+"""What gatepulse exchanges with the outside: events, topics, dead letters, and the codec from bytes to columns.
 
 Reading order: `events` → `codec` → `topics` → `parked`.
 """

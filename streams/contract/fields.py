@@ -1,4 +1,4 @@
-"""The fields of a passage, read off its types in `events`: the list that codec, ledger and proof are made from.
+"""Derives the fields of a passage from its types in `events`: one list for codec, ledger and verification.
 
 A field has one name in all columns, whatever a line calls it: the `plate` of a vehicle is a `credential`.
 """

@@ -1,4 +1,4 @@
-"""How rows of the store's views become episodes: the one list of columns for the wall, its replay and operators."""
+"""The columns by which alarm episodes are read from the store's views: one list for wall, replay and operators."""
 
 from collections.abc import Collection
 from typing import Final

@@ -1,1 +1,1 @@
-"""The state of the source topics: what the brokers have, what the store knows, and the texts for each problem."""
+"""The state of the source topics: what brokers and store know of them, and the texts for each problem."""

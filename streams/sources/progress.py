@@ -1,4 +1,4 @@
-"""Reads how far each partition is stored."""
+"""Reads from the store up to which offset and time each partition is stored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

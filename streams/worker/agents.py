@@ -1,4 +1,4 @@
-"""Faust's agents: they hand consumed records to `counting` and end the process on anything unexpected.
+"""Faust's agents: pass records to `counting`, publish alarms, totals and rejections; end the process on any error.
 
 Faust would acknowledge an event on which an agent raises, and continue without it. A process that ends instead is
 started again and resumes at its checkpoint. Read `app` next.

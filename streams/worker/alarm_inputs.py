@@ -1,4 +1,4 @@
-"""Publishes what alarms are computed from, to the topic `alarm.inputs`, and decodes the records of that topic.
+"""Publishes the figures that alarms are computed from to the topic `alarm.inputs`, and decodes its records.
 
 Each worker publishes what its partitions have counted, whether the store can be reached or not. The worker that has the
 topic `alarm.inputs` judges the alarms. Read `kernels.alarms` first.

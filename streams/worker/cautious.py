@@ -1,4 +1,4 @@
-"""Rehearses records where a worker has ended before, so that a line on which our code fails is rejected on its own.
+"""Rehearses records where a worker ended before, so that only the line on which our code fails is rejected.
 
 `isolation` finds the lines, `rehearsal` runs the attempts in a process of their own. Read `counting` next.
 """

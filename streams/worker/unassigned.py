@@ -1,4 +1,4 @@
-"""Decides when the group must rebalance although no member joined or left: its assignment is not that of the topics.
+"""Decides when the group must rebalance although no member joined or left: its assignment is out of date.
 
 A member that returns within its session gets its partitions back without a rebalance. If it leads the group, aiokafka
 does not tell it so, and then no member watches for partitions that were added or are gone.

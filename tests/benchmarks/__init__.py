@@ -1,1 +1,1 @@
-"""Measurements, run by hand: speeds belong here and never into a test's assertion."""
+"""Measurements of speed, run by hand; a test never asserts a speed."""

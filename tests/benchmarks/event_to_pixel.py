@@ -1,4 +1,4 @@
-"""How long an entry takes from the turnstile to the pixels of a wall: `python -m tests.benchmarks.event_to_pixel`.
+"""Measures the time from a turnstile to the pixels of a wall: `python -m tests.benchmarks.event_to_pixel`.
 
 A real Kafka, ClickHouse, worker and wall, and the wall in a real Chromium; `gatepulse simulate` sends 1,000 passages a
 second (--rate) with the present time. An entry is on the wall when the first frame is done that shows at least its

@@ -1,4 +1,4 @@
-"""Where an event's time goes, from its bytes to the rows of the store: `python -m tests.benchmarks.kernel_profile`.
+"""Measures each step of an event from bytes to stored rows: `python -m tests.benchmarks.kernel_profile`.
 
 Passages of the expo's peak day, as the consumer joins them: one event a record, and frames of 100 events. Each step's
 time is the process's own, less that of the steps within it. Nothing is read from Kafka and nothing is stored. Prints a

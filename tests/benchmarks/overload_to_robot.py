@@ -1,4 +1,4 @@
-"""How long after an overload's on-delay a robot has the message: `python -m tests.benchmarks.overload_to_robot [N]`.
+"""Measures the delay from an overload to a robot's message: `python -m tests.benchmarks.overload_to_robot [N]`.
 
 N changes (240), half of them overloads that begin and half that end, at forty entrances, in real time: a real Kafka,
 ClickHouse, worker and relay, as a demo starts them, and 40 other events a second. A webhook hears each change at once;

@@ -1,4 +1,4 @@
-"""A whole day counted, stored and proven, as after an outage of a day: `python -m tests.benchmarks.past_day`.
+"""Measures how fast a whole day is counted after an outage of a day: `python -m tests.benchmarks.past_day`.
 
 Yesterday of the expo, persons and vehicles: over a million and a half events, each on a real Kafka since it happened.
 Then a worker begins. In the end every view is compared with the ledger. `--frame 100` puts so many events into a

@@ -1,4 +1,4 @@
-"""How long it takes until what was counted twice is retracted: `python -m tests.benchmarks.settle --events 1000000`.
+"""Measures how fast doubly counted events are retracted: `python -m tests.benchmarks.settle --events 1000000`.
 
 As after a lost snapshot: two logs of the same events, of 200 lanes, on an embedded store. Prints the seconds of every
 round; the last one is a look at nothing new.

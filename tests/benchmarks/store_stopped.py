@@ -1,4 +1,4 @@
-"""How much memory a worker needs while its store hangs and input goes on: `python -m tests.benchmarks.store_stopped`.
+"""Measures a worker's memory while its store hangs and input goes on: `python -m tests.benchmarks.store_stopped`.
 
 A real Kafka, a store that is stopped (SIGSTOP), and half a million messages of one event each. Prints the worker's
 memory (MB) every few seconds; then the store goes on, and every event must be there. Arguments: messages, seconds that

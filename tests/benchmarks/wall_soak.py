@@ -1,4 +1,4 @@
-"""Whether a wall that stands for hours grows: `python -m tests.benchmarks.wall_soak --minutes 30`.
+"""Measures whether a long-running wall page grows: `python -m tests.benchmarks.wall_soak --minutes 30`.
 
 A wall in a process of its own shows a busy day at the usual pace, a beat a second, in a real Chromium. Every ten
 seconds the page's garbage is collected, and what is left is measured. Prints one JSON object: for each size its value

@@ -1,1 +1,1 @@
-"""The real command from end to end: processes, crashes, signals, wrong use. Read demos.py first."""
+"""Runs the real command from end to end: processes, crashes, signals, wrong use. Read demos.py first."""

@@ -1,4 +1,4 @@
-"""Demos that several tests look at: one day with crashes, and states that are taken up again."""
+"""Fixtures: demos that several tests inspect, one with crashes, and states that are resumed."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""One day on a bad line with three crashes: the verdict, the wall, the page, the store and the ledger agree."""
+"""After a day with bad lines and three crashes, the verdict, wall, page, store and ledger agree."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any

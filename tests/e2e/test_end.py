@@ -1,4 +1,4 @@
-"""However a demo is ended, nothing of it stays behind."""
+"""However a demo ends, no process or temporary file remains."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A state that is taken up again: history is kept, the next day follows, and all runs are proven together."""
+"""A demo that resumes a kept state keeps its history, plays the next day, and verifies all days together."""
 
 from datetime import date, timedelta
 

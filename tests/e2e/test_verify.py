@@ -1,4 +1,4 @@
-"""`gatepulse verify` on a state that a demo left behind: equal as it is, and different when a row is gone."""
+"""`gatepulse verify` on the state of a finished demo: equal as it is, different when a row is removed."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What cannot work is said at once, in a sentence that tells what to do, and never as a traceback."""
+"""Wrong options, used ports and full disks are refused at once, in one sentence with a remedy, without a traceback."""
 
 import socket
 import subprocess

@@ -1,4 +1,4 @@
-"""Faults on purpose, on a whole plant of real processes: `python -m tests.faults`, or `make faults`.
+"""Injects faults into a whole plant of real processes: `python -m tests.faults`, or `make faults`.
 
 Reading order: undisturbed (the simplest scenario), catalogue (what a scenario is), trial (what it can do), plant, kept,
 servers and proxy (the processes and what happens to them), load and by_hand (what is sent), lag and watch (what is

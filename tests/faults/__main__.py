@@ -1,4 +1,4 @@
-"""Lets `python -m tests.faults` run the scenarios; see `run`."""
+"""Runs the fault scenarios for `python -m tests.faults`; see `run`."""
 
 from tests.faults.run import main
 

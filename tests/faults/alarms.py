@@ -1,4 +1,4 @@
-"""Incidents on a whole plant: its episodes are those of the kernels, with a worker killed meanwhile.
+"""Fault scenarios for alarms: a plant raises the same episodes as the kernels, with a worker killed meanwhile.
 
 What should be raised, and when, is proven by the labelled set (`simulators/incidents`) without any server; here the
 same events go through Kafka, and the same must come out. How messages reach people is in `tests/infra/alerting`.

@@ -1,4 +1,4 @@
-"""Kafka that goes away."""
+"""Fault scenarios in which Kafka goes away."""
 
 from tests.faults.catalogue import fault
 from tests.faults.trial import Trial

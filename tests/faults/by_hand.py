@@ -1,4 +1,4 @@
-"""Passages that a scenario hands in one by one, at moments of its own choice; the ledger knows of them as of all.
+"""Sends single passages at moments that a scenario chooses, and enters them in the ledger.
 
 `true_ts` and `ts` are the same: a device that is right. Numbers of a device ascend in the order of handing in.
 """

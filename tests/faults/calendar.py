@@ -1,4 +1,4 @@
-"""Moments at which a calendar is easily got wrong: edges of windows, midnight, nights of daylight saving, leap days.
+"""Fault scenarios at edges of windows, midnight, nights of daylight saving, and leap days.
 
 What must be counted is worked out here once more, by other means than the oracle's and the kernels'.
 """

@@ -1,4 +1,4 @@
-"""What a scenario is, and the list of all: one function for each fault, its docstring says what it does to the plant.
+"""The catalogue of fault scenarios: the decorator `fault` enters a function, whose docstring says what it does.
 
     @fault("T01", workers=2)
     def killed(trial: Trial) -> None:

@@ -1,4 +1,4 @@
-"""Devices that were away for hours or have the wrong time, and a worker whose own clock jumps."""
+"""Fault scenarios with devices that were offline or have a wrong clock, and a worker whose own clock jumps."""
 
 import datetime as dt
 import re

@@ -1,4 +1,4 @@
-"""Processes that die, and workers that are told to end."""
+"""Fault scenarios in which processes are killed, or workers are asked to end."""
 
 import time
 from collections import Counter

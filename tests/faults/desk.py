@@ -1,4 +1,4 @@
-"""An operator's desk at a plant: sends single passages, asks what the reader sees, and does things to topics.
+"""Helper for tests of operations: sends single passages, queries the views, and changes topics.
 
 For tests of what operators and brokers do. The truth is the numbers that a test itself has sent.
 """

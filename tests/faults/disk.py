@@ -1,4 +1,4 @@
-"""Disks that are full: Kafka's, ClickHouse's, and the workers' own."""
+"""Fault scenarios with full disks: Kafka's, ClickHouse's, and the workers' own."""
 
 from contextlib import suppress
 from typing import Final

@@ -1,4 +1,4 @@
-"""The command `gatepulse` with a defect: whatever asks the store or writes to it fails, with values in every place.
+"""Runs the command `gatepulse` with a planted defect: all access to the store fails, with values in the errors.
 
 That is: in arguments, causes, notes and groups of errors, in warnings, destructors, threads, tasks and log messages.
 """

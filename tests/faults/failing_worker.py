@@ -1,4 +1,4 @@
-"""A worker with defects, run instead of the worker: on events of some devices its kernels fail, each in its own way.
+"""Runs a worker with planted defects: its kernels fail on events of some devices, each in its own way.
 
 Most are in the middle of counting, so what was begun of a batch is spoilt. Next:
 `tests/nightly/faults/test_isolated.py`.

@@ -1,4 +1,4 @@
-"""A worker that knows no more of a snapshot than the first version did, run instead of the worker.
+"""Runs a worker that reads and writes snapshots in the first version's format.
 
 What was added to the format since is neither written nor read. Next: `versions.py`.
 """

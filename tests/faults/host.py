@@ -1,4 +1,4 @@
-"""What a scenario can do to the machine under a process: a small disk that fills up, and a clock that jumps."""
+"""Changes the machine under a process: a small disk that fills up, and a clock that jumps."""
 
 import errno
 import subprocess

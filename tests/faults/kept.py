@@ -1,4 +1,4 @@
-"""One process that comes back after every end, as under a service manager, and the account of its ends."""
+"""Restarts one process after every end, as a service manager does, and records its ends."""
 
 import json
 import os

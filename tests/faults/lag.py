@@ -1,4 +1,4 @@
-"""Where the consumer group stands in the source topics, asked of the broker itself and not of the workers."""
+"""Reads the consumer group's lag in the source topics from the broker."""
 
 import time
 from collections.abc import Mapping

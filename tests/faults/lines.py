@@ -1,4 +1,4 @@
-"""Lines that are broken, repeated or out of order."""
+"""Fault scenarios with lines that are broken, repeated or out of order."""
 
 import hashlib
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What is sent while the plant is disturbed: the simulator in a thread, with a ledger that knows what was stored."""
+"""The load during a fault scenario: the simulator in a thread, with its ledger."""
 
 import datetime as dt
 import threading

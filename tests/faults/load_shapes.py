@@ -1,4 +1,4 @@
-"""Loads that are not steady."""
+"""Fault scenarios with a load that is not steady."""
 
 import time
 from typing import Final

@@ -1,4 +1,4 @@
-"""Workers that join, leave, fall silent and come back."""
+"""Fault scenarios in which workers join, leave, hang and come back."""
 
 import signal
 import time

@@ -1,4 +1,4 @@
-"""Networks that look alive and carry nothing."""
+"""Fault scenarios with half-open connections: alive, but carrying nothing."""
 
 from tests.faults.catalogue import Layout, Limits, fault
 from tests.faults.trial import Trial

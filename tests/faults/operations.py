@@ -1,4 +1,4 @@
-"""What operators do to topics under load; single operations are played by tests, random ones by `tests.nightly`."""
+"""Fault scenarios in which operators change topics or upgrade workers under load; random ones: `tests.nightly`."""
 
 from typing import Final
 

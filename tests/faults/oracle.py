@@ -1,4 +1,4 @@
-"""The verdict over a trial: every public view against the ledger, the identity of counts, lag, progress and memory.
+"""Judges a trial: every public view against the ledger, identity of counts, lag, progress and memory.
 
 P1 final counts, P2 occupancy, P3 identity at every scrape, P5 lag 0 in time; P6, that no hand touched anything, holds
 because there is no hand. Next: `outcome.py`.

@@ -1,4 +1,4 @@
-"""How often the guard against holes is needed, with our remedies for Faust's order of recovery and without them.
+"""Measures how often missing offsets stop a worker, with and without our remedies for Faust's order of recovery.
 
     python -m tests.faults.ordering --runs 4
 

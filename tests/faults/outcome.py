@@ -1,4 +1,4 @@
-"""What came of a scenario: its checks, its figures, and the verdict that follows from them. Next: `table.py`."""
+"""The outcome of a scenario: its checks, its figures, and its verdict. Next: `table.py`."""
 
 import datetime as dt
 import enum

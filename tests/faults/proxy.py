@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback whose network can be spoilt while it runs; it lives in a thread of its own.
+"""A TCP proxy on loopback, in a thread, that can delay, drop or cut traffic while it runs.
 
 with Proxy(port) as proxy:
     proxy.conduct(requests=SWALLOW, replies=SWALLOW)   # half-open: connected, and nothing comes through

@@ -1,4 +1,4 @@
-"""Workers that take up with a backlog, without their state, or with tables of yesterday."""
+"""Fault scenarios in which workers resume with a backlog, without their state, or with yesterday's tables."""
 
 import shutil
 from contextlib import suppress

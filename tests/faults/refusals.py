@@ -1,4 +1,4 @@
-"""ClickHouse that is slow, or that answers and refuses: for now, or until somebody acts."""
+"""Fault scenarios in which ClickHouse is slow, or refuses writes for a while or for good."""
 
 import json
 from typing import Any, Final

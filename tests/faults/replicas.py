@@ -1,4 +1,4 @@
-"""Brokers that keep copies of each other's data, and lose one of them."""
+"""Fault scenarios with replicated brokers, one of which is lost."""
 
 from streams.contract import topics
 from streams.settings import KafkaSettings

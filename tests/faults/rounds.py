@@ -1,4 +1,4 @@
-"""Several scenarios on one plant, one after the other, with one verdict: what `make test` plays of the catalogue.
+"""Plays several fault scenarios on one plant, with one verdict; `make test` plays these.
 
 A plant takes a quarter of a minute to start; its scenarios in their quick sizes take less than that each. What no round
 has is in docs/tests.md, with the tests that cover it. Next: `run.py`, which plays each scenario on a plant of its own.

@@ -1,4 +1,4 @@
-"""Runs scenarios one after the other and says what came of each: `python -m tests.faults T01 T07 --quick`.
+"""Runs fault scenarios and prints the outcome of each: `python -m tests.faults T01 T07 --quick`.
 
 Exit code 0 only if all are PASSED. Every scenario's seed follows from one that is printed; give it with --seed to have
 the same moments again.

@@ -1,4 +1,4 @@
-"""The same records counted twice, by different workers into different stores: every private table must be the same."""
+"""Fault scenario: two workers and one worker count the same records; all private tables must be equal."""
 
 import hashlib
 import time

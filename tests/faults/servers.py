@@ -1,4 +1,4 @@
-"""A server of the plant and what can be done to it: killed, stopped in good order, frozen, and brought back."""
+"""Kills, stops, freezes and restarts a server of the plant."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Sites that are changed while events come in: the profile is another after a restart of the workers."""
+"""Fault scenario: the site profile changes while events come in, and workers restart."""
 
 import json
 import urllib.request

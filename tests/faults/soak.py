@@ -1,4 +1,4 @@
-"""Hours of steady work: what grows, grows for ever."""
+"""Fault scenario: hours of steady load, to find memory that keeps growing."""
 
 import time
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The worker without its remedies for Faust's order of recovery: for comparison, run instead of the worker.
+"""Runs the worker without its remedies for Faust's order of recovery, to compare with.
 
 It does not stop the flow when it takes its logs up, does not seek before, and reads on where Faust seeks to. The guard
 against holes stays. Next: `ordering.py`, which counts how often it is needed.

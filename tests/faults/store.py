@@ -1,4 +1,4 @@
-"""ClickHouse that goes away, hangs, or loses its replies."""
+"""Fault scenarios in which ClickHouse goes away, hangs, or loses its replies."""
 
 import json
 import urllib.request

@@ -1,4 +1,4 @@
-"""How outcomes are shown: a table on a terminal, an object for programs, a page for the documentation."""
+"""Renders outcomes as a terminal table, as JSON, and as a page of the documentation."""
 
 import datetime as dt
 import os

@@ -1,4 +1,4 @@
-"""What people and brokers do to topics, snapshots and tables never makes a wrong figure that looks right.
+"""Whatever people and brokers do to topics, snapshots and tables, a figure is right or visibly incomplete.
 
 One plant for all; each test has an entrance of its own. Read `desk.py` first.
 """

@@ -1,4 +1,4 @@
-"""The verdict of a scenario follows from its checks, and its parts can see what is wrong."""
+"""The verdict of a scenario follows from its checks, and the checks detect what is wrong."""
 
 import dataclasses
 import shutil

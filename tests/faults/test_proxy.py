@@ -1,4 +1,4 @@
-"""The proxy spoils the network as it is told, and only then."""
+"""The proxy disturbs the network exactly while and as it is told to."""
 
 import socket
 import threading

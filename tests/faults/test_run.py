@@ -1,4 +1,4 @@
-"""The command ends as it should: with 1 if a scenario failed, and leaving nothing behind if it is ended by a signal."""
+"""The command `tests.faults` exits with the right code, and leaves nothing behind when a signal ends it."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""On a real plant: extreme lines are counted, lines on which the code fails are set aside, and no log shows a value.
+"""A real plant counts extreme lines, rejects lines on which its code fails, and logs no values.
 
 One plant for all of it: a broker, a store and a worker take a quarter of a minute to start.
 """

@@ -1,4 +1,4 @@
-"""A line through the memory of a process tells growth from what only goes up and down."""
+"""The check for growing memory tells growth from ups and downs."""
 
 import pytest
 

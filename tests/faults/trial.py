@@ -1,4 +1,4 @@
-"""What a scenario is given: its plant, its random numbers, a load, and words for what it does and expects.
+"""The type `Trial` that a fault scenario gets: plant, random numbers, load, and helper methods.
 
 Everything random comes from `random`, so that a seed repeats a trial's moments. Next: `load.py`, `oracle.py`.
 """

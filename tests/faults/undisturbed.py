@@ -1,4 +1,4 @@
-"""The plant with no fault at all: what every other scenario is compared with."""
+"""The scenario without a fault, which every other scenario is compared with."""
 
 import datetime as dt
 from typing import Any, Final

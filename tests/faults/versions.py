@@ -1,4 +1,4 @@
-"""Versions of the worker that follow each other on the same snapshots."""
+"""Fault scenario: old and new versions of the worker take turns on the same snapshots."""
 
 from collections.abc import Iterator
 

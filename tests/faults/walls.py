@@ -1,4 +1,4 @@
-"""Walls with many displays, and walls that die: what people see meanwhile."""
+"""Fault scenarios with many displays, and with walls that are killed."""
 
 import datetime as dt
 import json

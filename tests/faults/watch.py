@@ -1,4 +1,4 @@
-"""Looks at the plant all the time: the workers' identity of counts, their memory, and where the group stands."""
+"""Polls the plant during a trial: the workers' identity of counts, their memory, and the group's lag."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""`python -m tests.histories --seeds 0:2000 --jobs 2` plays histories; one that fails is made small and printed."""
+"""Plays histories and shrinks any that fails: `python -m tests.histories --seeds 0:2000 --jobs 2`."""
 
 import argparse
 import gc

@@ -1,4 +1,4 @@
-"""What a worker asks brokers and store besides reading and writing: the product's `Brokers` and `Notes`, in memory."""
+"""In-memory doubles of `Brokers` and `Notes`, through which a worker asks for the state of topics."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A broker in memory: topics of a certain incarnation, logs that begin and end, a consumer group with generations."""
+"""An in-memory Kafka broker: topics with incarnations, logs that are cut, a consumer group with generations."""
 
 import random
 import zlib

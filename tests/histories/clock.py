@@ -1,4 +1,4 @@
-"""A loop whose time is virtual and whose order is drawn from a seed; a process in it can end between any two awaits."""
+"""An event loop with virtual time and an order drawn from a seed; its processes can be killed at any await."""
 
 import asyncio
 import heapq

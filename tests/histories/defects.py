@@ -1,4 +1,4 @@
-"""Defects to be planted in the product: each is a mistake that somebody could make, and that histories must find."""
+"""Defects to plant in the product, which histories must find."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence

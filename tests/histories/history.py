@@ -1,4 +1,4 @@
-"""A history is a layout and a list of operations, drawn from a seed; played twice it is the same to the last step."""
+"""A history: a layout and a list of operations drawn from a seed, the same each time it is played."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What lies between a process and a server: time, lost replies, requests that arrive after their sender's end."""
+"""The simulated network between a process and a server: delay, lost replies, requests that outlive their sender."""
 
 import asyncio
 import random

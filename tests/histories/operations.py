@@ -1,4 +1,4 @@
-"""What happens in a history: each operation is a fact with all its figures, so that a list of them is a program."""
+"""The operations of a history: sends, kills, outages, deletions and more, each with all its figures."""
 
 from dataclasses import dataclass, field
 from typing import Protocol

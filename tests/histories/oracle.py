@@ -1,4 +1,4 @@
-"""Compares what is stored and announced with the truth, when everything has come to rest."""
+"""Compares what is stored and published with the truth, once nothing happens any more."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Everything that outlives a worker: broker, store, the network between them, and the truth about each log.
+"""The simulated servers, which outlive the workers: broker, store, network, and the truth about each log.
 
 Whatever reaches a server is held against the truth at once: committed ≤ snapshot ≤ stored, and no figure claims to be
 complete that is not.

@@ -1,4 +1,4 @@
-"""The store's answers to the questions of the settlement, without SQL; and whether everything is settled."""
+"""Answers the settlement's queries from the in-memory store, and checks whether everything is settled."""
 
 import hashlib
 from collections import Counter, defaultdict

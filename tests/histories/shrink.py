@@ -1,4 +1,4 @@
-"""Makes a failing history small: operations are left out, as many at a time as possible, as long as it still fails."""
+"""Shrinks a failing history: leaves out operations, as many at a time as possible, while it still fails."""
 
 import dataclasses
 import sys

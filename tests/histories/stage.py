@@ -1,4 +1,4 @@
-"""A site with its workers on a stage: what operations act upon, and who starts a worker again that has ended."""
+"""The workers of a simulated site: operations act on them, and it restarts those that end."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

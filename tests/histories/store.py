@@ -1,4 +1,4 @@
-"""A store in memory that keeps of repeated rows what the server would, and may refuse, be away, or lose its replies."""
+"""An in-memory store that deduplicates rows as the server does, and can refuse, be away, or lose replies."""
 
 import asyncio
 import copy

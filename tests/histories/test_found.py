@@ -1,4 +1,4 @@
-"""Histories that once came out wrong, as they were made small, each with what is right."""
+"""Regression tests: shrunk histories that once ended with wrong counts."""
 
 from tests.histories.history import History, play
 from tests.histories.operations import Compact, Delete, Rebalance, Send, Wait

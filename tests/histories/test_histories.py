@@ -1,4 +1,4 @@
-"""Histories that must come out right, and defects that must be found."""
+"""Random histories end with the right counts, and planted defects are found."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a log must have been counted to, one line after the other with dictionaries: not as the product does it.
+"""Computes what a log must be counted to, line by line with dictionaries, independently of the product.
 
 Nothing here reads bytes: whoever sent a line knows what it says.
 """

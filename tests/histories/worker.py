@@ -1,4 +1,4 @@
-"""One worker: the product's own parts, and in the place of Faust and of drivers what the agents ask of these.
+"""Builds one simulated worker from the product's own parts, with doubles for Faust and the drivers.
 
 This is the only module that knows how the product is put together.
 """

@@ -1,1 +1,1 @@
-"""How the embedded servers, their supervision and the checks behave."""
+"""Tests of the commands, the embedded servers, their supervision, and the checks."""

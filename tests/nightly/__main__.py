@@ -1,4 +1,4 @@
-"""Everything that takes long, one after the other: `python -m tests.nightly [--minutes 60] [--quick]`.
+"""Runs all long tests one after the other: `python -m tests.nightly [--minutes 60] [--quick]`.
 
 The tests of this folder, every property with far more examples, histories, and every fault in full; docs/tests.md says
 which tests of `make test` cover the same. Exit code 0 only if all of it passed. A seed that is printed repeats the

@@ -1,4 +1,4 @@
-"""The truth of a run of operations: every record that a source topic has ever had, read beside the workers.
+"""Reads every record of the source topics beside the workers, and computes the true counts of a run.
 
 Nothing of the product decides it: lines are read by `json` and counted by hand. What was lost aloud is taken out by its
 offsets, as the view `losses` names them.

@@ -1,1 +1,1 @@
-"""What the store promises: the same rows whatever is repeated, and views that answer as the contract says."""
+"""Tests of the store: rows are idempotent, and the views follow their contract."""

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that loses the server's reply to whatever contains a marker, once."""
+"""A TCP proxy on loopback that drops the server's reply, once, to a request that contains a marker."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The sink on a server outlives the server's failures, and says at once what it cannot outlive."""
+"""The ClickHouse sink survives passing failures of the server, and raises at once on lasting ones."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What extreme valid lines become is what the server gives back, column by column."""
+"""Extreme values of valid lines come back from the server unchanged, column by column."""
 
 import datetime as dt
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every error of the server is either passing or lasting, and says what to do."""
+"""Every error of the server is classified as transient or lasting, with a remedy."""
 
 import pickle
 

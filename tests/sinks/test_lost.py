@@ -1,4 +1,4 @@
-"""Figures say how many records they lack for good: by day and kind, and by area since it was last counted by hand."""
+"""Figures report how many records are lost for good, by day and kind, and by area since its last correction."""
 
 import datetime as dt
 import time

@@ -1,4 +1,4 @@
-"""Columns that we make ourselves are, byte for byte, what the driver would make of the same values."""
+"""Columns encoded by us equal, byte for byte, those that the driver encodes."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""What the server refuses for a time is written when it has passed; what it refuses for ever stops nothing else."""
+"""Rows that the server refuses for a while are stored later; rows refused for ever block nothing else."""
 
 import asyncio
 import pickle

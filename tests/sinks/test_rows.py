@@ -1,4 +1,4 @@
-"""The tables as they are read off the files of the schema are those that the server has."""
+"""The tables parsed from the schema files equal those of the server."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The schema is applied once, by any number of processes, and notices changes after the fact."""
+"""The schema is applied once, by any number of processes, and later changes to its files are reported."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

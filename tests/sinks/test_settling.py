@@ -1,4 +1,4 @@
-"""An event counts once, through however many logs it comes; what differs is named."""
+"""An event counts once, through however many logs it came; conflicting contents are reported."""
 
 import asyncio
 from dataclasses import replace

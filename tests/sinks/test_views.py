@@ -1,4 +1,4 @@
-"""The public views show the newest rows, summed over logs and segments, and nothing private."""
+"""The public views sum the newest rows over logs and segments, and expose nothing private."""
 
 import datetime as dt
 import re

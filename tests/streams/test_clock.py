@@ -1,4 +1,4 @@
-"""The site clock."""
+"""The site clock converts real time to site time, at any speed."""
 
 import numpy as np
 import pytest

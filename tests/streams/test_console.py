@@ -1,4 +1,4 @@
-"""What people read on a terminal, and how a command ends."""
+"""Terminal output, progress bars and exit codes of the commands."""
 
 import io
 import time

@@ -1,4 +1,4 @@
-"""Where the words of Kafka's clients go."""
+"""Logs capture the output of Kafka's clients, and show no values from errors that are not ours."""
 
 import logging
 import subprocess

@@ -1,1 +1,1 @@
-"""What tests share: made-up sites, events and rows, processes and plants on this machine, and doubles."""
+"""Helpers for tests: made-up sites, events and rows, processes and plants on this machine, and doubles."""

@@ -1,4 +1,4 @@
-"""A small site, and short ways to tell its alarms what happens second by second."""
+"""A small site, and helpers that feed its alarms counts second by second."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The topic of alarms, written as a worker does."""
+"""Writes records to the topic `alarms` as a worker does, for tests of its readers."""
 
 import os
 import urllib.request

@@ -1,4 +1,4 @@
-"""Alarms, alerts and settings for the tests of the relay."""
+"""Made-up alarms, alerts and settings for the tests of the relay."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""How tests start a browser."""
+"""The command-line options with which tests start a browser."""
 
 # A quiet browser: no sandbox (tests may run as root), and none of its own calls to the outside.
 QUIET = (

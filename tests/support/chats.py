@@ -1,4 +1,4 @@
-"""Group chats to speak to on this machine: they check signature, form and rate, and answer in the robots' own codes."""
+"""Simulated group chats of robots: they check signature, form and rate, and answer with the real codes."""
 
 import base64
 import hashlib

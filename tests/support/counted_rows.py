@@ -1,4 +1,4 @@
-"""Rows of a day as the kernels count them, for tests that hold the store against itself."""
+"""Rows of a day as the kernels count them, for tests that compare the store with them."""
 
 import datetime as dt
 from collections.abc import Sequence

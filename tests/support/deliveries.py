@@ -1,4 +1,4 @@
-"""Deliveries of events through several logs, as workers store them, and what must be shown of them in the end."""
+"""Made-up deliveries of events through several logs as workers store them, and the expected result."""
 
 import asyncio
 from collections import Counter

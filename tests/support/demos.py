@@ -1,4 +1,4 @@
-"""`gatepulse demo` as a process of its own, and what a test asks of it while it runs and after."""
+"""Runs `gatepulse demo` as a process, and lets a test inspect it while it runs and after."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Short ways to write events down, and a log of a small site to count them."""
+"""Short ways to write events, and a log of a small site that counts them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Lines as devices send them to a small site, and records of them as the consumer hands them over."""
+"""Lines as devices of a small site send them, and records of them as the consumer delivers them."""
 
 import json
 from collections.abc import Sequence

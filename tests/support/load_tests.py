@@ -1,4 +1,4 @@
-"""`gatepulse loadtest` as a process of its own, and what a test asks of it."""
+"""Runs `gatepulse loadtest` as a process, and lets a test inspect it."""
 
 import subprocess
 import threading

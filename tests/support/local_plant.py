@@ -1,4 +1,4 @@
-"""A store, a broker and workers on this machine, and a day that is played there: for tests of whole processes."""
+"""A store, a broker and workers on this machine, with a day that is played there."""
 
 import datetime as dt
 import os

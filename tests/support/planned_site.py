@@ -1,4 +1,4 @@
-"""A hall with two entrances side by side, N3 with a plan, and a yard for cars."""
+"""A made-up site: a hall with two entrances, one of which has a plan, and a yard for cars."""
 
 from streams.site.model import Site
 from streams.site.reader import parse_site

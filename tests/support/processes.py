@@ -1,4 +1,4 @@
-"""Small programs and waiting, for the tests of processes."""
+"""Helpers for tests of processes: small programs to run, and waiting for conditions."""
 
 import os
 import subprocess

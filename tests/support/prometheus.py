@@ -1,4 +1,4 @@
-"""What the tests of Prometheus and Alertmanager need of the machine."""
+"""Runs promtool and amtool for tests, and marks tests that need Prometheus and Alertmanager."""
 
 import subprocess
 from pathlib import Path

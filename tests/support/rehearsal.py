@@ -1,4 +1,4 @@
-"""A worker without Kafka and without a server: what it does is written down, and it can be made to crash anywhere."""
+"""A worker without Kafka and without a server: records what it does, and can crash at any point."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Made-up rows for every table: name the columns that matter to a test, the rest is filled in."""
+"""Makes rows of every table for tests: name the columns that matter, the rest is filled in."""
 
 import itertools
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the tests of the scripts that install something share: a folder of tools, and a run that finds only these."""
+"""Helper for tests of installation scripts: runs one with a folder of stub tools only."""
 
 import os
 import shutil

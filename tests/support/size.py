@@ -1,4 +1,4 @@
-"""How much is tried: enough for a change in `make test`, far more of it in `make nightly`."""
+"""The number of examples that property tests try: few in `make test`, many in `make nightly`."""
 
 import os
 from typing import Final

@@ -1,4 +1,4 @@
-"""A small expo day that is made in a moment, and doubles for what a simulator talks to."""
+"""A small expo day that is made quickly, and doubles of a simulator's clock, ledger and producer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The two stores behind one face, so that one suite of tests runs on both."""
+"""The in-memory store and the server behind one interface, so that one suite tests both."""
 
 import asyncio
 from typing import Any, Protocol

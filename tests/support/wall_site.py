@@ -1,4 +1,4 @@
-"""A small site for the wall's tests, and readings of it to change a row at a time.
+"""A small site for the wall's tests, and rows of it that a test changes one at a time.
 
 outside --N1--> venue --H1--> hall     persons; N1 has three lanes, N2 (also into the venue) has two
 outside --P1--> park                   vehicles

@@ -1,4 +1,4 @@
-"""A source of figures that a test holds in its hand, and a wall served from it."""
+"""A source of rows that a test controls, and a wall that is served from it."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""A real Apache Kafka on loopback, for what the embedded broker cannot show: restarts, replication, compaction.
+"""Runs a real Apache Kafka on loopback, for restarts, replication and compaction, which the embedded broker lacks.
 
 Reading order: install (gets the jars once), properties (the broker's settings), server (one broker), cluster (several).
 Which topics there must be, and how they are set, is in `streams/contract/topics.py`.

@@ -1,4 +1,4 @@
-"""Several brokers that keep copies of each other's data, for tests of what happens when one of them goes."""
+"""Runs several Kafka brokers with replication, for tests in which one of them fails."""
 
 from collections.abc import Mapping
 from pathlib import Path

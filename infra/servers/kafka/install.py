@@ -1,4 +1,4 @@
-"""Gets Apache Kafka once, from Maven Central into a cache: `python -m infra.servers.kafka.install`; then `server`.
+"""Installs Apache Kafka from Maven Central into a cache: `python -m infra.servers.kafka.install`; then `server`.
 
 The cache is `$XDG_CACHE_HOME/gatepulse`, or `~/.cache/gatepulse`: 54 MB that every checkout on this machine shares.
 """

@@ -1,4 +1,4 @@
-"""One Apache Kafka broker on loopback whose data survive its process; it mirrors `infra.servers.broker.EmbeddedBroker`.
+"""Runs one Apache Kafka broker on loopback with lasting data; same interface as `infra.servers.broker.EmbeddedBroker`.
 
 Measured: ready in 2.7 s (the first time 3.7), again 3.7 s after kill -9, ended in 0.4 s, 240 to 310 MB with a heap of
 512 MB. Several brokers: `cluster`.

@@ -1,4 +1,4 @@
-"""Where an expo's people can go: the gates from outside, and the doors of the halls; next: `people.py`."""
+"""Finds the gates and hall doors of a site that an expo's people can use; next: `people.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does not go through at once: refusals, lanes released for nobody, temperatures, unread credentials.
+"""Adds refusals, lanes released for nobody, temperatures and unread credentials to an expo day.
 
 Only steps that passed move a count; these are counted apart. Next: `expo.py`, which puts the day together.
 """

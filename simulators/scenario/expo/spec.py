@@ -1,4 +1,4 @@
-"""The figures from which an expo day is made up, each with its source; `people.py` and `vehicles.py` use them."""
+"""The figures that an expo day is made from, each with its source; `people.py` and `vehicles.py` use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alarm limits with on-delay, off-delay and dead band, as in OPC UA Part 9; read `episodes` next."""
+"""Decides when an alarm limit is exceeded: on-delay, off-delay, dead band (OPC UA Part 9); read `episodes` next."""
 
 from dataclasses import dataclass
 from typing import Final

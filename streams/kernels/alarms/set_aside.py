@@ -1,4 +1,4 @@
-"""Raises an alarm while there are new lines on which our own code fails; read `log` next."""
+"""Raises an alarm while lines come in on which our own code fails; read `log` next."""
 
 from collections import Counter
 from collections.abc import Mapping

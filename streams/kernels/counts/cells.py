@@ -1,4 +1,4 @@
-"""Windowed counts of one offset bucket: absolute, and final once the bucket is over; read `passages` next.
+"""The data structure of windowed counts: the cells of one offset bucket, absolute and final; read `passages` next.
 
 An offset bucket is a fixed range of a log's offsets. A cell counts the events of one bucket in one event-time window,
 so its value depends on the log alone: not on the order in which windows fill, nor on where a batch, a

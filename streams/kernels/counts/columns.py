@@ -1,4 +1,4 @@
-"""A block of rows of one table, in columns: what kernels hand to whoever stores it. Read `rows` next."""
+"""Blocks of rows of one table, in columns: the output of the kernels, for whoever stores it. Read `rows` next."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Groups events into cells of 10 s, from which all wider windows are added up; read `offset_bucket` next.
+"""Groups a batch's events into 10 s windows, from which wider windows are added up; read `offset_bucket` next.
 
 Events are sorted by cell once, in 10 s windows. There are fewer cells than events, so that minutes, days, totals and
 flows cost little more.

@@ -1,4 +1,4 @@
-"""The windowed counts of a partition's current offset bucket, and their rows; `passages` fills them."""
+"""Windowed counts (10 s, minute, day) of a partition's current offset bucket, and their rows; see `passages`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Identity, tally and gap check of a counted partition; read `passages` next."""
+"""A partition log's identity (`PartitionId`), its tallies, and its check for missing offsets; read `passages` next."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

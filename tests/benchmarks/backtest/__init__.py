@@ -1,1 +1,1 @@
-"""How good the forecasts and the advice are, on simulated days: `python -m tests.benchmarks.backtest`."""
+"""Measures forecasts and advice on simulated days: `python -m tests.benchmarks.backtest`."""

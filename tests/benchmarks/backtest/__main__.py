@@ -1,4 +1,4 @@
-"""How good forecasts and advice are: `python -m tests.benchmarks.backtest` plays simulated days and prints tables.
+"""Measures forecasts and advice: `python -m tests.benchmarks.backtest` plays simulated days and prints tables.
 
 On the days of the tuning seed methods and constants were chosen; the days that are judged have another seed. Next:
 `backtest_days.py` (the days), `backtest_score.py` (the forecasts on them), `backtest_methods.py` and

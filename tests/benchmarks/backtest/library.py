@@ -1,4 +1,4 @@
-"""The rivals out of a library: statsforecast's models on the minutes before. It is no dependency of ours.
+"""Forecasting models of the library statsforecast, to compare ours with; the project does not depend on it.
 
 `pip install statsforecast` into an environment of its own and put it on the path; `docs/forecast.md` shows what came
 of it.

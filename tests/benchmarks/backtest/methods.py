@@ -1,4 +1,4 @@
-"""Ways to forecast how many will be inside, side by side on the same days; those of the kernels, and their rivals."""
+"""Compares methods that forecast occupancy on the same days: the kernels' own, and simpler rivals."""
 
 from __future__ import annotations
 

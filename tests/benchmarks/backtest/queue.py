@@ -1,4 +1,4 @@
-"""A peak at five gates, played twice: nobody follows the advice, and people do; what that does to the waits.
+"""Simulates a peak at five gates with and without people following the advice, and compares the waits.
 
 A model of its own, person by person and first come, first served, so that the fluid queue of the kernels is not judged
 by itself. Arrivals are by chance around a plan that is wrong; the advice knows the plan and counts upstream, not the

@@ -1,4 +1,4 @@
-"""The back-test as people read it: Markdown tables, as they stand in `docs/forecast.md`."""
+"""Formats the results of the back-test as the Markdown tables of `docs/forecast.md`."""
 
 from __future__ import annotations
 

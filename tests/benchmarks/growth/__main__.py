@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.growth kernels|chain|page [--quick]`: measure, keep, and write docs/growth.md anew."""
+"""Measures growth and writes docs/growth.md: `python -m tests.benchmarks.growth kernels|chain|page [--quick]`."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""What is measured of the kernels: sizes of sites and numbers of passages; next: `kernels.py`. Pure."""
+"""The cases in which kernels are measured: sizes of sites and numbers of passages; next: `kernels.py`. Pure."""
 
 from dataclasses import dataclass
 from typing import Final, Literal

@@ -1,4 +1,4 @@
-"""The whole chain on this machine: Kafka, workers, ClickHouse; without a wall. Next: `reckoning.py`.
+"""Measures the whole chain on this machine: Kafka, workers, ClickHouse, no wall. Next: `reckoning.py`.
 
 backlog: workers that have their partitions are stopped (SIGSTOP) while Kafka is filled, and all go on at once; the rate
 is that from then until all is stored. killed: the same, and a worker is killed (`kill -9`) once a quarter is stored.

@@ -1,4 +1,4 @@
-"""What a run brought, kept as JSON beside the page; next: `tables.py`."""
+"""Saves the results of a run as JSON beside the page; next: `tables.py`."""
 
 import datetime as dt
 import os

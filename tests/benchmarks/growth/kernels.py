@@ -1,4 +1,4 @@
-"""One worker's work on one log, without Kafka and without a store: what each part of it costs; next: `plant.py`.
+"""Measures one worker's work on one log without Kafka or a store, part by part; next: `plant.py`.
 
 A case runs in a process of its own, so that its peak of memory is its own. Times are processor time of one core.
 """

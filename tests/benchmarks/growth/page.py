@@ -1,4 +1,4 @@
-"""Writes what was kept into docs/growth.md, between its marks; what people wrote there stays."""
+"""Writes the results into docs/growth.md, between its marks; text that people wrote there stays."""
 
 from pathlib import Path
 

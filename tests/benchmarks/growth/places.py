@@ -1,4 +1,4 @@
-"""Sites of any size, made up: so many entrances into so many halls, so many lanes; next: `traffic.py`. Pure."""
+"""Makes up sites of any size, by numbers of entrances, halls and lanes; next: `traffic.py`. Pure."""
 
 from typing import Final
 

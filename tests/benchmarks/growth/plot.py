@@ -1,4 +1,4 @@
-"""Whether cost grows with one size while the others stay: a picture; next: `page.py`. Pure."""
+"""Plots how cost grows with one size while the others stay the same; next: `page.py`. Pure."""
 
 from collections.abc import Callable, Sequence
 from math import log10

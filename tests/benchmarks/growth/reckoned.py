@@ -1,4 +1,4 @@
-"""The arithmetic of a city in words, from what was measured; next: `page.py`. Pure."""
+"""Writes out in words the calculation of what a city needs; next: `page.py`. Pure."""
 
 import math
 from collections.abc import Sequence

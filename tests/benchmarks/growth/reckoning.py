@@ -1,4 +1,4 @@
-"""What a city needs, by arithmetic from what was measured; next: `page.py`. Pure."""
+"""Calculates the machines that a city needs from the measured figures; next: `page.py`. Pure."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Results as tables of the page; next: `reckoned.py`. Pure."""
+"""Formats results as Markdown tables of the page; next: `reckoned.py`. Pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""The made-up sites and passages are what the platform takes, and of the size that was asked for."""
+"""The made-up sites and passages are valid, and of the size that was asked for."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The kernels' measurement counts what it says it counts, in a process of its own."""
+"""The kernels' measurement counts all passages, in a process of its own."""
 
 import pytest
 

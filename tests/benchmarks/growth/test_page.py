@@ -1,4 +1,4 @@
-"""The arithmetic of a city, and the page that shows it."""
+"""The calculation of what a city needs is right, and the page shows it."""
 
 import math
 from pathlib import Path

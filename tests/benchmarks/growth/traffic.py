@@ -1,4 +1,4 @@
-"""Passages of a made-up site, in order of time, slice by slice: ten million lines are never in memory at once.
+"""Makes the passages of a made-up site slice by slice, so that ten million lines are never in memory at once.
 
 Every lane is as busy as any other, and every moment as any other; next: `cases.py`. Pure.
 """

@@ -1,4 +1,4 @@
-"""The same job, done by gatepulse and its peers in turn: `python -m tests.benchmarks.peers`, or `make bench`.
+"""Runs the comparison with other stream processors: `python -m tests.benchmarks.peers`, or `make bench`.
 
 Prints a table; with --publish it writes the raw results, the table and the plot into `docs/` as well. Exit code 1 if
 somebody failed or counted wrong.

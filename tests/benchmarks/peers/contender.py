@@ -1,4 +1,4 @@
-"""What a contender is: its name, its share of the input, and how it is run on one topic; next: `contenders/`."""
+"""The type of a contender: its name, its share of the input, and how it is run on a topic; next: `contenders/`."""
 
 import os
 import time

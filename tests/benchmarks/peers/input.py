@@ -1,4 +1,4 @@
-"""The topics that are counted, and the true counts: simulated passages of persons, as the contract says.
+"""Fills the topics that are counted, and computes the true counts: simulated passages of persons.
 
 Each contender reads all of its topic, so one that is slow gets a topic of its own with the first part of the same
 events. Topics are filled once, and kept for all rounds. Each message bears the time of its last event: it has waited on

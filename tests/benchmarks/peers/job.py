@@ -1,4 +1,4 @@
-"""What a contender is told, and the one line that it answers; the standard library alone, for peers run elsewhere.
+"""The input and output of a contender process: its job, and its answer of one line; standard library only.
 
 The job: read a topic, and count who passed (outcome `passed`) in each minute of event time, by entrance and direction.
 A message holds one event, or several as lines of JSON.

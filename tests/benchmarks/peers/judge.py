@@ -1,4 +1,4 @@
-"""What came of the runs: who counted exactly, how fast, and in what ratio to a reference. Pure; next: `page.py`."""
+"""Judges the runs: who counted exactly, how fast, and in what ratio to a reference. Pure; next: `page.py`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The line-up: everybody who takes part, in the order in which they are shown."""
+"""The list of all contenders, in the order in which they are shown."""
 
 from typing import Final
 

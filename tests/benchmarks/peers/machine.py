@@ -1,4 +1,4 @@
-"""What the machine is, and which versions took part."""
+"""Describes the machine, and the versions of all contenders."""
 
 import datetime as dt
 import json

@@ -1,4 +1,4 @@
-"""What came of the runs as text: a line for each run, tables, and `docs/benchmarks.md` with raw results beside it."""
+"""Formats the results: a line for each run, tables, and `docs/benchmarks.md` with raw results beside it."""
 
 import json
 from collections.abc import Mapping, Sequence

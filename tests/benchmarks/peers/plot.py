@@ -1,4 +1,4 @@
-"""Events a second of all contenders as SVG: a dot for the median, a line from the lowest to the highest. Pure.
+"""Plots events a second of all contenders as SVG: median as a dot, range as a line. Pure.
 
 The axis is logarithmic, since the slowest and the fastest are a hundredfold apart.
 """

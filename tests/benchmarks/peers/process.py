@@ -1,4 +1,4 @@
-"""One process on one core: started, watched, and ended; what it used is read from /proc, ten times a second.
+"""Runs a process on one core, watches and ends it, and measures its use of resources from /proc.
 
 What belongs to the measurement runs on one core, everything else (broker, store, this runner) on the other.
 """

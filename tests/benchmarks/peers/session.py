@@ -1,4 +1,4 @@
-"""All runs: for each kind of message a broker that is filled once, then rounds in which everybody takes a turn."""
+"""Runs all rounds: fills a broker once for each kind of message, then lets each contender count in turn."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence

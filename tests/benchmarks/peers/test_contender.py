@@ -1,4 +1,4 @@
-"""How a contender is run and measured; gatepulse's own one on a real Kafka."""
+"""A contender is run and measured as it should be; gatepulse's own on a real Kafka."""
 
 from pathlib import Path
 

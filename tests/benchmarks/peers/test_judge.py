@@ -1,4 +1,4 @@
-"""What the comparison with peers makes of its runs."""
+"""The comparison judges runs rightly: exactness, ratios, and failed rounds."""
 
 import pytest
 

@@ -1,1 +1,1 @@
-"""Grafana's dashboards, proven without a Grafana: their SQL on a real store, their JSON by the SDK, their PromQL."""
+"""Tests of Grafana's dashboards without a Grafana: SQL on a real store, JSON by the SDK, and PromQL."""

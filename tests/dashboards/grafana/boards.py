@@ -1,4 +1,4 @@
-"""Dashboards taken apart: their queries and choices, as Grafana reads them from JSON; and sites to try them on."""
+"""Extracts queries and choices from the dashboards' JSON as Grafana does, and has sites to build them for."""
 
 import re
 from collections.abc import Iterator

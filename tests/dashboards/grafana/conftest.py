@@ -1,4 +1,4 @@
-"""A store with a day in it, asked as Grafana asks: as the reader, with the macros expanded."""
+"""Fixtures: a store with a day in it, queried as Grafana does, as the reader user with macros expanded."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""While nothing was heard, figures are unknown and not 0; and none is 0 once that is proven."""
+"""Figures are unknown, not 0, while the store is empty; they are 0 only once that is proven."""
 
 import pytest
 from clickhouse_driver import Client

@@ -1,4 +1,4 @@
-"""What is asked of Prometheus is PromQL, and asks for metrics that there are."""
+"""Every PromQL expression of the dashboards is valid, and every metric in it exists."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A push brings folder and dashboards into Grafana, and says in one sentence, without the token, when it cannot."""
+"""A push puts folder and dashboards into Grafana; a failure is reported in one sentence, without the token."""
 
 from collections.abc import Iterator
 

@@ -1,1 +1,1 @@
-"""Tests of the words about alarms."""
+"""Tests of the texts about alarms."""

@@ -1,4 +1,4 @@
-"""A message says in two languages what, where, how much, since when, and what to do."""
+"""A robot's message has what, where, value, duration and advice, in two languages."""
 
 import pytest
 from hypothesis import given

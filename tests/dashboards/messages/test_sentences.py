@@ -1,4 +1,4 @@
-"""Wall, robots and command line say the same of an episode, in both languages."""
+"""Wall, robots and command line use the same sentences about an episode, in both languages."""
 
 from dataclasses import replace
 from typing import Literal

@@ -1,4 +1,4 @@
-"""The wall of a busy day in a process of its own, so that its memory is its own and no test slows it down.
+"""Serves the wall of a busy day in a separate process, so that its memory can be measured and no test slows it.
 
 `python -m tests.dashboards.wall.apart --port 8080` serves one to look at.
 """

@@ -1,4 +1,4 @@
-"""A busy day at the expo, made up beat by beat: what a wall has to draw when everything on it changes every second.
+"""Simulates a busy day at the expo, beat by beat: every figure on the wall changes every second.
 
 Entrances change places, halls fill and empty, some 50 alarms come and go, the trend moves on. `apart.py` serves it.
 """

@@ -1,4 +1,4 @@
-"""A crowd before the wall: many displays at once on plain sockets, well-behaved and not; `test_crowd.py` lets it in."""
+"""Simulates many displays of one wall on plain sockets, well-behaved and not; used by `test_crowd.py`."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What an open page holds, asked of the browser itself; next: `soak.py`, and `tests/benchmarks/wall_soak.py`."""
+"""Measures in the browser how much memory an open page holds; next: `soak.py`, and `tests/benchmarks/wall_soak.py`."""
 
 from typing import Final, NamedTuple
 

@@ -1,4 +1,4 @@
-"""How much more a page holds after many beats: `test_leaks.py`, and half an hour's in `make nightly`."""
+"""Measures how much an open page grows after many beats; for `test_leaks.py`, and longer in `make nightly`."""
 
 import time
 from typing import Final

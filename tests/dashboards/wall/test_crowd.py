@@ -1,4 +1,4 @@
-"""200 displays before one wall, some of them badly behaved: the others get every beat, and memory has a bound."""
+"""With 200 displays, some badly behaved, the others still get every beat, and memory is bounded."""
 
 import json
 import time

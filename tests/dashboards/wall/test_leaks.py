@@ -1,4 +1,4 @@
-"""After some hundred beats a page holds no more than before, and one that leaks is found."""
+"""An open page does not grow over some hundred beats; a planted leak is found."""
 
 from playwright.sync_api import Page
 

@@ -1,4 +1,4 @@
-"""The wall's looks by measurement: large enough from eight metres, enough contrast, nothing cut off on any screen."""
+"""The wall is legible from eight metres, has enough contrast, and cuts nothing off on any screen."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""From the turnstiles to the operator and back: an overload is seen on the wall and acknowledged at its keyboard."""
+"""An overload goes from the turnstiles to the wall, and is acknowledged at its keyboard."""
 
 import sys
 from collections.abc import Iterator

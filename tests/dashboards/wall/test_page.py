@@ -1,4 +1,4 @@
-"""The wall as a person in front of it sees it, in a real browser."""
+"""The wall page in a real browser shows the snapshot's figures, in either language."""
 
 import time
 from dataclasses import replace

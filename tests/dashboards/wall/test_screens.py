@@ -1,4 +1,4 @@
-"""The screens of a profile in a real browser: what stands where, and that a screen is only configuration."""
+"""The screens of a site profile in a real browser: each shows its tiles at their places."""
 
 from dataclasses import replace
 

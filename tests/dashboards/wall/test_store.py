@@ -1,4 +1,4 @@
-"""The wall on a real store: what the page shows is what was stored, read as the reader user from the public views."""
+"""The wall reads from a real store, as the reader user, what was stored."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The strip of alarms as an operator sees it and uses it, in a real browser."""
+"""The strip of alarms in a real browser: what it shows, and how an operator uses it."""
 
 import threading
 import time

@@ -1,1 +1,1 @@
-"""Tests of Prometheus and Alertmanager as they are set up here, and of the whole way to the robots."""
+"""Tests of the settings of Prometheus and Alertmanager, and of the whole way to the robots."""

@@ -1,4 +1,4 @@
-"""What Alertmanager passes on: the platform's own alerts, and no episodes, which come by another way."""
+"""Alertmanager passes on the platform's own alerts, and no alarm episodes, which come through Kafka."""
 
 import datetime as dt
 import json

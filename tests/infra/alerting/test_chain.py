@@ -1,4 +1,4 @@
-"""The three programs are told of each other, and of what the relay's file says."""
+"""Relay, Prometheus and Alertmanager get each other's addresses and the settings of the relay's file."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The commands that write the settings, and that check the relay's."""
+"""The command that writes the settings of Prometheus and Alertmanager, and the check of the relay's file."""
 
 from pathlib import Path
 

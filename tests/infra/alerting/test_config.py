@@ -1,4 +1,4 @@
-"""The settings of Prometheus and Alertmanager are valid, and bring the platform's alerts to the relay."""
+"""The settings of Prometheus and Alertmanager are valid, and send the platform's alerts to the relay."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""When an overload is due, worked out from a crowd's passages alone, is when the platform's own rules say so."""
+"""The times at which `crowds.py` expects overloads are those at which the platform's rules raise them."""
 
 from itertools import pairwise
 

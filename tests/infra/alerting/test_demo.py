@@ -1,4 +1,4 @@
-"""Whoever tries the demo sees alarms arrive: on its terminal, or at the robots of a relay's file."""
+"""In a demo, alarms arrive on the terminal, or at the robots of a relay's file."""
 
 import socket
 import time

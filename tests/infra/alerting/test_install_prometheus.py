@@ -1,4 +1,4 @@
-"""The script that provides Prometheus does nothing where it is, starts no service, and else says what to install."""
+"""The script that installs Prometheus starts no service, and names the packages where it cannot install."""
 
 import shutil
 import subprocess

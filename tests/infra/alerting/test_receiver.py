@@ -1,4 +1,4 @@
-"""A demo's own group says each message of the relay's once, in one line, and nothing that the relay has not signed."""
+"""The demo's receiver prints each signed message of the relay once, in one line, and refuses all others."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Every alert fires when it should and not otherwise, says so in two languages, and asks for metrics that there are."""
+"""Each alert rule fires exactly when it should, in two languages, on metrics that exist."""
 
 import re
 from pathlib import Path

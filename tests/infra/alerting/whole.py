@@ -1,4 +1,4 @@
-"""The whole way of an alarm with real servers: Kafka, ClickHouse, worker, relay, two robots, and the monitoring.
+"""Starts the whole way of an alarm on real servers: Kafka, ClickHouse, worker, relay, two robots, monitoring.
 
 It is what `gatepulse demo --broker kafka` starts, in real time, without a simulator: passages are handed in here.
 """

@@ -1,4 +1,4 @@
-"""The commands `gatepulse advice …`, as somebody types them."""
+"""The commands `gatepulse advice …`, run as a user does."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whatever a command fails of, it says so in one sentence that says what to do next."""
+"""A command that fails prints one sentence that says what to do next."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Before anything is installed, one sentence in two languages says what is missing."""
+"""The check of the Python names what is missing in one sentence, in two languages."""
 
 import ast
 import os

@@ -1,4 +1,4 @@
-"""The doctor finds what is missing and says what to do; it never breaks on what it finds."""
+"""The doctor finds what is missing, names the remedy, and never crashes on what it finds."""
 
 import socket
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Installed versions are compared with what is wanted."""
+"""Installed versions are compared rightly with the required ones."""
 
 import pytest
 

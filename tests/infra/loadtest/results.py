@@ -1,4 +1,4 @@
-"""Results of load tests that tests draw and tell."""
+"""Made-up results of load tests, for tests of the report."""
 
 from dataclasses import replace
 from typing import Any

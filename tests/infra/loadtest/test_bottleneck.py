@@ -1,4 +1,4 @@
-"""What is named as the limit."""
+"""The process or resource that is named as the bottleneck is the right one."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`gatepulse loadtest` as a process: a small load, proven; and one in which a message was lost."""
+"""`gatepulse loadtest` as a process: a small load is verified, and a lost message is found."""
 
 import json
 import os

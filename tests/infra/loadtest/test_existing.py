@@ -1,4 +1,4 @@
-"""A load test on a chain that was there before: proven, and again, as long as its ledgers are at hand."""
+"""A load test on existing servers is verified, and repeatable while its ledgers are available."""
 
 import json
 import threading

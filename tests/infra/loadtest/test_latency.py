@@ -1,4 +1,4 @@
-"""How long events waited: from when they were due until they were first seen."""
+"""Latency is measured from when an event was due until it was first seen."""
 
 import numpy as np
 from hypothesis import given

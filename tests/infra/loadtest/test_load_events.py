@@ -1,4 +1,4 @@
-"""Which events each generator sends."""
+"""The generators together send exactly the events of the load."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Ledgers, schedules and looks become the figures of a trial."""
+"""Ledgers, schedules and samples become the figures of a trial."""
 
 from pathlib import Path
 from typing import Any

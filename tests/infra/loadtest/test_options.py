@@ -1,4 +1,4 @@
-"""What a load test refuses before it starts anything, and what it chooses by itself."""
+"""Wrong options of a load test are refused before anything starts, and defaults are chosen rightly."""
 
 from pathlib import Path
 from typing import Any

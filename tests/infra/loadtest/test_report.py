@@ -1,4 +1,4 @@
-"""What the result says: to programs, on a terminal, and as a page."""
+"""The report of a load test as JSON, on the terminal, and as a page."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The trials of a load test, one after the other, on a bench that is made up."""
+"""A load test runs the right trials in the right order; the trials here are made up."""
 
 import io
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""The search for the highest rate that holds."""
+"""The search finds the highest rate that holds."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""How the rate goes over time, and when each event is due."""
+"""Every event of a load is due at the time that its shape gives it."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Ports: a free one is found, a taken one is named with the setting that chose it."""
+"""A free port is found; a port in use is refused with the name of its setting."""
 
 import socket
 

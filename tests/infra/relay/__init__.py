@@ -1,1 +1,1 @@
-"""Tests of the relay, against chats on this machine that check what they are sent."""
+"""Tests of the relay, against simulated chats that check each message."""

@@ -1,4 +1,4 @@
-"""A platform alert becomes a notice by its labels and annotations; what is no webhook is refused."""
+"""A platform alert becomes a notice; anything that is no webhook is refused."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What is above a robot's limit is folded into the next message, the gravest in full."""
+"""Notices above a robot's rate limit are folded into the next message, the worst one in full."""
 
 from infra.relay.message import Waiting, compose
 from tests.support.alerts import notice

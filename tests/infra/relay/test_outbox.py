@@ -1,4 +1,4 @@
-"""Each change is told once to each robot, whatever dies in between."""
+"""Each change is sent once to each robot, whatever crashes in between."""
 
 from pathlib import Path
 

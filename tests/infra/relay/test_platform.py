@@ -1,4 +1,4 @@
-"""The platform's own alerts are sent when they begin and when they stay away; and that alarms cannot arrive."""
+"""The platform's alerts are sent when they begin and end; a missing heartbeat is reported."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A robot is spoken to at most twenty times a minute, and an alarm after a burst waits for seconds only."""
+"""A robot gets at most twenty messages a minute, and an alarm after a burst waits only seconds."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Each kind of robot is spoken to in its own form, and its answers are understood."""
+"""Requests have the form and signature of each kind of robot, and its answers are interpreted rightly."""
 
 import base64
 import json

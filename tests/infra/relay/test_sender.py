@@ -1,4 +1,4 @@
-"""A courier brings each message to its robot once, at its pace, and again until it is taken."""
+"""A sender delivers each message to its robot once, at its rate, and repeats it until accepted."""
 
 import asyncio
 from collections.abc import Callable

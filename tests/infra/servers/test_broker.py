@@ -1,4 +1,4 @@
-"""The embedded broker: ready with its topics, spoken to by every client we use, gone with its parent."""
+"""The embedded broker has its topics, works with every client we use, and ends with its parent."""
 
 import os
 from pathlib import Path

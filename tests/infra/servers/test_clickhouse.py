@@ -1,4 +1,4 @@
-"""The embedded ClickHouse server: it starts, keeps data, refuses what it must, and says clearly why it cannot start."""
+"""The embedded ClickHouse server keeps data, enforces permissions, and says why it cannot start."""
 
 import socket
 import stat

@@ -1,4 +1,4 @@
-"""What a demo finds in the state that earlier ones left, in whatever way they ended."""
+"""A demo resumes the state directory of earlier ones, however they ended."""
 
 import datetime as dt
 import json

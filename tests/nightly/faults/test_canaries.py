@@ -1,4 +1,4 @@
-"""No program shows a value of an event in what it says or writes down, whatever goes wrong around it.
+"""No program prints or logs a value of an event, whatever fails around it.
 
 A table: each program, under each kind of failure, on one plant whose store and topics are full of canaries. What a
 program says goes into a file of the plant, and at the end every file of the plant is looked through. What operators

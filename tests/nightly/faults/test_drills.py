@@ -1,4 +1,4 @@
-"""The drills of docs/operations.md, done line by line: afterwards every event counts once."""
+"""The recovery drills of docs/operations.md, line by line: afterwards every event counts once."""
 
 import re
 import shlex

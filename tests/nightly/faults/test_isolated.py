@@ -1,4 +1,4 @@
-"""On a real plant: whatever a kernel does on a record, it costs an end, that record is set aside, all else counts.
+"""Whatever a kernel does on a record, only that record is rejected, at the cost of one restart; on a real plant.
 
 One plant for all of it. Each defect is met in a partition of its own: behind a line that was set aside the others of
 its partition are rehearsed, and defects in them end nobody. What a kernel does is in `failing_worker.py`.

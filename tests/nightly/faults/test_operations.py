@@ -1,4 +1,4 @@
-"""More of what people and brokers do to topics: `tests/faults/test_operations.py` has what every change is tried with.
+"""Further operations on topics; those tried with every change are in `tests/faults/test_operations.py`.
 
 One plant for all; each test has an entrance of its own. Read `desk.py` first.
 """

@@ -1,4 +1,4 @@
-"""The command of faults with plants: a scenario that failed, and Ctrl-C."""
+"""The command `tests.faults` on real plants: a failed scenario, and Ctrl-C."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""A schedule delivers every event that is not lost, as often and as late as was asked for."""
+"""A distorted day delivers every event that is not lost, repeated and delayed as the settings ask for."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A simulator outlives its broker: it waits for one that is not there, and sends everything once, in order."""
+"""A simulator waits while its broker is away, and sends every event once, in order."""
 
 import gc
 import os

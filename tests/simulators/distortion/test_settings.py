@@ -1,4 +1,4 @@
-"""Distortions can be written in a line, and mistakes in it are explained."""
+"""Distortions are read from a line of text, and mistakes in it are explained."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Alarms are raised when they should be, once, and not otherwise; and however the facts come, they are the same."""
+"""The expected alarms are raised once, and no others, however the inputs are cut or repeated."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The ledger keeps what was sent and what became of it, also when its writer is killed."""
+"""The ledger keeps what was sent and each outcome, even when its writer is killed."""
 
 import json
 from pathlib import Path

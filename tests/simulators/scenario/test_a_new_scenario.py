@@ -1,4 +1,4 @@
-"""A scenario and a site that no file of ours knows are played and proven as ours are."""
+"""A new scenario on a new site is simulated, counted and verified without any change to the product."""
 
 import datetime as dt
 from collections.abc import Iterator

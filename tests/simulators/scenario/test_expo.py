@@ -1,4 +1,4 @@
-"""The made-up expo day has the figures of the documents, and nobody does what people cannot do."""
+"""The made-up expo day has the documented figures, and nobody does what is impossible."""
 
 import datetime as dt
 import os

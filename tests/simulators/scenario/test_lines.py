@@ -1,4 +1,4 @@
-"""Lines are what the contract says, and nothing is lost on the way into them."""
+"""Lines follow the contract, and no event or field is lost in them."""
 
 import json
 

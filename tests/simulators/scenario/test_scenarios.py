@@ -1,4 +1,4 @@
-"""What holds for every scenario: its site is there, and its day could have happened, on whatever date."""
+"""For every scenario: its site exists, and its day is physically possible on any date."""
 
 import datetime as dt
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""`gatepulse simulate` and the other processes go by one clock: it tells them its own, or takes theirs."""
+"""`gatepulse simulate` and the other processes use the same site clock."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Deliveries leave when the site clock reaches them; what is overdue leaves at once."""
+"""Deliveries are sent when the site clock reaches them; overdue ones at once."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A programme is played to its end, in time, and the ledger knows of everything that left."""
+"""A programme is played to its end, in time, and the ledger has everything that was sent."""
 
 import datetime as dt
 import json

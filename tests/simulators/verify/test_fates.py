@@ -1,4 +1,4 @@
-"""What must become of a passage follows from what it says, when it came, and what its device has said before.
+"""The expected outcome of a passage follows from its content, its arrival, and earlier events of its device.
 
 The site's clock is real time; times are UTC on 2021-11-05.
 """

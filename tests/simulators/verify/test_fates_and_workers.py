@@ -1,4 +1,4 @@
-"""The oracle and a worker come to the same fate of every passage, whatever clocks say and in which order they come.
+"""The expected outcome of every passage equals a worker's, whatever the clocks and the order.
 
 Two computations that share no code: `simulators.verify.fates` over a ledger, the kernels over the lines that were sent.
 """

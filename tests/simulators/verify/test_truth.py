@@ -1,4 +1,4 @@
-"""The truth is worked out of the ledger as one would by hand.
+"""The truth computed from the ledger is what one gets by hand.
 
 Times are UTC on 2021-11-05; the site's day begins at 16:00 UTC (midnight in Shanghai).
 """

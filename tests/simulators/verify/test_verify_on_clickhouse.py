@@ -1,4 +1,4 @@
-"""Three computations agree: numpy over the ledger, SQL over raw passages, and the views; and no change goes unseen."""
+"""numpy over the ledger, SQL over raw passages, and the views agree, and every change is found."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""An audit agrees with a healthy store, names what is wrong in any other, and is not misled by rows on their way."""
+"""An audit finds every wrong row, none in a healthy store, and ignores rows that are still being written."""
 
 import datetime as dt
 import io

@@ -1,4 +1,4 @@
-"""An audit that repeats itself covers all of event time, says what it finds, and outlives a store that is away."""
+"""The repeated audit covers all of event time, reports what it finds, and survives a store that is away."""
 
 import json
 import os

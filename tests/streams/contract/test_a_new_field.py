@@ -1,4 +1,4 @@
-"""The types in `events` are the one list of a passage's fields: a field that is added there travels everywhere."""
+"""A field that is added to the types in `events` and to a schema file reaches codec, store, views and ledger."""
 
 import json
 import os

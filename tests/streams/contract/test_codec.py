@@ -1,4 +1,4 @@
-"""What a line must be like; whatever else comes is set aside with reason and place, and nothing else is lost."""
+"""The codec accepts valid lines, and rejects each other one with its reason and position."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The JSON Schema that integrators read is the one that the types give, and says what the codec does."""
+"""The JSON Schema for integrators is generated from the types, and agrees with the codec."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Rows that the store refuses for ever are kept in Kafka, nobody claims to be complete, and all comes right later."""
+"""Rows that the store refuses for ever are parked in Kafka, no log claims them as stored, and a retry stores them."""
 
 import asyncio
 import hashlib

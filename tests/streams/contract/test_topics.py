@@ -1,4 +1,4 @@
-"""The topics that workers need: made once as they should be, and what differs is said."""
+"""The topics that workers need are created once, and wrong settings are reported."""
 
 import secrets
 import time

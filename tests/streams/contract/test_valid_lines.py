@@ -1,4 +1,4 @@
-"""No valid line makes any step fail, whatever is in it: from its bytes to the store's, the snapshot and the alarms."""
+"""Any valid line passes through every step without an error: codec, store, snapshot and alarms."""
 
 import json
 from typing import Any

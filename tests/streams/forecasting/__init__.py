@@ -1,1 +1,1 @@
-"""Tests of foresight."""
+"""Tests of the forecasting process."""

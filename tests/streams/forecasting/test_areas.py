@@ -1,4 +1,4 @@
-"""Flows of areas from passages of entrances, and back in time."""
+"""Flows of areas are computed from entrances' passages, and occupancy back in time."""
 
 from dataclasses import replace
 from typing import Any

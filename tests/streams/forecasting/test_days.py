@@ -1,4 +1,4 @@
-"""Plans and profiles go by the site's clock, on days of 23 and 25 hours and on those that begin at four, too."""
+"""Plans and profiles follow the site's clock, even on days of 23 or 25 hours or days that begin at four."""
 
 import datetime as dt
 from dataclasses import replace

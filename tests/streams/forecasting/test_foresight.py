@@ -1,4 +1,4 @@
-"""Foresight on a real store: what it reads, what it writes, and that a process which ends loses nothing."""
+"""The forecasting process on a real store: its input, its output, and that a restart loses nothing."""
 
 import asyncio
 import datetime as dt

@@ -1,4 +1,4 @@
-"""Queues, plans, and what a profile may say of them."""
+"""Queues are estimated from plans and passages, and plans are read from a profile."""
 
 import datetime as dt
 from dataclasses import replace

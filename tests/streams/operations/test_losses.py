@@ -1,4 +1,4 @@
-"""A loss that is accepted ends where the brokers' records begin again, as far as the brokers' own times say when."""
+"""An accepted loss ends at the brokers' first remaining record, in offset and in time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

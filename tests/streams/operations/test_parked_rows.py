@@ -1,4 +1,4 @@
-"""What is parked is listed, stored again once the store takes it, and gone from the topic then."""
+"""Parked rows are listed, stored once the store accepts them, and then removed from the topic."""
 
 import asyncio
 import json

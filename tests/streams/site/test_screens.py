@@ -1,4 +1,4 @@
-"""What stands on which screen is drawn in the profile, letter by letter; what cannot be drawn so is told."""
+"""Screens are drawn in the profile as letters, each a tile; wrong drawings are refused."""
 
 import pytest
 

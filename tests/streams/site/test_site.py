@@ -1,4 +1,4 @@
-"""A site profile says every mistake at once, with its line and key; the built-in profiles are right."""
+"""A wrong site profile is refused with every mistake, its line and key; the built-in profiles are valid."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""The holes of Faust 0.15.3 that our agents close: without the remedy each of these loses events or claims too much."""
+"""The agents close gaps of Faust 0.15.3 that would lose events or acknowledge too much."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

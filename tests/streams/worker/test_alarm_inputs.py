@@ -1,4 +1,4 @@
-"""What a worker tells its alarms: as lines and back, of this version and of the one before, whole or cut into parts."""
+"""Alarm inputs are encoded and decoded in this version's form and the previous one's, whole or in parts."""
 
 import json
 from collections.abc import Sequence

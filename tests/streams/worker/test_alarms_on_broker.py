@@ -1,4 +1,4 @@
-"""An overload from the turnstiles to the operator and back, with a worker that is killed in between."""
+"""An overload goes from the turnstiles to an operator's acknowledgement, with a worker killed in between."""
 
 import json
 import os

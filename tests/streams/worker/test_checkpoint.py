@@ -1,4 +1,4 @@
-"""Snapshots: there and back, of two the one that counted further, and small enough for one record."""
+"""Snapshots survive packing, the one that counted further wins, and each fits into one record."""
 
 import asyncio
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Joining records, committing what a checkpoint releases, and that private parts of Faust are still as we use them."""
+"""Records are joined, only released offsets are committed, and Faust's internals are as we use them."""
 
 import asyncio
 import inspect

@@ -1,4 +1,4 @@
-"""Rows, then snapshots, then the commit: and no crash between any two of them is seen in the tables."""
+"""Rows are stored before snapshots and snapshots before the commit; no crash between them shows in the tables."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""A group settles on a real Kafka although its members commit all the time, also while they wait to join."""
+"""A consumer group on a real Kafka stabilises although its members commit while they wait to join."""
 
 import asyncio
 import uuid

@@ -1,4 +1,4 @@
-"""Whatever our own code fails on: exactly those lines are set aside, and everything else is counted."""
+"""Exactly the lines on which our own code fails are rejected, and everything else is counted."""
 
 import asyncio
 from collections.abc import Callable, Collection

@@ -1,4 +1,4 @@
-"""What Prometheus reads: every metric of the contract under its exact name, and figures that add up at any scrape."""
+"""Prometheus reads every documented metric under its name, and the figures add up at any scrape."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""A process that ends says why, where the next one of its name can read it."""
+"""A process records why it ended, and the next one of its name reports it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A rehearsal apart: whatever a kernel does there, the worker learns what it was, and goes on."""
+"""A rehearsal in its own process reports whatever a kernel does there, and the worker continues."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What a worker does about its source topics at a poll, as far as no broker is needed for it."""
+"""The watch of the source topics decides rightly about partitions, without a broker."""
 
 from collections.abc import Sequence
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""What a worker was at when it ended is known to the next one of its name, unless the end has nothing to do with it."""
+"""The records that a worker held when it ended are known to the next one, unless the end has another cause."""
 
 from pathlib import Path
 

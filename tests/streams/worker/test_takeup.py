@@ -1,4 +1,4 @@
-"""What is known of logs that ended is neither forgotten nor mistaken for the present; `kernels` has the decisions."""
+"""What the store knows of ended logs is neither lost nor taken for the present; decisions are in `kernels`."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

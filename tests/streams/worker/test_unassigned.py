@@ -1,4 +1,4 @@
-"""When workers let their group rebalance: rarely, and only those that read something."""
+"""Workers trigger a rebalance rarely, and only those that have partitions."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A worker that has work and does not get on is noticed; one that waits, recovers or has nothing to do is not."""
+"""A worker that has work and makes no progress is detected; a waiting, recovering or idle one is not."""
 
 import asyncio
 import re

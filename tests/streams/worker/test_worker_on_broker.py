@@ -1,4 +1,4 @@
-"""A worker process on a broker and a store: it counts what was sent, and kill -9 is not seen in the counts."""
+"""A worker process on a real broker and store counts what was sent, even when it is killed."""
 
 import hashlib
 import os

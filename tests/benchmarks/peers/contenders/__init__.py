@@ -1,4 +1,4 @@
-"""A file for each contender: programs that peers' users would write, and how servers are made to do the job.
+"""One module for each contender: the program that its users would write for the job.
 
 Peers run in an environment of their own (`.venv-bench`): what they need contradicts what gatepulse needs.
 """

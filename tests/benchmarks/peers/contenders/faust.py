@@ -1,4 +1,4 @@
-"""Faust as its documentation teaches it: an agent, a record type, and a tumbling table with the time of the event.
+"""The contender Faust: an agent, a record type, and a tumbling table on event time, as its documentation teaches.
 
 Chosen: the table in memory with its changelog in Kafka, four partitions as the topic has, uvloop, orjson (Faust takes
 it where it is installed). Keys are entrance and direction; a window is kept for two days. Times are in ms, as in the

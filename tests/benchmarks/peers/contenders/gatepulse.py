@@ -1,4 +1,4 @@
-"""gatepulse's full job, by `gatepulse worker` itself: identity, all windows, occupancy, raw rows and counts stored.
+"""The contender gatepulse: `gatepulse worker` doing its full job, with raw rows and all counts stored.
 
 It is done when the view `progress` says so, asked from the other core, where its ClickHouse runs. Its first record is
 in hand no earlier than its log says that the partitions are taken up; that is taken, so the fetch counts, too.

@@ -1,4 +1,4 @@
-"""gatepulse's worker as it is, but with a sink that throws rows away: what remains is Kafka, Faust and counting.
+"""The contender gatepulse without a store: the worker with a sink that discards rows.
 
 It keeps of the rows what the comparison needs: the newest count of each cell, and how much is claimed to be stored.
 """

@@ -1,4 +1,4 @@
-"""Kafka Streams on one core: `java/Count.java`, compiled here; its jars come from Maven Central once, as Kafka's do.
+"""The contender Kafka Streams on one core: compiles and runs `java/Count.java`; jars from Maven Central.
 
 Chosen: the message key is the entrance, so nothing is repartitioned; a windowed count for each direction, in RocksDB
 with a changelog and a cache of 64 MB, all as by default but for the cache; a grace of two days, since it costs nothing

@@ -1,4 +1,4 @@
-"""Quix Streams: event time from the value, a tumbling window per entrance for both directions, state in RocksDB.
+"""The contender Quix Streams: a tumbling event-time window for each entrance and direction, state in RocksDB.
 
 Chosen: the message key is the entrance, so no repartitioning; `current()`, the newest count after each event, since a
 wall wants it before the minute is over; commits every 5 s with a changelog topic, as by default; orjson.

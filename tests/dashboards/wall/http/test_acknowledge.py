@@ -1,4 +1,4 @@
-"""Acknowledging over HTTP: the way of a request, and what is refused on it."""
+"""Acknowledging over HTTP: which requests are accepted and sent on, and which are refused."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""The wall as a process of its own."""
+"""The wall's process starts without a store and ends cleanly."""
 
 import json
 import signal

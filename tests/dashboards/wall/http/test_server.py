@@ -1,4 +1,4 @@
-"""What the wall's server answers, and what displays can do to it."""
+"""The wall's server streams to all displays, and withstands slow or broken ones."""
 
 import http.client
 import json

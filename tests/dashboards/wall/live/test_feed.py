@@ -1,4 +1,4 @@
-"""One round for all displays, the newest snapshot for each."""
+"""One round of queries serves all displays, each of which gets the newest snapshot."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence

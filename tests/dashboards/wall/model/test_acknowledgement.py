@@ -1,4 +1,4 @@
-"""When an acknowledgement is taken, and why not; sending it never holds up the wall."""
+"""Which acknowledgements of alarms are accepted, and which are refused for what reason."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""The strip of alarms: order, words, and when "none" is proven."""
+"""The strip of alarms: their order and wording, and when it may say that there are none."""
 
 from typing import Any
 

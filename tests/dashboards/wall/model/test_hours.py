@@ -1,4 +1,4 @@
-"""Opening and the quiet hour, on any clock."""
+"""Opening hours and the quiet hour are found on any clock."""
 
 import datetime as dt
 

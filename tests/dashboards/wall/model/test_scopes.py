@@ -1,4 +1,4 @@
-"""What a tile is about, and what the page is told of its screens."""
+"""The scope of each tile, and the layout of areas that is sent to the page."""
 
 from dataclasses import replace
 

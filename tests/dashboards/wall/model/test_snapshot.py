@@ -1,4 +1,4 @@
-"""The picture of the site: figures, ages and completeness from rows."""
+"""The wall's snapshot: figures, ages and completeness computed from rows."""
 
 from typing import Any
 

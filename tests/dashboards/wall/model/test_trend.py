@@ -1,4 +1,4 @@
-"""The day behind the figures."""
+"""The trend of the day in steps, with yesterday to compare."""
 
 from dataclasses import replace
 from datetime import datetime

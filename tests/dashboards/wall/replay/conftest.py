@@ -1,4 +1,4 @@
-"""A stage for the replay's tests."""
+"""Fixtures for the tests of the replay: a store with its stage, see `stage.py`."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""A store that is fed as workers feed it, flush by flush, and both walls on it: the live one and the replayed one.
+"""A store filled flush by flush as workers do, with the live wall and the replay side by side.
 
 The site's clock shows twenty past midnight when a test begins, so that yesterday is always near.
 """

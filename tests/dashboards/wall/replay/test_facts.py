@@ -1,4 +1,4 @@
-"""What a replay shows of a late delivery, a correction, a restart, midnight, an outage: on a real store."""
+"""A replay shows late deliveries, corrections, restarts, midnight and outages rightly; on a real store."""
 
 import datetime as dt
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Replays over HTTP, from a real store: what is streamed, what is refused, and that everything ends."""
+"""Replays over HTTP from a real store: what is streamed or refused, and that every stream ends."""
 
 import asyncio
 import http.client

@@ -1,4 +1,4 @@
-"""What a replay makes of rows: occupancies, holes, logs and the order of time; without a store."""
+"""The pure part of a replay computes occupancies, missing events and logs from rows, without a store."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A replay as an operator sees it and moves through it, in a real browser on a real store."""
+"""The replay's controls and figures in a real browser, on a real store."""
 
 from urllib.parse import urlencode
 

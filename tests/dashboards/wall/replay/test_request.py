@@ -1,4 +1,4 @@
-"""What may be asked of a replay, and what is said to whoever asks for something else."""
+"""Which parameters a replay accepts, and how it refuses others."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A replay shows what the live wall showed, whatever was late, repeated or in another order; both on one real store."""
+"""A replay equals what the live wall showed, however late, repeated or disordered the events were."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The chain's measurement on real processes, with a few passages; it refuses to end unless all are counted."""
+"""The measurement of the whole chain on real processes counts every passage of a small load."""
 
 from tests.benchmarks.growth.chain import Pass, measure
 from tests.support.processes import needs_kafka

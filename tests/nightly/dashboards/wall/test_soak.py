@@ -1,4 +1,4 @@
-"""Half an hour of beats at sixty times the pace: the page holds no more at its end than after its first minutes.
+"""The wall page does not grow in half an hour of beats at sixty times the usual pace.
 
 At the real pace: `python -m tests.benchmarks.wall_soak --minutes 30`.
 """

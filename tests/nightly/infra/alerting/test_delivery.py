@@ -1,4 +1,4 @@
-"""From the topic of alarms to a robot over a real Kafka: each change once, with the brokers and the relay killed."""
+"""Each change in the topic `alarms` reaches a robot once, with Kafka and the relay killed."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A demo whose alarms go to robots, and that is killed."""
+"""A demo sends alarms to robots, and leaves no process behind when it is killed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`gatepulse loadtest` on a real Kafka: a burst, and two workers."""
+"""`gatepulse loadtest` on a real Kafka: a burst with two workers."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A demo on a real Kafka that is taken up again: what nobody had read is counted then."""
+"""A demo on a real Kafka that is resumed counts what no worker had read before."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""`gatepulse alarms evaluate`: every incident at once."""
+"""`gatepulse alarms evaluate` on all incidents: every alarm in time, and no other."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is silent, worked out part by part in plain Python: what `Silence` is compared with."""
+"""A slow reference for `SilenceDetector`, in plain Python, part by part."""
 
 import math
 from collections.abc import Iterable

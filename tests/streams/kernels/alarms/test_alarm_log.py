@@ -1,4 +1,4 @@
-"""The time of all alarms is that of the logs, commands stand among the facts, and restarts leave no trace."""
+"""Alarms are judged in the time of the logs, with operators' commands, and the same after a restart."""
 
 from dataclasses import replace
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Each rule of a site, with the figures of the field: when it raises and when it clears."""
+"""Each alarm rule raises and clears at its default limits."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The state of all alarms is taken up as it was kept: of a small site and of a large one."""
+"""The state of all alarms is restored from a snapshot, of a small site and of a large one."""
 
 from collections.abc import Callable
 from dataclasses import replace

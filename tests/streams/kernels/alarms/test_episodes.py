@@ -1,4 +1,4 @@
-"""One alarm has one episode, with one id from raise to clear, and every change of it is told once."""
+"""One alarm has one episode, with one id from raise to clear, and each change is published once."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What the store says of entrances: events missing over all logs, and numbers that came again with other content."""
+"""Alarms from the store's figures: missing events over all logs, and numbers repeated with other content."""
 
 from dataclasses import replace
 

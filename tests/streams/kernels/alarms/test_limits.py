@@ -1,4 +1,4 @@
-"""A limit is exceeded only after its on-delay, and no longer only after its off-delay: to the tick."""
+"""A limit is exceeded exactly after its on-delay, and cleared exactly after its off-delay."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The last ten minutes, second by second: what is told twice counts once, and nothing stays longer than it should."""
+"""Counts of the last ten minutes by second: repetitions count once, and old seconds drop out."""
 
 from collections import Counter
 from collections.abc import Callable

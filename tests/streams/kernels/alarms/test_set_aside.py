@@ -1,4 +1,4 @@
-"""A line on which the platform itself fails is an alarm, which ends an hour after the last of them."""
+"""A line on which our own code fails raises an alarm, which clears an hour after the last one."""
 
 from streams.kernels.alarms.inputs import AlarmInput
 from streams.kernels.alarms.log import AlarmBatch

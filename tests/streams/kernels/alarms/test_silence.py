@@ -1,4 +1,4 @@
-"""What is not heard from raises one alarm, at the largest part of the site that is silent."""
+"""Missing traffic raises one alarm, at the largest part of the site that is silent."""
 
 from collections.abc import Callable, Iterable
 

@@ -1,4 +1,4 @@
-"""Which event times are believed, which events come too late, and that it does not matter how a log is cut."""
+"""Which event times are accepted and which are late, the same however a log is cut into batches."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a log remembers is bounded by what the site is, not by what is sent, and so is its snapshot."""
+"""The state and snapshot of a log are bounded by the site's size, not by what is sent."""
 
 from collections import Counter
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The site's days, held against a clock that is read minute by minute, in every time zone there is."""
+"""The site's days equal those read from its clock minute by minute, in every time zone."""
 
 import datetime as dt
 from functools import cache

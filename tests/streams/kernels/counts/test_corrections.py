@@ -1,4 +1,4 @@
-"""A correction counts once, and only with a time that can be true."""
+"""A correction counts once, and only with a plausible time."""
 
 from streams.kernels.counts.corrections import CorrectionLog
 from streams.kernels.counts.partition_log import PartitionId, Tally

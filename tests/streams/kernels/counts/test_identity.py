@@ -1,4 +1,4 @@
-"""Each event once, and every hole known."""
+"""Each event counts once, and every missing number is known."""
 
 from itertools import pairwise
 

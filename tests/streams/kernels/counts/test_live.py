@@ -1,4 +1,4 @@
-"""Live time is decided by each record alone, so what alarms see does not depend on how a log was cut."""
+"""Live counts depend on each record alone, so alarms are the same however a log is cut into batches."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Ranges put together, cut and compared: always the same as sets of numbers."""
+"""Operations on ranges of numbers give the same as on sets of numbers."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""One log, counted: what it counts, and that nothing but the log decides it."""
+"""Counts of one partition are right and depend on its records alone, not on batches."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""For any deliveries, in any order, by any logs and runs: what is shown in the end is each event once.
+"""However events are delivered, over any logs and restarts, each counts once in the end.
 
 The tables are held in memory, and added up as the views do; the truth is counted event by event.
 """

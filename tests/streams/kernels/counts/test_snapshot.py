@@ -1,4 +1,4 @@
-"""Snapshots of a released version are taken up: the format grows by keys and loses none."""
+"""Snapshots of earlier versions can be restored: the format gains keys and loses none."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A log closes holes and begins new parts of a segment where the log alone says so; nothing counted depends on it."""
+"""A log closes holes and begins new parts by its own records only, and no count depends on these."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Where a partition is read on: never behind a record that nobody has counted, unless somebody accepted that."""
+"""A partition resumes without skipping records that nobody has counted, unless their loss was accepted."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a log announces of its entrances: only what has changed, and that is enough."""
+"""A partition publishes only the totals that changed, and consumers still know them all."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable

@@ -1,4 +1,4 @@
-"""Advice is the smallest change that does it, with its effect, and never more than there is."""
+"""Advice is the smallest sufficient change, comes with its effect, and stays within the available lanes."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Forecasts follow from the minutes observed alone; levels, intervals and errors are what they are said to be."""
+"""Forecasts depend on the observed minutes alone; levels, intervals and errors are right."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Waits and queues come out as arithmetic says, and nothing is said of a queue that passages alone cannot show."""
+"""Waits and queues equal those computed by hand, and are unknown where passages alone cannot show them."""
 
 from collections.abc import Callable
 from math import inf
