@@ -131,13 +131,13 @@ def _usual(profile: Profile | None, minute: int, inside: float) -> tuple[float, 
 
 
 METHODS: Final[Mapping[tuple[str, int], Method]] = {
-    ("net flow of the last 5 min goes on", 0): persistence,
+    ("net flow of the last 5 min continues", 0): persistence,
     ("damped trend (Holt)", 0): holt,
-    ("arrivals go on, a share leaves (`by_flows`)", 0): kernel,
+    ("arrivals continue, a share leaves (`by_flows`)", 0): kernel,
     ("past occupancy, scaled", 1): ratio,
     ("past occupancy, scaled", 3): ratio,
     ("past flows, scaled (`by_profile`)", 1): profile_alone,
     ("past flows, scaled (`by_profile`)", 3): profile_alone,
-    ("both (`look_ahead`): what we use", 1): kernel,
-    ("both (`look_ahead`): what we use", 3): kernel,
+    ("both (`look_ahead`): the method in use", 1): kernel,
+    ("both (`look_ahead`): the method in use", 3): kernel,
 }

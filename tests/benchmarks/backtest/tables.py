@@ -30,7 +30,7 @@ def of_scores(scores: Sequence[Score]) -> list[str]:
     ]
     found.append(
         _table(
-            ["Error of the minutes to a level, mean / median min (foreseen of reached)", *_AHEAD],
+            ["Error of the minutes to a level, mean / median min (forecast of reached)", *_AHEAD],
             ([each.setting, *map(_level, each.levels)] for each in scores),
         )
     )
@@ -40,9 +40,9 @@ def of_scores(scores: Sequence[Score]) -> list[str]:
                 "Intervals of the minutes to a level",
                 "forecasts",
                 "right %",
-                "came before %",
-                "after %",
-                "right if it came %",
+                "reached earlier %",
+                "later %",
+                "right if reached %",
             ],
             (
                 [
@@ -70,7 +70,7 @@ def of_peaks(peaks: Sequence[Peak]) -> str:
     """Return what following the advice did."""
     head = ["peak", "people", "longest wait, min", "with advice", "mean wait, min", "with advice", "over 10 min"]
     return _table(
-        [*head, "with advice", "lanes opened", "sent on and went"],
+        [*head, "with advice", "lanes opened", "diverted and went"],
         (
             [
                 number,

@@ -56,7 +56,7 @@ def test_a_profile_of_past_days_is_better_than_the_flows_alone(days: list[FlowDa
     own = {key: method for key, method in METHODS.items() if key[1] <= 1}
     found = {(each.method, each.past): each.error for each in compare(days, history=2, methods=own)}
     hour = LEADS.index(60)
-    profile = found["both (`look_ahead`): what we use", 1][hour]
+    profile = found["both (`look_ahead`): the method in use", 1][hour]
     assert all(profile < error[hour] for (_, past), error in found.items() if past == 0)
 
 
