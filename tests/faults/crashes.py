@@ -54,14 +54,14 @@ def hundred_kills(trial: Trial) -> None:
 
 
 @fault("T04")
-def told_to_end(trial: Trial) -> None:
+def terminated(trial: Trial) -> None:
     """The worker gets SIGTERM in the middle of a batch; it ends in order, within 30 s."""
     worker, slowest, codes = trial.plant.worker, 0.0, Counter[int | None]()
     with trial.load(distortion="duplicates=5%,disorder=2s"):
         for _ in range(trial.size(full=10, quick=4)):
             trial.at_work()
             trial.wait(trial.random.uniform(0.0, 2.0))
-            with trial.fault("the worker is told to end"):
+            with trial.fault("the worker gets SIGTERM"):
                 begun = time.monotonic()
                 codes[worker.stop(30.0)] += 1
                 slowest = max(slowest, time.monotonic() - begun)

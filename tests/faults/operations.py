@@ -15,7 +15,7 @@ _HOUR: Final = 3_600
 _OPERATIONS: Final = ("tests/faults/test_operations.py", "tests/nightly/faults/test_operations.py")
 
 by_tests(
-    "O01", "topic made anew", "A topic of passages is deleted and recreated, while no worker runs and while one does.",
+    "O01", "topic recreated", "A topic of passages is deleted and recreated, while no worker runs and while one does.",
     *_OPERATIONS, "-k", "made_anew",
 )  # fmt: skip
 by_tests(
