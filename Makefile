@@ -18,7 +18,7 @@ test: $(VENV)/.installed-test
 	@$(BIN)/python -m infra.servers.kafka.install
 	@$(MAKE) --no-print-directory --jobs 2 --keep-going check pytest
 
-# Tests wait for servers half of their time: two processes are at home on two cores, and on one.
+# One process has the tests with plants of servers, the other one all others: see tests/conftest.py.
 pytest: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
 

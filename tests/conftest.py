@@ -27,23 +27,22 @@ from tests.support.stores import Server, address_of
 hypothesis.settings.register_profile("untimed", deadline=None, max_examples=examples(480))
 hypothesis.settings.load_profile("untimed")
 
-LONGEST = (
-    "tests/faults/test_rounds.py", "tests/e2e/", "tests/faults/", "tests/infra/alerting/", "tests/infra/stack/",
-    "tests/infra/loadtest/test_command.py", "tests/histories/", "tests/infra/servers/", "tests/dashboards/wall/",
+PLANTS = (
+    "tests/faults/", "tests/e2e/", "tests/infra/alerting/", "tests/infra/stack/", "tests/infra/loadtest/",
 )  # fmt: skip
+"""Tests that run whole plants of processes. They wait for things to happen in time, so no two plants run at once."""
+LONGEST = (*PLANTS, "tests/histories/", "tests/infra/servers/", "tests/dashboards/wall/")
 """What takes longest begins first, so that no process is left with it at the end."""
-SPREAD = ("tests/faults/test_rounds.py", "tests/histories/test_histories.py", "tests/simulators/incidents/")
+SPREAD = ("tests/histories/test_histories.py", "tests/simulators/incidents/")
 """Files whose tests may run in different processes; those of any other file share what they start."""
-TOGETHER = "tests/e2e/"
-"""Files that share a day which takes a minute to play."""
 
 
 class _Scheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """Shares files out to processes, the tests of some files one by one."""
+    """Shares files out to processes: all plants to one of them, the tests of some files one by one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith(TOGETHER):
-            return TOGETHER
+        if nodeid.startswith(PLANTS):
+            return "plants"
         return nodeid if nodeid.startswith(SPREAD) else super()._split_scope(nodeid)
 
 

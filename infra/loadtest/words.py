@@ -52,7 +52,7 @@ def limit(found: HighestRate) -> Text:
         )
     held = Text(
         f"上限：每秒 {found.rate:,.0f} 条（99% 的事件在 1 秒内入库）",
-        f"HighestRate: {found.rate:,.0f} events a second (99 of 100 stored within 1 s)",
+        f"Highest rate: {found.rate:,.0f} events a second (99 of 100 stored within 1 s)",
     )
     if found.failed_rate is None or found.cause is None:
         return Text(

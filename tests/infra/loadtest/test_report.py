@@ -82,7 +82,7 @@ def test_the_terminal_shows_waits_processes_and_alarms() -> None:
 def test_the_limit_is_said_with_what_stood_in_the_way() -> None:
     said = words.limit(HighestRate(rate=800.0, failed_rate=1_280.0, cause=Bottleneck("process", "worker-1")))
     assert said.en == (
-        "HighestRate: 800 events a second (99 of 100 stored within 1 s); "
+        "Highest rate: 800 events a second (99 of 100 stored within 1 s); "
         "1,280 did not hold: process worker-1 had its core full"
     )
     assert "每秒 800 条" in said.zh
