@@ -1,8 +1,6 @@
-"""Server processes, commands and checks around gatepulse's counting.
+"""Starts processes, servers and whole stacks, and has the command `gatepulse`.
 
-Reading order: clickhouse (the store for demo and tests; clickhouse_config, clickhouse_child and sandbox are its parts),
-broker and broker_child (the same for Kafka), service and supervisor (keep processes alive), child and lifeline (how one
-process is started so that it never outlives us), ports, doctor (is everything in place?), check_python (run by make
-before anything is installed), demo and cli (what the command `gatepulse` does). kafka is Apache Kafka; alerting is
-Prometheus and Alertmanager, relay brings their alerts to people.
+Reading order: `process` (child processes that never outlive us, ports, sandbox) → `servers` (ClickHouse, a Kafka
+broker for demos, Apache Kafka) → `relay` (messages of alarms to robots) → `alerting` (Prometheus and Alertmanager) →
+`stack` (all processes of a site on this machine) → `demo`, `loadtest` and `doctor` → `cli` (each command a module).
 """

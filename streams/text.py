@@ -1,4 +1,4 @@
-"""Types that all rooms share: a text in two languages, and the kinds of passages."""
+"""Types that all packages share: a text in two languages, and the kinds of passages."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,6 +1,6 @@
 """Runs the demo: store, broker, worker, wall and alarms on this machine, with a simulated day.
 
-`venue.py` has the processes, `state.py` what is kept of them.
+`stack/local_stack.py` has the processes, `stack/state.py` the folder that outlives them.
 """
 
 import datetime as dt

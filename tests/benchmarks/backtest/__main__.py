@@ -1,8 +1,8 @@
 """Measures forecasts and advice: `python -m tests.benchmarks.backtest` plays simulated days and prints tables.
 
 On the days of the tuning seed methods and constants were chosen; the days that are judged have another seed. Next:
-`backtest_days.py` (the days), `backtest_score.py` (the forecasts on them), `backtest_methods.py` and
-`backtest_library.py` (their rivals), `backtest_queue.py` (the advice), `backtest_tables.py`.
+`days.py` (the days), `score.py` (the forecasts on them), `methods.py` and
+`library.py` (their rivals), `queue.py` (the advice), `tables.py`.
 """
 
 from __future__ import annotations
