@@ -18,7 +18,7 @@ class ExitCode(enum.IntEnum):
     WRONG_USAGE = 2
 
 
-def say(text: str) -> None:
+def report(text: str) -> None:
     """Write a line to stderr, as it is."""
     ERR.print(text, markup=False, soft_wrap=True)
 
@@ -30,5 +30,5 @@ def result(well: object) -> ExitCode:
 
 def stop(text: str, code: ExitCode = ExitCode.FAILED) -> NoReturn:
     """End the process with a reason on stderr."""
-    say(text)
+    report(text)
     sys.exit(code)

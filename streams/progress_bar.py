@@ -44,9 +44,9 @@ class ProgressBar:
         self._unwritten = f"{self._name}: {text}"
         if time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + _LINE_EVERY
-            self.say(self._unwritten)
+            self.report(self._unwritten)
 
-    def say(self, text: str) -> None:
+    def report(self, text: str) -> None:
         """Write a line that stays; what was to be shown before it is over."""
         self._unwritten = ""
         self._console.print(text, markup=False, soft_wrap=True)
@@ -56,4 +56,4 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.stop()
         if self._unwritten:
-            self.say(self._unwritten)
+            self.report(self._unwritten)

@@ -17,9 +17,9 @@ _RESTART: Final = RestartPolicy(most=20, within=120.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Chain:
-    """What stands between the workers and the robots.
+    """The alerting processes between the workers and the robots.
 
-    `relay_file` and what it says, `options`; Prometheus and Alertmanager keep their data in `state`. `workers` and
+    `relay_file` and its content, `options`; Prometheus and Alertmanager keep their data in `state`. `workers` and
     `audits` are "host:port" of metrics. `token_file`: where Alertmanager sees the relay's token, if somewhere else.
     `environment` is the relay's, with the settings of the brokers; None: that of this process. Without `monitored` the
     relay runs alone.
@@ -60,7 +60,7 @@ class Chain:
     def services(self) -> tuple[Service, ...]:
         """Return them in the order in which they are to be started: who listens, before who connects to it.
 
-        Raises ProgramMissingError when one is started, and AlertingError for a relay that nobody could find.
+        Raises ProgramMissingError when one is started, and AlertingError for a relay without a port.
         """
         if not self.options.port:
             raise AlertingError(f"{self.relay_file}: port = 0: Alertmanager must know it; give one, such as 9105")

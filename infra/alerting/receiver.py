@@ -1,7 +1,7 @@
 """A webhook receiver on this machine that prints each signed message of the relay as one line; for demos.
 
 A demo has no robots' addresses, so it has this. It does what every receiver of signed webhooks has to do: check the
-signature and how old it is, know a repetition by its id, and answer 200 for what it has taken.
+signature and how old it is, know a repetition by its id, and answer 200 for what it has accepted.
 """
 
 import contextlib
@@ -41,10 +41,10 @@ class _Message(msgspec.Struct, frozen=True):
 
 
 class Receiver:
-    """Listens at `url` for the time of a block, and gives `say` a line for each message."""
+    """Listens at `url` for the time of a block, and passes a line for each message to `report`."""
 
-    def __init__(self, site: Site, secret: str, say: Callable[[str], None]) -> None:
-        self._text, self._secret, self._say = MessageText(site), secret, say
+    def __init__(self, site: Site, secret: str, report: Callable[[str], None]) -> None:
+        self._text, self._secret, self._report = MessageText(site), secret, report
         self._newest = ""
         self._server = HTTPServer((LOOPBACK, 0), _handler(self))
         self.url = f"http://{LOOPBACK}:{self._server.server_port}/"
@@ -61,8 +61,8 @@ class Receiver:
         self._server.shutdown()
         self._server.server_close()
 
-    def take(self, headers: Mapping[str, str], body: bytes, *, now: float) -> None:
-        """Say a message, unless it is a repetition of the newest; names of `headers` in small letters, `now` in s UTC.
+    def receive(self, headers: Mapping[str, str], body: bytes, *, now: float) -> None:
+        """Report a message unless it repeats the newest; names of `headers` in small letters, `now` in s UTC.
 
         Raises MessageError.
         """
@@ -73,7 +73,7 @@ class Receiver:
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             raise MessageError(f"body: expected a message of the relay's: {error}") from None
         if message != self._newest and line:
-            self._say(line)
+            self._report(line)
         self._newest = message
 
     def _check(self, headers: Mapping[str, str], body: bytes, now: float) -> str:
@@ -107,7 +107,7 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
                 return 413, f"expected at most {MOST_BODY} bytes\n"
             headers = {name.lower(): value for name, value in self.headers.items()}
             try:
-                receiver.take(headers, self.rfile.read(int(length)), now=time.time())
+                receiver.receive(headers, self.rfile.read(int(length)), now=time.time())
             except MessageError as error:
                 return 400, f"{error}\n"
             return 200, ""
@@ -119,6 +119,6 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(text.encode())
 
         def log_message(self, *_: object) -> None:
-            """Say nothing: messages are said by the receiver."""
+            """Log nothing: the receiver reports the messages."""
 
     return Handler

@@ -1,10 +1,9 @@
-"""Runs Prometheus, Alertmanager and the relay on loopback, each with a data folder that outlives its process.
+"""Runs Prometheus and Alertmanager on loopback, each with a data folder that outlives its process.
 
 The programs are Debian's packages `prometheus` and `prometheus-alertmanager`, or the makers' own, on the PATH.
 """
 
 import shutil
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -26,11 +25,11 @@ _PROGRAMS: Final = {
 
 
 class AlertingError(RuntimeError):
-    """Prometheus, Alertmanager or the relay cannot be had; the message says why and where its log is."""
+    """A program of the alerting is not available; the message has the reason and the path of its log."""
 
 
 class ProgramMissingError(AlertingError):
-    """A program is not installed; the message says how to get it."""
+    """A program is not installed; the message explains how to install it."""
 
 
 def program(name: str) -> str:
@@ -45,7 +44,7 @@ def program(name: str) -> str:
 
 
 def missing(names: Iterable[str] = tuple(_PROGRAMS)) -> str:
-    """Say which of these programs is not installed; empty if all are there."""
+    """Return which of these programs is not installed; empty if all are there."""
     for name in names:
         try:
             program(name)
@@ -111,7 +110,7 @@ class LoopbackServer:
             time.sleep(0.05)
 
     def answers(self) -> bool:
-        """Whether it says that it is ready, now."""
+        """Whether it answers that it is ready, now."""
         try:
             with urllib.request.urlopen(f"http://{self.address}{self.ready}", timeout=2.0) as answer:
                 return bool(answer.status == 200)
@@ -167,15 +166,3 @@ class AlertmanagerServer(LoopbackServer):
             f"--web.listen-address={self.address}",
             "--cluster.listen-address=",
         ]
-
-
-class RelayServer(LoopbackServer):
-    """The relay (`infra.relay`); its settings are a TOML file that names `port`, and a `state` that outlives it.
-
-    `env` has the settings of the brokers; None: this process's own.
-    """
-
-    name, suffix, ready = "relay", "toml", "/healthy"
-
-    def _command(self) -> Sequence[str]:
-        return [sys.executable, "-m", "infra.relay", str(self.config_path)]

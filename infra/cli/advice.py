@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
@@ -41,7 +41,7 @@ def advice_list(
     everything: Annotated[bool, typer.Option("--all", help="What is over, too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the advice that stands, the oldest first, and what came of it; times are the site's."""
+    """List the current advice, the oldest first, and what came of it; times are the site's."""
     with _stored(load_settings()) as stored:
         found = stored.advice(also_over=everything)
         zone = ZoneInfo(stored.site.time_zone)
@@ -53,13 +53,13 @@ def advice_list(
 
 @app.command("accept")
 def advice_accept(advice: _Name, actor: _Actor = None, reason: _Reason = "") -> None:
-    """Say yes: it is being done, and its effect will be measured."""
+    """Accept advice: it is being done, and its effect will be measured."""
     _decide(advice, "accepted", actor, reason)
 
 
 @app.command("decline")
 def advice_decline(advice: _Name, actor: _Actor = None, reason: _Reason = "") -> None:
-    """Say no: it is not given again while its cause lasts."""
+    """Decline advice: it is not given again while its cause lasts."""
     _decide(advice, "declined", actor, reason)
 
 
@@ -77,7 +77,8 @@ def advice_opening(
         raise typer.BadParameter(f"--date {date}: expected a day like 2026-11-05") from error
     found = shortfalls(profile, day)
     if as_json:
-        typer.echo(json.dumps({"date": day.isoformat(), "short": [_shortfall(each) for each in found]}))
+        short = [asdict(each) | {"zh": each.text_zh(), "en": each.text()} for each in found]
+        typer.echo(json.dumps({"date": day.isoformat(), "short": short}))
     else:
         _show_opening(profile, found, day)
     sys.exit(console.result(not found))
@@ -88,13 +89,9 @@ def _show_opening(site: Site, found: Sequence[Shortfall], day: dt.date) -> None:
     for each in found:
         typer.echo(f"{each.text_zh()}\n{each.text()}")
     if not planned:
-        typer.echo("no entrance of the profile says how many are expected: give it `expected`", err=True)
+        typer.echo("no entrance of the profile has an expected number of persons: set `expected`", err=True)
     elif not found:
         typer.echo(f"{day}: the planned lanes of {planned} entrances keep every wait within the limit")
-
-
-def _shortfall(each: Shortfall) -> dict[str, Any]:
-    return asdict(each) | {"zh": each.text_zh(), "en": each.text()}
 
 
 def _decide(name: str, decision: Decision, actor: str | None, reason: str) -> None:

@@ -52,8 +52,8 @@ def alarms_list(
     if as_json:
         typer.echo(json.dumps({"episodes": [asdict(each) for each in found]}, ensure_ascii=False))
         return
-    say, now_ms = Sentences(load_site(settings.site)), clock_of(settings).now(int(time.time() * 1000))
-    rows = [_sentences(each, say, now_ms, language) for each in found]
+    sentences, now_ms = Sentences(load_site(settings.site)), clock_of(settings).now(int(time.time() * 1000))
+    rows = [_texts(each, sentences, now_ms, language) for each in found]
     console.OUT.print(_table(found, rows) if found else "no alarm is open")
 
 
@@ -71,7 +71,7 @@ def alarms_shelve(
     ] = _AN_HOUR,
     actor: _Actor = None,
 ) -> None:
-    """Set an episode aside for a while: its cause is known, and nobody is to be told again."""
+    """Set an episode aside for a while: its cause is known, and no more messages are sent about it."""
     _do("shelve", episode, actor, minutes=minutes)
 
 
@@ -137,11 +137,11 @@ def _do(action: Action, name: str, actor: str | None, *, minutes: float = 0) -> 
     typer.echo(f"{after.episode}: {after.state}, by {after.actor}")
 
 
-def _sentences(episode: Episode, say: Sentences, now_ms: int, language: Literal["zh", "en"]) -> list[str]:
+def _texts(episode: Episode, sentences: Sentences, now_ms: int, language: Literal["zh", "en"]) -> list[str]:
     """Return what, where, whose, how much, since when, and who has acknowledged it."""
     texts = [
-        say.what(episode), say.where(episode), say.zone(episode), say.how_much(episode), say.since(episode, now_ms),
-        say.acknowledged(episode),
+        sentences.what(episode), sentences.where(episode), sentences.zone(episode), sentences.how_much(episode),
+        sentences.since(episode, now_ms), sentences.acknowledged(episode),
     ]  # fmt: skip
     return [getattr(text, language) for text in texts]
 

@@ -49,7 +49,7 @@ def run(
     audit: Audits = None,
     token_file: Token = None,
 ) -> None:
-    """Run Prometheus, Alertmanager and the relay on this machine until told to stop, each started again if it ends."""
+    """Run Prometheus, Alertmanager and the relay on this machine until it is stopped, each started again if it ends."""
     configure_logging("warning")
     chain = _chain(relay, state, worker, audit, token_file)
     claim(chain.alertmanager_port, "Alertmanager's port")

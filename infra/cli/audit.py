@@ -21,7 +21,7 @@ from streams.site.kernel_views import clock_of
 from streams.site.model import Site
 from streams.site.reader import load_site
 
-_TIME = "ISO time, of the site's zone unless it says otherwise; a date alone is when that day of the site begins."
+_TIME = "ISO time, of the site's zone unless it has an offset; a date alone is when that day of the site begins."
 
 
 app = typer.Typer(add_completion=False)

@@ -22,7 +22,7 @@ COMMANDS: Final = {
     "wall": "Serve the wall page from the store's views.",
     "foresight": "Forecast each minute how full areas will be and how long people wait, and give advice.",
     "audit": "Recompute the published counts from the raw passages; exit 1 and the differences if there are any.",
-    "relay": "Send Alertmanager's alerts to group robots: WeCom, DingTalk, Feishu, signed webhooks.",
+    "relay": "Send each change of an alarm to group robots: WeCom, DingTalk, Feishu, signed webhooks.",
     "alerting": "Prometheus and Alertmanager, set up for gatepulse.",
     "doctor": "Check versions, ports, broker, store, schema and clock.",
     "config": "Show the settings.",
@@ -30,19 +30,19 @@ COMMANDS: Final = {
     "topics": "The topics on the brokers.",
     "schema": "The store's tables and views.",
     "logs": "The partitions of the source topics, and how they are read.",
-    "parked": "Rows that the store has refused, kept in Kafka.",
+    "parked": "Rows that the store has refused, in Kafka.",
     "alarms": "Alarm episodes, and how good the alarms are.",
     "advice": "Which lanes to open, and where to send people.",
     "dashboards": "Grafana's dashboards, from code.",
 }
-"""Name → what `gatepulse --help` says of it: the first sentence of the command's own help."""
+"""Name → its description in `gatepulse --help`: the first sentence of the command's own help."""
 
 _EXTRAS: Final = {"dashboards": "grafana"}
 """Command → the optional dependencies that it needs."""
 
 
 class ExtraMissing(RuntimeError):
-    """A command needs optional dependencies that are not installed; the message says how to install them."""
+    """A command needs optional dependencies that are not installed; the message explains how to install them."""
 
 
 class CommandsOnUse(TyperGroup):

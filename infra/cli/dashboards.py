@@ -30,7 +30,7 @@ _INSTALLED_AT = "/etc/grafana/gatepulse/dashboards"
 
 
 class NoTokenError(ValueError):
-    """No token for Grafana was given; the message says where it may be."""
+    """No token for Grafana was given; the message lists where to set it."""
 
 
 @app.command()

@@ -38,11 +38,11 @@ _SHOWN = (
 
 @app.command("show")
 def show(as_json: Json = False) -> None:
-    """Show who reads which partition, how far, and what stands in the way; exit 1 if anything does."""
+    """Show who reads which partition, how far, and what blocks it; exit 1 if anything does."""
     with _notes(load_settings()) as notes:
-        partitions, said, losses = notes.overview(), _sentences(notes), notes.losses()
+        partitions, sentences, losses = notes.overview(), _sentences(notes), notes.losses()
     if as_json:
-        found = {"partitions": partitions, "problems": said, "losses": losses}
+        found = {"partitions": partitions, "problems": sentences, "losses": losses}
         typer.echo(json.dumps(found, ensure_ascii=False, default=str))
     else:
         console.OUT.print(_table(partitions))
@@ -53,9 +53,9 @@ def show(as_json: Json = False) -> None:
                 f"accepted by {loss['actor']}: {loss['reason']}"
                 + (f"; {loss['recovered']} more were counted after all" if loss["recovered"] else "")
             )
-        for each in said:
-            console.say(each)
-    sys.exit(console.result(not said))
+        for each in sentences:
+            console.report(each)
+    sys.exit(console.result(not sentences))
 
 
 @app.command("accept-loss")
@@ -63,10 +63,10 @@ def accept_loss(
     topic: Annotated[str, typer.Argument(help="As `gatepulse logs show` names it.")],
     partition: Annotated[int, typer.Argument(min=0)],
     actor: Annotated[str, typer.Option(help="Who decides this.")],
-    reason: Annotated[str, typer.Option(help="Why; it is kept with the loss.")],
+    reason: Annotated[str, typer.Option(help="Why; it is stored with the loss.")],
     as_json: Json = False,
 ) -> None:
-    """Accept that records of a partition are lost, and read on behind them; figures say that they lack them."""
+    """Accept that records of a partition are lost, and read on behind them; figures are marked as lacking them."""
     settings = load_settings()
     wanted = Acceptance(topic, partition, actor, reason)
     with _notes(settings) as notes:
@@ -81,18 +81,17 @@ def accept_loss(
 
 
 def differences(settings: Settings) -> list[str]:
-    """Say for each topic that is not as it should be what differs, and what to do."""
+    """Return for each topic that is not as it should be what differs, and what to do."""
     return topics.inspect_topics(settings.kafka)[1]
 
 
 def problems(settings: Settings) -> list[str]:
-    """Say for each partition that is not read why, and what to do."""
+    """Return for each partition that is not read why, and what to do."""
     with _notes(settings) as notes:
         return _sentences(notes)
 
 
 def _sentences(notes: SourceTables) -> list[str]:
-
     return [sentence(each.problem, each.topic, each.partition, each.first, each.after) for each in notes.problems()]
 
 

@@ -45,10 +45,10 @@ def main() -> None:
 
 @contextmanager
 def _one_sentence() -> Iterator[None]:
-    """Say what went wrong and what to do, without a traceback, for every error that is meant for people."""
+    """Print what went wrong and what to do, without a traceback, for every error that is meant for people."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001  # whatever nobody expected is said without values of events
+    except Exception as error:  # noqa: BLE001  # an unexpected error is reported without values of events
         if type(error).__module__.split(".")[0] in _OURS and not getattr(error, "quotes_events", False):
             _stop(str(error), ExitCode.WRONG_USAGE if isinstance(error, ValueError) else ExitCode.FAILED)
         if type(error).__module__.split(".")[0] in _CLIENTS:

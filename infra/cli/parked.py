@@ -24,7 +24,7 @@ from streams.operations.parked_rows import ParkedTopic, Retried, retry
 from streams.progress_bar import ProgressBar
 from streams.settings import Settings, load_settings
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Rows that the store has refused, kept in Kafka.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Rows that the store has refused, in Kafka.")
 
 _MOST_FOREIGN = 10
 
@@ -39,7 +39,7 @@ def parked_list(
         foreign = topic.foreign
     if foreign:
         places = ", ".join(f"{partition}/{offset}" for partition, offset in foreign[:_MOST_FOREIGN])
-        console.say(
+        console.report(
             f"{len(foreign)} records of `parked` are no batches and were passed over (partition/offset: {places}); "
             "no worker writes such: see who else may write to the topic"
         )
@@ -56,12 +56,12 @@ def parked_retry(
 ) -> None:
     """Store parked rows; exit 1 and the reasons if some are still refused. Workers may run meanwhile."""
     if bool(ids) == everything:
-        raise typer.BadParameter("name the batches, or say --all")
+        raise typer.BadParameter("name the batches, or give --all")
     settings = load_settings()
     with _topic(settings) as topic:
         retried = asyncio.run(_retried(settings, topic, ids or []))
     for head, error in retried.refused:
-        console.say(f"{head.id} is still refused: {error}")
+        console.report(f"{head.id} is still refused: {error}")
     typer.echo(f"{len(retried.stored)} batches stored, {len(retried.refused)} refused")
     sys.exit(console.result(not retried.refused))
 
@@ -84,7 +84,7 @@ async def _retried(settings: Settings, topic: ParkedTopic, names: Sequence[str])
 
 def _note_retry(table: str, error: StoreUnavailable, attempt: int) -> None:
     del table
-    console.say(f"try {attempt}: {error}")
+    console.report(f"try {attempt}: {error}")
 
 
 @contextmanager

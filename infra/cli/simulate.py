@@ -79,6 +79,6 @@ def _print_clock_unless(known: SiteClock | None) -> Callable[[SiteClock], None]:
     def print_clock(clock: SiteClock) -> None:
         if clock not in {known, SiteClock()}:
             lines = [f"GATEPULSE_CLOCK__{name.upper()}={value}" for name, value in asdict(clock).items()]
-            console.say(f"simulate: workers and wall need these settings: {' '.join(lines)}")
+            console.report(f"simulate: workers and wall need these settings: {' '.join(lines)}")
 
     return print_clock

@@ -1,4 +1,4 @@
-"""The command `gatepulse site check`; what a profile may say is in `streams/site/model.py`."""
+"""The command `gatepulse site check`; the keys of a profile are in `streams/site/model.py`."""
 
 from pathlib import Path
 

@@ -30,5 +30,5 @@ def wall() -> None:
     )
     run_wall(
         views_address(settings), load_site(settings.site), options, host=settings.wall.host, port=settings.wall.port,
-        ready=lambda url: console.say(f"wall: {url}"), send=partial(send, settings.kafka),
+        ready=lambda url: console.report(f"wall: {url}"), send=partial(send, settings.kafka),
     )  # fmt: skip

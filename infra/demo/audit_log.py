@@ -9,8 +9,10 @@ from pathlib import Path
 _POLL_SECONDS = 1.0
 
 
-def repeat_alarms(log: Path, say: Callable[[str], None], stop: threading.Event, *, poll: float = _POLL_SECONDS) -> None:
-    """Pass the alarms that a running audit writes into its log to `say`, every `poll` seconds until `stop`."""
+def repeat_alarms(
+    log: Path, report: Callable[[str], None], stop: threading.Event, *, poll: float = _POLL_SECONDS
+) -> None:
+    """Pass the alarms that a running audit writes into its log to `report`, every `poll` seconds until `stop`."""
     seen = 0
     while not stop.wait(poll):
         if not log.exists():
@@ -23,13 +25,13 @@ def repeat_alarms(log: Path, say: Callable[[str], None], stop: threading.Event, 
         seen += sum(map(len, lines))
         for line in lines:
             for alarm in _alarms(line):
-                say(alarm)
+                report(alarm)
 
 
 def _alarms(line: bytes) -> list[str]:
     with contextlib.suppress(ValueError):
-        said = json.loads(line)
-        if isinstance(said, dict) and said.get("level") == "error":
-            first = "; ".join(said.get("first", []))
-            return [f"AUDIT: {said.get('event')}: {said.get('different')} rows of {said.get('interval')}: {first}"]
+        entry = json.loads(line)
+        if isinstance(entry, dict) and entry.get("level") == "error":
+            first = "; ".join(entry.get("first", []))
+            return [f"AUDIT: {entry.get('event')}: {entry.get('different')} rows of {entry.get('interval')}: {first}"]
     return []

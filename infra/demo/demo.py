@@ -77,7 +77,7 @@ class DemoOptions:
 
 
 class WrongDemoError(ValueError):
-    """The options of a demo do not go together; the message says which to change."""
+    """The options of a demo do not go together; the message names the ones to change."""
 
 
 def run_demo(options: DemoOptions) -> int:
@@ -85,7 +85,7 @@ def run_demo(options: DemoOptions) -> int:
     if options.workers > 1 and options.broker != "kafka":
         raise WrongDemoError(
             f"--workers {options.workers}: several workers need a real broker, add --broker kafka (the embedded one "
-            "keeps the place of a worker that is gone)"
+            "reserves the partitions of a worker that is gone)"
         )
     profile = options.scenario.profile
     site = load_site(profile)
@@ -95,7 +95,7 @@ def run_demo(options: DemoOptions) -> int:
     with (
         open_state(options.state) as state,
         kafka_writes_into(state / "logs" / "demo.log"),
-        delivery(state / "alerting", profile, console.say, relay=relay) as alarms,
+        delivery(state / "alerting", profile, console.report, relay=relay) as alarms,
         stopping_on_signals() as stop,
         Supervisor(stop_within=_STOP_WITHIN) as supervisor,
     ):
@@ -106,16 +106,16 @@ def run_demo(options: DemoOptions) -> int:
             options.scenario, date=run.date, seed=options.seed + run.number, epoch=run.number, clock=clock,
             for_seconds=options.for_seconds, distortion=distortion,
         )  # fmt: skip
-        venue = LocalStack(
-            profile, state, clock, supervisor, options.wall_port, console.say, alarms,
+        stack = LocalStack(
+            profile, state, clock, supervisor, options.wall_port, console.report, alarms,
             broker_kind=options.broker, workers=options.workers,
         )  # fmt: skip
-        if not venue.start(stop):
+        if not stack.start(stop):
             return 0
-        with endpoints(state, venue.addresses):
-            console.say(f"wall: {venue.wall_url}   (state and logs: {state}; Ctrl-C ends everything)")
-            threading.Thread(target=repeat_alarms, args=(venue.audit_log, console.say, stop), daemon=True).start()
-            return Demo(options, site, venue, run, stop).play(plan)
+        with endpoints(state, stack.addresses):
+            console.report(f"wall: {stack.wall_url}   (state and logs: {state}; Ctrl-C ends everything)")
+            threading.Thread(target=repeat_alarms, args=(stack.audit_log, console.report, stop), daemon=True).start()
+            return Demo(options, site, stack, run, stop).play(plan)
 
 
 def _before(rush: dt.time) -> dt.time:
@@ -125,11 +125,11 @@ def _before(rush: dt.time) -> dt.time:
 
 @dataclass(frozen=True)
 class Demo:
-    """One run in a venue that is up; `stop` is set by Ctrl-C."""
+    """One run on a stack that is up; `stop` is set by Ctrl-C."""
 
     options: DemoOptions
     site: Site
-    venue: LocalStack
+    stack: LocalStack
     run: Run
     stop: threading.Event
 
@@ -137,36 +137,37 @@ class Demo:
         """Send the day, wait until it is counted, compare; return the exit code."""
         sent = self._watched(lambda: self._send(plan), patience=_SEND_AFTER_CTRL_C)
         if not self.stop.is_set():
-            console.say("counting what is still on its way …")
+            console.report("counting what is still on its way …")
         drained = sent is not None and self._drained()
         self.run.end(drained=drained)
         if not self.stop.is_set():
-            console.say("comparing every view with the ledger …")
-            reader = ClickHouseReader(self.venue.reader)
+            console.report("comparing every view with the ledger …")
+            reader = ClickHouseReader(self.stack.reader)
             verdict = self._watched(
-                lambda: verify(self.run.ledgers, reader, self.site, self.venue.limits), patience=0.0
+                lambda: verify(self.run.ledgers, reader, self.site, self.stack.limits), patience=0.0
             )
             if verdict is not None:
                 return self._conclude(verdict, drained=drained)
-        console.say("stopped" if drained else f"stopped; what the workers had not read yet {self._unread()}")
+        console.report("stopped" if drained else f"stopped; what the workers had not read yet {self._unread()}")
         return 0
 
     def _unread(self) -> str:
-        if not self.venue.persistent:
+        if not self.stack.persistent:
             return "is gone with the embedded broker"
-        kept = self.options.state is not None
-        return "is counted when this state is taken up again" if kept else "is gone with this demo's temporary files"
+        if self.options.state is None:
+            return "is gone with this demo's temporary files"
+        return "is counted when this state is used again"
 
     def _send(self, plan: Plan) -> Summary:
         os.nice(_NICE)  # of this thread alone, and of those that it starts
-        kafka, run, report = self.venue.kafka, self.run, BarReport(self.site.days.zone)
+        kafka, run, report = self.stack.kafka, self.run, BarReport(self.site.days.zone)
         if run.number > 1:
-            if self.venue.persistent:  # what a former run has left on its way belongs to its day
+            if self.stack.persistent:  # what a former run has left on its way belongs to its day
                 self._drained()
             begins = self.site.days.begin(run.date)
             clock = plan.clock or SiteClock()
             close_yesterday(
-                ClickHouseReader(self.venue.reader), kafka, ts=begins, ledger=run.closing_ledger, clock=clock
+                ClickHouseReader(self.stack.reader), kafka, ts=begins, ledger=run.closing_ledger, clock=clock
             )
         try:
             return simulate(
@@ -186,18 +187,18 @@ class Demo:
         until = math.inf
         while not done.done() and time.monotonic() < until:
             wait([done], timeout=_POLL_SECONDS)
-            self.venue.supervisor.check()
+            self.stack.supervisor.check()
             if self.stop.is_set():
                 until = min(until, time.monotonic() + patience)
         return done.result() if done.done() else None
 
     def _drained(self) -> bool:
-        """Wait until the workers have stored everything, not for long after Ctrl-C; say whether they have."""
-        kafka, begun = self.venue.kafka, time.monotonic()
+        """Wait until the workers have stored everything, not for long after Ctrl-C; return whether they have."""
+        kafka, begun = self.stack.kafka, time.monotonic()
         lag = ConsumerLag(kafka.brokers, GROUP, [topic.value for topic in SOURCES], **kafka.client)
         try:
             while lag() != 0:
-                self.venue.supervisor.check()
+                self.stack.supervisor.check()
                 if time.monotonic() - begun > (_DRAIN_AFTER_CTRL_C if self.stop.is_set() else _DRAIN_SECONDS):
                     return False
                 time.sleep(_POLL_SECONDS)
@@ -206,15 +207,15 @@ class Demo:
         return True
 
     def _conclude(self, verdict: Verdict, *, drained: bool) -> int:
-        """Say what came of it; without `--for` keep the wall up until Ctrl-C."""
-        _tell(verdict, as_json=self.options.as_json)
+        """Report the verdict; without `--for` keep the wall up until Ctrl-C."""
+        _print_verdict(verdict, as_json=self.options.as_json)
         if not drained:
-            console.say(
-                f"after {_DRAIN_SECONDS:g} s the worker had not read everything: see {self.venue.state / 'logs'}"
+            console.report(
+                f"after {_DRAIN_SECONDS:g} s the worker had not read everything: see {self.stack.state / 'logs'}"
             )
         if self.options.for_seconds is None:
-            console.say(f"the day is over; the wall stays at {self.venue.wall_url} until Ctrl-C")
-            self.venue.supervisor.wait(until=self.stop.is_set)
+            console.report(f"the day is over; the wall stays at {self.stack.wall_url} until Ctrl-C")
+            self.stack.supervisor.wait(until=self.stop.is_set)
         return console.result(verdict.ok and drained)
 
 
@@ -225,10 +226,10 @@ def _fulfil(done: "Future[T]", work: Callable[[], T]) -> None:
         done.set_exception(error)
 
 
-def _tell(verdict: Verdict, *, as_json: bool) -> None:
+def _print_verdict(verdict: Verdict, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(to_json(verdict) + "\n")
         sys.stdout.flush()
-        console.say(sentence(verdict))
+        console.report(sentence(verdict))
     else:
         show(verdict, console.OUT)

@@ -70,9 +70,9 @@ def run_checks(
 ) -> list[Check]:
     """Look at everything; takes some seconds.
 
-    ``directory`` is where state will be kept; ``ports`` (setting name to number) must be free.  Without ``brokers`` or
-    ``store`` the embedded ones are tried; with them these are asked, for ``topics`` and ``schema_number``.  ``sources``
-    return, by name of the check, a sentence for each thing that is not as it should be, with what to do about it.
+    ``directory`` is where state will be stored; ``ports`` (setting name to number) must be free.  Without ``brokers``
+    or ``store`` the embedded ones are tried; with them these are queried, for ``topics`` and ``schema_number``.
+    ``sources`` return, by name of the check, a sentence for each thing that is not as it should be, with what to do.
     """
     looks: list[tuple[str, Callable[[], Check]]] = [
         ("python", _python),
@@ -154,15 +154,15 @@ def _clock() -> Check:
     detail, right = f"{now:%Y-%m-%d %H:%M:%S} UTC", now > _BUILT
     if shutil.which("timedatectl"):
         command = ["timedatectl", "show", "--property=NTPSynchronized", "--value"]
-        asked = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603 - fixed
-        state = {"yes": "synchronised", "no": "not synchronised"}.get(asked.stdout.strip(), "synchronisation unknown")
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603 - fixed
+        state = {"yes": "synchronised", "no": "not synchronised"}.get(done.stdout.strip(), "synchronisation unknown")
         detail += f", {state}"
     return Check("clock", right, detail, "set the system clock: times of events are compared with it")
 
 
 def _port(name: str, port: int) -> Check:
     free = port == 0 or is_free(port)
-    detail = f"{LOOPBACK}:{port} is {'free' if free else 'taken'}"
+    detail = f"{LOOPBACK}:{port} is {'free' if free else 'in use'}"
     return Check(f"port {name}", free, detail, f"end the program that has it, or set {name} to another port")
 
 

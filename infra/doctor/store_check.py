@@ -46,7 +46,7 @@ def applied_number(host: str, port: int, owner: Login) -> int | None:
 
 
 def reader_fault(host: str, port: int, reader: Login) -> str:
-    """Say what is wrong with the reader: cannot log in, or may do what it must not; empty if nothing."""
+    """Return what is wrong with the reader: cannot log in, or may do what it must not; empty if nothing."""
     try:
         _ask(host, port, reader, "SELECT 1")
     except driver_errors.Error as error:

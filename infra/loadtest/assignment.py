@@ -65,7 +65,7 @@ def read_assignment(file: Path) -> Assignment:
 
 
 def write_atomically(file: Path, content: bytes) -> None:
-    """Write a file so that whoever sees it sees all of it."""
+    """Write a file so that a reader sees all of it or nothing."""
     fresh = file.with_name(f"{file.name}.new")
     fresh.write_bytes(content)
     fresh.replace(file)

@@ -67,7 +67,7 @@ class Samples:
 def stored_at(places: Sequence[Place], place: Integers, offset: Integers, samples: Mapping[Place, Samples]) -> Integers:
     """Return when each event was first seen to be stored (ms), `NEVER` if it was not.
 
-    `place` says for each event which of `places` it is in (below 0: not known), and `offset` where there. `samples` are
+    `place` is, for each event, which of `places` it is in (below 0: not known), and `offset` where there. `samples` are
     of the next offset of each place, everything below which is stored.
     """
     found = np.full(len(place), NEVER, np.int64)

@@ -1,7 +1,6 @@
 """Makes the events of a load from a simulated day, timed by the shape of the load; next: `generator.py`.
 
-Every generator makes the whole load up and keeps the share of its devices, so that the parts fit together without a
-word between them.
+Every generator makes up the whole load and sends the share of its devices, so generators need not communicate.
 """
 
 from __future__ import annotations
@@ -90,13 +89,13 @@ def _along_curve(assignment: Assignment, curve: Curve, site: Site) -> Day:
     scenario = find_scenario(assignment.scenario)
     made = scenario.make_day(site, date=scenario.date, seed=assignment.seed, epoch=assignment.epoch)
     first = site_time(site, scenario.date, dt.time.fromisoformat(curve.start_at))
-    kept = np.flatnonzero((made.true_ts >= first) & (made.true_ts < first + curve.seconds * 1000 * curve.times))
-    if not len(kept):
+    rows = np.flatnonzero((made.true_ts >= first) & (made.true_ts < first + curve.seconds * 1000 * curve.times))
+    if not len(rows):
         raise NothingToSendError(
             f"--times: from {curve.start_at} on, {curve.seconds * curve.times:,.0f} s of the scenario have no event; "
             "give a larger --times or --for, or a --rate"
         )
-    day = made.take(kept)
+    day = made.take(rows)
     times = ((day.true_ts - first) / curve.times).astype(np.int64)
     return day.with_columns(seq=_counted_anew(day.device, day.seq), true_ts=times, ts=times)
 

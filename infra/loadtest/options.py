@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FIRST_RATE: Final = 1_000.0
 """Events a second, if none are given; a search for the limit begins there."""
 _BY_ONE_GENERATOR: Final = 15_000.0
-"""Events a second that one generator is trusted with, when nobody says how many there should be."""
+"""Events a second planned for one generator, when the number of generators is not given."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -167,11 +167,11 @@ def _processes(result: LoadResult) -> str:
     rows = [(use.name, f"{use.cores:.2f}", f"{use.most_cores:.2f}", f"{use.memory_mb:,}") for use in shown.uses]
     total = ("整机 whole machine", f"{shown.machine_share * result.setup.cores:.2f}", f"/ {result.setup.cores}", "")
     alarms = ", ".join(f"{rule} {count}" for rule, count in result.alarms.items()) or "0"
-    said = Text(
+    summary = Text(
         f"发生器自身每秒可发 {result.ceiling:,.0f} 条（开始前实测）；触发告警：{alarms}",
         f"The generators can send {result.ceiling:,.0f} a second (measured before); alarms raised: {alarms}",
     )
-    return _table(["", "核 cores", "最高 at most", "内存 MB"], [*rows, total]) + _paragraph(said)
+    return _table(["", "核 cores", "最高 at most", "内存 MB"], [*rows, total]) + _paragraph(summary)
 
 
 def _views(result: LoadResult) -> str:

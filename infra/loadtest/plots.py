@@ -36,7 +36,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Axis:
-    """What an axis says: its title, where it has marks, and how they are written."""
+    """An axis: its title, the places of its marks, and their labels."""
 
     title: str
     ticks: Sequence[tuple[float, str]]
@@ -66,7 +66,7 @@ def _round_step(least: float) -> float:
 
 
 def percentile_place(percentile: float) -> float:
-    """Return where a percentile stands on an axis on which each nine more is a step: 0, 90, 99, 99.9 → 0 to 3."""
+    """Return the place of a percentile on an axis on which each nine more is a step: 0, 90, 99, 99.9 → 0 to 3."""
     return -math.log10(max(1 - percentile / 100, 1e-5))
 
 

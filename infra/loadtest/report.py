@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What was asked for: broker, shape and size of the load, and how it was generated."""
+    """What was requested: broker, shape and size of the load, and how it was generated."""
 
     place: str
     site: str
     shape: str
-    asked: str
+    load: str
     seconds: float
     distortion: str
     workers: int
@@ -37,9 +37,9 @@ class Setup:
 
 @dataclass(frozen=True, kw_only=True)
 class HighestRate:
-    """The highest rate that held, in events a second (None: none did), and what stood in the way of a higher one.
+    """The highest rate that held, in events a second (None: none did), and what limited it.
 
-    `failed_rate` is the lowest rate that did not hold; None: no higher one was tried, and `cause` says nothing then.
+    `failed_rate` is the lowest rate that did not hold; None: no higher one was tried, and `cause` is meaningless then.
     """
 
     rate: float | None
@@ -64,7 +64,6 @@ class LoadResult:
     trials: tuple[TrialFigures, ...]
     limit: HighestRate | None
     alarms: Mapping[str, int]
-    looks_per_second: float
     notes: tuple[str, ...]
 
     @property
@@ -101,7 +100,7 @@ def to_json(result: LoadResult) -> str:
             "alarms": dict(result.alarms),
             "broker": setup.place,
             "shape": setup.shape,
-            "asked": setup.asked,
+            "asked": setup.load,
             "trials": [_trial(each) for each in result.trials],
             "course": [asdict(each) for each in shown.course],
             "notes": list(result.notes),

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _DRAIN_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.1
 _MUCH: Final = 0.2
-"""Cores that other programs use, from which on it is said."""
+"""Cores that other programs use, from which on a note is printed."""
 
 
 def run_loadtest(options: LoadOptions) -> int:
@@ -74,17 +74,17 @@ def _start_target(
     if options.settings is not None:
         accounted = any((folder / "ledgers").glob("*/meta.json"))
         target = targets.existing(options.settings, really=options.really, accounted=accounted)
-        progress.say(
+        progress.report(
             f"loadtest: on {options.settings.kafka.brokers}, store {target.store.host}:{target.store.port}; at most "
             f"{targets.MOST_EVENTS_EXISTING:,} events in at most {targets.MOST_SECONDS_EXISTING:g} s"
         )
         return target
     broker = options.broker or targets.usual_broker()
     if options.broker is None and broker == "embedded":
-        progress.say("loadtest: no Java and Maven here, so the embedded broker: its limits are not a real Kafka's")
+        progress.report("loadtest: no Java and Maven here, so the embedded broker: its limits are not a real Kafka's")
     return ending.enter_context(
         targets.embedded(
-            options.scenario.profile, folder, stop, broker=broker, workers=options.workers, say=progress.say
+            options.scenario.profile, folder, stop, broker=broker, workers=options.workers, report=progress.report
         )
     )
 
@@ -102,13 +102,13 @@ def _run(options: LoadOptions, target: LoadTarget, folder: Path, stop: threading
         runner.warm_up()
         trials, limit = _trials(options, runner, progress)
         queries = runner.store.queries / (time.monotonic() - sampled_from)
-    progress.say("comparing every view with the ledgers …")
+    progress.report("comparing every view with the ledgers …")
     drained = _drained(target, stop) and all(each.drained for each in trials)
     verdict = verify(folder / "ledgers", ClickHouseReader(target.store), target.site, target.limits)
     shown = _shown(trials, limit)
     result = LoadResult(
         setup=_setup(options, target, mix, began), ceiling=runner.ceiling, verdict=verdict, drained=drained,
-        shown=shown, trials=trials, limit=limit, alarms=_alarms(target, began), looks_per_second=queries,
+        shown=shown, trials=trials, limit=limit, alarms=_alarms(target, began),
         notes=(*_notes(target, shown, queries), *verdict.notes),
     )  # fmt: skip
     _print_result(result, options, progress)
@@ -125,7 +125,7 @@ def _trials(
     while wanted is not None:
         made.append(runner.run(shapes.steady(wanted, options.seconds), f"step {len(made) + 1}: {wanted:,.0f}/s"))
         last = _tried(made)[-1]
-        progress.say(f"{wanted:,.0f}/s: p99 {last.p99_ms} ms, {'holds' if last.held else 'does not hold'}")
+        progress.report(f"{wanted:,.0f}/s: p99 {last.p99_ms} ms, {'holds' if last.held else 'does not hold'}")
         wanted = search.next_rate(_tried(made), options.first_rate) if _may_go_on(options, made) else None
     return tuple(made), limit_of(made)
 
@@ -156,7 +156,7 @@ def _shown(trials: tuple[TrialFigures, ...], limit: HighestRate | None) -> Trial
 
 
 def _drained(target: LoadTarget, stop: threading.Event) -> bool:
-    """Wait until the workers have committed everything, so that no flush is under way; say whether they have."""
+    """Wait until the workers have committed everything, so that no flush is under way; return whether they have."""
     begun = time.monotonic()
     lag = ConsumerLag(target.kafka.brokers, target.kafka.group, targets.SOURCE_TOPICS, **target.kafka.client)
     try:
@@ -185,11 +185,11 @@ def _alarms(target: LoadTarget, since_ms: int) -> dict[str, int]:
 
 def _setup(options: LoadOptions, target: LoadTarget, mix: Mix, began_ms: int) -> Setup:
     if options.times is not None:
-        asked = f"{options.times:g} × {options.scenario.name} ({options.scenario.rush:%H:%M}–)"
+        load = f"{options.times:g} × {options.scenario.name} ({options.scenario.rush:%H:%M}–)"
     else:
-        asked = f"{options.first_rate:,.0f}/s"
+        load = f"{options.first_rate:,.0f}/s"
     return Setup(
-        place=target.place, site=target.site_name, shape=options.shape, asked=asked, seconds=options.seconds,
+        place=target.place, site=target.site_name, shape=options.shape, load=load, seconds=options.seconds,
         distortion=options.distortion, workers=target.workers, generators=mix.processes, frame=mix.frame,
         cores=os.cpu_count() or 1, began_ms=began_ms,
     )  # fmt: skip
@@ -197,7 +197,7 @@ def _setup(options: LoadOptions, target: LoadTarget, mix: Mix, began_ms: int) ->
 
 def _notes(target: LoadTarget, shown: TrialFigures, queries: float) -> Iterator[str]:
     if target.place == "embedded":
-        yield "the embedded broker keeps little, so generators wait for slow workers 内嵌代理容量小, 发生器会等待"
+        yield "the embedded broker stores little, so generators wait for slow workers 内嵌代理容量小, 发生器会等待"
     yield f"the store was queried {queries:.0f} times a second, the resolution of latency 每秒查询存储 {queries:.0f} 次"
     others = sum(use.cores for use in shown.uses if use.name == OTHERS)
     if others > _MUCH:
@@ -213,7 +213,7 @@ def _notes(target: LoadTarget, shown: TrialFigures, queries: float) -> Iterator[
 def _print_result(result: LoadResult, options: LoadOptions, progress: ProgressBar) -> None:
     if options.report is not None:
         options.report.write_text(page.page(result), encoding="utf-8")
-        progress.say(f"report 报告: {options.report}")
+        progress.report(f"report 报告: {options.report}")
     terminal.show(result, console.ERR if options.as_json else console.OUT)
     if options.as_json:
         sys.stdout.write(report.to_json(result) + "\n")

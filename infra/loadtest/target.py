@@ -39,11 +39,11 @@ _STOP_WITHIN: Final = 5.0
 
 
 class WrongLoadError(ValueError):
-    """The options of a load test do not go together; the message says which to change."""
+    """The options of a load test do not go together; the message names the ones to change."""
 
 
 class NotOnThisMachineError(ValueError):
-    """Brokers or store are not on this machine, and nobody has said that they may be put under load."""
+    """Brokers or store are not on this machine, and `--really` was not given."""
 
 
 class StoreHasCountsError(RuntimeError):
@@ -82,7 +82,7 @@ def usual_broker() -> BrokerKind:
 
 @contextmanager
 def embedded(
-    profile: str, state: Path, stop: Event, *, broker: BrokerKind, workers: int, say: Callable[[str], None]
+    profile: str, state: Path, stop: Event, *, broker: BrokerKind, workers: int, report: Callable[[str], None]
 ) -> Iterator[LoadTarget]:
     """Start brokers, workers, store and wall for the time of a block, as a demo does; the site's time is the present.
 
@@ -90,13 +90,15 @@ def embedded(
     """
     if workers > 1 and broker == "embedded":
         raise WrongLoadError(
-            f"--workers {workers}: several workers need --broker kafka (the embedded one keeps the place of a worker "
-            "that is gone)"
+            f"--workers {workers}: several workers need --broker kafka (the embedded one reserves the partitions "
+            "of a worker that is gone)"
         )
     if broker == "kafka" and (lack := missing()):
         raise WrongLoadError(f"--broker kafka: {lack}, or choose --broker embedded")
     with Supervisor(stop_within=_STOP_WITHIN) as supervisor:
-        stack = LocalStack(profile, state, SiteClock(), supervisor, 0, say, None, broker_kind=broker, workers=workers)
+        stack = LocalStack(
+            profile, state, SiteClock(), supervisor, 0, report, None, broker_kind=broker, workers=workers
+        )
         if not stack.start(stop):
             raise NotStartedError("the load test was ended before it began")
         with endpoints(state, stack.addresses):

@@ -34,8 +34,8 @@ def show(result: LoadResult, console: Console) -> None:
     for note in (words.HOW.en, *result.notes):
         console.print(f"note: {note}", markup=False, soft_wrap=True)
     if result.limit:
-        said = words.limit(result.limit)
-        console.print(f"{said.en}\n{said.zh}", markup=False, soft_wrap=True)
+        limit = words.limit(result.limit)
+        console.print(f"{limit.en}\n{limit.zh}", markup=False, soft_wrap=True)
     console.print(Text(sentence(result.verdict)), soft_wrap=True)
     verdict = words.verdict(result)
     console.print(Text(f"{verdict.en}\n{verdict.zh}", "green" if result.ok else "bold red"), soft_wrap=True)

@@ -39,7 +39,7 @@ _STUCK_SECONDS: Final = 45.0
 _MAKE_UP_SECONDS: Final = 180.0
 _WALL_SECONDS: Final = 10.0
 _MAX_LAG: Final = 20_000
-"""Events that may wait in one partition of the embedded broker, which keeps 5 MB of each."""
+"""Events that may wait in one partition of the embedded broker, which stores 5 MB of each."""
 
 
 class StoppedError(RuntimeError):
@@ -47,7 +47,7 @@ class StoppedError(RuntimeError):
 
 
 class GeneratorError(RuntimeError):
-    """A generator did not come to its end; the message says where its log is."""
+    """A generator did not complete; the message has the path of its log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ class TrialRunner:
         assignments = self._assignments(load, mix)
         lasts = load.seconds if isinstance(load, Curve) else shape.seconds(load)
         begins_ms = self._generate(assignments, lasts, what)
-        self._progress.say(f"{what}: waiting until everything is stored …")
+        self._progress.report(f"{what}: waiting until everything is stored …")
         delivered = measure.read_delivered(
             [each.folder for each in assignments], [each.ledger for each in assignments], self.target.site
         )
@@ -158,8 +158,9 @@ class TrialRunner:
                 generators.check()
                 self.target.check()
 
-            self._progress.say(f"{what}: making events up …")
-            if not self._until(lambda: _made_up(assignments), seconds=_MAKE_UP_SECONDS, check=alive):
+            self._progress.report(f"{what}: making events up …")
+            ready = [each.folder / READY for each in assignments]
+            if not self._until(lambda: all(each.exists() for each in ready), seconds=_MAKE_UP_SECONDS, check=alive):
                 raise GeneratorError(f"no events after {_MAKE_UP_SECONDS:g} s; see {assignments[0].folder}")
             self.processes.also({each.name: each.pid for each in generators.services() if each.pid is not None})
             begins_ms = real_now() + _LEAD_MS
@@ -178,7 +179,7 @@ class TrialRunner:
     # -- waiting -------------------------------------------------------------------------------------------------------
 
     def _drained(self, delivered: SentEvents) -> bool:
-        """Wait until all that was delivered is stored, as long as there is progress; say whether it is."""
+        """Wait until all that was delivered is stored, as long as there is progress; return whether it is."""
         last, moved = -1, time.monotonic()
         ends = delivered.ends
 
@@ -231,10 +232,6 @@ def _service(assignment: Assignment) -> Service:
         assignment.folder.name, [sys.executable, "-P", "-m", "infra.loadtest.generator", str(file)],
         assignment.folder / "generator.log", restart=NEVER, completes=True, stop_within=2.0,
     )  # fmt: skip
-
-
-def _made_up(assignments: Sequence[Assignment]) -> bool:
-    return all((each.folder / READY).exists() for each in assignments)
 
 
 def _require_done(assignment: Assignment) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def verdict(result: LoadResult) -> Text:
-    """Say first whether every count is right."""
+    """State first whether every count is right."""
     sent, counted, difference = result.verdict.sent, result.verdict.counted, result.verdict.difference
     if result.ok:
         return Text(
@@ -32,7 +32,7 @@ def verdict(result: LoadResult) -> Text:
 
 
 def speed(result: LoadResult) -> Text:
-    """Say how much came, and how long an event took."""
+    """State how much came, and how long an event took."""
     shown = result.shown
     stored = f"{shown.stored.p99:,} ms" if shown.stored else "?"
     wall = f"{shown.wall.p99:,} ms" if shown.wall else "?"
@@ -43,7 +43,7 @@ def speed(result: LoadResult) -> Text:
 
 
 def limit(found: HighestRate) -> Text:
-    """Say which rate was the highest that held, and why a higher one did not."""
+    """State which rate was the highest that held, and why a higher one did not."""
     why = cause(found.cause) if found.cause else Text("", "")
     if found.rate is None:
         return Text(
@@ -66,7 +66,7 @@ def limit(found: HighestRate) -> Text:
 
 
 def cause(found: Bottleneck) -> Text:
-    """Say what was at its limit."""
+    """State what was at its limit."""
     if found.kind == "generator":
         return Text("负载发生器达到极限，系统本身可能更快", "the generator was at its limit; the system may be faster")
     if found.kind == "process":
@@ -78,14 +78,14 @@ def cause(found: Bottleneck) -> Text:
 
 
 def setup(given: Setup) -> Text:
-    """Say what was tried."""
+    """Describe what was tried."""
     broker_zh = {"kafka": "真实 Kafka", "embedded": "内嵌消息代理（供试用）", "existing": "设置中的 Kafka 与存储"}
     broker_en = {
         "kafka": "a real Kafka", "embedded": "the embedded broker (a mock)", "existing": "brokers of the settings",
     }  # fmt: skip
     shape_zh = {"steady": "恒定", "burst": "突发", "ramp-to-limit": "递增至上限"}
-    zh = f"负载：{shape_zh[given.shape]}，{given.asked}，{given.seconds:g} 秒；{broker_zh[given.place]}"
-    en = f"Load: {given.shape}, {given.asked}, {given.seconds:g} s; on {broker_en[given.place]}"
+    zh = f"负载：{shape_zh[given.shape]}，{given.load}，{given.seconds:g} 秒；{broker_zh[given.place]}"
+    en = f"Load: {given.shape}, {given.load}, {given.seconds:g} s; on {broker_en[given.place]}"
     workers_zh = f"，{given.workers} 个工作进程" if given.workers else ""
     workers_en = f", {given.workers} worker{'s' if given.workers > 1 else ''}" if given.workers else ""
     distortion_zh = f"；扰动 {given.distortion}" if given.distortion else ""

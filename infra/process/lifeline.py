@@ -26,7 +26,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Replace this process with the command; 127 if it cannot be run, as a shell says it."""
+    """Replace this process with the command; exit code 127 if it cannot be run, as a shell's."""
     parent, *command = arguments
     die_with_parent(int(parent))
     try:

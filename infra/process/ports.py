@@ -7,7 +7,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class PortTaken(RuntimeError):
-    """A port that was asked for is in use by another program."""
+    """A requested port is in use by another program."""
 
 
 def free_port(host: str = LOOPBACK) -> int:
@@ -21,8 +21,8 @@ def free_port(host: str = LOOPBACK) -> int:
 def lasting_port(host: str = LOOPBACK) -> int:
     """Return a free TCP port below those that the kernel gives to connections (from 32768 on).
 
-    For a server that is to come back at the same port: meanwhile nobody else gets it by chance, and a client that keeps
-    trying does not end up connected to itself.
+    For a server that is to come back at the same port: meanwhile nobody else gets it by chance, and a client that
+    retries does not end up connected to itself.
     """
     while True:
         port = 20_000 + secrets.randbelow(12_000)

@@ -1,7 +1,7 @@
 """Confine this process to a few directories and forbid it to connect anywhere (Linux Landlock, no privileges needed).
 
 clickhouse_child.py uses it: the server inside chdb believes itself a local tool and lets any user read any file
-through the function ``file()``; the kernel can say no where the server does not.
+through the function ``file()``; the kernel can refuse where the server does not.
 Constants and structures: include/uapi/linux/landlock.h; `man 7 landlock`.
 """
 

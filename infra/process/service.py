@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class ServiceError(RuntimeError):
-    """A service cannot be kept running; the message says how it ended and shows the end of its log."""
+    """A service does not stay up; the message has its exit code and the end of its log."""
 
 
 class State(enum.StrEnum):
@@ -47,9 +47,9 @@ NEVER = RestartPolicy(most=0)
 class Service:
     """A process to keep running.
 
-    ``argv`` may be a function: it is asked before every start, so that it can prepare what the process needs.
-    ``healthy`` is asked every ``health_every`` seconds; without it a running process counts as healthy.
-    A service that ``completes`` may end with exit code 0 (a simulation of a given length, say).
+    ``argv`` may be a function: it is called before every start, so that it can prepare what the process needs.
+    ``healthy`` is called every ``health_every`` seconds; without it a running process counts as healthy.
+    A service that ``completes`` may end with exit code 0 (for example a simulation of a given length).
     """
 
     name: str
@@ -78,7 +78,7 @@ class Status:
 
 
 def described(exit_code: int | None) -> str:
-    """Say an exit code in words: "with exit code 1", "by signal SIGKILL"."""
+    """Return an exit code in words: "with exit code 1", "by signal SIGKILL"."""
     if exit_code is None or exit_code >= 0:
         return f"with exit code {exit_code}"
     with contextlib.suppress(ValueError):

@@ -64,7 +64,7 @@ class Supervisor:
                 raise watch.error
 
     def wait(self, seconds: float | None = None, *, until: Callable[[], bool] | None = None) -> bool:
-        """Return True when ``until()`` holds (asked at every change, and at least each second), False after the time.
+        """Return True when ``until()`` holds (called at every change, and at least each second), False after the time.
 
         Raises ServiceError as soon as a service is given up.
         """

@@ -19,7 +19,7 @@ EPISODE: Final = "GatepulseEpisode"
 
 
 class WebhookError(ValueError):
-    """A request is not a webhook of Alertmanager's; the message says what was expected."""
+    """A request is not a webhook of Alertmanager's; the message names what was expected."""
 
     quotes_events = True
 

@@ -1,6 +1,6 @@
 """Reads the topic `alarms`: stores each change in the outbox together with its offset, in one transaction.
 
-No commit of a consumer group is trusted; where to read on stands in the outbox. Where it has no place in this topic (a
+No commit of a consumer group is trusted; the next offset is stored in the outbox. Where it has none of this topic (a
 new relay, or a topic that was replaced), all of the topic is read, and of each episode only its newest change counts:
 it is accepted if the episode is open, or if its end was still to be sent.
 """
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 MOST_OPEN: Final = 200
 """Open episodes that a relay without a place in the topic announces at most, the gravest and newest."""
 _CHECK_SECONDS: Final = 5.0
-"""How often the brokers are asked whether it is still the same topic."""
+"""How often the brokers are queried whether it is still the same topic."""
 _AGAIN_SECONDS: Final = 1.0
 _POLL_MS: Final = 500
 _PLACE: Final = TopicPartition(Topic.ALARMS.value, 0)
@@ -81,7 +81,7 @@ class Follower:
         self._thread = ThreadPoolExecutor(1, "alarms")
 
     async def run(self) -> None:
-        """Follow; brokers that do not answer are asked again every second."""
+        """Follow; brokers that do not answer are queried again every second."""
         while True:
             try:
                 await self._follow()
@@ -157,13 +157,13 @@ class Follower:
         if len(ranked) > MOST_OPEN:
             log.warning("more episodes are open than are announced", open=len(ranked), announced=MOST_OPEN)
         with self._transaction():
-            self._take(sorted(ranked[:MOST_OPEN], key=lambda each: each.episode.changed_at))
+            self._accept_notices(sorted(ranked[:MOST_OPEN], key=lambda each: each.episode.changed_at))
             self._outbox.move(found.at(at))
         return found.at(at)
 
     def _accept(self, records: Sequence[Any], found: _Found) -> None:
         with self._transaction():
-            self._take(self._read(records, found))
+            self._accept_notices(self._read(records, found))
             self._outbox.move(found.at(records[-1].offset + 1))
 
     @contextmanager
@@ -172,7 +172,7 @@ class Follower:
             yield
         self._wake()
 
-    def _take(self, notices: Sequence[Notice]) -> None:
+    def _accept_notices(self, notices: Sequence[Notice]) -> None:
         for notice in notices:
             route = PLATFORM if notice.own else notice.episode.zone or SITE
             self._outbox.accept([notice], self._options.robots_of(route), _now_ms())

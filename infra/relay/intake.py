@@ -46,7 +46,7 @@ class Intake:
             ]
         )
 
-    def take(self, route: str, alerts: Sequence[Alert]) -> None:
+    def accept(self, route: str, alerts: Sequence[Alert]) -> None:
         """Write the alerts of one request down, all or none; those about episodes come from Kafka, and are left out."""
         now_ms, platform = int(self.clock() * 1000), PlatformBox(self.outbox)
         robots = self.options.robots_of(PLATFORM)
@@ -68,7 +68,7 @@ class Intake:
         except WebhookError as error:
             log.warning("a request that is no webhook", reason=loggable_text(error))
             return PlainTextResponse(f"{error}\n", 400)
-        self.take(request.path_params["route"], webhook.alerts)
+        self.accept(request.path_params["route"], webhook.alerts)
         self.wake()
         return PlainTextResponse("accepted\n")
 

@@ -18,10 +18,10 @@ class RelayMetrics:
 
     def __init__(self, robots: Iterable[str], outbox: Outbox) -> None:
         self.registry = CollectorRegistry()
-        self.delivered = self._counter("delivered", "messages that a robot has taken", "robot")
+        self.delivered = self._counter("delivered", "messages that a robot has accepted", "robot")
         self.suppressed = self._counter("suppressed", "notices that were a line of another's message", "robot")
         self.failed = self._counter(
-            "failed", "messages not taken: tried again later, or refused for good", "robot", "how"
+            "failed", "messages not accepted: tried again later, or refused for good", "robot", "how"
         )
         self.unreadable = self._counter("unreadable", "changes of alarms that could not be read, and were sent as such")
         self.following = Gauge(

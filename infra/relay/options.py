@@ -1,7 +1,7 @@
-"""Reads the relay's TOML file: its robots, the zones that each serves, and where their secrets are kept.
+"""Reads the relay's TOML file: its robots, the zones that each serves, and where their secrets are stored.
 
     site = "expo"                          # a profile of ours, or a TOML file
-    state = "/var/lib/gatepulse/relay"     # a folder; what was sent is kept here
+    state = "/var/lib/gatepulse/relay"     # a folder; what was sent is stored here
     [[robot]]
     name = "north"
     type = "dingtalk"                      # wecom, dingtalk, feishu or webhook
@@ -45,7 +45,7 @@ class RelayOptionsError(ValueError):
 
 
 class Where(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a secret stands: in an environment variable or in a file."""
+    """Where a secret is: in an environment variable or in a file."""
 
     env: str = ""
     file: str = ""
@@ -87,7 +87,7 @@ class RobotOptions:
 
 @dataclass(frozen=True)
 class RelayOptions:
-    """All settings of the relay; `token` (it stands in `token_file`) is what Alertmanager must show, if it must."""
+    """All settings of the relay; `token` (read from `token_file`) is what Alertmanager must show, if it must."""
 
     site: Site
     state: Path
@@ -130,7 +130,7 @@ def _robot(given: _Robot, env: Mapping[str, str], mistakes: list[str]) -> RobotO
     at = f"robot {given.name!r}"
     url = _secret(given.url, env, f"{at}: url", mistakes)
     if url and not _is_address(url):
-        mistakes.append(f"{at}: url: what stands there is no address; expected https://… (http only on this machine)")
+        mistakes.append(f"{at}: url: its value is no address; expected https://… (http only on this machine)")
     if given.secret is not None and given.type in _TAKES_NO_SECRET:
         mistakes.append(f"{at}: secret: a {given.type} robot has none, its address is the secret; leave it out")
     if given.secret is None and given.type in _NEEDS_SECRET:
@@ -145,7 +145,7 @@ def _robot(given: _Robot, env: Mapping[str, str], mistakes: list[str]) -> RobotO
 
 
 def _secret(where: Where, env: Mapping[str, str], at: str, mistakes: list[str]) -> str:
-    """Return what stands in the variable or file; note what is wrong, never what stands there."""
+    """Return the value of the variable or the text of the file; the mistakes noted never contain it."""
     if bool(where.env) == bool(where.file):
         mistakes.append(f"{at}: expected either {{ env = … }} or {{ file = … }}")
         return ""
@@ -185,7 +185,7 @@ def _twice(names: Iterable[str]) -> Iterator[str]:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            yield f"robot {name!r}: the name is there twice; what was sent is kept by name, give each its own"
+            yield f"robot {name!r}: the name is there twice; what was sent is stored by name, give each its own"
         seen.add(name)
 
 

@@ -36,7 +36,7 @@ class TopicPosition:
 
 
 class OutboxError(RuntimeError):
-    """The outbox cannot be used; the message names the file, and says what to do."""
+    """The outbox cannot be used; the message names the file, and what to do."""
 
 
 class Outbox:
@@ -171,12 +171,12 @@ class Outbox:
             self._db.execute("DELETE FROM sendings WHERE robot = ? AND at_ms < ?", (robot, now_ms - 120_000))
             self._db.execute("INSERT INTO sendings VALUES (?, ?)", (robot, now_ms))
 
-    def not_taken(self, message: RobotMessage) -> None:
-        """Note that the robot has certainly not taken the message: when it is sent again, it is no repetition."""
+    def not_accepted(self, message: RobotMessage) -> None:
+        """Note that the robot has certainly not accepted the message: when it is sent again, it is no repetition."""
         self._db.execute("UPDATE notices SET doubtful = 0 WHERE letter = ?", (message.id,))
 
     def delivered(self, message: RobotMessage, now_ms: int) -> None:
-        """Note that the robot has taken the message."""
+        """Note that the robot has accepted the message."""
         self._db.execute(
             "UPDATE notices SET state = CASE head WHEN 1 THEN 'told' ELSE 'folded' END, done_ms = ?, doubtful = 0"
             " WHERE letter = ?",
@@ -184,7 +184,7 @@ class Outbox:
         )
 
     def refused(self, message: RobotMessage, now_ms: int) -> None:
-        """Note that the robot will never take the message."""
+        """Note that the robot will never accept the message."""
         self._db.execute(
             "UPDATE notices SET state = 'refused', done_ms = ?, doubtful = 0 WHERE letter = ?", (now_ms, message.id)
         )

@@ -1,7 +1,7 @@
 """Tracks the platform's own alerts in the outbox: announces their beginning, their end, and a missing heartbeat.
 
 Their only identity is a fingerprint, and when they began is forgotten whenever Prometheus and Alertmanager are killed
-together. So whether one is on is kept here, and that it is gone is sent only when it has stayed away for a while.
+together. So whether one is on is stored here, and that it is gone is sent only when it has stayed away for a while.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from infra.relay.outbox import Outbox
 GONE_MS: Final = 120_000
 """An alert that is back within this was never away."""
 SAME_MS: Final = 900_000
-"""One that is on and was reported within this is the same, whenever it says that it began (it is sent every 5 min)."""
+"""One that is on and was reported within this is the same, whatever its time of beginning (it is sent every 5 min)."""
 SILENT_MS: Final = 120_000
-"""What has not beaten for this long is taken for dead (Alertmanager's heartbeat is sent every 20 to 30 s)."""
+"""A heartbeat missing for this long means that its sender is down (Alertmanager sends one every 20 to 30 s)."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ TOPIC: Final = Pulse(
 
 @dataclass(frozen=True)
 class _Known:
-    """What is kept of an alert: the newest change of it that was accepted."""
+    """What is stored of an alert: the newest change of it that was accepted."""
 
     fingerprint: str
     alarm: str
@@ -75,7 +75,7 @@ class PlatformBox:
                 if known is not None and known.firing:
                     self._gone(alert, known, robots, now_ms)
             elif known is not None and self._is_on(alert, known, now_ms):
-                self._keep(replace(known, firing=True, seen_ms=now_ms))
+                self._store(replace(known, firing=True, seen_ms=now_ms))
             else:
                 self._begins(alert, known, robots, now_ms)
 
@@ -92,7 +92,7 @@ class PlatformBox:
                 self.outbox.accept([again], warned, now_ms)
             alarm = f"{PLATFORM}:{pulse.name}:{now_ms}"
             self.outbox.accept([_silence(pulse, alarm, now_ms)], robots, now_ms, due_ms=now_ms + SILENT_MS)
-            self._keep(_Known(pulse.name, alarm, 1, firing=True, starts_ms=now_ms, seen_ms=now_ms))
+            self._store(_Known(pulse.name, alarm, 1, firing=True, starts_ms=now_ms, seen_ms=now_ms))
 
     def begin(self, robots: Sequence[str], now_ms: int) -> None:
         """When the relay starts: it was itself away, so nobody was silent yet. From now on the topic must be read."""
@@ -113,14 +113,14 @@ class PlatformBox:
             notice = Notice(replace(notice.episode, change=known.change + 1), notice.own)
         self.outbox.accept([notice], robots, now_ms)
         episode = notice.episode
-        self._keep(_Known(alert.fingerprint, episode.episode, episode.change, True, alert.starts_ms, now_ms))
+        self._store(_Known(alert.fingerprint, episode.episode, episode.change, True, alert.starts_ms, now_ms))
 
     def _gone(self, alert: Alert, known: _Known, robots: Sequence[str], now_ms: int) -> None:
         raised = alert_notice(alert)
         raised = Notice(replace(raised.episode, episode=known.alarm), raised.own)
         notice = _over(raised, change=known.change + 1, at_ms=now_ms)
         self.outbox.accept([notice], robots, now_ms, due_ms=now_ms + GONE_MS)
-        self._keep(replace(known, change=notice.episode.change, firing=False))
+        self._store(replace(known, change=notice.episode.change, firing=False))
 
     def _withdrawn(self, known: _Known) -> bool:
         """Take the newest change back; whether it had not been sent to anybody."""
@@ -150,7 +150,7 @@ class PlatformBox:
         ).fetchone()
         return None if row is None else _Known(fingerprint, row[0], row[1], bool(row[2]), row[3], row[4])
 
-    def _keep(self, known: _Known) -> None:
+    def _store(self, known: _Known) -> None:
         self.outbox.db.execute(
             "INSERT OR REPLACE INTO platform VALUES (?, ?, ?, ?, ?, ?)",
             (known.fingerprint, known.alarm, known.change, int(known.firing), known.starts_ms, known.seen_ms),

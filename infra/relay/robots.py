@@ -39,7 +39,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Taken:
+class Accepted:
     """The robot has the message."""
 
 
@@ -59,7 +59,7 @@ class Refused:
     reason: str
 
 
-Verdict = Taken | Later | Refused
+Verdict = Accepted | Later | Refused
 
 
 def request(robot: RobotOptions, message: RobotMessage, text: str, now_ms: int) -> Request:
@@ -77,20 +77,20 @@ def request(robot: RobotOptions, message: RobotMessage, text: str, now_ms: int) 
 
 
 def judge(robot_type: RobotType, status: int, body: bytes, retry_after: str | None = None) -> Verdict:
-    """Say what an answer means."""
+    """Return what an answer means."""
     if status in _HTTP_LATER or status >= 500:
         pause = float(retry_after) if retry_after and retry_after.isdigit() else PAUSE if status == 429 else 0.0
         return Later(f"HTTP {status}", min(pause, 600.0), doubtful=status >= 500)
     code = None if robot_type == "webhook" else _code(body)
     if code is None and not 200 <= status < 300:
         return Refused(f"HTTP {status}")
-    return Taken() if robot_type == "webhook" else _judge_code(robot_type, code)
+    return Accepted() if robot_type == "webhook" else _judge_code(robot_type, code)
 
 
 def _judge_code(robot_type: RobotType, code: int | None) -> Verdict:
     if code == 0:
-        return Taken()
-    if code is None:  # an answer of something that stands between us and the robot
+        return Accepted()
+    if code is None:  # an answer of a proxy between us and the robot
         return Later("the answer is not a robot's", doubtful=True)
     if code in _FAST[robot_type]:
         return Later(f"code {code}: too fast", PAUSE)
@@ -124,7 +124,7 @@ def _feishu_signature(robot: RobotOptions, now_ms: int) -> dict[str, str]:
 
 
 def webhook_signature(secret: str, message: str, seconds: str, body: bytes) -> str:
-    """Sign as the Standard Webhooks specification says: HMAC of "<id>.<s>.<body>"."""
+    """Sign as in the Standard Webhooks specification: HMAC of "<id>.<s>.<body>"."""
     key = base64.b64decode(secret.removeprefix(WEBHOOK_PREFIX))
     return f"v1,{_hmac(key, f'{message}.{seconds}.'.encode() + body)}"
 

@@ -36,7 +36,7 @@ _FORGET_EVERY: Final = 3600.0
 def run(options: RelayOptions, kafka: KafkaSettings) -> None:
     """Serve until SIGINT or SIGTERM, then return. Raises PortTaken and OutboxError."""
     port = claim(options.port, "port", options.host)
-    # It logs each attempt to reach a broker that is away, many a second; our own message says the same in one line.
+    # It logs each attempt to reach a broker that is away, many a second; our own message is one line.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     if options.host not in _LOOPBACK and not options.token:
         log.warning("relay_open_to_network", host=options.host, advice="set token_file, or listen on 127.0.0.1")
@@ -50,7 +50,7 @@ async def _serve(options: RelayOptions, kafka: KafkaSettings, outbox: Outbox, po
     now_ms = int(time.time() * 1000)
     outbox.begin(now_ms)
     PlatformBox(outbox).begin(options.robots_of(PLATFORM), now_ms)
-    _say_orphans(options, outbox, now_ms)
+    _report_orphans(options, outbox, now_ms)
     metrics = RelayMetrics((robot.name for robot in options.robots), outbox)
     text = MessageText(options.site)
     senders = [RobotSender(robot, outbox, text, metrics) for robot in options.robots]
@@ -96,8 +96,8 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def _say_orphans(options: RelayOptions, outbox: Outbox, now_ms: int) -> None:
-    """Say what waits for robots that are no longer there."""
+def _report_orphans(options: RelayOptions, outbox: Outbox, now_ms: int) -> None:
+    """Log what waits for robots that are no longer there."""
     known = {robot.name for robot in options.robots}
     for robot, (count, _) in outbox.backlog(now_ms).items():
         if robot not in known:

@@ -16,7 +16,7 @@ from infra.relay.metrics import RelayMetrics
 from infra.relay.options import RobotOptions
 from infra.relay.outbox import Outbox
 from infra.relay.rate_limit import Budget, Rate
-from infra.relay.robots import MOST_BYTES, Later, Refused, Request, Taken, Verdict, judge, request
+from infra.relay.robots import MOST_BYTES, Accepted, Later, Refused, Request, Verdict, judge, request
 
 log = structlog.get_logger(__name__)
 
@@ -104,7 +104,7 @@ class RobotSender:
     def _note(self, message: RobotMessage, verdict: Verdict) -> None:
         now, name, metrics = self._clock(), self._robot.name, self._metrics
         match verdict:
-            case Taken():
+            case Accepted():
                 self._outbox.delivered(message, int(now * 1000))
                 metrics.delivered.labels(name).inc()
                 metrics.suppressed.labels(name).inc(len(message.folded))
@@ -116,15 +116,17 @@ class RobotSender:
                 self._failures = 0
             case Later():
                 if not (verdict.doubtful or message.doubtful):
-                    self._outbox.not_taken(message)
+                    self._outbox.not_accepted(message)
                 self._failures += 1
                 self._failed_at, self._pause = now, max(verdict.seconds, backoff(self._failures))
                 metrics.failed.labels(name, "later").inc()
-                log.warning("a robot has not taken a message", robot=name, reason=verdict.reason, tries=self._failures)
+                log.warning(
+                    "a robot has not accepted a message", robot=name, reason=verdict.reason, tries=self._failures
+                )
 
 
 async def _post(session: aiohttp.ClientSession, robot: RobotOptions, posted: Request) -> Verdict:
-    """Post, and judge the answer. Of an error only its kind is kept: its text may show the address, a secret."""
+    """Post, and judge the answer. Of an error only its kind is recorded: its text may show the address, a secret."""
     try:
         async with session.post(
             posted.url, data=posted.body, headers=posted.headers, allow_redirects=False, timeout=_TIMEOUT

@@ -3,18 +3,18 @@
 It speaks Kafka's protocol to any client, but it is a mock. Measured with librdkafka 2.16.0, aiokafka 0.14.0 and
 kafka-python 3.0.12:
 
-- Everything is in memory. Each partition keeps its newest 5 MiB of record batches **as they were sent** (compressed, 61
-  bytes of head for each batch); older ones vanish without a word. About 24,000 passages of 200 bytes uncompressed,
+- Everything is in memory. Each partition stores its newest 5 MiB of record batches **as they were sent** (compressed,
+  61 bytes of head for each batch); older ones are dropped silently. About 24,000 passages of 200 bytes uncompressed,
   116,000 with lz4. No function of the library raises the limit (the other one, 100,000 batches, cannot be reached):
   more partitions and compression are what helps, and a writer that waits for its reader.
 - A fetch returns one batch for a partition, so writers should make large ones.
-- kafka-python must be told ``PROTOCOL`` (kafka.api_version). Its ``committed()`` sees the commits of other members.
+- kafka-python needs ``PROTOCOL`` (kafka.api_version). Its ``committed()`` sees the commits of other members.
 - Groups: members that start together share the partitions in 0.6 s. One that joins a running group waits up to its
   session timeout, and mostly fails with InvalidRequestError: the mock refuses a follower that answers after the leader.
   A leader that sleeps 50 ms in its assignor's ``assign()`` cures it (8 of 8; without: 0 of 6 with a session of 3 s).
-- A member killed hard keeps its place. A new one alone in the group has the partitions after twice the session timeout
-  minus 1 s (2 s: 3.0 s; 3 s: 5.0 s; 6 s: 11 s; 10 s: 19 s), a surviving one after the same time. A static member
-  (``group.instance.id``) that comes back at once is no quicker, and in a group of two it was never served.
+- The partitions of a killed member stay assigned to it. A new one alone in the group has them after twice the session
+  timeout minus 1 s (2 s: 3.0 s; 3 s: 5.0 s; 6 s: 11 s; 10 s: 19 s), a surviving one after the same time. A static
+  member (``group.instance.id``) that comes back at once is no quicker, and in a group of two it was never served.
 - No transactions, no compaction, no creation of topics by clients: unknown topics appear with 4 partitions.
 """
 
@@ -39,7 +39,7 @@ _PROJECT = Path(__file__).resolve().parents[2]
 
 
 class BrokerError(RuntimeError):
-    """The embedded broker cannot be had; the message says why and where its log is."""
+    """The embedded broker is not available; the message has the reason and the path of its log."""
 
 
 class EmbeddedBroker:

@@ -79,7 +79,7 @@ def open_cluster(library: ctypes.CDLL, topics: Mapping[str, int], *, rebalance_d
 
 
 def main() -> None:
-    """Open the cluster, say where it is, wait to be ended."""
+    """Open the cluster, print its address, wait to be ended."""
     wanted = json.loads(sys.argv[1])
     try:
         library = load_librdkafka()

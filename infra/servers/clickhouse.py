@@ -4,7 +4,7 @@
 by its address.  Data survive kill -9 of the server and of us.  It holds one directory and two loopback ports.
 
 The directory: ``credentials.json`` (mode 0600) and ``server/`` with config.xml, the data and the logs.  The server is
-confined to ``server/`` (see sandbox.py), so nothing it is told can read the passwords beside it.
+confined to ``server/`` (see sandbox.py), so no query can read the passwords beside it.
 """
 
 import os
@@ -22,16 +22,24 @@ from infra.process.child import Child, tail
 from infra.process.ports import LOOPBACK, accepts, claim
 from infra.process.service import Service
 from infra.servers.clickhouse_child import StoreExit
-from infra.servers.clickhouse_config import OWNER, READER, Login, ServerSettings, config_xml, kept_logins, write_private
+from infra.servers.clickhouse_config import (
+    OWNER,
+    READER,
+    Login,
+    ServerSettings,
+    config_xml,
+    stored_logins,
+    write_private,
+)
 
 MINIMUM_FREE_BYTES = 500_000_000
 _PROJECT = Path(__file__).resolve().parents[2]
-# A query that never ends and costs nothing keeps the entry from returning.
+# A query that never ends and costs nothing prevents the entry from returning.
 _SLEEP_FOR_EVER = "SELECT sum(sleepEachRow(3)) FROM system.numbers SETTINGS max_block_size=1, max_threads=1 FORMAT Null"
 
 
 class ClickHouseError(RuntimeError):
-    """The embedded ClickHouse server cannot be had; the message says why and where its log is."""
+    """The embedded ClickHouse server is not available; the message has the reason and the path of its log."""
 
 
 class EntryChanged(ClickHouseError):
@@ -39,7 +47,7 @@ class EntryChanged(ClickHouseError):
 
 
 class DiskNearlyFull(ClickHouseError):
-    """Too little room where the data would be kept."""
+    """Too little room for the data."""
 
 
 class DirectoryInUse(ClickHouseError):
@@ -104,7 +112,7 @@ class EmbeddedClickHouse:
         require_room(self._directory)
         for name in ("scratch", "user_files", "format_schemas"):
             (self._home / name).mkdir(parents=True, exist_ok=True)
-        logins = kept_logins(self._directory / "credentials.json")
+        logins = stored_logins(self._directory / "credentials.json")
         tcp, http = self._ports
         tcp = claim(tcp, "tcp_port")
         http = None if http is None else claim(http, "http_port")
@@ -129,8 +137,8 @@ class EmbeddedClickHouse:
     @property
     def _environment(self) -> Mapping[str, str]:
         """No more than the server needs: what a process inherits can be read from it."""
-        kept = {name: os.environ[name] for name in ("LANG", "LC_ALL") if name in os.environ}
-        return kept | {"PYTHONPATH": str(_PROJECT), "TMPDIR": str(self._home / "scratch"), "HOME": str(self._home)}
+        inherited = {name: os.environ[name] for name in ("LANG", "LC_ALL") if name in os.environ}
+        return inherited | {"PYTHONPATH": str(_PROJECT), "TMPDIR": str(self._home / "scratch"), "HOME": str(self._home)}
 
     def start(self) -> None:
         """Start the server process and return; use wait_ready() before the first query."""
@@ -172,8 +180,8 @@ class EmbeddedClickHouse:
         return DidNotStart(f"ClickHouse ended with exit code {code} while starting. {self._logs()}")
 
     def _logs(self) -> str:
-        said = self._home / "process.log"
-        return f"Logs: {said}, {self.log_path}. Last lines:\n{tail(said, 10)}\n{tail(self._home / 'errors.log', 5)}"
+        output = self._home / "process.log"
+        return f"Logs: {output}, {self.log_path}. Last lines:\n{tail(output, 10)}\n{tail(self._home / 'errors.log', 5)}"
 
 
 def answers(host: str, port: int, login: Login) -> bool:

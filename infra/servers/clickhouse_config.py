@@ -32,7 +32,7 @@ class ServerSettings:
     log_level: str = "information"
 
 
-def kept_logins(path: Path) -> dict[str, Login]:
+def stored_logins(path: Path) -> dict[str, Login]:
     """Return the owner's and the reader's passwords: made at random once, then read from this file (mode 0600)."""
     try:
         known = json.loads(path.read_text())

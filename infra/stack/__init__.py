@@ -1,1 +1,1 @@
-"""Starts all processes of a demo on this machine, and keeps their state in one directory."""
+"""Starts all processes of a demo on this machine, and stores their state in one directory."""

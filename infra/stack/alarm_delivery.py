@@ -29,7 +29,7 @@ _SECRET, _URL, _FILE = "receiver.secret", "receiver.url", "relay.toml"
 
 
 class WrongRelayError(ValueError):
-    """The relay's file does not fit the demo; the message says what to change."""
+    """The relay's file does not fit the demo; the message names what to change."""
 
 
 @dataclass
@@ -55,14 +55,14 @@ class Delivery:
 
 
 def read_relay(file: Path | None, site: Site) -> Relay | None:
-    """Return a relay's file and what it says. Raises WrongRelayError, RelayOptionsError and PortTaken."""
+    """Return a relay's file and its content. Raises WrongRelayError, RelayOptionsError and PortTaken."""
     if file is None:
         return None
     options = load_options(file)
     if options.site.id != site.id:
         raise WrongRelayError(
             f"--relay {file}: site = {options.site.id!r}: the demo plays {site.id!r}; name the same site in both, "
-            "or the zones of its alarms are served by nobody"
+            "or the zones of its alarms are served by no robot"
         )
     claim(options.port, f"--relay {file}: port", options.host)
     return file, options
@@ -70,26 +70,26 @@ def read_relay(file: Path | None, site: Site) -> Relay | None:
 
 @contextmanager
 def delivery(
-    state: Path, profile: str, say: Callable[[str], None], *, relay: Relay | None = None
+    state: Path, profile: str, report: Callable[[str], None], *, relay: Relay | None = None
 ) -> Iterator[Delivery]:
-    """Prepare the way for the time of a block: to the robots of a relay's file, or to a group that `say` speaks for.
+    """Prepare the way for the time of a block: to the robots of a relay's file, or to `report` in their place.
 
-    Says in one line what is missing if it is not all installed.
+    Reports in one line what is missing if it is not all installed.
     """
     lack = missing(("prometheus", "alertmanager"))
     if lack:
-        say(f"alarms about the platform itself are not sent, 不发送平台自身的告警: {lack}")
+        report(f"alarms about the platform itself are not sent, 不发送平台自身的告警: {lack}")
     if relay is not None:
         yield Delivery(state, *relay, monitored=not lack)
     else:
         state.mkdir(parents=True, exist_ok=True)
-        secret = _kept_secret(state / _SECRET)
-        with Receiver(load_site(profile), secret, say) as receiver:
+        secret = _stored_secret(state / _SECRET)
+        with Receiver(load_site(profile), secret, report) as receiver:
             file = _relay_file(state, profile, receiver.url)
             yield Delivery(state, file, load_options(file), monitored=not lack)
 
 
-def _kept_secret(file: Path) -> str:
+def _stored_secret(file: Path) -> str:
     """Return the secret in a file that only its owner may read; make one if there is none."""
     if not file.exists():
         write_private(file, WEBHOOK_PREFIX + base64.b64encode(os.urandom(32)).decode())

@@ -28,7 +28,7 @@ AUDIT_EVERY: Final = 30.0  # seconds
 _LONGEST_LAG_MS: Final = 20 * 60_000
 BrokerKind = Literal["embedded", "kafka"]
 _REAL_SESSION_SECONDS: Final = 6
-# The mock cluster keeps a killed worker's place for twice the session, and longer if it is a static member.
+# The mock cluster reserves a killed worker's partitions for twice the session, and longer if it is a static member.
 _MOCK_SESSION_SECONDS: Final = 3
 
 
@@ -41,7 +41,7 @@ class LocalStack:
     clock: SiteClock
     supervisor: Supervisor
     wall_port: int
-    say: Callable[[str], None]
+    report: Callable[[str], None]
     delivery: Delivery | None
     broker_kind: BrokerKind = "embedded"
     workers: int = 1
@@ -50,7 +50,7 @@ class LocalStack:
     metrics_ports: tuple[int, ...] = ()
 
     def start(self, stop: threading.Event) -> bool:
-        """Start everything; each step says what it does. False when `stop` was set in between."""
+        """Start everything; each step reports what it does. False when `stop` was set in between."""
         self.wall_port = claim(self.wall_port, "--port")
         self.metrics_ports = tuple(claim(0, "metrics") for _ in range(self.workers))
         for step in (self._store, self._broker, self._workers_and_wall, self._alarms):
@@ -61,13 +61,13 @@ class LocalStack:
         return not stop.is_set()
 
     def _store(self) -> None:
-        self.say("store …")
+        self.report("store …")
         self.store = EmbeddedClickHouse(self.state / "clickhouse")
         self.supervisor.start(self.store.service())
         self._apply_schema()
 
     def _broker(self) -> None:
-        self.say("broker …")
+        self.report("broker …")
         if self.persistent:
             self.broker = KafkaServer(self.state / "kafka")
             self.supervisor.start(self.broker.service())
@@ -78,7 +78,7 @@ class LocalStack:
             self.supervisor.start(self.broker.service())
 
     def _workers_and_wall(self) -> None:
-        self.say("worker and wall …" if self.workers == 1 else f"{self.workers} workers and wall …")
+        self.report("worker and wall …" if self.workers == 1 else f"{self.workers} workers and wall …")
         for number in range(1, self.workers + 1):
             self.supervisor.start(self._worker(number), ready=False)
         self.supervisor.start(self._wall(), ready=False)
@@ -185,14 +185,14 @@ class LocalStack:
 
     @property
     def audit_log(self) -> Path:
-        """Where the audit says what it finds."""
+        """Where the audit writes what it finds."""
         return self.state / "logs" / "audit.log"
 
     def _environment(self) -> dict[str, str]:
         address, clock = self.store.address, self.clock
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEPULSE_")}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("GATEPULSE_")}
         kafka = self.kafka.model_dump(exclude_none=True)
-        return kept | {
+        return inherited | {
             "GATEPULSE_SITE": self.profile,
             **{f"GATEPULSE_KAFKA__{key.upper()}": str(value) for key, value in kafka.items()},
             "GATEPULSE_STORE__HOST": address.host,

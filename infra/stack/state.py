@@ -29,7 +29,7 @@ _DRAINED: Final = "drained"
 
 
 class StateError(RuntimeError):
-    """The directory given with --state cannot be used; the message says why, and what to do."""
+    """The directory given with --state cannot be used; the message has the reason, and what to do."""
 
 
 class StateInUse(StateError):
@@ -48,12 +48,12 @@ class Run:
 
     @property
     def ledger(self) -> Path:
-        """Where this run's truth is kept."""
+        """Where this run's truth is stored."""
         return self.ledgers / f"{self.number:04}-day"
 
     @property
     def closing_ledger(self) -> Path:
-        """Where the corrections that close the day before are kept."""
+        """Where the corrections that close the day before are stored."""
         return self.ledgers / f"{self.number:04}-closing"
 
     def end(self, *, drained: bool) -> None:
@@ -73,7 +73,7 @@ def next_run(state: Path, site: Site, *, broker: str = "embedded", date: dt.date
     It plays the day after the last one, or `date`; the first one plays today.
 
     With a real `broker` ("kafka") they need no such mark: what it has confirmed will be counted, and verify insists on
-    it; a ledger that was not closed says itself that there may be more. Raises StateError for another kind of broker
+    it; a ledger that was not closed is marked as perhaps incomplete. Raises StateError for another kind of broker
     than the state began with, as the runs before would be waiting in the wrong one, for another site, and for a date
     that is not later than theirs.
     """
@@ -107,7 +107,7 @@ def _number(ledger: Path) -> int:
 
 @contextmanager
 def open_state(path: Path | None) -> Iterator[Path]:
-    """Give a directory to one demo: `path`, made if need be and kept, or a temporary one that goes away with it.
+    """Give a directory to one demo: `path`, created if missing, or a temporary one that goes away with it.
 
     Raises StateError, and DiskNearlyFull where there is too little room.
     """

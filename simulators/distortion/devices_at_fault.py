@@ -35,7 +35,7 @@ def leave_out(day: Day, skips: Iterable[Skip]) -> tuple[Day, tuple[Skip, ...], t
 
 
 def with_wrong_clocks(day: Day, clocks: Iterable[WrongClock], drifts: Iterable[Drift]) -> Day:
-    """Let devices say another time than it is; `true_ts` stays."""
+    """Let devices send another time than it is; `true_ts` stays."""
     ts = day.ts.copy()
     for drift in drifts:
         rows = _behind(day, drift.device)

@@ -71,17 +71,9 @@ def _without(field: str) -> Callable[[dict[str, Any]], bytes]:
     return lambda good: _json({name: value for name, value in good.items() if name != field})
 
 
-def _spoilt_text(good: dict[str, Any]) -> bytes:
-    return _json(good).replace(b"malformed", b"malf\xff\xferm")
-
-
-def _deep(good: dict[str, Any]) -> bytes:
-    return _json(good)[:-1] + b',"extra":' + b"[" * _DEEP + b"]" * _DEEP + b"}"
-
-
 _KINDS: dict[str, tuple[Reason, Callable[[dict[str, Any]], bytes]]] = {
     "oversized": (Reason.TOO_LARGE, lambda good: _json(good | {"padding": "x" * (LONGEST_LINE + 34_464)})),
-    "invalid UTF-8": (Reason.NOT_UTF8, _spoilt_text),
+    "invalid UTF-8": (Reason.NOT_UTF8, lambda good: _json(good).replace(b"malformed", b"malf\xff\xferm")),
     "truncated": (Reason.NOT_JSON, lambda good: _json(good)[:-9]),
     "NUL bytes": (Reason.NOT_JSON, lambda good: _json(good).replace(b"malformed", b"malf\0\0rm")),
     "two at once": (Reason.NOT_JSON, lambda good: _json(good) + _json(good)),
@@ -96,7 +88,10 @@ _KINDS: dict[str, tuple[Reason, Callable[[dict[str, Any]], bytes]]] = {
     "a wrong outcome": (Reason.WRONG_SHAPE, _changed(outcome="vanished")),
     "an id out of the alphabet": (Reason.WRONG_SHAPE, lambda good: _json(good | {"device": good["device"] + " $"})),
     "an array": (Reason.WRONG_SHAPE, lambda good: _json(list(good.values()))),
-    "nested deeply": (Reason.WRONG_SHAPE, _deep),
+    "nested deeply": (
+        Reason.WRONG_SHAPE,
+        lambda good: _json(good)[:-1] + b',"extra":' + b"[" * _DEEP + b"]" * _DEEP + b"}",
+    ),
     "a negative time": (Reason.TIME_OUT_OF_RANGE, lambda good: _json(good | {"ts": -good["seq"]})),
     "an absurd time": (Reason.TIME_OUT_OF_RANGE, _changed(ts=LATEST_MS * 10)),
     "an unknown entrance": (Reason.UNKNOWN_ENTRANCE, _changed(entrance="no-such-entrance")),

@@ -70,7 +70,7 @@ class Evaluation:
 
 
 def evaluate(progress: Callable[[str], None] = lambda _: None) -> Evaluation:
-    """Play every incident and judge it; `progress` is told the name of the next one."""
+    """Play every incident and judge it; `progress` is called with the name of the next one."""
     on, judged = ground(), []
     for make in INCIDENTS:
         incident = make(on)
@@ -92,7 +92,7 @@ def judge(incident: Incident, on: Ground) -> Judged:
         else:
             open_.remove(match)
             delays.append((match.raised_at - begin) / 1000 - expected.due)
-    return Judged(incident, delays, missed, open_, len(played.changes), _as_told(incident, played.changes))
+    return Judged(incident, delays, missed, open_, len(played.changes), _as_labelled(incident, played.changes))
 
 
 def _is(episode: Episode, expected: Expected, begin: int) -> bool:
@@ -103,10 +103,10 @@ def _is(episode: Episode, expected: Expected, begin: int) -> bool:
     ) and 0 <= second - expected.due <= expected.patience
 
 
-def _as_told(incident: Incident, changes: list[Episode]) -> bool:
+def _as_labelled(incident: Incident, changes: list[Episode]) -> bool:
     """Whether the first expected alarm went on as it should."""
     if not incident.changes:
         return True
     first = incident.expected[0]
-    told = [(each.what, each.level) for each in changes if (each.rule, each.subject) == (first.rule, first.subject)]
-    return [each for each in told if each[0] != "repeated"] == list(incident.changes)
+    found = [(each.what, each.level) for each in changes if (each.rule, each.subject) == (first.rule, first.subject)]
+    return [each for each in found if each[0] != "repeated"] == list(incident.changes)

@@ -90,7 +90,7 @@ def in_a_minute(on: Ground, traffic: Traffic, entrance: str, *, seconds: int = 6
 
 
 def first_for(holds: Bools, seconds: int) -> float:
-    """Tell the end of the first second at which something has been true for so long without a break."""
+    """Return the end of the first second at which something has been true for so long without a break."""
     run = 0
     for second, each in enumerate(holds.tolist(), start=1):
         run = run + 1 if each else 0
@@ -190,7 +190,7 @@ def _capacity(on: Ground) -> Incident:
 
 
 def _inside(on: Ground, traffic: Traffic) -> Ints:
-    """Tell how many are in the hall at the end of every second."""
+    """Return how many are in the hall at the end of every second."""
     persons = np.isin(traffic.device, on.lanes(*_ENTRANCES)) & (traffic.outcome == PASSED)
     step = np.where(traffic.direction[persons] == IN, 1, -1)
     each = np.bincount((traffic.ts[persons] - on.begin) // SECOND, weights=step, minlength=3600 * 2)
@@ -248,10 +248,10 @@ def _slow_clocks(on: Ground) -> Incident:
     crowd = [on.steady("P4", rate=70, start=1200, end=1680, direction=direction) for direction in (IN, OUT)]
     traffic = usual(on, 45).plus(*crowd)
     mine = np.isin(traffic.device, on.lanes("P4"))
-    told = replace(traffic, ts=np.where(mine, traffic.ts - 60 * SECOND, traffic.ts))
+    sent = replace(traffic, ts=np.where(mine, traffic.ts - 60 * SECOND, traffic.ts))
     known = replace(traffic, ts=np.where(mine, np.maximum(traffic.arrives - SECOND, on.begin), traffic.ts))
     what = "an entrance is overloaded, and all its clocks are a minute behind"
-    return Incident("slow-clocks", what, told, 45, (_overloaded(on, known, "P4"),), _RAISED_AND_CLEARED)
+    return Incident("slow-clocks", what, sent, 45, (_overloaded(on, known, "P4"),), _RAISED_AND_CLEARED)
 
 
 def _closed(on: Ground) -> Incident:
@@ -268,7 +268,7 @@ INCIDENTS: Final[tuple[Callable[[Ground], Incident], ...]] = (
     _ramp,
     _silent("gate-outage", "all lanes of an entrance are silent", ("P5",), ("silence-entrance", "P5")),
     _silent("gateway-outage", "20 lanes behind one gateway are silent", ("P1", "P2"), ("silence-gateway", "GW1")),
-    _silent("network-outage", "nothing at all is heard", (*_ENTRANCES, "V1"), ("silence-everything", "everything")),
+    _silent("network-outage", "no events arrive at all", (*_ENTRANCES, "V1"), ("silence-everything", "everything")),
     _lane,
     lambda on: Incident("usual-at-random", "an hour as usual, at random times", usual(on, 60, seed=1), 60),
     lambda on: _lane(on, seed=2),

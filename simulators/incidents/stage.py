@@ -89,12 +89,12 @@ class Stage:
         cuts = np.searchsorted(traffic.arrives, edges)
         for start, end, moment in zip(cuts[:-1].tolist(), cuts[1:].tolist(), edges[1:].tolist(), strict=True):
             self._apply(traffic, seq, start, end)
-            changes += self._tell(moment, [each for each in readings if moment - self.step < each.at <= moment])
+            changes += self._publish(moment, [each for each in readings if moment - self.step < each.at <= moment])
             progress(moment)
         return Played(changes)
 
     def _readings(self, traffic: Traffic, inside: Mapping[tuple[str, str], int], until: int) -> list[OccupancyReading]:
-        """Tell what is inside every second, as the store would."""
+        """Return what is inside every second, as the store would."""
         begin = int(traffic.arrives[0]) // 1000
         seconds = np.arange(begin + 1, until // 1000 + 1)
         entrance, passed = self.names.entrance_of[traffic.device], (traffic.outcome == PASSED) & (traffic.lost == 0)
@@ -147,13 +147,13 @@ class Stage:
             health=["abnormal" if each else "" for each in unwell],
         )  # fmt: skip
 
-    def _tell(self, moment: int, readings: list[OccupancyReading]) -> list[Episode]:
-        """Tell the alarms what the logs have counted, and what is inside; return what has changed."""
+    def _publish(self, moment: int, readings: list[OccupancyReading]) -> list[Episode]:
+        """Publish to the alarms what the logs have counted, and what is inside; return what has changed."""
         for log in self.logs.values():
             log.drain()
         flows = [flow_of(log, moment) for log in self.logs.values()]
         offset = self.alarms.next_offset
-        said = AlarmInput(flows=flows, readings=readings)
-        self.alarms.apply(AlarmBatch(offset, offset + 1, [(offset, 0, said)]))
+        message = AlarmInput(flows=flows, readings=readings)
+        self.alarms.apply(AlarmBatch(offset, offset + 1, [(offset, 0, message)]))
         self.alarms.drain()
         return self.alarms.drain_changes()

@@ -1,4 +1,4 @@
-"""Writes and reads the ledger: what a simulator sent, kept on disk before it is sent, and each attempt's outcome.
+"""Writes and reads the ledger: what a simulator sent, stored on disk before it is sent, and each attempt's outcome.
 
 A ledger is a directory of Arrow streams and a `meta.json`. When its writer is killed it stays readable up to
 the last complete write. Next: `truth.py`, which works out of a ledger what the store must show.
@@ -81,7 +81,7 @@ class LedgerWriter:
     """Writes one ledger. Every call hands its rows to the operating system before it returns.
 
     What was written survives the end of this process, however sudden; it does not survive a power cut.
-    `meta` is kept beside the rows and must fit into JSON; its `site`, if any, is the id of the site profile,
+    `meta` is stored beside the rows and must fit into JSON; its `site`, if any, is the id of the site profile,
     and `verify` refuses to compare it with another site. Its `clock`, if any, has `site_ms`, `real_ms` and `speed`
     of the site's clock; without it nothing sent is known to have come late, or with a time that cannot be.
     """
@@ -100,7 +100,7 @@ class LedgerWriter:
         """Append passages, before they are sent; return the ledger index of each.
 
         `columns` has the columns of `SCHEMAS["passages"]`, as lists or arrays of one length: times in
-        milliseconds since 1970 UTC (`true_ts` when it happened, `ts` what the device says), temperature in °C
+        milliseconds since 1970 UTC (`true_ts` when it happened, `ts` the device's time), temperature in °C
         (nan: none), text '' where there is none. Fields that no event of them has may be left out.
         """
         size = len(columns["kind"])
@@ -119,7 +119,7 @@ class LedgerWriter:
     ) -> None:
         """Append one attempt to send for every entry of `index`; who is sent twice is entered twice.
 
-        `at_ms` (real time) is when its outcome was known. `stored` says where the broker has it, as far as that is
+        `at_ms` (real time) is when its outcome was known. `stored` is where the broker has it, as far as that is
         known, with one value per entry: `arrived_ms` (timestamp of the Kafka record), `partition` and `offset`.
         Entries of one message stand in the order of its lines.
         """
@@ -237,7 +237,7 @@ class Ledger:
     `attempts["index"]` counts through the passages of all. Two columns are added to what is on disk: `part`, the
     number of the ledger it came from, in attempts; and in attempts and corrections `site_ms`, the time of the site
     at which it arrived (`NONE`: not known). `last_site_ms` is the latest of these in each ledger. `unrecorded` marks
-    the passages whose writer was not closed: such a passage may have been sent although no attempt says so.
+    the passages whose writer was not closed: such a passage may have been sent although no attempt is recorded.
     `part_of` has the number of the ledger of each passage. `cut_short`: at least one was cut short, see the
     function. `notes` is what a human should know about the ledger.
     """
@@ -292,7 +292,7 @@ def read_ledger(path: Path) -> Ledger:
 
 
 def site_of(path: Path) -> str:
-    """Return the id of the site that the ledger (or the folder of ledgers) at `path` is of, "" if it does not say.
+    """Return the id of the site that the ledger (or the folder of ledgers) at `path` is of, "" if it is not recorded.
 
     Raises LedgerMissing, NotALedger or LedgerTooNew.
     """
@@ -376,7 +376,7 @@ class _Part:
 
 
 def _fits(found: pa.Schema, expected: pa.Schema, may_lack: Collection[str]) -> bool:
-    """Tell whether a stream has the columns that it must have, in whatever order, and no others."""
+    """Return whether a stream has the columns that it must have, in whatever order, and no others."""
     types = dict(zip(found.names, found.types, strict=True))
     wanted = {field.name: field.type for field in expected if field.name in types or field.name not in may_lack}
     return types == wanted
@@ -399,7 +399,7 @@ def _completed(table: pa.Table, schema: pa.Schema) -> pa.Table:
 def _site_times(table: pa.Table, meta: Mapping[str, Any]) -> Integers:
     """Return the site time at which each row of `table` arrived, NONE where it or the site's clock is not known.
 
-    What has no time of arrival arrived before its outcome was known, and that is taken instead.
+    What has no time of arrival arrived before its outcome was known, and that is used instead.
     """
     clock = meta.get("clock")
     known = pc.coalesce(table["arrived_ms"], table["at_ms"])

@@ -52,7 +52,7 @@ class Labels:
         return self.words[self.codes] if len(self.words) else np.empty(0, object)
 
     def equal(self, word: str) -> Flags:
-        """Tell which rows read `word`."""
+        """Return which rows read `word`."""
         return self.each(lambda known: known == word, bool)
 
     def each(self, function: Callable[[str], Any], dtype: Any) -> Array:  # noqa: ANN401 - numpy's own

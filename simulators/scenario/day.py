@@ -1,6 +1,6 @@
 """A day of passages as columns, in the order in which they happened; a scenario makes one, `lines.py` writes it.
 
-Text is kept as codes, so that a day of 1.6 million events takes some 100 MB and a few seconds.
+Text is stored as codes, so that a day of 1.6 million events takes some 100 MB and a few seconds.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Coded:
         return Coded(self.codes[rows], self.words)
 
     def equal(self, word: str) -> npt.NDArray[np.bool_]:
-        """Tell which rows read `word`."""
+        """Return which rows read `word`."""
         return np.append([each == word for each in self.words], [False])[self.codes]
 
     def texts(self) -> Texts:
@@ -138,7 +138,7 @@ class SiteCodes:
 class Day:
     """One day (or another run of events), one row an event, sorted by `true_ts`.
 
-    Times are milliseconds since 1970 UTC: `true_ts` is when it happened, `ts` what the device says. `device`,
+    Times are milliseconds since 1970 UTC: `true_ts` is when it happened, `ts` the device's time. `device`,
     `entrance`, `direction`, `outcome` and `category` are codes. `optional` has the contract's other fields by name;
     a field that is not in it no event has.
     """
@@ -181,7 +181,7 @@ class Day:
         return replace(self, **columns)  # type: ignore[arg-type]  # names are checked by dataclasses at run time
 
     def texts(self) -> Mapping[str, npt.NDArray[Any]]:
-        """Return the columns that a ledger keeps, with every code written out ('' or nan for none)."""
+        """Return the columns that a ledger stores, with every code written out ('' or nan for none)."""
         names = self.names
         return {
             "kind": _texts(KINDS)[self.kind],

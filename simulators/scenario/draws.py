@@ -16,7 +16,7 @@ HOUR = 3600.0
 
 
 def weighted(rng: np.random.Generator, weights: Sequence[float] | Floats | Ints, size: int) -> Ints:
-    """Return `size` indexes into `weights`, each as likely as its weight says."""
+    """Return `size` indexes into `weights`, each drawn in proportion to its weight."""
     edges = np.cumsum(np.asarray(weights, float))
     indexes: Ints = np.searchsorted(edges, rng.random(size) * edges[-1], side="right").astype(np.int64)
     return indexes

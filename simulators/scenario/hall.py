@@ -58,7 +58,7 @@ def hall_day(
     share: float = 1.0,
     last_seq: Ints | None = None,
 ) -> Day:
-    """Return one day, as `scenario.MakeDay` says; where the site stays closed, only cleaners come."""
+    """Return one day, as `scenario.MakeDay` specifies; where the site stays closed, only cleaners come."""
     rng = np.random.default_rng([seed, date.toordinal()])
     hall = _Hall(site, rng)
     begins, ends = site.days.bounds(date)
@@ -129,7 +129,7 @@ def _refused(stays: Steps, rng: np.random.Generator) -> Steps:
     return first.changed(
         time=first.time - rng.uniform(20, 60, len(first)),
         outcome=np.full(len(first), DENIED),
-    ).saying(reason=Coded(np.full(len(first), REASONS.index("unknown-credential")), REASONS))
+    ).with_optional(reason=Coded(np.full(len(first), REASONS.index("unknown-credential")), REASONS))
 
 
 HALL: Final = Scenario(

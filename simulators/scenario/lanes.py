@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from simulators.scenario.day import Ints, SiteCodes
 
 _FAR = 1 << 42
-"""More milliseconds than any run of events spans (139 years): keeps the queues of two devices apart."""
+"""More milliseconds than any run of events spans (139 years): separates the queues of two devices."""
 
 
 class LanesOverloadedError(RuntimeError):

@@ -31,13 +31,13 @@ def make_lines(day: Day) -> list[bytes]:
     """Return the line of every event, without a newline; ids need no escaping, the site profile sees to that."""
     heads = _heads(day.names, day.epoch)[day.device]
     ends = [_written(each, day.optional[each.name], day) for each in OPTIONAL if each.name in day.optional]
-    said = map("".join, zip(_tails(day).tolist(), *ends, strict=True))
-    rows = zip(heads.tolist(), day.seq.tolist(), day.ts.tolist(), said, strict=True)
+    tails = map("".join, zip(_tails(day).tolist(), *ends, strict=True))
+    rows = zip(heads.tolist(), day.seq.tolist(), day.ts.tolist(), tails, strict=True)
     return [f'{head}{seq},"ts":{ts}{rest}}}'.encode() for head, seq, ts, rest in rows]
 
 
 def make_line(row: Mapping[str, Any]) -> bytes:
-    """Return the same line for one event whose codes are written out, as a ledger keeps it ('' or nan for none)."""
+    """Return the same line for one event whose codes are written out, as a ledger stores it ('' or nan for none)."""
     named = ((each.written.get(row["kind"]), each, row.get(each.name)) for each in _IN_LINES)
     event = {name: value for name, each, value in named if name and not (each.optional and _is_none(value))}
     return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()

@@ -6,8 +6,7 @@ compares every published count with it. `hall.py` is a small scenario to read fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class UnfitSiteError(ValueError):
-    """The site is not laid out as the scenario needs it; the message says what is expected."""
+    """The site is not laid out as the scenario needs it; the message names what is expected."""
 
 
 class MakeDay(Protocol):
@@ -50,7 +49,7 @@ class Scenario:
     profile: str
     """The site profile: the name of one that comes along, or a TOML file."""
     date: dt.date
-    """The day that is made up when nobody asks for another one."""
+    """The day that is made up unless another one is given."""
     rush: dt.time
     """Site time at which the busiest part of the day begins."""
     events: int
@@ -58,10 +57,3 @@ class Scenario:
     peak: float
     """Events a second in the busiest minute, at most."""
     make_day: MakeDay
-
-    def smaller(self, share: float) -> Scenario:
-        """Return the same scenario with only a share of its people."""
-        return replace(
-            self, events=round(self.events * share), peak=self.peak * share,
-            make_day=partial(self.make_day, share=share),
-        )  # fmt: skip

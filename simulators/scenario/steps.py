@@ -48,11 +48,11 @@ class Steps:
         return replace(self, **columns)  # type: ignore[arg-type]  # names are checked by dataclasses at run time
 
     def reads(self, name: str, word: str) -> npt.NDArray[np.bool_]:
-        """Tell which steps have this word in an optional field."""
+        """Return which steps have this word in an optional field."""
         column = self.optional.get(name)
         return column.equal(word) if isinstance(column, Coded) else np.zeros(len(self), bool)
 
-    def saying(self, **optional: Optional) -> Steps:
+    def with_optional(self, **optional: Optional) -> Steps:
         """Return the steps with optional fields of the contract exchanged or added."""
         return replace(self, optional={**self.optional, **optional})
 

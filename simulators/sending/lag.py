@@ -1,4 +1,4 @@
-"""Measures how far workers are behind, so that sending waits for them (a broker keeps little). Next: `produce.py`."""
+"""Measures how far workers are behind, so that sending waits for them (a broker stores little). Next: `produce.py`."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class ConsumerLag:
         try:
             yield
         except KafkaError as error:
-            log.warning("the broker does not say how far the workers are", reason=repr(error))
+            log.warning("the broker does not report how far the workers are", reason=repr(error))
             self.close()
 
     def _partitions(self) -> list[TopicPartition]:

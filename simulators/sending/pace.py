@@ -82,7 +82,7 @@ class Track:
         return int(events[-1]) if len(events) else 0
 
     def happened_by(self, site_ms: int) -> bool:
-        """Say whether all events have happened by `site_ms` (some may still be on their way)."""
+        """Return whether all events have happened by `site_ms` (some may still be on their way)."""
         return self.ends <= site_ms
 
     def due(self, site_ms: int | None, *, most: int) -> DueDeliveries | None:

@@ -35,7 +35,7 @@ class Plan:
     ends the run; what is on its way then is sent at once. `days` ends it after so many days (None goes on).
     `epoch` is the devices' epoch; None takes the present second, so that no two runs share identities. `frame`
     events of an entrance make one message; None: 1, or 50 when far behind. `max_lag` is the most events that may
-    wait for the workers in one partition: the embedded broker keeps 5 MB of each.
+    wait for the workers in one partition: the embedded broker stores 5 MB of each.
     """
 
     scenario: Scenario
@@ -104,7 +104,7 @@ class Programme:
         self._day: Day | None = None
 
     def next(self, begins: Callable[[], int]) -> Schedule | None:
-        """Return the next day's schedule, None behind the last; at a rate, `begins` says when (ms) it begins."""
+        """Return the next day's schedule, None behind the last; at a rate, `begins` returns when (ms) it begins."""
         plan = self.plan
         if plan.rate is None and plan.days is not None and self._number >= plan.days:
             return None

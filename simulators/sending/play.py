@@ -113,7 +113,7 @@ class ProgrammePlayer:
             self._tracks.append(Track(schedule))
 
     def _open_if_over(self) -> bool:
-        """Open the next day when all events of the last one have happened; say whether anything is left to play."""
+        """Open the next day when all events of the last one have happened; return whether anything is left to play."""
         newest = self._tracks[-1] if self._tracks else None
         over = newest is None or (newest.happened_by(self._now()) if self._clock else newest.done)
         if over:
@@ -125,7 +125,7 @@ class ProgrammePlayer:
         return self._clock.now(self._real.now_ms()) if self._clock else self._reached
 
     def _send_due(self) -> bool:
-        """Send what is due now; say whether more is due already, so that nothing is to be waited for."""
+        """Send what is due now; return whether more is due already, so that nothing is to be waited for."""
         now = self._now() if self._clock else None
         more = False
         for track in self._tracks:

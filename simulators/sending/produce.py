@@ -156,8 +156,8 @@ class EventSender:
         if self.backlog:
             for message, _, place in stored:
                 self.backlog.stored((message.topic, place.partition), place.offset, message.events)
-        # The time is the broker's where it sets times itself, as it is asked to for our topics; but not where it says
-        # that a message was stored before it was sent (the embedded broker says 1234 of everything).
+        # The time is the broker's where it sets times itself, as it is configured to for our topics; but not where that
+        # is before the message was sent (the embedded broker always returns 1234).
         where = {
             "arrived_ms": [max(at, place.timestamp) for _, at, place in stored],
             "partition": [place.partition for _, _, place in stored],
@@ -166,16 +166,16 @@ class EventSender:
         self.sent.ok += self._write("ok", [message for message, _, _ in stored], where)
         unknown = {"arrived_ms": [at for _, at, _ in failed]}
         self.sent.unknown += self._write("info", [message for message, _, _ in failed], unknown)
-        for final, say in ((True, "given up"), (False, "sending again")):
+        for final, event in ((True, "given up"), (False, "sending again")):
             errors = [str(error) for _, _, error in failed if error.final == final]
             if errors:
-                log.warning(say, messages=len(errors), error=errors[0])
+                log.warning(event, messages=len(errors), error=errors[0])
         for message, _, error in failed:
             if not error.final:
                 self._send(message)
 
     def flush(self) -> None:
-        """Return when the broker has answered everything, and the ledger says so."""
+        """Return when the broker has answered everything, and the ledger has the answers."""
         while self._in_flight:
             self.producer.flush()
             self.settle(at_once=True)

@@ -45,7 +45,7 @@ class Stored:
 
 
 class NotStoredError(RuntimeError):
-    """The broker has not said that it has a message; `final`: sending it again would change nothing."""
+    """The broker has not confirmed a message; `final`: sending it again would change nothing."""
 
     def __init__(self, reason: str, *, final: bool) -> None:
         super().__init__(reason)
@@ -53,7 +53,7 @@ class NotStoredError(RuntimeError):
 
 
 class NoBrokerError(RuntimeError):
-    """No broker answered before somebody gave up waiting: start it, or name another one."""
+    """No broker answered before the wait was ended: start it, or name another one."""
 
 
 Answer: TypeAlias = Stored | NotStoredError
@@ -121,7 +121,7 @@ class Producer:
             self.settle(_POLL_SECONDS)
 
     def partitions_for(self, topic: str) -> frozenset[int]:
-        """Find out which partitions a topic has: none if the broker does not say so in time."""
+        """Find out which partitions a topic has: none if the broker does not answer in time."""
         with contextlib.suppress(KafkaException):
             return frozenset(self._client.list_topics(topic, timeout=_LOG_AFTER).topics[topic].partitions)
         return frozenset()
@@ -137,7 +137,7 @@ class Producer:
 
 
 def make_producer(bootstrap: str, *, stop: Callable[[], bool] = lambda: False) -> Producer:
-    """Return a producer once a broker can be reached. Raises NoBrokerError if `stop` says so before."""
+    """Return a producer once a broker can be reached. Raises NoBrokerError if `stop()` is true before."""
     for attempt in itertools.count():
         if any(map(_listens, bootstrap.split(","))):
             break

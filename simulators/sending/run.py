@@ -1,7 +1,7 @@
 """Plays a scenario into Kafka with its ledger: what `gatepulse simulate` calls.
 
-The order of things: `plan.py` says what, the scenario makes the day, `distort.py` the schedule, `play.py` and `pace.py`
-say when, `produce.py` sends.
+The order of things: `plan.py` has the options, the scenario makes the day, `distort.py` the schedule, `play.py` and
+`pace.py` set the times, `produce.py` sends.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Summary:
 
     `events` are passages, each counted once; `lost` of them never left. `sent` counts their stored deliveries, of
     which `duplicates` are repetitions; `unknown` deliveries may have arrived or not. `site_ms` is the site time that
-    was reached, `seconds` real time since the first send, `stopped` whether somebody ended it.
+    was reached, `seconds` real time since the first send, `stopped` whether it was ended early.
     """
 
     events: int

@@ -118,10 +118,10 @@ def _corrections(ledger: Ledger, ahead: Flags) -> _Lines:
 
 
 def progress(ledger: Ledger, settled: Fates, refusals: Refusals, *, corrected: Sent) -> Table:
-    """Return what the workers must say of each topic that was written to.
+    """Return what the workers must report of each topic that was written to.
 
     `settled` and `corrected` are the passages and corrections that the store must have; of these the certain ones are
-    known to have been delivered. A worker that was cut short with its broker need not have told of the others: it
+    known to have been delivered. A worker that was cut short with its broker need not have reported the others: it
     writes rows first, and how far they go a moment later. `unaccounted` is what was received but neither counted, nor
     a duplicate, nor late, nor rejected: nothing.
     """
@@ -129,7 +129,7 @@ def progress(ledger: Ledger, settled: Fates, refusals: Refusals, *, corrected: S
     bad, most_bad = _rejected_lines(refusals)
     counted, certain = _numbers(ledger, settled.counted, corrected)
     late, certain_late = _numbers(ledger, settled.late)
-    # A correction sent twice may be counted twice: the store keeps one row per id all the same.
+    # A correction sent twice may be counted twice: the store has one row per id all the same.
     repeated = np.array([topic == Topic.CORRECTIONS for topic in _TOPICS])
     values: dict[str, Value] = {
         "received": _between(ledger, sure, sure + unsure),

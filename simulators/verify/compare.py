@@ -12,7 +12,7 @@ import numpy as np
 from simulators.ledger.tables import NONE, Between, Column, Flags, Integers, Labels, Table, Value, identify
 
 EXAMPLES = 5
-"""Differences that are told per view; all of them are counted."""
+"""Differences that are listed per view; all of them are counted."""
 
 ABSENT = "(no row)"
 
@@ -22,7 +22,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Difference:
-    """One value that is not what the ledger says, all of it as text for a reader."""
+    """One value that is not what the ledger has, all of it as text for a reader."""
 
     view: str
     key: str
@@ -33,7 +33,7 @@ class Difference:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What came of comparing one view. `present` tells for each expected row whether the store has its key.
+    """What came of comparing one view. `present` is, for each expected row, whether the store has its key.
 
     `missing`: expected rows that the store lacks; `extra`: stored keys that nothing explains; `repeated`:
     stored rows whose key the store shows already; `altered`: rows with another value than expected.
@@ -93,7 +93,7 @@ class _Pair:
         self.present[self.matched] = True
 
     def differs(self, name: str) -> Flags:
-        """Tell which matched rows have another value in column `name`."""
+        """Return which matched rows have another value in column `name`."""
         expected, stored = self.expected.values[name], self.stored.values[name]
         if isinstance(expected, Between):
             bounds, values = expected[self.matched], np.asarray(stored)[self.partner]
@@ -115,7 +115,7 @@ def _joined(expected: Column, stored: Column) -> Column:
 
 
 def _examples(view: str, pair: _Pair, missing: Integers, wrong: Mapping[str, Flags]) -> Iterator[Difference]:
-    """Tell the first differences of each sort."""
+    """Yield the first differences of each sort."""
     for row in missing[:EXAMPLES]:
         shown = summary(pair.expected.values, row)
         yield Difference(view, summary(pair.expected.keys, row), "", shown, ABSENT)

@@ -1,7 +1,7 @@
 """Decides for each passage sent whether it must be counted, late, or rejected for its time; next: `accounts.py`.
 
-Worked out from the ledger alone, without the kernels, as `truth.py` is. A worker knows of a passage what it says and
-when it arrived, and what the device has said before; so the time at which it really happened decides nothing here.
+Worked out from the ledger alone, without the kernels, as `truth.py` is. A worker knows of a passage its content and
+when it arrived, and what the device has sent before; so the time at which it really happened decides nothing here.
 """
 
 from bisect import bisect
@@ -60,7 +60,7 @@ class _Arrivals:
 
 
 def judge(ledger: Ledger, sent: Sent, limits: Limits) -> Fates:
-    """Return what must become of `sent`; what is not known to have arrived is taken as if it had."""
+    """Return what must become of `sent`; what is not known to have arrived is judged as if it had."""
     ts = ledger.passages["ts"][sent.rows]
     arrivals = _first_arrivals(ledger, sent)
     known = arrivals.site_ms != NONE
@@ -77,7 +77,7 @@ def judge(ledger: Ledger, sent: Sent, limits: Limits) -> Fates:
 
 
 def suspect_corrections(ledger: Ledger, limits: Limits) -> Flags:
-    """Tell which corrections (rows of the ledger) arrived before the time that they name, by more than a clock errs."""
+    """Return which corrections (rows of the ledger) arrived before their own time, by more than a clock errs."""
     found = ledger.corrections
     ahead: Flags = (found["site_ms"] != NONE) & (found["ts"] - limits.suspect_ms > found["site_ms"])
     return ahead
@@ -101,27 +101,27 @@ def _first_arrivals(ledger: Ledger, sent: Sent) -> _Arrivals:
     return _Arrivals(site_ms, partition, place)
 
 
-def _suspects(ledger: Ledger, sent: Sent, arrivals: _Arrivals, heard: Flags, ahead: Flags, limit: int) -> Flags:
-    """Tell which passages came before their time (`ahead`) or contradict their device's own numbering.
+def _suspects(ledger: Ledger, sent: Sent, arrivals: _Arrivals, arrived: Flags, ahead: Flags, limit: int) -> Flags:
+    """Return which passages came before their time (`ahead`) or contradict their device's own numbering.
 
     Times should ascend with the numbers. Where they do, to within `limit` ms, none contradicts another, whatever the
     order in which they came; so only the devices are looked at more closely in which they do not.
     """
     suspect = ahead.copy()
-    rows = sent.rows[heard]
+    rows = sent.rows[arrived]
     seq, ts, place, ahead = (
         ledger.passages["seq"][rows],
         ledger.passages["ts"][rows],
-        arrivals.place[heard],
-        ahead[heard],
+        arrivals.place[arrived],
+        ahead[arrived],
     )
     names = {name: ledger.passages[name][rows] for name in ("device", "epoch")}
-    counters = group(names | {"partition": arrivals.partition[heard]})
+    counters = group(names | {"partition": arrivals.partition[arrived]})
     by_number = np.lexsort([seq, counters.of])
     believed = by_number[~ahead[by_number]]
     doubtful = np.unique(counters.of[believed][_falls(ts[believed], counters.of[believed]) > limit])
     starts = np.searchsorted(counters.of[by_number], doubtful)
-    at = np.flatnonzero(heard)
+    at = np.flatnonzero(arrived)
     for start, size in zip(starts.tolist(), counters.sizes[doubtful].tolist(), strict=True):
         members = by_number[start : start + size]
         came = members[np.argsort(place[members], kind="stable")]
@@ -142,8 +142,8 @@ def _falls(ts: Integers, of: Integers) -> Integers:
 def _untrue(seq: Integers, ts: Integers, ahead: Flags, limit: int) -> list[bool]:
     """Follow one device as its passages come: one is untrue if its time is not between those of its neighbours.
 
-    Neighbours are the nearest numbers, below and above, that came before. One that was untrue itself stands for the
-    neighbours that it had when it came. `limit` is allowed for.
+    Neighbours are the nearest numbers, below and above, that came before. One that was untrue itself is replaced by
+    the neighbours that it had when it came. `limit` is allowed for.
     """
     numbers: list[int] = []
     seen_from_above: list[int | None] = []

@@ -10,8 +10,8 @@ from simulators.verify.compare import Difference
 from streams import comparison
 from streams.comparison import DifferenceTable, ViewComparison
 
-TOLD = 20
-"""Differences that are listed; the number of all of them stands in the table above."""
+MAX_LISTED = 20
+"""Differences that are listed; the number of all of them is in the table above."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Verdict:
     """What came of it. `ok` only if something was sent and no row of any view differs.
 
     `sent`: passages delivered, each identity once; `counted`: identities in the view `passages`. Of those sent, `late`
-    had to be told apart from the counts, and `refused` to be rejected for their time. `difference`
+    had to be counted separately, and `refused` to be rejected for their time. `difference`
     is the number of passages that are lost, phantom or duplicated; if there are none, the number of rows that
     differ otherwise: so it is 0 exactly when everything is equal. `altered`: passages with other content than
     was sent. `differences`: the first of them, `notes`: what else a reader of the verdict should know.
@@ -59,7 +59,7 @@ def to_json(verdict: Verdict) -> str:
 
 
 def sentence(verdict: Verdict) -> str:
-    """Say it in one line."""
+    """Return it as one line."""
     rows = sum(view.compared for view in verdict.views.values())
     different = sum(view.different for view in verdict.views.values())
     apart = f"{verdict.late:,} late, {verdict.refused:,} refused, " if verdict.late or verdict.refused else ""
@@ -87,6 +87,6 @@ def _first(differences: Iterable[Difference]) -> list[tuple[str, ...]]:
     for each in differences:
         turns[each.view] = turns.get(each.view, 0) + 1
         listed.append((turns[each.view], len(turns), each))
-    chosen = sorted(listed, key=lambda entry: entry[:2])[:TOLD]
+    chosen = sorted(listed, key=lambda entry: entry[:2])[:MAX_LISTED]
     in_turn = sorted(chosen, key=lambda entry: (list(turns).index(entry[2].view), entry[0]))
     return [(each.view, each.key, each.column, each.expected, each.stored) for _, _, each in in_turn]

@@ -1,6 +1,6 @@
 """Reads the public views as tables, with the same columns as the truth. Next: `verify.py`.
 
-Everything is asked of the views that every reader has: what is verified is what is shown.
+Everything is read from the views that every reader has: what is verified is what is shown.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ _EXPRESSIONS = {
 
 @dataclass(frozen=True)
 class View:
-    """A public view: what makes its rows distinct, what they say, and where they are read from."""
+    """A public view: its key columns, its value columns, and where they are read from."""
 
     name: str
     keys: tuple[str, ...]
@@ -43,7 +43,7 @@ class View:
     def select(self, where: str = "") -> str:
         """Return the query for all columns; each comes under its own name with a v_ before it.
 
-        The prefix keeps an expression from standing for the column of the same name in `where`.
+        Without the prefix, the alias would hide the column of the same name in `where`.
         """
         columns = ", ".join(f"{_expression(name)} AS v_{name}" for name in (*self.keys, *self.values))
         return f"SELECT {columns} FROM {self.source or 'gatepulse.' + self.name}{where}"  # noqa: S608 - our names

@@ -1,7 +1,7 @@
 """Computes what every public view must show if each passage in the ledger was counted exactly once.
 
 Worked out with numpy from the ledger and the site profile alone. It shares no code with the workers or the
-store, so that an error in them cannot hide in it. Next: `fates.py`, which says which passages must be counted and
+store, so that an error in them cannot hide in it. Next: `fates.py`, which decides which passages must be counted and
 which not, and `accounts.py` for the lines that must not; then `verify.py`, which compares all with what is shown.
 """
 
@@ -30,7 +30,7 @@ class OtherSite(LedgerDamaged):
 class Sent:
     """Rows of the ledger that were delivered, or may have been (where not `certain`); each identity once.
 
-    `of` says for every passage of the ledger which of these it is (-1: none): one that stands there twice is one.
+    `of` is, for every passage of the ledger, its index in these (-1: none): one that is there twice is one.
     """
 
     rows: Integers
@@ -41,11 +41,11 @@ class Sent:
         """Return their number."""
         return len(self.rows)
 
-    def only(self, kept: Flags) -> "Sent":
-        """Return those that are `kept`."""
-        places = np.full(len(kept) + 1, -1)  # the last one, which -1 finds, stays -1
-        places[:-1][kept] = np.arange(int(kept.sum()))
-        return Sent(self.rows[kept], self.certain[kept], places[self.of])
+    def only(self, chosen: Flags) -> "Sent":
+        """Return those that are `chosen`."""
+        places = np.full(len(chosen) + 1, -1)  # the last one, which -1 finds, stays -1
+        places[:-1][chosen] = np.arange(int(chosen.sum()))
+        return Sent(self.rows[chosen], self.certain[chosen], places[self.of])
 
     def tries(self, ledger: Ledger, result: Result) -> Integers:
         """Return how often each was tried with that result."""
@@ -130,7 +130,7 @@ def corrections(ledger: Ledger, sent: Sent, site: Site) -> Table:
 
 
 def check_site(ledger: Ledger, site: Site) -> None:
-    """Raise OtherSite if the ledger says that it is of another site, or uses an entrance that `site` lacks."""
+    """Raise OtherSite if the ledger is marked as that of another site, or uses an entrance that `site` lacks."""
     for meta in ledger.meta:
         if meta.get("site", site.id) != site.id:
             raise OtherSite(_other_site("meta: site", meta["site"], site))
@@ -141,7 +141,7 @@ def check_site(ledger: Ledger, site: Site) -> None:
 
 
 def gaps(ledger: Ledger) -> list[str]:
-    """Say so where the ledger itself lacks sequence numbers beyond those left out on purpose."""
+    """Return a note where the ledger itself lacks sequence numbers beyond those left out on purpose."""
     epochs = group({name: ledger.passages[name] for name in ("device", "epoch")})
     distinct = group({"epoch": epochs.of, "seq": ledger.passages["seq"]})
     lacking = epochs.newest(ledger.passages["seq"]) - np.bincount(distinct.keys["epoch"], minlength=len(epochs.first))

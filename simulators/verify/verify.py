@@ -41,20 +41,20 @@ def verify(ledger_path: Path, reader: ColumnReader, site: Site, limits: Limits |
     """
     ledger = read_ledger(ledger_path)
     truth.check_site(ledger, site)
-    if isinstance(reader, Asked):
+    if isinstance(reader, QueryReader):
         wait_until_settled(reader)
     return _verdict(ledger, *compare_views(ledger, reader, site, limits or Limits()))
 
 
 @runtime_checkable
-class Asked(Protocol):
-    """A reader that answers questions: a store, and not what stands for one."""
+class QueryReader(Protocol):
+    """A reader that answers queries: a store, and not a substitute for one."""
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Return the rows of an answer."""
 
 
-def wait_until_settled(reader: Asked, *, seconds: float = SETTLED_SECONDS) -> bool:
+def wait_until_settled(reader: QueryReader, *, seconds: float = SETTLED_SECONDS) -> bool:
     """Return once no event is counted through two logs any more; False if it takes too long."""
     end = time.monotonic() + seconds
     while any(events for (events,) in reader.query("SELECT sum(events) FROM gatepulse.unsettled")):

@@ -187,7 +187,7 @@ def quantiles(seconds: Sequence[float]) -> dict[str, float]:
 def published(way: Whole) -> dict[Key, float]:
     """Return when the worker first published each change (s UTC)."""
     place = TopicPartition(Topic.ALARMS.value, 0)
-    consumer = KafkaConsumer(bootstrap_servers=way.venue.kafka.brokers, auto_offset_reset="earliest", group_id=None)
+    consumer = KafkaConsumer(bootstrap_servers=way.stack.kafka.brokers, auto_offset_reset="earliest", group_id=None)
     consumer.assign([place])
     end, found = consumer.end_offsets([place])[place], dict[Key, float]()
     while consumer.position(place) < end:

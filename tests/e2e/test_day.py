@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from infra.servers.clickhouse_config import OWNER, READER, kept_logins
+from infra.servers.clickhouse_config import OWNER, READER, stored_logins
 from simulators.ledger.ledger import Ledger, read_ledger
 from simulators.ledger.tables import NONE, Labels, Table
 from simulators.verify import truth
@@ -128,7 +128,7 @@ def test_the_wall_says_how_old_its_figures_are_while_the_worker_is_away(day: Day
 def test_a_running_demo_says_where_its_servers_are_and_keeps_its_passwords_to_itself(day: Day) -> None:
     assert {"wall", "store", "broker", "metrics"} <= set(day.addresses)  # and those of what delivers alarms
     assert day.modes == 0o600
-    logins = kept_logins(day.demo.state / "clickhouse" / "credentials.json")
+    logins = stored_logins(day.demo.state / "clickhouse" / "credentials.json")
     kept = [day.demo.state / "ledgers", day.demo.state / "logs", day.demo.state / "broker"]
     files = [file for folder in kept for file in folder.rglob("*") if file.is_file()]
     assert files

@@ -4,6 +4,7 @@ import datetime as dt
 import threading
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,11 @@ _BUSY: Final = 200_000
 
 def rush(scenario: Scenario) -> Scenario:
     """Return the scenario of loads at a rate: a small day of it."""
-    return scenario.smaller(min(1.0, _BUSY / scenario.events))
+    share = min(1.0, _BUSY / scenario.events)
+    return replace(
+        scenario, events=round(scenario.events * share), peak=scenario.peak * share,
+        make_day=partial(scenario.make_day, share=share),
+    )  # fmt: skip
 
 
 def until(scenario: Scenario, end: dt.time) -> Scenario:

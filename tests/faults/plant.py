@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from infra.process.ports import LOOPBACK, lasting_port
 from infra.servers.clickhouse import EmbeddedClickHouse
 from infra.servers.clickhouse_config import Login
-from infra.servers.kafka.cluster import KafkaCluster
 from infra.servers.kafka.server import KafkaServer
 from simulators.scenario.registry import find_scenario
 from simulators.sending.plan import site_time
@@ -35,6 +34,7 @@ from tests.faults.lag import Group
 from tests.faults.proxy import Proxy
 from tests.faults.servers import Server
 from tests.faults.watch import Samples, Watch, scrape
+from tests.support.kafka_cluster import KafkaCluster
 
 if TYPE_CHECKING:
     from streams.site.model import Site

@@ -47,7 +47,7 @@ def test_what_is_said_makes_an_older_progress_unneeded() -> None:
     with ProgressBar("loadtest", shown) as bar:
         bar.update(0.1, "10 %")
         bar.update(0.2, "20 %")
-        bar.say("comparing …")
+        bar.report("comparing …")
     assert lines_of(shown) == ["loadtest: 10 %", "comparing …"]
 
 
@@ -55,7 +55,7 @@ def test_on_a_terminal_a_bar_is_drawn_and_taken_away() -> None:
     shown = Console(file=io.StringIO(), force_terminal=True, width=80)
     with ProgressBar("loadtest", shown) as bar:
         bar.update(0.5, "1,000 events")
-        bar.say("a sentence stays")
+        bar.report("a sentence stays")
     text = "\n".join(lines_of(shown))
     assert "1,000 events" in text
     assert "a sentence stays" in text

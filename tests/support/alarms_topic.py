@@ -10,11 +10,11 @@ import msgspec
 from kafka import KafkaProducer
 
 from dashboards.messages.notice import Notice
-from infra.alerting.server import RelayServer
 from infra.servers.broker import PROTOCOL, EmbeddedBroker
 from streams.contract.events import Topic
 from streams.kernels.alarms.episodes import Episode
 from tests.support.processes import eventually
+from tests.support.relay_server import RelayServer
 
 
 @dataclass

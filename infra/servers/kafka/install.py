@@ -24,7 +24,7 @@ _PATIENCE: Final = 600.0
 
 
 class KafkaNotInstalledError(RuntimeError):
-    """Apache Kafka is not there and cannot be fetched; the message says what to install."""
+    """Apache Kafka is not there and cannot be fetched; the message names what to install."""
 
 
 def java_version() -> int | None:
@@ -32,13 +32,13 @@ def java_version() -> int | None:
     java = shutil.which("java")
     if java is None:
         return None
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=False)  # noqa: S603 - fixed
-    found = _JAVA_VERSION.search(said.stderr + said.stdout)
+    done = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=False)  # noqa: S603 - fixed
+    found = _JAVA_VERSION.search(done.stderr + done.stdout)
     return int(found[1]) if found else None
 
 
 def missing() -> str:
-    """Say in one sentence what this machine lacks to run Kafka; empty when nothing does."""
+    """Return in one sentence what this machine lacks to run Kafka; empty when nothing does."""
     version = java_version()
     if version is None:
         return f"Kafka needs Java {OLDEST_JAVA} or newer, and there is no java: {_REMEDY}"
@@ -99,10 +99,10 @@ def _run_maven(folder: Path, jars: Path) -> None:
     except subprocess.TimeoutExpired as error:
         raise KafkaNotInstalledError(f"Maven did not fetch Kafka within {_PATIENCE:g} s: try again.") from error
     if done.returncode != 0 or not any(jars.glob("kafka_*.jar")):
-        said = "\n".join((done.stdout + done.stderr).splitlines()[-10:])
+        output = "\n".join((done.stdout + done.stderr).splitlines()[-10:])
         raise KafkaNotInstalledError(
             f"Maven could not fetch Apache Kafka {VERSION}: see whether this machine reaches Maven Central, "
-            f"or set a mirror in ~/.m2/settings.xml, and try again. It said:\n{said}"
+            f"or set a mirror in ~/.m2/settings.xml, and try again. Its output:\n{output}"
         )
 
 

@@ -47,7 +47,7 @@ def properties(
 ) -> str:
     """Return the text of `server.properties`.
 
-    ``controllers`` are the controller ports of all brokers by node; ``advertised`` is the address clients are told
+    ``controllers`` are the controller ports of all brokers by node; ``advertised`` is the address given to clients
     instead of the one that is listened on; ``settings`` go over everything.
     """
     copies = min(3, len(controllers))
@@ -72,7 +72,7 @@ def properties(
 
 
 def replication(copies: int) -> dict[str, object]:
-    """Return how often everything is kept, and how many of those a write with acks=all waits for."""
+    """Return how often everything is stored, and how many of those a write with acks=all waits for."""
     in_sync = max(1, copies - 1)
     return {
         "default.replication.factor": copies,

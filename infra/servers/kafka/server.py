@@ -27,14 +27,14 @@ _QUIET: Final = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.s
 
 
 class KafkaError(RuntimeError):
-    """The broker cannot be had; the message says why and where its log is."""
+    """The broker is not available; the message has the reason and the path of its log."""
 
 
 class KafkaServer:
     """One broker: start(), wait_ready(seconds), stop(); start() again goes on with the same data, ports and cluster.
 
     ``port`` is the clients' one, a free one if left out. ``advertised`` ("127.0.0.1:9999") is where clients are sent
-    instead, so that a proxy there sees all that they say. ``settings`` are broker properties that go over ours.
+    instead, so that a proxy there sees all that they send. ``settings`` are broker properties that go over ours.
     """
 
     def __init__(

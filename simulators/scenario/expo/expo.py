@@ -22,14 +22,12 @@ from simulators.scenario.scenario import Scenario
 from streams.kernels.counts.calendar import DAY_MINUTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from simulators.scenario.day import Floats, Ints
     from simulators.scenario.steps import Steps
     from streams.site.model import Site
 
 PEAK_DAY = dt.date(2019, 11, 6)
-"""A day of the edition with the peak of 227,000 entries; the documents do not say which of the six it was."""
+"""A day of the edition with the peak of 227,000 entries; the documents do not name which of the six it was."""
 
 
 _HOURS: Final = (7 * 60, 20 * 60)
@@ -46,7 +44,7 @@ def expo_day(
     last_seq: Ints | None = None,
     spec: ExpoSpec | None = None,
 ) -> Day:
-    """Return one day, as `scenario.MakeDay` says, with the figures of `spec`.
+    """Return one day, as `scenario.MakeDay` specifies, with the figures of `spec`.
 
     Raises `NotAnExpoError` for a site laid out otherwise.
     """
@@ -65,23 +63,6 @@ def expo_day(
         service_ms={"person": spec.people.service_ms, "vehicle": spec.vehicles.service_ms}, least_gap_ms=spec.walk_ms,
         last_seq=last_seq,
     )  # fmt: skip
-
-
-def expo_days(
-    site: Site,
-    *,
-    date: dt.date = PEAK_DAY,
-    seed: int = 0,
-    epoch: int = 0,
-    spec: ExpoSpec | None = None,
-) -> Iterator[Day]:
-    """Yield the day of `date`, the next one, and so on without end; devices keep counting."""
-    last: Ints | None = None
-    while True:
-        day = expo_day(site, date=date, seed=seed, epoch=epoch, spec=spec, last_seq=last)
-        yield day
-        last = day.last_seq if last is None else np.maximum(last, day.last_seq)
-        date += dt.timedelta(days=1)
 
 
 def _people(site: Site, names: SiteCodes, spec: ExpoSpec, *, date: dt.date, rng: np.random.Generator) -> Steps:

@@ -64,7 +64,7 @@ def _before(steps: Steps, rows: Ints, seconds: Sequence[float], rng: np.random.G
 
 
 def _denied(steps: Steps, reason: Ints) -> Steps:
-    return steps.changed(outcome=np.full(len(steps), DENIED)).saying(reason=Coded(reason, REASONS))
+    return steps.changed(outcome=np.full(len(steps), DENIED)).with_optional(reason=Coded(reason, REASONS))
 
 
 def _released(steps: Steps, spec: PeopleSpec, rng: np.random.Generator) -> Steps:
@@ -100,7 +100,7 @@ def _turned_away(steps: Steps, gates: Gates, spec: PeopleSpec, rng: np.random.Ge
 def _measured(steps: Steps, gates: Gates, spec: PeopleSpec, rng: np.random.Generator) -> Steps:
     """Add temperature and health where they are checked: on the way in from outside.
 
-    Of those refused for their health, some have a fever and the others a record that says so.
+    Of those refused for their health, some have a fever and the others a record of it.
     """
     checked = np.isin(steps.entrance, gates.gates) & (steps.direction == IN)
     ill = checked & steps.reads("reason", "health-abnormal")
@@ -111,6 +111,6 @@ def _measured(steps: Steps, gates: Gates, spec: PeopleSpec, rng: np.random.Gener
     temperature = np.where(feverish, fever, usual).round(1)
     known = np.where(rng.random(size) < spec.unknown_health, _UNKNOWN, _NORMAL)
     health = np.where(ill, _ABNORMAL, known)
-    return steps.saying(
+    return steps.with_optional(
         temperature=np.where(checked, temperature, np.nan), health=Coded(np.where(checked, health, 0), HEALTH)
     )

@@ -26,7 +26,7 @@ class PeopleSpec:
     """How many people come when, what they are and what they do.
 
     "Documents" are what the organisers published about the editions of 2019 and 2021. "Assumed" means that they
-    say nothing and the number is ours. Shares need not add up to 1.
+    have no number and this one is ours. Shares need not add up to 1.
     """
 
     entries: int = 227_000
@@ -117,7 +117,7 @@ _DELIVERING = _hours(h5=2, h6=4, h7=3, h8=1, h17=1, h18=2)
 
 @dataclass(frozen=True)
 class VehicleSpec:
-    """How many vehicles come, of which class (all assumed: the documents only say that they are counted)."""
+    """How many vehicles come, of which class (all assumed: the documents only state that they are counted)."""
 
     traffic: Mapping[str, VehicleTraffic] = field(
         default_factory=lambda: _frozen(

@@ -5,6 +5,7 @@ events. Topics are filled once, and kept for all rounds. Each message bears the 
 the broker since then.
 """
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -14,7 +15,7 @@ from confluent_kafka import Producer
 from kafka.admin import KafkaAdminClient
 
 from simulators.scenario.day import PASSED, PERSON, Day
-from simulators.scenario.expo.expo import expo_days
+from simulators.scenario.expo.expo import PEAK_DAY, expo_day
 from simulators.sending.messages import KafkaMessage, make_messages
 from streams.contract import topics
 from streams.contract.events import DIRECTIONS, Topic
@@ -44,14 +45,14 @@ class FillError(RuntimeError):
 
 def persons(events: int) -> list[Day]:
     """Return the first `events` passages of persons from the expo's peak day on, day by day."""
-    days, lacking = [], events
-    for day in expo_days(load_site("expo")):
-        part = day.take(np.flatnonzero(day.kind == PERSON)[:lacking])
-        days.append(part)
-        lacking -= len(part)
-        if not lacking:
-            return days
-    raise AssertionError("days do not end")
+    site, days, lacking, date, last_seq = load_site("expo"), list[Day](), events, PEAK_DAY, None
+    while lacking:
+        day = expo_day(site, date=date, last_seq=last_seq)
+        days.append(day.take(np.flatnonzero(day.kind == PERSON)[:lacking]))
+        lacking -= len(days[-1])
+        last_seq = day.last_seq if last_seq is None else np.maximum(last_seq, day.last_seq)
+        date += dt.timedelta(days=1)
+    return days
 
 
 def first(days: list[Day], events: int) -> list[Day]:

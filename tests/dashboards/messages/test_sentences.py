@@ -9,7 +9,7 @@ from dashboards.messages.message_text import MessageText
 from dashboards.messages.notice import Notice
 from dashboards.messages.sentences import Sentences
 from dashboards.wall.model.alarms import strip_of
-from infra.cli.alarms import _sentences
+from infra.cli.alarms import _texts
 from streams.kernels.alarms.episodes import Episode
 from streams.site.reader import load_site
 from streams.text import Text
@@ -35,7 +35,7 @@ def test_wall_message_and_command_line_say_the_same(episode: Episode, language: 
     ).alarms
     on_wall = [shown.what, shown.where, shown.zone, shown.value, shown.lasting]
     wall = [getattr(each, language) for each in on_wall]
-    assert _sentences(episode, Sentences(SITE), NOON, language)[:5] == wall
+    assert _texts(episode, Sentences(SITE), NOON, language)[:5] == wall
     message = MessageText(SITE).text(Notice(episode), most_bytes=2048)
     assert [each for each in wall if each not in message] == []
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from infra.alerting.config import Places, alertmanager_config
-from infra.alerting.server import AlertmanagerServer, RelayServer
+from infra.alerting.server import AlertmanagerServer
 from infra.process.ports import lasting_port
 from tests.support.alerts import settings
 from tests.support.chats import Chat, chatting
 from tests.support.processes import eventually, running
 from tests.support.prometheus import checked, needs_prometheus
+from tests.support.relay_server import RelayServer
 
 EPISODE = {"rule": "entrance-overload", "subject": "N3", "kind": "person", "zone": "Z-N", "level": "orange"}
 GUIDE = (Path(__file__).parents[3] / "docs" / "alarms-delivery.md").read_text(encoding="utf-8")

@@ -43,7 +43,7 @@ def small(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def take(receiver: Receiver, asked: Request, *, now: float = NOW) -> None:
-    receiver.take(small(asked.headers), asked.body, now=now)
+    receiver.receive(small(asked.headers), asked.body, now=now)
 
 
 def test_a_message_is_one_line_that_names_the_zones_team(receiver: Receiver, lines: list[str]) -> None:
@@ -88,7 +88,7 @@ def test_a_repetition_is_said_once(receiver: Receiver, lines: list[str]) -> None
 def test_what_is_not_signed_is_refused(receiver: Receiver, lines: list[str], change: dict[str, str], said: str) -> None:
     asked = signed(notice())
     with pytest.raises(MessageError, match=said):
-        receiver.take(small(asked.headers) | change, asked.body, now=NOW)
+        receiver.receive(small(asked.headers) | change, asked.body, now=NOW)
     assert lines == []
 
 
@@ -104,7 +104,7 @@ def test_what_is_signed_and_no_message_is_refused_with_the_field(receiver: Recei
     headers, body = small(signed(notice()).headers), b'{"data": {"notices": 7}}'
     signature = webhook_signature(WEBHOOK_SECRET, headers["webhook-id"], headers["webhook-timestamp"], body)
     with pytest.raises(MessageError, match=r"Expected `array`, got `int` - at `\$.data.notices`"):
-        receiver.take(headers | {"webhook-signature": signature}, body, now=NOW)
+        receiver.receive(headers | {"webhook-signature": signature}, body, now=NOW)
     assert lines == []
 
 

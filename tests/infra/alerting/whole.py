@@ -53,7 +53,7 @@ class Heard:
 class Whole:
     """Everything from the topic to the robots; `webhook` is told at once, `wecom` at most 20 times a minute."""
 
-    venue: LocalStack
+    stack: LocalStack
     producer: Any
     webhook: Chat
     wecom: Chat
@@ -73,7 +73,7 @@ class Whole:
 
     def kill(self, name: str) -> float:
         """`kill -9` a process, which its supervisor starts again; return the moment, s UTC."""
-        (pid,) = (each.pid for each in self.venue.supervisor.services() if each.name == name)
+        (pid,) = (each.pid for each in self.stack.supervisor.services() if each.name == name)
         assert pid is not None, f"{name} does not run"
         at = time.time()
         os.kill(pid, 9)
@@ -97,7 +97,7 @@ class Whole:
         return self._ask(_MADE)
 
     def _ask(self, sql: str) -> int:
-        reader = ClickHouseReader(self.venue.reader)
+        reader = ClickHouseReader(self.stack.reader)
         try:
             return int(reader.query(sql, {"rule": RULE})[0][0])
         finally:
@@ -110,17 +110,17 @@ def whole(folder: Path, profile: str, *, say: Callable[[str], None] = print) -> 
     site = folder / "site.toml"
     site.write_text(profile, encoding="utf-8")
     webhook, wecom, platform = Chat("webhook", per_minute=1_000_000), Chat("wecom"), Chat("feishu")
-    with ExitStack() as stack:
-        stack.enter_context(chatting(webhook, wecom, platform))
+    with ExitStack() as ending:
+        ending.enter_context(chatting(webhook, wecom, platform))
         relay = folder / "relay.toml"
         relay.write_text(_relay(folder, site, webhook, wecom, platform), encoding="utf-8")
-        supervisor = stack.enter_context(Supervisor())
+        supervisor = ending.enter_context(Supervisor())
         delivery = Delivery(folder / "alerting", relay, load_options(relay), monitored=not missing())
-        venue = LocalStack(str(site), folder, SiteClock(), supervisor, 0, say, delivery, broker_kind="kafka")
-        assert venue.start(threading.Event())
-        producer = KafkaProducer(bootstrap_servers=venue.kafka.brokers, acks="all")
-        stack.callback(producer.close)
-        yield Whole(venue, producer, webhook, wecom)
+        stack = LocalStack(str(site), folder, SiteClock(), supervisor, 0, say, delivery, broker_kind="kafka")
+        assert stack.start(threading.Event())
+        producer = KafkaProducer(bootstrap_servers=stack.kafka.brokers, acks="all")
+        ending.callback(producer.close)
+        yield Whole(stack, producer, webhook, wecom)
 
 
 def _relay(folder: Path, site: Path, *chats: Chat) -> str:

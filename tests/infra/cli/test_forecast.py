@@ -34,7 +34,7 @@ def test_opening_is_content_with_enough_lanes_and_says_when_nothing_is_planned(t
     result = CliRunner().invoke(app, ["advice", "opening", enough, "--date", "2021-11-05"])
     assert (result.exit_code, "keep every wait within the limit" in result.stdout) == (0, True)
     nothing = CliRunner().invoke(app, ["advice", "opening", _profile(tmp_path, "")])
-    assert (nothing.exit_code, "give it `expected`" in nothing.output) == (0, True)
+    assert (nothing.exit_code, "set `expected`" in nothing.output) == (0, True)
 
 
 def test_a_wrong_date_is_named(tmp_path: Path) -> None:

@@ -38,13 +38,13 @@ def verdict(**more: Any) -> Verdict:
 def result(**more: Any) -> LoadResult:
     """Return a steady load test that went well."""
     setup = Setup(
-        place="kafka", site="expo", shape="steady", asked="500/s", seconds=10.0, distortion="", workers=1, generators=1,
+        place="kafka", site="expo", shape="steady", load="500/s", seconds=10.0, distortion="", workers=1, generators=1,
         frame=1, cores=2, began_ms=1_795_000_000_000,
     )  # fmt: skip
     trial = measured()
     usual = LoadResult(
         setup=setup, ceiling=11_000.0, verdict=verdict(), drained=True, shown=trial, trials=(trial,), limit=None,
-        alarms={"overload": 2}, looks_per_second=18.0, notes=("a note",),
+        alarms={"overload": 2}, notes=("a note",),
     )  # fmt: skip
     return replace(usual, **more)
 

@@ -31,7 +31,7 @@ def test_a_chain_of_the_settings_is_proven_twice_but_never_without_the_ledgers_o
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with targets.embedded(
-        "expo", tmp_path / "chain", threading.Event(), broker="embedded", workers=1, say=lambda _: None
+        "expo", tmp_path / "chain", threading.Event(), broker="embedded", workers=1, report=lambda _: None
     ) as chain:
         there = replace(SMALL, settings=settings(chain), keep=tmp_path / "kept")
         sent = []

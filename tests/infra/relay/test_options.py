@@ -68,7 +68,7 @@ def test_a_mistake_is_named_with_its_key(tmp_path: Path, change: str, to: str, e
 
 def test_an_address_must_be_https_except_on_this_machine(tmp_path: Path) -> None:
     for wrong in ("http://robot.invalid/hidden", "hidden", "ftp://hidden/"):
-        assert "url: what stands there is no address" in mistakes(tmp_path, GOOD, ENV | {"DUTY_URL": wrong})
+        assert "url: its value is no address" in mistakes(tmp_path, GOOD, ENV | {"DUTY_URL": wrong})
     assert load(tmp_path, GOOD, ENV | {"DUTY_URL": "http://127.0.0.1:1/x"}).robots
 
 

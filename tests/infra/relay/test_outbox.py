@@ -56,12 +56,12 @@ def test_a_letter_that_was_under_way_at_a_crash_is_sent_again_as_doubtful(tmp_pa
         assert set(again.numbers) == set(message.numbers)
 
 
-def test_a_letter_that_was_certainly_not_taken_is_no_repetition(tmp_path: Path) -> None:
+def test_a_letter_that_was_certainly_not_accepted_is_no_repetition(tmp_path: Path) -> None:
     with Outbox(tmp_path / "o") as outbox:
         outbox.accept([notice(1)], ["north"], NOW)
         message = message_of(outbox)
         outbox.sending("north", message, NOW)
-        outbox.not_taken(message)
+        outbox.not_accepted(message)
         again = outbox.open_message("north")
         assert again is not None
         assert not again.doubtful

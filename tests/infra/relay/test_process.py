@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from infra.alerting.server import RelayServer
 from infra.process.ports import lasting_port
 from infra.servers.broker import EmbeddedBroker
 from tests.support.alarms_topic import AlarmsTopic, await_follows
 from tests.support.alerts import alert, notice, settings, webhook
 from tests.support.chats import Chat, chatting
 from tests.support.processes import Server, alive, eventually, kill, running
+from tests.support.relay_server import RelayServer
 
 LAG = alert({"alertname": "GatepulseLag"})
 EPISODE = notice().episode.episode
@@ -228,7 +228,7 @@ def test_what_is_no_webhook_or_shows_no_token_is_refused_and_the_log_names_no_se
         assert post(server, webhook(LAG), token="let-me-in") == 200  # noqa: S106
         assert eventually(lambda: all(chat.asked >= 3 for chat in chats.values()), SECONDS)
         said = server.log_path.read_text()
-    assert "a robot has not taken a message" in said
+    assert "a robot has not accepted a message" in said
     urls = [chat.url for chat in chats.values()]
     for secret in ("wecom-key", "dingtalk-token", "SECfor-tests", "whsec_", "sign=", "let-me-in", *urls):
         assert secret not in said

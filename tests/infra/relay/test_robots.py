@@ -6,7 +6,7 @@ import json
 import pytest
 
 from infra.relay.message import RobotMessage, Waiting
-from infra.relay.robots import Later, Refused, Taken, judge, request, webhook_signature
+from infra.relay.robots import Accepted, Later, Refused, judge, request, webhook_signature
 from tests.support.alerts import RAISED, notice, robot
 
 LETTER = RobotMessage("p5jXN8AQM9LWM0D4loKWxJek", Waiting(1, notice()))
@@ -50,10 +50,10 @@ def test_nobody_sees_the_address_or_the_signature() -> None:
 @pytest.mark.parametrize(
     ("kind", "status", "body", "verdict"),
     [
-        ("wecom", 200, b'{"errcode":0,"errmsg":"ok"}', Taken),
-        ("dingtalk", 200, b'{"errcode":0,"errmsg":"ok"}', Taken),
-        ("feishu", 200, b'{"StatusCode":0,"StatusMessage":"success","code":0,"msg":"success"}', Taken),
-        ("webhook", 204, b"", Taken),
+        ("wecom", 200, b'{"errcode":0,"errmsg":"ok"}', Accepted),
+        ("dingtalk", 200, b'{"errcode":0,"errmsg":"ok"}', Accepted),
+        ("feishu", 200, b'{"StatusCode":0,"StatusMessage":"success","code":0,"msg":"success"}', Accepted),
+        ("webhook", 204, b"", Accepted),
         ("wecom", 200, b'{"errcode":45009,"errmsg":"api freq out of limit"}', Later),
         ("dingtalk", 200, b'{"errcode":130101,"errmsg":"send too fast, exceed 20 times per minute"}', Later),
         ("feishu", 400, b'{"code":11232,"msg":"frequency limited"}', Later),

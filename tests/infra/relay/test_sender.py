@@ -214,7 +214,7 @@ def test_nothing_secret_is_logged(bench: Bench, capsys: pytest.CaptureFixture[st
     bench.accept(1)
     bench.run(200)
     said = capsys.readouterr()
-    assert "a robot has not taken a message" in said.out + said.err
+    assert "a robot has not accepted a message" in said.out + said.err
     assert "wecom-key" not in said.out + said.err
 
 

@@ -12,9 +12,9 @@ from kafka.admin import KafkaAdminClient
 
 from infra.process.ports import free_port
 from infra.servers.kafka import install
-from infra.servers.kafka.cluster import KafkaCluster
 from infra.servers.kafka.install import KafkaNotInstalledError
 from infra.servers.kafka.server import KafkaError, KafkaServer
+from tests.support.kafka_cluster import KafkaCluster
 from tests.support.processes import alive, ends_with_its_parent, eventually, kill, needs_kafka, running
 
 PLACE = TopicPartition("corrections", 0)

@@ -71,8 +71,8 @@ def test_however_the_facts_are_cut_the_episodes_are_the_same_to_the_millisecond(
 class Restarting(Stage):
     """A stage whose alarms are taken up from their snapshot again and again, and are told things twice."""
 
-    def _tell(self, *args: object, **more: object) -> list[Episode]:
-        told = super()._tell(*args, **more)  # type: ignore[arg-type]  # whatever it takes
+    def _publish(self, *args: object, **more: object) -> list[Episode]:
+        told = super()._publish(*args, **more)  # type: ignore[arg-type]  # whatever it takes
         plain = snapshot.freeze(self.alarms)
         self.alarms = snapshot.thaw(plain, self.alarms.name, self.alarms.place)
         assert snapshot.freeze(self.alarms) == plain
@@ -87,11 +87,11 @@ def test_alarms_that_are_taken_up_again_and_again_go_on_as_if_nothing_had_happen
 class Repeating(Stage):
     """A stage whose workers are started again every now and then, and tell what they have told before."""
 
-    def _tell(self, *args: object, **more: object) -> list[Episode]:
+    def _publish(self, *args: object, **more: object) -> list[Episode]:
         for log in self.logs.values():
             log.live.cells.changed |= set(log.live.cells.counts)
             log.live.changed_lanes |= set(log.live.lanes)
-        return super()._tell(*args, **more)  # type: ignore[arg-type]  # whatever it takes
+        return super()._publish(*args, **more)  # type: ignore[arg-type]  # whatever it takes
 
 
 def test_what_is_told_twice_counts_once(as_usual: list[Episode]) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from infra.alerting.server import RelayServer
 from infra.process.ports import lasting_port
 from infra.servers.kafka.server import KafkaServer
 from streams.contract import topics
@@ -16,6 +15,7 @@ from tests.support.alarms_topic import AlarmsTopic, await_follows, follows
 from tests.support.alerts import notice, settings
 from tests.support.chats import Chat, chatting
 from tests.support.processes import alive, eventually, kill, needs_kafka, running
+from tests.support.relay_server import RelayServer
 
 SECONDS = 60.0  # in which a change must have come through, on a slow machine and after a restart
 

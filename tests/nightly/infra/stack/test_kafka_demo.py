@@ -20,7 +20,7 @@ def test_what_no_worker_had_read_when_a_run_was_ended_is_counted_by_the_next(tmp
         demo.says("10,000 events", PATIENCE)
         demo.press_ctrl_c()
         assert demo.ends(PATIENCE) == 0, demo.said
-        assert "is counted when this state is taken up again" in demo.said
+        assert "is counted when this state is used again" in demo.said
     sent = len(read_ledger(state / "ledgers"))
     with running(*TWO, "--for", "3", state=state) as demo:
         assert demo.ends(PATIENCE) == 0, demo.said

@@ -7,7 +7,7 @@ from infra.servers.kafka.server import KafkaServer, new_cluster_id
 
 
 class KafkaCluster:
-    """Three brokers by default: everything is kept three times, and two copies make a write safe (acks=all)."""
+    """Three brokers by default: everything is stored three times, and two copies make a write safe (acks=all)."""
 
     def __init__(
         self, directory: Path, *, brokers: int = 3, heap: str = "384m", settings: Mapping[str, object] | None = None
