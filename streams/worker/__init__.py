@@ -3,3 +3,12 @@
 Reading order: `consumer` → `counting` → `partition_state` → `flush` → `checkpoint` → `takeup` → `agents` (Faust) →
 `app` (wiring) → `main` (the process).
 """
+
+from importlib import import_module
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # `faust -A streams.worker worker` looks for `app` in this package
+    if name == "app":
+        return import_module("streams.worker.main").app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Starts one worker process: `gatepulse worker`, or `faust -A streams.worker.main worker`; the last module to read."""
+"""Starts one worker process: `gatepulse worker`, or `faust -A streams.worker worker`; the last module to read."""
 
 import asyncio
 import fcntl
