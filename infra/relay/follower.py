@@ -13,33 +13,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
 import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from dashboards.messages.notice import PLATFORM, Notice, OwnWords
 from infra.relay.alerts import SITE, platform_notice
+from infra.relay.changes import ChangeError, NewestChanges, read_change
 from infra.relay.metrics import RelayMetrics
 from infra.relay.options import RelayOptions
 from infra.relay.outbox import Outbox, TopicPosition
 from infra.relay.platform import TOPIC, PlatformBox
 from streams.contract.events import Topic
-from streams.kernels.alarms.episodes import Episode
 from streams.logging import loggable_text
 from streams.settings import KafkaSettings
 from streams.sources.brokers import Brokers, BrokersError
 
 log = structlog.get_logger(__name__)
 
-MOST_OPEN: Final = 200
-"""Open episodes that a relay without a place in the topic announces at most, the gravest and newest."""
 _CHECK_SECONDS: Final = 5.0
 """How often the brokers are queried whether it is still the same topic."""
 _AGAIN_SECONDS: Final = 1.0
 _POLL_MS: Final = 500
 _PLACE: Final = TopicPartition(Topic.ALARMS.value, 0)
-_decode = msgspec.json.Decoder(Episode).decode
 
 
 class TopicReplacedError(RuntimeError):
@@ -131,7 +127,8 @@ class Follower:
     def _consumer(self) -> Any:  # noqa: ANN401  # kafka-python has no types
         consumer = KafkaConsumer(
             bootstrap_servers=self._kafka.brokers.split(","), client_id="gatepulse-relay", group_id=None,
-            enable_auto_commit=False, auto_offset_reset="none", fetch_min_bytes=1, **self._kafka.client,
+            enable_auto_commit=False, auto_offset_reset="none", fetch_min_bytes=1, allow_auto_create_topics=False,
+            **self._kafka.client,
         )  # fmt: skip
         consumer.assign([_PLACE])
         return consumer
@@ -143,21 +140,19 @@ class Follower:
 
     async def _read_all(self, consumer: Any, found: _Found) -> TopicPosition:  # noqa: ANN401  # as above
         """Accept what is to be announced of a topic in which there is no place yet, and take one at its end."""
-        unfinished, newest = self._outbox.unfinished(), dict[str, Notice]()
-        await self._in_thread(consumer.seek, _PLACE, found.begin)
-        at = found.begin
+        newest, at, looked = NewestChanges(self._outbox.unfinished()), found.begin, time.monotonic()
+        await self._in_thread(consumer.seek, _PLACE, at)
         while at < found.end:
             for notice in self._read(await self._poll(consumer), found):
-                name = notice.episode.episode
-                newest.pop(name, None)
-                if notice.own is None and (not notice.over or name in unfinished):
-                    newest[name] = notice
+                if notice.own is None:
+                    newest.note(notice)
             at = await self._in_thread(consumer.position, _PLACE)
-        ranked = sorted(newest.values(), key=lambda each: (each.severity, each.episode.changed_at), reverse=True)
-        if len(ranked) > MOST_OPEN:
-            log.warning("more episodes are open than are announced", open=len(ranked), announced=MOST_OPEN)
+            if time.monotonic() - looked >= _CHECK_SECONDS:
+                if not (await self._look()).has(found.at(found.end)):
+                    raise TopicReplacedError
+                looked = time.monotonic()
         with self._transaction():
-            self._accept_notices(sorted(ranked[:MOST_OPEN], key=lambda each: each.episode.changed_at))
+            self._accept_notices(newest.announced())
             self._outbox.move(found.at(at))
         return found.at(at)
 
@@ -183,8 +178,8 @@ class Follower:
 
     def _notice(self, record: Any, found: _Found) -> Notice:  # noqa: ANN401  # as above
         try:
-            return Notice(_decode(record.value))
-        except msgspec.MsgspecError as error:
+            return read_change(record.value)
+        except ChangeError as error:
             self._metrics.unreadable.inc()
             log.exception("a change of an alarm cannot be read", offset=record.offset)
             own = OwnWords(

@@ -99,7 +99,9 @@ class PlatformBox:
         for pulse in (MONITORING, TOPIC):
             known = self._known(pulse.name)
             if known is not None:
-                self._postponed(known, now_ms + SILENT_MS)
+                due_ms = now_ms + SILENT_MS
+                if self._postponed(known, due_ms):  # for robots that were not in the settings before, too
+                    self.outbox.accept([_silence(pulse, known.alarm, known.starts_ms)], robots, now_ms, due_ms=due_ms)
             elif pulse is TOPIC:
                 self.beat(pulse, robots, now_ms)
 

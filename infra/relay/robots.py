@@ -20,6 +20,8 @@ from infra.relay.options import WEBHOOK_PREFIX, RobotOptions, RobotType
 
 MOST_BYTES: Final[dict[RobotType, int]] = {"wecom": 2048, "dingtalk": 6000, "feishu": 12_000, "webhook": 12_000}
 """Of a text, in UTF-8: WeCom takes 2,048, Feishu 20 kB with all around it; the others are ours, to be readable."""
+MOST_NOTICES: Final[dict[RobotType, int]] = {"webhook": 200}
+"""In one message; a webhook gets each in full, some 400 bytes, and many servers take no more than 1 MB."""
 
 PAUSE: Final = 60.0  # s; after "too fast"
 _FAST: Final[dict[RobotType, set[int]]] = {

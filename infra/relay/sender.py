@@ -16,7 +16,7 @@ from infra.relay.metrics import RelayMetrics
 from infra.relay.options import RobotOptions
 from infra.relay.outbox import Outbox
 from infra.relay.rate_limit import Budget, Rate
-from infra.relay.robots import MOST_BYTES, Accepted, Later, Refused, Request, Verdict, judge, request
+from infra.relay.robots import MOST_BYTES, MOST_NOTICES, Accepted, Later, Refused, Request, Verdict, judge, request
 
 log = structlog.get_logger(__name__)
 
@@ -74,12 +74,14 @@ class RobotSender:
         wait = max(self._budget.wait(now), self._paused(now))
         if wait > 0:
             return wait
-        message = self._outbox.open_message(name) or compose(
-            self._outbox.waiting(name, int(now * 1000)), message=uuid.uuid4().hex, messages=self._budget.messages(now)
-        )
+        message = self._outbox.open_message(name) or self._compose(now)
         if message is not None:
             await self._deliver(message, session, now)
         return 0.0
+
+    def _compose(self, now: float) -> RobotMessage | None:
+        waiting = self._outbox.waiting(self._robot.name, int(now * 1000))[: MOST_NOTICES.get(self._robot.type)]
+        return compose(waiting, message=uuid.uuid4().hex, messages=self._budget.messages(now))
 
     def _paused(self, now: float) -> float:
         """Return the seconds for which the robot is to be left alone; a clock that was set back ends that."""

@@ -131,3 +131,14 @@ def test_that_the_topic_cannot_be_read_is_sent_once_and_again_when_it_can_be(out
     assert sent(outbox, NOW + 200_000 + SILENT_MS) == []
     box.beat(TOPIC, ROBOTS, NOW + 400_000)
     assert sent(outbox, NOW + 400_000) == [("alarms-topic", "cleared")]
+
+
+def test_silence_is_sent_to_the_robots_of_today(outbox: Outbox) -> None:
+    box = PlatformBox(outbox)
+    for pulse in (MONITORING, TOPIC):
+        box.beat(pulse, ["of yesterday"], NOW)
+    box.begin(ROBOTS, NOW + 60_000)  # with other settings
+    for pulse in (MONITORING, TOPIC):
+        box.beat(pulse, ROBOTS, NOW + 70_000)
+    assert sent(outbox, NOW + 70_000 + SILENT_MS - 1) == []
+    assert sent(outbox, NOW + 70_000 + SILENT_MS) == [("heartbeat", "raised"), ("alarms-topic", "raised")]

@@ -220,3 +220,13 @@ def test_nothing_secret_is_logged(bench: Bench, capsys: pytest.CaptureFixture[st
 
 def test_waits_between_tries_grow_up_to_a_minute() -> None:
     assert [backoff(n) for n in (0, 1, 2, 3, 7, 100)] == [0, 1, 2, 4, 60, 60]
+
+
+@pytest.mark.parametrize("bench", ["webhook"], indirect=True)
+def test_a_webhook_gets_a_long_queue_in_messages_that_a_server_takes(bench: Bench) -> None:
+    for number in range(450):
+        bench.accept(1, episode=f"e{number}")
+    bench.run(30)
+    contents = [content["data"]["notices"] for _, content in bench.chat.letters]
+    assert max(map(len, contents)) == 200
+    assert sorted(each["alarm"] for told in contents for each in told) == sorted(f"e{number}" for number in range(450))
