@@ -21,7 +21,7 @@ from streams.kernels.counts.times import TimeRules
 from streams.site.kernel_views import place_of
 from streams.site.reader import parse_site
 from streams.sources.brokers import BrokersError
-from streams.worker import agents, counting, settling
+from streams.worker import agents, counting, flush, partition_state, settling
 from streams.worker import alarm_inputs as alarms
 from streams.worker.agents import KafkaOutlet, count_topic, publish_alarm_inputs, settle, take_up_on_assignment
 from streams.worker.alarm_inputs import AlarmInputPublisher
@@ -133,7 +133,7 @@ class _File:
 def put_clock(clock: Any, *, settle_seconds: float = settling.TICK_SECONDS) -> None:
     """Let the product read this clock, a virtual one or the module `time` again, and settle so often."""
     vars(settling)["TICK_SECONDS"] = settle_seconds
-    for module in (counting, alarms, agents, settling):
+    for module in (counting, partition_state, flush, alarms, agents, settling):
         vars(module)["time"] = clock
 
 
