@@ -100,7 +100,7 @@ def _totals(trial: Trial) -> dict[str, int]:
 
 def _shown(port: int, entrance: str) -> str:
     with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/snapshot.json", timeout=5) as answer:
-        return str(json.load(answer)["site"]["entrances"][entrance]["en"])
+        return str(json.load(answer)["site"]["entrances"][entrance]["title"]["en"])
 
 
 def _changed(profile: Path) -> str:
