@@ -4,14 +4,13 @@ The programs are Debian's packages `prometheus` and `prometheus-alertmanager`, o
 """
 
 import shutil
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from infra.process.child import Child, has_ended
+from infra.process.child import Child, has_ended, wait_ready
 from infra.process.ports import LOOPBACK, lasting_port
 from infra.process.service import RestartPolicy, Service
 
@@ -99,15 +98,7 @@ class LoopbackServer:
 
     def wait_ready(self, seconds: float = 60.0) -> None:
         """Return when it answers; raises AlertingError."""
-        deadline = time.monotonic() + seconds
-        while not self.answers():
-            code = None if self._child is None else self._child.poll()
-            if code is not None:
-                raise AlertingError(f"{self.name} ended with exit code {code} while starting. {self._log()}")
-            if time.monotonic() > deadline:
-                self.stop()
-                raise AlertingError(f"{self.name} was not ready within {seconds:g} s. {self._log()}")
-            time.sleep(0.05)
+        wait_ready(self._child, self.answers, seconds=seconds, failed=self._failure)
 
     def answers(self) -> bool:
         """Whether it answers that it is ready, now."""
@@ -121,6 +112,9 @@ class LoopbackServer:
         """End it (SIGTERM, then SIGKILL); safe to call twice."""
         if self._child is not None:
             self._child.stop(seconds)
+
+    def _failure(self, reason: str, _: int | None) -> AlertingError:
+        return AlertingError(f"{self.name} {reason}. {self._log()}")
 
     def _prepare(self) -> Sequence[str]:
         self._directory.mkdir(parents=True, exist_ok=True)

@@ -22,12 +22,11 @@ import json
 import os
 import secrets
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from infra.process.child import Child
+from infra.process.child import Child, wait_ready
 from infra.process.ports import accepts
 from infra.process.service import NEVER, Service
 from infra.servers.broker_child import BrokerExit
@@ -117,15 +116,7 @@ class EmbeddedBroker:
 
     def wait_ready(self, seconds: float = 15.0) -> None:
         """Return when the broker takes connections; raises BrokerError."""
-        deadline = time.monotonic() + seconds
-        while not self.answers():
-            code = None if self._child is None else self._child.poll()
-            if code is not None:
-                raise self._failure(code)
-            if time.monotonic() > deadline:
-                self.stop()
-                raise BrokerError(f"The embedded broker was not ready within {seconds:g} s. {self._log()}")
-            time.sleep(0.02)
+        wait_ready(self._child, self.answers, seconds=seconds, failed=self._failure)
 
     def answers(self) -> bool:
         """Whether the broker takes connections now."""
@@ -139,13 +130,13 @@ class EmbeddedBroker:
         if self._child is not None:
             self._child.stop(seconds)
 
-    def _failure(self, code: int) -> BrokerError:
+    def _failure(self, reason: str, code: int | None) -> BrokerError:
         if code == BrokerExit.ENTRY_CHANGED:
             return BrokerError(
                 "The installed confluent-kafka has no mock cluster that we know: install the version pinned in "
                 f"pyproject.toml (`make clean demo`), or set kafka.brokers to a real broker. {self._log()}"
             )
-        return BrokerError(f"The embedded broker ended with exit code {code} while starting. {self._log()}")
+        return BrokerError(f"The embedded broker {reason}. {self._log()}")
 
     def _log(self) -> str:
         tail = "(not started)" if self._child is None else self._child.log_tail(10)

@@ -10,7 +10,6 @@ confined to ``server/`` (see sandbox.py), so no query can read the passwords bes
 import os
 import shutil
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from pathlib import Path
 from clickhouse_driver import Client
 from clickhouse_driver import errors as driver_errors
 
-from infra.process.child import Child, tail
+from infra.process.child import Child, tail, wait_ready
 from infra.process.ports import LOOPBACK, accepts, claim
 from infra.process.service import Service
 from infra.servers.clickhouse_child import StoreExit
@@ -150,15 +149,7 @@ class EmbeddedClickHouse:
 
     def wait_ready(self, seconds: float = 30.0) -> None:
         """Return when the server answers a query; raises EntryChanged, DirectoryInUse or DidNotStart."""
-        deadline = time.monotonic() + seconds
-        while not self.answers():
-            code = None if self._child is None else self._child.poll()
-            if code is not None:
-                raise self._failure(code)
-            if time.monotonic() > deadline:
-                self.stop()
-                raise DidNotStart(f"ClickHouse did not answer within {seconds:g} s. {self._logs()}")
-            time.sleep(0.05)
+        wait_ready(self._child, self.answers, seconds=seconds, failed=self._failure)
 
     def answers(self) -> bool:
         """Whether the server takes the owner's password and answers a query now."""
@@ -169,7 +160,7 @@ class EmbeddedClickHouse:
         if self._child is not None:
             self._child.stop(seconds)
 
-    def _failure(self, code: int) -> ClickHouseError:
+    def _failure(self, reason: str, code: int | None) -> ClickHouseError:
         if code == StoreExit.ENTRY_CHANGED:
             return EntryChanged(
                 "The installed chdb-core does not have the entry that the embedded server uses: install the version "
@@ -177,7 +168,7 @@ class EmbeddedClickHouse:
             )
         if code == StoreExit.DIRECTORY_IN_USE:
             return DirectoryInUse(f"Another ClickHouse runs on {self._home}: end it or choose another directory.")
-        return DidNotStart(f"ClickHouse ended with exit code {code} while starting. {self._logs()}")
+        return DidNotStart(f"ClickHouse {reason}. {self._logs()}")
 
     def _logs(self) -> str:
         output = self._home / "process.log"

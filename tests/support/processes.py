@@ -85,10 +85,25 @@ def kill(pid: int) -> None:
 
 
 def ends_with_its_parent(code: str) -> bool:
-    """Run a program that starts a process and prints its pid; kill the program, and tell whether the process ends."""
+    """Run a program that starts a process and prints its pid; kill the program, and return whether the process ends."""
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         assert alive(pid)
         kill(parent.pid)
         return eventually(lambda: not alive(pid))
+
+
+def server_ends_with_its_parent(server: type, directory: Path) -> bool:
+    """Start a server from a program of its own; kill the program, and return whether the server ends."""
+    code = f"""
+import time
+from pathlib import Path
+from {server.__module__} import {server.__name__}
+server = {server.__name__}(Path({str(directory)!r}))
+server.start()
+server.wait_ready()
+print(server.pid, flush=True)
+time.sleep(600)
+"""
+    return ends_with_its_parent(code)

@@ -9,12 +9,11 @@ import os
 import socket
 import struct
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from infra.process.child import Child, has_ended
+from infra.process.child import Child, has_ended, wait_ready
 from infra.process.ports import LOOPBACK, lasting_port
 from infra.process.service import RestartPolicy, Service
 from infra.servers.kafka.install import install
@@ -119,15 +118,7 @@ class KafkaServer:
 
     def wait_ready(self, seconds: float = 60.0) -> None:
         """Return when the broker answers; raises KafkaError."""
-        deadline = time.monotonic() + seconds
-        while not self.answers():
-            code = None if self._child is None else self._child.poll()
-            if code is not None:
-                raise KafkaError(f"Kafka ended with exit code {code} while starting. {self._log()}")
-            if time.monotonic() > deadline:
-                self.stop()
-                raise KafkaError(f"Kafka was not ready within {seconds:g} s. {self._log()}")
-            time.sleep(0.05)
+        wait_ready(self._child, self.answers, seconds=seconds, failed=self._failure)
 
     def answers(self) -> bool:
         """Whether the broker answers a request now; one that is stopped or hangs does not, though it is connected."""
@@ -172,6 +163,9 @@ class KafkaServer:
             raise KafkaError(f"Kafka did not format {self._data} within {_FORMAT_SECONDS:g} s: try again.") from error
         if done.returncode != 0:
             raise KafkaError(f"Kafka cannot format {self._data}: {(done.stdout + done.stderr).strip()[-2000:]}")
+
+    def _failure(self, reason: str, _: int | None) -> KafkaError:
+        return KafkaError(f"Kafka {reason}. {self._log()}")
 
     def _log(self) -> str:
         shown = "(not started)" if self._child is None else self._child.log_tail(10)

@@ -13,7 +13,7 @@ from infra.process.supervisor import Supervisor
 from infra.servers import broker_child
 from infra.servers.broker import PROTOCOL, BrokerError, EmbeddedBroker
 from infra.servers.broker_child import MockUnavailable
-from tests.support.processes import ends_with_its_parent, eventually, kill
+from tests.support.processes import eventually, kill, server_ends_with_its_parent
 
 
 def partitions(bootstrap: str) -> dict[str, int]:
@@ -94,17 +94,7 @@ def test_each_start_is_a_new_incarnation(tmp_path: Path) -> None:
 
 
 def test_it_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
-    code = f"""
-import time
-from pathlib import Path
-from infra.servers.broker import EmbeddedBroker
-server = EmbeddedBroker(Path({str(tmp_path)!r}))
-server.start()
-server.wait_ready()
-print(server.pid, flush=True)
-time.sleep(600)
-"""
-    assert ends_with_its_parent(code)
+    assert server_ends_with_its_parent(EmbeddedBroker, tmp_path)
 
 
 def test_as_a_supervised_service_it_is_given_up_when_it_dies(tmp_path: Path) -> None:

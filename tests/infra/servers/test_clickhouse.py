@@ -25,7 +25,7 @@ from infra.servers.clickhouse import (
     require_room,
 )
 from infra.servers.clickhouse_config import Login
-from tests.support.processes import alive, ends_with_its_parent, kill, needs_landlock
+from tests.support.processes import alive, kill, needs_landlock, server_ends_with_its_parent
 
 NOT_ENOUGH_PRIVILEGES, WRONG_PASSWORD = 497, 516
 URL = "SELECT * FROM url('http://127.0.0.1:{port}/', CSV, 'a String')"
@@ -214,17 +214,7 @@ def test_it_ends_at_once_when_asked_and_can_be_asked_twice(tmp_path: Path) -> No
 
 
 def test_it_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
-    code = f"""
-import time
-from pathlib import Path
-from infra.servers.clickhouse import EmbeddedClickHouse
-server = EmbeddedClickHouse(Path({str(tmp_path)!r}))
-server.start()
-server.wait_ready()
-print(server.pid, flush=True)
-time.sleep(600)
-"""
-    assert ends_with_its_parent(code)
+    assert server_ends_with_its_parent(EmbeddedClickHouse, tmp_path)
 
 
 def test_as_a_supervised_service_it_comes_back_after_a_kill(tmp_path: Path) -> None:

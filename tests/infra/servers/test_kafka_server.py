@@ -15,7 +15,7 @@ from infra.servers.kafka import install
 from infra.servers.kafka.install import KafkaNotInstalledError
 from infra.servers.kafka.server import KafkaError, KafkaServer
 from tests.support.kafka_cluster import KafkaCluster
-from tests.support.processes import alive, ends_with_its_parent, eventually, kill, needs_kafka, running
+from tests.support.processes import alive, eventually, kill, needs_kafka, running, server_ends_with_its_parent
 
 PLACE = TopicPartition("corrections", 0)
 
@@ -108,16 +108,7 @@ def brokers_named_at(address: str) -> list[str]:
 
 @needs_kafka
 def test_it_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
-    code = f"""
-import time
-from pathlib import Path
-from infra.servers.kafka.server import KafkaServer
-server = KafkaServer(Path({str(tmp_path)!r}))
-server.start()
-print(server.pid, flush=True)
-time.sleep(600)
-"""
-    assert ends_with_its_parent(code)
+    assert server_ends_with_its_parent(KafkaServer, tmp_path)
 
 
 @needs_kafka
@@ -163,7 +154,7 @@ def test_an_old_java_is_named_with_its_version(
 
 
 def test_an_installation_that_broke_off_is_not_taken_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Maven that fails half-way leaves nothing that looks like Kafka."""
+    """Maven that fails half-way leaves nothing that could be mistaken for Kafka."""
     maven = tmp_path / "mvn"
     maven.write_text('#!/bin/sh\nfor word; do case $word in -DoutputDirectory=*) mkdir "${word#*=}";; esac; done\n'
                      'echo "no route to host"\nexit 1\n')  # fmt: skip
