@@ -2,18 +2,9 @@
 
 from streams.site.model import Site
 from streams.site.reader import parse_site
-from tests.support.small_site import PROFILE
+from tests.support.small_site import PROFILE, entrance
 
-_N3 = """\
-[[entrance]]
-id = "N3"
-title = { zh = "北3", en = "North 3" }
-kind = "person"
-outer = "outside"
-inner = "venue"
-zone = "Z"
-lanes = 10
-"""
+_N3 = entrance("N3", "北3", "North 3", lanes=10)
 
 
 def site(more: str = "") -> Site:

@@ -16,12 +16,7 @@ from simulators.verify.fates import Limits, judge, suspect_corrections
 from streams.site.model import Site
 from streams.site.reader import parse_site
 
-PROFILE = """\
-id = "small"
-title = { zh = "小", en = "Small" }
-time_zone = "Asia/Shanghai"
-[opening]
-daily = "08:00-18:00"
+ORGANISATION = """\
 [[zone]]
 id = "Z"
 unit = "U"
@@ -38,51 +33,64 @@ title = { zh = "元", en = "Unit" }
 id = "visitor"
 title = { zh = "客", en = "Visitor" }
 colour = "#22c55e"
+"""
+"""One of each that a profile needs besides areas and entrances."""
+
+
+def entrance(
+    name: str,
+    zh: str,
+    en: str,
+    *,
+    lanes: int | None,
+    kind: str = "person",
+    outer: str = "outside",
+    inner: str = "venue",
+) -> str:
+    """Return the lines of an entrance in zone Z; without `lanes` the profile lacks them."""
+    lines = (
+        "[[entrance]]",
+        f'id = "{name}"',
+        f'title = {{ zh = "{zh}", en = "{en}" }}',
+        f'kind = "{kind}"',
+        f'outer = "{outer}"',
+        f'inner = "{inner}"',
+        'zone = "Z"',
+        *([] if lanes is None else [f"lanes = {lanes}"]),
+    )
+    return "".join(f"{line}\n" for line in lines)
+
+
+PROFILE = f"""\
+id = "small"
+title = {{ zh = "小", en = "Small" }}
+time_zone = "Asia/Shanghai"
+[opening]
+daily = "08:00-18:00"
+{ORGANISATION}\
 [[category]]
 id = "staff"
-title = { zh = "工", en = "Staff" }
+title = {{ zh = "工", en = "Staff" }}
 colour = "#22c5ee"
 [[vehicle_class]]
 id = "car"
-title = { zh = "车", en = "Car" }
+title = {{ zh = "车", en = "Car" }}
 colour = "#2222ee"
 [[area]]
 id = "venue"
-title = { zh = "馆", en = "Venue" }
-capacity = { person = 100 }
+title = {{ zh = "馆", en = "Venue" }}
+capacity = {{ person = 100 }}
 [[area]]
 id = "hall"
-title = { zh = "厅", en = "Hall" }
+title = {{ zh = "厅", en = "Hall" }}
 kinds = ["person"]
 [[area]]
 id = "park"
-title = { zh = "场", en = "Park" }
-capacity = { vehicle = 50 }
-[[entrance]]
-id = "N1"
-title = { zh = "北", en = "North" }
-kind = "person"
-outer = "outside"
-inner = "venue"
-zone = "Z"
-lanes = 2
-[[entrance]]
-id = "H1"
-title = { zh = "厅", en = "Hall" }
-kind = "person"
-outer = "venue"
-inner = "hall"
-zone = "Z"
-lanes = 1
-[[entrance]]
-id = "P1"
-title = { zh = "车", en = "Cars" }
-kind = "vehicle"
-outer = "outside"
-inner = "park"
-zone = "Z"
-lanes = 1
-"""
+title = {{ zh = "场", en = "Park" }}
+capacity = {{ vehicle = 50 }}
+{entrance("N1", "北", "North", lanes=2)}\
+{entrance("H1", "厅", "Hall", outer="venue", inner="hall", lanes=1)}\
+{entrance("P1", "车", "Cars", kind="vehicle", inner="park", lanes=1)}"""
 
 MIDNIGHT = 1_636_070_400_000
 """2021-11-05 00:00 UTC in milliseconds: 08:00 in Shanghai."""

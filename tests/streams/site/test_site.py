@@ -7,53 +7,23 @@ import pytest
 from streams.site.model import Site
 from streams.site.reader import SiteError, builtin_sites, describe_site, load_site, parse_site
 from streams.site.toml_lines import key_lines
+from tests.support.small_site import ORGANISATION, entrance
 
-SMALL = """\
+SMALL = f"""\
 id = "small"
-title = { zh = "小", en = "Small" }
+title = {{ zh = "小", en = "Small" }}
 time_zone = "Asia/Shanghai"
 [opening]
 daily = "08:00-18:00"
 sun = "closed"
-[[zone]]
-id = "Z"
-unit = "U"
-title = { zh = "区", en = "Zone" }
-team = { zh = "组", en = "Team" }
-[[grid]]
-id = "G"
-title = { zh = "格", en = "Grid" }
-[[unit]]
-id = "U"
-grid = "G"
-title = { zh = "元", en = "Unit" }
-[[category]]
-id = "visitor"
-title = { zh = "客", en = "Visitor" }
-colour = "#22c55e"
+{ORGANISATION}\
 [[area]]
 id = "venue"
-title = { zh = "馆", en = "Venue" }
-capacity = { person = 100 }
-[[entrance]]
-id = "N1"
-title = { zh = "北", en = "North" }
-kind = "person"
-outer = "outside"
-inner = "venue"
-zone = "Z"
-lanes = 3
-"""
+title = {{ zh = "馆", en = "Venue" }}
+capacity = {{ person = 100 }}
+{entrance("N1", "北", "North", lanes=3)}"""
 
-ANOTHER_ENTRANCE = """\
-[[entrance]]
-id = "N2"
-title = { zh = "北", en = "North" }
-kind = "person"
-outer = "outside"
-inner = "venue"
-zone = "Z"
-"""
+ANOTHER_ENTRANCE = entrance("N2", "北", "North", lanes=None)
 
 
 def mistakes(text: str) -> list[str]:
