@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from streams.kernels.counts.site_clock import SiteClock
 
 _LONGEST_WAIT = 0.1
-"""Seconds between two looks at whether to stop."""
+"""Seconds between two checks whether to stop."""
 _SHORTEST_WAIT = 0.02
 """Seconds of deliveries that are sent together at least, since each time is a write to the ledger."""
 

@@ -1,6 +1,6 @@
 """Ends a worker that has work and makes no progress; a new process resumes at the checkpoint.
 
-Clients of a broker have been seen to hang for good after it was away: the process looks healthy, and its figures grow
+Clients of a broker have been seen to hang for good after it was away: the process seems healthy, and its figures grow
 old. `StallDetector` decides, from plain facts and without a clock. `start_watchdog` polls on a thread of its own, so
 that it also notices when the worker's event loop hangs.
 """

@@ -184,11 +184,11 @@ def await_number(page: Page, entries: int) -> bool:
 
 def collect(page: Page, stored: Sequence[tuple[int, int]]) -> Noted:
     """Take what was noted; the server's monotonic clock becomes real time."""
-    told = page.evaluate("window.noted")
+    recorded = page.evaluate("window.noted")
     ahead = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
-    beats = np.array([(entries, asked, sent + ahead, came) for entries, asked, sent, came in told["beats"]])
-    frames = np.array([(shown, at) for shown, at, _ in told["frames"]])
-    return Noted(beats, frames, np.array(stored), sum(fresh != "ok" for *_, fresh in told["frames"]))
+    beats = np.array([(entries, requested, sent + ahead, came) for entries, requested, sent, came in recorded["beats"]])
+    frames = np.array([(shown, at) for shown, at, _ in recorded["frames"]])
+    return Noted(beats, frames, np.array(stored), sum(fresh != "ok" for *_, fresh in recorded["frames"]))
 
 
 def means(samples: Samples) -> dict[str, int]:
@@ -222,10 +222,10 @@ def judge(noted: Noted, happened: Integers, *, since: float) -> dict[str, Any]:
     frames, beats = first_looks(noted.frames[:, 0], len(happened)), first_looks(noted.beats[:, 0], len(happened))
     stored = np.searchsorted(noted.stored[:, 0], happened, side="left")
     counted = (happened >= since) & (frames < len(noted.frames)) & (stored < len(noted.stored))
-    _, asked, sent, came = noted.beats[beats[counted]].T
+    _, requested, sent, came = noted.beats[beats[counted]].T
     moments = {
         "stored": noted.stored[stored[counted], 1],
-        "asked_for": asked,
+        "asked_for": requested,
         "sent": sent,
         "came": came,
         "drawn": noted.frames[frames[counted], 1],

@@ -7,7 +7,7 @@ of one. On the way the worker and the relay are killed; their supervisor brings 
 
 Prints one JSON object: seconds from the moment that `crowds.due` works out from the events to the robot, over changes
 that are not near a kill and over those that are (from 5 s before to 20 s after it); in which step the time went; what
-was missing, told twice, or dated another second than the one after it was due. Exit code 1 if anything was.
+was missing, sent twice, or dated another second than the one after it was due. Exit code 1 if anything was.
 """
 
 import json
@@ -30,7 +30,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from streams.contract.events import Topic
 from tests.infra.alerting.crowds import Crowd, crowds, due, entrance_ids, profile
-from tests.infra.alerting.whole import WORKER, Background, Heard, Whole, whole
+from tests.infra.alerting.whole import WORKER, Background, SentChange, Whole, whole
 from tests.support.processes import eventually
 
 ENTRANCES: Final = 40
@@ -48,17 +48,17 @@ Key = tuple[str, int]
 
 @dataclass
 class Change:
-    """A change that robots must be told of: due at a moment (s UTC); `heard` is what the webhook was told of it."""
+    """A change that robots must receive, due at a moment (s UTC); `messages` are what the webhook received of it."""
 
     due: float
     entrance: str
     state: str
-    heard: list[Heard] = field(default_factory=list)
+    messages: list[SentChange] = field(default_factory=list)
 
     @property
     def seconds(self) -> float:
         """How long it took."""
-        return self.heard[0].at - self.due
+        return self.messages[0].at - self.due
 
     def near(self, kills: Mapping[str, float]) -> bool:
         """Whether it is due near a kill."""
@@ -74,20 +74,22 @@ def run(folder: Path, count: int) -> dict[str, Any]:
         with Background(way, names, a_second=BACKGROUND):
             changes, kills = play(way, coming)
             await_all(way, changes)
-        strange = give(changes, way.heard())
+        strange = give(changes, way.webhook_changes())
         made, first_published = way.made(), published(way)
-    calm = [change for change in changes if change.heard and not change.near(kills)]
+    calm = [change for change in changes if change.messages and not change.near(kills)]
     return {
         "changes": len(changes),
         "made": made,
-        "another_second": sum(not 0 <= each.changed_ms / 1000 - one.due <= 1 for one in changes for each in one.heard),
-        "missing": sum(not change.heard for change in changes),
-        "twice": strange + sum(len(change.heard) - 1 for change in changes if change.heard),
-        "wecom": judge_wecom([read_wecom(text) for text in way.wecom.heard], len(changes)),
+        "another_second": sum(
+            not 0 <= each.changed_ms / 1000 - one.due <= 1 for one in changes for each in one.messages
+        ),
+        "missing": sum(not change.messages for change in changes),
+        "twice": strange + sum(len(change.messages) - 1 for change in changes if change.messages),
+        "wecom": judge_wecom([read_wecom(text) for text in way.wecom.texts], len(changes)),
         "seconds": {
             state: quantiles([each.seconds for each in calm if each.state == state]) for state in ("raised", "cleared")
         },
-        "near_a_kill": quantiles([each.seconds for each in changes if each.heard and each.near(kills)]),
+        "near_a_kill": quantiles([each.seconds for each in changes if each.messages and each.near(kills)]),
         "steps": steps(calm, first_published, accepted(folder)),
         "load": [round(load, 1), round(os.getloadavg()[0], 1)],
     }
@@ -124,21 +126,24 @@ def kill_all(way: Whole, begin: float, seconds: float, kills: dict[str, float]) 
 
 
 def await_all(way: Whole, changes: Sequence[Change]) -> None:
-    """Return when all has been told, or should have been; and what is told twice would have been, too."""
+    """Return when all has been sent, or should have been, and duplicates, too."""
     say("waiting for the last messages …")
     last, count = max(change.due for change in changes), len(changes)
     time.sleep(max(0.0, last - time.time()))
-    eventually(lambda: len(way.heard()) >= count and _told(map(read_wecom, list(way.wecom.heard))) >= count, PATIENCE)
+    eventually(
+        lambda: len(way.webhook_changes()) >= count and _sent_changes(map(read_wecom, list(way.wecom.texts))) >= count,
+        PATIENCE,
+    )
     time.sleep(3.0)
 
 
 # -- judging -----------------------------------------------------------------------------------------------------------
 
 
-def give(changes: Sequence[Change], heard: Sequence[Heard]) -> int:
-    """Give each change what was told of it; return how much was told of none."""
+def give(changes: Sequence[Change], sent: Sequence[SentChange]) -> int:
+    """Give each change what was sent of it; return how much was sent of none."""
     strange = 0
-    for each in heard:
+    for each in sent:
         moment = each.changed_ms / 1000
         near = [
             change
@@ -146,7 +151,7 @@ def give(changes: Sequence[Change], heard: Sequence[Heard]) -> int:
             if (change.entrance, change.state) == (each.subject, each.state) and abs(change.due - moment) < SAME_CHANGE
         ]
         for change in near:
-            change.heard.append(each)
+            change.messages.append(each)
         strange += not near
     return strange
 
@@ -159,17 +164,17 @@ def read_wecom(text: str) -> tuple[str, int]:
 
 
 def judge_wecom(messages: Sequence[tuple[str, int]], changes: int) -> dict[str, int]:
-    """Compare what a robot with a limit has been told with the number of changes."""
-    told, heads = _told(messages), Counter(head for head, _ in messages)
+    """Compare what a robot with a limit has received with the number of changes."""
+    sent, heads = _sent_changes(messages), Counter(head for head, _ in messages)
     return {
         "messages": len(messages),
-        "told": told,
-        "missing": max(0, changes - told),
-        "twice": max(0, told - changes, len(messages) - len(heads)),
+        "told": sent,
+        "missing": max(0, changes - sent),
+        "twice": max(0, sent - changes, len(messages) - len(heads)),
     }
 
 
-def _told(messages: Iterable[tuple[str, int]]) -> int:
+def _sent_changes(messages: Iterable[tuple[str, int]]) -> int:
     return sum(1 + more for _, more in messages)
 
 
@@ -209,9 +214,9 @@ def steps(changes: Sequence[Change], *seen: Mapping[Key, float]) -> dict[str, di
     """Return for each step how long it took; `seen` is when each change was published and accepted."""
     took: dict[str, list[float]] = {name: [] for name in STEPS}
     for change in changes:
-        told = change.heard[0]
-        moments = [each.get((told.alarm, told.change)) for each in seen]
-        known = [change.due, told.changed_ms / 1000, *moments, told.at]
+        sent = change.messages[0]
+        moments = [each.get((sent.alarm, sent.change)) for each in seen]
+        known = [change.due, sent.changed_ms / 1000, *moments, sent.at]
         for name, before, after in zip(STEPS, known, known[1:], strict=False):
             if before is not None and after is not None:
                 took[name].append(after - before)
@@ -224,7 +229,7 @@ def say(text: str) -> None:
 
 
 def failed(result: Mapping[str, Any]) -> bool:
-    """Whether anything was missing, told twice or dated wrong."""
+    """Whether anything was missing, sent twice or dated wrong."""
     wrong = [result[name] for name in ("missing", "twice", "another_second")]
     return any([*wrong, result["wecom"]["missing"], result["wecom"]["twice"], result["made"] != result["changes"]])
 

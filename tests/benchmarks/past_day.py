@@ -95,7 +95,7 @@ def measure(folder: Path, *, frame: int, workers: int) -> tuple[Measured, Verdic
 
 
 def _keep_times(bootstrap: str) -> None:
-    """Let the sources keep the times that they are told, however long ago."""
+    """Let the sources keep the times of the sender, however long ago."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, str(each), _AS_SENT) for each in KIND_OF_TOPIC])

@@ -27,7 +27,7 @@ from tests.dashboards.wall.held import Inspector, beats, count_beats, renderer_m
 from tests.support.browser import QUIET
 
 EVERY: Final = 10.0
-"""Seconds between two looks."""
+"""Seconds between two samples."""
 HOUR: Final = 3600.0
 _PATIENCE_MS: Final = 20_000
 
@@ -43,19 +43,19 @@ def soak(folder: Path, minutes: float) -> dict[str, Any]:
         count_beats(page)
         page.goto(wall.url)
         page.wait_for_selector("html[data-fresh='ok']", timeout=_PATIENCE_MS)
-        looks = []
-        for look in watch(page, wall, minutes * 60):
-            looks.append(look)
-            print(json.dumps(look), file=sys.stderr, flush=True)  # noqa: T201 - a script's progress
+        samples = []
+        for sample in watch(page, wall, minutes * 60):
+            samples.append(sample)
+            print(json.dumps(sample), file=sys.stderr, flush=True)  # noqa: T201 - a script's progress
         browser.close()
-    names = [name for name in looks[0] if name not in ("at", "beats", "fresh")]
+    names = [name for name in samples[0] if name not in ("at", "beats", "fresh")]
     return {
         "minutes": minutes,
-        "looks": len(looks),
-        "beats": looks[-1]["beats"],
-        "stale_looks": sum(not look["fresh"] for look in looks),
-        "looks_without_a_new_beat": sum(later["beats"] <= look["beats"] for look, later in pairwise(looks)),
-        **{name: course([(look["at"], look[name]) for look in looks]) for name in names},
+        "looks": len(samples),
+        "beats": samples[-1]["beats"],
+        "stale_looks": sum(not sample["fresh"] for sample in samples),
+        "looks_without_a_new_beat": sum(later["beats"] <= sample["beats"] for sample, later in pairwise(samples)),
+        **{name: course([(sample["at"], sample[name]) for sample in samples]) for name in names},
     }
 
 

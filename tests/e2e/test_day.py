@@ -132,10 +132,10 @@ def test_a_running_demo_says_where_its_servers_are_and_keeps_its_passwords_to_it
     kept = [day.demo.state / "ledgers", day.demo.state / "logs", day.demo.state / "broker"]
     files = [file for folder in kept for file in folder.rglob("*") if file.is_file()]
     assert files
-    told = " ".join([*day.addresses.values(), day.demo.said, day.demo.out])
+    output = " ".join([*day.addresses.values(), day.demo.said, day.demo.out])
     for user in (OWNER, READER):
         password = logins[user].password
-        assert password not in told
+        assert password not in output
         assert [file for file in files if password.encode() in file.read_bytes()] == []
 
 

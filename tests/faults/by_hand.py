@@ -65,9 +65,9 @@ class Hand:
 
     def _row(self, passage: Passage) -> Mapping[str, Any]:
         self._numbers[passage.device] += 1
-        told = {"epoch": 1, "seq": self._numbers[passage.device], "true_ts": passage.ts, "outcome": "passed"}
+        fixed = {"epoch": 1, "seq": self._numbers[passage.device], "true_ts": passage.ts, "outcome": "passed"}
         empty = {"reason": "", "credential": "", "temperature": float("nan"), "health": ""}
-        return asdict(passage) | told | empty
+        return asdict(passage) | fixed | empty
 
 
 @contextmanager

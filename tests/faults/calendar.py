@@ -86,7 +86,7 @@ def _around_nights(
 def _around(year: int, month: int, day: int, hour: int, zone: ZoneInfo) -> Iterator[dt.datetime]:
     """Yield moments around a local hour: every half hour of the real hours around it, and a millisecond on each side.
 
-    An hour that comes twice is told apart by `fold`; one that never comes is the hour behind it.
+    An hour that comes twice is distinguished by `fold`; one that never comes is the hour behind it.
     """
     midnight = dt.datetime(year, month, day) + dt.timedelta(hours=hour)  # noqa: DTZ001 - what a clock on the wall says
     for fold in (0, 1):

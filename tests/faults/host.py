@@ -10,7 +10,7 @@ from typing import Final, Self
 _CHUNK: Final = bytes(1 << 20)
 _LIBRARIES: Final = "*/faketime/libfaketimeMT.so.1"
 _LOOKED_AT: Final = "1"
-"""Seconds: so often a process looks what time it is to believe."""
+"""Seconds: so often a process reads what time it is to believe."""
 
 
 class HostError(RuntimeError):

@@ -34,11 +34,11 @@ def poison(trial: Trial) -> None:
         trial.wait(trial.size(full=60.0, quick=8.0))
     spoilt = read_ledger(trial.ledgers).malformed
     expected = Counter(zip(spoilt["sha256"].texts().tolist(), spoilt["reason"].texts().tolist(), strict=True))
-    told = _rejected(trial)
+    rejected = _rejected(trial)
     trial.expect(
         "each is named in the topic `rejected`",
-        told == expected,
-        f"{len(told - expected)} more than sent, {len(expected - told)} missing",
+        rejected == expected,
+        f"{len(rejected - expected)} more than sent, {len(expected - rejected)} missing",
     )
     trial.expect("the worker is alive", not trial.ends, "; ".join(map(str, trial.ends)))
     trial.note(f"{len(expected)} broken lines")
@@ -58,7 +58,7 @@ def _send_poison(trial: Trial) -> None:
 
 
 def _rejected(trial: Trial) -> Counter[tuple[str, str]]:
-    """Return what the topic `rejected` names, each position once: after a crash it may be told again."""
+    """Return what the topic `rejected` names, each position once: after a crash it may be published again."""
     trial.until(lambda: trial.caught_up, "lag 0")
     consumer = KafkaConsumer(bootstrap_servers=trial.plant.bootstrap)
     place = TopicPartition(Topic.REJECTED.value, 0)

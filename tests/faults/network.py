@@ -11,7 +11,7 @@ def broker_half_open(trial: Trial) -> None:
     with trial.load(distortion="duplicates=5%,disorder=2s"):
         with trial.fault("connections to Kafka carry nothing"):
             proxy.black_hole()
-            trial.wait(3.0)  # a commit that was on its way may still be told
+            trial.wait(3.0)  # a commit that was on its way may still be confirmed
             done, lost = trial.done, proxy.swallowed
             trial.wait(trial.size(full=297.0, quick=17.0))
             committed, swallowed = trial.done - done, proxy.swallowed - lost

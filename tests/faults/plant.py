@@ -84,7 +84,7 @@ class Plant:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End everything: who looks first, then workers, then servers."""
+        """End everything: readers first, then workers, then servers."""
         self._ending.close()
 
     # -- what a scenario acts on ---------------------------------------------------------------------------------------
@@ -136,8 +136,8 @@ class Plant:
     @property
     def time_limits(self) -> Limits:
         """Which event times the workers believe, and how late an event may come to be counted."""
-        told = {key.removeprefix("TIME__").lower(): value for key, value in self.layout.settings.items()}
-        limits = TimeSettings.model_validate({key: told[key] for key in TimeSettings.model_fields if key in told})
+        times = {key.removeprefix("TIME__").lower(): value for key, value in self.layout.settings.items()}
+        limits = TimeSettings.model_validate({key: times[key] for key in TimeSettings.model_fields if key in times})
         return Limits.of(limits)
 
     @property

@@ -112,9 +112,9 @@ def _tables(address: Address) -> Tables:
 
 def _hashed(client: Any, table: str) -> tuple[int, str]:  # the driver's client has no types
     columns = [name for name, *_ in client.execute(f"DESCRIBE TABLE gatepulse_store.{table}")]
-    told = ", ".join(name for name in columns if name not in _WHO_AND_WHEN)
+    compared = ", ".join(name for name in columns if name not in _WHO_AND_WHEN)
     rows = f"gatepulse_store.{table} FINAL {_NOT_ALARMS if 'log' in columns else ''}"
-    found = client.execute(f"SELECT formatRowNoNewline('TSV', {told}) AS row FROM {rows} ORDER BY row")
+    found = client.execute(f"SELECT formatRowNoNewline('TSV', {compared}) AS row FROM {rows} ORDER BY row")
     return len(found), hashlib.sha256("\n".join(row for (row,) in found).encode()).hexdigest()
 
 

@@ -17,7 +17,7 @@ def store_away(trial: Trial) -> None:
         trial.until(lambda: _fresh(plant.wall_port) is True, "a fresh wall")
         with trial.fault("ClickHouse is away"):
             plant.store.kill()
-            trial.wait(8.0)  # what was stored before is committed within a checkpoint, and the broker told
+            trial.wait(8.0)  # what was stored before is committed within a checkpoint
             done = trial.done
             trial.wait(trial.size(full=592.0, quick=12.0))
             committed, fresh = trial.done - done, _fresh(plant.wall_port)

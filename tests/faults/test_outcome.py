@@ -75,8 +75,8 @@ def test_an_event_that_is_in_no_account_violates_the_identity() -> None:
         "gatepulse_events_late_total": [(here, 1.0)],
         "gatepulse_events_rejected_total": [(here | {"reason": "not-json"}, 1.0), (here | {"reason": "late"}, 1.0)],
     }
-    told = "turnstile.passages-0: 10 received, 5 counted + 1 duplicate + 1 late + 2 rejected + 0 conflicts"
-    assert [*violations(samples)] == [told]
+    violation = "turnstile.passages-0: 10 received, 5 counted + 1 duplicate + 1 late + 2 rejected + 0 conflicts"
+    assert [*violations(samples)] == [violation]
 
 
 # -- processes ---------------------------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ sys.exit(70)
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Iterator[Kept]:
-    """Keep a process running that says why it ends when told to."""
+    """Keep a process running that says why it ends when it is stopped."""
     process = Kept("sleeper", [sys.executable, "-I", "-c", TALKATIVE], tmp_path / "log", {})
     process.start()
     yield process

@@ -1,4 +1,4 @@
-"""The proxy disturbs the network exactly while and as it is told to."""
+"""The proxy disturbs the network exactly while and as a test asks it to."""
 
 import socket
 import threading
@@ -16,7 +16,7 @@ class Echo:
     """A server that sends back what it gets."""
 
     def __init__(self) -> None:
-        self.heard = b""
+        self.received = b""
         self._socket = socket.create_server((LOOPBACK, 0))
         self.port = self._socket.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -33,7 +33,7 @@ class Echo:
         with connection:
             try:
                 while chunk := connection.recv(1000):
-                    self.heard += chunk
+                    self.received += chunk
                     connection.sendall(chunk)
             except OSError:
                 return
@@ -84,7 +84,7 @@ def test_a_black_hole_takes_bytes_and_gives_none_and_afterwards_the_connection_i
     proxy.black_hole()
     client.sendall(b"hello")
     assert eventually(lambda: proxy.swallowed == 5)
-    assert echo.heard == b""
+    assert echo.received == b""
     proxy.pass_all()
     assert ended(client)
 
@@ -93,7 +93,7 @@ def test_replies_can_be_lost_while_requests_arrive(proxy: Proxy, echo: Echo, cli
     proxy.conduct(replies=SWALLOW)
     client.sendall(b"hello")
     assert eventually(lambda: proxy.swallowed == 5)
-    assert echo.heard == b"hello"
+    assert echo.received == b"hello"
 
 
 def test_a_slow_network_holds_bytes_up(proxy: Proxy, client: socket.socket) -> None:
@@ -110,10 +110,10 @@ def test_latency_delays_everything_alike_and_keeps_its_order(proxy: Proxy, clien
     for each in (b"a", b"b", b"c", b"d", b"e"):
         client.sendall(each)
         time.sleep(0.05)
-    heard = b""
-    while len(heard) < 5:
-        heard += client.recv(100)
-    assert heard == b"abcde"
+    received = b""
+    while len(received) < 5:
+        received += client.recv(100)
+    assert received == b"abcde"
     assert 0.5 <= time.monotonic() - begun < 1.2  # one after the other it would be 1.5 s
 
 

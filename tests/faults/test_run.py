@@ -47,7 +47,7 @@ def command(*words: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 def processes(folder: Path) -> list[int]:
-    """Return all processes that were told of a folder, by their words or their environment."""
+    """Return all processes that know of a folder, by their words or their environment."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:

@@ -194,7 +194,7 @@ class Trial:
             self.say("sending what is on its way")
             self.repeated += load.end(_SENT).duplicates
         except BaseException:
-            with suppress(Exception):  # the first error is the one to be told
+            with suppress(Exception):  # the first error is the one to be raised
                 load.end(10)
             raise
         finally:

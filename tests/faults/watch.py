@@ -46,8 +46,8 @@ def violations(samples: Samples) -> Iterator[str]:
     for (topic, partition), figures in sums.items():
         parts = {what: figures.get(what, 0) for what in _PARTS}
         if figures.get("received", 0) != sum(parts.values()):
-            told = " + ".join(f"{value:.0f} {what}" for what, value in parts.items())
-            yield f"{topic}-{partition}: {figures.get('received', 0):.0f} received, {told}"
+            parts_text = " + ".join(f"{value:.0f} {what}" for what, value in parts.items())
+            yield f"{topic}-{partition}: {figures.get('received', 0):.0f} received, {parts_text}"
 
 
 @dataclass
@@ -70,8 +70,8 @@ class Watch:
     def looking(self) -> Iterator[None]:
         """Look for the time of a block."""
         stop = threading.Event()
-        looks = ((self._scrape_all, _EVERY), (self._look, _LOOK_EVERY))
-        threads = [threading.Thread(target=_repeat, args=(*look, stop), daemon=True) for look in looks]
+        loops = ((self._scrape_all, _EVERY), (self._look, _LOOK_EVERY))
+        threads = [threading.Thread(target=_repeat, args=(*look, stop), daemon=True) for look in loops]
         for thread in threads:
             thread.start()
         try:
@@ -97,7 +97,7 @@ class Watch:
             except (OSError, HTTPException):
                 continue  # it is being started, stopped or is dead
             self.scrapes += 1
-            self.broken += [f"{name}: {told}" for told in violations(samples)]
+            self.broken += [f"{name}: {parts_text}" for parts_text in violations(samples)]
 
 
 def _repeat(look: Callable[[], None], every: float, stop: threading.Event) -> None:

@@ -77,7 +77,7 @@ _PATIENCE: Final = 5
 """Looks of the watchdog."""
 SETTLE_SECONDS: Final = 0.6
 _LOOK_SECONDS: Final = 0.8
-"""Seconds between two looks at the source topics."""
+"""Seconds between two polls of the source topics."""
 _BEAT_SECONDS: Final = 0.7
 _FULL: Final = 4
 """Joined messages of a topic that wait for its agent at most."""

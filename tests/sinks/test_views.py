@@ -65,7 +65,7 @@ VIEWS = {
     "replay_span": "first_ts last_ts known_since",
 }
 ASKED = {"first_entries": "(since='2025-10-19', until='2025-10-20', gates=['north'])"}
-"""Views that must be told what to show."""
+"""Views that need a parameter."""
 
 
 def at(seconds: float) -> dt.datetime:

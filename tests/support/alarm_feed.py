@@ -115,14 +115,14 @@ class Feed:
         inside: Callable[[int], list[Inside]] | None = None,
         away: Collection[str] = (),
     ) -> list[Episode]:
-        """Let seconds pass; what logs that are `away` count is told when they are back. Return all changes."""
+        """Let seconds pass; what logs that are `away` count arrives when they are back. Return all changes."""
         changes = []
         for second in range(start, end):
             for log, flow in self.flows(second, events(second)).items():
                 self._held[log].append(flow)
-            told = [flow for log in self.names if log not in away for flow in self._held.pop(log, [])]
+            flows = [flow for log in self.names if log not in away for flow in self._held.pop(log, [])]
             readings = [OccupancyReading((second + 1) * 1000, inside(second))] if inside else []
-            changes += self.tell(*told, readings=readings)
+            changes += self.tell(*flows, readings=readings)
         return changes
 
     def restart(self, gates: Sequence[AlarmEntrance] | None = None) -> None:
@@ -133,6 +133,6 @@ class Feed:
         self.alarms = thaw(freeze(self.alarms), NAME, self.place)
 
 
-def told(changes: Iterable[Episode]) -> list[tuple[str, str, str]]:
+def steps(changes: Iterable[Episode]) -> list[tuple[str, str, str]]:
     """Say of each change its rule, its subject and what it was."""
     return [(each.rule, each.subject, each.what) for each in changes]

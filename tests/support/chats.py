@@ -21,7 +21,7 @@ HOUR = 3600
 
 @dataclass
 class Chat:
-    """A chat of one kind; `heard` are the texts that it has taken (`letters` with id and all), `asked` counts requests.
+    """A chat of one kind; `texts` are those that it has accepted (`letters` with id and all), `asked` counts requests.
 
     `answer_next` decides about the next request instead: "500", "fast", "silent" (takes it, and breaks off without
     an answer), "page" (a web page, as a captive portal gives).
@@ -30,13 +30,13 @@ class Chat:
     kind: str
     secret: str = SECRET
     per_minute: int = 20
-    heard: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     at: list[float] = field(default_factory=list)
     letters: list[tuple[str, Any]] = field(default_factory=list)
     answer_next: list[str] = field(default_factory=list)
     asked: int = 0
     url: str = ""
-    on_heard: Callable[[], None] = lambda: None
+    on_text: Callable[[], None] = lambda: None
 
     def answer(self, path: str, headers: Any, body: bytes) -> tuple[int, bytes] | None:
         """Return status and body; None: break off."""
@@ -57,8 +57,8 @@ class Chat:
             return self._code(FAST[self.kind])
         self.at.append(now)
         self.letters.append((headers.get("webhook-id", ""), content))
-        self.heard.append(self._text(content))
-        self.on_heard()
+        self.texts.append(self._text(content))
+        self.on_text()
         return None if instead == "silent" else self._code(0)
 
     def _text(self, content: Any) -> str:

@@ -37,7 +37,7 @@ _MINUTE_SECONDS: Final = 60
 _REFUSAL_SECONDS: Final = 300
 _OPEN_LANE_SECONDS: Final = 300
 _AT_ONCE: Final = SPAN - _REFUSAL_SECONDS
-"""Seconds that are added up together: what the first of them looks back on is still in the window at the last one."""
+"""Seconds that are added up together: the window of the first of them still holds at the last one."""
 _READ: Final = ("area-capacity", "drift", "source-unread", "source-time")
 """Rules about what is read from the store."""
 _EVENTS: Final = (Measure.PASSED_IN, Measure.PASSED_OUT, Measure.DENIED)

@@ -29,7 +29,7 @@ _WALK: Final = 5.0
 _RATE: Final = 10.4
 """Persons per minute that a lane lets through (assumed: a little below the planning rate)."""
 _EVERY: Final = 5
-"""Minutes between two looks at the advice."""
+"""Minutes between two reviews of the advice."""
 _AHEAD: Final = 45
 """Minutes of plan that the advice is given."""
 _FOLLOWED: Final = 0.7

@@ -196,10 +196,10 @@ class Plant:
         self._profile.write_text(profile(self.size.entrances, self.size.devices), encoding="utf-8")
 
     def _create_topics(self) -> None:
-        """Create them; the source keeps the times it is told, so that a backlog came in when its passages happened."""
-        told = {"message.timestamp.type": "CreateTime"}
+        """Create them; records of the source have the times of the sender: a backlog came in as it happened."""
+        as_sent = {"message.timestamp.type": "CreateTime"}
         wanted = [
-            replace(each, config={**each.config, **told}) if each.name == TOPIC else each
+            replace(each, config={**each.config, **as_sent}) if each.name == TOPIC else each
             for each in topics.plans(self._kafka())
         ]
         admin = KafkaAdminClient(bootstrap_servers=self.broker.bootstrap)

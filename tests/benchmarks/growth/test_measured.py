@@ -28,10 +28,10 @@ def test_more_devices_make_a_larger_snapshot_and_more_passages_do_not() -> None:
 
 
 def test_cases_run_one_after_the_other_in_processes_of_their_own() -> None:
-    told: list[Measured] = []
+    reported: list[Measured] = []
     cases = [Case("backlog", 20, 60, 5_000), Case("live", 20, 60, 500, rate=1_000)]
-    assert [each.case for each in run_cases(cases, told.append)] == cases
-    assert [each.case for each in told] == cases
+    assert [each.case for each in run_cases(cases, reported.append)] == cases
+    assert [each.case for each in reported] == cases
 
 
 def test_a_site_that_cannot_be_made_fails_the_run_and_says_why() -> None:

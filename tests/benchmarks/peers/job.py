@@ -66,7 +66,7 @@ def understand(said: str) -> Answer | None:
     """Find the answer in what a process printed; None if it gave none."""
     for line in reversed(said.splitlines()):
         if line.startswith('{"first_ms"'):
-            told = json.loads(line)
-            counts = {(entrance, direction, minute): n for entrance, direction, minute, n in told["counts"]}
-            return Answer(told["first_ms"], told["last_ms"], told["events"], counts)
+            answer = json.loads(line)
+            counts = {(entrance, direction, minute): n for entrance, direction, minute, n in answer["counts"]}
+            return Answer(answer["first_ms"], answer["last_ms"], answer["events"], counts)
     return None

@@ -39,7 +39,7 @@ class Options:
 
 
 def play(options: Options, say: Say) -> Iterator[Run]:
-    """Yield each run when it is over; `say` is told what is being done."""
+    """Yield each run when it is over; `say` receives what is being done."""
     sizes = sorted({_size(contender, options) for contender in options.contenders})
     say(f"making up {sizes[-1]:,} events")
     days = events_input.persons(sizes[-1])

@@ -108,9 +108,9 @@ def test_a_page_without_a_place_for_results_is_refused() -> None:
 
 def test_an_answer_is_understood_among_other_lines(capsys: pytest.CaptureFixture[str]) -> None:
     answer(1.5, 2.5, 7, [("E1", "in", MINUTE, 7)])
-    told = understand("a warning\n" + capsys.readouterr().out + "goodbye\n")
-    assert told is not None
-    assert (told.first_ms, told.last_ms, told.events, told.counts) == (1.5, 2.5, 7, {("E1", "in", MINUTE): 7})
+    found = understand("a warning\n" + capsys.readouterr().out + "goodbye\n")
+    assert found is not None
+    assert (found.first_ms, found.last_ms, found.events, found.counts) == (1.5, 2.5, 7, {("E1", "in", MINUTE): 7})
     assert understand("a warning\n") is None
 
 

@@ -76,7 +76,7 @@ Behaviour = Callable[[Display, socket.socket], Awaitable[None]]
 class Crowd:
     """So many displays of each sort.
 
-    Readers read along. Crawlers read a byte a second, until they are told to `hurry`. The deaf ask and never read.
+    Readers read along. Crawlers read a byte a second, until `hurry`. The deaf ask and never read.
     Visitors leave after their first beat, every other time with a reset, and come again. The halting never finish
     their request.
     """

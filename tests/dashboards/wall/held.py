@@ -66,8 +66,8 @@ class Inspector:
         """Collect garbage (twice: what the first run has let go of may have held more), then count."""
         for _ in range(2):
             self._session.send("HeapProfiler.collectGarbage")
-        told = self._session.send("Performance.getMetrics")["metrics"]
-        found = {each["name"]: round(each["value"]) for each in told}
+        metrics = self._session.send("Performance.getMetrics")["metrics"]
+        found = {each["name"]: round(each["value"]) for each in metrics}
         shown: int = self._page.evaluate(_ON_THE_PAGE)
         loose = found["Nodes"] - shown
         return Held(found["JSHeapUsedSize"], shown, loose, found["JSEventListeners"], found["Documents"])

@@ -58,6 +58,6 @@ def at_rest(page: Page, day: BusyDay, inspector: Inspector, *, after: int) -> He
     day.resting = True
     page.wait_for_timeout(SETTLE_MS)
     page.wait_for_selector("html[data-fresh='ok']")
-    looks = [inspector.look() for _ in range(LOOKS)]
+    samples = [inspector.look() for _ in range(LOOKS)]
     day.resting = False
-    return Held(*map(min, *looks))
+    return Held(*map(min, *samples))

@@ -14,7 +14,7 @@ from infra.servers.broker import EmbeddedBroker
 from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks import schema
 from sinks.clickhouse import connect
-from tests.streams.worker.test_alarms_on_broker import _SITE, crowd, told
+from tests.streams.worker.test_alarms_on_broker import _SITE, crowd, newest_episodes
 from tests.support.local_plant import TOPICS, LocalPlant, eventually, login
 from tests.support.processes import running
 from tests.support.wall_sources import until
@@ -55,8 +55,8 @@ def test_an_overload_is_seen_on_the_wall_and_acknowledged_at_its_keyboard(place:
     with crowd(place, a_minute=150), place.worker(**_SITE) as worker, wall_process(place) as url:
         page.goto(url)
         expect(page.locator("#strip")).to_have_attribute("data-state", "unproven")
-        eventually(lambda: told(place), worker, seconds=60)
-        (name,) = told(place)
+        eventually(lambda: newest_episodes(place), worker, seconds=60)
+        (name,) = newest_episodes(place)
         row = page.locator(f".alarm[data-episode='{name}']")
         expect(row).to_have_attribute("data-state", "raised", timeout=SOON_MS)
         expect(row.locator(".what")).to_have_text("entrance overload")
@@ -66,4 +66,4 @@ def test_an_overload_is_seen_on_the_wall_and_acknowledged_at_its_keyboard(place:
         page.keyboard.type("张三")
         page.keyboard.press("Enter")
         expect(row.locator(".told")).to_have_text("张三, acknowledged", timeout=SOON_MS)
-        assert (told(place)[name].state, told(place)[name].actor) == ("acknowledged", "张三")
+        assert (newest_episodes(place)[name].state, newest_episodes(place)[name].actor) == ("acknowledged", "张三")

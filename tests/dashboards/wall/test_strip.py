@@ -135,12 +135,12 @@ def test_what_nobody_is_on_stands_out_and_changes_at_most_once_a_second(page: Pa
     with wall(Alarms(rows=rows), options()) as running:
         look(page, running.url)
         expect(page.locator(".alarm")).to_have_count(2)
-        looks = page.locator(".alarm .told").evaluate_all(
+        styles = page.locator(".alarm .told").evaluate_all(
             "all => all.map(each => { const style = getComputedStyle(each);"
             " return [style.animationName, parseFloat(style.animationDuration), style.animationTimingFunction]; })"
         )
-        assert looks[0] == ["wait", 2, "steps(1)"]
-        assert looks[1][0] == "none"
+        assert styles[0] == ["wait", 2, "steps(1)"]
+        assert styles[1][0] == "none"
         grounds = page.locator(".alarm").evaluate_all("all => all.map(each => getComputedStyle(each).backgroundColor)")
         assert grounds[0] != grounds[1]
 

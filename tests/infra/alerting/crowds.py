@@ -143,8 +143,8 @@ class Lanes:
         """Return the next event of a lane as its line; `ts_ms` is when it happened."""
         device = f"{entrance}-L{lane:02}"
         seq = next(self._numbers.setdefault(device, count(1)))
-        told = {
+        line = {
             "device": device, "seq": seq, "ts": ts_ms, "entrance": entrance, "direction": "in", "outcome": outcome,
             "category": "visitor", "epoch": 1,
         }  # fmt: skip
-        return json.dumps(told).encode()
+        return json.dumps(line).encode()

@@ -20,24 +20,24 @@ def test_each_change_of_an_overload_is_sent_once_over_kills_of_worker_relay_and_
             way.pass_in(ENTRANCE)
         time.sleep(1.0)
         way.kill(WORKER)
-        assert eventually(lambda: _sent(way) == ["raised"], SECONDS), way.heard()
-        assert eventually(lambda: len(way.wecom.heard) == 1)
+        assert eventually(lambda: _sent(way) == ["raised"], SECONDS), way.webhook_changes()
+        assert eventually(lambda: len(way.wecom.texts) == 1)
         time.sleep(1.0)  # the relay has noted that they have it
 
         way.kill("relay")
         for lane in (2, 3):  # two lanes are opened: the same persons a minute, but a third of them per lane
             way.pass_in(ENTRANCE, lane=lane)
-        assert eventually(lambda: _sent(way) == ["raised", "cleared"], SECONDS), way.heard()
+        assert eventually(lambda: _sent(way) == ["raised", "cleared"], SECONDS), way.webhook_changes()
 
         way.kill("broker")
         # What arrives a quarter of a minute late is no news, and the broker takes its time: so crowds come until then.
-        assert eventually(lambda: _crowd(way) == ["raised", "cleared", "raised"], 2 * SECONDS), way.heard()
+        assert eventually(lambda: _crowd(way) == ["raised", "cleared", "raised"], 2 * SECONDS), way.webhook_changes()
 
         time.sleep(2.0)
         assert _sent(way) == ["raised", "cleared", "raised"]
-        assert way.made() == len({(each.alarm, each.change) for each in way.heard()}) == 3
-        assert eventually(lambda: len(way.wecom.heard) == 3)
-        for number, text in zip((1, 2, 1), way.wecom.heard, strict=True):
+        assert way.made() == len({(each.alarm, each.change) for each in way.webhook_changes()}) == 3
+        assert eventually(lambda: len(way.wecom.texts) == 3)
+        for number, text in zip((1, 2, 1), way.wecom.texts, strict=True):
             assert re.search(rf"^#{number} {RULE}:{ENTRANCE}:", text, re.MULTILINE)
 
 
@@ -50,4 +50,4 @@ def _crowd(way: Whole) -> list[str]:
 
 
 def _sent(way: Whole) -> list[str]:
-    return [each.state for each in way.heard()]
+    return [each.state for each in way.webhook_changes()]

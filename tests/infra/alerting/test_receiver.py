@@ -30,9 +30,9 @@ def receiver(lines: list[str]) -> Iterator[Receiver]:
         yield receiver
 
 
-def signed(*told: Notice, message: str = "a", at: float = NOW, secret: str = WEBHOOK_SECRET) -> Request:
+def signed(*notices: Notice, message: str = "a", at: float = NOW, secret: str = WEBHOOK_SECRET) -> Request:
     """Return what the relay would post."""
-    head, *folded = (Waiting(number, each) for number, each in enumerate(told))
+    head, *folded = (Waiting(number, each) for number, each in enumerate(notices))
     return request(
         robot("webhook", secret=secret), RobotMessage(message, head, tuple(folded)), "text", round(at * 1000)
     )

@@ -37,8 +37,8 @@ _AT_WORK: Final = "SELECT count() FROM gatepulse.progress"
 
 
 @dataclass(frozen=True)
-class Heard:
-    """One change as a webhook was told of it; `at` in s UTC, `message` is the webhook's id."""
+class SentChange:
+    """One change as a webhook received it; `at` in s UTC, `message` is the webhook's id."""
 
     at: float
     message: str
@@ -51,7 +51,7 @@ class Heard:
 
 @dataclass
 class Whole:
-    """Everything from the topic to the robots; `webhook` is told at once, `wecom` at most 20 times a minute."""
+    """Everything from the topic to the robots; `webhook` receives at once, `wecom` at most 20 times a minute."""
 
     stack: LocalStack
     producer: Any
@@ -80,16 +80,22 @@ class Whole:
         assert eventually(lambda: not alive(pid))
         return at
 
-    def heard(self) -> list[Heard]:
-        """Return every change of an overload that the webhook was told of, in order; told twice, it is there twice."""
+    def webhook_changes(self) -> list[SentChange]:
+        """Return every change of an overload that the webhook received, in order; sent twice, it is there twice."""
         ahead, chat = time.time() - time.monotonic(), self.webhook
         return [
-            Heard(
-                at + ahead, message, told["alarm"], told["change"], told["subject"], told["state"], told["changed_ms"]
+            SentChange(
+                at + ahead,
+                message,
+                notice["alarm"],
+                notice["change"],
+                notice["subject"],
+                notice["state"],
+                notice["changed_ms"],
             )
             for at, (message, content) in zip(list(chat.at), list(chat.letters), strict=False)
-            for told in content["data"]["notices"]
-            if told["rule"] == RULE
+            for notice in content["data"]["notices"]
+            if notice["rule"] == RULE
         ]
 
     def made(self) -> int:

@@ -15,8 +15,8 @@ def ints(*values: int) -> np.ndarray:
 
 def test_an_event_is_stored_at_the_first_look_whose_next_offset_is_behind_it() -> None:
     # time   100   150   200     next offset of A: 2, 2, 5: offsets 0 and 1 at 100, 2 to 4 at 200, 5 never
-    looks = {A: Samples.of([(100, 2), (150, 2), (200, 5)]), B: Samples.of([(120, 1)])}
-    found = stored_at([A, B], ints(0, 0, 0, 0, 1, 1), ints(1, 2, 4, 5, 0, 1), looks)
+    samples = {A: Samples.of([(100, 2), (150, 2), (200, 5)]), B: Samples.of([(120, 1)])}
+    found = stored_at([A, B], ints(0, 0, 0, 0, 1, 1), ints(1, 2, 4, 5, 0, 1), samples)
     assert found.tolist() == [100, 200, 200, NEVER, 120, NEVER]
 
 

@@ -19,7 +19,7 @@ from tests.infra.loadtest.results import measured, ramp, result, verdict
 LOST = result(verdict=verdict(ok=False, counted=4_999, difference=1, lost=1))
 
 
-def told(given: LoadResult) -> str:
+def printed(given: LoadResult) -> str:
     console = Console(file=io.StringIO(), width=150)
     terminal.show(given, console)
     assert isinstance(console.file, io.StringIO)
@@ -64,7 +64,7 @@ def test_a_result_that_was_not_stored_in_time_is_not_all_right_though_counts_are
 def test_the_verdict_is_said_in_both_languages_last_on_the_terminal_and_first_on_the_page(
     given: LoadResult, zh: str, en: str
 ) -> None:
-    last = told(given).splitlines()[-2:]
+    last = printed(given).splitlines()[-2:]
     assert en in last[0]
     assert zh in last[1]
     first = page.page(given).split("</h1>")[1].split("<h2>")[0]
@@ -73,7 +73,7 @@ def test_the_verdict_is_said_in_both_languages_last_on_the_terminal_and_first_on
 
 
 def test_the_terminal_shows_waits_processes_and_alarms() -> None:
-    shown = told(result())
+    shown = printed(result())
     assert re.search(r"stored +400 +700 +950 +990 +999 +1,000", shown)
     assert re.search(r"worker-1 +0.61 +0.80 +140", shown)
     assert "the generators can send 11,000/s; at most 200 events waited in Kafka; alarms raised: overload 2" in shown

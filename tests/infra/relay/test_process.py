@@ -88,7 +88,7 @@ def test_an_alarm_reaches_every_kind_of_robot_once(tmp_path: Path, topic: Alarms
         await_follows(server)
         for change in (1, 1, 1, 2, 2):
             topic.write(notice(change))
-        assert eventually(lambda: all(len(chat.heard) == 2 for chat in chats.values()), SECONDS)
+        assert eventually(lambda: all(len(chat.texts) == 2 for chat in chats.values()), SECONDS)
         time.sleep(0.3)  # nothing more comes
         assert [chat.asked for chat in chats.values()] == [2, 2, 2, 2]
 
@@ -169,13 +169,13 @@ def test_killed_between_the_robots_taking_and_our_noting_it_is_sent_again_with_a
     with chatting(chat), running(server_for(tmp_path, topic, chat)) as server:
         pid = server.pid
         assert pid is not None
-        chat.on_heard = lambda: kill_9(server) if len(chat.heard) == 1 else None  # before the answer
+        chat.on_text = lambda: kill_9(server) if len(chat.texts) == 1 else None  # before the answer
         await_follows(server)
         topic.write(notice(1))
-        assert eventually(lambda: len(chat.heard) == 1 and not alive(pid), SECONDS)
+        assert eventually(lambda: len(chat.texts) == 1 and not alive(pid), SECONDS)
         restart(server)
-        assert eventually(lambda: len(chat.heard) == 2, SECONDS)
-        assert ["可能已发送过" in text for text in chat.heard] == [False, True]
+        assert eventually(lambda: len(chat.texts) == 2, SECONDS)
+        assert ["可能已发送过" in text for text in chat.texts] == [False, True]
 
 
 def test_killed_in_a_storm_it_loses_nothing_and_repeats_only_with_a_remark(tmp_path: Path, topic: AlarmsTopic) -> None:
@@ -210,8 +210,8 @@ def test_a_change_that_cannot_be_read_is_sent_as_such_and_the_others_with_it(
         await_follows(server)
         topic.write_raw(b'{"episode": 7}')
         topic.write(notice(1))
-        assert eventually(lambda: len(chat.heard) == 2, SECONDS)
-        assert any("a change of an alarm cannot be read (alarms, offset" in text for text in chat.heard)
+        assert eventually(lambda: len(chat.texts) == 2, SECONDS)
+        assert any("a change of an alarm cannot be read (alarms, offset" in text for text in chat.texts)
         assert "gatepulse_relay_unreadable_total 1.0" in metrics(server)
 
 

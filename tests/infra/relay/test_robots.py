@@ -29,8 +29,8 @@ def test_a_webhook_carries_the_facts_under_an_id_that_stays() -> None:
     first, second = (request(robot("webhook"), LETTER, "文字", RAISED + n) for n in (0, 60_000))
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == f"msg_{LETTER.id}"
     assert first.headers["webhook-timestamp"] != second.headers["webhook-timestamp"]
-    told = json.loads(first.body)["data"]["notices"]
-    assert told[0]["alarm"] == notice().episode.episode
+    notices = json.loads(first.body)["data"]["notices"]
+    assert notices[0]["alarm"] == notice().episode.episode
 
 
 def test_a_webhook_is_signed_as_the_specification_of_standard_webhooks_says() -> None:

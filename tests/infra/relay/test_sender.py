@@ -81,8 +81,8 @@ def test_a_message_passes_the_checks_of_its_chat_and_is_told_once(bench: Bench) 
     bench.run(60)
     bench.accept(1)
     bench.run(60)
-    assert len(bench.chat.heard) == bench.chat.asked == 1
-    assert "入口超载" in bench.chat.heard[0]
+    assert len(bench.chat.texts) == bench.chat.asked == 1
+    assert "入口超载" in bench.chat.texts[0]
     assert bench.number("delivered_total") == 1
 
 
@@ -90,9 +90,9 @@ def test_a_message_passes_the_checks_of_its_chat_and_is_told_once(bench: Bench) 
 def test_a_hundred_alarms_at_once_stay_within_the_limit_and_none_is_lost(bench: Bench) -> None:
     bench.accept(*range(1, 101), level="yellow")
     bench.run(120)
-    assert bench.chat.asked == len(bench.chat.heard) == 5
-    assert "96 more suppressed" not in bench.chat.heard[3]
-    assert "95 more suppressed" in bench.chat.heard[4]
+    assert bench.chat.asked == len(bench.chat.texts) == 5
+    assert "96 more suppressed" not in bench.chat.texts[3]
+    assert "95 more suppressed" in bench.chat.texts[4]
     assert bench.number("suppressed_total") == 95
 
 
@@ -101,8 +101,8 @@ def test_a_storm_that_goes_on_never_meets_the_limit_of_the_chat(bench: Bench) ->
         bench.accept(change)
         bench.run(1)
     bench.run(60)
-    told = len(bench.chat.heard) + bench.number("suppressed_total")
-    assert told == 199
+    sent = len(bench.chat.texts) + bench.number("suppressed_total")
+    assert sent == 199
     assert bench.number("failed_total", how="later") == 0
     assert bench.chat.asked <= 5 + 260 / 4
 
@@ -113,7 +113,7 @@ def test_a_red_alarm_in_a_storm_is_told_in_full_within_seconds(bench: Bench) -> 
     bench.accept(50, level="red")
     bench.accept(*range(51, 60), level="yellow")
     bench.run(5)
-    assert bench.chat.heard[-1].startswith("🔴")
+    assert bench.chat.texts[-1].startswith("🔴")
 
 
 def test_an_error_of_the_server_is_tried_again_as_doubtful_until_it_is_taken(bench: Bench) -> None:
@@ -121,8 +121,8 @@ def test_an_error_of_the_server_is_tried_again_as_doubtful_until_it_is_taken(ben
     bench.accept(1)
     bench.run(30)
     assert bench.chat.asked == 4
-    assert len(bench.chat.heard) == 1
-    assert "可能已发送过" in bench.chat.heard[0]
+    assert len(bench.chat.texts) == 1
+    assert "可能已发送过" in bench.chat.texts[0]
 
 
 def test_a_chat_that_says_too_fast_is_left_alone_and_then_told_without_remark(bench: Bench) -> None:
@@ -131,17 +131,17 @@ def test_a_chat_that_says_too_fast_is_left_alone_and_then_told_without_remark(be
     bench.run(59)
     assert bench.chat.asked == 1
     bench.run(5)
-    assert len(bench.chat.heard) == 1
-    assert "可能已发送过" not in bench.chat.heard[0]
+    assert len(bench.chat.texts) == 1
+    assert "可能已发送过" not in bench.chat.texts[0]
 
 
 def test_a_chat_that_breaks_off_hears_it_again_with_the_remark(bench: Bench) -> None:
     bench.chat.answer_next = ["silent"]
     bench.accept(1)
     bench.run(30)
-    assert len(bench.chat.heard) == 2
-    assert "可能已发送过" not in bench.chat.heard[0]
-    assert "可能已发送过" in bench.chat.heard[1]
+    assert len(bench.chat.texts) == 2
+    assert "可能已发送过" not in bench.chat.texts[0]
+    assert "可能已发送过" in bench.chat.texts[1]
 
 
 @pytest.mark.parametrize("bench", ["webhook"], indirect=True)
@@ -163,7 +163,7 @@ def test_a_wrong_secret_is_counted_and_told_after_it_was_put_right(bench: Bench)
     bench.outbox.begin(bench.ms)
     bench.restart()
     bench.run(30)
-    assert len(bench.chat.heard) == 1
+    assert len(bench.chat.texts) == 1
 
 
 def test_what_waits_for_a_robot_that_is_away_is_folded_when_it_is_back(bench: Bench) -> None:
@@ -172,19 +172,19 @@ def test_what_waits_for_a_robot_that_is_away_is_folded_when_it_is_back(bench: Be
     bench.run(30)
     bench.accept(*range(2, 30))
     bench.run(400)
-    assert len(bench.chat.heard) + bench.number("suppressed_total") == 29
+    assert len(bench.chat.texts) + bench.number("suppressed_total") == 29
 
 
 def test_a_restart_gives_a_robot_no_second_burst(bench: Bench) -> None:
     bench.accept(*range(1, 6))
     bench.run(1)
-    assert len(bench.chat.heard) == 5
+    assert len(bench.chat.texts) == 5
     bench.restart()
     bench.accept(6)
     bench.run(2)
-    assert len(bench.chat.heard) == 5
+    assert len(bench.chat.texts) == 5
     bench.run(4)
-    assert len(bench.chat.heard) == 6
+    assert len(bench.chat.texts) == 6
 
 
 def test_a_clock_that_is_set_back_holds_nothing_up(bench: Bench) -> None:
@@ -194,7 +194,7 @@ def test_a_clock_that_is_set_back_holds_nothing_up(bench: Bench) -> None:
     bench.now -= 3600
     bench.outbox.db.execute("UPDATE notices SET due_ms = 0")
     bench.run(10)
-    assert len(bench.chat.heard) == 1
+    assert len(bench.chat.texts) == 1
 
 
 def test_a_robot_that_cannot_be_reached_is_tried_again(tmp_path: Path) -> None:
@@ -229,4 +229,4 @@ def test_a_webhook_gets_a_long_queue_in_messages_that_a_server_takes(bench: Benc
     bench.run(30)
     contents = [content["data"]["notices"] for _, content in bench.chat.letters]
     assert max(map(len, contents)) == 200
-    assert sorted(each["alarm"] for told in contents for each in told) == sorted(f"e{number}" for number in range(450))
+    assert sorted(each["alarm"] for sent in contents for each in sent) == sorted(f"e{number}" for number in range(450))

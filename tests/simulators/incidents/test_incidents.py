@@ -39,17 +39,17 @@ def test_every_incident_is_raised_in_time_and_nothing_else(name: str) -> None:
 
 def test_an_alarm_that_is_missed_is_noticed() -> None:
     """Without the incident in its traffic, the story of an overload has no alarm."""
-    told = OVERLOAD
-    quiet = Incident(told.name, told.what, usual(ON, 30), 30, told.expected, told.changes)
+    story = OVERLOAD
+    quiet = Incident(story.name, story.what, usual(ON, 30), 30, story.expected, story.changes)
     judged = judge(quiet, ON)
-    assert judged.missed == list(told.expected)
+    assert judged.missed == list(story.expected)
     assert not judged.well
     assert Evaluation([judged]).recall == 0.0
 
 
 def test_an_alarm_for_nothing_is_noticed() -> None:
-    told = OVERLOAD
-    judged = judge(Incident(told.name, told.what, told.traffic, 30), ON)
+    story = OVERLOAD
+    judged = judge(Incident(story.name, story.what, story.traffic, 30), ON)
     assert [each.subject for each in judged.wrong] == ["P3"]
     assert not judged.well
     assert Evaluation([judged]).precision == 0.0
@@ -69,14 +69,14 @@ def test_however_the_facts_are_cut_the_episodes_are_the_same_to_the_millisecond(
 
 
 class Restarting(Stage):
-    """A stage whose alarms are taken up from their snapshot again and again, and are told things twice."""
+    """A stage whose alarms are restored from their snapshot again and again, and receive inputs twice."""
 
     def _publish(self, *args: object, **more: object) -> list[Episode]:
-        told = super()._publish(*args, **more)  # type: ignore[arg-type]  # whatever it takes
+        story = super()._publish(*args, **more)  # type: ignore[arg-type]  # its arguments
         plain = snapshot.freeze(self.alarms)
         self.alarms = snapshot.thaw(plain, self.alarms.name, self.alarms.place)
         assert snapshot.freeze(self.alarms) == plain
-        return told
+        return story
 
 
 @pytest.mark.parametrize("name", ["overload-31s", "gateway-outage", "capacity"])
@@ -85,13 +85,13 @@ def test_alarms_that_are_taken_up_again_and_again_go_on_as_if_nothing_had_happen
 
 
 class Repeating(Stage):
-    """A stage whose workers are started again every now and then, and tell what they have told before."""
+    """A stage whose workers restart every now and then, and publish again what they have published."""
 
     def _publish(self, *args: object, **more: object) -> list[Episode]:
         for log in self.logs.values():
             log.live.cells.changed |= set(log.live.cells.counts)
             log.live.changed_lanes |= set(log.live.lanes)
-        return super()._publish(*args, **more)  # type: ignore[arg-type]  # whatever it takes
+        return super()._publish(*args, **more)  # type: ignore[arg-type]  # its arguments
 
 
 def test_what_is_told_twice_counts_once(as_usual: list[Episode]) -> None:
@@ -99,5 +99,5 @@ def test_what_is_told_twice_counts_once(as_usual: list[Episode]) -> None:
 
 
 def test_lanes_of_one_gateway_are_one_alarm_and_not_twenty() -> None:
-    told = [each.rule for each in changes(STORIES["gateway-outage"], Stage(ON.site)) if each.change == 1]
-    assert told == ["silence-gateway"]
+    story = [each.rule for each in changes(STORIES["gateway-outage"], Stage(ON.site)) if each.change == 1]
+    assert story == ["silence-gateway"]

@@ -55,8 +55,8 @@ def test_where_and_when_the_broker_has_it_is_kept_with_the_time_of_the_site(tmp_
         stored = {"arrived_ms": [MIDNIGHT, MIDNIGHT + 1000], "partition": [3, 3], "offset": [7, 8]}
         writer.attempts(index[:2], "ok", at_ms=MIDNIGHT + 9000, stored=stored)
         writer.attempts(index[2:], "info", at_ms=MIDNIGHT + 2000)
-        told: dict[str, Any] = {"at_ms": MIDNIGHT + 9000, "arrived_ms": MIDNIGHT + 500, "sha256": "ab"}
-        writer.corrections([correction("k1", "8:00:04", delta=-2, **told), correction("k2", "8:00:04", delta=2)])
+        common: dict[str, Any] = {"at_ms": MIDNIGHT + 9000, "arrived_ms": MIDNIGHT + 500, "sha256": "ab"}
+        writer.corrections([correction("k1", "8:00:04", delta=-2, **common), correction("k2", "8:00:04", delta=2)])
 
     ledger = read_ledger(tmp_path)
 

@@ -26,11 +26,11 @@ def _settings(broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_clock_that_is_not_real_time_is_told_as_settings_and_kept_in_the_ledger(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [*PLAYED, "--speed", "60", "--start-at", "07:00", "--ledger", str(tmp_path / "new")])
     assert done.exit_code == 0, done.output
-    told = dict(re.findall(r"GATEPULSE_CLOCK__(\w+)=(\S+)", done.stderr))
+    clock = dict(re.findall(r"GATEPULSE_CLOCK__(\w+)=(\S+)", done.stderr))
     ledger = read_ledger(tmp_path / "new")
-    assert {name: float(told[name.upper()]) for name in ("site_ms", "real_ms", "speed")} == ledger.meta[0]["clock"]
-    assert told["SITE_MS"] == "1573254000000"  # 2019-11-09 07:00 in Shanghai
-    assert told["SPEED"] == "60.0"
+    assert {name: float(clock[name.upper()]) for name in ("site_ms", "real_ms", "speed")} == ledger.meta[0]["clock"]
+    assert clock["SITE_MS"] == "1573254000000"  # 2019-11-09 07:00 in Shanghai
+    assert clock["SPEED"] == "60.0"
     assert json.loads(done.stdout)["sent"] == int(ledger.tries("ok").sum()) > 1_000
 
 

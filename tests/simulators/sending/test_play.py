@@ -168,12 +168,12 @@ def test_what_a_device_kept_while_it_was_offline_comes_in_frames_and_nothing_els
 
 
 def test_the_clock_is_told_before_anything_is_sent() -> None:
-    told: list[SiteClock] = []
-    played = Played(Plan(SMALL_EXPO, speed=60, start_at=NOON, for_seconds=1, seed=1), at_clock=told.append)
-    assert told == [SiteClock(NOON, 1_000_000, 60)]
+    clocks: list[SiteClock] = []
+    played = Played(Plan(SMALL_EXPO, speed=60, start_at=NOON, for_seconds=1, seed=1), at_clock=clocks.append)
+    assert clocks == [SiteClock(NOON, 1_000_000, 60)]
     assert played.producer.messages
-    Played(Plan(SMALL_EXPO, rate=100, for_seconds=1, seed=1), at_clock=told.append)
-    assert told[1:] == [SiteClock()]
+    Played(Plan(SMALL_EXPO, rate=100, for_seconds=1, seed=1), at_clock=clocks.append)
+    assert clocks[1:] == [SiteClock()]
 
 
 def test_when_stopped_it_ends_with_all_that_has_happened_on_its_way() -> None:

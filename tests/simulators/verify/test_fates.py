@@ -169,10 +169,10 @@ def test_a_time_outside_the_contract_is_rejected_every_time_and_its_number_is_mi
 
 
 def test_a_correction_from_the_future_is_rejected(story: Story) -> None:
-    told: dict[str, Any] = {"arrived_ms": at("8:00:00"), "at_ms": at("8:00:01")}
+    common: dict[str, Any] = {"arrived_ms": at("8:00:00"), "at_ms": at("8:00:01")}
     steps = [
-        correction("a", "8:05:00", delta=1, sha256="aa", **told),
-        correction("b", "8:05:00.001", delta=1, sha256="bb", **told),
+        correction("a", "8:05:00", delta=1, sha256="aa", **common),
+        correction("b", "8:05:00.001", delta=1, sha256="bb", **common),
     ]
     story.writer.corrections(steps)
     story.writer.close()

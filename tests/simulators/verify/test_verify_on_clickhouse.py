@@ -183,7 +183,7 @@ PLANTED = {
     ),
     "a late one forgotten": (removed("late_day", "entrance = 'P1'"), {"late_passages"}),
     "a suspect one forgotten": (removed("rejections", "reason = 'suspect-time'"), {"rejections"}),
-    "late ones that nobody told of": (
+    "late ones that nobody reported": (
         changed("log_progress", "late - 1 AS late, now64() AS complete_to", "WHERE topic = 'turnstile.passages'"),
         {"progress"},
     ),

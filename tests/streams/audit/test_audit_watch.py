@@ -45,7 +45,7 @@ def result(start: str, end: str, *, different: int = 0) -> AuditResult:
     return AuditResult(Interval(at(start), at(end), DAYS), views, (), ())
 
 
-def told(interval: Interval) -> tuple[str, str]:
+def shown(interval: Interval) -> tuple[str, str]:
     """Write an interval as times of Shanghai."""
     return interval.text(interval.start)[:16], interval.text(interval.end)[:16]
 
@@ -69,7 +69,7 @@ def test_it_is_complete_up_to_what_all_logs_of_the_live_cluster_have_stored(
 
 
 def test_usually_it_begins_with_the_day_before() -> None:
-    assert told(usual(at("2025-11-20T09:30"), DAYS)) == ("2025-11-19T00:00", "2025-11-20T09:30")
+    assert shown(usual(at("2025-11-20T09:30"), DAYS)) == ("2025-11-19T00:00", "2025-11-20T09:30")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_usually_it_begins_with_the_day_before() -> None:
     ],
 )
 def test_the_next_begins_an_hour_before_the_last_has_ended(last: AuditResult, end: str, next_: tuple[str, str]) -> None:
-    assert told(following(last, at(end))) == next_
+    assert shown(following(last, at(end))) == next_
 
 
 def test_a_difference_is_seen_until_it_is_gone(server: Server, reader: ClickHouseReader) -> None:
@@ -115,7 +115,7 @@ def test_a_difference_is_seen_until_it_is_gone(server: Server, reader: ClickHous
 def test_now_and_then_all_of_it_is_audited_again(server: Server, reader: ClickHouseReader) -> None:
     starts: list[str] = []
     watch = AuditLoop(
-        Auditor(reader, SITE, sleep=lambda _: None), SiteClock(), lambda found: starts.append(told(found.interval)[0])
+        Auditor(reader, SITE, sleep=lambda _: None), SiteClock(), lambda found: starts.append(shown(found.interval)[0])
     )
     server.write(block("log_progress", {"complete_to": NOON + 60_000}))
     watch.once()
@@ -150,7 +150,7 @@ def test_prometheus_reads_nothing_before_there_is_something() -> None:
 
 
 def test_alarms_of_a_running_audit_are_repeated_and_nothing_else(tmp_path: Path) -> None:
-    log, heard, stop = tmp_path / "audit.log", list[str](), threading.Event()
+    log, reported, stop = tmp_path / "audit.log", list[str](), threading.Event()
     alarm = {
         "level": "error",
         "event": "counts differ",
@@ -162,11 +162,11 @@ def test_alarms_of_a_running_audit_are_repeated_and_nothing_else(tmp_path: Path)
     log.write_text("not JSON\n" + json.dumps(calm) + "\n" + json.dumps(alarm) + "\n" + json.dumps(alarm)[:9])
 
     def say(text: str) -> None:
-        heard.append(text)
+        reported.append(text)
         stop.set()
 
     repeat_alarms(log, say, stop, poll=0.01)
-    assert heard == ["AUDIT: counts differ: 2 rows of all day: a: 1; b: 2"]
+    assert reported == ["AUDIT: counts differ: 2 rows of all day: a: 1; b: 2"]
 
 
 @pytest.fixture

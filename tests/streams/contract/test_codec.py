@@ -27,7 +27,7 @@ def nested(levels: int, before: bytes = b"[", after: bytes = b"]") -> bytes:
     return before * levels + b"1" + after * levels
 
 
-# One line for every reason, each with all the faults of the reasons behind it: the first in the list is told.
+# One line for every reason, each with all the faults of the reasons behind it: the first in the list is reported.
 FAULTY = {
     Reason.TOO_LARGE: b"\xff{" + b"x" * LONGEST_LINE,
     Reason.NOT_UTF8: b"\xff{",

@@ -65,7 +65,7 @@ def test_the_expo_has_a_screen_for_vehicles_one_for_a_hall_and_one_for_a_zone() 
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ('"ranking"', '"rank"', "tiles.R: expected one of entered, inside, flow, ranking, plan, trend, found 'rank'"),
         ('"venue"', '"hall"', "tiles.I.area: 'hall' is not an area; areas are venue"),
@@ -79,8 +79,8 @@ def test_the_expo_has_a_screen_for_vehicles_one_for_a_hall_and_one_for_a_zone() 
         ("R = ", "RR = ", "tiles.RR: expected one letter from A to Z, as it stands in the layout"),
     ],
 )
-def test_what_is_wrong_with_a_screen_is_told(old: str, new: str, told: str) -> None:
-    assert any(each.endswith(f"screen[0].{told}") for each in changed(old, new)), changed(old, new)
+def test_what_is_wrong_with_a_screen_is_told(old: str, new: str, message: str) -> None:
+    assert any(each.endswith(f"screen[0].{message}") for each in changed(old, new)), changed(old, new)
 
 
 def test_two_screens_cannot_have_one_name() -> None:
@@ -95,5 +95,5 @@ def test_an_area_has_a_place_on_the_heat_plan() -> None:
 
 @pytest.mark.parametrize("place", ["[0, 0, 4]", "[0, 0, 0, 2]", '[0, 0, "4", 2]', "[0, 0, true, 2]", "7"])
 def test_a_place_is_four_numbers(place: str) -> None:
-    (told,) = mistakes(SMALL.replace('id = "venue"\n', f'id = "venue"\nplace = {place}\n'))
-    assert "area[0].place: expected [left, top, width, height]" in told
+    (message,) = mistakes(SMALL.replace('id = "venue"\n', f'id = "venue"\nplace = {place}\n'))
+    assert "area[0].place: expected [left, top, width, height]" in message

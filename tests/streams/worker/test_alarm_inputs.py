@@ -53,8 +53,8 @@ def read(*lines: str) -> AlarmBatch:
     return read_inputs(Records(value, np.arange(n), np.full(n, 1000 * TEN), np.ones(n, dtype=np.int64)))
 
 
-def line(said: AlarmInput) -> str:
-    return streams.worker.alarm_inputs._encode(said).decode()
+def line(change: AlarmInput) -> str:
+    return streams.worker.alarm_inputs._encode(change).decode()
 
 
 def counted(events: Sequence[Event], *, partition: int = 0) -> PassageLog:
@@ -64,7 +64,7 @@ def counted(events: Sequence[Event], *, partition: int = 0) -> PassageLog:
     return passages
 
 
-def heard(*lines: str) -> tuple[dict[str, Any], list[Episode]]:
+def after(*lines: str) -> tuple[dict[str, Any], list[Episode]]:
     """Let alarms hear lines, one a record; return their state without what counts lines, and all changes."""
     feed, read_lines = Feed(GATES), read(*lines)
     assert read_lines.rejections == []
@@ -97,7 +97,7 @@ def test_lines_of_both_versions_add_up_as_lines_of_one() -> None:
     later = json.dumps(
         {"flows": [{**old["flows"][0], "complete_to": 1000 * (TEN + 5), "cells": [[TEN + 1, "N1", 0, 9]]}]}
     )
-    assert heard(json.dumps(new), OLD_LINE, later) == heard(OLD_LINE, later) == heard(json.dumps(new), later)
+    assert after(json.dumps(new), OLD_LINE, later) == after(OLD_LINE, later) == after(json.dumps(new), later)
 
 
 def test_cells_with_columns_of_different_lengths_are_rejected_and_the_other_lines_count() -> None:
@@ -131,17 +131,17 @@ def test_however_what_is_told_is_cut_into_lines_nothing_is_judged_before_all_of_
             n, n + 1, device=f"{name}-1", ts=ts, arrived=ts, entrance=name, direction=direction, outcome=outcome,
         ))  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        told = []
+        published = []
         for most in (most_cells, 10_000):
             patch.setattr(streams.worker.alarm_inputs, "MOST_CELLS", most)
             topics = [Counted(counted(mine, partition=n), arrivals[-1] + 60_000) for n, mine in enumerate(logs) if mine]
-            teller = AlarmInputPublisher(
+            publisher = AlarmInputPublisher(
                 topics, clock=SiteClock(), judges=lambda: True, inside=lambda: pytest.fail("nobody asked")
             )
-            told.append(list(teller.changes()))
-            assert all(sum(len(flow.columns) for flow in said.flows) <= most for said in told[-1])
-    parts, (whole,) = told
-    assert {flow.complete_to for said in parts[:-1] for flow in said.flows} <= {0}
-    cells = [sum(len(flow.columns) for said in lines for flow in said.flows) for lines in told]
+            published.append(list(publisher.changes()))
+            assert all(sum(len(flow.columns) for flow in change.flows) <= most for change in published[-1])
+    parts, (whole,) = published
+    assert {flow.complete_to for change in parts[:-1] for flow in change.flows} <= {0}
+    cells = [sum(len(flow.columns) for change in lines for flow in change.flows) for lines in published]
     assert cells[0] == cells[1] > 0
-    assert heard(*map(line, parts)) == heard(line(whole))
+    assert after(*map(line, parts)) == after(line(whole))

@@ -74,7 +74,7 @@ def passage(place: LocalPlant, device: str, seq: int) -> bytes:
     return json.dumps(event).encode()
 
 
-def told(place: LocalPlant) -> dict[str, Episode]:
+def newest_episodes(place: LocalPlant) -> dict[str, Episode]:
     """Return what the view shows of overloads, by id."""
     with place.reader() as reader:
         found = episodes(reader, also_cleared=True)
@@ -97,8 +97,8 @@ def listed(place: LocalPlant) -> list[dict[str, Any]]:
 def test_an_overload_is_one_episode_from_raise_to_clear_with_a_worker_killed_and_an_operator(place: LocalPlant) -> None:
     with crowd(place, a_minute=150):
         with place.worker(**_SITE) as worker:
-            eventually(lambda: told(place), worker, seconds=40)
-            (name,) = told(place)
+            eventually(lambda: newest_episodes(place), worker, seconds=40)
+            (name,) = newest_episodes(place)
             os.kill(worker.pid or 0, 9)
             worker.stop()
         with place.worker(**_SITE) as worker:
@@ -109,9 +109,9 @@ def test_an_overload_is_one_episode_from_raise_to_clear_with_a_worker_killed_and
             assert (shown["state"], shown["actor"]) == ("acknowledged", "duty officer")
             assert shown["value"] > shown["limit"] == 11
     with place.worker(**_SITE) as worker:
-        eventually(lambda: told(place)[name].state == "cleared", worker, seconds=60)
+        eventually(lambda: newest_episodes(place)[name].state == "cleared", worker, seconds=60)
         worker.stop(30)
-    assert set(told(place)) == {name}
+    assert set(newest_episodes(place)) == {name}
     _check_topic(place, name)
 
 

@@ -23,7 +23,7 @@ from tests.support.lines import corrections as correction_codec
 
 SEGMENT = 1 << BUCKET_BITS
 MOST_BYTES = 900_000
-"""A broker takes records of a megabyte unless it was told otherwise."""
+"""A broker takes records of a megabyte unless it is set otherwise."""
 
 
 def counted(events: int) -> PassageLog:

@@ -163,7 +163,7 @@ class Offline(CoalescingConsumer):
 
 
 def with_consumer(story: Callable[[Offline, Offsets], Awaitable[None]]) -> None:
-    async def told() -> None:
+    async def scenario() -> None:
         app = faust.App("test", broker="kafka://127.0.0.1:1", store="memory://", autodiscover=False)
         offsets = Offsets()
         transport = CoalescingTransport(app, joined_topics=frozenset({SOURCE.topic}), offsets=offsets)
@@ -175,7 +175,7 @@ def with_consumer(story: Callable[[Offline, Offsets], Awaitable[None]]) -> None:
         finally:
             consumer._thread.thread_loop.close()
 
-    asyncio.run(told())
+    asyncio.run(scenario())
 
 
 async def _ignore(*_: object) -> None:

@@ -62,10 +62,10 @@ def quiet(*frames: bytes) -> World:
 
 
 def run(story: Callable[[], Awaitable[None]]) -> None:
-    async def told() -> None:
+    async def scenario() -> None:
         await story()
 
-    asyncio.run(told())
+    asyncio.run(scenario())
 
 
 def rows(world: World, table: str) -> list[dict[str, Any]]:

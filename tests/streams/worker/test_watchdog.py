@@ -27,10 +27,10 @@ IDLE = WorkerStatus(turns=0, recovering=None, storing=False, counted={LOG: 10}, 
 PATIENCE = 3
 
 
-def verdicts(*looks: WorkerStatus) -> list[str | None]:
-    """Let a watch look; its event loop turns between looks."""
+def verdicts(*statuses: WorkerStatus) -> list[str | None]:
+    """Let a watch look; its event loop turns between two."""
     watch = StallDetector(PATIENCE)
-    return [watch.observe(replace(each, turns=turn)) for turn, each in enumerate(looks)]
+    return [watch.observe(replace(each, turns=turn)) for turn, each in enumerate(statuses)]
 
 
 def test_a_worker_with_nothing_to_do_may_stand_still() -> None:
@@ -114,7 +114,7 @@ def test_a_start_may_take_four_times_as_long_and_not_longer() -> None:
 
 
 def test_a_process_that_was_stopped_is_not_taken_for_one_that_hung() -> None:
-    """Time passes by looks: however long it was stopped, there were none."""
+    """Time passes by observations: however long it was stopped, there were none."""
     behind = replace(IDLE, end={LOG: 15})
     assert verdicts(behind, behind) == [None, None]
 
@@ -136,10 +136,10 @@ def test_the_watch_ends_the_process_with_what_it_saw() -> None:
 
 def test_a_look_that_fails_is_not_the_last_one() -> None:
     ended = threading.Event()
-    looks = iter([ValueError("not now")])
+    statuses = iter([ValueError("not now")])
 
     def standing() -> WorkerStatus:
-        for error in looks:
+        for error in statuses:
             raise error
         return replace(IDLE, turns=7)
 
@@ -171,7 +171,7 @@ def test_a_broker_that_is_not_there_is_known_not_to_be_there() -> None:
 
 def test_looking_at_a_worker_that_has_not_started_yet_makes_nothing_of_it_in_the_watchdogs_thread() -> None:
     # Faust makes what recovers tables when it is asked for it first, and binds it to the loop of whoever asks.
-    async def told() -> None:
+    async def scenario() -> None:
         app = faust.App("test", broker="kafka://127.0.0.1:1", store="memory://", autodiscover=False)
         tables = cast("Any", app.tables)
         assert await asyncio.to_thread(recovered, app) == 0
@@ -180,7 +180,7 @@ def test_looking_at_a_worker_that_has_not_started_yet_makes_nothing_of_it_in_the
         assert tables.recovery.loop is asyncio.get_running_loop()
         assert await asyncio.to_thread(recovered, app) == 7
 
-    asyncio.run(told())
+    asyncio.run(scenario())
 
 
 def test_where_our_tasks_wait_is_named_without_values() -> None:

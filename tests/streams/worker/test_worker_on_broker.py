@@ -71,8 +71,8 @@ def test_a_worker_counts_what_was_sent(place: LocalPlant) -> None:
         place.check_every_view()
         _check_rejected(place)
         _check_totals(place)
-        told = {"gatepulse_passages_total", "gatepulse_capacity"}  # the second once the store has been asked
-        eventually(lambda: told <= place.metrics().keys(), worker, seconds=5)
+        found = {"gatepulse_passages_total", "gatepulse_capacity"}  # the second once the store has been asked
+        eventually(lambda: found <= place.metrics().keys(), worker, seconds=5)
         _check_metrics(place, summary)
         assert worker.stop(30) == 0, worker.log_tail()
     assert "Traceback" not in (place.path / "worker.log").read_text()
@@ -81,18 +81,18 @@ def test_a_worker_counts_what_was_sent(place: LocalPlant) -> None:
 def _check_rejected(place: LocalPlant) -> None:
     """The topic says of every spoilt line where it stood, why, and how it began."""
     messages = place.messages(Topic.REJECTED)
-    told = [msgspec.json.decode(message.value, type=Rejected) for message in messages]
+    found = [msgspec.json.decode(message.value, type=Rejected) for message in messages]
     spoilt = read_ledger(place.ledgers).malformed
     expected = zip(spoilt["sha256"].texts().tolist(), spoilt["reason"].texts().tolist(), strict=True)
-    assert Counter((each.sha256, each.reason.value) for each in told) == Counter(expected)
+    assert Counter((each.sha256, each.reason.value) for each in found) == Counter(expected)
     sources = {(each.topic, each.partition, each.offset): each for topic in SOURCES for each in place.messages(topic)}
-    for message, each in zip(messages, told, strict=True):
+    for message, each in zip(messages, found, strict=True):
         source = sources[each.topic, each.partition, each.offset]
         line = source.value.split(b"\n")[each.line]
         assert hashlib.sha256(line).hexdigest() == each.sha256
         assert (each.first_bytes, each.at) == (line[:256], source.timestamp)
         assert message.key == f"{each.topic}-{each.partition}".encode()
-    assert any(each.line for each in told)
+    assert any(each.line for each in found)
 
 
 def _check_totals(place: LocalPlant) -> None:

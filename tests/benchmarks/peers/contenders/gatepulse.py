@@ -122,7 +122,7 @@ def taken_up_ms(said: str, topic: str) -> float:
     """Return when a worker's log says that it has taken up the partitions of a topic, in ms since 1970."""
     for line in said.splitlines():
         if line.startswith("{") and '"logs taken up"' in line:
-            told = json.loads(line)
-            if told["topic"] == topic and told["offsets"]:
-                return dt.datetime.fromisoformat(told["timestamp"]).timestamp() * 1000
+            record = json.loads(line)
+            if record["topic"] == topic and record["offsets"]:
+                return dt.datetime.fromisoformat(record["timestamp"]).timestamp() * 1000
     raise ContenderFailed(f"the worker's log does not say that it has taken up {topic}")

@@ -59,7 +59,7 @@ def acknowledging_wall(brokers: SendCommand, options: WallOptions = FAST) -> Ite
 
 
 def post(running: Wall, body: Any = None, **headers: str) -> tuple[int, dict[str, Any], dict[str, str]]:
-    """Post as the page does, unless told otherwise."""
+    """Post as the page does, unless the test says otherwise."""
     if body is None:
         body = {"episode": EPISODE, "change": 1, "actor": "张三"}
     usual = {"Origin": running.url.rstrip("/"), "Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}
@@ -157,10 +157,10 @@ def test_a_store_that_is_away_is_no_ground_for_an_acknowledgement() -> None:
     assert brokers.taken == []
 
 
-@pytest.mark.parametrize(("setting", "told"), [("auto", True), ("on", True), ("off", False)])
-def test_the_page_is_told_whether_it_may_acknowledge(setting: Acknowledge, told: bool) -> None:  # noqa: FBT001 - a column of the table above
+@pytest.mark.parametrize(("setting", "allowed"), [("auto", True), ("on", True), ("off", False)])
+def test_the_page_knows_whether_it_may_acknowledge(setting: Acknowledge, allowed: bool) -> None:  # noqa: FBT001 - a column of the table above
     with acknowledging_wall(Brokers(), replace(FAST, acknowledge=setting)) as (running, _):
-        assert get_json(running.url + "snapshot.json")["site"]["acknowledge"] is told
+        assert get_json(running.url + "snapshot.json")["site"]["acknowledge"] is allowed
 
 
 @pytest.mark.parametrize("send", [None, Brokers()])

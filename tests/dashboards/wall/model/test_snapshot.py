@@ -123,7 +123,7 @@ def test_without_any_log_the_span_ends_at_the_sites_present() -> None:
     assert span([]).end == at("12:00:00")
 
 
-# What is known to be missing, and who has not been heard from.
+# What is known to be missing, and which devices were not seen.
 
 
 def test_missing_events_show_at_their_entrance_and_in_the_total() -> None:

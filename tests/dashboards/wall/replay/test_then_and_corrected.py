@@ -70,13 +70,13 @@ def flushes(draw: st.DrawFn) -> list[tuple[list[Delivery], list[Corrected]]]:
 
 
 @FEW
-@given(told=flushes())
+@given(batches=flushes())
 def test_then_shows_at_every_moment_what_the_wall_showed(
-    stage: Stage, told: list[tuple[list[Delivery], list[Corrected]]]
+    stage: Stage, batches: list[tuple[list[Delivery], list[Corrected]]]
 ) -> None:
     stage.clear()
     seen = []
-    for some, corrected in told:
+    for some, corrected in batches:
         moment = stage.flush(some, corrected)
         seen.append((moment, stage.live(moment)))
     whole = stage.history(seen[0][0], "then", end=seen[-1][0], chunk_ms=60)
@@ -100,12 +100,12 @@ def test_an_area_is_known_since_its_first_passages_though_they_cancel_out(stage:
 
 
 @FEW
-@given(told=flushes())
+@given(batches=flushes())
 def test_corrected_shows_now_what_the_wall_shows_now(
-    stage: Stage, told: list[tuple[list[Delivery], list[Corrected]]]
+    stage: Stage, batches: list[tuple[list[Delivery], list[Corrected]]]
 ) -> None:
     stage.clear()
-    for some, corrected in told:
+    for some, corrected in batches:
         believed = [replace(each, events=tuple(_believable(each.events))) for each in some]
         stage.flush(believed, corrected)
     moment = stage.flush()

@@ -15,7 +15,7 @@ def test_alarms_go_to_the_robots_of_a_relays_file_and_kill_9_of_the_demo_ends_al
     with chatting(chat):
         file = relay_file(tmp_path, "expo", chat.url)
         with running(*DAY, "--relay", str(file), state=tmp_path / "state") as demo:
-            demo.until(lambda: any(SAID in text for text in chat.heard), "message", PATIENCE)
+            demo.until(lambda: any(SAID in text for text in chat.texts), "message", PATIENCE)
             assert "ALARM → " not in demo.said
             begun = demo.processes()
             assert len(begun) >= 9  # itself, store, broker, worker, wall, audit, and the three

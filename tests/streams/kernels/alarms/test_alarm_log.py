@@ -14,7 +14,7 @@ from streams.kernels.alarms.log import AlarmBatch
 from streams.kernels.alarms.rules import RULES, AlarmEntrance
 from streams.kernels.counts.live import Measure
 from streams.kernels.counts.partition_log import OffsetGapError
-from tests.support.alarm_feed import DENIED, IN, TEN, UNWELL, Feed, crowd, gate, told
+from tests.support.alarm_feed import DENIED, IN, TEN, UNWELL, Feed, crowd, gate, steps
 from tests.support.size import examples
 
 GATES = [gate("N1"), gate("N2")]
@@ -52,7 +52,7 @@ def test_one_worker_whose_clock_is_ahead_does_not_blind_the_others() -> None:
         flows = feed.flows(second, [*crowd(30)(second), *crowd(6, entrance="N2")(second)])
         ahead = replace(flows["ahead"], complete_to=flows["ahead"].complete_to + 600_000)
         changes += feed.tell(flows["log"], ahead, arrived=flows["log"].complete_to)
-    assert ("entrance-overload", "N1", "raised") in told(changes)
+    assert ("entrance-overload", "N1", "raised") in steps(changes)
 
 
 def overloaded() -> tuple[Feed, str]:
@@ -112,7 +112,7 @@ def test_after_hours_without_a_worker_what_was_then_is_over() -> None:
     feed, _ = overloaded()
     later = TEN + 7200
     changes = feed.play(crowd(2), start=later, end=later + 2)
-    assert told(changes)[-1] == ("entrance-overload", "N1", "cleared")
+    assert steps(changes)[-1] == ("entrance-overload", "N1", "cleared")
     assert feed.alarms.now == 1000 * (later + 1)
     assert len(feed.alarms.recent.coming) <= 2
 

@@ -6,7 +6,7 @@ import pytest
 
 from streams.kernels.alarms.inputs import Command, Inside, OccupancyReading
 from streams.kernels.alarms.rules import RULES, AlarmSite
-from tests.support.alarm_feed import DENIED, IN, OUT, TEN, UNWELL, Events, Feed, always, crowd, gate, told
+from tests.support.alarm_feed import DENIED, IN, OUT, TEN, UNWELL, Events, Feed, always, crowd, gate, steps
 
 GATES = [gate("N1"), gate("N2")]
 
@@ -35,7 +35,7 @@ def test_the_figures_of_the_field_are_the_defaults(
 def test_an_entrance_is_overloaded_after_three_minutes_of_more_than_11_a_minute_and_lane() -> None:
     # 30 a minute through two lanes: the 23rd within a minute, the first too many, comes after 44 s
     changes = Feed(GATES).play(crowd(30), start=TEN, end=TEN + 300)
-    assert told(changes) == [("entrance-overload", "N1", "raised")]
+    assert steps(changes) == [("entrance-overload", "N1", "raised")]
     assert changes[0].raised_at == 1000 * (TEN + 45 + 180)
     assert (changes[0].unit, changes[0].limit, changes[0].value) == ("persons/min/lane", 11, 15)
 
@@ -55,7 +55,7 @@ def test_an_overload_ends_after_five_minutes_below_9() -> None:
     assert feed.play(crowd(20), start=TEN + 300, end=TEN + 800) == []  # 10 a minute and lane: within the dead band
     feed.tell(commands=[Command("1", "ack", next(iter(feed.alarms.episodes)), "duty-officer", 0)])
     changes = feed.play(crowd(15), start=TEN + 800, end=TEN + 1300)
-    assert told(changes) == [("entrance-overload", "N1", "cleared")]
+    assert steps(changes) == [("entrance-overload", "N1", "cleared")]
     assert changes[0].value == 15
 
 
@@ -64,15 +64,15 @@ def test_lanes_that_are_used_in_the_other_direction_are_not_open_for_those_who_c
         return [("N1-1", IN)] if second % 3 == 0 else [("N1-2", OUT)] if second % 3 == 1 else []
 
     changes = Feed(GATES).play(events, start=TEN, end=TEN + 600)  # 20 a minute through one lane
-    assert told(changes) == [("entrance-overload", "N1", "raised")]
+    assert steps(changes) == [("entrance-overload", "N1", "raised")]
 
 
 def test_an_area_is_announced_at_80_percent_after_ten_seconds() -> None:
     feed = Feed(GATES)
     changes = feed.play(crowd(2), start=TEN, end=TEN + 60, inside=lambda at: hall(799 if at < TEN + 20 else 800))
-    assert told(changes) == [("area-capacity", "hall", "raised")]
+    assert steps(changes) == [("area-capacity", "hall", "raised")]
     assert (changes[0].level, changes[0].value, changes[0].zone, changes[0].kind) == ("yellow", 80, "Z", "person")
-    assert changes[0].raised_at == 1000 * (TEN + 21 + 10)  # told at the end of second 20
+    assert changes[0].raised_at == 1000 * (TEN + 21 + 10)  # published at the end of second 20
 
 
 def test_an_area_without_a_capacity_has_no_level() -> None:

@@ -84,12 +84,12 @@ def test_what_such_a_state_knew_adds_nothing_when_it_is_told_again(other: Other)
 
 @given(cells, st.integers(0, 90))
 def test_a_state_that_was_kept_is_the_state_that_is_taken_up(
-    told: list[tuple[int, str, Measure, int]], entered: int
+    inputs: list[tuple[int, str, Measure, int]], entered: int
 ) -> None:
     feed = Feed(GATES)
     feed.alarms.recent.enter(TEN)
     feed.alarms.recent.ingest(
-        LogFlow("log", "person", 1, 0, [(TEN + second, name, measure, n) for second, name, measure, n in told], [])
+        LogFlow("log", "person", 1, 0, [(TEN + second, name, measure, n) for second, name, measure, n in inputs], [])
     )
     feed.alarms.recent.enter(TEN + entered)
     for plain in (freeze(feed.alarms), *(other(feed.alarms) for other in OTHERS)):

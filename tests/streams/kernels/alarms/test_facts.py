@@ -6,7 +6,7 @@ import pytest
 
 from streams.kernels.alarms.areas import MOST_COMING
 from streams.kernels.alarms.inputs import OccupancyReading, SourceProblem
-from tests.support.alarm_feed import TEN, Feed, gate, told
+from tests.support.alarm_feed import TEN, Feed, gate, steps
 
 QUIET = OccupancyReading(0, [], {}, {})
 
@@ -18,7 +18,7 @@ def judged(feed: Feed, reading: OccupancyReading, *, start: int, seconds: int) -
         (flow,) = feed.flows(second, []).values()
         flow = replace(flow, missing={"N1": 500})  # as one log sees it, of which a device has moved to another
         changes += feed.tell(flow, readings=[replace(reading, at=second * 1000)])
-    return told(changes)
+    return steps(changes)
 
 
 def test_missing_events_are_those_of_all_logs_together() -> None:
@@ -50,7 +50,7 @@ def test_what_a_worker_reads_is_judged_though_its_clock_contradicts_the_brokers(
         at = (second + 1) * 1000
         reading = OccupancyReading(at + ahead, [], {}, {}, problems)
         changes += feed.tell(replace(flow, complete_to=at + ahead), readings=[reading], arrived=at)
-    assert told(changes) == [("source-time", "turnstile.passages/0", "raised")]
+    assert steps(changes) == [("source-time", "turnstile.passages/0", "raised")]
     assert 5_000 <= changes[0].raised_at - TEN * 1000 - min(ahead, 0) <= 10_000
 
 

@@ -16,7 +16,7 @@ NOON = 1_763_611_200
 """2025-11-20 12:00:00 in Shanghai, in seconds."""
 IN, OUT = Measure.PASSED_IN, Measure.PASSED_OUT
 GATES = ["N1", "N2"]
-Told = tuple[int, str, Measure, int]
+CellRow = tuple[int, str, Measure, int]
 
 
 def flow(*cells: tuple[int, str, int, int], log: str = "log") -> LogFlow:
@@ -171,7 +171,7 @@ class OneByOne:
         self.known: dict[tuple[str, int, str, Measure], int] = {}
         self.counted: Counter[tuple[int, str, Measure]] = Counter()
 
-    def ingest(self, log: str, cells: list[Told]) -> None:
+    def ingest(self, log: str, cells: list[CellRow]) -> None:
         """Take in what a log says."""
         for second, entrance, measure, n in cells:
             known = self.known.get((log, second, entrance, measure), 0)
@@ -203,10 +203,10 @@ steps = st.lists(
 
 @given(steps, st.integers(1, 300), st.integers(0, 300), st.sampled_from([list, LiveCells.of]))
 def test_whatever_is_told_in_any_order_and_however_often_counts_as_if_it_were_counted_one_by_one(
-    told: list[tuple[str, list[Told], int]], span: int, before: int, form: Callable[[list[Told]], LiveCells]
+    inputs: list[tuple[str, list[CellRow], int]], span: int, before: int, form: Callable[[list[CellRow]], LiveCells]
 ) -> None:
     counts, one_by_one = recent(), OneByOne()
-    for log, cells, ahead in told:
+    for log, cells, ahead in inputs:
         now = counts.entered
         said = [(now + second, entrance, measure, n) for second, entrance, measure, n in cells]
         one_by_one.ingest(log, [each for each in said if each[1] != "gone"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from streams.kernels.alarms.episodes import Episode
 from streams.kernels.alarms.silence import SilenceDetector, parts_of
 from tests.streams.kernels.alarms.slowly import Slowly
-from tests.support.alarm_feed import OUT, TEN, Events, Feed, gate, steady, told
+from tests.support.alarm_feed import OUT, TEN, Events, Feed, gate, steady, steps
 from tests.support.size import examples
 
 GATES = [
@@ -34,11 +34,11 @@ def without(silent: Iterable[str], *, start: int = WARM, end: int = 2 * TEN) -> 
 
 
 def silences(changes: Iterable[Episode]) -> list[tuple[str, str, str]]:
-    return [each for each in told(changes) if each[0].startswith("silence")]
+    return [each for each in steps(changes) if each[0].startswith("silence")]
 
 
 def last_heard(feed: Feed, *names: str) -> int:
-    """Tell when (ms) any of these entrances was last heard from."""
+    """Return when (ms) any of these entrances was last seen."""
     silence = feed.alarms.silence
     return max(int(silence.last[silence.numbers[lane]]) for lane in lanes_of(*names))
 

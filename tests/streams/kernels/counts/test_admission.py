@@ -32,7 +32,7 @@ def doubts(*events: Event) -> list[str]:
     return [each.detail for each in Devices().admit(batch(events, first=0, after=1), rules=TIMES).suspects]
 
 
-def told(*times: int | None) -> list[Event]:
+def events_at(*times: int | None) -> list[Event]:
     """Events of one device that arrive at three, numbered from 1; None leaves a number out."""
     return [Event(seq=i + 1, ts=ts, arrived=NINE + 6 * HOUR) for i, ts in enumerate(times) if ts is not None]
 
@@ -67,24 +67,24 @@ def test_a_record_that_does_not_say_when_it_arrived_is_compared_with_no_arrival(
 
 def test_a_clock_that_jumps_back_by_a_day_is_not_believed_until_it_is_right_again() -> None:
     #   1      2      3 −1 d   4 −1 d   5
-    events = told(NINE, NINE + 1000, NINE + 2000 - DAY, NINE + 3000 - DAY, NINE + 4000)
+    events = events_at(NINE, NINE + 1000, NINE + 2000 - DAY, NINE + 3000 - DAY, NINE + 4000)
     assert fates(events) == [COUNTED, COUNTED, DOUBTED, DOUBTED, COUNTED]
 
 
 def test_a_clock_may_be_set_back_by_as_much_as_it_may_be_wrong() -> None:
-    assert fates(told(NINE, NINE - SUSPECT)) == [COUNTED, COUNTED]
-    assert fates(told(NINE, NINE - SUSPECT - 1)) == [COUNTED, DOUBTED]
+    assert fates(events_at(NINE, NINE - SUSPECT)) == [COUNTED, COUNTED]
+    assert fates(events_at(NINE, NINE - SUSPECT - 1)) == [COUNTED, DOUBTED]
 
 
 def test_a_time_is_compared_with_a_higher_number_that_came_before() -> None:
-    higher, lower = told(NINE, NINE + HOUR)[1], Event(seq=1, ts=NINE + 2 * HOUR, arrived=NINE + 6 * HOUR)
+    higher, lower = events_at(NINE, NINE + HOUR)[1], Event(seq=1, ts=NINE + 2 * HOUR, arrived=NINE + 6 * HOUR)
     assert fates([higher, lower]) == [COUNTED, DOUBTED]
     assert fates([higher, replace(lower, ts=NINE)]) == [COUNTED, COUNTED]
 
 
 def test_what_is_not_believed_passes_its_neighbours_times_on() -> None:
     #  1 nine   3 a day back   4 a day back   2 at nine
-    first, doubted, after = told(NINE, None, NINE - DAY, NINE - DAY)
+    first, doubted, after = events_at(NINE, None, NINE - DAY, NINE - DAY)
     assert fates([first, doubted, after, Event(seq=2, ts=NINE)]) == [COUNTED, DOUBTED, DOUBTED, COUNTED]
 
 
@@ -113,7 +113,7 @@ def test_what_is_not_believed_has_been_received_and_leaves_no_time_behind() -> N
     assert (device.last_ts, device.last_seen) == (NINE, NINE + 7)
 
 
-# -- what is told ------------------------------------------------------------------------------------------------------
+# -- what is reported --------------------------------------------------------------------------------------------------
 
 
 def test_a_doubt_names_the_time_what_it_was_compared_with_and_by_how_much_it_is_off() -> None:
@@ -122,10 +122,10 @@ def test_a_doubt_names_the_time_what_it_was_compared_with_and_by_how_much_it_is_
         f"ts: {NINE + DAY} is {DAY} ms after its arrival at {NINE}; at most {SUSPECT} ms are believed"
     ]
     lower, higher = (f"{NINE}, the time of a {which} number of the device" for which in ("lower", "higher"))
-    assert doubts(*told(NINE, NINE - HOUR)) == [
+    assert doubts(*events_at(NINE, NINE - HOUR)) == [
         f"ts: {NINE - HOUR} is {HOUR} ms before {lower}; at most {SUSPECT} ms are believed"
     ]
-    assert doubts(*reversed(told(NINE + HOUR, NINE))) == [
+    assert doubts(*reversed(events_at(NINE + HOUR, NINE))) == [
         f"ts: {NINE + HOUR} is {HOUR} ms after {higher}; at most {SUSPECT} ms are believed"
     ]
 
@@ -169,7 +169,7 @@ some_events = st.builds(
 
 
 def as_told(events: Sequence[Event]) -> list[Fate]:
-    """Decide event by event, as the rules are told: with all that has come written down, and searched through."""
+    """Decide event by event, as the rules are written: with all that has come written down, and searched through."""
     came: dict[tuple[str, int], dict[int, tuple[int | None, int | None]]] = {}
     found = []
     for event in events:

@@ -34,7 +34,7 @@ def one_by_one(cells: LiveCells) -> list[PublishedCell]:
 
 
 class Seen:
-    """The live part of a log, and everything that it has told."""
+    """The live part of a log, and everything that it has published."""
 
     def __init__(self, live: Live | None = None, names: Interner | None = None) -> None:
         self.live, self.names = live or Live(), Interner() if names is None else names
@@ -125,10 +125,10 @@ def test_an_upload_after_a_lag_was_learnt_is_no_news_but_its_end() -> None:
     learnt = behind(120_000, 600)
     upload = [Event(n, n + 1, ts=NINE + 1000 * n - 120_000, arrived=NINE + 1_200_000) for n in range(600, 1200)]
     answer = seen(*learnt)
-    told = sum(answer.cells.values())
+    before = sum(answer.cells.values())
     answer.count(*upload)
     answer.drain()
-    assert 10 <= sum(answer.cells.values()) - told <= 20
+    assert 10 <= sum(answer.cells.values()) - before <= 20
 
 
 def test_without_a_time_of_arrival_the_events_own_counts() -> None:
@@ -257,8 +257,8 @@ def by_hand(events: Sequence[Event]) -> tuple[dict[Cell, int], dict[str, tuple[s
     for each in events:
         live = min(max(each.ts, each.arrival - GRACE), each.arrival)
         late = each.arrival - each.ts
-        lag, heard = lags.get(each.device, (0, each.arrival))
-        lag = min(lag + min(max(each.arrival - heard, 0), 4000) // 4, max(late, 0))
+        lag, last_seen = lags.get(each.device, (0, each.arrival))
+        lag = min(lag + min(max(each.arrival - last_seen, 0), 4000) // 4, max(late, 0))
         if late > MOST_LATE or each.device in lags:
             lags[each.device] = lag, each.arrival
         if late <= MOST_LATE and not lag:

@@ -38,10 +38,10 @@ def test_what_was_announced_last_of_each_entrance_is_what_is_known_of_it(events:
         announced |= {each.entrance: each for each in entrance_totals(counting)}
         assert entrance_totals(counting) == []  # nothing has changed since
     taken_up = thaw(freeze(counting), LOG, "person", PLACE)
-    assert told(entrance_totals(taken_up, everything=True)) == told(announced.values())
+    assert by_entrance(entrance_totals(taken_up, everything=True)) == by_entrance(announced.values())
 
 
-def told(figures: Iterable[EntranceTotals]) -> dict[str, tuple[object, ...]]:
+def by_entrance(figures: Iterable[EntranceTotals]) -> dict[str, tuple[object, ...]]:
     """Return what figures say, without entrances of which nothing is known (any more)."""
     said = {
         each.entrance: (
