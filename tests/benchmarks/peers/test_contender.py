@@ -13,21 +13,21 @@ from tests.benchmarks.peers.process import CONTENDER_CORE, ContenderFailed, Pinn
 from tests.benchmarks.peers.session import judged
 from tests.support.processes import needs_kafka, running
 
-TAKEN_UP = """
+RESUMED = """
 2019-11-06 00:00:00,000 INFO mode said something
-{"topic": "corrections", "offsets": {"0": 0}, "event": "logs taken up", "timestamp": "2019-11-06T00:00:01.500000Z"}
-{"topic": "turnstile.passages", "offsets": {}, "event": "logs taken up", "timestamp": "2019-11-06T00:00:02.500000Z"}
-{"topic": "turnstile.passages", "offsets": {"0": 0}, "event": "logs taken up", "timestamp": "2019-11-06T00:00:03.5Z"}
+{"topic": "corrections", "offsets": {"0": 0}, "event": "partitions resumed", "timestamp": "2019-11-06T00:00:01.500000Z"}
+{"topic": "turnstile.passages", "offsets": {}, "event": "partitions resumed", "timestamp": "2019-11-06T00:00:02.500000Z"}
+{"topic": "turnstile.passages", "offsets": {"0": 0}, "event": "partitions resumed", "timestamp": "2019-11-06T00:00:03.5Z"}
 """
 
 
-def test_a_worker_begins_when_it_has_taken_up_partitions_of_the_topic() -> None:
-    assert gatepulse.taken_up_ms(TAKEN_UP, "turnstile.passages") == 1_572_998_403_500
+def test_a_worker_begins_when_it_has_resumed_partitions_of_the_topic() -> None:
+    assert gatepulse.resumed_ms(RESUMED, "turnstile.passages") == 1_572_998_403_500
 
 
-def test_a_worker_that_never_took_up_the_topic_has_failed() -> None:
-    with pytest.raises(ContenderFailed, match="taken up vehicle.passages"):
-        gatepulse.taken_up_ms(TAKEN_UP, "vehicle.passages")
+def test_a_worker_that_never_resumed_the_topic_has_failed() -> None:
+    with pytest.raises(ContenderFailed, match="partitions of vehicle.passages resumed"):
+        gatepulse.resumed_ms(RESUMED, "vehicle.passages")
 
 
 def test_a_worker_is_not_sent_to_a_topic_that_it_does_not_read(tmp_path: Path) -> None:

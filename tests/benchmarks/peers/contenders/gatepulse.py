@@ -53,7 +53,7 @@ def without_store(place: Place, feed: Feed) -> Measured:
     _must_be_read(feed)
     command = [sys.executable, "-m", "tests.benchmarks.peers.contenders.gatepulse_without_store"]
     measured = run_program(command, place, feed, env={**environment(place), "PYTHONPATH": str(PROJECT)})
-    first_ms = taken_up_ms(measured.said, feed.topic)
+    first_ms = resumed_ms(measured.said, feed.topic)
     return replace(measured, answer=replace(measured.answer, first_ms=first_ms))
 
 
@@ -104,7 +104,7 @@ def _measure(place: Place, feed: Feed, store: EmbeddedClickHouse) -> Measured:
                 worker.must_run()
             last_ms = now_ms()
             worker.use.look()
-            answer = Answer(taken_up_ms(worker.said(), feed.topic), last_ms, done, _counts(reader))
+            answer = Answer(resumed_ms(worker.said(), feed.topic), last_ms, done, _counts(reader))
             return Measured(answer, worker.started_ms, worker.use, worker.said())
     finally:
         reader.close()
@@ -118,11 +118,11 @@ def _counts(reader: ClickHouseReader) -> dict[Window, int]:
     return {(entrance, direction, minute): n for entrance, direction, minute, n in reader.query(_COUNTS)}
 
 
-def taken_up_ms(said: str, topic: str) -> float:
-    """Return when a worker's log says that it has taken up the partitions of a topic, in ms since 1970."""
+def resumed_ms(said: str, topic: str) -> float:
+    """Return when a worker's log says that the partitions of a topic resumed, in ms since 1970."""
     for line in said.splitlines():
-        if line.startswith("{") and '"logs taken up"' in line:
+        if line.startswith("{") and '"partitions resumed"' in line:
             record = json.loads(line)
             if record["topic"] == topic and record["offsets"]:
                 return dt.datetime.fromisoformat(record["timestamp"]).timestamp() * 1000
-    raise ContenderFailed(f"the worker's log does not say that it has taken up {topic}")
+    raise ContenderFailed(f"the worker's log does not say that partitions of {topic} resumed")

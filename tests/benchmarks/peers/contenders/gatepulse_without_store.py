@@ -77,7 +77,7 @@ def _rows(columns: Mapping[str, Any], names: Sequence[str]) -> list[tuple[Any, .
 if __name__ == "__main__":
     job = read_job()
     with (
-        patch.object(worker, "ClickHouseSink", lambda *_, **__: Discard(job)),
+        patch.object(worker, "store_sink", lambda *_, **__: Discard(job)),
         patch.object(worker, "SourceTables", Unknown),
     ):
         worker.run(load_settings())
