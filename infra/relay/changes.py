@@ -49,7 +49,7 @@ class NewestChanges:
 
     unfinished: Collection[str]
     _numbers: dict[str, int] = field(default_factory=dict)
-    _kept: dict[str, Notice] = field(default_factory=dict)
+    _newest: dict[str, Notice] = field(default_factory=dict)
 
     def note(self, notice: Notice) -> None:
         """Take the next change of the topic in."""
@@ -57,14 +57,14 @@ class NewestChanges:
         if change < self._numbers.get(name, 0):
             return
         self._numbers[name] = change
-        self._kept.pop(name, None)
+        self._newest.pop(name, None)
         if not notice.over or name in self.unfinished:
-            self._kept[name] = notice
+            self._newest[name] = notice
 
     def announced(self) -> list[Notice]:
         """Return what is to be sent, in order of time: all of known episodes, and the gravest of those not known."""
-        known = [each for name, each in self._kept.items() if name in self.unfinished]
-        unknown = [each for name, each in self._kept.items() if name not in self.unfinished]
+        known = [each for name, each in self._newest.items() if name in self.unfinished]
+        unknown = [each for name, each in self._newest.items() if name not in self.unfinished]
         unknown.sort(key=lambda each: (each.severity, each.episode.changed_at), reverse=True)
         if len(unknown) > MOST_OPEN:
             log.warning("more episodes are open than are announced", open=len(unknown), announced=MOST_OPEN)

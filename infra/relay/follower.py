@@ -89,24 +89,24 @@ class Follower:
                 await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _follow(self) -> None:
-        found = await self._look()
+        found = await self._topic_now()
         position = self._outbox.position()
         consumer = await self._in_thread(self._consumer)
         try:
             if position is None or not found.has(position):
                 position = await self._read_all(consumer, found)
             await self._in_thread(consumer.seek, _PLACE, max(position.next_offset, found.begin))
-            looked = self._note_following()
+            checked_at = self._note_following()
             while True:
                 records = await self._poll(consumer)
                 if records:
                     self._accept(records, found)
-                if time.monotonic() - looked >= _CHECK_SECONDS:
-                    found = await self._look()
+                if time.monotonic() - checked_at >= _CHECK_SECONDS:
+                    found = await self._topic_now()
                     current = self._outbox.position()
                     if current is None or not found.has(current):
                         raise TopicReplacedError
-                    looked = self._note_following()
+                    checked_at = self._note_following()
         finally:
             await self._in_thread(consumer.close)
 
@@ -116,7 +116,7 @@ class Follower:
         PlatformBox(self._outbox).beat(TOPIC, self._options.robots_of(PLATFORM), _now_ms())
         return time.monotonic()
 
-    async def _look(self) -> _Found:
+    async def _topic_now(self) -> _Found:
         """Ask the brokers for the topic. Raises BrokersError."""
         cluster = await self._in_thread(self._brokers.cluster)
         state = (await self._in_thread(self._brokers.topic_states, [_PLACE.topic])).get(_PLACE.topic)
@@ -140,17 +140,17 @@ class Follower:
 
     async def _read_all(self, consumer: Any, found: _Found) -> TopicPosition:  # noqa: ANN401  # as above
         """Accept what is to be announced of a topic in which there is no place yet, and take one at its end."""
-        newest, at, looked = NewestChanges(self._outbox.unfinished()), found.begin, time.monotonic()
+        newest, at, checked_at = NewestChanges(self._outbox.unfinished()), found.begin, time.monotonic()
         await self._in_thread(consumer.seek, _PLACE, at)
         while at < found.end:
             for notice in self._read(await self._poll(consumer), found):
                 if notice.own is None:
                     newest.note(notice)
             at = await self._in_thread(consumer.position, _PLACE)
-            if time.monotonic() - looked >= _CHECK_SECONDS:
-                if not (await self._look()).has(found.at(found.end)):
+            if time.monotonic() - checked_at >= _CHECK_SECONDS:
+                if not (await self._topic_now()).has(found.at(found.end)):
                     raise TopicReplacedError
-                looked = time.monotonic()
+                checked_at = time.monotonic()
         with self._transaction():
             self._accept_notices(newest.announced())
             self._outbox.move(found.at(at))
