@@ -17,11 +17,10 @@ from infra.servers.kafka.install import install, missing
 from infra.servers.kafka.server import KafkaServer
 from sinks import schema
 from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
-from sinks.rows import TABLES
 from tests.support.browser import QUIET
 from tests.support.processes import running
 from tests.support.size import examples
-from tests.support.stores import Server, address_of
+from tests.support.stores import Server, address_of, empty
 
 # How long an example takes depends on what else the machine is doing.
 hypothesis.settings.register_profile("untimed", deadline=None, max_examples=examples(480))
@@ -72,8 +71,7 @@ def address(clickhouse: EmbeddedClickHouse) -> StoreAddress:
     found = address_of(clickhouse)
     with connect(found) as client:
         schema.apply(client)
-        for table in TABLES:
-            client.execute(f"TRUNCATE TABLE gatepulse_store.{table}")
+        empty(client)
     return found
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from infra.process.child import Child, has_ended, wait_ready
-from infra.process.ports import LOOPBACK, lasting_port
+from infra.process.ports import LOOPBACK, free_port
 from infra.process.service import RestartPolicy, Service
 
 _RESTART: Final = RestartPolicy(most=20, within=120.0)
@@ -60,7 +60,7 @@ class LoopbackServer:
 
     def __init__(self, directory: Path, config: str | Callable[[], str], *, port: int | None = None) -> None:
         self._directory, self._config = directory.resolve(), config
-        self.port = port or lasting_port()
+        self.port = port or free_port()
         self._child: Child | None = None
 
     @property

@@ -1,9 +1,12 @@
 """Chooses free loopback ports, and refuses a wanted port that is in use with the name of its setting."""
 
+import itertools
 import secrets
 import socket
 
 LOOPBACK = "127.0.0.1"
+_LOWEST, _SPAN = 20_000, 12_000
+_drawn = itertools.count(secrets.randbelow(_SPAN))
 
 
 class PortTaken(RuntimeError):
@@ -11,21 +14,13 @@ class PortTaken(RuntimeError):
 
 
 def free_port(host: str = LOOPBACK) -> int:
-    """Return a TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def lasting_port(host: str = LOOPBACK) -> int:
     """Return a free TCP port below those that the kernel gives to connections (from 32768 on).
 
-    For a server that is to come back at the same port: meanwhile nobody else gets it by chance, and a client that
-    retries does not end up connected to itself.
+    A server that comes back at the same port finds it free: nobody else gets it by chance, and a client that retries
+    does not end up connected to itself. A process gets each port once, before any server listens there.
     """
     while True:
-        port = 20_000 + secrets.randbelow(12_000)
+        port = _LOWEST + next(_drawn) % _SPAN
         if is_free(port, host):
             return port
 

@@ -16,7 +16,7 @@ from typing import Final
 from infra.alerting.chain import Chain
 from infra.alerting.receiver import Receiver
 from infra.alerting.server import missing
-from infra.process.ports import LOOPBACK, claim, lasting_port
+from infra.process.ports import LOOPBACK, claim, free_port
 from infra.process.supervisor import Supervisor
 from infra.relay.options import WEBHOOK_PREFIX, RelayOptions, load_options
 from infra.servers.clickhouse_config import write_private
@@ -47,7 +47,7 @@ class Delivery:
         chain = Chain(
             relay_file=self.relay_file, options=self.options, state=self.state, monitored=self.monitored,
             workers=[f"{LOOPBACK}:{port}" for port in metrics_ports], environment=environment,
-            prometheus_port=lasting_port(), alertmanager_port=lasting_port(),
+            prometheus_port=free_port(), alertmanager_port=free_port(),
         )  # fmt: skip
         for service in chain.services():
             supervisor.start(replace(service, stop_within=_STOP_WITHIN), ready=False)
@@ -102,7 +102,7 @@ def _relay_file(state: Path, profile: str, url: str) -> Path:
     lines = [
         f"site = {_quoted(profile)}",
         f"state = {_quoted(state / 'relay')}",
-        f"port = {lasting_port()}",
+        f"port = {free_port()}",
         "[[robot]]",
         'name = "demo"',
         'type = "webhook"',

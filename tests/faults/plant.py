@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from infra.process.ports import LOOPBACK, lasting_port
+from infra.process.ports import LOOPBACK, free_port
 from infra.servers.clickhouse import EmbeddedClickHouse
 from infra.servers.clickhouse_config import Login
 from infra.servers.kafka.server import KafkaServer
@@ -61,7 +61,7 @@ class Plant:
         self.wall_port = 0
         self._ports: dict[str, int] = {}
         self._ending = ExitStack()
-        self._broker_port, self._store_port = lasting_port(), lasting_port()
+        self._broker_port, self._store_port = free_port(), free_port()
         self.broker_proxy = Proxy(self._broker_port)
         self.store_proxy = Proxy(self._store_port)
         self.disks = {name: Disk(path / name, megabytes) for name, megabytes in layout.small_disks.items()}
@@ -108,7 +108,7 @@ class Plant:
     def add_worker(self, **settings: str) -> Kept:
         """Start one more worker, under a name that no other had; `settings` as in Layout."""
         name = f"worker-{len(self._ports) + 1}"
-        self._ports[name] = lasting_port()
+        self._ports[name] = free_port()
         environment = self._environment(name) | {f"GATEPULSE_{key}": value for key, value in settings.items()}
         worker = Kept(name, worker_command(self.layout.worker), self.path / "logs" / f"{name}.log", environment)
         worker.start()
@@ -181,7 +181,7 @@ class Plant:
         for _ in range(self.layout.workers):
             self.add_worker()
         if self.layout.wall:
-            self.wall_port = lasting_port()
+            self.wall_port = free_port()
             environment = self._environment("wall") | {"GATEPULSE_WALL__PORT": str(self.wall_port)}
             self.wall = Kept("wall", _command("wall"), self.path / "logs" / "wall.log", environment)
             ending.callback(self.wall.stop)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -40,14 +40,6 @@ def loss(records: int, *, hours: float = 0.0, topic: str = TURNSTILES) -> Loss:
 def note(address: StoreAddress, *losses: Loss, time: SiteTime = UTC) -> None:
     with SourceTables(address, "demo-1", "operator", time) as notes:
         notes.write_losses(losses)
-
-
-@pytest.fixture(autouse=True)
-def none_lost(client: Client) -> Iterator[None]:
-    """Begin and end without losses."""
-    client.execute("TRUNCATE TABLE gatepulse_store.losses")
-    yield
-    client.execute("TRUNCATE TABLE gatepulse_store.losses")
 
 
 def today(reader: ClickHouseReader) -> list[tuple[object, ...]]:
@@ -238,9 +230,7 @@ def test_what_a_log_passed_over_is_not_recovered(
     assert sorted_rows(reader, "records, recovered", "losses") == [(1000, 200)]
 
 
-def test_problems_of_brokers_that_were_replaced_are_over(
-    address: StoreAddress, client: Client, reader: ClickHouseReader
-) -> None:
+def test_problems_of_brokers_that_were_replaced_are_over(address: StoreAddress, reader: ClickHouseReader) -> None:
     problem = StoredProblem(TURNSTILES, 1, Problem.RECORDS_DELETED, "log", 0, 9, NOON)
     with SourceTables(address, "old", "worker-1", UTC) as old, SourceTables(address, "new", "worker-1", UTC) as new:
         old.write_problems([problem], resolved=False)
@@ -251,8 +241,6 @@ def test_problems_of_brokers_that_were_replaced_are_over(
         time.sleep(0.01)
         new.write_problems([replace(problem, problem=Problem.TOPIC_MISSING, partition=-1)], resolved=False)
         assert sorted_rows(reader, "cluster, problem", "source_problems") == [("new", "topic-missing")]
-    for table in ("source_problems", "source_partitions"):
-        client.execute(f"TRUNCATE TABLE gatepulse_store.{table}")
 
 
 def test_a_problem_that_only_another_version_knows_ends_nobody(address: StoreAddress, client: Client) -> None:
@@ -262,4 +250,3 @@ def test_a_problem_that_only_another_version_knows_ends_nobody(address: StoreAdd
     )
     with SourceTables(address, "demo-1", "worker-1", UTC) as notes:
         assert [each.problem for each in notes.problems()] == [Problem.COMPACTED]
-    client.execute("TRUNCATE TABLE gatepulse_store.source_problems")

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any, Protocol
 
+from clickhouse_driver import Client
+
 from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
 from sinks.memory import MemorySink
@@ -17,6 +19,16 @@ def address_of(server: EmbeddedClickHouse, *, reader: bool = False) -> StoreAddr
     at = server.address
     login = at.reader if reader else at.owner
     return StoreAddress(at.host, at.port, login.user, login.password)
+
+
+def empty(client: Client) -> None:
+    """Delete all rows that tests have written, also those that materialized views have noted."""
+    written = (
+        "SELECT name FROM system.tables WHERE database = 'gatepulse_store' AND engine LIKE '%MergeTree' "
+        "AND total_rows > 0 AND name != 'schema_migrations'"
+    )
+    for (name,) in client.execute(written):
+        client.execute(f"TRUNCATE TABLE gatepulse_store.{name}")
 
 
 class Store(Protocol):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from infra.process.child import Child, has_ended, wait_ready
-from infra.process.ports import LOOPBACK, lasting_port
+from infra.process.ports import LOOPBACK, free_port
 from infra.process.service import RestartPolicy, Service
 from infra.servers.kafka.install import install
 from infra.servers.kafka.properties import Ports, properties, read
@@ -50,7 +50,7 @@ class KafkaServer:
         self._directory = directory.resolve()
         self._heap, self._settings, self._node = heap, dict(settings or {}), node
         self._advertised = advertised
-        self.ports = Ports(port or lasting_port(), lasting_port(), lasting_port())
+        self.ports = Ports(port or free_port(), free_port(), free_port())
         self._controllers: Mapping[int, int] = {node: self.ports.controller}
         self._new_cluster = cluster or new_cluster_id()
         self._child: Child | None = None

@@ -15,8 +15,8 @@ from tests.support.processes import needs_kafka, running
 
 RESUMED = """
 2019-11-06 00:00:00,000 INFO mode said something
-{"topic": "corrections", "offsets": {"0": 0}, "event": "partitions resumed", "timestamp": "2019-11-06T00:00:01.500000Z"}
-{"topic": "turnstile.passages", "offsets": {}, "event": "partitions resumed", "timestamp": "2019-11-06T00:00:02.500000Z"}
+{"topic": "corrections", "offsets": {"0": 0}, "event": "partitions resumed", "timestamp": "2019-11-06T00:00:01.500Z"}
+{"topic": "turnstile.passages", "offsets": {}, "event": "partitions resumed", "timestamp": "2019-11-06T00:00:02.500Z"}
 {"topic": "turnstile.passages", "offsets": {"0": 0}, "event": "partitions resumed", "timestamp": "2019-11-06T00:00:03.5Z"}
 """
 
@@ -43,7 +43,7 @@ def test_processor_time_is_that_between_two_moments() -> None:
     assert use.between(500.0, 1500.0) == pytest.approx(0.75)
 
 
-def test_a_contender_runs_on_its_core_alone_and_its_error_is_told(tmp_path: Path) -> None:
+def test_a_contender_runs_on_its_core_alone_and_its_error_is_shown(tmp_path: Path) -> None:
     script = "import os, sys; print(os.sched_getaffinity(0)); sys.exit('no such thing')"
     with Pinned(["python3", "-c", script], tmp_path / "said.log") as process:
         with pytest.raises(ContenderFailed, match=r"(?s)exit code 1.*no such thing"):

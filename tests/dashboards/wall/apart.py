@@ -16,7 +16,7 @@ from dashboards.wall.http.run import LOOPBACK, WallServer, listen
 from dashboards.wall.http.server import create_app
 from dashboards.wall.model.options import WallOptions
 from infra.process.child import Child
-from infra.process.ports import accepts, lasting_port
+from infra.process.ports import accepts, free_port
 from tests.dashboards.wall.busy import EXPO, BusyDay, morning_clock
 from tests.support.wall_sources import until
 
@@ -39,7 +39,7 @@ class Apart:
 @contextmanager
 def apart(folder: Path, *, send_timeout_s: float = 20.0) -> Iterator[Apart]:
     """Serve for the time of a block; the log is `wall.log` in the folder."""
-    port = lasting_port()
+    port = free_port()
     words = ["--port", str(port), "--send-timeout", str(send_timeout_s)]
     argv = [sys.executable, "-m", "tests.dashboards.wall.apart", *words]
     child = Child(argv, folder / "wall.log", cwd=_ROOT)

@@ -12,7 +12,7 @@ import pytest
 
 from infra.alerting.config import Places, alertmanager_config
 from infra.alerting.server import AlertmanagerServer
-from infra.process.ports import lasting_port
+from infra.process.ports import free_port
 from tests.support.alerts import settings
 from tests.support.chats import Chat, chatting
 from tests.support.processes import eventually, running
@@ -34,7 +34,7 @@ def duty() -> Iterator[Chat]:
 @pytest.fixture
 def alertmanager(tmp_path: Path, duty: Chat) -> Iterator[AlertmanagerServer]:
     """Run Alertmanager and a relay."""
-    port = lasting_port()
+    port = free_port()
     text = settings(tmp_path / "relay", {duty.kind: duty.url}, port=port)
     server = AlertmanagerServer(tmp_path / "alertmanager", alertmanager_config(Places(relay=f"127.0.0.1:{port}")))
     with running(RelayServer(tmp_path / "relay", text, port=port)), running(server):

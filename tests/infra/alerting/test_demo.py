@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.process.ports import PortTaken, lasting_port
+from infra.process.ports import PortTaken, free_port
 from infra.process.supervisor import Supervisor
 from infra.stack.alarm_delivery import WrongRelayError, delivery, read_relay
 from streams.site.reader import BUILTIN, load_site
@@ -56,7 +56,7 @@ def test_messages_arrive_on_the_terminal_and_ctrl_c_ends_everything(tmp_path: Pa
 
 def relay_file(folder: Path, site: str, url: str = "https://robot.invalid/send?access_token=hidden") -> Path:
     """Write the settings of a relay with one robot."""
-    text = settings(folder / "robots", {"dingtalk": url}, port=lasting_port())
+    text = settings(folder / "robots", {"dingtalk": url}, port=free_port())
     file = folder / "relay.toml"
     file.write_text(text.replace('site = "expo"', f'site = "{site}"'))
     return file

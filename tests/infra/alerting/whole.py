@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 from kafka import KafkaProducer
 
 from infra.alerting.server import missing
-from infra.process.ports import lasting_port
+from infra.process.ports import free_port
 from infra.process.supervisor import Supervisor
 from infra.relay.options import load_options
 from infra.stack.alarm_delivery import Delivery
@@ -131,7 +131,7 @@ def whole(folder: Path, profile: str, *, say: Callable[[str], None] = print) -> 
 
 def _relay(folder: Path, site: Path, *chats: Chat) -> str:
     """Return settings of a relay: the first two robots serve the site, the third hears of the platform."""
-    text = settings(folder / "robots", {chat.kind: chat.url for chat in chats}, port=lasting_port())
+    text = settings(folder / "robots", {chat.kind: chat.url for chat in chats}, port=free_port())
     text = text.replace('site = "expo"', f'site = "{site}"')
     text = text.replace('type = "webhook"', 'type = "webhook"\nper_minute = 600')
     return text.replace('["*"]', json.dumps([*ZONES, "site"]), 2).replace('["*"]', '["platform"]')

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from infra.process.ports import lasting_port
+from infra.process.ports import free_port
 from infra.servers.broker import EmbeddedBroker
 from tests.support.alarms_topic import AlarmsTopic, await_follows
 from tests.support.alerts import alert, notice, settings, webhook
@@ -48,7 +48,7 @@ def chats() -> Iterator[dict[str, Chat]]:
 
 
 def server_for(folder: Path, topic: AlarmsTopic, *chats: Chat, more: str = "") -> RelayServer:
-    port = lasting_port()
+    port = free_port()
     text = more + settings(folder, {chat.kind: chat.url for chat in chats}, port=port)
     server = RelayServer(folder, text, port=port)
     server.env = topic.environment

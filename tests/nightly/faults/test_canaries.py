@@ -24,7 +24,7 @@ from typing import Any, Final, cast
 import msgspec
 import pytest
 
-from infra.process.ports import lasting_port
+from infra.process.ports import free_port
 from streams.contract.events import Topic
 from tests.faults import failing_command
 from tests.faults.catalogue import Layout
@@ -77,7 +77,7 @@ def say(
     """Run programs, some at once; what each says is in a file of the plant, and no file has a canary then."""
     folder = plant.path / "programs" / kind
     folder.mkdir(parents=True)
-    env = plant.worker.env | {"GATEPULSE_WALL__PORT": str(lasting_port()), "GATEPULSE_LOG__LEVEL": "debug"}
+    env = plant.worker.env | {"GATEPULSE_WALL__PORT": str(free_port()), "GATEPULSE_LOG__LEVEL": "debug"}
     env |= {f"GATEPULSE_{key}": value for key, value in other.items()}
     way = [str(Path(failing_command.__file__))] if defect else ["-m", "infra.cli.main"]
 
@@ -220,7 +220,7 @@ def test_what_is_asked_of_the_wall_is_in_no_log(plant: Plant) -> None:
 
 
 def test_what_the_relay_is_told_is_in_no_log(plant: Plant) -> None:
-    folder, port = plant.path / "relay", lasting_port()
+    folder, port = plant.path / "relay", free_port()
     chats = dict.fromkeys(("wecom", "dingtalk", "feishu", "webhook"), "http://127.0.0.1:9/canary-token")
     config = folder / "relay.toml"
     config.parent.mkdir()

@@ -17,6 +17,7 @@ from sinks.clickhouse import ClickHouseReader, StoreAddress
 from streams.site.model import Site
 from tests.simulators.verify.reference import LATE, SUSPECT, fill
 from tests.support.small_site import MIDNIGHT, REAL_TIME, SITE, at, columns, correction, passage, small_site
+from tests.support.stores import empty
 
 SIZE = 3000
 LANES = ("N1-L01", "N1-L02", "H1-L01", "P1-L01")
@@ -92,10 +93,7 @@ def site() -> Site:
 @pytest.fixture
 def reader(owner: Client, clickhouse: EmbeddedClickHouse, ledger: Path, site: Site) -> Iterator[ClickHouseReader]:
     """Yield a reader of a store that was filled from the ledger by SQL."""
-    tables = owner.execute("SELECT name FROM system.tables WHERE database = 'gatepulse_store' AND engine LIKE '%Tree'")
-    for (table,) in tables:
-        if table != "schema_migrations":
-            owner.execute(f"TRUNCATE TABLE gatepulse_store.{table}")
+    empty(owner)
     fill(owner, read_ledger(ledger), site)
     where = clickhouse.address
     reader = ClickHouseReader(StoreAddress(where.host, where.port, where.reader.user, where.reader.password))

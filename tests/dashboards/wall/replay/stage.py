@@ -32,6 +32,7 @@ from streams.kernels.counts.times import TimeRules
 from streams.site.model import Opening, Site
 from streams.sources.tables import Loss, SiteTime, SourceTables
 from tests.support.events import HORIZON, SUSPECT, Event, batch
+from tests.support.stores import empty
 from tests.support.wall_site import LIMITS, at
 from tests.support.wall_site import SITE as SMALL
 
@@ -86,12 +87,7 @@ class Stage:
     def clear(self, site: Site = SITE, *, begin: int = TWENTY_PAST) -> None:
         """Forget everything, and begin at twenty past midnight, or at another time of a site."""
         self.site = site
-        rows = self.client.execute(
-            "SELECT name FROM system.tables WHERE database = 'gatepulse_store' AND engine LIKE '%MergeTree' "
-            "AND name != 'schema_migrations'"
-        )
-        for (name,) in rows:
-            self.client.execute(f"TRUNCATE TABLE gatepulse_store.{name}")
+        empty(self.client)
         self.clock = SiteClock(begin, real_now(), 1.0)
         gates = {gate.id: EntranceSides(gate.outer, gate.inner) for gate in self.site.entrances}
         place = CountingSite(gates, self.site.days, TimeRules(self.clock, SUSPECT, HORIZON))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.process.ports import lasting_port
+from infra.process.ports import free_port
 from infra.servers.kafka.server import KafkaServer
 from streams.contract import topics
 from streams.settings import KafkaSettings
@@ -30,7 +30,7 @@ def kafka(tmp_path: Path) -> Iterator[KafkaServer]:
 
 @needs_kafka
 def test_each_change_is_sent_once_over_kills_of_the_broker_and_the_relay(tmp_path: Path, kafka: KafkaServer) -> None:
-    chat, port = Chat("webhook", per_minute=600), lasting_port()
+    chat, port = Chat("webhook", per_minute=600), free_port()
     server = RelayServer(tmp_path, settings(tmp_path, {"webhook": ""}, port=port), port=port)
     with chatting(chat), AlarmsTopic.of(kafka.bootstrap) as topic:
         (tmp_path / "webhook.url").write_text(chat.url)
@@ -64,7 +64,7 @@ def test_each_change_is_sent_once_over_kills_of_the_broker_and_the_relay(tmp_pat
 def test_a_topic_that_is_made_anew_under_a_running_relay_is_noticed(tmp_path: Path, kafka: KafkaServer) -> None:
     from kafka.admin import KafkaAdminClient  # noqa: PLC0415
 
-    chat, port = Chat("webhook", per_minute=600), lasting_port()
+    chat, port = Chat("webhook", per_minute=600), free_port()
     server = RelayServer(tmp_path, settings(tmp_path, {"webhook": ""}, port=port), port=port)
     with chatting(chat), AlarmsTopic.of(kafka.bootstrap) as topic:
         (tmp_path / "webhook.url").write_text(chat.url)
