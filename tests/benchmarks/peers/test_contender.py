@@ -15,9 +15,9 @@ from tests.support.processes import needs_kafka, running
 
 RESUMED = """
 2019-11-06 00:00:00,000 INFO mode said something
-{"topic": "corrections", "offsets": {"0": 0}, "event": "partitions resumed", "timestamp": "2019-11-06T00:00:01.5Z"}
-{"topic": "turnstile.passages", "offsets": {}, "event": "partitions resumed", "timestamp": "2019-11-06T00:00:02.5Z"}
-{"topic": "turnstile.passages", "offsets": {"0": 0}, "event": "partitions resumed", "timestamp": "2019-11-06T00:00:03.5Z"}
+{"topic":"corrections", "offsets":{"0":0}, "event":"partitions resumed", "timestamp":"2019-11-06T00:00:01.5Z"}
+{"topic":"turnstile.passages", "offsets":{}, "event":"partitions resumed", "timestamp":"2019-11-06T00:00:02.5Z"}
+{"topic":"turnstile.passages", "offsets":{"0":0}, "event":"partitions resumed", "timestamp":"2019-11-06T00:00:03.5Z"}
 """
 
 
