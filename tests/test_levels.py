@@ -18,8 +18,8 @@ from streams.kernels.alarms.areas import Areas
 from streams.kernels.alarms.episodes import Alarm
 from streams.kernels.alarms.inputs import Inside, OccupancyReading
 from streams.kernels.alarms.rules import CAPACITY
+from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.site_clock import SiteClock
-from streams.kernels.counts.times import TimeRules
 from streams.site.kernel_views import alarm_place_of
 from streams.site.model import Site
 from streams.site.reader import SiteError, parse_site

@@ -17,8 +17,8 @@ from streams.kernels.alarms.log import AlarmBatch, AlarmLog
 from streams.kernels.counts.batch import Batch, Bools, LineCounts
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.site_clock import SiteClock
-from streams.kernels.counts.times import TimeRules
 from streams.site.kernel_views import alarm_place_of, place_of
 from streams.worker.alarm_inputs import flow_of
 
@@ -61,9 +61,8 @@ class Stage:
     def __init__(self, site: Site, *, step: int = 10_000) -> None:
         self.site, self.step = site, step
         self.names = SiteCodes(site)
-        self.alarms = AlarmLog(
-            PartitionId("stage", "alarm.inputs", 0), alarm_place_of(site, _TIMES, partitions=_LOGS), 0
-        )
+        watched = alarm_place_of(site, _TIMES, partitions=_LOGS)
+        self.alarms = AlarmLog(PartitionId("stage", "alarm.inputs", 0), watched, next_offset=0)
         place = place_of(site, _TIMES)
         self.logs = {
             (kind, number): PassageLog(PartitionId("stage", f"{kind}s", number), kind, place, next_offset=0)

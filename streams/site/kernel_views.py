@@ -8,9 +8,8 @@ from streams.contract.codec import Vocabulary
 from streams.contract.events import KIND_OF_TOPIC
 from streams.kernels.alarms.rules import AlarmEntrance, AlarmSite
 from streams.kernels.counts.live import LiveRules
-from streams.kernels.counts.place import CountingSite, EntranceSides, devices_of
+from streams.kernels.counts.place import CountingSite, EntranceSides, TimeRules, devices_of
 from streams.kernels.counts.site_clock import SiteClock
-from streams.kernels.counts.times import TimeRules
 from streams.settings import Settings
 from streams.site.model import Site
 from streams.text import Kind

@@ -19,10 +19,9 @@ from streams.contract.events import Reason, Rejected, Topic
 from streams.contract.topics import SOURCES
 from streams.kernels.alarms.log import AlarmLog
 from streams.kernels.counts.batch import Rejection
-from streams.kernels.counts.entrance_totals import entrance_totals
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.site_totals import EntranceTotals, SiteTotals
+from streams.kernels.counts.site_totals import EntranceTotals, SiteTotals, entrance_totals
 from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import AcceptedLoss, Blocked, missing_records
 from streams.sources.brokers import BrokersError

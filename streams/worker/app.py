@@ -22,9 +22,9 @@ from streams.kernels.counts import corrections, snapshot
 from streams.kernels.counts.corrections import CorrectionLog
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.site_totals import SiteTotals
 from streams.kernels.counts.snapshot import Plain
-from streams.kernels.counts.times import TimeRules
 from streams.settings import Settings
 from streams.site.kernel_views import alarm_place_of, place_of, times_of, vocabulary_of
 from streams.site.model import Site

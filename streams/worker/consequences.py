@@ -15,11 +15,10 @@ from sinks.sink import merged
 from streams.contract.topics import LARGEST_SNAPSHOT
 from streams.kernels.alarms.inputs import AlarmInput
 from streams.kernels.alarms.log import AlarmLog
-from streams.kernels.counts.entrance_totals import entrance_totals
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.rows import rejection_rows
-from streams.kernels.counts.site_totals import EntranceTotals
+from streams.kernels.counts.site_totals import EntranceTotals, entrance_totals
 from streams.kernels.counts.snapshot import Plain
 from streams.worker.alarm_inputs import flow_of
 from streams.worker.checkpoint import pack, unpack

@@ -22,13 +22,13 @@ from simulators.scenario.lines import make_lines
 from streams.contract.codec import PassageCodec, Records
 from streams.kernels.counts.admission import Devices
 from streams.kernels.counts.batch import Ints
-from streams.kernels.counts.counted import Counted
+from streams.kernels.counts.cells import Counted
 from streams.kernels.counts.live import Live
 from streams.kernels.counts.offset_bucket import OffsetBucket
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.site_clock import SiteClock
-from streams.kernels.counts.times import TimeRules
 from streams.site.kernel_views import place_of, vocabulary_of
 from streams.site.reader import load_site
 

@@ -8,9 +8,8 @@ import streams.kernels.counts.snapshot as passage_kernel
 from streams.kernels.counts.corrections import CorrectionLog
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.place import CountingSite
+from streams.kernels.counts.place import CountingSite, TimeRules
 from streams.kernels.counts.snapshot import Plain
-from streams.kernels.counts.times import TimeRules
 from streams.settings import load_settings
 from streams.worker.main import run
 

@@ -15,9 +15,9 @@ from faust.types import TP
 from sinks.sink import StoreError
 from streams.contract.codec import Records
 from streams.contract.events import KIND_OF_TOPIC, Topic
+from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.site_totals import SiteTotals
-from streams.kernels.counts.times import TimeRules
 from streams.site.kernel_views import place_of
 from streams.site.reader import parse_site
 from streams.sources.brokers import BrokersError

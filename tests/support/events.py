@@ -10,9 +10,8 @@ from streams.kernels.counts.batch import Batch, LineCounts, Position, Rejection
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.place import CountingSite, EntranceSides
+from streams.kernels.counts.place import CountingSite, EntranceSides, TimeRules
 from streams.kernels.counts.site_clock import SiteClock
-from streams.kernels.counts.times import TimeRules
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NINE = 1_763_600_400_000

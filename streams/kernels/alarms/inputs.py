@@ -7,7 +7,7 @@ so that replaying it gives the same episodes.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from streams.kernels.counts.live_cells import LiveCells, PublishedCell, PublishedLane
+from streams.kernels.counts.live import LiveCells, PublishedCell, PublishedLane
 
 Action = Literal["ack", "shelve", "unshelve"]
 

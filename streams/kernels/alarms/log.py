@@ -21,7 +21,7 @@ from streams.kernels.alarms.silence import SilenceDetector
 from streams.kernels.counts.batch import Bools, Ints, Rejection
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.live import Measure
-from streams.kernels.counts.partition_log import PartitionId, Tally, check_no_gap
+from streams.kernels.counts.partition_log import LogState, PartitionId
 
 PATIENCE_SECONDS: Final = 15
 READING_SECONDS: Final = 30
@@ -53,60 +53,46 @@ class AlarmBatch:
     rejections: list[Rejection] = field(default_factory=list)
 
 
-@dataclass
-class AlarmLog:
-    """The one log of alarm inputs; the same life as a PassageLog. `episodes`: the open and the newest cleared ones."""
+class AlarmLog(LogState):
+    """The one log of alarm inputs."""
 
-    name: PartitionId
-    place: AlarmSite
-    next_offset: int
-    clocks: dict[str, tuple[int, int]] = field(default_factory=dict)  # by log: version, complete to (ms)
-    now: int = 0  # the newest moment that was judged, ms of site time
-    alarms: dict[tuple[str, str, str], Alarm] = field(default_factory=dict)
-    episodes: dict[str, Episode] = field(default_factory=dict)
-    was_open: bool = False
-
-    tally: Tally = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Begin without any input."""
-        self.tally = Tally(first=self.next_offset)
-        self.recent = RecentCounts([entrance.id for entrance in self.place.entrances])
-        self.silence = SilenceDetector(self.place.entrances)
+    def __init__(self, name: PartitionId, place: AlarmSite, *, next_offset: int) -> None:
+        super().__init__(name, next_offset=next_offset)
+        self.place = place
+        self.clocks: dict[str, tuple[int, int]] = {}  # by log: version, complete to (ms)
+        self.now = 0  # the newest moment that was judged, ms of site time
+        self.alarms: dict[tuple[str, str, str], Alarm] = {}  # by rule, subject, kind
+        self.episodes: dict[str, Episode] = {}  # the open and the newest cleared ones
+        self.was_open = False
+        self.recent = RecentCounts([entrance.id for entrance in place.entrances])
+        self.silence = SilenceDetector(place.entrances)
+        self.leaks = Leaks(place.entrances)
+        self.areas = Areas(place)
+        self.set_aside = SetAside()
         self._changed: list[Episode] = []
         self._unpublished: list[Episode] = []
-        self._rejections: list[Rejection] = []
-        self._numbers = {entrance.id: number for number, entrance in enumerate(self.place.entrances)}
+        self._numbers = {entrance.id: number for number, entrance in enumerate(place.entrances)}
         self._parts = {(part.rule, part.subject): number for number, part in enumerate(self.silence.parts)}
-        self.leaks = Leaks(self.place.entrances)
-        self.areas = Areas(self.place)
-        self.set_aside = SetAside()
         self._judged: set[tuple[str, str, str]] = set()
-        self._no_entrance: Bools = np.zeros(len(self.place.entrances), dtype=np.bool_)
+        self._no_entrance: Bools = np.zeros(len(place.entrances), dtype=np.bool_)
         self._no_part: Bools = np.zeros(len(self.silence.parts), dtype=np.bool_)
 
     # -- the life of a log ---------------------------------------------------------------------------------------------
 
     def apply(self, batch: AlarmBatch) -> None:
         """Take inputs in, and judge every second that is complete. Raises OffsetGapError."""
-        check_no_gap(self.name, self.next_offset, batch.first)
+        self._check_no_gap(batch.first)
         fresh = [(arrived, each) for offset, arrived, each in batch.inputs if offset >= self.next_offset]
         for arrived, each in fresh:
             self._ingest(each, self.place.clock.now(arrived) if arrived > 0 else None)
         unfit = [each for each in batch.rejections if each.position.offset >= self.next_offset]
-        self._rejections += unfit
-        self.tally = self.tally.plus(
+        self._advance(
+            batch.after,
             received=len(fresh) + len(unfit),
-            counted=len(fresh),
-            duplicate=0,
-            rejections=unfit,
             records=max(0, batch.after - max(self.next_offset, batch.first)),
+            counted=len(fresh),
+            rejections=unfit,
         )
-        self.next_offset = max(self.next_offset, batch.after)
-
-    def skip_to(self, offset: int) -> None:
-        """Pass over the offsets before this one."""
-        self.next_offset = offset
 
     def drain(self) -> list[Block]:
         """Return the rows of the episodes that have changed, a row a change."""
@@ -122,11 +108,6 @@ class AlarmLog:
         changes = self._unpublished[:most]
         del self._unpublished[:most]
         return changes
-
-    def drain_rejections(self) -> list[Rejection]:
-        """Return what could not be read since the last time."""
-        rejections, self._rejections = self._rejections, []
-        return rejections
 
     def open_episodes(self) -> list[Episode]:
         """Return the open episodes; any thread may ask."""

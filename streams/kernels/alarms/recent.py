@@ -8,8 +8,7 @@ import numpy as np
 
 from streams.kernels.alarms.inputs import LogFlow
 from streams.kernels.counts.batch import Bools, Ints
-from streams.kernels.counts.live import Measure
-from streams.kernels.counts.live_cells import LiveCells
+from streams.kernels.counts.live import LiveCells, Measure
 
 SPAN: Final = 600
 """Seconds of the window behind the newest one that was entered."""

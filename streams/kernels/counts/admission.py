@@ -6,31 +6,19 @@ result.
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from streams.kernels.counts.batch import (
-    NUMBER_TOO_OLD,
-    SUSPECT_TIME,
-    TOO_MANY_DEVICES,
-    Batch,
-    Ints,
-    Position,
-    Rejection,
-)
+from streams.kernels.counts.batch import NUMBER_TOO_OLD, SUSPECT_TIME, TOO_MANY_DEVICES, Batch, Ints, Rejection
+from streams.kernels.counts.columns import Interner
 from streams.kernels.counts.identity import Ranges, first_of_each, water_level
-from streams.kernels.counts.interner import Interner
-from streams.kernels.counts.place import MOST_DEVICES, MOST_RANGES
-from streams.kernels.counts.times import TimeRules
+from streams.kernels.counts.place import MOST_DEVICES, MOST_RANGES, TimeRules
 
 _TIME_BITS: Final = 43
 """Bits that any time in milliseconds fits into until 2248; with them 2^20 devices in one batch."""
-
-
 EPOCHS: Final = 8
 """Epochs of all devices together that a log remembers, for each device that it may remember: counters that begin anew
 every day take years for them."""
@@ -38,14 +26,9 @@ RANGES: Final = 16
 """Ranges of all devices together that a log remembers, for each device that it may remember."""
 
 
-def epochs_of(most: int) -> int:
-    """Return how many epochs a log remembers with so many devices: EPOCHS of each, two where there are very many."""
-    return min(EPOCHS * most, max(EPOCHS * MOST_DEVICES, 2 * most))
-
-
-def ranges_of(most: int) -> int:
-    """Return how many ranges a log remembers with so many devices: RANGES of each, four where there are very many."""
-    return min(RANGES * most, max(RANGES * MOST_DEVICES, 4 * most))
+def most_of_all(each: int, devices: int) -> int:
+    """Return how many EPOCHS or RANGES a log remembers with so many devices: a quarter where there are very many."""
+    return min(each * devices, max(each * MOST_DEVICES, each // 4 * devices))
 
 
 class Fate(IntEnum):
@@ -73,24 +56,22 @@ class Admitted:
 class _Stretch(NamedTuple):
     """Events of one device and epoch in a batch sorted by number, each once: the sorted places from `start` to `end`.
 
-    They have the numbers from `low` to `high`; `low_ts` and `high_ts` are the times (ms) of these two, `seen` is the
-    newest arrival, `last` the position of the highest number. plain: no number is left out, no event is ahead of its
-    arrival, and none suspiciously before any one with a lower number. So all of them are believed in whatever order
-    they have come, if the event before the first one allows it.
+    plain: no number is left out, no event is ahead of its arrival, and none suspiciously before any one with a lower
+    number. So all of them are believed in whatever order they have come, if the event before the first one allows it.
     """
 
     device: int
     epoch: int
     start: int
     end: int
-    last: int
-    low: int
+    last: int  # the position of the highest number
+    low: int  # the lowest number
     high: int
-    low_ts: int
+    low_ts: int  # the times (ms) of these two
     high_ts: int
     oldest: int
     newest: int
-    seen: int
+    seen: int  # the newest arrival
     plain: bool
 
 
@@ -128,34 +109,37 @@ class Device:
         self.last_seen = max(self.last_seen, some.seen)
         return True
 
+    def receive_each(self, batch: Batch, rows: list[int], *, rules: TimeRules) -> dict[int, str | None]:
+        """Receive events in the order of the log; return by position, of those that are new, what `receive` says."""
+        received = {}
+        for row in rows:
+            seq = int(batch.seq[row])
+            if not self.ranges.received(seq):
+                received[row] = self.receive(seq, int(batch.ts[row]), int(batch.arrived[row]), rules=rules)
+        return received
+
 
 @dataclass(slots=True)
 class Devices:
-    """Every device that a log has mentioned, by number of its name and epoch, and which of them have changed.
-
-    `missing` counts the events known to be missing, by entrance; of `changed_entrances` a device has changed. `ranges`
-    counts the ranges of all; `grown` have more since holes were closed last, and `closed`
-    have closed ones.
-    """
+    """Every device that a log has mentioned, by number of its name and epoch, and which of them have changed."""
 
     names: Interner = field(default_factory=Interner)
     known: dict[tuple[int, int], Device] = field(default_factory=dict)
     changed: set[tuple[int, int]] = field(default_factory=set)
-    missing: Counter[str] = field(init=False)
-    changed_entrances: set[str] = field(default_factory=set)
-    ranges: int = field(init=False, default=0)
-    grown: set[tuple[int, int]] = field(init=False, default_factory=set)
-    closed: set[tuple[int, int]] = field(init=False, default_factory=set)
+    missing: Counter[str] = field(init=False, default_factory=Counter)  # events known to be missing, by entrance
+    changed_entrances: set[str] = field(default_factory=set)  # those of which anything has changed
+    ranges: int = field(init=False, default=0)  # of all devices
+    grown: set[tuple[int, int]] = field(init=False, default_factory=set)  # more ranges since holes were closed last
+    closed: set[tuple[int, int]] = field(init=False, default_factory=set)  # have closed ones
 
     def __post_init__(self) -> None:
         """Count what is missing, and ranges."""
-        self.missing = Counter()
         for key, device in self.known.items():
             self.missing[device.entrance] += device.ranges.missing
             self._note_ranges(key, device.ranges, before=0)
 
     def admit(self, batch: Batch, *, rules: TimeRules, most: int = MOST_DEVICES) -> Admitted:
-        """Receive a batch; refuse events of new devices beyond `most`, and of new counters beyond `epochs_of` these.
+        """Receive a batch; refuse events of new devices beyond `most`, and of new counters beyond EPOCHS of these.
 
         Numbers of which nobody knows any more whether they have come are refused, too.
         """
@@ -166,27 +150,23 @@ class Devices:
         admitted = self._admit(batch.select(admissible), rules)
         fate = np.full(len(batch), Fate.REFUSED.value)
         fate[admissible] = admitted.fate
-        rejections = [
-            Rejection.of(batch.raw[row], _position(batch, row), reason=reason, detail=detail)
-            for row, reason, detail in refused
-        ]
-        return Admitted(fate, sorted([*admitted.suspects, *rejections], key=_place))
+        rejections = [*admitted.suspects, *(batch.rejection(*each) for each in refused)]
+        return Admitted(fate, sorted(rejections, key=lambda each: (each.position.offset, each.position.line)))
 
     def close_holes(self, *, most_ranges: int = MOST_RANGES, most: int = MOST_DEVICES) -> None:
         """Close the lowest holes of those with the most, until there are no more ranges than a log remembers.
 
-        These are `most_ranges` of each, and `ranges_of` so many devices of all together.
-
-        It decides what becomes of events that come later: so it is for the caller to do this at places that the log
-        alone determines.
+        These are `most_ranges` of each, and RANGES of all together. It decides what becomes of events that come later:
+        so it is for the caller to do this at places that the log alone determines.
         """
         for key in [key for key in self.grown if len(self.known[key].ranges) > most_ranges]:
             self._close(key, most_ranges)
         self.grown.clear()
-        if self.ranges <= ranges_of(most):
+        limit = most_of_all(RANGES, most)
+        if self.ranges <= limit:
             return
         sizes = np.array([len(device.ranges) for device in self.known.values()], dtype=np.int64)
-        level = water_level(sizes, ranges_of(most))
+        level = water_level(sizes, limit)
         for key in [key for key, size in zip(self.known, sizes.tolist(), strict=True) if size > level]:
             self._close(key, level)
 
@@ -215,27 +195,27 @@ class Devices:
             "seq: {} is too old to tell whether it has come, so many others of this device and epoch are missing; "
             "expected above {}"
         )
+        identities = zip(batch.device, batch.epoch.tolist(), batch.seq.tolist(), strict=True)
         return [
             (row, NUMBER_TOO_OLD, detail.format(seq, floor))
-            for row, (device, epoch, seq) in enumerate(
-                zip(batch.device, batch.epoch.tolist(), batch.seq.tolist(), strict=True)
-            )
+            for row, (device, epoch, seq) in enumerate(identities)
             if seq <= (floor := floors.get((device, epoch), 0))
         ]
 
     def _beyond(self, batch: Batch, most: int) -> list[tuple[int, str, str]]:
         """List the events of devices and counters beyond the limits, in the order of the log: row, reason, detail."""
+        most_epochs = most_of_all(EPOCHS, most)
         new = len(batch) if len(self.names) + len(batch) <= most else len(set(batch.device))
-        if len(self.names) + new <= most and len(self.known) + len(batch) <= epochs_of(most):
+        if len(self.names) + new <= most and len(self.known) + len(batch) <= most_epochs:
             return []
         names = set(self.names.listed)
         counters = {(self.names.listed[number], epoch) for number, epoch in self.known}
-        detail = f"device: a log remembers {most} devices and {epochs_of(most)} epochs of them; this would be one more"
+        detail = f"device: a log remembers {most} devices and {most_epochs} epochs of them; this would be one more"
         beyond = []
         for row, counter in enumerate(zip(batch.device, batch.epoch.tolist(), strict=True)):
             if counter in counters:
                 continue
-            if len(counters) >= epochs_of(most) or (counter[0] not in names and len(names) >= most):
+            if len(counters) >= most_epochs or (counter[0] not in names and len(names) >= most):
                 beyond.append((row, TOO_MANY_DEVICES, detail))
             else:
                 counters.add(counter)
@@ -245,8 +225,7 @@ class Devices:
     def _admit(self, batch: Batch, rules: TimeRules) -> Admitted:
         rows, stretches = _stretches(batch, self.names.numbers(batch.device), rules)
         together: list[bool] = []
-        believed: list[int] = []
-        timestamp_errors: dict[int, str] = {}
+        each: dict[int, str | None] = {}
         for some in stretches:
             key = some.device, some.epoch
             device = self.known.get(key)
@@ -257,19 +236,24 @@ class Devices:
                 device.entrance = batch.entrance[some.last]
             received = device.receive_together(some, rules=rules)
             together.append(received)
-            if received or _one_by_one(
-                device, batch, sorted(rows[some.start : some.end].tolist()), rules, believed, timestamp_errors
-            ):
+            before = len(each)
+            if not received:
+                each |= device.receive_each(batch, sorted(rows[some.start : some.end].tolist()), rules=rules)
+            if received or len(each) > before:
                 self.changed.add(key)
                 if len(device.ranges.low) != ranges:
                     self._note_ranges(key, device.ranges, before=ranges)
                 self.missing[entrance] -= missing
                 self.missing[device.entrance] += device.ranges.missing
                 self.changed_entrances |= {entrance, device.entrance}
-        believed += rows[
-            np.repeat(np.array(together, np.bool_), [some.end - some.start for some in stretches])
-        ].tolist()
-        return _admitted(batch, believed, timestamp_errors, rules)
+        errors = {row: error for row, error in sorted(each.items()) if error is not None}
+        believed = rows[np.repeat(np.array(together, np.bool_), [some.end - some.start for some in stretches])]
+        fate = np.full(len(batch), Fate.DUPLICATE.value)
+        fate[believed] = Fate.COUNTED.value
+        fate[list(each)] = Fate.COUNTED.value
+        fate[list(errors)] = Fate.SUSPECT.value
+        fate[(fate == Fate.COUNTED.value) & rules.late(batch.ts, batch.arrived)] = Fate.LATE.value
+        return Admitted(fate, [batch.rejection(row, SUSPECT_TIME, error) for row, error in errors.items()])
 
 
 def _stretches(batch: Batch, device: Ints, rules: TimeRules) -> tuple[Ints, list[_Stretch]]:
@@ -298,49 +282,3 @@ def _stretches(batch: Batch, device: Ints, rules: TimeRules) -> tuple[Ints, list
         "plain": ~np.logical_or.reduceat(doubtful, starts) & (seq[ends - 1] - seq[starts] == ends - starts - 1),
     }
     return rows, list(map(_Stretch, *(columns[name].tolist() for name in _Stretch._fields)))
-
-
-def _one_by_one(
-    device: Device,
-    batch: Batch,
-    rows: Sequence[int],
-    rules: TimeRules,
-    believed: list[int],
-    timestamp_errors: dict[int, str],
-) -> bool:
-    """Receive events in the order of the log, which adds to those believed or doubted; tell whether any was new."""
-    before = len(believed) + len(timestamp_errors)
-    for row in rows:
-        seq = int(batch.seq[row])
-        if not device.ranges.received(seq):
-            timestamp_error = device.receive(seq, int(batch.ts[row]), int(batch.arrived[row]), rules=rules)
-            if timestamp_error is None:
-                believed.append(row)
-            else:
-                timestamp_errors[row] = timestamp_error
-    return len(believed) + len(timestamp_errors) > before
-
-
-def _position(batch: Batch, row: int) -> Position:
-    return Position(int(batch.offset[row]), int(batch.line[row]), int(batch.arrived[row]))
-
-
-def _place(rejection: Rejection) -> tuple[int, int]:
-    return rejection.position.offset, rejection.position.line
-
-
-def _admitted(batch: Batch, believed: list[int], timestamp_errors: dict[int, str], rules: TimeRules) -> Admitted:
-    fate = np.full(len(batch), Fate.DUPLICATE.value)
-    fate[believed] = Fate.COUNTED.value
-    fate[list(timestamp_errors)] = Fate.SUSPECT.value
-    fate[(fate == Fate.COUNTED.value) & rules.late(batch.ts, batch.arrived)] = Fate.LATE.value
-    suspects = [
-        Rejection.of(
-            batch.raw[row],
-            _position(batch, row),
-            reason=SUSPECT_TIME,
-            detail=timestamp_error,
-        )
-        for row, timestamp_error in sorted(timestamp_errors.items())
-    ]
-    return Admitted(fate, suspects)

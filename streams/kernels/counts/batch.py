@@ -16,18 +16,12 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
-SUSPECT_TIME: Final = "suspect-time"
-"""A reason for a rejection that only the kernels can tell: an event's time is not believed, see `times`."""
-TOO_MANY_DEVICES: Final = "too-many-devices"
-"""The reason of an event of a device, or of a counter of one, beyond those that a log remembers, see `admission`."""
-TOO_MANY_CORRECTIONS: Final = "too-many-corrections"
-"""The reason of a correction beyond those that a log remembers, see `corrections`."""
-NUMBER_TOO_OLD: Final = "number-too-old"
-"""The reason of an event whose number is so far below others of its device that nobody knows any more whether it has
-come, see `identity`."""
-UNPROCESSABLE: Final = "unprocessable"
-"""The reason of a line on which our own code fails, see `streams.worker.isolation`."""
-_FIRST_BYTES: Final = 256
+# Reasons of rejections that only the kernels can tell.
+SUSPECT_TIME: Final = "suspect-time"  # an event's time is not believed, see `place.TimeRules`
+TOO_MANY_DEVICES: Final = "too-many-devices"  # a device, or a counter of one, beyond those that a log remembers
+TOO_MANY_CORRECTIONS: Final = "too-many-corrections"  # a correction beyond those that a log remembers
+NUMBER_TOO_OLD: Final = "number-too-old"  # so far below others of its device that nobody knows whether it has come
+UNPROCESSABLE: Final = "unprocessable"  # our own code fails on this line, see `streams.worker.isolation`
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +46,7 @@ class Rejection:
     @classmethod
     def of(cls, line: bytes, position: Position, *, reason: str, detail: str) -> "Rejection":
         """Say why a line is not accepted, and keep as much of it as tells which it was."""
-        return cls(position, reason, detail, hashlib.sha256(line).hexdigest(), line[:_FIRST_BYTES])
+        return cls(position, reason, detail, hashlib.sha256(line).hexdigest(), line[:256])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +67,15 @@ class LineCounts:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Accepted events of one log in the order of the log: n values a column.
+    """Accepted events of one log in the order of the log: n values a column, times in ms UTC.
 
-    Times in milliseconds UTC. `direction` 0 = in, 1 = out; `outcome` 0 = passed, 1 = granted, 2 = denied.
-    Missing text is "", a missing temperature NaN. `carried` has the columns that are stored and that no kernel computes
-    with, by name, a missing number as None or NaN. The records, accepted or not, are those of the offsets
-    `first` to before `after`, without a gap; `lines` counts what they brought. `raw` has the line of each event until
-    it is admitted, and nothing afterwards: a batch waits in memory for the store.
+    The records, accepted or not, are those of the offsets `first` to before `after`, without a gap.
     """
 
     first: int
     after: int
     lines: LineCounts
-    raw: list[bytes]
+    raw: list[bytes]  # the line of each event until it is admitted, then none: a batch waits in memory for the store
     offset: Ints
     line: Ints
     arrived: Ints
@@ -94,13 +84,14 @@ class Batch:
     seq: Ints
     ts: Ints
     entrance: list[str]
-    direction: Ints
-    outcome: Ints
+    direction: Ints  # see DIRECTIONS
+    outcome: Ints  # see OUTCOMES
     category: list[str]
-    reason: list[str]
+    reason: list[str]  # missing text is ""
     credential: list[str]
-    temperature: Floats
+    temperature: Floats  # missing: NaN
     health: list[str]
+    # Columns that are stored and that no kernel computes with, by name; a missing number is None or NaN.
     carried: Mapping[str, list[Any] | Floats] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
 
@@ -133,8 +124,12 @@ class Batch:
         rejections = [each for each in self.rejections if each.position.offset >= first]
         return replace(selected, first=first, rejections=rejections)
 
+    def rejection(self, row: int, reason: str, detail: str) -> Rejection:
+        """Say why the event at a position is not accepted; only while the batch has its lines."""
+        position = Position(int(self.offset[row]), int(self.line[row]), int(self.arrived[row]))
+        return Rejection.of(self.raw[row], position, reason=reason, detail=detail)
+
     def _with(self, raw: list[bytes], choose: Callable[[Any], Any]) -> "Batch":
-        """Choose the same rows of every column."""
         columns = {name: choose(getattr(self, name)) for name in COLUMNS}
         return replace(self, raw=raw, carried={name: choose(each) for name, each in self.carried.items()}, **columns)
 

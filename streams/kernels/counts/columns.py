@@ -1,10 +1,44 @@
-"""Blocks of rows of one table, in columns: the output of the kernels, for whoever stores it. Read `rows` next."""
+"""Columns of texts as small integers, and blocks of rows of one table, which the kernels put out; read `rows` next."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from streams.kernels.counts.batch import Ints
+
+
+class TooManyNamesError(ValueError):
+    """A log mentions more different names than a packed key can tell apart; split the site into several."""
+
+
+class Interner(dict[str, int]):
+    """Numbers by name, in the order of their first use, so the same after a replay; `listed`: the names by number."""
+
+    def __init__(self, listed: Iterable[str] = (), *, limit: int = 1 << 62) -> None:
+        self.listed: list[str] = []
+        self.limit = limit
+        for name in listed:
+            self[name]  # looking a new name up gives it its number
+
+    def __missing__(self, name: str) -> int:
+        """Give a new name the next number."""
+        number = len(self.listed)
+        if number >= self.limit:
+            raise TooManyNamesError(f"one more name would be number {number + 1} of at most {self.limit}")
+        self.listed.append(name)
+        self[name] = number
+        return number
+
+    def numbers(self, names: Sequence[str]) -> Ints:
+        """Look many names up."""
+        return np.fromiter(map(self.__getitem__, names), dtype=np.int64, count=len(names))
+
+    def names(self, numbers: Ints) -> list[str]:
+        """Name many numbers."""
+        listed = self.listed
+        return [listed[number] for number in numbers.tolist()]
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from streams.kernels.counts.batch import SUSPECT_TIME, TOO_MANY_CORRECTIONS, LineCounts, Position, Rejection
-from streams.kernels.counts.columns import Block
-from streams.kernels.counts.partition_log import PartitionId, Tally, check_no_gap
+from streams.kernels.counts.columns import Block, Column
+from streams.kernels.counts.partition_log import LogState, PartitionId
+from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.snapshot import FORMAT, Plain, check, tally_in, tally_out
-from streams.kernels.counts.times import TimeRules
 
 MOST_CORRECTIONS: Final = 100_000
 """Corrections that a log takes, each with an id that it remembers for ever: a hundred a day for more than two years."""
@@ -44,20 +44,18 @@ class CorrectionBatch:
     rejections: list[Rejection] = field(default_factory=list)
 
 
-class CorrectionLog:
-    """One log of corrections; the same life as a PassageLog."""
+class CorrectionLog(LogState):
+    """Counts one log of corrections."""
 
     def __init__(self, name: PartitionId, times: TimeRules, *, next_offset: int, most: int = MOST_CORRECTIONS) -> None:
-        self.name, self.times, self.most = name, times, most
-        self.next_offset = next_offset
-        self.tally = Tally(first=next_offset)
+        super().__init__(name, next_offset=next_offset)
+        self.times, self.most = times, most
         self.seen: set[str] = set()
         self._fresh: list[Change] = []
-        self._rejections: list[Rejection] = []
 
     def apply(self, batch: CorrectionBatch) -> None:
         """Accept a batch; see PassageLog.apply."""
-        check_no_gap(self.name, self.next_offset, batch.first)
+        self._check_no_gap(batch.first)
         new = [pair for pair in zip(batch.corrections, batch.raw, strict=True) if self._is_new(pair[0].position)]
         rejections = [each for each in batch.rejections if self._is_new(each.position)]
         fresh = len(self._fresh)
@@ -74,48 +72,33 @@ class CorrectionLog:
                 self._fresh.append(change)
             else:  # not seen: the same correction may come again with a time that can be true
                 rejections.append(Rejection.of(raw, change.position, reason=SUSPECT_TIME, detail=timestamp_error))
-        self._rejections += rejections
-        self.tally = self.tally.plus(
-            records=batch.lines.records(self.next_offset),
+        self._advance(
+            batch.after,
             received=batch.lines.of_offset(self.next_offset),
+            records=batch.lines.records(self.next_offset),
             counted=len(self._fresh) - fresh,
             duplicate=duplicates,
             rejections=rejections,
         )
-        self.next_offset = max(self.next_offset, batch.after)
 
     def _is_new(self, position: Position) -> bool:
         return position.offset >= self.next_offset
-
-    def skip_to(self, offset: int) -> None:
-        """Pass over the offsets before this one."""
-        self.next_offset = offset
 
     def drain(self) -> list[Block]:
         """Return the rows of the corrections since the last time."""
         fresh, self._fresh = self._fresh, []
         if not fresh:
             return []
-        columns = {
+        columns: dict[str, Column] = {
             name: [getattr(change, name) for change in fresh]
             for name in ("id", "area", "kind", "ts", "delta", "absolute", "actor", "reason")
         }
-        return [
-            Block(
-                "corrections",
-                {
-                    **columns,
-                    "log": [str(self.name)] * len(fresh),
-                    "offset": [change.position.offset for change in fresh],
-                    "line": [change.position.line for change in fresh],
-                },
-            )
-        ]
-
-    def drain_rejections(self) -> list[Rejection]:
-        """Return what could not be accepted since the last time."""
-        rejections, self._rejections = self._rejections, []
-        return rejections
+        columns |= {
+            "log": [str(self.name)] * len(fresh),
+            "offset": [change.position.offset for change in fresh],
+            "line": [change.position.line for change in fresh],
+        }
+        return [Block("corrections", columns)]
 
 
 def freeze(log: CorrectionLog) -> Plain:

@@ -1,4 +1,4 @@
-"""Deduplication: the ranges of sequence numbers received from every device; read `times` next.
+"""Deduplication: the ranges of sequence numbers received from every device; read `place` next.
 
 The same bookkeeping as TCP's selective acknowledgement (RFC 2018): memory grows with the holes, not with the
 events, it is exact for any order of arrival, and every hole is an event that is known to be missing. So that memory

@@ -13,6 +13,7 @@ events keep coming (see Lag), and what is late beyond it is too old for alarms.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
@@ -20,10 +21,9 @@ from typing import Any, Final
 import numpy as np
 
 from streams.kernels.counts.batch import OUTCOMES, Batch, Bools, Ints
-from streams.kernels.counts.cells import MOST_ENTRANCES, groups_of
-from streams.kernels.counts.interner import Interner
-from streams.kernels.counts.live_cells import LiveCells, PublishedLane
-from streams.kernels.counts.times import TimeRules
+from streams.kernels.counts.cells import MOST_ENTRANCES, Cells, groups_of
+from streams.kernels.counts.columns import Interner
+from streams.kernels.counts.place import TimeRules
 
 GRACE_SECONDS: Final = 0.25
 """Real seconds that an event may take from the lane to the broker without moving in live time. Alarms wait this long
@@ -44,6 +44,11 @@ _MEASURE: Final = 3  # bits
 _ENTRANCE: Final = 14
 _SECOND: Final = _ENTRANCE + _MEASURE
 
+PublishedCell = tuple[int, str, int, int]
+"""Second, entrance, measure, count: a cell as it was published before there were columns."""
+PublishedLane = tuple[str, str, int, int, int]
+"""Device, entrance, last, events, entered; see Lane."""
+
 
 class Measure(IntEnum):
     """What is counted of each second at an entrance."""
@@ -55,25 +60,52 @@ class Measure(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class LiveCells:
+    """Absolute counts of n cells, a column each: the measure `measure[i]` of one second at one entrance.
+
+    They are published like this, as a backlog has nearly as many cells as events. Raises ValueError if the columns are
+    not equally long.
+    """
+
+    first: int
+    entrances: list[str]
+    second: list[int]  # counted from `first`
+    entrance: list[int]  # numbers of names in `entrances`
+    measure: list[int]
+    count: list[int]
+
+    def __post_init__(self) -> None:
+        """See that each cell has all its values."""
+        if not len(self.second) == len(self.entrance) == len(self.measure) == len(self.count):
+            lengths = {name: len(getattr(self, name)) for name in ("second", "entrance", "measure", "count")}
+            raise ValueError(f"cells: the columns are {lengths} long; expected the same length of each")
+
+    def __len__(self) -> int:
+        """Count the cells."""
+        return len(self.count)
+
+    @classmethod
+    def of(cls, cells: Iterable[PublishedCell]) -> "LiveCells":
+        """Put cells into columns."""
+        names = Interner()
+        rows = [(second, names[entrance], measure, count) for second, entrance, measure, count in cells]
+        columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
+        return cls(0, names.listed, *columns)
+
+    def part(self, start: int, end: int) -> "LiveCells":
+        """Keep the cells from a place up to before another."""
+        columns = (self.second, self.entrance, self.measure, self.count)
+        return LiveCells(self.first, self.entrances, *(column[start:end] for column in columns))
+
+
 class LiveRules:
     """The limits of live time, in ms of site time."""
 
-    times: TimeRules
-
-    @property
-    def grace(self) -> int:
-        """How far live time may be behind the arrival."""
-        return round(GRACE_SECONDS * 1000 * self.times.clock.speed)
-
-    @property
-    def most_late(self) -> int:
-        """What comes later than this after its time is too old for alarms."""
-        return round(_MOST_LATE_SECONDS * 1000 * self.times.clock.speed)
-
-    @property
-    def longest_gap(self) -> int:
-        """Time without an event teaches no more of a lag than this."""
-        return round(_LONGEST_GAP_SECONDS * 1000 * self.times.clock.speed)
+    def __init__(self, times: TimeRules) -> None:
+        self.times, speed = times, times.clock.speed
+        self.grace = round(GRACE_SECONDS * 1000 * speed)  # how far live time may be behind the arrival
+        self.most_late = round(_MOST_LATE_SECONDS * 1000 * speed)  # what comes later than this is too old for alarms
+        self.longest_gap = round(_LONGEST_GAP_SECONDS * 1000 * speed)  # more without an event teaches no more of a lag
 
     def live_time(self, ts: Ints, arrived: Ints) -> tuple[Ints, Ints]:
         """Return the live time (ms) of each event, and its arrival in site time (ms)."""
@@ -84,47 +116,33 @@ class LiveRules:
 
 @dataclass(slots=True)
 class Lag:
-    """How far behind a device's clock is, as far as it is believed (ms), and when it was seen last (site time, ms).
+    """How far behind a device's clock is: only devices with late events have one; a lag within the grace is none."""
 
-    Only devices with late events have one; a lag within the grace is none.
-    """
-
-    lag: int
-    last_seen: int
+    lag: int  # ms, as far as it is believed
+    last_seen: int  # site time, ms
 
 
 @dataclass(slots=True)
 class Lane:
-    """What is known of a device: its entrance, its newest event (live time, ms), how many events were timely.
-
-    entered: live time of the newest passage inward, 0 if there was none.
-    """
+    """What is known of a device; live times in ms."""
 
     entrance: str
-    last: int
-    events: int
-    entered: int = 0
+    last: int  # its newest event
+    events: int  # how many were timely
+    entered: int = 0  # the newest passage inward, 0 if there was none
 
 
 @dataclass(slots=True)
-class Seconds:
-    """Counts by packed key (second, entrance, measure), and which of them have changed since they were last drained."""
+class Seconds(Cells):
+    """Counts by packed key (second, entrance, measure)."""
 
     counts: Counter[int] = field(default_factory=Counter)
-    changed: set[int] = field(default_factory=set)
 
-    def add(self, keys: Ints) -> None:
+    def count(self, keys: Ints) -> None:
         """Count one event for each key given."""
         listed = keys.tolist()
         self.counts.update(listed)
         self.changed.update(listed)
-
-    def drain_changed(self) -> tuple[Ints, list[int]]:
-        """Return the changed keys, sorted, with their absolute counts, and forget that they changed."""
-        keys = np.fromiter(self.changed, dtype=np.int64, count=len(self.changed))
-        keys.sort()
-        self.changed.clear()
-        return keys, [self.counts[key] for key in keys.tolist()]
 
     def keep_newest(self, most: int) -> None:
         """Drop all but so many of the highest keys, even unpublished ones."""
@@ -156,9 +174,9 @@ class Live:
         self.newest = max(self.newest, int(live.max()))
         base = ((live // 1000) << _SECOND) | (entrance << _MEASURE)
         measure, unwell = _measures(batch)
-        self.cells.add((base | measure)[timely & (measure >= 0)])
+        self.cells.count((base | measure)[timely & (measure >= 0)])
         if unwell is not None:
-            self.cells.add((base | Measure.UNWELL.value)[timely & unwell])
+            self.cells.count((base | Measure.UNWELL.value)[timely & unwell])
         if len(self.cells.counts) > MOST_UNPUBLISHED:
             self.cells.keep_newest(MOST_UNPUBLISHED // 2)
         self._count_lanes(batch, live, timely)
@@ -222,7 +240,7 @@ class Live:
 
 
 def _live_cells(keys: Ints, counts: list[int], entrances: Interner) -> LiveCells:
-    """Put cells (at least one) by packed key, sorted, into columns that name the entrances in use."""
+    """Put cells by packed key (at least one), sorted, into columns that name the entrances in use."""
     second, entrance = keys >> _SECOND, (keys >> _MEASURE) & (MOST_ENTRANCES - 1)
     first = int(second[0])
     used = np.zeros(len(entrances), np.bool_)
@@ -245,9 +263,8 @@ def _measures(batch: Batch) -> tuple[Ints, Bools | None]:
 
 def freeze(live: Live) -> dict[str, Any]:
     """Write it as plain lists and numbers."""
-    keys = sorted(live.cells.counts)
     return {
-        "cells": [keys, [live.cells.counts[key] for key in keys]],
+        "cells": live.cells.plain(),
         "lanes": [
             [name, each.entrance, each.last, each.events, each.entered] for name, each in sorted(live.lanes.items())
         ],

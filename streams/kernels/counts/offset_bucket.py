@@ -9,15 +9,15 @@ import numpy as np
 
 from streams.kernels.counts.batch import DIRECTIONS, OUTCOMES, Ints
 from streams.kernels.counts.calendar import HOUR_MS, MINUTE_MS, SiteDays
-from streams.kernels.counts.cells import Cells, bucket_part, unpack
-from streams.kernels.counts.columns import Block, Column, DictColumn
-from streams.kernels.counts.counted import WINDOW_MS, Counted
-from streams.kernels.counts.interner import Interner
+from streams.kernels.counts.cells import WINDOW_MS, Cells, Counted, unpack
+from streams.kernels.counts.columns import Block, Column, DictColumn, Interner
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.place import OUTSIDE, EntranceSides
 
 WINDOWS_AN_HOUR = HOUR_MS // WINDOW_MS
 _AREA: Final = 16  # bits of an area's number
+_PART: Final = 40
+"""From this bit on, the store's number of a bucket has that of its part: the first part has the bucket's number."""
 
 
 class BucketOwner(Protocol):
@@ -143,7 +143,7 @@ class OffsetBucket:
             reason = log.reasons.listed[number]
             blocks += _rows("refusals_1m", cells, partial(_refusal_columns, log, reason=reason))
         return [
-            _stamped(block, log=str(log.name), bucket=bucket_part(self.number, self.part), version=version)
+            _stamped(block, log=str(log.name), bucket=self.part << _PART | self.number, version=version)
             for block in blocks
         ]
 

@@ -1,4 +1,4 @@
-"""A partition log's identity (`PartitionId`), its tallies, and its check for missing offsets; read `passages` next."""
+"""What the counted states of all partitions have in common: identity, next offset, tally; read `passages` next."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,17 +11,18 @@ from streams.kernels.counts.batch import Rejection
 class PartitionId:
     """A partition of a topic, in one incarnation of both cluster and topic: offsets compare within it and nowhere else.
 
-    incarnation: the id that the brokers gave to the topic when it was created; "" where they give none, and for logs
-    that were begun before ids were looked at. first: the offset at which counting began. A log is a function of its
-    records from there on, so a log that is begun at the same offset again writes the same rows again. copy: how often
-    the brokers have come back with other records under the same offsets, as from an older copy of their disks.
+    A log is a function of its records from `first` on, so a log that is begun at the same offset again writes the same
+    rows again.
     """
 
     cluster: str
     topic: str
     partition: int
+    # The id that the brokers gave to the topic when it was created; "" where they give none, and for logs that were
+    # begun before ids were looked at.
     incarnation: str = ""
-    first: int = 0
+    first: int = 0  # the offset at which counting began
+    # How often the brokers came back with other records under the same offsets, as from an older copy of their disks.
     copy: int = 0
 
     @classmethod
@@ -60,17 +61,9 @@ class OffsetGapError(RuntimeError):
         self.log, self.expected, self.got = log, expected, got
 
 
-def check_no_gap(log: PartitionId, expected: int, got: int) -> None:
-    """Raise OffsetGapError where a batch begins above the next offset."""
-    if got > expected:
-        raise OffsetGapError(log, expected, got)
-
-
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What became of every line: received = counted + duplicate + late + rejected, always.
-
-    `first` is the offset at which the log began, `records` how many were applied since.
 
     `received` is counted where lines come in and the others where their fate is decided, so that a line that is lost
     in between is noticed. A value that is replaced, once per batch: whoever reads it meanwhile, such as the thread
@@ -82,31 +75,53 @@ class Tally:
     duplicate: int = 0
     late: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
-    first: int = field(default=0, compare=False)
-    records: int = field(default=0, compare=False)
+    first: int = field(default=0, compare=False)  # the offset at which the log began
+    records: int = field(default=0, compare=False)  # how many were applied since
 
     @property
     def unaccounted(self) -> int:
         """How many lines have come in of which nothing became; anything but 0 is a fault of this program."""
         return self.received - self.counted - self.duplicate - self.late - sum(self.rejected.values())
 
-    def plus(
-        self,
-        *,
-        received: int,
-        counted: int,
-        duplicate: int,
-        late: int = 0,
-        rejections: Sequence[Rejection] = (),
-        records: int = 0,
-    ) -> "Tally":
-        """Add what became of a batch."""
-        return Tally(
-            received=self.received + received,
-            counted=self.counted + counted,
-            duplicate=self.duplicate + duplicate,
-            late=self.late + late,
-            rejected=Counter(self.rejected) + Counter(each.reason for each in rejections),
-            first=self.first,
-            records=self.records + records,
+
+class LogState:
+    """The counted state of a log. Feed it batches with `apply`, collect what changed with `drain`.
+
+    Save it with `freeze`, and `thaw` it again.
+    """
+
+    def __init__(self, name: PartitionId, *, next_offset: int) -> None:
+        self.name, self.next_offset = name, next_offset
+        self.tally = Tally(first=next_offset)
+        self._rejections: list[Rejection] = []
+
+    def skip_to(self, offset: int) -> None:
+        """Pass over the offsets before this one."""
+        self.next_offset = offset
+
+    def drain_rejections(self) -> list[Rejection]:
+        """Return what could not be accepted since the last time."""
+        rejections, self._rejections = self._rejections, []
+        return rejections
+
+    def _check_no_gap(self, first: int) -> None:
+        """Raise OffsetGapError where a batch begins above the next offset."""
+        if first > self.next_offset:
+            raise OffsetGapError(self.name, self.next_offset, first)
+
+    def _advance(
+        self, after: int, *, received: int, records: int, counted: int, rejections: Sequence[Rejection],
+        duplicate: int = 0, late: int = 0,
+    ) -> None:  # fmt: skip
+        """Note what became of a batch, which ends before the offset `after`."""
+        self._rejections += rejections
+        self.tally = Tally(
+            received=self.tally.received + received,
+            counted=self.tally.counted + counted,
+            duplicate=self.tally.duplicate + duplicate,
+            late=self.tally.late + late,
+            rejected=Counter(self.tally.rejected) + Counter(each.reason for each in rejections),
+            first=self.tally.first,
+            records=self.tally.records + records,
         )
+        self.next_offset = max(self.next_offset, after)

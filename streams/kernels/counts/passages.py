@@ -5,33 +5,33 @@ up from a snapshot and reads on reaches the same state as one that never stopped
 the row that would have been written anyway.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from streams.kernels.counts.admission import Admitted, Devices, Fate
-from streams.kernels.counts.batch import OUTCOMES, Batch, Bools, Ints, Rejection
+from streams.kernels.counts.batch import OUTCOMES, Batch, Bools, Ints
 from streams.kernels.counts.calendar import MINUTE_MS
 from streams.kernels.counts.cells import (
+    BUCKET_BITS,
     MOST_CATEGORIES,
     MOST_ENTRANCES,
     Cells,
-    bucket_end,
+    Counted,
+    Named,
     bucket_of,
     in_window,
     pack,
     stretches_in,
 )
-from streams.kernels.counts.columns import Block
-from streams.kernels.counts.counted import Counted, Named
-from streams.kernels.counts.interner import Interner
+from streams.kernels.counts.columns import Block, Interner
 from streams.kernels.counts.live import Live, LiveRules
 from streams.kernels.counts.offset_bucket import OffsetBucket
-from streams.kernels.counts.partition_log import PartitionId, Tally, check_no_gap
+from streams.kernels.counts.partition_log import LogState, PartitionId
 from streams.kernels.counts.place import CountingSite
-from streams.kernels.counts.rows import AcceptedEvents, delivery_rows, device_rows, entered_rows, repeat_rows
+from streams.kernels.counts.rows import delivery_rows, device_rows, entered_rows, repeat_rows
 
 _PASSED = OUTCOMES.index("passed")
 _DENIED = OUTCOMES.index("denied")
@@ -40,13 +40,12 @@ MOST_REASONS: Final = 500
 OTHER: Final = "other"
 
 
-class PassageLog:
-    """Counts one log. Feed it batches with `apply`, collect what changed with `drain`, save it with `snapshot`."""
+class PassageLog(LogState):
+    """Counts one log of passages."""
 
     def __init__(self, name: PartitionId, kind: str, place: CountingSite, *, next_offset: int) -> None:
-        self.name, self.kind, self.place = name, kind, place
-        self.next_offset = next_offset
-        self.tally = Tally(first=next_offset)
+        super().__init__(name, next_offset=next_offset)
+        self.kind, self.place = kind, place
         self.entrances = Interner(limit=MOST_ENTRANCES)
         self.categories = Interner(limit=MOST_CATEGORIES)
         self.reasons = Interner()
@@ -57,12 +56,10 @@ class PassageLog:
         self.bucket = OffsetBucket(bucket_of(next_offset))
         self.days = place.days  # after a change of the site's, the former ones until `change_days`
         self.live, self.live_rules = Live(), LiveRules(place.times)
-        self.changed_entrances: set[str] = set()
         self._blocks: list[Block] = []
-        self._fresh: list[AcceptedEvents] = []
+        self._fresh: list[tuple[Named, Fate]] = []
         self._repeated: list[tuple[Batch, Ints]] = []
         self._entered: dict[int, set[str]] = {}
-        self._rejections: list[Rejection] = []
 
     def apply(self, batch: Batch) -> None:
         """Count a batch.
@@ -70,17 +67,23 @@ class PassageLog:
         Records below `next_offset` have been counted before and are passed over. Raises OffsetGapError, with nothing
         counted, where the batch begins above it.
         """
-        check_no_gap(self.name, self.next_offset, batch.first)
-        records, received = batch.lines.records(self.next_offset), batch.lines.of_offset(self.next_offset)
+        self._check_no_gap(batch.first)
         batch = batch.from_offset(self.next_offset)
         admitted = self._apply_stretches(batch)
-        self._tally(batch, admitted, received=received, records=records)
-        self.next_offset = max(self.next_offset, batch.after)
+        self._advance(
+            batch.after,
+            received=batch.lines.of_offset(self.next_offset),
+            records=batch.lines.records(self.next_offset),
+            counted=sum(each.number(Fate.COUNTED) for each in admitted),
+            duplicate=sum(each.number(Fate.DUPLICATE) for each in admitted),
+            late=sum(each.number(Fate.LATE) for each in admitted),
+            rejections=batch.rejections + [suspect for each in admitted for suspect in each.suspects],
+        )
         self._enter_bucket(bucket_of(self.next_offset))
 
     def skip_to(self, offset: int) -> None:
         """Pass over the offsets before this one."""
-        self.next_offset = offset
+        super().skip_to(offset)
         self._enter_bucket(bucket_of(offset))
 
     def drain(self) -> list[Block]:
@@ -93,16 +96,11 @@ class PassageLog:
         if self._entered:
             self._blocks.append(entered_rows(self.kind, self._entered))
         if self.devices.changed:
-            self._blocks.append(self._device_rows())
+            self._blocks.append(device_rows(str(self.name), self.devices, self.next_offset))
         blocks, self._blocks = self._blocks, []
         self._fresh, self._repeated, self._entered = [], [], {}
         self.devices.changed.clear()
         return blocks
-
-    def drain_rejections(self) -> list[Rejection]:
-        """Return what could not be accepted since the last time."""
-        rejections, self._rejections = self._rejections, []
-        return rejections
 
     def change_days(self) -> None:
         """Count by the site's days from here on, if this log was counted by others until now.
@@ -116,12 +114,6 @@ class PassageLog:
     def missing(self) -> Mapping[str, int]:
         """Count the events known to be missing, by entrance."""
         return self.devices.missing
-
-    def drain_changed_entrances(self) -> set[str]:
-        """Return the entrances of which anything has changed since the last time."""
-        changed = self.changed_entrances | self.devices.changed_entrances
-        self.changed_entrances, self.devices.changed_entrances = set(), set()
-        return changed
 
     def _apply_stretches(self, batch: Batch) -> list[Admitted]:
         """Count a batch stretch by stretch; each ends with the last event that there may be."""
@@ -155,19 +147,6 @@ class PassageLog:
     def _close_holes(self) -> None:
         self.devices.close_holes(most_ranges=self.place.most_ranges, most=self.place.most_devices)
 
-    def _tally(self, batch: Batch, admitted: Sequence[Admitted], *, received: int, records: int) -> None:
-        """Note what became of a batch's lines."""
-        rejections = batch.rejections + [suspect for each in admitted for suspect in each.suspects]
-        self._rejections += rejections
-        self.tally = self.tally.plus(
-            records=records,
-            received=received,
-            counted=sum(each.number(Fate.COUNTED) for each in admitted),
-            duplicate=sum(each.number(Fate.DUPLICATE) for each in admitted),
-            late=sum(each.number(Fate.LATE) for each in admitted),
-            rejections=rejections,
-        )
-
     def _count_admitted(self, batch: Batch, fate: Ints) -> None:
         """Count what is to be counted or late of events of one bucket."""
         rows = np.flatnonzero((fate == Fate.COUNTED.value) | (fate == Fate.LATE.value))
@@ -175,8 +154,13 @@ class PassageLog:
         batch = self._with_known_reasons(batch, late)
         # All names get their numbers in the order of the log, whatever is counted first.
         events = Named(batch, self.entrances.numbers(batch.entrance), self.categories.numbers(batch.category))
-        if len(rows):
-            self._count_all(events, late)
+        if late.any():  # in an account of their own
+            some = events.select(np.flatnonzero(late))
+            self.bucket.late.add(some.keys(self.days.of(some.batch.ts)))
+            self._fresh.append((some, Fate.LATE))
+            events = events.select(np.flatnonzero(~late))
+        if len(events.batch):
+            self._count(events)
 
     def _with_known_reasons(self, batch: Batch, late: Bools) -> Batch:
         """Put OTHER in the place of reasons beyond those that a log remembers, in rows as in counts."""
@@ -190,17 +174,6 @@ class PassageLog:
             self.reasons[reason[row]]  # a new one gets its number in the order of the log
         return replace(batch, reason=reason)
 
-    def _count_all(self, events: Named, late: Bools) -> None:
-        """Count events of one bucket, those that are late in an account of their own."""
-        if not late.any():
-            self._count(events)
-            return
-        some = events.select(np.flatnonzero(late))
-        self.bucket.late.add(some.keys(self.days.of(some.batch.ts)))
-        self._fresh.append(AcceptedEvents(some, Fate.LATE))
-        if not late.all():
-            self._count(events.select(np.flatnonzero(~late)))
-
     def _count(self, events: Named) -> None:
         """Count fresh events of one bucket."""
         tens = Counted.of(events)
@@ -212,17 +185,18 @@ class PassageLog:
         self._count_refusals(events)
         self._note_credentials(events, outer)
         self.live.count(events.batch, events.entrance, self.live_rules)
-        self._fresh.append(AcceptedEvents(events, Fate.COUNTED))
+        self._fresh.append((events, Fate.COUNTED))
 
     def _note_entrances(self, tens: Counted) -> Bools:
         """Note where events have come from; return which of these entrances, by number, are on the site's boundary."""
         outer = np.zeros(len(self.entrances), np.bool_)
         seen = tens.by(tens.parts.entrance)
-        for name, last in zip(self.entrances.names(seen.keys), seen.newest.tolist(), strict=True):
+        names = self.entrances.names(seen.keys)
+        for name, last in zip(names, seen.newest.tolist(), strict=True):
             self.last_ts[name] = max(self.last_ts.get(name, 0), last)
             self.boundary[name] = self.place.sides[name].boundary
-        self.changed_entrances.update(self.entrances.names(seen.keys))
-        outer[seen.keys] = [self.boundary[name] for name in self.entrances.names(seen.keys)]
+        self.devices.changed_entrances.update(names)
+        outer[seen.keys] = [self.boundary[name] for name in names]
         return outer
 
     def _count_refusals(self, events: Named) -> None:
@@ -249,11 +223,5 @@ class PassageLog:
         """Go on to another bucket; what the one before has counted is final as of its end."""
         if number != self.bucket.number:
             self._close_holes()
-            self._blocks += self.bucket.drain(self, bucket_end(self.bucket.number))
+            self._blocks += self.bucket.drain(self, (self.bucket.number + 1) << BUCKET_BITS)
             self.bucket = OffsetBucket(number)
-
-    def _device_rows(self) -> Block:
-        keys = sorted(self.devices.changed)
-        names = [self.devices.names.listed[number] for number, _ in keys]
-        devices = [self.devices.known[key] for key in keys]
-        return device_rows(str(self.name), names, [epoch for _, epoch in keys], devices, self.next_offset)

@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 
-from streams.kernels.counts.admission import Fate
+from streams.kernels.counts.admission import Devices, Fate
 from streams.kernels.counts.batch import COLUMNS, DIRECTIONS, OUTCOMES, Batch, Ints, Rejection
+from streams.kernels.counts.cells import Named
 from streams.kernels.counts.columns import Block, Column, DictColumn
-from streams.kernels.counts.counted import Named
-from streams.kernels.counts.identity import Ranges
 from streams.kernels.counts.offset_bucket import BucketOwner
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.place import EntranceSides
@@ -26,36 +24,22 @@ FATES: Final = tuple(fate.name.lower() for fate in Fate)
 """What a log makes of a delivery, by number of `Fate`, as the store has it."""
 
 
-class DeviceFacts(Protocol):
-    """What a row says of a device in one epoch."""
-
-    ranges: Ranges
-    entrance: str
-    last_ts: int
-    last_seen: int
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptedEvents:
-    """Events that a log counted, or that were late; all have the same fate."""
-
-    events: Named
-    fate: Fate
-
-
-def delivery_rows(log: BucketOwner, sides: Mapping[str, EntranceSides], delivered: Sequence[AcceptedEvents]) -> Block:
+def delivery_rows(
+    log: BucketOwner, sides: Mapping[str, EntranceSides], delivered: Sequence[tuple[Named, Fate]]
+) -> Block:
     """List events that were counted or late, each once, and where their entrances lead."""
-    batches = [each.events.batch for each in delivered]
-    fate = np.repeat([each.fate.value for each in delivered], list(map(len, batches)))
-    entrance = np.concatenate([each.events.entrance for each in delivered])
+    batches = [events.batch for events, _ in delivered]
+    fates = np.repeat([fate.value for _, fate in delivered], list(map(len, batches)))
+    entrance = np.concatenate([events.entrance for events, _ in delivered])
+    category = np.concatenate([events.category for events, _ in delivered])
     ways = [sides.get(name, _UNKNOWN) for name in log.entrances.listed]
     columns = {
         "entrance": DictColumn(entrance, log.entrances.listed),
-        "category": DictColumn(np.concatenate([each.events.category for each in delivered]), log.categories.listed),
+        "category": DictColumn(category, log.categories.listed),
         "outer": DictColumn(entrance, [way.outer for way in ways]),
         "inner": DictColumn(entrance, [way.inner for way in ways]),
     }
-    return _deliveries(log, batches, fate, columns)
+    return _deliveries(log, batches, fates, columns)
 
 
 def repeat_rows(
@@ -63,15 +47,16 @@ def repeat_rows(
 ) -> list[Block]:
     """List events that came again, or that were not believed, with their fates; and where those are that came again."""
     batches = [batch for batch, _ in repeated]
-    fate = np.concatenate([fate for _, fate in repeated])
-    ways = [sides.get(name, _UNKNOWN) for name in _joined(batches, "entrance")]
+    fates = np.concatenate([fate for _, fate in repeated])
+    entrance = _joined(batches, "entrance")
+    ways = [sides.get(name, _UNKNOWN) for name in entrance]
     columns = {
-        "entrance": _joined(batches, "entrance"),
+        "entrance": entrance,
         "category": _joined(batches, "category"),
         "outer": [way.outer for way in ways],
         "inner": [way.inner for way in ways],
     }
-    blocks = [_deliveries(log, batches, fate, columns)]
+    blocks = [_deliveries(log, batches, fates, columns)]
     again = [batch.select(np.flatnonzero(fate == Fate.DUPLICATE.value)) for batch, fate in repeated]
     if n := sum(map(len, again)):
         places = {name: _joined(again, name) for name in ("offset", "line", "device", "epoch", "seq")}
@@ -79,8 +64,8 @@ def repeat_rows(
     return blocks
 
 
-def _deliveries(log: BucketOwner, batches: Sequence[Batch], fate: Ints, columns: Mapping[str, Column]) -> Block:
-    n = len(fate)
+def _deliveries(log: BucketOwner, batches: Sequence[Batch], fates: Ints, columns: Mapping[str, Column]) -> Block:
+    n = len(fates)
     return Block(
         "deliveries",
         {
@@ -91,7 +76,7 @@ def _deliveries(log: BucketOwner, batches: Sequence[Batch], fate: Ints, columns:
             "outcome": DictColumn(_joined(batches, "outcome"), OUTCOMES),
             "kind": DictColumn.same(log.kind, n),
             "log": DictColumn.same(str(log.name), n),
-            "fate": DictColumn(fate, FATES),
+            "fate": DictColumn(fates, FATES),
             "settled": DictColumn.same(NOT_SETTLED, n),
             "seen": np.zeros(n, dtype=np.int64),
         },
@@ -115,23 +100,23 @@ def entered_rows(kind: str, entered: Mapping[int, AbstractSet[str]]) -> Block:
     return Block("entered", {"day": days, "kind": [kind] * len(days), "credential": credentials})
 
 
-def device_rows(
-    log: str, names: Sequence[str], epochs: Sequence[int], devices: Sequence[DeviceFacts], version: int
-) -> Block:
-    """List what was received from each device in each epoch."""
+def device_rows(log: str, devices: Devices, version: int) -> Block:
+    """List what was received from each device, in each epoch, that has changed."""
+    keys = sorted(devices.changed)
+    changed = [devices.known[key] for key in keys]
     return Block(
         "devices",
         {
-            "log": [log] * len(devices),
-            "device": names,
-            "epoch": epochs,
-            "entrance": [device.entrance for device in devices],
-            "ranges": [list(zip(each.ranges.low, each.ranges.high, strict=True)) for each in devices],
-            "closed": [device.ranges.closed for device in devices],
-            "last_seq": [device.ranges.last for device in devices],
-            "last_ts": [device.last_ts for device in devices],
-            "last_seen": [device.last_seen for device in devices],
-            "version": [version] * len(devices),
+            "log": [log] * len(keys),
+            "device": [devices.names.listed[number] for number, _ in keys],
+            "epoch": [epoch for _, epoch in keys],
+            "entrance": [device.entrance for device in changed],
+            "ranges": [list(zip(each.ranges.low, each.ranges.high, strict=True)) for each in changed],
+            "closed": [device.ranges.closed for device in changed],
+            "last_seq": [device.ranges.last for device in changed],
+            "last_ts": [device.last_ts for device in changed],
+            "last_seen": [device.last_seen for device in changed],
+            "version": [version] * len(keys),
         },
     )
 

@@ -15,9 +15,8 @@ import numpy as np
 from streams.kernels.counts.admission import Fate
 from streams.kernels.counts.batch import OUTCOMES, Bools, Ints
 from streams.kernels.counts.calendar import HOUR_MS, MINUTE_MS
-from streams.kernels.counts.cells import BUCKET_BITS, groups_of
+from streams.kernels.counts.cells import BUCKET_BITS, WINDOW_MS, groups_of
 from streams.kernels.counts.columns import Block, DictColumn
-from streams.kernels.counts.counted import WINDOW_MS
 from streams.kernels.counts.place import OUTSIDE, CountingSite, EntranceSides
 from streams.kernels.counts.rows import FATES, NOT_SETTLED
 

@@ -36,7 +36,9 @@ class SiteClock:
 
     def now(self, real_ms: int) -> int:
         """Site time in milliseconds at the real time `real_ms`."""
-        return self.site_ms + self._scaled(real_ms - self.real_ms)
+        # Integers stay integers at whole speeds: a float product of epoch milliseconds would lose some.
+        elapsed, whole = real_ms - self.real_ms, int(self.speed)
+        return self.site_ms + (elapsed * whole if whole == self.speed else round(elapsed * self.speed))
 
     def at(self, real_ms: NDArray[np.int64]) -> NDArray[np.int64]:
         """Site times in milliseconds at many real times: what `now` says of each."""
@@ -47,8 +49,3 @@ class SiteClock:
     def real(self, site_ms: int) -> int:
         """Real time in milliseconds at which the site clock shows (or showed) `site_ms`."""
         return self.real_ms + round((site_ms - self.site_ms) / self.speed)
-
-    def _scaled(self, elapsed_ms: int) -> int:
-        # Integers stay integers at whole speeds: a float product of epoch milliseconds would lose some.
-        whole = int(self.speed)
-        return elapsed_ms * whole if whole == self.speed else round(elapsed_ms * self.speed)

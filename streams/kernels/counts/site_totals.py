@@ -1,8 +1,17 @@
-"""Adds up the totals of all partitions; the newest version of each (log, entrance) counts, in any order of arrival."""
+"""Totals of a partition's entrances, for publication, and their sums over all partitions.
+
+The newest version of each (log, entrance) counts, in any order of arrival.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+import numpy as np
+
+from streams.kernels.counts.batch import DIRECTIONS
+from streams.kernels.counts.cells import unpack
+from streams.kernels.counts.passages import PassageLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +34,38 @@ class EntranceTotals:
     totals: list[Total]
     missing: int
     last_ts: int | None
+
+
+def entrance_totals(log: PassageLog, *, everything: bool = False) -> list[EntranceTotals]:
+    """Write out what a log has counted since it began, at each entrance of which anything has changed, or at all."""
+    missing, changed = log.missing(), log.devices.changed_entrances
+    log.devices.changed_entrances = set()
+    totals: dict[str, list[Total]] = {name: [] for name in sorted({*log.last_ts, *missing} if everything else changed)}
+    counted = [log.entrances[name] for name in totals if name in log.entrances]
+    cells = np.fromiter(log.totals.counts, dtype=np.int64, count=len(log.totals.counts))
+    cells = cells[np.isin(unpack(cells).entrance, counted)]
+    keys = unpack(cells)
+    parts = zip(
+        log.entrances.names(keys.entrance),
+        log.categories.names(keys.category),
+        keys.direction.tolist(),
+        log.totals.of(cells.tolist()),
+        strict=True,
+    )
+    for entrance, category, direction, passages in parts:
+        totals[entrance].append(Total(DIRECTIONS[direction], category, passages))
+    return [
+        EntranceTotals(
+            log=str(log.name),
+            version=log.next_offset,
+            entrance=entrance,
+            kind=log.kind,
+            totals=each,
+            missing=missing.get(entrance, 0),
+            last_ts=log.last_ts.get(entrance),
+        )
+        for entrance, each in totals.items()
+    ]
 
 
 @dataclass(slots=True)

@@ -8,8 +8,8 @@ from streams.kernels.counts import live
 from streams.kernels.counts.admission import Device, Devices
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.cells import MOST_CATEGORIES, MOST_ENTRANCES, Cells
+from streams.kernels.counts.columns import Interner
 from streams.kernels.counts.identity import Ranges, Reference
-from streams.kernels.counts.interner import Interner
 from streams.kernels.counts.offset_bucket import Flow, Flows, OffsetBucket
 from streams.kernels.counts.partition_log import PartitionId, Tally
 from streams.kernels.counts.passages import PassageLog
@@ -32,8 +32,8 @@ def check(plain: Plain, name: PartitionId) -> None:
     if plain.get("format") not in (FORMAT, FORMAT_OF_PARTS):
         raise SnapshotError(
             f"snapshot of {name} has format {plain.get('format')!r}, this version reads {FORMAT} and "
-            f"{FORMAT_OF_PARTS}: "
-            "run the version of gatepulse that wrote it, or follow 'The snapshots are lost' in docs/operations.md"
+            f"{FORMAT_OF_PARTS}: run the version of gatepulse that wrote it, "
+            "or follow 'The snapshots are lost' in docs/operations.md"
         )
     if plain["log"] != str(name):
         raise SnapshotError(f"snapshot of {plain['log']} found for {name}: a log goes on from its own snapshots only")
@@ -71,9 +71,12 @@ def freeze(log: PassageLog) -> Plain:
         "categories": list(log.categories.listed),
         "reasons": list(log.reasons.listed),
         "device_names": list(log.devices.names.listed),
-        "devices": [_device_out(key, device) for key, device in devices],
+        "devices": [
+            [*key, list(each.ranges.low), list(each.ranges.high), each.entrance, each.last_ts, each.last_seen]
+            for key, each in devices
+        ],
         "times": [[list(device.ranges.low_ts), list(device.ranges.high_ts)] for _, device in devices],
-        "totals": _cells_out(log.totals),
+        "totals": log.totals.plain(),
         "last_ts": dict(sorted(log.last_ts.items())),
         "boundary": dict(sorted(log.boundary.items())),
         "segment": _bucket_out(log.bucket),
@@ -103,21 +106,11 @@ def thaw(plain: Plain, name: PartitionId, kind: str, place: CountingSite) -> Pas
     log.boundary = dict(plain["boundary"])
     log.bucket = _bucket_in(plain["segment"])
     log.live = live.thaw(plain.get("live"))
-    _take_up_days(log, plain.get("site_days"))
-    return log
-
-
-def _take_up_days(log: PassageLog, plain: list[Any] | None) -> None:
-    """Go on with the days by which the log was counted; a version before there was a choice knew midnight only."""
-    site = log.place.days
-    zone, starts = plain or (str(site.zone), 0)
-    if [zone, starts] != site.rule:
+    # The days by which the log was counted; a version before there was a choice knew midnight only.
+    zone, starts = plain.get("site_days") or (str(place.days.zone), 0)
+    if [zone, starts] != place.days.rule:
         log.days = SiteDays(ZoneInfo(zone), starts)
-
-
-def _device_out(key: tuple[int, int], device: Device) -> list[Any]:
-    ranges = device.ranges
-    return [*key, list(ranges.low), list(ranges.high), device.entrance, device.last_ts, device.last_seen]
+    return log
 
 
 def _device_in(
@@ -130,11 +123,6 @@ def _device_in(
     return (number, epoch), Device(ranges, entrance, last_ts, last_seen)
 
 
-def _cells_out(cells: Cells) -> list[list[int]]:
-    keys = sorted(cells.counts)
-    return [keys, cells.of(keys)]
-
-
 def _cells_in(plain: list[list[int]]) -> Cells:
     return Cells(dict(zip(*plain, strict=True)))
 
@@ -144,12 +132,12 @@ def _bucket_out(bucket: OffsetBucket) -> Plain:
         "number": bucket.number,
         "part": bucket.part,
         "events": bucket.events,
-        "tens": _cells_out(bucket.tens),
-        "minutes": _cells_out(bucket.minutes),
-        "days": _cells_out(bucket.days),
-        "anonymous": _cells_out(bucket.anonymous),
-        "late": _cells_out(bucket.late),
-        "refusals": [[number, _cells_out(cells)] for number, cells in sorted(bucket.refusals.items(), key=_first)],
+        "tens": bucket.tens.plain(),
+        "minutes": bucket.minutes.plain(),
+        "days": bucket.days.plain(),
+        "anonymous": bucket.anonymous.plain(),
+        "late": bucket.late.plain(),
+        "refusals": [[number, cells.plain()] for number, cells in sorted(bucket.refusals.items(), key=_first)],
         "flows": [
             [window, area, flow.entered, flow.departed, flow.last_ts]
             for (window, area), flow in sorted(bucket.flows.cells.items(), key=_first)

@@ -18,11 +18,11 @@ import msgspec
 from streams.contract.events import Topic
 from streams.kernels.alarms.inputs import AlarmInput
 from streams.kernels.counts.columns import Block
-from streams.kernels.counts.entrance_totals import entrance_totals
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.site_clock import SiteClock
-from streams.kernels.counts.times import TimeRules
+from streams.kernels.counts.site_totals import entrance_totals
 from streams.settings import WorkerSettings
 from streams.worker.alarm_inputs import flow_of
 from streams.worker.app import handler_of

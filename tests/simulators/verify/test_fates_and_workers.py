@@ -22,9 +22,8 @@ from streams.contract.codec import PassageCodec, Records, Vocabulary
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.place import CountingSite, EntranceSides
+from streams.kernels.counts.place import CountingSite, EntranceSides, TimeRules
 from streams.kernels.counts.site_clock import SiteClock
-from streams.kernels.counts.times import TimeRules
 from tests.support.size import examples
 from tests.support.small_site import MIDNIGHT, SITE, columns, passage
 

@@ -22,8 +22,8 @@ from streams.contract.events import KIND_OF_TOPIC
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.site_clock import SiteClock
-from streams.kernels.counts.times import TimeRules
 from streams.site.kernel_views import place_of, vocabulary_of
 from streams.site.model import Site
 from streams.worker.main import area_rows

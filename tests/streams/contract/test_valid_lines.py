@@ -14,8 +14,8 @@ from streams.contract.events import EARLIEST_MS, ID_PATTERN, LATEST_MS, LONGEST_
 from streams.kernels.alarms.inputs import AlarmInput
 from streams.kernels.counts.identity import MOST_MISSING
 from streams.kernels.counts.partition_log import PartitionId
+from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.site_clock import SiteClock
-from streams.kernels.counts.times import TimeRules
 from streams.site.reader import load_site
 from streams.worker.alarm_inputs import flow_of, read_inputs
 from streams.worker.app import handler_of

@@ -71,7 +71,7 @@ def spoilt(where: str, poison: Callable[[int], bool], sound: TopicHandler[Any]) 
 
         def drain(self) -> Any:
             if where == "drain":
-                check([seq for each in self._fresh for seq in each.events.batch.seq.tolist()])
+                check([seq for each, _ in self._fresh for seq in each.batch.seq.tolist()])
             return super().drain()
 
     def made(log: PassageLog) -> PassageLog:

@@ -11,10 +11,9 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams.kernels.counts.entrance_totals import entrance_totals
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.site_totals import SiteTotals
+from streams.kernels.counts.site_totals import SiteTotals, entrance_totals
 from streams.worker.metrics import Histogram, Occupancy, Settled, Timings, WorkerCollector
 from tests.support.events import NINE, PLACE
 from tests.support.lines import line, persons, records

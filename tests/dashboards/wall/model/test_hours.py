@@ -5,8 +5,8 @@ import datetime as dt
 import pytest
 
 from dashboards.wall.model.hours import next_quiet, opened_at
+from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.site_clock import SiteClock
-from streams.kernels.counts.times import TimeRules
 from streams.site.kernel_views import alarm_place_of
 from streams.site.model import Site
 from tests.support.odd_sites import BERLIN_LONG, BERLIN_SHORT, expo, ms, night_market

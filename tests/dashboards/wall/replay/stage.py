@@ -24,11 +24,10 @@ from streams.clock import real_now
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.place import CountingSite, EntranceSides
+from streams.kernels.counts.place import CountingSite, EntranceSides, TimeRules
 from streams.kernels.counts.rows import rejection_rows
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.takeup import Problem
-from streams.kernels.counts.times import TimeRules
 from streams.site.model import Opening, Site
 from streams.sources.tables import Loss, SiteTime, SourceTables
 from tests.support.events import HORIZON, SUSPECT, Event, batch

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from streams.kernels.alarms.inputs import LogFlow
 from streams.kernels.alarms.recent import REPUBLISHED_SECONDS, SPAN, RecentCounts
-from streams.kernels.counts.live import Measure
-from streams.kernels.counts.live_cells import LiveCells
+from streams.kernels.counts.live import LiveCells, Measure
 
 NOON = 1_763_611_200
 """2025-11-20 12:00:00 in Shanghai, in seconds."""

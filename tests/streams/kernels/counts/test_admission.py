@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.kernels.counts.admission import Devices, Fate
+from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.site_clock import SiteClock
-from streams.kernels.counts.times import TimeRules
 from tests.support.events import HORIZON, NINE, SUSPECT, TIMES, Event, batch
 
 COUNTED, LATE, DUPLICATE, DOUBTED = Fate.COUNTED, Fate.LATE, Fate.DUPLICATE, Fate.SUSPECT

@@ -19,12 +19,12 @@ from streams.kernels.alarms.log import PATIENCE_SECONDS, AlarmLog
 from streams.kernels.alarms.recent import MOST_KNOWN, REPUBLISHED_SECONDS, SPAN, CellCounts
 from streams.kernels.alarms.rules import RULES, AlarmEntrance, AlarmSite
 from streams.kernels.counts import corrections
-from streams.kernels.counts.admission import EPOCHS, Device, Devices, epochs_of, ranges_of
+from streams.kernels.counts.admission import EPOCHS, RANGES, Device, Devices, most_of_all
 from streams.kernels.counts.cells import Cells
 from streams.kernels.counts.cells import pack as pack_key
+from streams.kernels.counts.columns import Interner
 from streams.kernels.counts.corrections import MOST_CORRECTIONS, CorrectionLog
 from streams.kernels.counts.identity import Ranges
-from streams.kernels.counts.interner import Interner
 from streams.kernels.counts.live import MOST_UNPUBLISHED, Lag, Lane, Live, Seconds
 from streams.kernels.counts.offset_bucket import Flow, Flows, OffsetBucket
 from streams.kernels.counts.partition_log import PartitionId
@@ -125,7 +125,7 @@ def moments(draw: np.random.Generator, *shape: int) -> Any:  # lists within list
 
 def full_devices(draw: np.random.Generator, entrances: list[str]) -> Devices:
     """As many devices as there may be, as many epochs, and as many ranges just before the end of a stretch."""
-    counters, ranges = epochs_of(MOST), ranges_of(MOST) + STRETCH_EVENTS
+    counters, ranges = most_of_all(EPOCHS, MOST), most_of_all(RANGES, MOST) + STRETCH_EVENTS
     least, more = divmod(ranges, counters)
     numbers = np.sort(draw.integers(1, 2**63 - 1, (counters, 2 * least + 2)), axis=1).tolist()
     times, epochs = moments(draw, counters, 2 * least + 4), draw.integers(0, 2**63 - 1, counters).tolist()
@@ -203,8 +203,8 @@ def fullest() -> PassageLog:
 
 def test_the_largest_snapshot_that_all_limits_allow_fits_its_record() -> None:
     passages = fullest()
-    assert passages.devices.ranges == ranges_of(MOST) + STRETCH_EVENTS
-    assert len(passages.devices.known) == epochs_of(MOST)
+    assert passages.devices.ranges == most_of_all(RANGES, MOST) + STRETCH_EVENTS
+    assert len(passages.devices.known) == most_of_all(EPOCHS, MOST)
     assert len(pack(freeze(passages))) < LARGEST_SNAPSHOT - ROOM
 
 
@@ -275,7 +275,7 @@ def test_so_does_that_of_the_alarms_of_the_largest_site() -> None:
 
 def test_unpublished_cells_are_bounded_and_the_newest_stay() -> None:
     cells = Seconds()
-    cells.add(np.arange(10))
+    cells.count(np.arange(10))
     cells.keep_newest(4)
     keys, counts = cells.drain_changed()
     assert (keys.tolist(), counts) == ([6, 7, 8, 9], [1, 1, 1, 1])

@@ -12,13 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.kernels.counts.batch import Batch
-from streams.kernels.counts.interner import Interner
-from streams.kernels.counts.live import GRACE_SECONDS, Live, LiveRules, Measure, freeze, thaw
-from streams.kernels.counts.live_cells import LiveCells, PublishedCell
+from streams.kernels.counts.columns import Interner
+from streams.kernels.counts.live import GRACE_SECONDS, Live, LiveCells, LiveRules, Measure, PublishedCell, freeze, thaw
+from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.snapshot import freeze as freeze_log
 from streams.kernels.counts.snapshot import thaw as thaw_log
-from streams.kernels.counts.times import TimeRules
 from tests.support.events import LOG, NINE, PLACE, SUSPECT, TIMES, Event, batch, log
 
 RULES = LiveRules(TIMES)

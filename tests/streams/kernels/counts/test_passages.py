@@ -16,11 +16,10 @@ from sinks.rows import TABLES
 from streams.kernels.counts.batch import Batch, LineCounts
 from streams.kernels.counts.cells import BUCKET_BITS
 from streams.kernels.counts.columns import Block
-from streams.kernels.counts.entrance_totals import entrance_totals
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId, Tally
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import CountingSite
-from streams.kernels.counts.site_totals import Total
+from streams.kernels.counts.site_totals import Total, entrance_totals
 from streams.kernels.counts.snapshot import SnapshotError, freeze, thaw
 from tests.support.events import HORIZON, LOG, NINE, PLACE, Event, batch, log, rejection
 
@@ -160,7 +159,7 @@ def test_a_time_that_is_not_believed_is_in_no_figure_and_is_told_with_its_reason
 def test_lines_are_not_kept_until_they_are_stored() -> None:
     counting = log()
     counting.apply(batch([Event(0, 1), Event(1, 1), Event(2, 2)], first=0, after=3))
-    assert [(len(each.events.batch), each.events.batch.raw) for each in counting._fresh] == [(2, [])]
+    assert [(len(each.batch), each.batch.raw) for each, _ in counting._fresh] == [(2, [])]
     assert [(len(each), each.raw) for each, _ in counting._repeated] == [(1, [])]
 
 

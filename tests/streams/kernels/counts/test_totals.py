@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.kernels.counts.entrance_totals import entrance_totals
-from streams.kernels.counts.site_totals import EntranceTotals
+from streams.kernels.counts.site_totals import EntranceTotals, entrance_totals
 from streams.kernels.counts.snapshot import freeze, thaw
 from streams.worker.agents import RESTATE_SECONDS, KafkaOutlet
 from streams.worker.consumer import Offsets
