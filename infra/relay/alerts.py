@@ -7,7 +7,7 @@ import msgspec
 
 from dashboards.messages.notice import PLATFORM, Notice, OwnWords
 from streams.kernels.alarms.episodes import Episode
-from streams.kernels.alarms.limits import LEVELS
+from streams.kernels.alarms.rules import LEVELS
 
 SITE: Final = "site"
 """The route of alarms that belong to no zone."""

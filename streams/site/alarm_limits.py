@@ -6,8 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from streams.kernels.alarms.limits import LEVELS, AlarmLimit, LimitRule
-from streams.kernels.alarms.rules import CAPACITY, RULES
+from streams.kernels.alarms.rules import CAPACITY, LEVELS, RULES, AlarmLimit, LimitRule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

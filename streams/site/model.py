@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
 
-    from streams.kernels.alarms.limits import LimitRule
+    from streams.kernels.alarms.rules import LimitRule
     from streams.site.screens import Screen
     from streams.text import Kind, Text
 

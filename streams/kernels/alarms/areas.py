@@ -1,7 +1,8 @@
-"""How full each area is in percent of its capacity, and which entrances miss events; read `log` next."""
+"""Figures that are not live counts: how full areas are, events that are missing, lines that were set aside."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ from streams.kernels.counts.takeup import OF_TIME
 _SECOND: Final = 1000
 MOST_COMING: Final = 60
 """Readings of moments that are not judged yet: a minute of them, which is longer than any is believed."""
+LATELY_SECONDS: Final = 3600
+"""Real seconds after the newest line that was set aside for which somebody should still look at it."""
 _MOST_MISSING: Final = 1 << 52
 """Of one log and entrance: so any number of logs add up. Workers of before this limit published numbers without one."""
 
@@ -111,3 +114,31 @@ class Leaks:
     def in_order(self, by_entrance: Mapping[str, int]) -> Ints:
         """Return figures by entrance in the order of the entrances."""
         return np.array([by_entrance.get(entrance.id, 0) for entrance in self.entrances], dtype=np.int64)
+
+
+@dataclass(slots=True)
+class SetAside:
+    """By log: how many lines have been set aside so far, how many of them before this alarm, and when the newest (ms).
+
+    A moment of 0 stands for the one that is judged next.
+    """
+
+    logs: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+
+    def count(self, totals: Mapping[str, int]) -> None:
+        """Take in what logs say; absolute, so what was known already changes nothing."""
+        for log, total in totals.items():
+            known, before, _ = self.logs.get(log, (0, 0, 0))
+            if total > known:
+                self.logs[log] = (total, before, 0)
+
+    def at(self, moment: int, *, lately: int) -> Mapping[str, int]:
+        """Tell how many lines of each topic and partition have been set aside lately, without a longer break."""
+        found: Counter[str] = Counter()
+        for log, (total, before, newest) in list(self.logs.items()):
+            newest = newest or moment  # noqa: PLW2901
+            over = moment - newest > lately
+            self.logs[log] = (total, total if over else before, newest)
+            if not over and total > before:
+                found[log.partition("/")[2]] += total - before
+        return found

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal
 
-from streams.kernels.alarms.limits import LEVELS, AlarmLimit, Latch, LimitRule, highest
+from streams.kernels.alarms.rules import LEVELS, AlarmLimit, LimitRule
 from streams.kernels.counts.columns import Block
 
 State = Literal["raised", "acknowledged", "shelved", "cleared-unacknowledged", "cleared"]
@@ -49,6 +49,37 @@ class Episode:
             self, state="cleared", what="acknowledged", change=self.change + 1, changed_at=at, acknowledged_at=at,
             actor=actor,
         )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Latch:
+    """One limit of one alarm: `holds`, and since when (ms) the value has been on the other side."""
+
+    holds: bool = False
+    since: int | None = None
+
+    def step(self, at: int, value: float | None, rule: LimitRule, limit: AlarmLimit) -> None:
+        """Take the value of a moment in; None, an unknown value, changes nothing."""
+        opposite = value is not None and (rule.below(value, limit) if self.holds else rule.exceeds(value, limit))
+        if not opposite:
+            self.since = None
+            return
+        self.since = at if self.since is None else self.since
+        if at - self.since >= (rule.off_delay if self.holds else rule.on_delay):
+            self.holds, self.since = not self.holds, None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing holds, and the value is not beyond the limit."""
+        return not self.holds and self.since is None
+
+
+def highest(latches: list[Latch]) -> int | None:
+    """Tell which limit is the highest that holds; None: none does."""
+    for number in range(len(latches) - 1, -1, -1):
+        if latches[number].holds:
+            return number
+    return None
 
 
 @dataclass(slots=True)

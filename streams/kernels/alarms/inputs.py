@@ -14,20 +14,15 @@ Action = Literal["ack", "shelve", "unshelve"]
 
 @dataclass(frozen=True, slots=True)
 class LogFlow:
-    """What one log of passages has counted lately: complete for all live times before `complete_to`.
-
-    cells: absolute counts, one by one if a version before columns has published them; lanes: (device, entrance, newest
-    event, events since ever, newest passage inward), live times in ms, see `live`; missing: events known to be missing
-    by entrance, where there are any.
-    """
+    """What one log of passages has counted lately: complete for all live times before `complete_to`."""
 
     log: str
     kind: str
     version: int
     complete_to: int
-    cells: LiveCells | list[PublishedCell]
+    cells: LiveCells | list[PublishedCell]  # absolute; one by one if a version before columns has published them
     lanes: list[PublishedLane]
-    missing: dict[str, int] = field(default_factory=dict)
+    missing: dict[str, int] = field(default_factory=dict)  # events known to be missing by entrance, where there are any
 
     @property
     def columns(self) -> LiveCells:
@@ -71,21 +66,21 @@ class OccupancyReading:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What an operator did with an episode; `until` is for shelving, 0 otherwise."""
+    """What an operator did with an episode."""
 
     id: str
     action: Action
     episode: str
     actor: str
     at: int
-    until: int = 0
+    until: int = 0  # for shelving
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmInput:
-    """One line of the topic; unprocessable: lines that were set aside so far, by log, where there are any."""
+    """One line of the topic."""
 
     flows: list[LogFlow] = field(default_factory=list)
     readings: list[OccupancyReading] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
-    unprocessable: dict[str, int] = field(default_factory=dict)
+    unprocessable: dict[str, int] = field(default_factory=dict)  # lines set aside so far, by log, where there are any

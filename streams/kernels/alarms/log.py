@@ -10,13 +10,11 @@ from typing import Final
 
 import numpy as np
 
-from streams.kernels.alarms.areas import Areas, Leaks
+from streams.kernels.alarms.areas import LATELY_SECONDS, Areas, Leaks, SetAside
 from streams.kernels.alarms.episodes import Alarm, Episode, episode_rows
 from streams.kernels.alarms.inputs import AlarmInput, Command, LogFlow, OccupancyReading
 from streams.kernels.alarms.recent import SPAN, RecentCounts
 from streams.kernels.alarms.rules import LEAST_REFUSED, OVERLOAD, AlarmSite
-from streams.kernels.alarms.set_aside import LATELY_SECONDS, SetAside
-from streams.kernels.alarms.set_aside import RULE as SET_ASIDE
 from streams.kernels.alarms.silence import SilenceDetector
 from streams.kernels.counts.batch import Bools, Ints, Rejection
 from streams.kernels.counts.columns import Block
@@ -38,8 +36,8 @@ _REFUSAL_SECONDS: Final = 300
 _OPEN_LANE_SECONDS: Final = 300
 _AT_ONCE: Final = SPAN - _REFUSAL_SECONDS
 """Seconds that are added up together: the window of the first of them still holds at the last one."""
-_READ: Final = ("area-capacity", "drift", "source-unread", "source-time")
-"""Rules about what is read from the store."""
+_READ: Final = ("area-capacity", "drift", "source-unread", "source-time")  # rules about what is read from the store
+_SET_ASIDE: Final = "unprocessable"
 _EVENTS: Final = (Measure.PASSED_IN, Measure.PASSED_OUT, Measure.DENIED)
 
 
@@ -74,8 +72,7 @@ class AlarmLog(LogState):
         self._numbers = {entrance.id: number for number, entrance in enumerate(place.entrances)}
         self._parts = {(part.rule, part.subject): number for number, part in enumerate(self.silence.parts)}
         self._judged: set[tuple[str, str, str]] = set()
-        self._no_entrance: Bools = np.zeros(len(place.entrances), dtype=np.bool_)
-        self._no_part: Bools = np.zeros(len(self.silence.parts), dtype=np.bool_)
+        self._nothing_unknown = self.silence.active_through(())
 
     # -- the life of a log ---------------------------------------------------------------------------------------------
 
@@ -135,20 +132,16 @@ class AlarmLog(LogState):
         return replace(reading, at=now, problems=problems)
 
     def _ingest_flow(self, flow: LogFlow, complete_to: int) -> None:
-        self._end_logs_before(flow.log)
+        if flow.log not in self.clocks:  # a partition that was made anew: nothing comes in its other logs any more
+            place = flow.log.partition("@")[0]
+            self.clocks = {name: clock for name, clock in self.clocks.items() if name.partition("@")[0] != place}
         version, known = self.clocks.get(flow.log, (0, 0))
         self.clocks[flow.log] = (max(version, flow.version), max(known, complete_to))
         if flow.version >= version:
             self.leaks.ingest(flow)
         self.recent.ingest(flow)
-        self.silence.ingest(flow)
-
-    def _end_logs_before(self, name: str) -> None:
-        """Wait no longer for the logs of a partition that was made anew: nothing comes in them any more."""
-        if name not in self.clocks:
-            place = name.partition("@")[0]
-            for ended in [each for each in self.clocks if each.partition("@")[0] == place]:
-                del self.clocks[ended]
+        for device, _, last, events, entered in flow.lanes:
+            self.silence.ingest(flow.log, device, last, events, entered=entered)
 
     def _command(self, command: Command) -> None:
         episode = self.episodes.get(command.episode)
@@ -208,19 +201,14 @@ class AlarmLog(LogState):
         self._judge_overload(at, entrances)
         self._judge_refusals(at, entrances)
         self._judge_silence(at, parts, is_open=is_open)
-        self._judge_areas(at)
-        self._judge_missing(at)
-        self._judge_conflicts(at)
+        self._judge_read(at)
         self._judge_set_aside(at)
         self._withdraw(at)
 
     def _unknown(self, at: int) -> tuple[Bools, Bools]:
         """Return which entrances and parts have lanes of a log that is behind: what is not known is no silence."""
         behind = {log for log, (_, complete_to) in self.clocks.items() if complete_to - self.place.grace < at}
-        if not behind:
-            return self._no_entrance, self._no_part
-        lanes = self.silence.lanes_of(behind)
-        return self.silence.entrances_with(lanes), self.silence.parts_with(lanes)
+        return self.silence.active_through(behind) if behind else self._nothing_unknown
 
     def _last(self, measure: Measure, seconds: int, *, ago: int = 0) -> Ints:
         """Sum so many seconds before the moment that is judged, or before some seconds ago: one figure an entrance."""
@@ -275,36 +263,23 @@ class AlarmLog(LogState):
             known = None if unknown[number] and is_open else value * is_open
             self._step(part.rule, part.subject, at, known, zone=part.zone)
 
-    def _judge_areas(self, at: int) -> None:
-        """Judge what the store says is inside; what is too old is unknown, which neither raises nor clears."""
+    def _judge_read(self, at: int) -> None:
+        """Judge what the store says; what is too old is unknown, which neither raises nor clears."""
         self.areas.go_on(at)
-        if self.areas.reading is None:
-            return
-        known = self._is_known(at)
+        newest = self.areas.reading
+        known = newest is not None and at - newest.at <= READING_SECONDS * _SECOND * self.place.clock.speed
         for key, figure in self.areas.figures.items():
             if figure.exceeds or key in self.alarms:
                 rule, subject, kind = key
                 self._step(rule, subject, at, figure.value if known else None, kind=kind, zone=figure.zone)
-
-    def _is_known(self, at: int) -> bool:
-        """Whether what the store said last is believed at a moment."""
-        newest = self.areas.reading
-        return newest is not None and at - newest.at <= READING_SECONDS * _SECOND * self.place.clock.speed
-
-    def _judge_missing(self, at: int) -> None:
-        """Name the entrances from which passages are missing: there the occupancy leaks."""
-        newest = self.areas.reading
+        # From where passages are missing, the occupancy leaks.
         if newest is None or newest.missing is None:
             self._judge_entrances("drift-entrance", at, self.leaks.by_entrance, known=True)
         else:
-            self._judge_entrances("drift-entrance", at, self.leaks.in_order(newest.missing), known=self._is_known(at))
-
-    def _judge_conflicts(self, at: int) -> None:
-        """Name the entrances from which numbers came again with other content."""
-        newest = self.areas.reading
-        found = newest.conflicts if newest is not None else None
-        known = found is not None and self._is_known(at)
-        self._judge_entrances("conflicts", at, self.leaks.in_order(found or {}), known=known)
+            self._judge_entrances("drift-entrance", at, self.leaks.in_order(newest.missing), known=known)
+        conflicts = None if newest is None else newest.conflicts
+        figures = self.leaks.in_order(conflicts or {})
+        self._judge_entrances("conflicts", at, figures, known=known and conflicts is not None)
 
     def _judge_entrances(self, rule: str, at: int, figures: Ints, *, known: bool) -> None:
         for number in self._to_judge(figures > 0, (rule,)):
@@ -315,10 +290,10 @@ class AlarmLog(LogState):
         """Name the partitions with lines on which the platform itself fails."""
         lately = round(LATELY_SECONDS * _SECOND * self.place.clock.speed)
         for subject, lines in self.set_aside.at(at, lately=lately).items():
-            self._step(SET_ASIDE, subject, at, float(lines), zone="")
+            self._step(_SET_ASIDE, subject, at, float(lines), zone="")
         for rule, subject, kind in list(self.alarms):
-            if rule == SET_ASIDE and (rule, subject, kind) not in self._judged:
-                self._step(SET_ASIDE, subject, at, 0.0, zone="")
+            if rule == _SET_ASIDE and (rule, subject, kind) not in self._judged:
+                self._step(_SET_ASIDE, subject, at, 0.0, zone="")
 
     def _to_judge(self, candidates: Bools, rules: Collection[str]) -> list[int]:
         """List the entrances that may exceed a limit of these rules, and those with an alarm of them."""

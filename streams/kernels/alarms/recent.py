@@ -1,4 +1,4 @@
-"""A ring buffer of counts by second: the last ten minutes at each entrance, over all partitions; read `limits` next."""
+"""A ring buffer of counts by second: the last ten minutes at each entrance, over all partitions; read `rules` next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ _NONE: Final[Ints] = np.zeros(0, dtype=np.int64)
 
 @dataclass(frozen=True, slots=True)
 class CellCounts:
-    """Counts by key, a column each; `Recent.key` says what a key is."""
+    """Counts by key, a column each; `RecentCounts.key` says what a key is."""
 
     keys: Ints = field(default_factory=_NONE.copy)
     counts: Ints = field(default_factory=_NONE.copy)
@@ -39,26 +39,21 @@ class CellCounts:
         return self if rows.all() else CellCounts(self.keys[rows], self.counts[rows])
 
 
-@dataclass
 class RecentCounts:
     """Counts of the seconds that have been entered, and of those to come.
 
     What is published of a second that has been entered already (a worker's clock is ahead of the broker's) counts in
     the next one.
-
-    known: what each log has published of a cell, at most; coming: what counts once its second is entered. sums: a row a
-    second with all that has been counted up to its end, so that any span is the difference of two rows.
     """
 
-    entrances: Sequence[str]
-    entered: int = 0  # the newest second that counts
-    known: dict[str, dict[int, int]] = field(default_factory=dict)
-    coming: CellCounts = field(default_factory=CellCounts)
-
-    def __post_init__(self) -> None:
-        """Begin with nothing."""
-        self.numbers = {name: number for number, name in enumerate(self.entrances)}
-        self.width = len(Measure) * len(self.entrances)
+    def __init__(self, entrances: Sequence[str]) -> None:
+        self.entrances = entrances
+        self.entered = 0  # the newest second that counts
+        self.known: dict[str, dict[int, int]] = {}  # what each log has published of a cell, at most
+        self.coming = CellCounts()  # what counts once its second is entered
+        self.numbers = {name: number for number, name in enumerate(entrances)}
+        self.width = len(Measure) * len(entrances)
+        # A row a second with all that was counted up to its end, so that any span is the difference of two rows.
         self.sums: Ints = np.zeros((SPAN + 1, self.width), dtype=np.int64)
 
     def ingest(self, flow: LogFlow) -> None:

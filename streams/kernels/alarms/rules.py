@@ -1,17 +1,52 @@
-"""The list of alarm rules with their default limits, which a site profile may change; read `log` next."""
+"""Alarm rules: limits with delays and dead bands (OPC UA Part 9), and the defaults, which a site profile may change."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from streams.kernels.alarms.limits import AlarmLimit, LimitRule
 from streams.kernels.counts.calendar import MINUTE_MS
 from streams.kernels.counts.site_clock import SiteClock
 
 _SECOND: Final = 1000
+LEVELS: Final = ("yellow", "orange", "red")
 
 CAPACITY: Final = "area-capacity"
 """The rule whose limits are the levels of a capacity, on the wall, in forecasts and in Grafana, too: `Site.levels`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmLimit:
+    """A limit and the level of the alarm when a value is above it (or at it, see LimitRule.at_limit)."""
+
+    level: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRule:
+    """When an alarm is raised and cleared. Times in ms of site time.
+
+    A level holds once its limit was exceeded for `on_delay` without a break, and ends once the value was below the
+    limit less `dead_band` for `off_delay` without a break.
+    """
+
+    name: str
+    unit: str
+    limits: tuple[AlarmLimit, ...]  # rising
+    dead_band: float
+    on_delay: int
+    off_delay: int
+    repeat: int  # an alarm that nobody acknowledges is repeated after this time
+    at_limit: bool = False  # a value that equals the limit exceeds it
+
+    def exceeds(self, value: float, limit: AlarmLimit) -> bool:
+        """Whether a value is beyond a limit."""
+        return value > limit.value or (self.at_limit and value == limit.value)
+
+    def below(self, value: float, limit: AlarmLimit) -> bool:
+        """Whether a value is so far below a limit that its alarm may end."""
+        edge = limit.value - self.dead_band
+        return value < edge or (self.dead_band == 0 and not self.exceeds(value, limit))
 
 
 def _rule(
@@ -23,7 +58,7 @@ def _rule(
     )  # fmt: skip
 
 
-_ALL: Final = (
+_DEFAULTS: Final = (
     # 11 a minute and lane: 660 persons/h, the planning rate of the UK Green Guide; cleared below 9 for 5 min.
     _rule("entrance-overload", "persons/min/lane", {"orange": 11}, dead_band=2, on=3 * MINUTE_MS, off=5 * MINUTE_MS),
     # 300 vehicles/h at a stop-and-ticket barrier (a vendor's figure, weak).
@@ -53,7 +88,7 @@ _ALL: Final = (
     _rule("source-time", "s", {"orange": 5}, dead_band=0, on=0, off=0),
     # Numbers that came again with other content in the last hour: two devices of one name, or one that is wrong.
     _rule("conflicts", "events", {"yellow": 1, "orange": 20}, dead_band=0, on=0, off=MINUTE_MS, at_limit=True),
-    # Lines on which the platform itself fails, and which are in no count, within the last hour; see `set_aside`.
+    # Lines on which the platform itself fails, and which are in no count, within the last hour; see `areas.SetAside`.
     _rule("unprocessable", "lines", {"orange": 1}, dead_band=0, on=0, off=0, at_limit=True),
     # Of all who tried in the last 5 min, if 20 at least were refused.
     _rule("refusals", "%", {"yellow": 10, "orange": 25}, dead_band=3, on=30 * _SECOND, off=5 * MINUTE_MS),
@@ -61,7 +96,7 @@ _ALL: Final = (
     _rule("health", "persons", {"orange": 5}, dead_band=3, on=0, off=5 * MINUTE_MS, at_limit=True),
 )
 
-RULES: Final[Mapping[str, LimitRule]] = {rule.name: rule for rule in _ALL}
+RULES: Final[Mapping[str, LimitRule]] = {rule.name: rule for rule in _DEFAULTS}
 """Every rule by name, with its default figures."""
 
 OVERLOAD: Final = {"person": "entrance-overload", "vehicle": "vehicle-overload"}
@@ -71,31 +106,27 @@ LEAST_REFUSED: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class AlarmEntrance:
-    """An entrance as alarms see it; `gateway` is the network box that its lanes share, "" if not known."""
+    """An entrance as alarms see it."""
 
     id: str
     kind: str
     zone: str
     inner: str
     lanes: Sequence[str]
-    gateway: str = ""
+    gateway: str = ""  # the network box that its lanes share, "" if not known
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmSite:
-    """The site as alarms see it; times in ms of site time.
-
-    capacity: of the whole site by kind, where that is set. is_open: whether gates are expected to be in use at a time.
-    logs: how many logs of passages there are. grace: see `live`.
-    """
+    """The site as alarms see it; times in ms of site time."""
 
     site: str
     entrances: Sequence[AlarmEntrance]
-    capacity: Mapping[str, int]
+    capacity: Mapping[str, int]  # of the whole site by kind, where that is set
     rules: Mapping[str, LimitRule]
-    is_open: Callable[[int], bool]
-    logs: int
-    grace: int
+    is_open: Callable[[int], bool]  # whether gates are expected to be in use at a time
+    logs: int  # how many logs of passages there are
+    grace: int  # see `live`
     clock: SiteClock = field(default_factory=SiteClock)
 
     def zone_of_area(self, area: str) -> str:

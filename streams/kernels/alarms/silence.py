@@ -18,7 +18,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.kernels.alarms.inputs import LogFlow
 from streams.kernels.alarms.rules import AlarmEntrance
 from streams.kernels.counts.batch import Bools, Floats, Ints
 
@@ -73,51 +72,45 @@ def parts_of(entrances: Sequence[AlarmEntrance]) -> list[SitePart]:
     return parts
 
 
-@dataclass
 class SilenceDetector:
     """What is known of every lane, and how long each part of the site has been silent beyond what is usual."""
 
-    entrances: Sequence[AlarmEntrance]
-
-    def __post_init__(self) -> None:
-        """Begin without any event."""
-        self.lane_reports: dict[tuple[str, str], tuple[int, int, int]] = {}  # (log, lane): see Lane
-        self.parts = parts_of(self.entrances)
-        names = [lane for entrance in self.entrances for lane in entrance.lanes]
+    def __init__(self, entrances: Sequence[AlarmEntrance]) -> None:
+        self.entrances, self.parts = entrances, parts_of(entrances)
+        names = [lane for entrance in entrances for lane in entrance.lanes]
+        lanes, parts = len(names), len(self.parts)
         self.numbers = {name: number for number, name in enumerate(names)}
         self.parent = np.array([part.parent for part in self.parts])
-        self._nobody: Bools = np.zeros(len(self.parts), dtype=np.bool_)
-        self._of = np.repeat(np.arange(len(self.parts)), [len(part.lanes) for part in self.parts])
+        self._nobody: Bools = np.zeros(parts, dtype=np.bool_)
+        self._of = np.repeat(np.arange(parts), [len(part.lanes) for part in self.parts])
         self._lanes = np.array([lane for part in self.parts for lane in part.lanes], dtype=np.int64)
-        self.entrance_of_lane = np.repeat(
-            np.arange(len(self.entrances)), [len(entrance.lanes) for entrance in self.entrances]
-        )
-        self.last: Ints = np.zeros(len(names), dtype=np.int64)  # by lane
-        self.events: Ints = np.zeros(len(names), dtype=np.int64)
-        self.entered: Ints = np.zeros(len(names), dtype=np.int64)  # by lane: newest passage inward, ms
-        self.rate: Floats = np.zeros(len(self.parts))  # events per second, of when it was last alive
-        self.rest_rate: Floats = np.zeros(len(self.parts))  # the same of the rest of its parent
-        self.seen: Ints = np.zeros(len(self.parts), dtype=np.int64)  # last active (ms), as of the newest update
-        self.rest_then: Ints = np.zeros(len(self.parts), dtype=np.int64)  # events that the rest had had by then
-        self.minute_totals: list[Ints] = []  # events of each part at the last minutes, the oldest first
-        self.blamed: Bools = np.zeros(len(self.parts), dtype=np.bool_)  # as of the newest moment
-        self.revived: Ints = np.zeros(len(self.parts), dtype=np.int64)  # when (ms) it was active after that
-        self.newest: Ints = np.zeros(len(self.parts), dtype=np.int64)  # last active (ms), 0: never; as `seen`
-        self._through: dict[str, Bools] = {}  # by log: lanes that were active through it
-        self._stale = True  # what was computed from events and usual rates
+        self.entrance_of_lane = np.repeat(np.arange(len(entrances)), [len(entrance.lanes) for entrance in entrances])
         pairs = sorted(set(zip(self._of.tolist(), self.entrance_of_lane[self._lanes].tolist(), strict=True)))
         self._entrances_of_parts = np.array(pairs, dtype=np.int64).reshape(-1, 2).T  # part, entrance
-        self._whole: Bools = self._by_part(np.ones(len(self.entrances))) == len(
-            self.entrances
-        )  # leaves no entrance out
+        # Parts that leave no entrance out.
+        self._whole: Bools = self._by_part(np.ones(len(entrances))) == len(entrances)
 
-    def ingest(self, flow: LogFlow) -> None:
-        """Add what a log publishes of its lanes; absolute, so what was known already adds nothing."""
-        for device, _, last, events, entered in flow.lanes:
-            self.ingest_lane(flow.log, device, last, events, entered=entered)
+        self.lane_reports: dict[tuple[str, str], tuple[int, int, int]] = {}  # (log, lane): see Lane
+        self._through: dict[str, Bools] = {}  # by log: lanes that were active through it
+        self.last: Ints = np.zeros(lanes, dtype=np.int64)  # by lane
+        self.events: Ints = np.zeros(lanes, dtype=np.int64)
+        self.entered: Ints = np.zeros(lanes, dtype=np.int64)  # newest passage inward, ms
 
-    def ingest_lane(self, log: str, device: str, last: int, events: int, *, entered: int = 0) -> None:
-        """Add what a log publishes of one lane: its newest event and passage inward (ms), and its number of events."""
+        self.rate: Floats = np.zeros(parts)  # events per second, of when it was last alive
+        self.rest_rate: Floats = np.zeros(parts)  # the same of the rest of its parent
+        self.seen: Ints = np.zeros(parts, dtype=np.int64)  # last active (ms), as of the newest update
+        self.rest_then: Ints = np.zeros(parts, dtype=np.int64)  # events that the rest had had by then
+        self.minute_totals: list[Ints] = []  # events of each part at the last minutes, the oldest first
+        self.blamed: Bools = np.zeros(parts, dtype=np.bool_)  # as of the newest moment
+        self.revived: Ints = np.zeros(parts, dtype=np.int64)  # when (ms) it was active after that
+        self.newest: Ints = np.zeros(parts, dtype=np.int64)  # last active (ms), 0: never; as `seen`
+        self._stale = True  # what was computed from events and usual rates
+
+    def ingest(self, log: str, device: str, last: int, events: int, *, entered: int = 0) -> None:
+        """Add what a log publishes of one lane: its newest event and passage inward (ms), and its number of events.
+
+        These are absolute, so what was known already adds nothing.
+        """
         number = self.numbers.get(device)
         if number is None:
             return  # a device that the profile does not have
@@ -132,24 +125,16 @@ class SilenceDetector:
 
     def open_lanes(self, since: int) -> Ints:
         """Count the lanes of each entrance through which somebody has come in since a moment (ms)."""
-        return np.bincount(self.entrance_of_lane, weights=self.entered > since, minlength=len(self.entrances)).astype(
-            np.int64
-        )
+        return np.bincount(self.entrance_of_lane, self.entered > since, len(self.entrances)).astype(np.int64)
 
-    def lanes_of(self, logs: Collection[str]) -> Bools:
-        """Return which lanes were active through any of these logs."""
+    def active_through(self, logs: Collection[str]) -> tuple[Bools, Bools]:
+        """Return which entrances, and which parts, have lanes that were active through any of these logs."""
         lanes = np.zeros(len(self.numbers), dtype=np.bool_)
         for log in self._through.keys() & logs:
             lanes |= self._through[log]
-        return lanes
-
-    def parts_with(self, lanes: Bools) -> Bools:
-        """Tell which parts have any of these lanes."""
-        return np.bincount(self._of, weights=lanes[self._lanes], minlength=len(self.parts)) > 0
-
-    def entrances_with(self, lanes: Bools) -> Bools:
-        """Return which entrances have any of these lanes."""
-        return np.bincount(self.entrance_of_lane, weights=lanes, minlength=len(self.entrances)) > 0
+        entrances: Bools = np.bincount(self.entrance_of_lane, lanes, len(self.entrances)) > 0
+        parts: Bools = np.bincount(self._of, lanes[self._lanes], len(self.parts)) > 0
+        return entrances, parts
 
     def alive_elsewhere(self, now: Ints, before: Ints) -> Bools:
         """Tell for each part whether the entrances outside it go on as in the minute before: events by entrance."""

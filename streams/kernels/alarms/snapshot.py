@@ -6,9 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from streams.kernels.alarms.episodes import Alarm, Episode
+from streams.kernels.alarms.episodes import Alarm, Episode, Latch
 from streams.kernels.alarms.inputs import Inside, OccupancyReading, SourceProblem
-from streams.kernels.alarms.limits import Latch
 from streams.kernels.alarms.log import AlarmLog
 from streams.kernels.alarms.recent import CellCounts, RecentCounts
 from streams.kernels.alarms.rules import AlarmSite
@@ -27,7 +26,6 @@ def freeze(log: AlarmLog) -> Plain:
     """Write the state as of `next_offset`."""
     recent, silence = log.recent, log.silence
     large = len(recent.entrances) > FEW_ENTRANCES
-    reading_out = _reading_out if large else _reading_by_names
     columns = {
         "kept": _counts_out(recent.window()),
         "known": {name: _counts_out(_sorted(known)) for name, known in sorted(recent.known.items())},
@@ -43,13 +41,14 @@ def freeze(log: AlarmLog) -> Plain:
         "set_aside": [[name, *each] for name, each in sorted(log.set_aside.logs.items())],
         "now": log.now,
         "was_open": log.was_open,
-        "reading": reading_out(log.areas.reading, recent) if log.areas.reading else None,
-        "readings": [reading_out(each, recent) for each in log.areas.coming],
+        "reading": _reading_out(log.areas.reading, recent, large=large) if log.areas.reading else None,
+        "readings": [_reading_out(each, recent, large=large) for each in log.areas.coming],
         "alarms": [_alarm_out(alarm) for _, alarm in sorted(log.alarms.items())],
         "episodes": [asdict(each) for each in log.episodes.values()],
         "entrances": list(recent.entrances),
         "entered": recent.entered,
-        **({"steps": _in_steps(columns)} if large else columns),
+        # Neighbouring keys differ little, and steps from key to key that repeat take little room.
+        **({"steps": _with_keys(columns, lambda keys: np.diff(keys, prepend=0))} if large else columns),
         "heard": [[*key, *each] for key, each in sorted(silence.lane_reports.items())],
         "lanes": list(silence.numbers),
         "usual": [getattr(silence, name).tolist() for name in _USUAL],
@@ -101,8 +100,10 @@ def _alarm_in(plain: Plain, log: AlarmLog) -> Alarm:
     )  # fmt: skip
 
 
-def _reading_out(reading: OccupancyReading, recent: RecentCounts) -> Plain:
-    """Write a reading, its entrances by their numbers; those that the profile does not have are of no use."""
+def _reading_out(reading: OccupancyReading, recent: RecentCounts, *, large: bool) -> Plain:
+    """Write a reading, at a large site entrances by their numbers; those that the profile lacks are of no use."""
+    if not large:
+        return asdict(reading)
 
     def by_number(figures: Mapping[str, int]) -> list[list[int]]:
         return [[recent.numbers[name], n] for name, n in figures.items() if name in recent.numbers]
@@ -114,10 +115,6 @@ def _reading_out(reading: OccupancyReading, recent: RecentCounts) -> Plain:
         "conflicts": None if reading.conflicts is None else by_number(reading.conflicts),
         "problems": [asdict(each) for each in reading.problems],
     }
-
-
-def _reading_by_names(reading: OccupancyReading, _: RecentCounts) -> Plain:
-    return asdict(reading)
 
 
 def _reading_in(plain: Plain, entrances: Sequence[str]) -> OccupancyReading:
@@ -155,21 +152,9 @@ def _with_keys(columns: Plain, change: Callable[[Ints], Ints]) -> Plain:
     return {"kept": changed(columns["kept"]), "coming": changed(columns["coming"]), "known": known}
 
 
-def _in_steps(columns: Plain) -> Plain:
-    """Write steps from key to key instead of keys: neighbours differ little, and what repeats takes little room."""
-    return _with_keys(columns, lambda keys: np.diff(keys, prepend=0))
-
-
-def _columns(plain: Plain) -> Plain:
-    """Return the counts in columns, however they were written."""
-    if "steps" in plain:
-        return _with_keys(plain["steps"], np.cumsum)
-    return plain
-
-
 def _recent_in(plain: Plain, log: AlarmLog) -> None:
     recent, names = log.recent, plain["entrances"]
-    columns = _columns(plain)
+    columns = _with_keys(plain["steps"], np.cumsum) if "steps" in plain else plain
     window, coming = (_counts_in(columns[name], names, recent) for name in ("kept", "coming"))
     recent.restore(plain["entered"], window)
     recent.coming = coming
@@ -192,7 +177,7 @@ def _counts_in(plain: list[bytes], names: list[str], recent: RecentCounts) -> Ce
 def _silence_in(plain: Plain, log: AlarmLog) -> None:
     silence = log.silence
     for name, device, last, events, entered in plain["heard"]:
-        silence.ingest_lane(name, device, last, events, entered=entered)
+        silence.ingest(name, device, last, events, entered=entered)
     if plain["lanes"] == list(silence.numbers):  # otherwise what is usual is learnt anew, within minutes
         for attribute, figures in zip(_USUAL, plain["usual"], strict=False):  # older versions wrote fewer
             setattr(silence, attribute, np.array(figures, dtype=getattr(silence, attribute).dtype))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from dashboards.messages.message_text import MessageText
 from dashboards.messages.notice import Notice, OwnWords, from_plain, to_plain
 from streams.kernels.alarms.episodes import Episode
-from streams.kernels.alarms.limits import LEVELS
+from streams.kernels.alarms.rules import LEVELS
 from tests.support.alerts import EXPO, RAISED, notice, titled
 
 WORDS = MessageText(EXPO)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.alerting.config import RULES
-from streams.kernels.alarms.limits import LEVELS
+from streams.kernels.alarms.rules import LEVELS
 from tests.support.prometheus import checked, needs_prometheus
 
 PLATFORM = (RULES / "platform.yml").read_text(encoding="utf-8")

@@ -2,8 +2,7 @@
 
 import pytest
 
-from streams.kernels.alarms.limits import AlarmLimit
-from streams.kernels.alarms.rules import RULES
+from streams.kernels.alarms.rules import RULES, AlarmLimit
 from streams.site.model import Site
 from streams.site.reader import SiteError, parse_site
 from tests.streams.site.test_site import SMALL

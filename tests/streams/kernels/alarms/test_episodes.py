@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from streams.kernels.alarms.episodes import COLUMNS, Alarm, Episode, episode_rows
-from streams.kernels.alarms.limits import AlarmLimit, LimitRule
+from streams.kernels.alarms.rules import AlarmLimit, LimitRule
 
 RULE = LimitRule(
     name="fill", unit="%", limits=(AlarmLimit("yellow", 80), AlarmLimit("orange", 90), AlarmLimit("red", 100)),

@@ -6,7 +6,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.kernels.alarms.limits import AlarmLimit, Latch, LimitRule, highest
+from streams.kernels.alarms.episodes import Latch, highest
+from streams.kernels.alarms.rules import AlarmLimit, LimitRule
 
 YELLOW, RED = AlarmLimit("yellow", 80), AlarmLimit("red", 100)
 RULE = LimitRule(

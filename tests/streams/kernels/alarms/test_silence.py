@@ -167,10 +167,10 @@ def test_every_opening_begins_anew_with_what_is_usual() -> None:
 def test_what_is_told_twice_is_heard_once() -> None:
     silence = SilenceDetector(GATES)
     for _ in range(2):
-        silence.ingest_lane("log", "P1-1", 5000, 3)
-    silence.ingest_lane("log", "P1-1", 4000, 2)  # by a worker that takes up at an older state
-    silence.ingest_lane("another log", "P1-1", 2000, 4)
-    silence.ingest_lane("log", "no-such-lane", 9000, 1)
+        silence.ingest("log", "P1-1", 5000, 3)
+    silence.ingest("log", "P1-1", 4000, 2)  # by a worker that takes up at an older state
+    silence.ingest("another log", "P1-1", 2000, 4)
+    silence.ingest("log", "no-such-lane", 9000, 1)
     number = silence.numbers["P1-1"]
     assert (int(silence.last[number]), int(silence.events[number])) == (5000, 7)
     assert int(silence.events.sum()) == 7
@@ -179,7 +179,7 @@ def test_what_is_told_twice_is_heard_once() -> None:
 def test_open_lanes_are_those_through_which_somebody_has_come_in() -> None:
     silence = SilenceDetector(GATES)
     for lane, last in (("P1-1", 5000), ("P1-2", 6000), ("P2-1", 5001)):
-        silence.ingest_lane("log", lane, 9000, 1, entered=last)
+        silence.ingest("log", lane, 9000, 1, entered=last)
     assert silence.open_lanes(5000).tolist() == [1, 1, 0, 0]
 
 
@@ -263,7 +263,7 @@ def test_silences_are_those_that_are_worked_out_part_by_part(
                 last[lane], events[lane] = moment - 500, events[lane] + 1
         if second % told_every == 0:
             for lane in lanes:
-                silence.ingest_lane("log", lane, last[lane], events[lane])
+                silence.ingest("log", lane, last[lane], events[lane])
         if second % 60 == 0:
             silence.minute()
         assert silence.at(moment).tolist() == slowly.at(moment)

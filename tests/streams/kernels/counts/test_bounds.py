@@ -245,7 +245,7 @@ def fullest_alarms() -> AlarmLog:
         zip(lanes, moments(draw, MOST_LANES, 2), draw.integers(0, 10**6, MOST_LANES).tolist(), strict=True)
     ):
         for name in (logs[n % PARTITIONS], logs[(n + 1) % PARTITIONS]):
-            log.silence.ingest_lane(name, lane, times[0], events, entered=times[1])
+            log.silence.ingest(name, lane, times[0], events, entered=times[1])
     usual, parts = log.silence, len(log.silence.parts)
     usual.rate, usual.rest_rate = draw.random(parts), draw.random(parts)
     usual.seen, usual.rest_then, usual.revived = (draw.integers(0, NINE, parts) for _ in range(3))
