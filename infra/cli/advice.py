@@ -23,7 +23,7 @@ from streams.forecasting.advice_state import Given
 from streams.forecasting.decide import Decision, DecisionError, decide, find
 from streams.forecasting.plans import shortfalls
 from streams.forecasting.reading import ForecastReader
-from streams.kernels.forecast.opening import Shortfall
+from streams.kernels.forecast.queueing import Shortfall
 from streams.settings import Settings, load_settings
 from streams.site.kernel_views import clock_of
 from streams.site.model import Site

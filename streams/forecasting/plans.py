@@ -8,8 +8,8 @@ import numpy as np
 
 from streams.forecasting.queues import planned_lanes, rated
 from streams.kernels.counts.calendar import MINUTE_MS
-from streams.kernels.forecast.opening import Planned, Shortfall, check_plan
 from streams.kernels.forecast.paths import UNCHANGED
+from streams.kernels.forecast.queueing import Planned, Shortfall, check_plan
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -30,7 +30,7 @@ def shortfalls(site: Site, date: dt.date) -> tuple[Shortfall, ...]:
 
 
 def planned(entrance: Entrance, *, opens: int, clock: Minutes = UNCHANGED) -> Planned:
-    """Return an entrance's plan as `kernels.opening` takes it, from the first arrivals to the last.
+    """Return an entrance's plan as `check_plan` takes it, from the first arrivals to the last.
 
     `opens`: minute of the day. `clock`: which minute of the plan each minute of the day is.
     """

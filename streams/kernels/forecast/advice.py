@@ -6,19 +6,14 @@ itself), or that would serve those who walk worse than waiting. Effects are thos
 an entrance whose queue cannot be known gets no advice, and nobody is sent there.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-from streams.kernels.forecast.queueing import LONGEST_WAIT, PERSONS_A_MINUTE, QueueError, lane_rate, run
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from streams.kernels.forecast.paths import Floats
+from streams.kernels.forecast.paths import Floats
+from streams.kernels.forecast.queueing import LONGEST_WAIT, PERSONS_A_MINUTE, lane_rate, run
 
 READY_AFTER: Final = 5
 """Minutes until an advised lane is open or people are being sent elsewhere (assumed: staff walk there)."""
@@ -36,44 +31,34 @@ class Link:
 
 @dataclass(frozen=True)
 class EntranceLoad:
-    """An entrance now: lanes, persons `waiting` (None: not known) and `arrivals` expected in each of the next minutes.
-
-    `rate` is persons per minute and lane as measured, None for the planning rate `rated`, which caps it. `inner` is the
-    area it leads to; `links` lead to other entrances.
-    """
+    """An entrance now."""
 
     id: str
-    inner: str
+    inner: str  # the area it leads to
     open_lanes: int
     spare_lanes: int
-    waiting: float | None
-    arrivals: tuple[float, ...]
-    rate: float | None = None
-    rated: float = PERSONS_A_MINUTE
+    waiting: float | None  # persons; None: not known
+    arrivals: tuple[float, ...]  # expected in each of the next minutes
+    rate: float | None = None  # persons per minute and lane as measured, None for the planning rate
+    rated: float = PERSONS_A_MINUTE  # the planning rate, which caps `rate`
     links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)
 class Diversion:
-    """The `share` of an entrance's arrivals to be sent `to` another: `people` a minute on average, `walk` minutes far.
-
-    `wait_before` and `wait_after` are the longest waits there, minutes.
-    """
+    """The `share` of an entrance's arrivals to be sent `to` another."""
 
     to: str
     share: float
-    people: float
-    walk: float
-    wait_before: float
+    people: float  # a minute on average
+    walk: float  # minutes
+    wait_before: float  # the longest there, minutes
     wait_after: float
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What to do at one entrance. Waits are the longest of those who arrive from READY_AFTER minutes on, in minutes.
-
-    `enough` is False if the wait remains above `limit` even so: then people must be held back before they come.
-    """
+    """What to do at one entrance. Waits are the longest of those who arrive from READY_AFTER minutes on, in minutes."""
 
     entrance: str
     lanes_before: int
@@ -85,7 +70,7 @@ class Advice:
 
     @property
     def enough(self) -> bool:
-        """Whether the wait is brought under the limit."""
+        """Whether the wait is brought under the limit; otherwise people must be held back before they come."""
         return self.wait_after <= self.limit
 
     def text(self) -> str:
@@ -139,11 +124,9 @@ class _Course:
 def advise(entrances: Iterable[EntranceLoad], *, limit: float = LONGEST_WAIT) -> tuple[Advice, ...]:
     """Return what to do where people would wait for more than `limit` minutes, the longest wait first.
 
-    Every entrance needs `arrivals` for the same number of minutes, more than READY_AFTER. Raises QueueError for
-    numbers that cannot be.
+    Every entrance needs `arrivals` for the same number of minutes, more than READY_AFTER.
     """
     courses = {each.id: _Course(each, np.array(each.arrivals, np.float64), each.open_lanes) for each in entrances}
-    _check(courses)
     known = [course for course in courses.values() if course.at.waiting is not None]
     waits = {course.at.id: course.worst_wait(since=READY_AFTER) for course in known}
     over = sorted((name for name in waits if waits[name] > limit), key=lambda name: (-waits[name], name))
@@ -163,20 +146,6 @@ def advise(entrances: Iterable[EntranceLoad], *, limit: float = LONGEST_WAIT) ->
         )
         for name in over
     )
-
-
-def _check(courses: Mapping[str, _Course]) -> None:
-    lengths = {len(course.coming) for course in courses.values()}
-    if len(lengths) > 1 or (lengths and min(lengths) <= READY_AFTER):
-        raise QueueError(f"arrivals: {sorted(lengths)} minutes; expected the same for all, more than {READY_AFTER}")
-    for name, course in courses.items():
-        if min(course.at.open_lanes, course.at.spare_lanes) < 0:
-            raise QueueError(
-                f"{name}: open_lanes {course.at.open_lanes}, spare_lanes {course.at.spare_lanes}; expected 0 or more"
-            )
-        for link in course.at.links:
-            if link.minutes < 0:
-                raise QueueError(f"{name}: the way to {link.to} takes {link.minutes} min; expected 0 or more")
 
 
 def _with_lanes(course: _Course, limit: float) -> _Course:

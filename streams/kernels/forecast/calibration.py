@@ -7,15 +7,12 @@ twenty is missed on each side, whatever the day does: quantile tracking (Angelop
 Candes, 2021). Next: `forecast.py`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from streams.kernels.forecast.paths import Floats, Path
+from streams.kernels.forecast.paths import Floats, Path
 
 LEADS: Final = (5, 10, 15, 20, 30, 45, 60, 90, 120)
 """Minutes ahead at which forecasts are checked against what happened."""
@@ -56,7 +53,7 @@ class Calibration:
     error: Floats = field(default_factory=_zeros)
 
     @classmethod
-    def usual(cls, method: str) -> Calibration:
+    def usual(cls, method: str) -> "Calibration":
         """Return what a method begins with."""
         below, above = USUAL[method]
         return cls(np.array(below), np.array(above))
@@ -69,7 +66,7 @@ class Calibration:
         lower = np.maximum(path.inside - below * scale, np.minimum(path.inside, 0.0))  # nobody is less than nobody
         return lower, path.inside + above * scale
 
-    def check(self, lead: int, forecast: Due, inside: float) -> None:
+    def check(self, lead: int, forecast: "Due", inside: float) -> None:
         """Take in how a forecast of LEADS[lead] minutes ago came out; where nobody was to move, nothing is learnt."""
         if forecast.scale[lead] < FEW:
             return

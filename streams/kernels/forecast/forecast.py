@@ -5,20 +5,14 @@ forecast. Read `paths.py` (the forecast) and `calibration.py` (its error) first;
 is.
 """
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from streams.kernels.forecast.calibration import LEADS, Calibration, Due, due
-from streams.kernels.forecast.paths import HORIZON, UNCHANGED, FlowSums, Path, Profile, look_ahead
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from streams.kernels.forecast.paths import Floats, Minutes
+from streams.kernels.forecast.paths import HORIZON, UNCHANGED, Floats, FlowSums, Minutes, Path, Profile, look_ahead
 
 NEVER: Final = -1
 
@@ -27,22 +21,15 @@ class TimeRunsBackwardsError(ValueError):
     """Minutes must be observed in order; what arrived late is in the next minute's `inside`."""
 
 
-class CapacityError(ValueError):
-    """An area without a capacity above 0 has no levels to reach: leave it out, or give it one in the site profile."""
-
-
 @dataclass(frozen=True)
 class Crossing:
-    """When an area reaches a `level` (per cent; as `persons`): minutes from now, at `earliest` and at `latest`.
+    """When an area reaches a level, minutes from now; 0: it is reached. None: not within HORIZON minutes."""
 
-    0: it is reached now. None: not within HORIZON minutes (`latest` None: perhaps never).
-    """
-
-    level: int
+    level: int  # per cent
     persons: int
     minutes: int | None
     earliest: int | None
-    latest: int | None
+    latest: int | None  # None: perhaps never
 
 
 @dataclass(frozen=True)
@@ -56,26 +43,20 @@ class Foreseen:
 
 @dataclass(frozen=True)
 class ForecastErrors:
-    """Errors of today's forecasts so far: one value for each of LEADS; None where nothing has fallen due yet.
-
-    `error`: mean absolute error, persons. `covered`: share of outcomes inside the 90 % interval.
-    """
+    """Errors of today's forecasts so far: one value for each of LEADS; None where nothing has fallen due yet."""
 
     checked: tuple[int, ...]
-    error: tuple[float | None, ...]
-    covered: tuple[float | None, ...]
+    error: tuple[float | None, ...]  # mean absolute error, persons
+    covered: tuple[float | None, ...]  # share of outcomes inside the 90 % interval
     foreseen: tuple[Foreseen, ...]
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Persons expected inside at the end of each of the next HORIZON minutes, with the ends of the 90 % interval.
-
-    `observed`: persons inside at the end of `minute`, which it starts from.
-    """
+    """Persons expected inside at the end of each of the next HORIZON minutes, with the ends of the 90 % interval."""
 
     minute: int
-    observed: int
+    observed: int  # persons inside at the end of `minute`, which it starts from
     method: Literal["profile", "flows"]
     inside: tuple[float, ...]
     lower: tuple[float, ...]
@@ -101,10 +82,6 @@ class Forecaster:
         profile: Profile | None = None,
         clock: Minutes = UNCHANGED,
     ) -> None:
-        if capacity <= 0:
-            raise CapacityError(
-                f"capacity: {capacity}; expected a number above 0: give it in the site profile, or leave the area out"
-            )
         self.capacity, self.levels = capacity, levels
         self.midnight, self.profile, self.clock = midnight, profile, clock
         self.minute: int | None = None
@@ -182,16 +159,8 @@ class Forecaster:
         crossings = tuple(self._crossing(level, path, lower, upper) for level in self.levels)
         minutes = [NEVER if each.minutes is None else each.minutes for each in crossings]
         self.due[minute] = due(path, lower, upper, minutes)
-        return Forecast(
-            minute=minute,
-            observed=int(self.inside),
-            method=self.method,
-            inside=tuple(path.inside.tolist()),
-            lower=tuple(lower.tolist()),
-            upper=tuple(upper.tolist()),
-            crossings=crossings,
-            measured=self.measured(),
-        )
+        inside, low, high = (tuple(each.tolist()) for each in (path.inside, lower, upper))
+        return Forecast(minute, int(self.inside), self.method, inside, low, high, crossings, self.measured())
 
     def _persons(self, level: int) -> int:
         """Return the least number that is a level of the capacity."""

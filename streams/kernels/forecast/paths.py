@@ -3,16 +3,12 @@
 How good each of them is, and both together, is measured in `docs/forecast.md`. Next: `calibration.py`.
 """
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Minutes: TypeAlias = npt.NDArray[np.int64]
@@ -63,7 +59,7 @@ class Profile:
                 )
 
     @classmethod
-    def of_days(cls, days: Sequence[tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]]) -> Profile:
+    def of_days(cls, days: Sequence[tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]]) -> "Profile":
         """Return the mean of some days, given as (entered, departed, inside), smoothed over 7 minutes.
 
         A plan is a day, too. Raises ProfileError where a day is not complete or below 0.
@@ -105,7 +101,7 @@ class FlowSums:
 
     def after(
         self, elapsed: int, *, entered: float, departed: float, inside: float, usual: tuple[float, float]
-    ) -> FlowSums:
+    ) -> "FlowSums":
         """Return the sums `elapsed` minutes later; `usual` is what the profile makes us expect (entered, departed)."""
         fast, middle, slow, slower = (0.5 ** (elapsed / half) for half in (3, 10, 15, 20))
         return FlowSums(

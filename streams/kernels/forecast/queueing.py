@@ -9,24 +9,20 @@ ten people behind it and ten thousand look the same. How long it is can only be 
 from counts upstream (a metro's exit gates, a camera, a coach park). Without either, `estimate` says that there is a
 queue and since when, gives no wait, and never takes the passages of a saturated entrance for its demand.
 
-Next: `opening.py` (a plan checked before opening) and `advice.py` (which lanes to open).
+A plan is checked before opening (`check_plan`); `advice.py` says during the day what to do.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from math import inf
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from streams.kernels.forecast.paths import Floats
 
-    from streams.kernels.forecast.paths import Floats
-
-Course: TypeAlias = "Sequence[float] | Floats"
-"""A number of persons (or vehicles) for each of some intervals of equal length."""
+Course: TypeAlias = Sequence[float] | Floats
+"""A number of persons (or vehicles) for each of some minutes."""
 
 PERSONS_A_MINUTE: Final = 11.0
 """Per lane: 660 an hour, the planning rate of the UK Green Guide (as quoted by crowd consultancies)."""
@@ -38,22 +34,13 @@ SATURATED: Final = 0.9
 """Share of what its open lanes can do from which an entrance counts as saturated."""
 
 
-class QueueError(ValueError):
-    """A rate, a number of lanes or of arrivals cannot be: the message names it, and says what was expected."""
-
-
 @dataclass(frozen=True, eq=False)
 class Queue:
-    """One entrance over a course of intervals, values at the end of each; minutes are `inf` where it never gets there.
+    """One entrance over a course of minutes, values at the end of each; minutes are `inf` where it never gets there."""
 
-    `waiting`: persons in the queue. `wait`: minutes that somebody who arrives then will wait, counted from opening for
-    those who come before. `to_clear`: minutes from the last arrival, or from opening if that is later, until
-    nobody waits any more.
-    """
-
-    waiting: Floats
-    wait: Floats
-    to_clear: float
+    waiting: Floats  # persons in the queue
+    wait: Floats  # minutes that somebody who arrives then will wait, from opening for those who come before
+    to_clear: float  # minutes from the last arrival, or from opening if that is later, until nobody waits any more
 
     @property
     def worst_wait(self) -> float:
@@ -63,53 +50,28 @@ class Queue:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What can be said of an entrance now; the rest is None where passages alone cannot tell.
+    """What can be said of an entrance now; the rest is None where passages alone cannot tell."""
 
-    `saturated_for`: minutes for which its lanes have had no time to spare. `waiting`: persons. `wait`: minutes for
-    somebody who arrives now. `to_clear`: minutes until the queue is gone.
-    """
-
-    saturated_for: int
-    waiting: float | None
-    wait: float | None
-    to_clear: float | None
+    saturated_for: int  # minutes for which its lanes have had no time to spare
+    waiting: float | None  # persons
+    wait: float | None  # minutes for somebody who arrives now
+    to_clear: float | None  # minutes until the queue is gone
 
 
 def lane_rate(measured: float | None, *, rated: float = PERSONS_A_MINUTE) -> float:
-    """Return persons per minute and lane to reckon with: what was measured, at most the planning rate `rated`.
-
-    Raises QueueError for a rate that is not above 0.
-    """
-    rate = rated if measured is None else min(measured, rated)
-    if not 0 < rate < inf:
-        raise QueueError(
-            f"rate: {rate} persons per minute and lane; expected one above 0: leave it out if not measured"
-        )
-    return rate
+    """Return persons per minute and lane to reckon with: what was measured, at most the planning rate `rated`."""
+    return rated if measured is None else min(measured, rated)
 
 
-def minutes_to_admit(people: float, lanes: int, *, rate: float = PERSONS_A_MINUTE) -> float:
-    """Return the minutes that `lanes` need for `people`, all working all the time; `inf` without lanes."""
-    if not people:
-        return 0.0
-    return people / (lanes * lane_rate(rate, rated=rate)) if lanes else inf
+def run(arrivals: Course, served: Course, *, waiting: float = 0.0, opens: float = 0.0) -> Queue:
+    """Let a queue run: `arrivals`, and as many as can be `served`, in each minute; `waiting` before it.
 
-
-def run(arrivals: Course, served: Course, *, minutes: float = 1.0, waiting: float = 0.0, opens: float = 0.0) -> Queue:
-    """Let a queue run: `arrivals`, and as many as can be `served`, in each interval of `minutes`; `waiting` before it.
-
-    After the last interval nobody arrives, and lanes go on as in it. Waits count from minute `opens` at the earliest.
-    Raises QueueError for numbers below 0 or courses of different length.
+    After the last minute nobody arrives, and lanes go on as in it. Waits count from minute `opens` at the earliest.
     """
     coming, service = np.asarray(arrivals, np.float64), np.asarray(served, np.float64)
-    if coming.shape != service.shape or coming.ndim != 1 or not len(coming):
-        raise QueueError(f"arrivals: {coming.shape}, served: {service.shape}; expected both for every interval")
-    for name, values in (("arrivals", coming), ("served", service), ("waiting", np.array([waiting]))):
-        if not np.isfinite(values).all() or (values < 0).any():
-            raise QueueError(f"{name}: {values.min()} is below 0 or not finite; expected a number of persons")
     left = _waiting(coming, service, waiting)
-    ends = np.arange(1, len(coming) + 1, dtype=np.float64) * minutes
-    gone = _served_at(np.cumsum(service) + left, service, minutes)
+    ends = np.arange(1, len(coming) + 1, dtype=np.float64)
+    gone = _served_at(np.cumsum(service) + left, service)
     wait = np.where(left > 0, np.maximum(gone - np.maximum(ends, opens), 0.0), 0.0)
     return Queue(left, wait, _to_clear(coming, left, gone, ends=ends, opens=opens))
 
@@ -128,7 +90,7 @@ def estimate(
     `lanes`: how many are open, or were in each of the minutes (before opening none: who comes then waits). `rate`:
     persons per minute and lane as measured; without it, and at most when waits are reckoned, the planning rate `rated`.
     `arrivals`: persons who came in the same minutes, by plan or upstream counts; `ahead`: those expected next. Who came
-    before the lanes last had time to spare is through, whatever plan or counts say. Raises QueueError.
+    before the lanes last had time to spare is through, whatever plan or counts say.
     """
     through = np.asarray(passed, np.float64)
     opened = np.broadcast_to(np.asarray(lanes, np.float64), through.shape)
@@ -163,17 +125,17 @@ def _waiting(coming: Floats, service: Floats, before: float) -> Floats:
     return left
 
 
-def _served_at(people: Floats, service: Floats, minutes: float) -> Floats:
+def _served_at(people: Floats, service: Floats) -> Floats:
     """Return the minute by which as many as `people` could be served, counted from the beginning."""
     done = np.concatenate([[0.0], np.cumsum(service)])
-    rest, pace = np.maximum(people - done[-1], 0.0), service[-1] / minutes
+    rest, pace = np.maximum(people - done[-1], 0.0), service[-1]
     after = rest / pace if pace > 0 else np.where(rest > 0, inf, 0.0)
     within = np.minimum(people, done[-1])
     place = np.clip(np.searchsorted(done, within), 1, len(service))
     share = np.divide(
         within - done[place - 1], service[place - 1], out=np.ones_like(within), where=service[place - 1] > 0
     )
-    at: Floats = (place - 1 + share) * minutes + after
+    at: Floats = place - 1 + share + after
     return at
 
 
@@ -182,3 +144,82 @@ def _to_clear(coming: Floats, left: Floats, gone: Floats, *, ends: Floats, opens
     came = np.flatnonzero(coming)
     last = int(came[-1]) if len(came) else 0
     return max(float(gone[last] - max(ends[last], opens)), 0.0) if left[last] > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What is planned for an entrance: `arrivals` persons in each minute, and `lanes` open from minute `opens` on.
+
+    Minutes count from the beginning of the first. `rate` is persons per minute and lane: as measured on past days
+    (capped by `rated`), or None for the planning rate `rated`.
+    """
+
+    entrance: str
+    arrivals: tuple[float, ...]
+    lanes: int
+    opens: float = 0.0
+    rate: float | None = None
+    rated: float = PERSONS_A_MINUTE
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """An entrance whose plan does not work out; minutes are `inf` where nobody would ever get in."""
+
+    entrance: str
+    lanes: int
+    people: float
+    worst_wait: float  # minutes, from opening for those who come before
+    to_clear: float  # minutes that people still wait after the last has come (or after opening, if that is later)
+    lanes_needed: int  # the fewest that keep both within the limit
+
+    def text(self) -> str:
+        """Return it as a sentence."""
+        return (
+            f"{self.entrance}: {self.lanes} lanes for {self.people:,.0f} people: the longest wait is "
+            f"{self.worst_wait:.0f} min, the queue is gone {self.to_clear:.0f} min after the last has come; "
+            f"{self.lanes_needed} lanes are needed"
+        )
+
+    def text_zh(self) -> str:
+        """Return it as a sentence in Chinese."""
+        return (
+            f"{self.entrance}：{self.lanes} 条通道接待 {self.people:,.0f} 人，最长等候 {self.worst_wait:.0f} 分钟，"
+            f"最后一人到达后 {self.to_clear:.0f} 分钟排队清空；需要 {self.lanes_needed} 条通道"
+        )
+
+
+def check_plan(plans: Iterable[Planned], *, limit: float = LONGEST_WAIT) -> tuple[Shortfall, ...]:
+    """Return the entrances that keep people waiting for more than `limit` minutes by their plan, worst first.
+
+    Seven turnstiles for 10,100 people, as at Hillsborough in 1989 (Taylor, interim report, paragraph 187), come out as
+    131 minutes at 660 an hour.
+    """
+    found = []
+    for plan in plans:
+        queue = run_plan(plan)
+        if max(queue.worst_wait, queue.to_clear) > limit:
+            people, needed = sum(plan.arrivals), _lanes_needed(plan, limit)
+            found.append(Shortfall(plan.entrance, plan.lanes, people, queue.worst_wait, queue.to_clear, needed))
+    return tuple(sorted(found, key=lambda each: (-each.worst_wait, each.entrance)))
+
+
+def run_plan(plan: Planned) -> Queue:
+    """Let the queue of a plan run."""
+    opens_later = max(0, int(np.ceil(plan.opens)) + 1 - len(plan.arrivals))
+    arrivals = np.array([*plan.arrivals, *[0.0] * opens_later])
+    open_for = np.clip(np.arange(1, len(arrivals) + 1) - plan.opens, 0.0, 1.0)
+    served = plan.lanes * lane_rate(plan.rate, rated=plan.rated) * open_for
+    return run(arrivals, served, opens=plan.opens)
+
+
+def _lanes_needed(plan: Planned, limit: float) -> int:
+    """Return the fewest lanes that keep the limit; enough to admit everybody within it always do."""
+    rate = lane_rate(plan.rate, rated=plan.rated)
+    low, high = plan.lanes, int(np.ceil(sum(plan.arrivals) / (rate * limit)))
+    while low + 1 < high:
+        lanes = (low + high) // 2
+        queue = run_plan(replace(plan, lanes=lanes))
+        enough = max(queue.worst_wait, queue.to_clear) <= limit
+        low, high = (low, lanes) if enough else (lanes, high)
+    return high

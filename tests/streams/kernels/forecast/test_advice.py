@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.kernels.forecast.advice import Advice, Diversion, EntranceLoad, Link, advise
-from streams.kernels.forecast.queueing import QueueError
 from tests.support.size import examples
 
 BUSY = EntranceLoad("N3", "venue", open_lanes=8, spare_lanes=6, waiting=1_200.0, arrivals=(130.0,) * 40)
@@ -133,20 +132,6 @@ def test_advice_never_exceeds_what_is_there_and_never_makes_it_worse(places: lis
         assert all(
             each.wait_after <= 10 and each.walk + each.wait_after < advice.wait_before for each in advice.diversions
         )
-
-
-@pytest.mark.parametrize(
-    ("places", "message"),
-    [
-        ([BUSY, replace(CALM, arrivals=(1.0,) * 3)], "expected the same for all"),
-        ([replace(BUSY, arrivals=(1.0,) * 5)], "more than 5"),
-        ([replace(BUSY, spare_lanes=-1)], "N3: open_lanes 8, spare_lanes -1"),
-        ([replace(BUSY, links=(Link("N4", -2),))], "N3: the way to N4 takes -2 min"),
-    ],
-)
-def test_what_cannot_be_is_refused_by_name(places: list[EntranceLoad], message: str) -> None:
-    with pytest.raises(QueueError, match=message):
-        advise(places)
 
 
 def test_advice_that_is_one_lane_says_lane() -> None:

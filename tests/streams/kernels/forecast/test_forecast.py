@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streams.kernels.forecast.calibration import LEADS, MISSES, USUAL, Calibration, Due
-from streams.kernels.forecast.forecast import CapacityError, Crossing, Forecast, Forecaster, TimeRunsBackwardsError
+from streams.kernels.forecast.forecast import Crossing, Forecast, Forecaster, TimeRunsBackwardsError
 from streams.kernels.forecast.paths import HORIZON, MINUTES, FlowSums, Profile, ProfileError, by_flows, by_profile
 
 LEVELS = (80, 90, 100)
@@ -162,11 +162,6 @@ def test_minutes_in_the_wrong_order_are_refused() -> None:
     state.observe(7, entered=1, departed=0, inside=1)
     with pytest.raises(TimeRunsBackwardsError, match="minute: 7 comes after 7"):
         state.observe(7, entered=1, departed=0, inside=2)
-
-
-def test_an_area_without_a_capacity_is_refused() -> None:
-    with pytest.raises(CapacityError, match="capacity: 0; expected a number above 0"):
-        Forecaster(0, LEVELS, midnight=0)
 
 
 def test_the_next_day_keeps_what_intervals_learnt_and_begins_its_errors_anew() -> None:

@@ -1,30 +1,26 @@
 """Waits and queues equal those computed by hand, and are unknown where passages alone cannot show them."""
 
-from collections.abc import Callable
 from math import inf
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.kernels.forecast.opening import Planned, Shortfall, check_plan, run_plan
 from streams.kernels.forecast.queueing import (
     PERSONS_A_MINUTE,
     VEHICLES_A_MINUTE,
     Estimate,
-    QueueError,
+    Planned,
+    Shortfall,
+    check_plan,
     estimate,
     lane_rate,
-    minutes_to_admit,
     run,
+    run_plan,
 )
 
 HILLSBOROUGH = Planned("A-G", arrivals=(10_100.0,), lanes=7, opens=1.0)
 """Leppings Lane terraces, 15 April 1989: seven turnstiles for 10,100 people (Taylor, interim report, paragraph 187)."""
-
-
-def test_seven_turnstiles_need_131_minutes_for_10100_people() -> None:
-    assert minutes_to_admit(10_100, 7) == pytest.approx(131.17, abs=0.01)
 
 
 def test_hillsborough_is_flagged_before_opening_with_its_131_minutes() -> None:
@@ -128,19 +124,3 @@ def test_vehicles_have_a_rate_of_their_own() -> None:
 def test_a_queue_is_gone_within_the_minute_in_which_the_lanes_catch_up() -> None:
     now = estimate([50], lanes=5, rate=10, arrivals=[80], ahead=[10, 10])
     assert now.to_clear == pytest.approx(30 / 40)
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: lane_rate(0), "rate: 0 persons per minute and lane; expected one above 0"),
-        (lambda: run([1], [1, 1]), "arrivals: .* expected both for every interval"),
-        (lambda: run([-1], [1]), "arrivals: -1.0 is below 0"),
-        (lambda: run([1], [float("nan")]), "served: nan is below 0 or not finite"),
-        (lambda: run_plan(Planned("N", (1.0,), lanes=-1)), "N: lanes -1"),
-        (lambda: check_plan([HILLSBOROUGH], limit=0), "limit: 0 min; expected one above 0"),
-    ],
-)
-def test_what_cannot_be_is_refused_by_name(call: Callable[[], object], message: str) -> None:
-    with pytest.raises(QueueError, match=message):
-        call()
