@@ -49,17 +49,7 @@ def union(logs: Iterable[Sequence[Range]]) -> list[Range]:
 
 def common(some: Sequence[Range], others: Sequence[Range]) -> list[Range]:
     """Return what is in both."""
-    found: list[Range] = []
-    left = right = 0
-    while left < len(some) and right < len(others):
-        low, high = max(some[left][0], others[right][0]), min(some[left][1], others[right][1])
-        if low <= high:
-            found.append((low, high))
-        if some[left][1] < others[right][1]:
-            left += 1
-        else:
-            right += 1
-    return found
+    return without(some, without(some, others))
 
 
 def without(some: Sequence[Range], others: Sequence[Range]) -> list[Range]:
@@ -115,11 +105,6 @@ class Box:
     devices: frozenset[tuple[str, int]]
     low: int
     high: int
-
-    @property
-    def size(self) -> int:
-        """How many numbers it has."""
-        return len(self.devices) * (self.high - self.low + 1)
 
 
 def boxes(some: Iterable[SequenceRange], *, size: int, most_devices: int = MOST_DEVICES) -> Iterator[Box]:

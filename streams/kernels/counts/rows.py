@@ -71,7 +71,7 @@ def _deliveries(log: BucketOwner, batches: Sequence[Batch], fates: Ints, columns
         {
             **columns,
             **{name: _joined(batches, name) for name in _AS_THEY_ARE},
-            **{name: _appended([each.carried[name] for each in batches]) for name in batches[0].carried},
+            **{name: appended([each.carried[name] for each in batches]) for name in batches[0].carried},
             "direction": DictColumn(_joined(batches, "direction"), DIRECTIONS),
             "outcome": DictColumn(_joined(batches, "outcome"), OUTCOMES),
             "kind": DictColumn.same(log.kind, n),
@@ -84,10 +84,11 @@ def _deliveries(log: BucketOwner, batches: Sequence[Batch], fates: Ints, columns
 
 
 def _joined(batches: Sequence[Batch], name: str) -> Any:  # noqa: ANN401  # a list or an array, as the column is
-    return _appended([getattr(batch, name) for batch in batches])
+    return appended([getattr(batch, name) for batch in batches])
 
 
-def _appended(columns: Sequence[Any]) -> Any:  # noqa: ANN401  # as above
+def appended(columns: Sequence[Any]) -> Any:  # noqa: ANN401  # as above
+    """Put columns behind each other."""
     if isinstance(columns[0], list):
         return list(chain.from_iterable(columns))
     return np.concatenate(columns)

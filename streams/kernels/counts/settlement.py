@@ -18,7 +18,7 @@ from streams.kernels.counts.calendar import HOUR_MS, MINUTE_MS
 from streams.kernels.counts.cells import BUCKET_BITS, WINDOW_MS, groups_of
 from streams.kernels.counts.columns import Block, DictColumn
 from streams.kernels.counts.place import OUTSIDE, CountingSite, EntranceSides
-from streams.kernels.counts.rows import FATES, NOT_SETTLED
+from streams.kernels.counts.rows import FATES, NOT_SETTLED, appended
 
 REPEAT: Final = "repeat"
 CONFLICT: Final = "conflict"
@@ -51,26 +51,19 @@ def retraction_log(log: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """Deliveries by row: which are to be written down as what, and the one that counts for each.
+    """Deliveries by row: which are to be written down as what, and the one that counts for each."""
 
-    rows: those with news; verdict: 1 repeat, 2 conflict; first: the row of the delivery that counts; seen: how many
-    deliveries of the identity there are. back: all that are retracted, news or not; other: some of them are conflicts.
-    """
-
-    rows: Ints
-    verdict: Ints
-    first: Ints
-    seen: Ints
-    retracted: Ints
-    other: bool
+    rows: Ints  # those with news
+    verdict: Ints  # 1 repeat, 2 conflict
+    first: Ints  # the row of the delivery that counts
+    seen: Ints  # how many deliveries of the identity there are
+    retracted: Ints  # all that are retracted, news or not
+    other: bool  # some of them are conflicts
 
 
 def decide(some: Columns) -> Decided:
     """Decide about every delivery of some identities."""
     n = len(some["seq"])
-    if not n:
-        none = np.zeros(0, dtype=np.int64)
-        return Decided(none, none, none, none, none, other=False)
     fate, settled = _codes(some["fate"], FATES), _codes(some["settled"], _SETTLED)
     counts = np.isin(fate, _COUNTS)
     # What counts: one that its log had counted, and of these one that was not retracted; a suspect one is a measure of
@@ -112,15 +105,18 @@ def verdict_rows(some: Columns, decided: Decided, place: CountingSite) -> list[B
     rows = decided.rows
     if not len(rows):
         return []
-    names = ("log", "offset", "line", "device", "epoch", "seq")
-    at = {name: _select(some[name], rows) for name in names}
+    at = {name: _select(some[name], rows) for name in ("log", "offset", "line", "device", "epoch", "seq")}
     cell = {
         name: _select(some[name], rows)
         for name in ("kind", "entrance", "direction", "outcome", "category", "reason", "fate", "anonymous")
     }
     ts = np.asarray(some["ts"])[rows]
-    led = (_select(some[name], rows) for name in ("entrance", "outer", "inner"))
-    ways = [_way(place, entrance, outer, inner) for entrance, outer, inner in zip(*led, strict=True)]
+    led = zip(cell["entrance"], _select(some["outer"], rows), _select(some["inner"], rows), strict=True)
+    # A version that did not write down where an entrance led is believed to have had today's profile.
+    ways = [
+        EntranceSides(outer, inner) if outer or inner else place.sides.get(entrance, EntranceSides("", ""))
+        for entrance, outer, inner in led
+    ]
     verdicts = Block(
         "verdicts",
         {
@@ -153,71 +149,52 @@ def verdict_rows(some: Columns, decided: Decided, place: CountingSite) -> list[B
     return [verdicts, conflicts]
 
 
-def _way(place: CountingSite, entrance: str, outer: str, inner: str) -> EntranceSides:
-    """Tell where an entrance led; a version that did not write it down is believed to have had today's profile."""
-    return EntranceSides(outer, inner) if outer or inner else place.sides.get(entrance, EntranceSides("", ""))
-
-
 def retraction_rows(cells: Columns) -> list[Block]:
     """Return rows that take deliveries back in every table of counts: absolute, and with numbers below 0.
 
     cells: the columns of `CELL`, each cell of a log and segment whole and once, with `events` and `anonymous`.
     """
+    cells = {**cells, "boundary": [int(each == OUTSIDE) for each in cells["outer"]]}
     fate = np.array([each == "late" for each in cells["fate"]], dtype=np.bool_)
     counted, late = (_where(cells, rows) for rows in (~fate, fate))
     outcome = np.array(counted["outcome"], dtype=object)
     passed, denied = (_where(counted, outcome == OUTCOMES[code]) for code in (0, 2))
-    inward = np.array([each == "in" for each in passed["direction"]], dtype=np.bool_)
+    by = ("kind", "entrance", "direction", "outcome", "category")
+    refused_by = ("window_start", "kind", "entrance", "category", "reason")
     return [
-        *_windows(counted, "counts_10s", WINDOW_MS),
-        *_windows(counted, "counts_1m", MINUTE_MS),
-        *_days(counted),
-        *_summed(late, "late_day", ("day", "kind", "entrance", "direction", "outcome", "category"), "passages"),
-        *_summed(
-            {**denied, "window_start": np.asarray(denied["window"]) // MINUTE_MS * MINUTE_MS},
-            "refusals_1m",
-            ("window_start", "kind", "entrance", "category", "reason"),
-            "refusals",
-        ),
-        *_flows(passed, inward, "area_flows_10s", WINDOW_MS),
-        *_flows(passed, inward, "area_flows_1h", HOUR_MS),
+        *_summed(_in_windows(counted, WINDOW_MS), "counts_10s", ("window_start", *by), "passages"),
+        *_summed(_in_windows(counted, MINUTE_MS), "counts_1m", ("window_start", *by), "passages"),
+        *_summed(counted, "counts_day", ("day", *by), "passages", "anonymous", beside="boundary"),
+        *_summed(late, "late_day", ("day", *by), "passages"),
+        *_summed(_in_windows(denied, MINUTE_MS), "refusals_1m", refused_by, "refusals"),
+        *_flows(_in_windows(passed, WINDOW_MS), "area_flows_10s"),
+        *_flows(_in_windows(passed, HOUR_MS), "area_flows_1h"),
     ]
 
 
-def _windows(cells: Columns, table: str, width: int) -> list[Block]:
-    keys = ("window_start", "kind", "entrance", "direction", "outcome", "category")
-    return _summed({**cells, "window_start": np.asarray(cells["window"]) // width * width}, table, keys, "passages")
+def _in_windows(cells: Columns, width: int) -> Columns:
+    return {**cells, "window_start": np.asarray(cells["window"]) // width * width}
 
 
-def _days(cells: Columns) -> list[Block]:
-    boundary = [int(each == OUTSIDE) for each in cells["outer"]]
-    keys = ("day", "kind", "entrance", "direction", "outcome", "category")
-    values = ("passages", "anonymous")
-    return _summed({**cells, "boundary": boundary}, "counts_day", keys, *values, beside="boundary")
-
-
-def _flows(passed: Columns, inward: Bools, table: str, width: int) -> list[Block]:
+def _flows(passed: Columns, table: str) -> list[Block]:
     """Take back what entered and departed: the same passage leaves one area and enters another."""
     outer, inner = (np.array(passed[name], dtype=object) for name in ("outer", "inner"))
-    start, events = np.asarray(passed["window"]) // width * width, np.asarray(passed["events"])
-    both = {name: np.concatenate([values, values]) for name, values in (("window_start", start), ("events", events))}
-    into = np.repeat([True, False], len(inward))
-    moved: Columns = {
-        **both,
-        "segment": np.concatenate([np.asarray(passed["segment"])] * 2),
-        **{name: [*passed[name], *passed[name]] for name in ("log", "kind")},
-        "area": np.where(
-            into == np.concatenate([inward, inward]), *(np.concatenate([a, a]) for a in (inner, outer))
-        ).tolist(),
-        "entered": np.where(into, both["events"], 0),
-        "departed": np.where(into, 0, both["events"]),
-    }
-    inside = np.array([each not in ("", OUTSIDE) for each in moved["area"]], dtype=np.bool_)
-    keys = ("window_start", "area", "kind")
-    return [
-        Block(table, {**block.columns, "last_ts": [0] * len(block.columns["segment"])})
-        for block in _summed(_where(moved, inside), table, keys, "entered", "departed")
+    inward = np.array([each == "in" for each in passed["direction"]], dtype=np.bool_)
+    events = np.asarray(passed["events"], dtype=np.int64)
+    halves = [
+        {
+            **{name: passed[name] for name in ("log", "segment", "kind", "window_start", "events")},
+            "area": np.where(inward == into, inner, outer).tolist(),
+            "entered": events * into,
+            "departed": events * (not into),
+            "last_ts": 0 * events,
+        }
+        for into in (True, False)
     ]
+    moved = {name: appended([half[name] for half in halves]) for name in halves[0]}
+    inside = np.array([each not in ("", OUTSIDE) for each in moved["area"]], dtype=np.bool_)
+    by = ("window_start", "area", "kind")
+    return _summed(_where(moved, inside), table, by, "entered", "departed", beside="last_ts")
 
 
 def _summed(cells: Columns, table: str, keys: Sequence[str], *values: str, beside: str = "") -> list[Block]:
@@ -257,8 +234,6 @@ def unentered_rows(entries: Columns, place: CountingSite) -> list[Block]:
 
     entries: `kind`, `who`, `ts` and `settled` of entries over the site's boundary, all of each `who`.
     """
-    if not len(entries["ts"]):
-        return []
     unretracted: dict[tuple[int, str, int], list[bool]] = {}
     days = place.days.of(np.asarray(entries["ts"])).tolist()
     columns = (entries["kind"], np.asarray(entries["who"]).tolist(), entries["settled"])
@@ -269,8 +244,7 @@ def unentered_rows(entries: Columns, place: CountingSite) -> list[Block]:
         return []
     day, kind, who = (list(each) for each in zip(*doubtful, strict=True))
     entered, version = (list(map(count, doubtful.values())) for count in (sum, len))
-    columns_of = {"day": day, "kind": kind, "who": who, "entries": entered, "version": version}
-    return [Block("unentered", columns_of)]
+    return [Block("unentered", {"day": day, "kind": kind, "who": who, "entries": entered, "version": version})]
 
 
 def buckets_with(some: Columns, rows: Ints) -> dict[str, tuple[int, int]]:
@@ -298,7 +272,4 @@ def _select(values: Any, rows: Ints) -> Any:  # noqa: ANN401  # a list or an arr
 
 def _where(some: Columns, chosen: Bools) -> dict[str, Any]:
     rows = np.flatnonzero(chosen)
-    return {
-        name: _select(values if isinstance(values, (list, np.ndarray)) else list(values), rows)
-        for name, values in some.items()
-    }
+    return {name: _select(values, rows) for name, values in some.items()}
