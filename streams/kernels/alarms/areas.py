@@ -32,8 +32,8 @@ class AreaFigure(NamedTuple):
 class Areas:
     """What the store says is inside: the newest `reading` as of a moment, and in `coming` those after it, in order.
 
-    figures: percent of capacities; how many fewer than nobody are inside, which is drift; for how many seconds a source
-    has had a problem. By rule, subject, kind.
+    figures, by rule, subject, kind: percent of capacities; how many fewer than nobody are inside, which is drift; for
+    how many seconds a source has had a problem.
     """
 
     def __init__(self, place: AlarmSite) -> None:
@@ -48,10 +48,7 @@ class Areas:
         self.figures = {} if reading is None else dict(self._figures(reading))
 
     def ingest(self, readings: Sequence[OccupancyReading]) -> None:
-        """Add what was read from the store; it counts from its own moment on.
-
-        While the logs do not get on, the oldest of what was read is forgotten: it is unknown then.
-        """
+        """Add what was read, which counts from its own moment on; while logs do not get on, the oldest is unknown."""
         self.coming = sorted([*self.coming, *readings], key=lambda each: each.at)[-MOST_COMING:]
 
     def go_on(self, at: int) -> None:

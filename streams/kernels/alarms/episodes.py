@@ -13,11 +13,7 @@ What = Literal["raised", "escalated", "deescalated", "repeated", "acknowledged",
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """An episode as of its newest change; times in ms of site time, None: has not happened.
-
-    `change` counts its changes from 1. `value` is the figure at that change and `limit` the limit it is about, in
-    `unit`; of a cleared one, its highest value and worst level.
-    """
+    """An episode as of its newest change; times in ms of site time, None: has not happened."""
 
     episode: str
     rule: str
@@ -27,9 +23,9 @@ class Episode:
     level: str
     state: State
     what: What
-    change: int
-    value: float
-    limit: float
+    change: int  # counts its changes from 1
+    value: float  # at that change, in `unit`; of a cleared one, its highest value and worst level
+    limit: float  # that it is about
     unit: str
     raised_at: int
     changed_at: int
@@ -98,7 +94,6 @@ class Alarm:
     shelved_until: int = 0
 
     def __post_init__(self) -> None:
-        """Make a latch for each limit."""
         if not self.latches:
             self.latches = [Latch() for _ in self.rule.limits]
 

@@ -28,8 +28,7 @@ CLOCK_SECONDS: Final = 60
 """Real seconds by which the clocks of workers and brokers may differ and be believed, as for `broker-clock`."""
 HICCUP_SECONDS: Final = 10
 """Real seconds for which a broker or a worker may be away without a silence of the site: matters at high speed only."""
-_MOST_CLEARED: Final = 50
-"""Cleared episodes that can still be acknowledged."""
+_MOST_CLEARED: Final = 50  # cleared episodes that can still be acknowledged
 _SECOND: Final = 1000
 _MINUTE_SECONDS: Final = 60
 _REFUSAL_SECONDS: Final = 300
@@ -176,7 +175,6 @@ class AlarmLog(LogState):
         return max(min(times), patient) if len(times) >= self.place.logs else patient
 
     def _judge(self) -> None:
-        """Judge every second that is complete by now."""
         second = (self.complete_to - self.place.grace) // _SECOND
         begun = self.now // _SECOND
         if second - begun > SPAN:  # at the beginning, or after hours without a worker: what was then is over

@@ -10,10 +10,8 @@ from streams.kernels.alarms.inputs import LogFlow
 from streams.kernels.counts.batch import Bools, Ints
 from streams.kernels.counts.live import LiveCells, Measure
 
-SPAN: Final = 600
-"""Seconds of the window behind the newest one that was entered."""
-REPUBLISHED_SECONDS: Final = 120
-"""Seconds for which a worker that was started again may publish what is known."""
+SPAN: Final = 600  # seconds of the window behind the newest one that was entered
+REPUBLISHED_SECONDS: Final = 120  # seconds for which a worker that was started again may publish what is known
 MOST_KNOWN: Final = 1_000_000
 """Cells, over all logs, whose published counts are remembered; an older one counts twice if it is published again."""
 _NONE: Final[Ints] = np.zeros(0, dtype=np.int64)
@@ -27,7 +25,6 @@ class CellCounts:
     counts: Ints = field(default_factory=_NONE.copy)
 
     def __len__(self) -> int:
-        """Count the keys."""
         return len(self.keys)
 
     def __add__(self, more: "CellCounts") -> "CellCounts":

@@ -100,8 +100,7 @@ RULES: Final[Mapping[str, LimitRule]] = {rule.name: rule for rule in _DEFAULTS}
 """Every rule by name, with its default figures."""
 
 OVERLOAD: Final = {"person": "entrance-overload", "vehicle": "vehicle-overload"}
-LEAST_REFUSED: Final = 20
-"""Refusals in five minutes below which their share says nothing."""
+LEAST_REFUSED: Final = 20  # refusals in five minutes below which their share says nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,31 +21,26 @@ from numpy.typing import NDArray
 from streams.kernels.alarms.rules import AlarmEntrance
 from streams.kernels.counts.batch import Bools, Floats, Ints
 
-EXPECTED: Final = 16.0
-"""Events that should have come at the usual rate before their absence means something."""
+EXPECTED: Final = 16.0  # events that should have come at the usual rate before their absence means something
 _BY_SISTERS: Final = 0.8
 """Share of EXPECTED that the sisters' events must make us expect: their number varies by chance, too."""
-_ALIVE: Final = 3.0
-"""Events that may be missing from the rest of a larger part while it still counts as alive,"""
-_DEAD: Final = 8.0
-"""and from which on it counts as silent as well; in between it is waited for."""
-_SISTERS: Final = 0.2
-"""Sisters go on if they have this share of the minute before, at least."""
+_ALIVE: Final = 3.0  # events that may be missing from the rest of a larger part while it still counts as alive
+_DEAD: Final = 8.0  # and from which on it counts as silent as well; in between it is waited for
+_SISTERS: Final = 0.2  # sisters go on if they have this share of the minute before, at least
 _MINUTES: Final = 10
 _FEWEST_MINUTES: Final = 3
-_LEVELS: Final = 3
-"""Larger parts that a lane may be in: its entrance, a gateway, everything."""
+_LEVELS: Final = 3  # larger parts that a lane may be in: its entrance, a gateway, everything
 
 
 @dataclass(frozen=True, slots=True)
 class SitePart:
-    """A part of the site that can be silent: `rule` names its alarm, `parent` the next larger part (-1: none)."""
+    """A part of the site that can be silent."""
 
-    rule: str
+    rule: str  # the name of its alarm
     subject: str
     zone: str
     lanes: tuple[int, ...]
-    parent: int
+    parent: int  # the next larger part; -1: none
 
 
 def parts_of(entrances: Sequence[AlarmEntrance]) -> list[SitePart]:
@@ -192,7 +187,6 @@ class SilenceDetector:
         self.blamed = parts
 
     def _events(self) -> Ints:
-        """Count the events of each part."""
         return np.bincount(self._of, weights=self.events[self._lanes], minlength=len(self.parts)).astype(np.int64)
 
     def _by_part(self, by_entrance: NDArray[Any]) -> Floats:

@@ -142,8 +142,6 @@ def _sorted(known: Mapping[int, int]) -> CellCounts:
 
 
 def _with_keys(columns: Plain, change: Callable[[Ints], Ints]) -> Plain:
-    """Return counts in columns with their keys changed."""
-
     def changed(keys_and_counts: list[bytes]) -> list[bytes]:
         keys, counts = keys_and_counts
         return [change(np.frombuffer(keys, dtype=_KEYS)).astype(_KEYS).tobytes(), counts]

@@ -17,13 +17,11 @@ from streams.kernels.counts.columns import Interner
 from streams.kernels.counts.identity import Ranges, first_of_each, water_level
 from streams.kernels.counts.place import MOST_DEVICES, MOST_RANGES, TimeRules
 
-_TIME_BITS: Final = 43
-"""Bits that any time in milliseconds fits into until 2248; with them 2^20 devices in one batch."""
+_TIME_BITS: Final = 43  # bits that any time in milliseconds fits into until 2248; with them 2^20 devices in one batch
 EPOCHS: Final = 8
 """Epochs of all devices together that a log remembers, for each device that it may remember: counters that begin anew
 every day take years for them."""
-RANGES: Final = 16
-"""Ranges of all devices together that a log remembers, for each device that it may remember."""
+RANGES: Final = 16  # ranges of all devices together that a log remembers, for each device that it may remember
 
 
 def most_of_all(each: int, devices: int) -> int:
@@ -133,7 +131,6 @@ class Devices:
     closed: set[tuple[int, int]] = field(init=False, default_factory=set)  # have closed ones
 
     def __post_init__(self) -> None:
-        """Count what is missing, and ranges."""
         for key, device in self.known.items():
             self.missing[device.entrance] += device.ranges.missing
             self._note_ranges(key, device.ranges, before=0)

@@ -8,9 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-DIRECTIONS = ("in", "out")
+DIRECTIONS = ("in", "out")  # columns hold the places in these
 OUTCOMES = ("passed", "granted", "denied")
-"""Columns hold the places in these."""
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -96,7 +95,6 @@ class Batch:
     rejections: list[Rejection] = field(default_factory=list)
 
     def __len__(self) -> int:
-        """Count the accepted events."""
         return len(self.offset)
 
     def select(self, rows: Ints) -> "Batch":

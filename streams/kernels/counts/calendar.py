@@ -18,8 +18,7 @@ from streams.kernels.counts.batch import Ints
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
-DAY_MINUTES: Final = 1440
-"""Minutes of a day by the clock: what plans and profiles have, however long the day really is."""
+DAY_MINUTES: Final = 1440  # minutes of a day by the clock: what plans and profiles have, however long the day really is
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER_0: Final = date(1970, 1, 1).toordinal()

@@ -23,7 +23,6 @@ class Interner(dict[str, int]):
             self[name]  # looking a new name up gives it its number
 
     def __missing__(self, name: str) -> int:
-        """Give a new name the next number."""
         number = len(self.listed)
         if number >= self.limit:
             raise TooManyNamesError(f"one more name would be number {number + 1} of at most {self.limit}")
@@ -49,7 +48,6 @@ class DictColumn:
     names: Sequence[str]
 
     def __post_init__(self) -> None:
-        """Refuse codes that name nothing."""
         if len(self.codes) and not 0 <= self.codes.min() <= self.codes.max() < len(self.names):
             found = f"{self.codes.min()} to {self.codes.max()}"
             raise ValueError(f"codes are {found} and there are {len(self.names)} names: give each code its name")
@@ -60,15 +58,12 @@ class DictColumn:
         return cls(np.zeros(rows, dtype=np.uint8), [name])
 
     def __len__(self) -> int:
-        """Count the rows."""
         return len(self.codes)
 
     def __getitem__(self, row: int) -> str:
-        """Return the text of a row."""
         return self.names[int(self.codes[row])]
 
     def __iter__(self) -> Iterator[str]:
-        """Go through the texts."""
         return iter(self.tolist())
 
     def tolist(self) -> list[str]:

@@ -27,24 +27,20 @@ class Ranges:
 
     `low_ts` and `high_ts` are the reference times at the ends of each range: those of the events that stand there.
     An event whose time is not believed has those of its neighbours when it came.
-    floor: of numbers up to it nobody knows any more whether they have come; closed: numbers of holes below it that lie
-    in the lowest range although they have not come. They stay missing.
     """
 
     low: list[int] = field(default_factory=list)
     high: list[int] = field(default_factory=list)
     low_ts: list[Reference] = field(default_factory=list)
     high_ts: list[Reference] = field(default_factory=list)
-    floor: int = 0
-    closed: int = 0
+    floor: int = 0  # of numbers up to it nobody knows any more whether they have come
+    closed: int = 0  # numbers of holes below it: in the lowest range although they have not come, they stay missing
     count: int = field(init=False)
 
     def __post_init__(self) -> None:
-        """Count the numbers received."""
         self.count = sum(self.high) - sum(self.low) + len(self.low) - self.closed
 
     def __len__(self) -> int:
-        """Count the ranges."""
         return len(self.low)
 
     @property
@@ -63,11 +59,8 @@ class Ranges:
         return at >= 0 and number <= self.high[at]
 
     def neighbours(self, number: int) -> tuple[Reference, Reference]:
-        """Return the reference times of the nearest lower and the nearest higher number received, of one that is not.
-
-        The nearest numbers are always ends of ranges.
-        """
-        at = bisect_right(self.low, number)
+        """Return the reference times of the nearest lower and nearest higher number received, of one that is not."""
+        at = bisect_right(self.low, number)  # the nearest numbers are always ends of ranges
         return self.high_ts[at - 1] if at else None, self.low_ts[at] if at < len(self.low) else None
 
     def add(self, low: int, high: int, *, low_ts: Reference = None, high_ts: Reference = None) -> None:
@@ -94,10 +87,7 @@ class Ranges:
 
 
 def water_level(sizes: Ints, limit: int) -> int:
-    """Return the largest size, at least 1, that all may have so that together they are within a limit.
-
-    Whoever is smaller keeps what he has.
-    """
+    """Return the largest size, at least 1, that all may have to be within a limit; smaller ones keep what they have."""
     low, high = 1, int(sizes.max(initial=1))
     while low < high:
         middle = (low + high + 1) // 2

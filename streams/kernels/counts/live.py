@@ -75,13 +75,11 @@ class LiveCells:
     count: list[int]
 
     def __post_init__(self) -> None:
-        """See that each cell has all its values."""
         if not len(self.second) == len(self.entrance) == len(self.measure) == len(self.count):
             lengths = {name: len(getattr(self, name)) for name in ("second", "entrance", "measure", "count")}
             raise ValueError(f"cells: the columns are {lengths} long; expected the same length of each")
 
     def __len__(self) -> int:
-        """Count the cells."""
         return len(self.count)
 
     @classmethod

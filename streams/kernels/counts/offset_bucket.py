@@ -114,7 +114,6 @@ class OffsetBucket:
         self._let_through(tens.passed(), sides, entrances)
 
     def _let_through(self, passed: Counted, sides: Mapping[str, EntranceSides], entrances: Interner) -> None:
-        """Let those who passed into areas and out of others."""
         parts, areas = passed.parts, Interner()
         present, at = np.unique(parts.entrance, return_inverse=True)
         through = [sides[name] for name in entrances.names(present)]

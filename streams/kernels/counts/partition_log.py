@@ -42,7 +42,6 @@ class PartitionId:
         return f"@{begin}" if begin else ""
 
     def __str__(self) -> str:
-        """Write the name as the store knows it."""
         return f"{self.cluster}/{self.topic}/{self.partition}{self.suffix}"
 
 
@@ -105,7 +104,6 @@ class LogState:
         return rejections
 
     def _check_no_gap(self, first: int) -> None:
-        """Raise OffsetGapError where a batch begins above the next offset."""
         if first > self.next_offset:
             raise OffsetGapError(self.name, self.next_offset, first)
 

@@ -35,8 +35,7 @@ from streams.kernels.counts.rows import delivery_rows, device_rows, entered_rows
 
 _PASSED = OUTCOMES.index("passed")
 _DENIED = OUTCOMES.index("denied")
-MOST_REASONS: Final = 500
-"""Different reasons that a log remembers; those that are first mentioned later count as OTHER."""
+MOST_REASONS: Final = 500  # different reasons that a log remembers; those that are first mentioned later count as OTHER
 OTHER: Final = "other"
 
 
@@ -148,7 +147,6 @@ class PassageLog(LogState):
         self.devices.close_holes(most_ranges=self.place.most_ranges, most=self.place.most_devices)
 
     def _count_admitted(self, batch: Batch, fate: Ints) -> None:
-        """Count what is to be counted or late of events of one bucket."""
         rows = np.flatnonzero((fate == Fate.COUNTED.value) | (fate == Fate.LATE.value))
         batch, late = batch.admitted(rows), fate[rows] == Fate.LATE.value
         batch = self._with_known_reasons(batch, late)
@@ -175,7 +173,6 @@ class PassageLog(LogState):
         return replace(batch, reason=reason)
 
     def _count(self, events: Named) -> None:
-        """Count fresh events of one bucket."""
         tens = Counted.of(events)
         outer = self._note_entrances(tens)
         self.bucket.count(tens, self.place.sides, self.days, self.entrances)

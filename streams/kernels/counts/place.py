@@ -14,8 +14,7 @@ from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.identity import Reference
 from streams.kernels.counts.site_clock import SiteClock
 
-OUTSIDE: Final = "outside"
-"""The world: the one area whose occupancy is nobody's business."""
+OUTSIDE: Final = "outside"  # the world: the one area whose occupancy is nobody's business
 
 # What a profile may have, at most: entrances, lanes, areas; categories of persons and classes of vehicles, each. With
 # these the largest state that all limits allow fits its record: a larger site is several.
@@ -23,8 +22,7 @@ MOST_SITE_ENTRANCES: Final = 2_048
 MOST_LANES: Final = 20_480
 MOST_AREAS: Final = 256
 MOST_SITE_CATEGORIES: Final = 64
-MOST_DEVICES: Final = 8_192
-"""Different devices that a log remembers, where the site is not so large that it needs more."""
+MOST_DEVICES: Final = 8_192  # different devices that a log remembers, where the site is not so large that it needs more
 MOST_RANGES: Final = 8_192
 """Ranges of numbers of one device and epoch that a log remembers: so often has something been lost and not come."""
 STRETCH_EVENTS: Final = 1 << 14

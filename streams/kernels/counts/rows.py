@@ -18,8 +18,7 @@ from streams.kernels.counts.place import EntranceSides
 _MADE_OTHERWISE: Final = frozenset({"entrance", "category", "direction", "outcome"})
 _AS_THEY_ARE: Final = tuple(name for name in COLUMNS if name not in _MADE_OTHERWISE)
 _UNKNOWN: Final = EntranceSides("", "")
-NOT_SETTLED: Final = ""
-"""What stands in `settled` until a delivery is found to be one of several."""
+NOT_SETTLED: Final = ""  # what stands in `settled` until a delivery is found to be one of several
 FATES: Final = tuple(fate.name.lower() for fate in Fate)
 """What a log makes of a delivery, by number of `Fate`, as the store has it."""
 

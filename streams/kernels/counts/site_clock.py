@@ -27,7 +27,6 @@ class SiteClock:
     speed: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse a clock that stands still, runs backwards or has no number as its speed."""
         if not (math.isfinite(self.speed) and self.speed > 0):
             raise ClockError(
                 f"speed: {self.speed!r} is not a positive, finite number of site seconds per real second; "

@@ -16,8 +16,7 @@ from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import CountingSite
 
 FORMAT: Final = 1
-FORMAT_OF_PARTS: Final = 2
-"""Of a log that is in another than the first part of its bucket; otherwise the same."""
+FORMAT_OF_PARTS: Final = 2  # of a log that is in another than the first part of its bucket; otherwise the same
 
 Plain = dict[str, Any]
 _first = itemgetter(0)

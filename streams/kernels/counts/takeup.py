@@ -38,48 +38,39 @@ OF_TIME: Final = frozenset({Problem.PRODUCER_TIME, Problem.BROKER_CLOCK})
 
 @dataclass(frozen=True, slots=True)
 class SnapshotHeader:
-    """What a snapshot says of itself: its log, its next offset, and how many logs of the partition ended before it.
-
-    Of two snapshots of one partition the one with the higher (era, next) is the newer. arrived: broker time (ms) of the
-    record before `next`; 0 if not known.
-    """
+    """What a snapshot says of itself. Of two of one partition the one with the higher (era, next) is the newer."""
 
     log: PartitionId
     next: int
-    era: int = 0
-    arrived: int = 0
+    era: int = 0  # how many logs of the partition ended before it
+    arrived: int = 0  # broker time (ms) of the record before `next`; 0 if not known
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedLoss:
-    """Offsets of a log, [first, after), whose records an operator has accepted to be lost, for a Problem if known."""
+    """Offsets of a log, [first, after), whose records an operator has accepted to be lost."""
 
     log: str
     first: int
     after: int
-    problem: str = ""
+    problem: str = ""  # a Problem, if known
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionFacts:
-    """What is known of one partition when it is assigned.
+    """What is known of one partition when it is assigned."""
 
-    base: its log as it would be named if it were begun at offset 0 now. begin, end: the brokers' first offset and the
-    one behind the last. arrived: broker time (ms) of the record before the snapshot's next; 0 if there is none.
-    stored: the next offset of every log of the same topic and partition that the store has rows of; None while the
-    store does not answer. differ: those of these logs of which the brokers have other records than were stored, or
-    fewer. committed: the group's offset, 0 if it has none.
-    """
-
-    base: PartitionId
-    begin: int
-    end: int
+    base: PartitionId  # its log as it would be named if it were begun at offset 0 now
+    begin: int  # the brokers' first offset
+    end: int  # the one behind the last
     snapshot: SnapshotHeader | None = None
-    arrived: int = 0
+    arrived: int = 0  # broker time (ms) of the record before the snapshot's next; 0 if there is none
+    # The next offset of every log of the same topic and partition that the store has rows of; None while the store does
+    # not answer.
     stored: Mapping[str, int] | None = None
-    committed: int = 0
+    committed: int = 0  # the group's offset, 0 if it has none
     accepted: Sequence[AcceptedLoss] = ()
-    differ: Collection[str] = ()
+    differ: Collection[str] = ()  # logs in `stored` of which the brokers have other records than were stored, or fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +128,10 @@ def take_up_auxiliary(facts: PartitionFacts) -> Resume | Begin:
 
 
 def same_topic(log: PartitionId, base: PartitionId) -> bool:
-    """Tell whether a log is of the same topic in the same incarnation.
-
-    Ids of topics differ between clusters. Where one of the two has none, the names of the clusters decide.
-    """
+    """Tell whether a log is of the same topic in the same incarnation, or of the same cluster where one has no id."""
     if (log.topic, log.partition) != (base.topic, base.partition):
         return False
-    if log.incarnation and base.incarnation:
+    if log.incarnation and base.incarnation:  # ids of topics differ between clusters
         return log.incarnation == base.incarnation
     return log.cluster == base.cluster
 
@@ -163,10 +151,7 @@ def skip(accepted: Sequence[AcceptedLoss], log: str, first: int, after: int) -> 
 
 
 def _is_replaced(facts: PartitionFacts, snapshot: SnapshotHeader) -> bool:
-    """Tell whether the brokers have another log than the one that was counted: it ends earlier, or differs before next.
-
-    Brokers that came back from an older copy give the same offsets to other records.
-    """
+    """Tell whether the brokers have another log than was counted, as brokers that came back from an older copy have."""
     return snapshot.next > facts.end or (0 < facts.arrived != snapshot.arrived > 0)
 
 

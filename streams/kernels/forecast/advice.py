@@ -17,8 +17,7 @@ from streams.kernels.forecast.queueing import LONGEST_WAIT, PERSONS_A_MINUTE, la
 
 READY_AFTER: Final = 5
 """Minutes until an advised lane is open or people are being sent elsewhere (assumed: staff walk there)."""
-_STEP: Final = 0.05
-"""Shares of people to send elsewhere are multiples of this."""
+_STEP: Final = 0.05  # shares of people to send elsewhere are multiples of this
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from streams.kernels.forecast.paths import Floats, Path
 
 LEADS: Final = (5, 10, 15, 20, 30, 45, 60, 90, 120)
 """Minutes ahead at which forecasts are checked against what happened."""
-MISSES: Final = 0.05
-"""Share of outcomes wanted beyond each side of the interval: 90 % lie inside."""
+MISSES: Final = 0.05  # share of outcomes wanted beyond each side of the interval: 90 % lie inside
 
 _STEP: Final = 0.01
 _LEAST: Final = 0.005

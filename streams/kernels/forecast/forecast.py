@@ -185,5 +185,4 @@ class Forecaster:
 
 
 def _first(reached: Any) -> int | None:  # noqa: ANN401 - a comparison of arrays
-    """Return the number (from 1) of the first minute that is true."""
     return int(np.argmax(reached)) + 1 if reached.any() else None

@@ -13,22 +13,16 @@ import numpy.typing as npt
 Floats: TypeAlias = npt.NDArray[np.float64]
 Minutes: TypeAlias = npt.NDArray[np.int64]
 
-HORIZON: Final = 120
-"""Minutes that a forecast looks ahead."""
-MINUTES: Final = 1440
-"""Minutes of a profile's day."""
-UNCHANGED: Final[Minutes] = np.arange(MINUTES)
-"""A day in which the clock shows each minute once, one after the other."""
+HORIZON: Final = 120  # minutes that a forecast looks ahead
+MINUTES: Final = 1440  # minutes of a profile's day
+UNCHANGED: Final[Minutes] = np.arange(MINUTES)  # a day in which the clock shows each minute once, one after the other
 
 _AHEAD: Final = np.arange(1, HORIZON + 1, dtype=np.float64)
 _DAMPING: Final = 0.995
 """What remains of the stream of arrivals from one minute to the next, where no profile knows better."""
-_TRUST: Final = 15.0
-"""Minutes ahead over which the weight of the flows falls to 37 %, where there is a profile."""
-_MOST_LEAVE: Final = 0.3
-"""Share of those inside that leaves in a minute, at most: keeps the products below away from 0."""
-_SMOOTHED: Final = 7
-"""Minutes over which a profile is averaged."""
+_TRUST: Final = 15.0  # minutes ahead over which the weight of the flows falls to 37 %, where there is a profile
+_MOST_LEAVE: Final = 0.3  # share of those inside that leaves in a minute, at most: keeps the products below away from 0
+_SMOOTHED: Final = 7  # minutes over which a profile is averaged
 _FEW_ENTERED, _FEW_DEPARTED = 30.0, 50.0
 """Persons on either side of a comparison with the profile, so that a handful of early birds does not scale the day."""
 
@@ -49,7 +43,6 @@ class Profile:
     inside: Floats
 
     def __post_init__(self) -> None:
-        """Refuse what has not a value for each minute."""
         for name in ("entered", "departed", "inside"):
             values = getattr(self, name)
             if values.shape != (MINUTES,) or not np.isfinite(values).all() or (values < 0).any():

@@ -26,12 +26,9 @@ Course: TypeAlias = Sequence[float] | Floats
 
 PERSONS_A_MINUTE: Final = 11.0
 """Per lane: 660 an hour, the planning rate of the UK Green Guide (as quoted by crowd consultancies)."""
-VEHICLES_A_MINUTE: Final = 275 / 60
-"""Per lane with stop and ticket: 250 to 300 an hour (a maker's figure, weak)."""
-LONGEST_WAIT: Final = 10.0
-"""Minutes: an estimated wait above this is an overload."""
-SATURATED: Final = 0.9
-"""Share of what its open lanes can do from which an entrance counts as saturated."""
+VEHICLES_A_MINUTE: Final = 275 / 60  # per lane with stop and ticket: 250 to 300 an hour (a maker's figure, weak)
+LONGEST_WAIT: Final = 10.0  # minutes: an estimated wait above this is an overload
+SATURATED: Final = 0.9  # share of what its open lanes can do from which an entrance counts as saturated
 
 
 @dataclass(frozen=True, eq=False)
