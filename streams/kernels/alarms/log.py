@@ -185,28 +185,94 @@ class AlarmLog(LogState):
             self.recent.enter(after - 2)
             for each in range(first, after):
                 self.now = each * _SECOND
-                self._judge_moment(self.now)
+                self._judge_moment()
 
-    def _judge_moment(self, at: int) -> None:
-        is_open = self.place.is_open(at)
+    def _judge_moment(self) -> None:
+        is_open = self.place.is_open(self.now)
         if is_open != self.was_open:
             self.silence.forget_usual()
             self.was_open = is_open
-        if at % (_MINUTE_SECONDS * _SECOND) == 0:
+        if self.now % (_MINUTE_SECONDS * _SECOND) == 0:
             self.silence.minute()
         self._judged.clear()
-        entrances, parts = self._unknown(at)
-        self._judge_overload(at, entrances)
-        self._judge_refusals(at, entrances)
-        self._judge_silence(at, parts, is_open=is_open)
-        self._judge_read(at)
-        self._judge_set_aside(at)
-        self._withdraw(at)
+        # What has lanes of a log that is behind is unknown: that is no silence.
+        behind = {log for log, (_, complete_to) in self.clocks.items() if complete_to - self.place.grace < self.now}
+        entrances, parts = self.silence.active_through(behind) if behind else self._nothing_unknown
+        self._judge_overload(entrances)
+        self._judge_refusals(entrances)
+        self._judge_silence(parts, is_open=is_open)
+        self._judge_read()
+        self._judge_set_aside()
+        for key in sorted(self.alarms.keys() - self._judged):  # its subject is no longer in the profile
+            if self.areas.reading is not None or key[0] not in _READ:
+                self._note(self.alarms.pop(key).withdraw(self.now))
 
-    def _unknown(self, at: int) -> tuple[Bools, Bools]:
-        """Return which entrances and parts have lanes of a log that is behind: what is not known is no silence."""
-        behind = {log for log, (_, complete_to) in self.clocks.items() if complete_to - self.place.grace < at}
-        return self.silence.active_through(behind) if behind else self._nothing_unknown
+    # -- the rules -----------------------------------------------------------------------------------------------------
+
+    def _judge_overload(self, unknown: Bools) -> None:
+        """Persons or vehicles a minute into an entrance, per open lane: one through which somebody came in lately."""
+        passed = self._last(Measure.PASSED_IN, _MINUTE_SECONDS)
+        values = passed / np.maximum(1, self.silence.open_lanes(self.now - _OPEN_LANE_SECONDS * _SECOND))
+        candidates = (values > 0) & (values >= min(self._least(rule) for rule in OVERLOAD.values()))
+        for number in self._to_judge(candidates, OVERLOAD.values()):
+            rule = OVERLOAD[self.place.entrances[number].kind]
+            self._step_entrance(rule, number, values[number], known=not unknown[number])
+
+    def _judge_refusals(self, unknown: Bools) -> None:
+        denied, unwell = (self._last(each, _REFUSAL_SECONDS) for each in (Measure.DENIED, Measure.UNWELL))
+        tried = denied + self._last(Measure.PASSED_IN, _REFUSAL_SECONDS)
+        share = np.where(denied >= LEAST_REFUSED, 100.0 * denied / np.maximum(tried, 1), 0.0)
+        candidates = (share >= self._least("refusals")) | (unwell >= self._least("health"))
+        for number in self._to_judge(((share > 0) | (unwell > 0)) & candidates, ("refusals", "health")):
+            self._step_entrance("refusals", number, share[number], known=not unknown[number])
+            self._step_entrance("health", number, unwell[number], known=not unknown[number])
+
+    def _judge_silence(self, unknown: Bools, *, is_open: bool) -> None:
+        """Judge every part of the site; once raised, it is silent until it sends an event, or the site closes."""
+        seconds, newest = self.silence.at(self.now), self.silence.newest
+        seconds[seconds < HICCUP_SECONDS * self.place.clock.speed] = 0.0
+        if seconds.any():
+            seconds *= self.silence.alive_elsewhere(self._events(), self._events(ago=_MINUTE_SECONDS))
+        alarmed = {self._parts[rule, of] for rule, of, _ in self.alarms if (rule, of) in self._parts}
+        for number in sorted(alarmed.union(seconds.nonzero()[0].tolist())):
+            part = self.silence.parts[number]
+            alarm = self.alarms.get((part.rule, part.subject, ""))
+            value = float(seconds[number])
+            if alarm is not None and alarm.episode is not None and newest[number] <= alarm.episode.raised_at:
+                value = (self.now - float(newest[number])) / _SECOND
+            self._step(
+                part.rule, part.subject, None if unknown[number] and is_open else value * is_open, zone=part.zone
+            )
+
+    def _judge_read(self) -> None:
+        """Judge what the store says; what is too old is unknown, which neither raises nor clears."""
+        self.areas.go_on(self.now)
+        newest = self.areas.reading
+        known = newest is not None and self.now - newest.at <= READING_SECONDS * _SECOND * self.place.clock.speed
+        for key, figure in self.areas.figures.items():
+            if figure.exceeds or key in self.alarms:
+                rule, subject, kind = key
+                self._step(rule, subject, figure.value if known else None, kind=kind, zone=figure.zone)
+        # From where passages are missing, the occupancy leaks.
+        if newest is None or newest.missing is None:
+            self._judge_entrances("drift-entrance", self.leaks.by_entrance, known=True)
+        else:
+            self._judge_entrances("drift-entrance", self.leaks.in_order(newest.missing), known=known)
+        conflicts = None if newest is None else newest.conflicts
+        self._judge_entrances("conflicts", self.leaks.in_order(conflicts or {}), known=known and conflicts is not None)
+
+    def _judge_entrances(self, rule: str, figures: Ints, *, known: bool) -> None:
+        for number in self._to_judge(figures > 0, (rule,)):
+            self._step_entrance(rule, number, figures[number], known=known)
+
+    def _judge_set_aside(self) -> None:
+        """Name the partitions with lines on which the platform itself fails."""
+        lately = round(LATELY_SECONDS * _SECOND * self.place.clock.speed)
+        for subject, lines in self.set_aside.at(self.now, lately=lately).items():
+            self._step(_SET_ASIDE, subject, float(lines))
+        for rule, subject, kind in list(self.alarms):
+            if rule == _SET_ASIDE and (rule, subject, kind) not in self._judged:
+                self._step(_SET_ASIDE, subject, 0.0)
 
     def _last(self, measure: Measure, seconds: int, *, ago: int = 0) -> Ints:
         """Sum so many seconds before the moment that is judged, or before some seconds ago: one figure an entrance."""
@@ -217,82 +283,6 @@ class AlarmLog(LogState):
         events: Ints = np.sum([self._last(each, _MINUTE_SECONDS, ago=ago) for each in _EVENTS], axis=0)
         return events
 
-    def _withdraw(self, at: int) -> None:
-        """Clear what nobody judges any more: its subject is no longer in the profile."""
-        for key in self.alarms.keys() - self._judged:
-            if self.areas.reading is not None or key[0] not in _READ:
-                self._note(self.alarms.pop(key).withdraw(at))
-
-    # -- the rules -----------------------------------------------------------------------------------------------------
-
-    def _judge_overload(self, at: int, unknown: Bools) -> None:
-        """Persons or vehicles a minute into an entrance, per open lane: one through which somebody came in lately."""
-        passed = self._last(Measure.PASSED_IN, _MINUTE_SECONDS)
-        values = passed / np.maximum(1, self.silence.open_lanes(at - _OPEN_LANE_SECONDS * _SECOND))
-        candidates = (values > 0) & (values >= min(self._least(rule) for rule in OVERLOAD.values()))
-        for number in self._to_judge(candidates, OVERLOAD.values()):
-            entrance = self.place.entrances[number]
-            value = None if unknown[number] else float(values[number])
-            self._step(OVERLOAD[entrance.kind], entrance.id, at, value, zone=entrance.zone)
-
-    def _judge_refusals(self, at: int, unknown: Bools) -> None:
-        denied, unwell = (self._last(each, _REFUSAL_SECONDS) for each in (Measure.DENIED, Measure.UNWELL))
-        tried = denied + self._last(Measure.PASSED_IN, _REFUSAL_SECONDS)
-        share = np.where(denied >= LEAST_REFUSED, 100.0 * denied / np.maximum(tried, 1), 0.0)
-        candidates = (share >= self._least("refusals")) | (unwell >= self._least("health"))
-        for number in self._to_judge(((share > 0) | (unwell > 0)) & candidates, ("refusals", "health")):
-            entrance = self.place.entrances[number]
-            for rule, value in (("refusals", share[number]), ("health", unwell[number])):
-                self._step(rule, entrance.id, at, None if unknown[number] else float(value), zone=entrance.zone)
-
-    def _judge_silence(self, at: int, unknown: Bools, *, is_open: bool) -> None:
-        """Judge every part of the site; once raised, it is silent until it sends an event, or the site closes."""
-        seconds, newest = self.silence.at(at), self.silence.newest
-        seconds[seconds < HICCUP_SECONDS * self.place.clock.speed] = 0.0
-        if seconds.any():
-            seconds *= self.silence.alive_elsewhere(self._events(), self._events(ago=_MINUTE_SECONDS))
-        alarmed = {self._parts[rule, of] for rule, of, _ in self.alarms if (rule, of) in self._parts}
-        for number in sorted(alarmed.union(seconds.nonzero()[0].tolist())):
-            part = self.silence.parts[number]
-            alarm = self.alarms.get((part.rule, part.subject, ""))
-            value = float(seconds[number])
-            if alarm is not None and alarm.episode is not None and newest[number] <= alarm.episode.raised_at:
-                value = (at - float(newest[number])) / _SECOND
-            known = None if unknown[number] and is_open else value * is_open
-            self._step(part.rule, part.subject, at, known, zone=part.zone)
-
-    def _judge_read(self, at: int) -> None:
-        """Judge what the store says; what is too old is unknown, which neither raises nor clears."""
-        self.areas.go_on(at)
-        newest = self.areas.reading
-        known = newest is not None and at - newest.at <= READING_SECONDS * _SECOND * self.place.clock.speed
-        for key, figure in self.areas.figures.items():
-            if figure.exceeds or key in self.alarms:
-                rule, subject, kind = key
-                self._step(rule, subject, at, figure.value if known else None, kind=kind, zone=figure.zone)
-        # From where passages are missing, the occupancy leaks.
-        if newest is None or newest.missing is None:
-            self._judge_entrances("drift-entrance", at, self.leaks.by_entrance, known=True)
-        else:
-            self._judge_entrances("drift-entrance", at, self.leaks.in_order(newest.missing), known=known)
-        conflicts = None if newest is None else newest.conflicts
-        figures = self.leaks.in_order(conflicts or {})
-        self._judge_entrances("conflicts", at, figures, known=known and conflicts is not None)
-
-    def _judge_entrances(self, rule: str, at: int, figures: Ints, *, known: bool) -> None:
-        for number in self._to_judge(figures > 0, (rule,)):
-            entrance = self.place.entrances[number]
-            self._step(rule, entrance.id, at, float(figures[number]) if known else None, zone=entrance.zone)
-
-    def _judge_set_aside(self, at: int) -> None:
-        """Name the partitions with lines on which the platform itself fails."""
-        lately = round(LATELY_SECONDS * _SECOND * self.place.clock.speed)
-        for subject, lines in self.set_aside.at(at, lately=lately).items():
-            self._step(_SET_ASIDE, subject, at, float(lines), zone="")
-        for rule, subject, kind in list(self.alarms):
-            if rule == _SET_ASIDE and (rule, subject, kind) not in self._judged:
-                self._step(_SET_ASIDE, subject, at, 0.0, zone="")
-
     def _to_judge(self, candidates: Bools, rules: Collection[str]) -> list[int]:
         """List the entrances that may exceed a limit of these rules, and those with an alarm of them."""
         alarmed = {self._numbers[of] for rule, of, _ in self.alarms if rule in rules and of in self._numbers}
@@ -302,7 +292,12 @@ class AlarmLog(LogState):
         """Tell the lowest limit of a rule: what is below it asks for nothing where there is no alarm."""
         return self.place.rules[rule].limits[0].value
 
-    def _step(self, rule: str, subject: str, at: int, value: float | None, *, kind: str = "", zone: str) -> None:
+    def _step_entrance(self, rule: str, number: int, value: float, *, known: bool) -> None:
+        entrance = self.place.entrances[number]
+        self._step(rule, entrance.id, float(value) if known else None, zone=entrance.zone)
+
+    def _step(self, rule: str, subject: str, value: float | None, *, kind: str = "", zone: str = "") -> None:
+        """Go on with an alarm at the moment that is judged; None: the value is not known."""
         key, judged_by = (rule, subject, kind), self.place.rules[rule]
         alarm = self.alarms.get(key)
         if alarm is None:
@@ -310,6 +305,6 @@ class AlarmLog(LogState):
                 return
             alarm = self.alarms[key] = Alarm(judged_by, subject, kind, zone)
         self._judged.add(key)
-        self._note(alarm.step(at, value))
+        self._note(alarm.step(self.now, value))
         if alarm.episode is None and all(latch.idle for latch in alarm.latches):
             del self.alarms[key]

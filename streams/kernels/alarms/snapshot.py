@@ -13,7 +13,7 @@ from streams.kernels.alarms.recent import CellCounts, RecentCounts
 from streams.kernels.alarms.rules import AlarmSite
 from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.partition_log import PartitionId
-from streams.kernels.counts.snapshot import FORMAT, Plain, check, tally_in, tally_out
+from streams.kernels.counts.snapshot import Plain, check, head_of, tally_in
 
 FEW_ENTRANCES: Final = 256
 """Up to so many, a state is written as versions take it up that know neither steps nor numbers of entrances."""
@@ -32,10 +32,7 @@ def freeze(log: AlarmLog) -> Plain:
         "coming": _counts_out(recent.coming),
     }
     return {
-        "format": FORMAT,
-        "log": str(log.name),
-        "next": log.next_offset,
-        **tally_out(log.tally),
+        **head_of(log),
         "clocks": [[name, *clock] for name, clock in sorted(log.clocks.items())],
         "missing": dict(log.leaks.missing),  # it is encoded later, and may have changed by then
         "set_aside": [[name, *each] for name, each in sorted(log.set_aside.logs.items())],

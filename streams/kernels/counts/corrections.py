@@ -11,7 +11,7 @@ from streams.kernels.counts.batch import SUSPECT_TIME, TOO_MANY_CORRECTIONS, Lin
 from streams.kernels.counts.columns import Block, Column
 from streams.kernels.counts.partition_log import LogState, PartitionId
 from streams.kernels.counts.place import TimeRules
-from streams.kernels.counts.snapshot import FORMAT, Plain, check, tally_in, tally_out
+from streams.kernels.counts.snapshot import Plain, check, head_of, tally_in
 
 MOST_CORRECTIONS: Final = 100_000
 """Corrections that a log takes, each with an id that it remembers for ever: a hundred a day for more than two years."""
@@ -103,13 +103,7 @@ class CorrectionLog(LogState):
 
 def freeze(log: CorrectionLog) -> Plain:
     """Write the state as of `next_offset`."""
-    return {
-        "format": FORMAT,
-        "log": str(log.name),
-        "next": log.next_offset,
-        **tally_out(log.tally),
-        "seen": sorted(log.seen),
-    }
+    return {**head_of(log), "seen": sorted(log.seen)}
 
 
 def thaw(plain: Plain, name: PartitionId, times: TimeRules) -> CorrectionLog:

@@ -11,7 +11,7 @@ from streams.kernels.counts.cells import MOST_CATEGORIES, MOST_ENTRANCES, Cells
 from streams.kernels.counts.columns import Interner
 from streams.kernels.counts.identity import Ranges, Reference
 from streams.kernels.counts.offset_bucket import Flow, Flows, OffsetBucket
-from streams.kernels.counts.partition_log import PartitionId, Tally
+from streams.kernels.counts.partition_log import LogState, PartitionId, Tally
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import CountingSite
 
@@ -38,10 +38,19 @@ def check(plain: Plain, name: PartitionId) -> None:
         raise SnapshotError(f"snapshot of {plain['log']} found for {name}: a log goes on from its own snapshots only")
 
 
-def tally_out(tally: Tally) -> Plain:
-    """Write a tally."""
+def head_of(log: LogState, number: int = FORMAT) -> Plain:
+    """Write what the snapshots of all logs begin with, in the format of this number."""
+    tally = log.tally
     figures = [tally.received, tally.counted, tally.duplicate, dict(sorted(tally.rejected.items()))]
-    return {"tally": figures, "late": tally.late, "first": tally.first, "records": tally.records}
+    return {
+        "format": number,
+        "log": str(log.name),
+        "next": log.next_offset,
+        "tally": figures,
+        "late": tally.late,
+        "first": tally.first,
+        "records": tally.records,
+    }
 
 
 def tally_in(plain: Plain) -> Tally:
@@ -62,10 +71,7 @@ def freeze(log: PassageLog) -> Plain:
     """
     devices = sorted(log.devices.known.items(), key=_first)
     return {
-        "format": FORMAT_OF_PARTS if log.bucket.part else FORMAT,
-        "log": str(log.name),
-        "next": log.next_offset,
-        **tally_out(log.tally),
+        **head_of(log, FORMAT_OF_PARTS if log.bucket.part else FORMAT),
         "entrances": list(log.entrances.listed),
         "categories": list(log.categories.listed),
         "reasons": list(log.reasons.listed),

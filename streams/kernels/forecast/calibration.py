@@ -7,7 +7,7 @@ twenty is missed on each side, whatever the day does: quantile tracking (Angelop
 Candes, 2021). Next: `forecast.py`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -22,8 +22,8 @@ _STEP: Final = 0.01
 _LEAST: Final = 0.005
 _MOST: Final = 20.0
 _AT: Final = np.array(LEADS) - 1
-
-
+FEW: Final = 20.0
+"""Persons: forecasts of a smaller scale (some ten passages) are not judged and teach nothing: they are right anyway."""
 USUAL: Final = {
     "profile": ((0.17,) * 9, (0.17,) * 9),
     "flows": ((0.25,) * 9, (0.25, 0.3, 0.35, 0.4, 0.55, 0.8, 1.1, 1.7, 2.5)),
@@ -31,58 +31,10 @@ USUAL: Final = {
 """Multiples below and above with which a method begins: 5 % quantiles of the errors of the tuning days."""
 
 
-def _zeros() -> Floats:
-    return np.zeros(len(LEADS))
-
-
 def scale_of(path: Path) -> Floats:
     """Return the persons by which a forecast may be off if its interval's multiple is 1, for each minute ahead."""
     scale: Floats = path.moved + 3 * np.sqrt(path.moved)
     return scale
-
-
-@dataclass(eq=False)
-class Calibration:
-    """Multiples for each of LEADS, and what was measured since the day began."""
-
-    below: Floats
-    above: Floats
-    checked: Floats = field(default_factory=_zeros)
-    covered: Floats = field(default_factory=_zeros)
-    error: Floats = field(default_factory=_zeros)
-
-    @classmethod
-    def usual(cls, method: str) -> "Calibration":
-        """Return what a method begins with."""
-        below, above = USUAL[method]
-        return cls(np.array(below), np.array(above))
-
-    def interval(self, path: Path) -> tuple[Floats, Floats]:
-        """Return the lower and upper end for each minute of a path, persons."""
-        minutes = np.arange(1, len(path.inside) + 1)
-        scale = scale_of(path)
-        below, above = (np.interp(minutes, LEADS, multiples) for multiples in (self.below, self.above))
-        lower = np.maximum(path.inside - below * scale, np.minimum(path.inside, 0.0))  # nobody is less than nobody
-        return lower, path.inside + above * scale
-
-    def check(self, lead: int, forecast: "Due", inside: float) -> None:
-        """Take in how a forecast of LEADS[lead] minutes ago came out; where nobody was to move, nothing is learnt."""
-        if forecast.scale[lead] < FEW:
-            return
-        lower, upper = forecast.lower[lead], forecast.upper[lead]
-        self.checked[lead] += 1
-        self.covered[lead] += lower <= inside <= upper
-        self.error[lead] += abs(inside - forecast.inside[lead])
-        self.below[lead] = _learnt(self.below[lead], missed=inside < lower)
-        self.above[lead] = _learnt(self.above[lead], missed=inside > upper)
-
-    def begin_day(self) -> None:
-        """Forget what was measured, keep what was learnt."""
-        self.checked, self.covered, self.error = _zeros(), _zeros(), _zeros()
-
-
-FEW: Final = 20.0
-"""Persons: forecasts of a smaller scale (some ten passages) are not judged and teach nothing: they are right anyway."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -94,6 +46,37 @@ class Due:
     upper: list[float]
     scale: list[float]
     minutes: list[int]
+
+
+class Calibration:
+    """Multiples for each of LEADS, those with which a method begins, and what was measured since the day began."""
+
+    def __init__(self, method: str) -> None:
+        self.below, self.above = map(np.array, USUAL[method])
+        self.begin_day()
+
+    def begin_day(self) -> None:
+        """Forget what was measured, keep what was learnt."""
+        self.checked, self.covered, self.error = np.zeros((3, len(LEADS)))
+
+    def interval(self, path: Path) -> tuple[Floats, Floats]:
+        """Return the lower and upper end for each minute of a path, persons."""
+        minutes = np.arange(1, len(path.inside) + 1)
+        scale = scale_of(path)
+        below, above = (np.interp(minutes, LEADS, multiples) for multiples in (self.below, self.above))
+        lower = np.maximum(path.inside - below * scale, np.minimum(path.inside, 0.0))  # nobody is less than nobody
+        return lower, path.inside + above * scale
+
+    def check(self, lead: int, forecast: Due, inside: float) -> None:
+        """Take in how a forecast of LEADS[lead] minutes ago came out; where nobody was to move, nothing is learnt."""
+        if forecast.scale[lead] < FEW:
+            return
+        lower, upper = forecast.lower[lead], forecast.upper[lead]
+        self.checked[lead] += 1
+        self.covered[lead] += lower <= inside <= upper
+        self.error[lead] += abs(inside - forecast.inside[lead])
+        self.below[lead] = _learnt(self.below[lead], missed=inside < lower)
+        self.above[lead] = _learnt(self.above[lead], missed=inside > upper)
 
 
 def due(path: Path, lower: Floats, upper: Floats, minutes: list[int]) -> Due:

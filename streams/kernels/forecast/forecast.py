@@ -87,7 +87,7 @@ class Forecaster:
         self.minute: int | None = None
         self.inside = 0.0
         self.recent = FlowSums()
-        self.calibration = Calibration.usual(self.method)
+        self.calibration = Calibration(self.method)
         self.due: dict[int, Due] = {}
         self.below_since = [NEVER] * len(levels)
         self.foreseen: list[Foreseen] = []
@@ -102,7 +102,7 @@ class Forecaster:
         before = self.method
         self.midnight, self.profile, self.clock = midnight, profile, clock
         if self.method != before:
-            self.calibration = Calibration.usual(self.method)
+            self.calibration = Calibration(self.method)
         self.calibration.begin_day()
         self.foreseen = []
 
