@@ -15,7 +15,7 @@ test: $(VENV)/.installed-test
 	@sh infra/install-browser.sh
 	@sh infra/install-faketime.sh
 	@sh infra/install-prometheus.sh
-	@$(BIN)/python -m infra.servers.kafka.install
+	@$(BIN)/python -m infra.servers.kafka
 	@$(MAKE) --no-print-directory --jobs 2 --keep-going check pytest
 
 # One process has the tests with plants of servers, the other one all others: see tests/conftest.py.
@@ -25,18 +25,18 @@ pytest: $(VENV)/.installed-test
 faults: $(VENV)/.installed-test
 	@sh infra/install-browser.sh
 	@sh infra/install-faketime.sh
-	@$(BIN)/python -m infra.servers.kafka.install
+	@$(BIN)/python -m infra.servers.kafka
 	@exec $(BIN)/python -m tests.faults $(ARGS)
 
 # Everything that takes long, in a night; `make nightly ARGS="--minutes 10 --quick"` in two hours.
 nightly: $(VENV)/.installed-test
 	@sh infra/install-browser.sh
 	@sh infra/install-faketime.sh
-	@$(BIN)/python -m infra.servers.kafka.install
+	@$(BIN)/python -m infra.servers.kafka
 	@exec $(BIN)/python -m tests.nightly $(ARGS)
 
 bench: $(VENV)/.installed-test $(PEERS)/.installed
-	@$(BIN)/python -m infra.servers.kafka.install
+	@$(BIN)/python -m infra.servers.kafka
 	@exec $(BIN)/python -m tests.benchmarks.peers --publish $(ARGS)
 
 check: $(VENV)/.installed-test

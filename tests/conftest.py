@@ -1,5 +1,6 @@
 """Fixtures that more than one package's tests need: a store and brokers, one of each per test session."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from xdist.scheduler import LoadFileScheduling
 from infra.servers.broker import EmbeddedBroker
 from infra.servers.clickhouse import EmbeddedClickHouse
 from infra.servers.kafka.install import install, missing
-from infra.servers.kafka.server import KafkaServer
+from infra.servers.kafka.server import JVM_OPTIONS, KafkaServer
 from sinks import schema
 from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
 from tests.support.browser import QUIET
@@ -25,6 +26,9 @@ from tests.support.stores import Server, address_of, empty
 # How long an example takes depends on what else the machine is doing.
 hypothesis.settings.register_profile("untimed", deadline=None, max_examples=examples(480))
 hypothesis.settings.load_profile("untimed")
+
+# Brokers that live for seconds spend more on the second compiler than they get back.
+os.environ.setdefault(JVM_OPTIONS, "-XX:TieredStopAtLevel=1")
 
 PLANTS = (
     "tests/faults/", "tests/e2e/", "tests/infra/alerting/", "tests/infra/stack/", "tests/infra/loadtest/",

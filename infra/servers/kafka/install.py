@@ -1,4 +1,4 @@
-"""Installs Apache Kafka from Maven Central into a cache: `python -m infra.servers.kafka.install`; then `server`.
+"""Installs Apache Kafka from Maven Central into a cache; `python -m infra.servers.kafka` does. Next: `server`.
 
 The cache is `$XDG_CACHE_HOME/gatepulse`, or `~/.cache/gatepulse`: 54 MB that every checkout on this machine shares.
 """
@@ -55,6 +55,11 @@ def library() -> Path:
     return cache / "gatepulse" / f"kafka-{VERSION}"
 
 
+def class_archive() -> Path:
+    """Return the file of the classes that a broker loads, whether they are recorded already or not."""
+    return library().with_name(f"{library().name}.jsa")
+
+
 def install() -> Path:
     """Return the folder of Kafka's jars; fetch them if they are not there. Raises KafkaNotInstalledError."""
     place = library()
@@ -104,19 +109,3 @@ def _run_maven(folder: Path, jars: Path) -> None:
             f"Maven could not fetch Apache Kafka {VERSION}: see whether this machine reaches Maven Central, "
             f"or set a mirror in ~/.m2/settings.xml, and try again. Its output:\n{output}"
         )
-
-
-def main() -> None:
-    """Install; silent when there is nothing to do, and no error without Java: the tests that need it are skipped."""
-    lack = missing()
-    if lack:
-        sys.stderr.write(f"{lack}. Without it the tests on a real Kafka are skipped.\n")
-        return
-    try:
-        install()
-    except KafkaNotInstalledError as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()

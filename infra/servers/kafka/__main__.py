@@ -1,0 +1,48 @@
+"""Makes this machine ready for brokers: `python -m infra.servers.kafka` installs Apache Kafka and records its classes.
+
+The JVM maps recorded classes instead of loading them (class data sharing). Measured with OpenJDK 17 on two cores with
+other work: a new broker is ready after 2.8 s instead of 7.8, with 3.8 s of CPU instead of 6.0.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from infra.servers.kafka.install import KafkaNotInstalledError, class_archive, install, missing
+from infra.servers.kafka.server import JVM_OPTIONS, KafkaError, KafkaServer
+
+_WRITTEN_WITHIN = 60.0
+
+
+def main() -> None:
+    """Install; silent when there is nothing to do, and no error without Java: the tests that need it are skipped."""
+    lack = missing()
+    if lack:
+        sys.stderr.write(f"{lack}. Without it the tests on a real Kafka are skipped.\n")
+        return
+    try:
+        install()
+        if not class_archive().exists():
+            _record(class_archive())
+    except (KafkaNotInstalledError, KafkaError) as error:
+        sys.exit(str(error))
+
+
+def _record(archive: Path) -> None:
+    sys.stderr.write("Recording the classes of a broker, so that the next ones start faster (once, 15 s) ...\n")
+    with tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
+        written = Path(scratch) / archive.name
+        os.environ[JVM_OPTIONS] = f"-XX:ArchiveClassesAtExit={written}"
+        broker = KafkaServer(Path(scratch) / "broker")
+        broker.start()
+        try:
+            broker.wait_ready()
+        finally:
+            broker.stop(_WRITTEN_WITHIN)
+        if written.exists():  # a JVM that cannot record has said so; brokers start without
+            written.replace(archive)
+
+
+if __name__ == "__main__":
+    main()
