@@ -2,29 +2,31 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from dashboards.grafana import area_queries as ask
-from dashboards.grafana.frame import AREAS_UID, chosen, new_dashboard, vitals, with_alarms, with_panels
-from dashboards.grafana.panels import COUNT, Look, PanelBuilder, PanelSpec, bars, cell, lines, rows
+from dashboards.grafana.frame import chosen, new_dashboard, vitals, with_alarms
+from dashboards.grafana.panels import COLOURED_TEXT, COUNT, Look, PanelBuilder, PanelSpec, bars, lines, rows
+from dashboards.grafana.sql import BUCKET, END, STEP, among, day_of, literal, titled, today
 from dashboards.grafana.theme import COLOURS, colours_at, share_of_capacity
+from dashboards.messages.alarm_words import KIND_NAMES
 from streams.site.model import Site
 from streams.text import KINDS, Kind
 
-_YELLOW = {"mode": "fixed", "fixedColor": COLOURS["yellow"]}
+_CHOSEN = among("area")
+_KIND = titled("kind", KIND_NAMES)
 _NOUNS = {"person": ("人数", "Persons"), "vehicle": ("车辆", "Vehicles")}
 
 
 def areas(site: Site) -> Dashboard:
     """Build the dashboard *Areas and occupancy*."""
-    board = new_dashboard(
-        "区域与场内 / Areas and occupancy", AREAS_UID,
-        about="各区域场内人数与车辆、容量、预测和人工修正。 Inside by area, capacity, forecasts, corrections by hand.",
-        site=site, refresh="30s", hours=12,
-    )  # fmt: skip
-    board.with_variable(chosen("area", "区域 / Area", site.areas))
     kinds = [kind for kind in KINDS if any(kind in area.kinds for area in site.areas)]
     over_time = [panel for kind in kinds for panel in (_fullest(site, kind), _over_time(site, kind))]
-    panels = [*vitals(site), _now(site), _errors(site), *over_time, _corrections(site)]
-    return with_alarms(with_panels(board, panels), site)
+    board = new_dashboard(
+        "区域与场内 / Areas and occupancy", "areas",
+        about="各区域场内人数与车辆、容量、预测和人工修正。 Inside by area, capacity, forecasts, corrections by hand.",
+        site=site, refresh="30s", hours=12,
+        panels=[*vitals(site), _now(site), _errors(site), *over_time, _corrections(site)],
+    )  # fmt: skip
+    board.with_variable(chosen("area", "区域 / Area", site.areas))
+    return with_alarms(board, site)
 
 
 def _now(site: Site) -> PanelBuilder:
@@ -35,13 +37,26 @@ def _now(site: Site) -> PanelBuilder:
         "last counted by hand.",
         COUNT, 14, 11,
     )  # fmt: skip
+    sql = f"""
+        SELECT
+            {titled("area", site.areas)} AS "区域 / Area",
+            {_KIND} AS "类别 / Kind",
+            if(as_of IS NULL, NULL, inside) AS "场内 / Inside",
+            nullIf(lost, 0) AS "不完整 ± / Incomplete ±",
+            capacity AS "核定容量 / Capacity",
+            if(as_of IS NULL, NULL, inside * 100 / nullIf(capacity, 0)) AS "占比 / Share",
+            as_of AS "最新事件 / Newest event"
+        FROM gatepulse.occupancy
+        WHERE {_CHOSEN}
+        ORDER BY inside * 100 / nullIf(capacity, 0) DESC NULLS LAST, area, kind
+    """
     steps = share_of_capacity(site, calm="text").build().to_json()
-    share = [
-        cell("unit", "percent"), cell("decimals", 1), cell("thresholds", steps),
-        cell("custom.cellOptions", {"type": "color-text"}),
-    ]  # fmt: skip
-    incomplete = [cell("custom.cellOptions", {"type": "color-text"}), cell("color", _YELLOW)]
-    return rows(spec, ask.areas_now(site), **{"占比 / Share": share, "不完整 ± / Incomplete ±": incomplete})
+    yellow = {"mode": "fixed", "fixedColor": COLOURS["yellow"]}
+    cells = {
+        "占比 / Share": {"unit": "percent", "decimals": 1, "thresholds": steps, **COLOURED_TEXT},
+        "不完整 ± / Incomplete ±": {**COLOURED_TEXT, "color": yellow},
+    }
+    return rows(spec, sql, cells)
 
 
 def _errors(site: Site) -> PanelBuilder:
@@ -51,8 +66,23 @@ def _errors(site: Site) -> PanelBuilder:
         "Today: mean absolute error by minutes ahead, and how often the outcome lay within the 90 % interval.",
         COUNT, 10, 11, decimals=1,
     )  # fmt: skip
-    whole, covered = [cell("unit", "m"), cell("decimals", 0)], [cell("unit", "percent"), cell("decimals", 0)]
-    return rows(spec, ask.forecast_errors(site), **{"提前 / Ahead": whole, "区间命中 / Within interval": covered})
+    sql = f"""
+        SELECT
+            {titled("area", site.areas)} AS "区域 / Area",
+            {_KIND} AS "类别 / Kind",
+            lead AS "提前 / Ahead",
+            checked AS "已核对 / Checked",
+            error AS "平均误差 / Mean error",
+            covered * 100 AS "区间命中 / Within interval"
+        FROM gatepulse.forecast_errors
+        WHERE {_CHOSEN} AND {day_of("at", site)} = {today(site)}
+        ORDER BY area, kind, lead
+    """
+    cells = {
+        "提前 / Ahead": {"unit": "m", "decimals": 0},
+        "区间命中 / Within interval": {"unit": "percent", "decimals": 0},
+    }
+    return rows(spec, sql, cells)
 
 
 def _fullest(site: Site, kind: Kind) -> PanelBuilder:
@@ -62,17 +92,34 @@ def _fullest(site: Site, kind: Kind) -> PanelBuilder:
         f"{colours.zh} Of the approved capacity; {colours.en}",
         "percent", 8, 10,
     )  # fmt: skip
-    return bars(spec, ask.fullest(site, kind), Look(limits=share_of_capacity(site), most=100))
+    sql = f"""
+        SELECT {titled("area", site.areas)} AS place, inside * 100 / capacity AS share
+        FROM gatepulse.occupancy
+        WHERE kind = {literal(kind)} AND {_CHOSEN} AND capacity > 0 AND as_of IS NOT NULL
+        ORDER BY share DESC, place
+    """
+    return bars(spec, sql, Look(limits=share_of_capacity(site), most=100))
 
 
 def _over_time(site: Site, kind: Kind) -> PanelBuilder:
+    """Show how many were inside each chosen area; the first point is the newest value from before the range."""
     zh, en = _NOUNS[kind]
     spec = PanelSpec(
         f"场内{zh} / {en} inside",
         "每个时段末的值；没有变动的时段没有点。 At the end of each bucket; a bucket without a change has no point.",
         COUNT, 16, 10,
     )  # fmt: skip
-    return lines(spec, ask.inside_over_time(site, kind), named="place")
+    sql = f"""
+        SELECT
+            {BUCKET.replace("window_start", "greatest(window_start, $__fromTime)")} AS time,
+            {titled("area", site.areas)} AS place,
+            argMax(inside, window_start) AS inside
+        FROM gatepulse.occupancy_history
+        WHERE kind = {literal(kind)} AND {_CHOSEN} AND window_start < toStartOfInterval({END}, {STEP})
+        GROUP BY time, place
+        ORDER BY time, place
+    """
+    return lines(spec, sql, named="place")
 
 
 def _corrections(site: Site) -> PanelBuilder:
@@ -82,4 +129,17 @@ def _corrections(site: Site) -> PanelBuilder:
         "In the range; each takes effect at the end of its 10 s window.",
         COUNT, 24, 7,
     )  # fmt: skip
-    return rows(spec, ask.corrections(site))
+    sql = f"""
+        SELECT
+            ts AS "时刻 / At",
+            {titled("area", site.areas)} AS "区域 / Area",
+            {_KIND} AS "类别 / Kind",
+            delta AS "增减 / Change",
+            absolute AS "改为 / Set to",
+            actor AS "操作人 / By",
+            reason AS "原因 / Reason"
+        FROM gatepulse.corrections
+        WHERE {_CHOSEN} AND $__timeFilter_ms(ts)
+        ORDER BY ts DESC
+    """
+    return rows(spec, sql)

@@ -1,30 +1,26 @@
-"""The dashboard for the entrances for persons: who comes in where, who is refused, queues and devices."""
+"""The dashboards for the entrances for persons and for vehicles: who comes in where, who is refused, queues, devices.
+
+The reader chooses entrances and categories. Vehicles have their car parks in place of refusals and queues.
+"""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from dashboards.grafana import entrance_queries as ask
-from dashboards.grafana.frame import (
-    ENTRANCES_UID,
-    chosen,
-    entrances_for,
-    new_dashboard,
-    vitals,
-    with_alarms,
-    with_panels,
-)
+from dashboards.grafana.command_centre import area_shares, inside
+from dashboards.grafana.frame import chosen, entrances_for, new_dashboard, vitals, with_alarms
 from dashboards.grafana.panels import (
+    COLOURED_TEXT,
     COUNT,
     PER_MINUTE,
     Look,
     PanelBuilder,
     PanelSpec,
     bars,
-    cell,
     columns,
     number,
     rows,
 )
-from dashboards.grafana.theme import ANY, fixed, thresholds
+from dashboards.grafana.sql import AS_RATE, BUCKET, BUCKETS, END, HAS_DATA, among, literal, titled, today
+from dashboards.grafana.theme import ANY, colours_at, fixed, thresholds
 from streams.site.model import Site
 from streams.text import Kind
 
@@ -34,29 +30,55 @@ _REFUSALS = ((10, "yellow"), (25, "orange"))
 
 def entrances(site: Site) -> Dashboard:
     """Build the dashboard *Entrances*."""
+    today = [_passages(site, "person", "in"), _passages(site, "person", "out"), _refused()]
+    flows = [_flow(site, "person", "in"), _flow(site, "person", "out")]
+    who = [_categories(site, "person"), _by_category(site, "person"), _reasons()]
     board = new_dashboard(
-        "出入口 / Entrances", ENTRANCES_UID,
+        "出入口 / Entrances", "entrances",
         about="人员出入口的进出、拒绝、排队与设备。 Persons through the entrances: flows, refusals, queues, devices.",
         site=site, refresh="10s", hours=3,
+        panels=[
+            *vitals(site), *today, *flows, *who, _totals(site, "person", 8), _queues(site), _devices(site, 8)
+        ],
     )  # fmt: skip
     board.with_variable(chosen("entrance", "出入口 / Entrance", entrances_for(site, "person")))
     board.with_variable(chosen("category", "证件类型 / Category", site.categories))
-    today = [passages(site, "person", "in", 8), passages(site, "person", "out", 8), _refused()]
-    flows = [flow(site, "person", "in"), flow(site, "person", "out")]
-    who = [categories(site, "person"), by_category(site, "person"), _reasons()]
-    panels = [*vitals(site), *today, *flows, *who, totals(site, "person", 8), _queues(site), devices(site, 8)]
-    return with_alarms(with_panels(board, panels), site)
+    return with_alarms(board, site)
 
 
-def passages(site: Site, kind: Kind, direction: str, width: int) -> PanelBuilder:
-    """Show how often the chosen entrances were passed today, one way."""
+def vehicles(site: Site) -> Dashboard:
+    """Build the dashboard *Vehicles*."""
+    today = [_passages(site, "vehicle", "in"), _passages(site, "vehicle", "out"), inside(site, "vehicle", 8, 4)]
+    flows = [_flow(site, "vehicle", "in"), _flow(site, "vehicle", "out")]
+    who = [_categories(site, "vehicle"), _by_category(site, "vehicle"), _parks(site)]
+    board = new_dashboard(
+        "车辆 / Vehicles", "vehicles",
+        about="车辆出入口、车型与停车场。 Vehicles through the entrances, their classes, and car parks.",
+        site=site, refresh="10s", hours=3,
+        panels=[*vitals(site), *today, *flows, *who, _totals(site, "vehicle", 12), _devices(site, 12)],
+    )  # fmt: skip
+    board.with_variable(chosen("entrance", "出入口 / Entrance", entrances_for(site, "vehicle")))
+    board.with_variable(chosen("category", "车型 / Class", site.vehicle_classes))
+    return with_alarms(board, site)
+
+
+def _chosen(kind: Kind) -> str:
+    return f"kind = {literal(kind)} AND {among('entrance')} AND {among('category')}"
+
+
+def _passages(site: Site, kind: Kind, direction: str) -> PanelBuilder:
     zh, en = ("进", "In") if direction == "in" else ("出", "Out")
     spec = PanelSpec(
         f"今日{zh} / {en} today",
         "所选出入口与类型，按场地时区的一天。 Through the chosen entrances, chosen categories, on the site's day.",
-        COUNT, width, 4,
+        COUNT, 8, 4,
     )  # fmt: skip
-    return number(spec, ask.passages_today(site, kind, direction), Look(colour=fixed(direction)))
+    sql = f"""
+        SELECT if({HAS_DATA}, sum(passages), NULL) AS total
+        FROM gatepulse.entrance_totals
+        WHERE {_chosen(kind)} AND direction = {literal(direction)} AND day = {today(site)}
+    """
+    return number(spec, sql, Look(colour=fixed(direction)))
 
 
 def _refused() -> PanelBuilder:
@@ -66,77 +88,135 @@ def _refused() -> PanelBuilder:
         "Of all who tried in the range; yellow from 10 %, orange from 25 %.",
         "percent", 8, 4, decimals=1,
     )  # fmt: skip
-    return number(spec, ask.refusals_share("person"), Look(limits=thresholds(_REFUSALS, calm="good")))
+    sql = f"""
+        SELECT sumIf(events, outcome = 'denied') * 100 / nullIf(sum(events), 0) AS share
+        FROM gatepulse.entrance_outcomes_1m
+        WHERE {_chosen("person")} AND outcome IN ('passed', 'denied') AND {BUCKETS}
+    """
+    return number(spec, sql, Look(limits=thresholds(_REFUSALS, calm="good")))
 
 
-def flow(site: Site, kind: Kind, direction: str) -> PanelBuilder:
-    """Show the flow one way through each chosen entrance."""
+def _flow(site: Site, kind: Kind, direction: str) -> PanelBuilder:
     zh, en = ("进", "In") if direction == "in" else ("出", "Out")
+    title, entrance = f"各出入口{zh}流量 / {en} by entrance", titled("entrance", site.entrances)
+    return _flow_by(title, entrance, "entrance_title", kind, direction, width=12, height=9)
+
+
+def _by_category(site: Site, kind: Kind) -> PanelBuilder:
+    title, category = "进场流量按类型 / Flow in by category", titled("category", site.categories_of(kind))
+    return _flow_by(title, category, "type", kind, "in", width=8, height=8)
+
+
+def _flow_by(
+    title: str, series: str, name: str, kind: Kind, direction: str, *, width: int, height: int
+) -> PanelBuilder:
     spec = PanelSpec(
-        f"各出入口{zh}流量 / {en} by entrance",
+        title,
         "每分钟；只显示已完整收到的时段。 Per minute; spans that are not complete yet are left out.",
-        PER_MINUTE, 12, 9, decimals=1,
+        PER_MINUTE, width, height, decimals=1,
     )  # fmt: skip
-    return columns(spec, ask.flow_by_entrance(site, kind, direction), named="entrance_title")
+    sql = f"""
+        SELECT {BUCKET} AS time, {series} AS {name}, sum(passages) {AS_RATE} AS flow
+        FROM gatepulse.entrance_counts_1m
+        WHERE {_chosen(kind)} AND direction = {literal(direction)} AND {BUCKETS}
+        GROUP BY time, {name}
+        ORDER BY time, {name}
+    """
+    return columns(spec, sql, named=name)
 
 
-def categories(site: Site, kind: Kind) -> PanelBuilder:
-    """Show who came in today, by category."""
-    spec = PanelSpec(
-        "今日进场按类型 / In today by category",
-        "所选出入口。 Through the chosen entrances.",
-        COUNT, 8, 8,
-    )  # fmt: skip
-    return bars(spec, ask.categories_today(site, kind), Look(colour=fixed("in")))
-
-
-def by_category(site: Site, kind: Kind) -> PanelBuilder:
-    """Show the flow in, by category."""
-    spec = PanelSpec(
-        "进场流量按类型 / Flow in by category",
-        "每分钟；只显示已完整收到的时段。 Per minute; spans that are not complete yet are left out.",
-        PER_MINUTE, 8, 8, decimals=1,
-    )  # fmt: skip
-    return columns(spec, ask.flow_by_category(site, kind), named="type")
+def _categories(site: Site, kind: Kind) -> PanelBuilder:
+    spec = PanelSpec("今日进场按类型 / In today by category", "所选出入口。 Through the chosen entrances.", COUNT, 8, 8)
+    sql = f"""
+        SELECT {titled("category", site.categories_of(kind))} AS type, sum(passages) AS passages
+        FROM gatepulse.entrance_totals
+        WHERE {_chosen(kind)} AND direction = 'in' AND day = {today(site)}
+        GROUP BY type
+        ORDER BY passages DESC, type
+    """
+    return bars(spec, sql, Look(colour=fixed("in")))
 
 
 def _reasons() -> PanelBuilder:
-    spec = PanelSpec(
-        "拒绝原因 / Refusals by reason",
-        "每分钟。 Per minute.",
-        PER_MINUTE, 8, 8, decimals=1,
-    )  # fmt: skip
-    return columns(spec, ask.refusals_by_reason("person"), named="why")
+    spec = PanelSpec("拒绝原因 / Refusals by reason", "每分钟。 Per minute.", PER_MINUTE, 8, 8, decimals=1)
+    sql = f"""
+        SELECT {BUCKET} AS time, if(reason = '', '–', toString(reason)) AS why, sum(refusals) {AS_RATE} AS refused
+        FROM gatepulse.entrance_refusals_1m
+        WHERE {_chosen("person")} AND {BUCKETS}
+        GROUP BY time, why
+        ORDER BY time, why
+    """
+    return columns(spec, sql, named="why")
 
 
-def totals(site: Site, kind: Kind, width: int) -> PanelBuilder:
-    """List the chosen entrances with today's passages."""
+def _parks(site: Site) -> PanelBuilder:
+    colours = colours_at(site)
     spec = PanelSpec(
-        "今日各出入口 / Entrances today",
-        "按进出合计排序。 The busiest first.",
-        COUNT, width, 10,
+        "停车场占容量 / Car parks, % of capacity",
+        f"全部停车区域；{colours.zh} All areas for vehicles; {colours.en}",
+        "percent", 8, 8,
     )  # fmt: skip
-    return rows(spec, ask.totals(site, kind))
+    return area_shares(site, spec, "vehicle")
+
+
+def _totals(site: Site, kind: Kind, width: int) -> PanelBuilder:
+    spec = PanelSpec("今日各出入口 / Entrances today", "按进出合计排序。 The busiest first.", COUNT, width, 10)
+    sql = f"""
+        SELECT
+            {titled("entrance", site.entrances)} AS "出入口 / Entrance",
+            sumIf(passages, direction = 'in') AS "今日进 / In today",
+            sumIf(passages, direction = 'out') AS "今日出 / Out today"
+        FROM gatepulse.entrance_totals
+        WHERE {_chosen(kind)} AND day = {today(site)}
+        GROUP BY entrance
+        ORDER BY sum(passages) DESC, entrance
+    """
+    return rows(spec, sql)
 
 
 def _queues(site: Site) -> PanelBuilder:
+    """List the newest estimate of each chosen entrance, not older than ten minutes."""
     spec = PanelSpec(
         "排队推算 / Queues, estimated",
         "等候与清空以分钟计；为推算值，仅凭通行数无法判断时为空。 "
         "Minutes to wait and until the queue is gone; estimated, and empty where passages alone cannot tell.",
         "m", 8, 10, decimals=1,
     )  # fmt: skip
-    persons, lanes = [cell("unit", COUNT), cell("decimals", 0)], [cell("unit", "none"), cell("decimals", 0)]
-    return rows(spec, ask.queues(site), **{"排队 / Waiting": persons, "开放通道 / Open lanes": lanes})
+    sql = f"""
+        SELECT
+            {titled("entrance", site.entrances)} AS "出入口 / Entrance",
+            argMax(lanes, at) AS "开放通道 / Open lanes",
+            argMax(tuple(waiting), at).1 AS "排队 / Waiting",
+            argMax(tuple(wait), at).1 AS "等候 / Wait",
+            argMax(tuple(to_clear), at).1 AS "清空 / To clear",
+            max(q.at) AS "推算时刻 / Estimated at"
+        FROM gatepulse.entrance_queues AS q
+        WHERE {among("entrance")} AND at > {END} - INTERVAL 10 MINUTE AND at <= $__toTime
+        GROUP BY entrance
+        ORDER BY argMax(tuple(wait), at).1 DESC NULLS LAST, entrance
+    """
+    cells = {
+        "排队 / Waiting": {"unit": COUNT, "decimals": 0},
+        "开放通道 / Open lanes": {"unit": "none", "decimals": 0},
+    }
+    return rows(spec, sql, cells)
 
 
-def devices(site: Site, width: int) -> PanelBuilder:
-    """List the devices of the chosen entrances and what is missing from them."""
+def _devices(site: Site, width: int) -> PanelBuilder:
     spec = PanelSpec(
         "设备 / Devices",
         "缺失为设备已编号而未收到的事件。 Missing: events that the device has numbered and that have not come.",
         COUNT, width, 10,
     )  # fmt: skip
+    sql = f"""
+        SELECT
+            device AS "设备 / Device",
+            {titled("entrance", site.entrances)} AS "出入口 / Entrance",
+            missing AS "缺失 / Missing",
+            last_ts AS "最新事件 / Newest event"
+        FROM gatepulse.completeness
+        WHERE {among("entrance")}
+        ORDER BY missing DESC, last_ts, device
+    """
     steps = thresholds(ANY, calm="text").build().to_json()
-    missing = [cell("thresholds", steps), cell("custom.cellOptions", {"type": "color-text"})]
-    return rows(spec, ask.lanes(site), **{"缺失 / Missing": missing})
+    return rows(spec, sql, {"缺失 / Missing": {"thresholds": steps, **COLOURED_TEXT}})

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from dashboards.grafana.frame import HEALTH_UID, new_dashboard, with_panels
+from dashboards.grafana.frame import new_dashboard
 from dashboards.grafana.panels import COUNT, Look, Metric, PanelBuilder, PanelSpec, lines, number
 from dashboards.grafana.theme import thresholds
 from streams.site.model import Site
@@ -23,12 +23,11 @@ _BAD = ((1, "red"),)
 
 def health(site: Site) -> Dashboard:
     """Build the dashboard *Pipeline health*."""
-    board = new_dashboard(
-        "平台健康 / Pipeline health", HEALTH_UID,
+    return new_dashboard(
+        "平台健康 / Pipeline health", "health",
         about="计数进程、延迟、缺失、存储与审计。 Workers, lag, what is missing, the store, audits.",
-        site=site, refresh="5s", hours=1,
+        site=site, refresh="5s", hours=1, panels=[*_now(), *_events(), *_durations(), *_places(), *_people()],
     )  # fmt: skip
-    return with_panels(board, [*_now(), *_events(), *_durations(), *_places(), *_people()])
 
 
 def _now() -> Iterator[PanelBuilder]:

@@ -10,7 +10,6 @@ from grafana_client.client import GrafanaClientError, GrafanaException, GrafanaU
 
 from dashboards.grafana.frame import FOLDER_TITLE, FOLDER_UID
 
-_NOT_FOUND = 404
 _SECONDS = 15.0
 
 
@@ -27,28 +26,23 @@ def push(url: str, token: str, dashboards: Sequence[Mapping[str, Any]]) -> list[
 
     Raises WrongAddressError for an address that is none, PushError when Grafana cannot be reached or refuses.
     """
-    grafana = _connected(url, token)
-    with _push_errors(url):
-        _ensure_folder(grafana)
-        return [_put(grafana, board) for board in dashboards]
-
-
-def _connected(url: str, token: str) -> GrafanaApi:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
         shown = f"{parts.scheme}://{parts.hostname}" if parts.hostname else url
         raise WrongAddressError(
             f"--url {shown}: expected http://host:port or https://host/path, without a user, a password or a query"
         )
-    grafana: GrafanaApi = GrafanaApi.from_url(url, credential=token, timeout=_SECONDS)
-    return grafana
+    grafana = GrafanaApi.from_url(url, credential=token, timeout=_SECONDS)
+    with _push_errors(url):
+        _ensure_folder(grafana)
+        return [_put(grafana, board) for board in dashboards]
 
 
 def _ensure_folder(grafana: GrafanaApi) -> None:
     try:
         grafana.folder.get_folder(FOLDER_UID)
     except GrafanaClientError as error:
-        if error.status_code != _NOT_FOUND:
+        if error.status_code != 404:
             raise
         grafana.folder.create_folder(FOLDER_TITLE, uid=FOLDER_UID)
 

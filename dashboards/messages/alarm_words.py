@@ -77,8 +77,13 @@ def rule_name(rule: str) -> Text:
 
 def titles_of(site: Site) -> dict[str, Text]:
     """Return the titles of what an alarm may be about: site, areas, entrances; a lane has that of its entrance."""
-    titles = {lane: each.title for each in site.entrances for lane in each.lanes} | {site.id: site.title}
-    return titles | {each.id: each.title for each in site.areas} | {each.id: each.title for each in site.entrances}
+    return {lane: each.title for each in site.entrances for lane in each.lanes} | place_titles(site)
+
+
+def place_titles(site: Site) -> dict[str, Text]:
+    """Return the titles of site, areas and entrances; Grafana shows lanes and gateways by their ids, which say more."""
+    titles = {area.id: area.title for area in site.areas} | {each.id: each.title for each in site.entrances}
+    return {site.id: site.title} | titles
 
 
 def duration(ms: int) -> Text:

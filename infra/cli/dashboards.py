@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dashboards.grafana.files import dashboards_of, differences, files_of, write
-from dashboards.grafana.provisioning import Sources
+from dashboards.grafana.files import Sources, dashboards_of, differences, files_of, write
 from dashboards.grafana.push import push as push_dashboards
 from streams import console
 from streams.settings import load_settings
@@ -25,9 +24,6 @@ _Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of t
 _Prometheus = Annotated[str, typer.Option(help="Where Grafana finds Prometheus.")]
 _Installed = Annotated[str, typer.Option(help="Where DIR/dashboards will be on Grafana's machine.")]
 
-_PROMETHEUS = "http://127.0.0.1:9090"
-_INSTALLED_AT = "/etc/grafana/gatepulse/dashboards"
-
 
 class NoTokenError(ValueError):
     """No token for Grafana was given; the message lists where to set it."""
@@ -35,7 +31,7 @@ class NoTokenError(ValueError):
 
 @app.command()
 def build(
-    directory: _Directory = _KEPT, prometheus: _Prometheus = _PROMETHEUS, path: _Installed = _INSTALLED_AT
+    directory: _Directory = _KEPT, prometheus: _Prometheus = Sources.prometheus, path: _Installed = Sources.dashboards
 ) -> None:
     """Write the dashboards and Grafana's provisioning files into a folder."""
     for file in write(directory, _files(prometheus, path)):
@@ -44,7 +40,7 @@ def build(
 
 @app.command()
 def check(
-    directory: _Directory = _KEPT, prometheus: _Prometheus = _PROMETHEUS, path: _Installed = _INSTALLED_AT
+    directory: _Directory = _KEPT, prometheus: _Prometheus = Sources.prometheus, path: _Installed = Sources.dashboards
 ) -> None:
     """Compare a folder with what `build` would write; exit 1 when a file is missing or old."""
     found = differences(directory, _files(prometheus, path))
@@ -68,7 +64,6 @@ def push(
 
 
 def _files(prometheus: str, path: str) -> dict[str, str]:
-
     settings = load_settings()
     store = settings.store
     sources = Sources(store.host, store.port, store.reader, prometheus, path)

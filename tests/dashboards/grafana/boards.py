@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from dashboards.grafana.clickhouse import PLUGIN
 from dashboards.grafana.files import dashboards_of
+from dashboards.grafana.panels import PLUGIN
 from streams.site.model import Site
 from streams.site.reader import load_site, parse_site
 from tests.support.small_site import PROFILE, SITE
@@ -49,6 +49,12 @@ def panel_queries(site: Site, datasource: str = PLUGIN) -> Iterator[Query]:
         for marks in board.get("annotations", {}).get("list", []):
             if marks["datasource"]["type"] == datasource:
                 yield Query(board["uid"], marks["name"], marks["target"])
+
+
+def sql_of(title: str, board: str = "wall", *, site: Site = SITE, place: int = 0) -> str:
+    """Return the SQL of the panel, or of marks, with an English title; `place`: if several have it."""
+    on_board = [query for query in panel_queries(site) if query.board == f"gatepulse-{board}"]
+    return str([query.target["rawSql"] for query in on_board if query.panel.endswith(f"/ {title}")][place])
 
 
 def everything(site: Site) -> dict[str, list[str]]:

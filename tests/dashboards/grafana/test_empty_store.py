@@ -3,23 +3,22 @@
 import pytest
 from clickhouse_driver import Client
 
-from dashboards.grafana import entrance_queries, queries
 from sinks.clickhouse import ClickHouseReader
-from tests.dashboards.grafana.boards import everything, panel_queries
+from tests.dashboards.grafana.boards import everything, panel_queries, sql_of
 from tests.dashboards.grafana.day import START, STOP
 from tests.dashboards.grafana.macros import Range, expand
 from tests.support.small_site import SITE
 
 SPAN = Range(START, STOP, 60, everything(SITE))
 FIGURES = {
-    "entries": queries.entered_today(SITE, "person"),
-    "inside": queries.inside_now("person"),
-    "passages": entrance_queries.passages_today(SITE, "person", "in"),
-    "refusals": entrance_queries.refusals_share("person"),
-    "missing": queries.MISSING,
-    "alarms": queries.OPEN_ALARMS,
-    "as of": queries.AS_OF,
-    "age": queries.DATA_AGE,
+    "entries": sql_of("Persons entered today"),
+    "inside": sql_of("Persons inside now"),
+    "passages": sql_of("In today", "entrances"),
+    "refusals": sql_of("Refused", "entrances"),
+    "missing": sql_of("Known missing events"),
+    "alarms": sql_of("Open alarms"),
+    "as of": sql_of("As of"),
+    "age": sql_of("Data age"),
 }
 
 
@@ -40,4 +39,4 @@ def test_no_open_alarm_is_said_only_while_alarms_are_judged(empty: ClickHouseRea
     )
     for offset, behind, said in ((1, 0, 0), (2, 120, None), (3, 1, 0)):
         owner.execute(put.format(offset, behind))
-        assert empty.query(expand(queries.OPEN_ALARMS, SPAN)) == [(said,)]
+        assert empty.query(expand(FIGURES["alarms"], SPAN)) == [(said,)]

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from dashboards.grafana.names import literal
-from dashboards.grafana.provisioning import Sources, data_sources
+from dashboards.grafana.files import Sources, data_sources
+from dashboards.grafana.sql import literal
 from sinks.clickhouse import ClickHouseReader
 from streams.site.model import Site
 from tests.dashboards.grafana.boards import SITES, everything, panel_queries

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.grafana.files import differences, files_of, write
-from dashboards.grafana.provisioning import Sources
+from dashboards.grafana.files import Sources, differences, files_of, write
 from streams.site.reader import load_site
 from tests.support.small_site import SITE
 

@@ -1,16 +1,19 @@
-"""The time range of a query, as SQL with the macros of Grafana's ClickHouse plugin. Read next: `clickhouse.py`.
+"""Parts of a query: titles of the site, and time ranges with the macros of Grafana's ClickHouse plugin.
 
 The range chosen in Grafana ends where the data end, so that a delay never shows as a time without passages, and only
 whole buckets are shown. "Today" is the site's day at the end of the range: choose an earlier range to see its day.
+Read next: `panels.py`.
 """
 
 import datetime as dt
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from streams.kernels.counts.calendar import DAY_MS, SiteDays
-from streams.site.model import Site
+from streams.site.model import Area, Category, Entrance, Site
+from streams.text import Text
 
 _YEARS: Final = (2020, 2050)
 
@@ -40,14 +43,14 @@ FLOW: Final = (
 BUCKET: Final = "$__timeInterval(window_start)"
 """The bucket of a window; call it `time`: an alias that is the column's own name would hide the first bucket."""
 
-_STEP: Final = "INTERVAL $__interval_s SECOND"
+STEP: Final = "INTERVAL $__interval_s SECOND"
 
 BUCKETS: Final = (
-    f"window_start >= toStartOfInterval($__fromTime, {_STEP}) AND window_start < toStartOfInterval({END}, {_STEP})"
+    f"window_start >= toStartOfInterval($__fromTime, {STEP}) AND window_start < toStartOfInterval({END}, {STEP})"
 )
 """The whole buckets of the range."""
 
-PER_MINUTE: Final = "* 60 / $__interval_s"
+AS_RATE: Final = "* 60 / $__interval_s"
 """Makes a bucket's sum a rate, per minute."""
 
 
@@ -79,3 +82,34 @@ def _repeated(zone: str, day_starts: int) -> tuple[tuple[int, int], ...]:
             again = [ms // 1000 for ms in range(begin, begin + 4 * 3_600_000, 60_000) if days.shows(ms) < start]
             found += [(again[0], again[-1] + 60)] if again else []
     return tuple(found)
+
+
+def both(title: Text) -> str:
+    """Return a title on one line, "北1口 / North gate 1"; if both are the same, only once."""
+    return title.zh if title.zh == title.en else f"{title.zh} / {title.en}"
+
+
+def literal(text: str) -> str:
+    """Return a string of ClickHouse's SQL on one line; `$` is escaped, so that Grafana finds no variable in a title."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("$", "\\x24").replace("\n", "\\n")
+    return f"'{escaped}'"
+
+
+def literals(texts: Iterable[str]) -> str:
+    """Return strings of ClickHouse's SQL, separated by commas."""
+    return ", ".join(map(literal, texts))
+
+
+def titled(column: str, titles: Mapping[str, Text] | Iterable[Area | Entrance | Category]) -> str:
+    """Return the SQL that shows the ids of a column by their titles; an id without a title as it is."""
+    if not isinstance(titles, Mapping):
+        titles = {each.id: each.title for each in titles}
+    text = f"toString({column})"
+    if not titles:
+        return text
+    return f"transform({text}, [{literals(titles)}], [{literals(map(both, titles.values()))}], {text})"
+
+
+def among(variable: str) -> str:
+    """Return the condition that a column has one of the values of the variable of its name; Grafana quotes them."""
+    return f"{variable} IN (${{{variable}:sqlstring}})"
