@@ -20,10 +20,7 @@ from tests.faults.trial import Trial
 
 ROUNDS: Final[Mapping[str, Sequence[str]]] = MappingProxyType(
     {
-        "a worker that starts and dies": ("T02b", "T01", "T11", "O02"),
-        "servers that go away": ("T07", "T05"),
-        "two workers": ("T02", "T25"),
-        "clocks of machines": ("O14",),
+        "processes die, servers go away, the profile changes": ("T01", "T07", "T05", "T25"),
     }
 )
 """Scenarios of one round start from what the one before has left: first those that need the fewest workers."""

@@ -40,24 +40,6 @@ def test_a_worker_that_was_off_for_longer_than_alarm_inputs_are_kept_counts_on(d
     assert len(worker.ends) == ends
 
 
-def test_a_topic_that_is_made_anew_while_a_worker_runs_goes_on_and_until_then_the_wall_is_stale(
-    desk: Desk,
-) -> None:
-    desk.send("O01-2", range(1, 21), entrance="N3")
-    desk.until_total("N3", 20)
-    desk.delete_topics([TURNSTILES])
-    desk.until(lambda: (TURNSTILES, -1, "topic-missing") in desk.problems(), "the missing topic")
-    desk.until(lambda: desk.wall()["stale"], "a wall that says that it is old")
-    desk.until(lambda: TURNSTILES in desk.alarms("source-unread"), "an alarm")
-    desk.follow(desk.advice(TURNSTILES, -1), actor="", reason="")
-    desk.renew()
-    desk.send("O01-2", range(21, 61), entrance="N3")
-    desk.until_total("N3", 60)
-    desk.until(lambda: not desk.problems(), "no problem any more")
-    desk.until(lambda: not desk.wall()["stale"], "a fresh wall")
-    desk.until(lambda: not desk.alarms("source-unread"), "no alarm any more")
-
-
 def test_records_that_were_deleted_unread_stop_one_partition_until_their_loss_is_accepted(desk: Desk) -> None:
     desk.send("O04-1", range(1, 21), entrance="M1", partition=1)
     desk.until_total("M1", 20)

@@ -4,14 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.servers.kafka.server import KafkaServer
-from streams.contract.events import Topic
 from tests.benchmarks.peers.contender import Place
 from tests.benchmarks.peers.contenders import gatepulse
-from tests.benchmarks.peers.input import Feed, delete_others, fill, persons
+from tests.benchmarks.peers.input import Feed
 from tests.benchmarks.peers.process import CONTENDER_CORE, ContenderFailed, Pinned, Use
-from tests.benchmarks.peers.session import judged
-from tests.support.processes import needs_kafka, running
 
 RESUMED = """
 2019-11-06 00:00:00,000 INFO mode said something
@@ -56,16 +52,3 @@ def test_a_contender_that_hangs_is_given_up(tmp_path: Path) -> None:
     with pytest.raises(ContenderFailed, match="not done in time"), process:
         process.wait(deadline=0.0)
     assert not Path(f"/proc/{process.use.pid}").exists()
-
-
-@needs_kafka
-def test_gatepulse_counts_a_small_topic_exactly_with_and_without_its_store(tmp_path: Path) -> None:
-    with running(KafkaServer(tmp_path / "kafka")) as kafka:
-        feed = fill(kafka.bootstrap, persons(3000), topic=Topic.TURNSTILES, frame=7)
-        for name, start in {"full": gatepulse.full, "without-store": gatepulse.without_store}.items():
-            run = judged(name, start(Place(kafka.bootstrap, tmp_path / name, 120.0), feed), feed, 1)
-            assert (run.events, run.different) == (3000, 0)
-            assert run.windows > 100
-            assert run.seconds > 0
-            assert run.start_seconds > 0
-            delete_others(kafka.bootstrap, {feed.topic})

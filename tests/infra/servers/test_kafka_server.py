@@ -14,7 +14,6 @@ from infra.process.ports import free_port
 from infra.servers.kafka import install
 from infra.servers.kafka.install import KafkaNotInstalledError
 from infra.servers.kafka.server import KafkaError, KafkaServer
-from tests.support.kafka_cluster import KafkaCluster
 from tests.support.processes import alive, eventually, kill, needs_kafka, running, server_ends_with_its_parent
 
 PLACE = TopicPartition("corrections", 0)
@@ -109,22 +108,6 @@ def brokers_named_at(address: str) -> list[str]:
 @needs_kafka
 def test_it_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
     assert server_ends_with_its_parent(KafkaServer, tmp_path)
-
-
-@needs_kafka
-def test_three_brokers_take_writes_of_all_copies_when_one_is_killed(tmp_path: Path) -> None:
-    with running(KafkaCluster(tmp_path)) as cluster:
-        assert {broker.cluster for broker in cluster.brokers} == {cluster.cluster}
-        make_topic(cluster.bootstrap, copies=3)
-        write(cluster.bootstrap, b"before")
-        victim = cluster.brokers[0]
-        assert victim.pid is not None
-        kill(victim.pid)
-        write(cluster.bootstrap, b"without it")
-        assert read(cluster.bootstrap, 2) == [b"before", b"without it"]
-        victim.stop()
-        victim.start()
-        victim.wait_ready()
 
 
 @needs_kafka

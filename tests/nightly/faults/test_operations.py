@@ -138,3 +138,21 @@ def test_a_topic_that_is_made_anew_with_fewer_partitions_is_counted_on_by_all_wo
     desk.until(lambda: not desk.problems() and not desk.wall()["stale"], "a fresh wall", 150)
     desk.until(lambda: len(desk.readers(TURNSTILES)) == 2, "two workers that read", 120)
     assert desk.total("E3") == before + 5 * partitions
+
+
+def test_a_topic_that_is_made_anew_while_a_worker_runs_goes_on_and_until_then_the_wall_is_stale(
+    desk: Desk,
+) -> None:
+    desk.send("O01-2", range(1, 21), entrance="N3")
+    desk.until_total("N3", 20)
+    desk.delete_topics([TURNSTILES])
+    desk.until(lambda: (TURNSTILES, -1, "topic-missing") in desk.problems(), "the missing topic")
+    desk.until(lambda: desk.wall()["stale"], "a wall that says that it is old")
+    desk.until(lambda: TURNSTILES in desk.alarms("source-unread"), "an alarm")
+    desk.follow(desk.advice(TURNSTILES, -1), actor="", reason="")
+    desk.renew()
+    desk.send("O01-2", range(21, 61), entrance="N3")
+    desk.until_total("N3", 60)
+    desk.until(lambda: not desk.problems(), "no problem any more")
+    desk.until(lambda: not desk.wall()["stale"], "a fresh wall")
+    desk.until(lambda: not desk.alarms("source-unread"), "no alarm any more")

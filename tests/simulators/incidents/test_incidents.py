@@ -10,8 +10,6 @@ from streams.kernels.alarms.episodes import Episode
 
 ON = ground()
 STORIES = {incident.name: incident for incident in (make(ON) for make in INCIDENTS)}
-
-
 OVERLOAD = STORIES["overload-31s"]
 SOON_SECONDS = 5
 """How soon after the earliest moment an alarm is raised."""
@@ -61,7 +59,7 @@ def test_the_oracle_counts_the_last_minute() -> None:
     assert (minute[99], minute[100], minute[159], minute[160]) == (0, 30, 30, 0)
 
 
-@pytest.mark.parametrize("step", [1_000, 7_000, 60_000])
+@pytest.mark.parametrize("step", [7_000, 60_000])
 def test_however_the_facts_are_cut_the_episodes_are_the_same_to_the_millisecond(
     as_usual: list[Episode], step: int
 ) -> None:
@@ -79,9 +77,8 @@ class Restarting(Stage):
         return story
 
 
-@pytest.mark.parametrize("name", ["overload-31s", "gateway-outage", "capacity"])
-def test_alarms_that_are_taken_up_again_and_again_go_on_as_if_nothing_had_happened(name: str) -> None:
-    assert changes(STORIES[name], Restarting(ON.site, step=20_000)) == changes(STORIES[name], Stage(ON.site))
+def test_alarms_that_are_taken_up_again_and_again_go_on_as_if_nothing_had_happened(as_usual: list[Episode]) -> None:
+    assert changes(OVERLOAD, Restarting(ON.site, step=20_000)) == as_usual
 
 
 class Repeating(Stage):
@@ -94,7 +91,7 @@ class Repeating(Stage):
         return super()._publish(*args, **more)  # type: ignore[arg-type]  # its arguments
 
 
-def test_what_is_told_twice_counts_once(as_usual: list[Episode]) -> None:
+def test_what_is_published_twice_counts_once(as_usual: list[Episode]) -> None:
     assert changes(OVERLOAD, Repeating(ON.site)) == as_usual
 
 

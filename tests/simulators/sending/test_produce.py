@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
+from infra.process.ports import LOOPBACK, free_port
 from infra.servers.broker import PROTOCOL, EmbeddedBroker
 from simulators.distortion.settings import Distortion
 from simulators.ledger.ledger import read_ledger
@@ -18,7 +19,7 @@ from simulators.scenario.expo.expo import EXPO, PEAK_DAY
 from simulators.sending.corrections import OccupancyCorrection, send_correction
 from simulators.sending.lag import Backlog, ConsumerLag
 from simulators.sending.plan import Plan, site_time
-from simulators.sending.producer import make_producer
+from simulators.sending.producer import NoBrokerError, make_producer
 from simulators.sending.run import simulate
 from streams.contract.events import Topic
 from tests.support.small_day import expo
@@ -167,3 +168,8 @@ def test_a_correction_arrives_with_the_fields_of_the_contract(broker: str) -> No
         "absolute": 420, "id": correction.id,
     }  # fmt: skip
     assert [(row["id"], row["result"], row["delta"]) for row in written] == [(correction.id, "ok", None)]
+
+
+def test_who_gives_up_waiting_for_a_broker_gets_an_error() -> None:
+    with pytest.raises(NoBrokerError, match="no broker answers there"):
+        make_producer(f"{LOOPBACK}:{free_port()}", stop=lambda: True)

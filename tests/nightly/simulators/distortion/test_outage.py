@@ -13,13 +13,11 @@ import msgspec
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from infra.process.ports import LOOPBACK, free_port
 from infra.servers.kafka.server import KafkaServer
 from simulators.distortion.settings import Distortion
 from simulators.ledger.ledger import Ledger, read_ledger
 from simulators.scenario.expo.expo import EXPO
 from simulators.sending.plan import Plan
-from simulators.sending.producer import NoBrokerError, make_producer
 from simulators.sending.progress import Progress
 from simulators.sending.run import Summary, simulate
 from streams.contract.events import KIND_OF_TOPIC
@@ -133,8 +131,3 @@ def assert_the_log_is_what_the_ledger_says(server: KafkaServer, ledger: Ledger) 
     assert sorted(found) == sorted(zip(*columns, strict=True))
     # A worker takes numbers without a record for records that are gone.
     assert sum(ends.values()) == len(places)
-
-
-def test_who_gives_up_waiting_for_a_broker_is_told() -> None:
-    with pytest.raises(NoBrokerError, match="no broker answers there"):
-        make_producer(f"{LOOPBACK}:{free_port()}", stop=lambda: True)
