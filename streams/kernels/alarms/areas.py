@@ -115,12 +115,9 @@ class Leaks:
 
 @dataclass(slots=True)
 class SetAside:
-    """By log: how many lines have been set aside so far, how many of them before this alarm, and when the newest (ms).
+    """By log: how many lines were set aside so far, how many of them before this alarm, and when the newest (ms)."""
 
-    A moment of 0 stands for the one that is judged next.
-    """
-
-    logs: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    logs: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # a moment of 0: the one that is judged next
 
     def count(self, totals: Mapping[str, int]) -> None:
         """Take in what logs say; absolute, so what was known already changes nothing."""

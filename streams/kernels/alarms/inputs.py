@@ -51,16 +51,13 @@ class SourceProblem:
 
 @dataclass(frozen=True, slots=True)
 class OccupancyReading:
-    """Figures and problems of sources, read from the store; `at` is when.
-
-    missing: events known to be missing, over all logs, and conflicts: numbers that came again with other content within
-    an hour, both by entrance, where there are any; None: a version that did not query it has written it.
-    """
+    """Figures and problems of sources, read from the store; `at` is when."""
 
     at: int
     inside: list[Inside]
-    missing: dict[str, int] | None = None
-    conflicts: dict[str, int] | None = None
+    # By entrance, where there are any; None: a version that did not query it has written it.
+    missing: dict[str, int] | None = None  # events known to be missing, over all logs
+    conflicts: dict[str, int] | None = None  # numbers that came again with other content within an hour
     problems: list[SourceProblem] = field(default_factory=list)
 
 

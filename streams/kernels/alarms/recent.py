@@ -37,11 +37,7 @@ class CellCounts:
 
 
 class RecentCounts:
-    """Counts of the seconds that have been entered, and of those to come.
-
-    What is published of a second that has been entered already (a worker's clock is ahead of the broker's) counts in
-    the next one.
-    """
+    """Counts of the seconds that have been entered, and of those to come."""
 
     def __init__(self, entrances: Sequence[str]) -> None:
         self.entrances = entrances
@@ -128,6 +124,6 @@ class RecentCounts:
         return CellCounts(keys, count).where(number >= 0)
 
     def _add(self, more: CellCounts) -> None:
-        """Count more, in its own second or, if that has been entered, in the next one."""
+        """Count more; of a second that was entered (a worker's clock is ahead of the broker's) in the next one."""
         late = np.maximum(self.entered + 1 - more.keys // self.width, 0)
         self.coming += CellCounts(more.keys + late * self.width, more.counts)

@@ -102,10 +102,7 @@ class SilenceDetector:
         self._stale = True  # what was computed from events and usual rates
 
     def ingest(self, log: str, device: str, last: int, events: int, *, entered: int = 0) -> None:
-        """Add what a log publishes of one lane: its newest event and passage inward (ms), and its number of events.
-
-        These are absolute, so what was known already adds nothing.
-        """
+        """Add what a log publishes of one lane, absolute: newest event and passage inward (ms), number of events."""
         number = self.numbers.get(device)
         if number is None:
             return  # a device that the profile does not have

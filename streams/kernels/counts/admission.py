@@ -136,10 +136,7 @@ class Devices:
             self._note_ranges(key, device.ranges, before=0)
 
     def admit(self, batch: Batch, *, rules: TimeRules, most: int = MOST_DEVICES) -> Admitted:
-        """Receive a batch; refuse events of new devices beyond `most`, and of new counters beyond EPOCHS of these.
-
-        Numbers of which nobody knows any more whether they have come are refused, too.
-        """
+        """Receive a batch; refuse new devices beyond `most`, new counters beyond EPOCHS of these, too old numbers."""
         refused = self._beyond(batch, most) + self._too_old(batch)
         if not refused:
             return self._admit(batch, rules)

@@ -43,10 +43,7 @@ def bucket_of(offset: int) -> int:
 
 
 def stretches_in(offsets: Ints, stretch: int, *, begun: int) -> list[tuple[int, int]]:
-    """Cut rising offsets where a bucket ends, and each `stretch` events within one: [start, end) of each part.
-
-    begun: how many events of the first stretch came before.
-    """
+    """Cut rising offsets, [start, end), where buckets end, and each `stretch` events, of which `begun` came before."""
     parts: list[tuple[int, int]] = []
     if not len(offsets):
         return parts

@@ -11,8 +11,7 @@ from streams.kernels.counts.batch import Rejection
 class PartitionId:
     """A partition of a topic, in one incarnation of both cluster and topic: offsets compare within it and nowhere else.
 
-    A log is a function of its records from `first` on, so a log that is begun at the same offset again writes the same
-    rows again.
+    A log is a function of its records from `first` on: begun at the same offset again, it writes the same rows again.
     """
 
     cluster: str
@@ -34,15 +33,11 @@ class PartitionId:
         incarnation, _, first = begin.partition("+")
         return cls(cluster, topic, int(partition), incarnation, int(first or 0), int(copy or 0))
 
-    @property
-    def suffix(self) -> str:
-        """What tells the log from others of the same partition: "" or `@incarnation+first~copy`, 0 left out."""
+    def __str__(self) -> str:
+        # What tells the log from others of the same partition is "" or `@incarnation+first~copy`, 0 left out.
         first, copy = f"+{self.first}" if self.first else "", f"~{self.copy}" if self.copy else ""
         begin = f"{self.incarnation}{first}{copy}"
-        return f"@{begin}" if begin else ""
-
-    def __str__(self) -> str:
-        return f"{self.cluster}/{self.topic}/{self.partition}{self.suffix}"
+        return f"{self.cluster}/{self.topic}/{self.partition}" + (f"@{begin}" if begin else "")
 
 
 class OffsetGapError(RuntimeError):
@@ -84,10 +79,7 @@ class Tally:
 
 
 class LogState:
-    """The counted state of a log. Feed it batches with `apply`, collect what changed with `drain`.
-
-    Save it with `freeze`, and `thaw` it again.
-    """
+    """The counted state of a log: feed it with `apply`, collect what changed with `drain`, save it with `freeze`."""
 
     def __init__(self, name: PartitionId, *, next_offset: int) -> None:
         self.name, self.next_offset = name, next_offset

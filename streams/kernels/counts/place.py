@@ -59,10 +59,7 @@ class TimeRules:
         return answer
 
     def timestamp_error(self, ts: int, arrived: int, *, before: Reference, after: Reference) -> str | None:
-        """Say why a time is suspect; None if it is not.
-
-        `before` and `after` are the times of the nearest lower and higher number that have come from the device.
-        """
+        """Say why a time is suspect, by its arrival and the times of the device's next lower and higher number."""
         site = self.clock.now(arrived)
         if arrived > 0 and ts > site + self.suspect_ms:
             return self._off(ts, ts - site, f"after its arrival at {site}")

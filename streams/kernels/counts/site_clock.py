@@ -16,15 +16,11 @@ class ClockError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SiteClock:
-    """A linear map from real to site milliseconds (both since 1970-01-01 UTC).
+    """A linear map from real to site ms, both since 1970-01-01 UTC; by default, in production, they are the same."""
 
-    `site_ms` is the site time at the real time `real_ms`; `speed` is site seconds per real second.
-    The default is production: site time is real time.
-    """
-
-    site_ms: int = 0
+    site_ms: int = 0  # the site time at the real time `real_ms`
     real_ms: int = 0
-    speed: float = 1.0
+    speed: float = 1.0  # site seconds per real second
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.speed) and self.speed > 0):

@@ -37,7 +37,7 @@ class EntranceLoad:
     open_lanes: int
     spare_lanes: int
     waiting: float | None  # persons; None: not known
-    arrivals: tuple[float, ...]  # expected in each of the next minutes
+    arrivals: tuple[float, ...]  # expected in each of the next minutes: of all as many, more than READY_AFTER
     rate: float | None = None  # persons per minute and lane as measured, None for the planning rate
     rated: float = PERSONS_A_MINUTE  # the planning rate, which caps `rate`
     links: tuple[Link, ...] = ()
@@ -121,10 +121,7 @@ class _Course:
 
 
 def advise(entrances: Iterable[EntranceLoad], *, limit: float = LONGEST_WAIT) -> tuple[Advice, ...]:
-    """Return what to do where people would wait for more than `limit` minutes, the longest wait first.
-
-    Every entrance needs `arrivals` for the same number of minutes, more than READY_AFTER.
-    """
+    """Return what to do where people would wait for more than `limit` minutes, the longest wait first."""
     courses = {each.id: _Course(each, np.array(each.arrivals, np.float64), each.open_lanes) for each in entrances}
     known = [course for course in courses.values() if course.at.waiting is not None]
     waits = {course.at.id: course.worst_wait(since=READY_AFTER) for course in known}

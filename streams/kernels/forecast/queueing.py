@@ -145,18 +145,14 @@ def _to_clear(coming: Floats, left: Floats, gone: Floats, *, ends: Floats, opens
 
 @dataclass(frozen=True)
 class Planned:
-    """What is planned for an entrance: `arrivals` persons in each minute, and `lanes` open from minute `opens` on.
-
-    Minutes count from the beginning of the first. `rate` is persons per minute and lane: as measured on past days
-    (capped by `rated`), or None for the planning rate `rated`.
-    """
+    """What is planned for an entrance; minutes count from the first in which persons arrive."""
 
     entrance: str
-    arrivals: tuple[float, ...]
-    lanes: int
+    arrivals: tuple[float, ...]  # persons in each minute
+    lanes: int  # open from minute `opens` on
     opens: float = 0.0
-    rate: float | None = None
-    rated: float = PERSONS_A_MINUTE
+    rate: float | None = None  # persons per minute and lane as measured on past days, None for the planning rate
+    rated: float = PERSONS_A_MINUTE  # the planning rate, which caps `rate`
 
 
 @dataclass(frozen=True)
