@@ -61,7 +61,7 @@ def read_inputs(records: Records) -> AlarmBatch:
 def flow_of(passages: PassageLog, complete_to: int) -> LogFlow:
     """Return what a partition has counted since the last call; it is complete up to a moment (ms of site time)."""
     cells, lanes = passages.live.drain(passages.entrances, passages.live_rules.grace)
-    missing = {entrance: n for entrance, n in passages.missing().items() if n}
+    missing = {entrance: n for entrance, n in passages.devices.missing.items() if n}
     return LogFlow(str(passages.name), passages.kind, passages.next_offset, complete_to, cells, lanes, missing)
 
 

@@ -1,7 +1,7 @@
 """Figures that are not live counts: how full areas are, events that are missing, lines that were set aside."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -45,7 +45,9 @@ class Areas:
     def restore(self, reading: OccupancyReading | None) -> None:
         """Go on from a reading."""
         self.reading = reading
-        self.figures = {} if reading is None else dict(self._figures(reading))
+        self.figures: dict[tuple[str, str, str], AreaFigure] = {}
+        if reading is not None:
+            self._compute(reading)
 
     def ingest(self, readings: Sequence[OccupancyReading]) -> None:
         """Add what was read, which counts from its own moment on; while logs do not get on, the oldest is unknown."""
@@ -59,26 +61,24 @@ class Areas:
         if newest is not None:
             self.restore(newest)
 
-    def _figures(self, reading: OccupancyReading) -> Iterator[tuple[tuple[str, str, str], AreaFigure]]:
+    def _compute(self, reading: OccupancyReading) -> None:
         total: Counter[str] = Counter()
         for each in reading.inside:
             total[each.kind] += each.inside
             zone = self._zones.get(each.area, "")
             if each.capacity:
-                yield self._figure(CAPACITY, each.area, each.kind, zone, 100 * each.inside / each.capacity)
-            yield self._figure("drift", each.area, each.kind, zone, float(-each.inside))
+                self._add(CAPACITY, each.area, each.kind, zone, 100 * each.inside / each.capacity)
+            self._add("drift", each.area, each.kind, zone, float(-each.inside))
         for kind, capacity in self.place.capacity.items():
             if kind in total:
-                yield self._figure(CAPACITY, self.place.site, kind, "", 100 * total[kind] / capacity)
+                self._add(CAPACITY, self.place.site, kind, "", 100 * total[kind] / capacity)
         for problem in reading.problems:
             rule = "source-time" if problem.problem in OF_TIME else "source-unread"
-            yield self._figure(rule, problem.subject, "", "", (reading.at - problem.since) / _SECOND)
+            self._add(rule, problem.subject, "", "", (reading.at - problem.since) / _SECOND)
 
-    def _figure(
-        self, name: str, subject: str, kind: str, zone: str, value: float
-    ) -> tuple[tuple[str, str, str], AreaFigure]:
+    def _add(self, name: str, subject: str, kind: str, zone: str, value: float) -> None:
         rule = self.place.rules[name]
-        return (name, subject, kind), AreaFigure(zone, value, rule.exceeds(value, rule.limits[0]))
+        self.figures[name, subject, kind] = AreaFigure(zone, value, rule.exceeds(value, rule.limits[0]))
 
 
 class Leaks:

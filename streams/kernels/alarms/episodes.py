@@ -97,7 +97,7 @@ class Alarm:
         if not self.latches:
             self.latches = [Latch() for _ in self.rule.limits]
 
-    def step(self, at: int, value: float | None, detail: str = "") -> Episode | None:
+    def step(self, at: int, value: float | None) -> Episode | None:
         """Take the value of a moment in; return the episode if it has changed."""
         if self.episode is None and value is not None and not self.rule.exceeds(value, self.rule.limits[0]):
             for latch in self.latches:  # what nearly always happens
@@ -107,10 +107,10 @@ class Alarm:
             latch.step(at, value, self.rule, limit)
         number = highest(self.latches)
         if self.episode is None:
-            return None if number is None or value is None else self._raise(at, value, number, detail)
+            return None if number is None or value is None else self._raise(at, value, number)
         if number is None:
             return self._clear(self.episode, at)
-        return self._go_on(self.episode, at, value, number, detail)
+        return self._go_on(self.episode, at, value, number)
 
     def judged(self) -> Iterator[tuple[AlarmLimit, Latch]]:
         """List each limit with its latch."""
@@ -132,7 +132,7 @@ class Alarm:
             return self._changed(replace(episode, actor=actor, state=_back(episode)), at, "unshelved")
         return None
 
-    def _raise(self, at: int, value: float, number: int, detail: str) -> Episode:
+    def _raise(self, at: int, value: float, number: int) -> Episode:
         limit = self.rule.limits[number]
         self.peak, self.worst, self.shelved_until = value, number, 0
         of = f"{self.subject}/{self.kind}" if self.kind else self.subject
@@ -140,11 +140,11 @@ class Alarm:
         episode = Episode(
             episode=name, rule=self.rule.name, subject=self.subject, kind=self.kind, zone=self.zone, level=limit.level,
             state="raised", what="raised", change=0, value=value, limit=limit.value, unit=self.rule.unit,
-            raised_at=at, changed_at=at, detail=detail,
+            raised_at=at, changed_at=at,
         )  # fmt: skip
         return self._changed(episode, at, "raised")
 
-    def _go_on(self, episode: Episode, at: int, value: float | None, number: int, detail: str) -> Episode | None:
+    def _go_on(self, episode: Episode, at: int, value: float | None, number: int) -> Episode | None:
         limit = self.rule.limits[number]
         if value is not None:
             self.peak = max(self.peak, value)
@@ -155,10 +155,8 @@ class Alarm:
         due = episode.state == "raised" and at - self.notified_at >= self.rule.repeat
         if not (worse or ends or due):
             return None
-        now = replace(
-            episode, level=limit.level, limit=limit.value, detail=detail or episode.detail,
-            value=episode.value if value is None else value,
-        )  # fmt: skip
+        figure = episode.value if value is None else value
+        now = replace(episode, level=limit.level, limit=limit.value, value=figure)
         if worse > 0:  # than what was acknowledged
             state: State = "shelved" if self.shelved_until else "raised"
             return self._changed(replace(now, acknowledged_at=None, actor="", state=state), at, "escalated")
@@ -173,11 +171,8 @@ class Alarm:
     def _clear(self, episode: Episode, at: int) -> Episode:
         done: State = "cleared-unacknowledged" if episode.acknowledged_at is None else "cleared"
         worst = self.rule.limits[min(self.worst, len(self.rule.limits) - 1)]
-        cleared = self._changed(
-            replace(episode, state=done, cleared_at=at, value=self.peak, limit=worst.value, level=worst.level),
-            at,
-            "cleared",
-        )
+        past = replace(episode, state=done, cleared_at=at, value=self.peak, limit=worst.value, level=worst.level)
+        cleared = self._changed(past, at, "cleared")
         self.episode, self.shelved_until = None, 0
         return cleared
 

@@ -70,7 +70,10 @@ class RecentCounts:
         if sum(map(len, self.known.values())) <= most:
             return
         seconds = sorted(key // self.width for known in self.known.values() for key in known)
-        oldest = self.key(seconds[-(most // 2)])
+        self._forget_known_before(seconds[-(most // 2)])
+
+    def _forget_known_before(self, second: int) -> None:
+        oldest = self.key(second)
         self.known = {log: {key: n for key, n in known.items() if key >= oldest} for log, known in self.known.items()}
 
     def enter(self, second: int) -> None:
@@ -85,10 +88,7 @@ class RecentCounts:
         self.sums[np.arange(first - 1, second + 1) % len(self.sums)] = seconds.cumsum(axis=0)
         minute_before, self.entered = self.entered // 60, second
         if second // 60 > minute_before:
-            oldest = self.key(second - REPUBLISHED_SECONDS + 1)
-            self.known = {
-                log: {key: n for key, n in known.items() if key >= oldest} for log, known in self.known.items()
-            }
+            self._forget_known_before(second - REPUBLISHED_SECONDS + 1)
 
     def last(self, measure: Measure, seconds: int, *, before: int = 0) -> Ints:
         """Sum so many seconds up to the newest one, or up to some seconds before it: one figure an entrance."""

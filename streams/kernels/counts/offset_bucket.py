@@ -141,10 +141,13 @@ class OffsetBucket:
         for number, cells in self.refusals.items():
             reason = log.reasons.listed[number]
             blocks += _rows("refusals_1m", cells, partial(_refusal_columns, log, reason=reason))
-        return [
-            _stamped(block, log=str(log.name), bucket=self.part << _PART | self.number, version=version)
-            for block in blocks
-        ]
+        stamped = []
+        for block in blocks:
+            n = len(next(iter(block.columns.values())))
+            segment = [self.part << _PART | self.number] * n
+            stamp: dict[str, Column] = {"log": DictColumn.same(str(log.name), n), "segment": segment}
+            stamped.append(Block(block.table, {**block.columns, **stamp, "version": [version] * n}))
+        return stamped
 
     def _day_columns(self, log: BucketOwner, keys: Ints) -> dict[str, Any]:
         columns = _cell_columns(log, keys)
@@ -158,12 +161,6 @@ def _rows(table: str, cells: Cells, columns: Callable[[Ints], Mapping[str, Any]]
         return []
     value = "refusals" if table == "refusals_1m" else "passages"
     return [Block(table, {**columns(keys), value: counts})]
-
-
-def _stamped(block: Block, *, log: str, bucket: int, version: int) -> Block:
-    n = len(next(iter(block.columns.values())))
-    stamp: dict[str, Column] = {"log": DictColumn.same(log, n), "segment": [bucket] * n, "version": [version] * n}
-    return Block(block.table, {**block.columns, **stamp})
 
 
 def _cell_columns(log: BucketOwner, keys: Ints) -> dict[str, Any]:

@@ -41,11 +41,7 @@ class PartitionId:
 
 
 class OffsetGapError(RuntimeError):
-    """Records between what was counted and what came next are not there; nothing behind the hole may be counted.
-
-    The worker ends itself and takes up at its checkpoint. If the same hole appears again, the broker no longer has
-    the records: raise the retention of the source topic.
-    """
+    """Records between what was counted and what came next are not there; nothing behind the hole may be counted."""
 
     def __init__(self, log: PartitionId, expected: int, got: int) -> None:
         super().__init__(

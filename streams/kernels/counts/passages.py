@@ -5,7 +5,6 @@ up from a snapshot and reads on reaches the same state as one that never stopped
 the row that would have been written anyway.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -109,10 +108,6 @@ class PassageLog(LogState):
         again after a crash could stand in two days.
         """
         self.days = self.place.days
-
-    def missing(self) -> Mapping[str, int]:
-        """Count the events known to be missing, by entrance."""
-        return self.devices.missing
 
     def _apply_stretches(self, batch: Batch) -> list[Admitted]:
         """Count a batch stretch by stretch; each ends with the last event that there may be."""

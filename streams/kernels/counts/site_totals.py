@@ -38,7 +38,7 @@ class EntranceTotals:
 
 def entrance_totals(log: PassageLog, *, everything: bool = False) -> list[EntranceTotals]:
     """Write out what a log has counted since it began, at each entrance of which anything has changed, or at all."""
-    missing, changed = log.missing(), log.devices.changed_entrances
+    missing, changed = log.devices.missing, log.devices.changed_entrances
     log.devices.changed_entrances = set()
     totals: dict[str, list[Total]] = {name: [] for name in sorted({*log.last_ts, *missing} if everything else changed)}
     counted = [log.entrances[name] for name in totals if name in log.entrances]

@@ -129,7 +129,7 @@ def test_devices_that_number_by_a_clock_are_counted_and_what_they_lack_adds_up(s
     lines = [written({"device": f"N1-M{n}", "seq": seq - n, **event}, escaped=False) for n in range(2000)]
     log.apply(handler.read(recorded(*lines)))
     assert log.tally.counted == 2000
-    assert log.missing()["N1"] == 2000 * MOST_MISSING < LARGEST
+    assert log.devices.missing["N1"] == 2000 * MOST_MISSING < LARGEST
     alarms_trade, alarms = begun(Topic.ALARM_INPUTS)
     alarms.apply(read_inputs(recorded(msgspec.json.encode(AlarmInput(flows=[flow_of(log, NOW)])))))
     assert int(alarms.leaks.by_entrance.sum()) == 2000 * MOST_MISSING

@@ -70,7 +70,7 @@ def test_the_largest_numbers_survive() -> None:
     counting.apply(persons().read(records(line(seq=2**63 - 1, epoch=2**63 - 1))))
     plain = snapshot.freeze(counting)
     assert unpack(pack(plain)) == plain
-    assert counting.missing() == {"N1": 10**12}  # as many as are ever said of one device
+    assert counting.devices.missing == {"N1": 10**12}  # as many as are ever said of one device
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------

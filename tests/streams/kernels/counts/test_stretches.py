@@ -146,7 +146,7 @@ def test_no_event_that_is_new_is_called_a_duplicate_and_all_that_lacks_stays_mis
     for row in store.rows("devices"):
         holes = row["last_seq"] - sum(high - low + 1 for low, high in row["ranges"])
         assert holes + row["closed"] == row["last_seq"] - len(came[row["device"], row["epoch"]])
-    assert sum(store.log.missing().values()) == sum(max(numbers) - len(numbers) for numbers in came.values())
+    assert sum(store.log.devices.missing.values()) == sum(max(numbers) - len(numbers) for numbers in came.values())
 
 
 @settings(deadline=None)
@@ -165,7 +165,7 @@ def test_a_number_that_nobody_can_decide_about_any_more_is_refused_by_name() -> 
     store = whole(events)
     [row] = store.rows("devices")
     assert (row["ranges"], row["closed"]) == ([(2, 20), (22, 22), (24, 24), (26, 26), (28, 28)], 9)
-    assert store.log.missing() == {"N1": 14}
+    assert store.log.devices.missing == {"N1": 14}
     later = [Event(5, seq, "a", line=line) for line, seq in enumerate([1, 3, 20, 21, 22])]
     store.apply(later, first=5, after=6)
     assert [store.fates()[5, line] for line in range(5)] == [
@@ -173,7 +173,7 @@ def test_a_number_that_nobody_can_decide_about_any_more_is_refused_by_name() -> 
     ]  # fmt: skip
     assert store.rejected[5, 1][1].startswith("seq: 3 is too old to tell whether it has come")
     assert store.rejected[5, 1][1].endswith("expected above 20")
-    assert store.log.missing() == {"N1": 13}
+    assert store.log.devices.missing == {"N1": 13}
 
 
 def test_only_those_with_many_holes_pay_where_all_together_have_too_many() -> None:
