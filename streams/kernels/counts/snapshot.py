@@ -9,7 +9,7 @@ from streams.kernels.counts.admission import Device, Devices
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.cells import MOST_CATEGORIES, MOST_ENTRANCES, Cells
 from streams.kernels.counts.columns import Interner
-from streams.kernels.counts.identity import Ranges, Reference
+from streams.kernels.counts.identity import Ranges
 from streams.kernels.counts.offset_bucket import Flow, Flows, OffsetBucket
 from streams.kernels.counts.partition_log import LogState, PartitionId, Tally
 from streams.kernels.counts.passages import PassageLog
@@ -18,6 +18,7 @@ from streams.kernels.counts.place import CountingSite
 FORMAT: Final = 1
 FORMAT_OF_PARTS: Final = 2  # of a log that is in another than the first part of its bucket; otherwise the same
 
+_CELLS: Final = ("tens", "minutes", "days", "anonymous", "late")
 Plain = dict[str, Any]
 _first = itemgetter(0)
 
@@ -99,12 +100,14 @@ def thaw(plain: Plain, name: PartitionId, kind: str, place: CountingSite) -> Pas
     log.entrances = Interner(plain["entrances"], limit=MOST_ENTRANCES)
     log.categories = Interner(plain["categories"], limit=MOST_CATEGORIES)
     log.reasons = Interner(plain["reasons"])
-    devices, times = plain["devices"], plain.get("times")
     closed = {(number, epoch): (floor, n) for number, epoch, floor, n in plain.get("closed", ())}
-    known = dict(
-        _device_in(each, of_it, closed.get((each[0], each[1]), (0, 0)))
-        for each, of_it in zip(devices, [None] * len(devices) if times is None else times, strict=True)
-    )
+    known = {}
+    devices = plain["devices"]
+    for device, times in zip(devices, plain.get("times") or [None] * len(devices), strict=True):
+        number, epoch, low, high, entrance, last_ts, last_seen = device
+        low_ts, high_ts = times or ([None] * len(low), [None] * len(low))
+        ranges = Ranges(list(low), list(high), list(low_ts), list(high_ts), *closed.get((number, epoch), (0, 0)))
+        known[number, epoch] = Device(ranges, entrance, last_ts, last_seen)
     log.devices = Devices(Interner(plain["device_names"]), known)
     log.totals = _cells_in(plain["totals"])
     log.last_ts = dict(plain["last_ts"])
@@ -118,16 +121,6 @@ def thaw(plain: Plain, name: PartitionId, kind: str, place: CountingSite) -> Pas
     return log
 
 
-def _device_in(
-    plain: list[Any], times: list[list[Reference]] | None, closed: tuple[int, int]
-) -> tuple[tuple[int, int], Device]:
-    number, epoch, low, high, entrance, last_ts, last_seen = plain
-    unknown: list[Reference] = [None] * len(low)
-    low_ts, high_ts = times or (unknown, unknown)
-    ranges = Ranges(list(low), list(high), list(low_ts), list(high_ts), *closed)
-    return (number, epoch), Device(ranges, entrance, last_ts, last_seen)
-
-
 def _cells_in(plain: list[list[int]]) -> Cells:
     return Cells(dict(zip(*plain, strict=True)))
 
@@ -137,11 +130,7 @@ def _bucket_out(bucket: OffsetBucket) -> Plain:
         "number": bucket.number,
         "part": bucket.part,
         "events": bucket.events,
-        "tens": bucket.tens.plain(),
-        "minutes": bucket.minutes.plain(),
-        "days": bucket.days.plain(),
-        "anonymous": bucket.anonymous.plain(),
-        "late": bucket.late.plain(),
+        **{name: getattr(bucket, name).plain() for name in _CELLS},
         "refusals": [[number, cells.plain()] for number, cells in sorted(bucket.refusals.items(), key=_first)],
         "flows": [
             [window, area, flow.entered, flow.departed, flow.last_ts]
@@ -156,11 +145,7 @@ def _bucket_in(plain: Plain) -> OffsetBucket:
         number=plain["number"],
         part=plain.get("part", 0),
         events=plain.get("events", 0),
-        tens=_cells_in(plain["tens"]),
-        minutes=_cells_in(plain["minutes"]),
-        days=_cells_in(plain["days"]),
-        anonymous=_cells_in(plain["anonymous"]),
-        late=_cells_in(plain.get("late", [[], []])),
+        **{name: _cells_in(plain.get(name, [[], []])) for name in _CELLS},
         refusals={number: _cells_in(cells) for number, cells in plain["refusals"]},
         flows=flows,
         hours=flows.by_hour(),

@@ -66,11 +66,13 @@ def run(arrivals: Course, served: Course, *, waiting: float = 0.0, opens: float 
     After the last minute nobody arrives, and lanes go on as in it. Waits count from minute `opens` at the earliest.
     """
     coming, service = np.asarray(arrivals, np.float64), np.asarray(served, np.float64)
-    left = _waiting(coming, service, waiting)
-    ends = np.arange(1, len(coming) + 1, dtype=np.float64)
+    total = waiting + np.cumsum(coming - service)
+    left = total - np.minimum(np.minimum.accumulate(total), 0.0)  # after each minute, at least 0 (Lindley)
     gone = _served_at(np.cumsum(service) + left, service)
-    wait = np.where(left > 0, np.maximum(gone - np.maximum(ends, opens), 0.0), 0.0)
-    return Queue(left, wait, _to_clear(coming, left, gone, ends=ends, opens=opens))
+    since = np.maximum(np.arange(1, len(coming) + 1, dtype=np.float64), opens)
+    wait = np.where(left > 0, np.maximum(gone - since, 0.0), 0.0)
+    last = int(np.flatnonzero(coming)[-1]) if coming.any() else 0
+    return Queue(left, wait, float(wait[last]))
 
 
 def estimate(
@@ -115,13 +117,6 @@ def _empty_after(waiting: float, coming: Course, serves: float) -> float:
     return len(coming) + waiting / serves if serves else inf
 
 
-def _waiting(coming: Floats, service: Floats, before: float) -> Floats:
-    """Return the queue after each interval: what is left of queue + arrivals - served, at least 0 (Lindley)."""
-    total = before + np.cumsum(coming - service)
-    left: Floats = total - np.minimum(np.minimum.accumulate(total), 0.0)
-    return left
-
-
 def _served_at(people: Floats, service: Floats) -> Floats:
     """Return the minute by which as many as `people` could be served, counted from the beginning."""
     done = np.concatenate([[0.0], np.cumsum(service)])
@@ -134,13 +129,6 @@ def _served_at(people: Floats, service: Floats) -> Floats:
     )
     at: Floats = place - 1 + share + after
     return at
-
-
-def _to_clear(coming: Floats, left: Floats, gone: Floats, *, ends: Floats, opens: float) -> float:
-    """Return the minutes from the last arrival, or from opening, until those who wait then have gone through."""
-    came = np.flatnonzero(coming)
-    last = int(came[-1]) if len(came) else 0
-    return max(float(gone[last] - max(ends[last], opens)), 0.0) if left[last] > 0 else 0.0
 
 
 @dataclass(frozen=True)
