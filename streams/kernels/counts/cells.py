@@ -1,10 +1,7 @@
 """The data structure of windowed counts: the cells of one offset bucket, absolute and final; read `offset_bucket` next.
 
 An offset bucket is a fixed range of a log's offsets. A cell counts the events of one bucket in one event-time window,
-so its value depends on the log alone: not on the order in which windows fill, nor on where a batch, a
-checkpoint or a crash happened to fall. An event that is hours late opens a cell of its own window in the bucket in
-which it arrives; readers add the buckets up. Hence no watermark is needed, the horizon beyond which an event is late
-costs nothing, and the state holds the cells of one bucket only.
+so its value depends on the log alone; readers add the buckets up. DESIGN.md, section 2, says why.
 
 Whoever sends times and names without sense can open as many cells as events. So a bucket is counted in stretches of
 so many events; once one has ended with too many cells, what comes next in the bucket is counted in another part of

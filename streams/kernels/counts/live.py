@@ -1,15 +1,13 @@
 """Counts by second for alarms, in a time that late events cannot move; read `alarms.inputs` next.
 
-An alarm must not wait for events that may still come, and must not depend on how a log was cut into batches either. So
-each event gets a **live time** that is decided by its own record alone: its event time, but at most `grace` before its
+The **live time** of an event is decided by its own record alone: its event time, but at most `grace` before its
 arrival (what comes later happens, for alarms, when it becomes known) and not after it. Once a log is complete up to a
 moment, every live time before that moment less `grace` is complete too. What arrives more than `most_late` after it
-happened, such as the upload of a device that was offline, is too old for alarms: it is counted, and shows
-only that its lane is active again.
+happened is too old for alarms: it is counted, and shows only that its lane is active again.
 
-A device whose clock is behind looks like one that uploads, all the time. An upload brings hours within seconds; a clock
-that is behind stays behind by as much, passage after passage. So the lag of a device is learnt slowly, as long as
-events keep coming (see Lag), and what is late beyond it is too old for alarms.
+A device whose clock is behind looks like one that uploads what it could not send, all the time. But an upload brings
+hours within seconds, and a clock stays behind by as much. So the lag of a device is learnt slowly, while events keep
+coming (see Lag), and what is late beyond it is too old for alarms. DESIGN.md, section 11, says more.
 """
 
 from collections import Counter

@@ -7,14 +7,12 @@ is.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from streams.kernels.forecast.calibration import LEADS, Calibration, Due, due
 from streams.kernels.forecast.paths import HORIZON, UNCHANGED, Floats, FlowSums, Minutes, Path, Profile, look_ahead
-
-NEVER: Final = -1
 
 
 class TimeRunsBackwardsError(ValueError):
@@ -89,7 +87,7 @@ class Forecaster:
         self.recent = FlowSums()
         self.calibration = Calibration(self.method)
         self.due: dict[int, Due] = {}
-        self.below_since = [NEVER] * len(levels)
+        self.below_since: list[int | None] = [None] * len(levels)  # the minute from which on, by level
         self.foreseen: list[Foreseen] = []
 
     @property
@@ -138,27 +136,25 @@ class Forecaster:
             if minute - lead in self.due:
                 self.calibration.check(number, self.due[minute - lead], inside)
         for number, level in enumerate(self.levels):
+            since = self.below_since[number]
             if inside < self._persons(level):
-                if self.below_since[number] == NEVER:
-                    self.below_since[number] = minute
+                self.below_since[number] = minute if since is None else since
                 continue
-            if self.below_since[number] != NEVER and elapsed == 1:
-                self._look_back(minute, number)
-            self.below_since[number] = NEVER
+            if since is not None and elapsed == 1:
+                self._look_back(minute, number, since)
+            self.below_since[number] = None
         self.due = {when: forecast for when, forecast in self.due.items() if when > minute - HORIZON}
 
-    def _look_back(self, minute: int, level: int) -> None:
+    def _look_back(self, minute: int, level: int, below_since: int) -> None:
         for lead in LEADS:
-            if minute - lead >= self.below_since[level] and minute - lead in self.due:
-                predicted = self.due[minute - lead].minutes[level]
-                self.foreseen.append(Foreseen(self.levels[level], lead, None if predicted == NEVER else predicted))
+            if minute - lead >= below_since and minute - lead in self.due:
+                self.foreseen.append(Foreseen(self.levels[level], lead, self.due[minute - lead].minutes[level]))
 
     def _look_ahead(self, minute: int) -> Forecast:
         path = look_ahead(self.inside, self.recent, self.profile, self._of_day(minute), clock=self.clock)
         lower, upper = self.calibration.interval(path)
         crossings = tuple(self._crossing(level, path, lower, upper) for level in self.levels)
-        minutes = [NEVER if each.minutes is None else each.minutes for each in crossings]
-        self.due[minute] = due(path, lower, upper, minutes)
+        self.due[minute] = due(path, lower, upper, [each.minutes for each in crossings])
         inside, low, high = (tuple(each.tolist()) for each in (path.inside, lower, upper))
         return Forecast(minute, int(self.inside), self.method, inside, low, high, crossings, self.measured())
 

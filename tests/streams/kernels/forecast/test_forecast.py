@@ -178,7 +178,7 @@ def test_the_next_day_keeps_what_intervals_learnt_and_begins_its_errors_anew() -
 def test_a_miss_widens_its_side_and_twenty_hits_narrow_it_as_much() -> None:
     calibration = Calibration("profile")
     begun = calibration.above[0]
-    said = Due([100.0] * 9, [50.0] * 9, [150.0] * 9, [200.0] * 9, [-1] * 3)
+    said = Due([100.0] * 9, [50.0] * 9, [150.0] * 9, [200.0] * 9, [None] * 3)
     calibration.check(0, said, 151)
     assert calibration.above[0] > begun
     assert calibration.below[0] < USUAL["profile"][0][0]
@@ -190,7 +190,7 @@ def test_a_miss_widens_its_side_and_twenty_hits_narrow_it_as_much() -> None:
 
 def test_where_nobody_was_to_move_nothing_is_learnt() -> None:
     calibration = Calibration("profile")
-    calibration.check(0, Due([0.0] * 9, [-1.0] * 9, [1.0] * 9, [5.0] * 9, [-1] * 3), 900)
+    calibration.check(0, Due([0.0] * 9, [-1.0] * 9, [1.0] * 9, [5.0] * 9, [None] * 3), 900)
     assert calibration.checked[0] == 0
 
 
