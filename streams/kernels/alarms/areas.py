@@ -10,9 +10,9 @@ import numpy as np
 from streams.kernels.alarms.inputs import LogFlow, OccupancyReading
 from streams.kernels.alarms.rules import CAPACITY, AlarmEntrance, AlarmSite
 from streams.kernels.counts.batch import Ints
+from streams.kernels.counts.calendar import SECOND_MS
 from streams.kernels.counts.takeup import OF_TIME
 
-_SECOND: Final = 1000
 MOST_COMING: Final = 60
 """Readings of moments that are not judged yet: a minute of them, which is longer than any is believed."""
 LATELY_SECONDS: Final = 3600
@@ -74,7 +74,7 @@ class Areas:
                 self._add(CAPACITY, self.place.site, kind, "", 100 * total[kind] / capacity)
         for problem in reading.problems:
             rule = "source-time" if problem.problem in OF_TIME else "source-unread"
-            self._add(rule, problem.subject, "", "", (reading.at - problem.since) / _SECOND)
+            self._add(rule, problem.subject, "", "", (reading.at - problem.since) / SECOND_MS)
 
     def _add(self, name: str, subject: str, kind: str, zone: str, value: float) -> None:
         rule = self.place.rules[name]

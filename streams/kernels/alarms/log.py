@@ -17,6 +17,7 @@ from streams.kernels.alarms.recent import SPAN, RecentCounts
 from streams.kernels.alarms.rules import LEAST_REFUSED, OVERLOAD, AlarmSite
 from streams.kernels.alarms.silence import SilenceDetector
 from streams.kernels.counts.batch import Bools, Ints, Rejection
+from streams.kernels.counts.calendar import SECOND_MS
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.live import Measure
 from streams.kernels.counts.partition_log import LogState, PartitionId
@@ -29,7 +30,6 @@ CLOCK_SECONDS: Final = 60
 HICCUP_SECONDS: Final = 10
 """Real seconds for which a broker or a worker may be away without a silence of the site: matters at high speed only."""
 _MOST_CLEARED: Final = 50  # cleared episodes that can still be acknowledged
-_SECOND: Final = 1000
 _MINUTE_SECONDS: Final = 60
 _REFUSAL_SECONDS: Final = 300
 _OPEN_LANE_SECONDS: Final = 300
@@ -123,7 +123,7 @@ class AlarmLog(LogState):
 
     def _as_of(self, reading: OccupancyReading, arrived: int | None) -> OccupancyReading:
         """Return a reading as of now if its clock contradicts the brokers': it would wait, or be too old, for ever."""
-        most = CLOCK_SECONDS * _SECOND * self.place.clock.speed
+        most = CLOCK_SECONDS * SECOND_MS * self.place.clock.speed
         now = max(self.now, self.complete_to)
         if arrived is None or not now or abs(reading.at - arrived) <= most:
             return reading
@@ -171,12 +171,12 @@ class AlarmLog(LogState):
         if not self.clocks:
             return 0
         times = [complete_to for _, complete_to in self.clocks.values()]
-        patient = max(times) - round(PATIENCE_SECONDS * _SECOND * self.place.clock.speed)
+        patient = max(times) - round(PATIENCE_SECONDS * SECOND_MS * self.place.clock.speed)
         return max(min(times), patient) if len(times) >= self.place.logs else patient
 
     def _judge(self) -> None:
-        second = (self.complete_to - self.place.grace) // _SECOND
-        begun = self.now // _SECOND
+        second = (self.complete_to - self.place.grace) // SECOND_MS
+        begun = self.now // SECOND_MS
         if second - begun > SPAN:  # at the beginning, or after hours without a worker: what was then is over
             begun = second - 1 if begun == 0 else second - SPAN
             self.recent.enter(begun)
@@ -184,7 +184,7 @@ class AlarmLog(LogState):
             after = min(first + _AT_ONCE, second + 1)
             self.recent.enter(after - 2)
             for each in range(first, after):
-                self.now = each * _SECOND
+                self.now = each * SECOND_MS
                 self._judge_moment()
 
     def _judge_moment(self) -> None:
@@ -192,7 +192,7 @@ class AlarmLog(LogState):
         if is_open != self.was_open:
             self.silence.forget_usual()
             self.was_open = is_open
-        if self.now % (_MINUTE_SECONDS * _SECOND) == 0:
+        if self.now % (_MINUTE_SECONDS * SECOND_MS) == 0:
             self.silence.minute()
         self._judged.clear()
         # What has lanes of a log that is behind is unknown: that is no silence.
@@ -212,7 +212,7 @@ class AlarmLog(LogState):
     def _judge_overload(self, unknown: Bools) -> None:
         """Persons or vehicles a minute into an entrance, per open lane: one through which somebody came in lately."""
         passed = self._last(Measure.PASSED_IN, _MINUTE_SECONDS)
-        values = passed / np.maximum(1, self.silence.open_lanes(self.now - _OPEN_LANE_SECONDS * _SECOND))
+        values = passed / np.maximum(1, self.silence.open_lanes(self.now - _OPEN_LANE_SECONDS * SECOND_MS))
         candidates = (values > 0) & (values >= min(self._least(rule) for rule in OVERLOAD.values()))
         for number in self._to_judge(candidates, OVERLOAD.values()):
             rule = OVERLOAD[self.place.entrances[number].kind]
@@ -239,7 +239,7 @@ class AlarmLog(LogState):
             alarm = self.alarms.get((part.rule, part.subject, ""))
             value = float(seconds[number])
             if alarm is not None and alarm.episode is not None and newest[number] <= alarm.episode.raised_at:
-                value = (self.now - float(newest[number])) / _SECOND
+                value = (self.now - float(newest[number])) / SECOND_MS
             self._step(
                 part.rule, part.subject, None if unknown[number] and is_open else value * is_open, zone=part.zone
             )
@@ -248,7 +248,7 @@ class AlarmLog(LogState):
         """Judge what the store says; what is too old is unknown, which neither raises nor clears."""
         self.areas.go_on(self.now)
         newest = self.areas.reading
-        known = newest is not None and self.now - newest.at <= READING_SECONDS * _SECOND * self.place.clock.speed
+        known = newest is not None and self.now - newest.at <= READING_SECONDS * SECOND_MS * self.place.clock.speed
         for key, figure in self.areas.figures.items():
             if figure.exceeds or key in self.alarms:
                 rule, subject, kind = key
@@ -267,7 +267,7 @@ class AlarmLog(LogState):
 
     def _judge_set_aside(self) -> None:
         """Name the partitions with lines on which the platform itself fails."""
-        lately = round(LATELY_SECONDS * _SECOND * self.place.clock.speed)
+        lately = round(LATELY_SECONDS * SECOND_MS * self.place.clock.speed)
         for subject, lines in self.set_aside.at(self.now, lately=lately).items():
             self._step(_SET_ASIDE, subject, float(lines))
         for rule, subject, kind in list(self.alarms):
@@ -276,7 +276,7 @@ class AlarmLog(LogState):
 
     def _last(self, measure: Measure, seconds: int, *, ago: int = 0) -> Ints:
         """Sum so many seconds before the moment that is judged, or before some seconds ago: one figure an entrance."""
-        return self.recent.last(measure, seconds, before=self.recent.entered + 1 - self.now // _SECOND + ago)
+        return self.recent.last(measure, seconds, before=self.recent.entered + 1 - self.now // SECOND_MS + ago)
 
     def _events(self, *, ago: int = 0) -> Ints:
         """Count the events of a minute, whatever became of them: one figure an entrance."""

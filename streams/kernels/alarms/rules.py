@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from streams.kernels.counts.calendar import MINUTE_MS
+from streams.kernels.counts.calendar import MINUTE_MS, SECOND_MS
 from streams.kernels.counts.site_clock import SiteClock
 
-_SECOND: Final = 1000
 LEVELS: Final = ("yellow", "orange", "red")
 
 CAPACITY: Final = "area-capacity"
@@ -69,15 +68,15 @@ _DEFAULTS: Final = (
         "%",
         {"yellow": 80, "orange": 90, "red": 100},
         dead_band=3,
-        on=10 * _SECOND,
+        on=10 * SECOND_MS,
         off=2 * MINUTE_MS,
         at_limit=True,
     ),
     # Seconds without an event, where there should have been some; see `silence`.
-    _rule("silence-lane", "s", {"yellow": 60}, dead_band=0, on=0, off=30 * _SECOND, at_limit=True),
-    _rule("silence-entrance", "s", {"orange": 60}, dead_band=0, on=0, off=30 * _SECOND, at_limit=True),
-    _rule("silence-gateway", "s", {"orange": 60}, dead_band=0, on=0, off=30 * _SECOND, at_limit=True),
-    _rule("silence-everything", "s", {"red": 60}, dead_band=0, on=0, off=30 * _SECOND, at_limit=True),
+    _rule("silence-lane", "s", {"yellow": 60}, dead_band=0, on=0, off=30 * SECOND_MS, at_limit=True),
+    _rule("silence-entrance", "s", {"orange": 60}, dead_band=0, on=0, off=30 * SECOND_MS, at_limit=True),
+    _rule("silence-gateway", "s", {"orange": 60}, dead_band=0, on=0, off=30 * SECOND_MS, at_limit=True),
+    _rule("silence-everything", "s", {"red": 60}, dead_band=0, on=0, off=30 * SECOND_MS, at_limit=True),
     # Fewer than nobody inside: what came in or went out was not seen.
     _rule("drift", "persons", {"orange": 5, "red": 50}, dead_band=4, on=MINUTE_MS, off=5 * MINUTE_MS),
     # Passages that are known, from a device's numbering, not to have come: by so many occupancies may be wrong.
@@ -91,7 +90,7 @@ _DEFAULTS: Final = (
     # Lines on which the platform itself fails, and which are in no count, within the last hour; see `areas.SetAside`.
     _rule("unprocessable", "lines", {"orange": 1}, dead_band=0, on=0, off=0, at_limit=True),
     # Of all who tried in the last 5 min, if 20 at least were refused.
-    _rule("refusals", "%", {"yellow": 10, "orange": 25}, dead_band=3, on=30 * _SECOND, off=5 * MINUTE_MS),
+    _rule("refusals", "%", {"yellow": 10, "orange": 25}, dead_band=3, on=30 * SECOND_MS, off=5 * MINUTE_MS),
     # Persons with abnormal health or a fever in the last 5 min: the zone's team leads them away.
     _rule("health", "persons", {"orange": 5}, dead_band=3, on=0, off=5 * MINUTE_MS, at_limit=True),
 )

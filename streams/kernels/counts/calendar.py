@@ -15,6 +15,7 @@ import numpy as np
 
 from streams.kernels.counts.batch import Ints
 
+SECOND_MS: Final = 1000
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000

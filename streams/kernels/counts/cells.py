@@ -18,13 +18,12 @@ from typing import Final
 
 import numpy as np
 
-from streams.kernels.counts.batch import OUTCOMES, Batch, Ints
+from streams.kernels.counts.batch import PASSED, Batch, Ints
 from streams.kernels.counts.calendar import MINUTE_MS, SiteDays
 
 BUCKET_BITS: Final = 14
 """A bucket is 2^14 = 16,384 offsets: at 44 events/s on four partitions about 25 minutes of cells in the state."""
 WINDOW_MS: Final = 10_000
-_PASSED: Final = OUTCOMES.index("passed")
 
 # A cell's key packs window (29 bits and more), entrance (14), category (10), direction (1), outcome (2).
 _ENTRANCE: Final = 13
@@ -174,7 +173,7 @@ class Counted:
 
     def passed(self) -> "Counted":
         """Keep the cells of those who passed."""
-        rows = np.flatnonzero(self.parts.outcome == _PASSED)
+        rows = np.flatnonzero(self.parts.outcome == PASSED)
         return Counted(self.keys[rows], self.times[rows], self.anonymous[rows], self.newest[rows])
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from streams.kernels.counts.batch import OUTCOMES, Batch, Bools, Ints
+from streams.kernels.counts.batch import DENIED, PASSED, Batch, Bools, Ints
 from streams.kernels.counts.cells import MOST_ENTRANCES, Cells, groups_of
 from streams.kernels.counts.columns import Interner
 from streams.kernels.counts.place import TimeRules
@@ -36,8 +36,6 @@ MOST_UNPUBLISHED: Final = 1 << 17
 backlog has a third of these between two publications."""
 _FEVER: Final = 37.3  # °C, the usual limit at entrances in China
 
-_PASSED = OUTCOMES.index("passed")
-_DENIED = OUTCOMES.index("denied")
 _MEASURE: Final = 3  # bits
 _ENTRANCE: Final = 14
 _SECOND: Final = _ENTRANCE + _MEASURE
@@ -203,7 +201,7 @@ class Live:
     def _count_lanes(self, batch: Batch, live: Ints, timely: Bools) -> None:
         names = Interner()
         groups = groups_of(names.numbers(batch.device))
-        inward = (batch.outcome == _PASSED) & (batch.direction == 0)
+        inward = (batch.outcome == PASSED) & (batch.direction == 0)
         columns = (
             groups.keys,
             groups.order[groups.starts + groups.sizes - 1],
@@ -249,7 +247,7 @@ def _live_cells(keys: Ints, counts: list[int], entrances: Interner) -> LiveCells
 
 def _measures(batch: Batch) -> tuple[Ints, Bools | None]:
     """Return what each event is counted as (-1: nothing), and who is unwell (None: nobody)."""
-    passed, denied = batch.outcome == _PASSED, batch.outcome == _DENIED
+    passed, denied = batch.outcome == PASSED, batch.outcome == DENIED
     measure: Ints = np.where(passed, batch.direction, np.where(denied, Measure.DENIED.value, -1))
     fever = np.nan_to_num(batch.temperature) >= _FEVER
     if not fever.any() and "abnormal" not in batch.health:

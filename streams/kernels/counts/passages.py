@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from streams.kernels.counts.admission import Admitted, Devices, Fate
-from streams.kernels.counts.batch import OUTCOMES, Batch, Bools, Ints
+from streams.kernels.counts.batch import DENIED, PASSED, Batch, Bools, Ints
 from streams.kernels.counts.calendar import MINUTE_MS
 from streams.kernels.counts.cells import (
     BUCKET_BITS,
@@ -32,8 +32,6 @@ from streams.kernels.counts.partition_log import LogState, PartitionId
 from streams.kernels.counts.place import CountingSite
 from streams.kernels.counts.rows import delivery_rows, device_rows, entered_rows, repeat_rows
 
-_PASSED = OUTCOMES.index("passed")
-_DENIED = OUTCOMES.index("denied")
 MOST_REASONS: Final = 500  # different reasons that a log remembers; those that are first mentioned later count as OTHER
 OTHER: Final = "other"
 
@@ -157,7 +155,7 @@ class PassageLog(LogState):
 
     def _with_known_reasons(self, batch: Batch, late: Bools) -> Batch:
         """Put OTHER in the place of reasons beyond those that a log remembers, in rows as in counts."""
-        rows = np.flatnonzero((batch.outcome == _DENIED) & ~late)
+        rows = np.flatnonzero((batch.outcome == DENIED) & ~late)
         if len(self.reasons) + len(rows) <= MOST_REASONS:
             return batch
         reason = list(batch.reason)
@@ -192,7 +190,7 @@ class PassageLog(LogState):
         return outer
 
     def _count_refusals(self, events: Named) -> None:
-        rows = np.flatnonzero(events.batch.outcome == _DENIED)
+        rows = np.flatnonzero(events.batch.outcome == DENIED)
         if not len(rows):
             return
         reason = self.reasons.numbers([events.batch.reason[i] for i in rows.tolist()])
@@ -204,7 +202,7 @@ class PassageLog(LogState):
     def _note_credentials(self, events: Named, outer: Bools) -> None:
         """Note who came in over the site's boundary; `outer` entrances, by number, are on it."""
         batch = events.batch
-        rows = np.flatnonzero((batch.outcome == _PASSED) & (batch.direction == 0) & outer[events.entrance])
+        rows = np.flatnonzero((batch.outcome == PASSED) & (batch.direction == 0) & outer[events.entrance])
         days = self.days.of(batch.ts[rows])
         for day in np.unique(days).tolist():
             who = {batch.credential[i] for i in rows[days == day].tolist()} - {""}

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from streams.kernels.counts.admission import Fate
-from streams.kernels.counts.batch import OUTCOMES, Bools, Ints
+from streams.kernels.counts.batch import Bools, Ints
 from streams.kernels.counts.calendar import HOUR_MS, MINUTE_MS
 from streams.kernels.counts.cells import BUCKET_BITS, WINDOW_MS, groups_of
 from streams.kernels.counts.columns import Block, DictColumn
@@ -158,7 +158,7 @@ def retraction_rows(cells: Columns) -> list[Block]:
     fate = np.array([each == "late" for each in cells["fate"]], dtype=np.bool_)
     counted, late = (_where(cells, rows) for rows in (~fate, fate))
     outcome = np.array(counted["outcome"], dtype=object)
-    passed, denied = (_where(counted, outcome == OUTCOMES[code]) for code in (0, 2))
+    passed, denied = (_where(counted, outcome == what) for what in ("passed", "denied"))
     by = ("kind", "entrance", "direction", "outcome", "category")
     refused_by = ("window_start", "kind", "entrance", "category", "reason")
     return [
