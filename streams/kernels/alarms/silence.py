@@ -135,14 +135,12 @@ class SilenceDetector:
         return answer
 
     def minute(self) -> None:
-        """Note how many events each part has had; usual is what it had in ten minutes, while it was alive.
-
-        The same of the rest of its parent: of all lanes of the parent that are not its own.
-        """
+        """Note how many events each part has had; usual is what it had in ten minutes, while it was alive."""
         events = self._events()
         if len(self.minute_totals) >= _FEWEST_MINUTES:
             first, last, span = self.minute_totals[0], self.minute_totals[-1], 60.0 * len(self.minute_totals)
             self.rate = np.where(events > last, (events - first) / span, self.rate)
+            # The same of the rest of its parent: of all lanes of the parent that are not its own.
             rest, rest_first, rest_last = (each[self.parent] - each for each in (events, first, last))
             self.rest_rate = np.where(rest > rest_last, (rest - rest_first) / span, self.rest_rate)
         self.minute_totals = [*self.minute_totals[-(_MINUTES - 1) :], events]

@@ -58,11 +58,7 @@ class PassageLog(LogState):
         self._entered: dict[int, set[str]] = {}
 
     def apply(self, batch: Batch) -> None:
-        """Count a batch.
-
-        Records below `next_offset` have been counted before and are passed over. Raises OffsetGapError, with nothing
-        counted, where the batch begins above it.
-        """
+        """Count a batch, but for records that were counted before. Raises OffsetGapError, with nothing counted."""
         self._check_no_gap(batch.first)
         batch = batch.from_offset(self.next_offset)
         admitted = self._apply_stretches(batch)

@@ -169,11 +169,9 @@ def _begin(facts: PartitionFacts, *, more: int = 0) -> Begin:
 
 
 def _begin_beside(facts: PartitionFacts, log: PartitionId, counted: int) -> Begin | Blocked:
-    """Begin a log under another name where the brokers have other records than were counted, once that is accepted.
-
-    Its rows must not take the place of those of the log that ended; what is in both is settled.
-    """
+    """Begin a log under another name where the brokers have other records than were counted, once that is accepted."""
     if skip(facts.accepted, str(log), facts.begin, counted) is not None:
+        # Its rows must not take the place of those of the log that ended; what is in both is settled.
         return _begin(facts, more=1)
     return Blocked(Problem.LOG_REPLACED, log, facts.begin, counted)
 

@@ -33,12 +33,9 @@ class ProfileError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """Persons entered, departed (per minute) and inside (at its end) in each minute of a usual day, by the clock.
+    """Persons entered, departed (per minute) and inside (at its end) in each minute of a usual day, by the clock."""
 
-    The first minute is the one in which the site's day begins.
-    """
-
-    entered: Floats
+    entered: Floats  # from the minute in which the site's day begins
     departed: Floats
     inside: Floats
 
@@ -140,10 +137,8 @@ def by_flows(inside: float, recent: FlowSums) -> Path:
 
 
 def by_profile(inside: float, recent: FlowSums, profile: Profile, minute: int, *, clock: Minutes = UNCHANGED) -> Path:
-    """Follow the profile after a `minute` of the day, scaled to how today's last minutes compare with it.
-
-    `clock`: which minute of the profile each minute of the day is. The day's last one stands for all behind it.
-    """
+    """Follow the profile after a `minute` of the day, scaled to how today's last minutes compare with it."""
+    # Which minutes of the profile come: the day's last one stands for all behind it.
     ahead = clock[np.minimum(minute + np.arange(1, HORIZON + 1), len(clock) - 1)]
     more = (recent.entered_15 + _FEW_ENTERED) / (recent.entered_usual_15 + _FEW_ENTERED)
     faster = (recent.departed_20 + _FEW_DEPARTED) / (recent.departed_usual_20 + _FEW_DEPARTED)
