@@ -1,16 +1,15 @@
 """Windowed counts (10 s, minute, day) of a partition's current offset bucket, and their rows; see `passages`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Final, Protocol
 
 import numpy as np
 
-from streams.kernels.counts.batch import DIRECTIONS, OUTCOMES, Ints
+from streams.kernels.counts.batch import DIRECTIONS, OUTCOMES
 from streams.kernels.counts.calendar import HOUR_MS, MINUTE_MS, SiteDays
 from streams.kernels.counts.cells import WINDOW_MS, Cells, Counted, unpack
-from streams.kernels.counts.columns import Block, Column, DictColumn, Interner
+from streams.kernels.counts.columns import Block, DictColumn, Interner
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.place import OUTSIDE, EntranceSides
 
@@ -65,12 +64,12 @@ class Flows:
         hours.changed.clear()
         return hours
 
-    def drain(self, table: str, kind: str, *, width: int) -> list[Block]:
-        """Return the rows of the cells that have changed, of windows of `width` ms, and forget that they have."""
+    def drain(self, kind: str, *, width: int) -> dict[str, Any]:
+        """Return the cells that have changed, of windows of `width` ms, in columns, and forget that they have."""
         keys = sorted(self.changed)
         self.changed.clear()
         flows = [self.cells[key] for key in keys]
-        columns: dict[str, list[Any]] = {
+        return {
             "window_start": [window * width for window, _ in keys],
             "area": [area for _, area in keys],
             "kind": [kind] * len(keys),
@@ -78,7 +77,6 @@ class Flows:
             "departed": [flow.departed for flow in flows],
             "last_ts": [flow.last_ts for flow in flows],
         }
-        return [Block(table, columns)] if keys else []
 
 
 @dataclass(slots=True)
@@ -130,59 +128,46 @@ class OffsetBucket:
 
     def drain(self, log: BucketOwner, version: int) -> list[Block]:
         """Return the rows of what changed since the last time, absolute as of offset `version`."""
-        blocks = [
-            *_rows("counts_10s", self.tens, partial(_window_columns, log, width=WINDOW_MS)),
-            *_rows("counts_1m", self.minutes, partial(_window_columns, log, width=MINUTE_MS)),
-            *_rows("counts_day", self.days, partial(self._day_columns, log)),
-            *_rows("late_day", self.late, partial(_late_columns, log)),
-            *self.flows.drain("area_flows_10s", log.kind, width=WINDOW_MS),
-            *self.hours.drain("area_flows_1h", log.kind, width=HOUR_MS),
+        by_day = sorted(self.days.changed)
+        days = _changed_cells(log, self.days)
+        days["boundary"] = [int(log.boundary[name]) for name in days["entrance"]]
+        days["anonymous"] = self.anonymous.of(by_day)
+        tables = [
+            ("counts_10s", _changed_cells(log, self.tens, width=WINDOW_MS)),
+            ("counts_1m", _changed_cells(log, self.minutes, width=MINUTE_MS)),
+            ("counts_day", days),
+            ("late_day", _changed_cells(log, self.late)),
+            ("area_flows_10s", self.flows.drain(log.kind, width=WINDOW_MS)),
+            ("area_flows_1h", self.hours.drain(log.kind, width=HOUR_MS)),
         ]
         for number, cells in self.refusals.items():
-            reason = log.reasons.listed[number]
-            blocks += _rows("refusals_1m", cells, partial(_refusal_columns, log, reason=reason))
-        stamped = []
-        for block in blocks:
-            n = len(next(iter(block.columns.values())))
-            segment = [self.part << _PART | self.number] * n
-            stamp: dict[str, Column] = {"log": DictColumn.same(str(log.name), n), "segment": segment}
-            stamped.append(Block(block.table, {**block.columns, **stamp, "version": [version] * n}))
-        return stamped
+            if not cells.changed:
+                continue
+            columns = _changed_cells(log, cells, width=MINUTE_MS)
+            columns["refusals"] = columns.pop("passages")
+            columns["reason"] = DictColumn.same(log.reasons.listed[number], len(columns["refusals"]))
+            del columns["direction"], columns["outcome"]
+            tables.append(("refusals_1m", columns))
+        blocks = []
+        for table, columns in tables:
+            if n := len(columns["kind"]):
+                columns["log"] = DictColumn.same(str(log.name), n)
+                columns["segment"] = [self.part << _PART | self.number] * n
+                columns["version"] = [version] * n
+                blocks.append(Block(table, columns))
+        return blocks
 
-    def _day_columns(self, log: BucketOwner, keys: Ints) -> dict[str, Any]:
-        columns = _cell_columns(log, keys)
-        columns["boundary"] = [int(log.boundary[name]) for name in columns["entrance"]]
-        return {**columns, "day": unpack(keys).window, "anonymous": self.anonymous.of(keys.tolist())}
 
-
-def _rows(table: str, cells: Cells, columns: Callable[[Ints], Mapping[str, Any]]) -> list[Block]:
+def _changed_cells(log: BucketOwner, cells: Cells, *, width: int = 0) -> dict[str, Any]:
+    """Return the cells that have changed, in columns, by window of `width` ms or, if that is 0, by day."""
     keys, counts = cells.drain_changed()
-    if not len(keys):
-        return []
-    value = "refusals" if table == "refusals_1m" else "passages"
-    return [Block(table, {**columns(keys), value: counts})]
-
-
-def _cell_columns(log: BucketOwner, keys: Ints) -> dict[str, Any]:
     parts = unpack(keys)
     return {
+        "window_start" if width else "day": parts.window * (width or 1),
         "kind": DictColumn.same(log.kind, len(keys)),
         "entrance": log.entrances.names(parts.entrance),
         "direction": DictColumn(parts.direction, DIRECTIONS),
         "outcome": DictColumn(parts.outcome, OUTCOMES),
         "category": log.categories.names(parts.category),
+        "passages": counts,
     }
-
-
-def _window_columns(log: BucketOwner, keys: Ints, *, width: int) -> dict[str, Any]:
-    return {**_cell_columns(log, keys), "window_start": unpack(keys).window * width}
-
-
-def _late_columns(log: BucketOwner, keys: Ints) -> dict[str, Any]:
-    return {**_cell_columns(log, keys), "day": unpack(keys).window}
-
-
-def _refusal_columns(log: BucketOwner, keys: Ints, *, reason: str) -> dict[str, Any]:
-    columns = _window_columns(log, keys, width=MINUTE_MS)
-    del columns["direction"], columns["outcome"]
-    return {**columns, "reason": DictColumn.same(reason, len(keys))}
