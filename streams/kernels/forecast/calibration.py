@@ -39,13 +39,12 @@ def scale_of(path: Path) -> Floats:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Due:
-    """What was forecast for each of LEADS, until it can be compared; `minutes` until each level, None for never."""
+    """What was forecast for each of LEADS, until it can be compared."""
 
     inside: list[float]
     lower: list[float]
     upper: list[float]
     scale: list[float]
-    minutes: list[int | None]
 
 
 class Calibration:
@@ -79,10 +78,10 @@ class Calibration:
         self.above[lead] = _learnt(self.above[lead], missed=inside > upper)
 
 
-def due(path: Path, lower: Floats, upper: Floats, minutes: list[int | None]) -> Due:
+def due(path: Path, lower: Floats, upper: Floats) -> Due:
     """Return what is compared later of a forecast, rounded to tenths of a person."""
     inside, low, high, scale = (np.round(all_[_AT], 1).tolist() for all_ in (path.inside, lower, upper, scale_of(path)))
-    return Due(inside, low, high, scale, minutes)
+    return Due(inside, low, high, scale)
 
 
 def _learnt(multiple: float, *, missed: bool) -> float:

@@ -31,22 +31,12 @@ class Crossing:
 
 
 @dataclass(frozen=True)
-class Foreseen:
-    """A level that was reached today, and what was forecast `lead` minutes before (None: nothing within HORIZON)."""
-
-    level: int
-    lead: int
-    forecast: int | None
-
-
-@dataclass(frozen=True)
 class ForecastErrors:
     """Errors of today's forecasts so far: one value for each of LEADS; None where nothing has fallen due yet."""
 
     checked: tuple[int, ...]
     error: tuple[float | None, ...]  # mean absolute error, persons
     covered: tuple[float | None, ...]  # share of outcomes inside the 90 % interval
-    foreseen: tuple[Foreseen, ...]
 
 
 @dataclass(frozen=True)
@@ -87,8 +77,6 @@ class Forecaster:
         self.recent = FlowSums()
         self.calibration = Calibration(self.method)
         self.due: dict[int, Due] = {}
-        self.below_since: list[int | None] = [None] * len(levels)  # the minute from which on, by level
-        self.foreseen: list[Foreseen] = []
 
     @property
     def method(self) -> Literal["profile", "flows"]:
@@ -102,7 +90,6 @@ class Forecaster:
         if self.method != before:
             self.calibration = Calibration(self.method)
         self.calibration.begin_day()
-        self.foreseen = []
 
     def observe(self, minute: int, *, entered: int, departed: int, inside: int) -> Forecast:
         """Take in the persons that entered and departed in `minute`, and those inside at its end; return the forecast.
@@ -115,7 +102,10 @@ class Forecaster:
             )
         elapsed = 1 if self.minute is None else minute - self.minute
         usual = self._usual(minute)
-        self._check(minute, inside, elapsed)
+        for number, lead in enumerate(LEADS):
+            if minute - lead in self.due:
+                self.calibration.check(number, self.due[minute - lead], inside)
+        self.due = {when: forecast for when, forecast in self.due.items() if when > minute - HORIZON}
         self.recent = self.recent.after(elapsed, entered=entered, departed=departed, inside=inside, usual=usual)
         self.minute, self.inside = minute, float(inside)
         return self._look_ahead(minute)
@@ -130,31 +120,11 @@ class Forecaster:
     def _of_day(self, minute: int) -> int:
         return min(max(minute - self.midnight, 0), len(self.clock) - 1)
 
-    def _check(self, minute: int, inside: int, elapsed: int) -> None:
-        """Compare what was forecast for this minute, and for the levels that are reached in it."""
-        for number, lead in enumerate(LEADS):
-            if minute - lead in self.due:
-                self.calibration.check(number, self.due[minute - lead], inside)
-        for number, level in enumerate(self.levels):
-            since = self.below_since[number]
-            if inside < self._persons(level):
-                self.below_since[number] = minute if since is None else since
-                continue
-            if since is not None and elapsed == 1:
-                self._look_back(minute, number, since)
-            self.below_since[number] = None
-        self.due = {when: forecast for when, forecast in self.due.items() if when > minute - HORIZON}
-
-    def _look_back(self, minute: int, level: int, below_since: int) -> None:
-        for lead in LEADS:
-            if minute - lead >= below_since and minute - lead in self.due:
-                self.foreseen.append(Foreseen(self.levels[level], lead, self.due[minute - lead].minutes[level]))
-
     def _look_ahead(self, minute: int) -> Forecast:
         path = look_ahead(self.inside, self.recent, self.profile, self._of_day(minute), clock=self.clock)
         lower, upper = self.calibration.interval(path)
         crossings = tuple(self._crossing(level, path, lower, upper) for level in self.levels)
-        self.due[minute] = due(path, lower, upper, [each.minutes for each in crossings])
+        self.due[minute] = due(path, lower, upper)
         inside, low, high = (tuple(each.tolist()) for each in (path.inside, lower, upper))
         return Forecast(minute, int(self.inside), self.method, inside, low, high, crossings, self.measured())
 
@@ -176,7 +146,6 @@ class Forecaster:
             checked=checked,
             error=tuple(float(sums / n) if n else None for sums, n in zip(of.error, checked, strict=True)),
             covered=tuple(float(sums / n) if n else None for sums, n in zip(of.covered, checked, strict=True)),
-            foreseen=tuple(self.foreseen),
         )
 
 

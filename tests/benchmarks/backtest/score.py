@@ -15,7 +15,7 @@ from streams.kernels.forecast.paths import HORIZON, MINUTES, Profile
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from streams.kernels.forecast.forecast import Crossing, Forecast, Foreseen
+    from streams.kernels.forecast.forecast import Crossing, Forecast
     from tests.benchmarks.backtest.days import Course, FlowDay
 
 FROM, UNTIL = 360, 1320
@@ -63,6 +63,40 @@ class Score:
     levels: tuple[LevelError, ...]
 
 
+@dataclass(frozen=True)
+class Foreseen:
+    """A level that was reached, and what was forecast `lead` minutes before (None: nothing within HORIZON)."""
+
+    level: int
+    lead: int
+    forecast: int | None
+
+
+@dataclass
+class Foresight:
+    """What was forecast of each level before it was reached; minutes that nobody saw are not judged."""
+
+    found: list[Foreseen] = field(default_factory=list)
+    said: dict[int, dict[int, int | None]] = field(default_factory=dict)  # by minute: minutes until each level
+    below_since: dict[int, int] = field(default_factory=dict)  # by level: the minute
+
+    def note(self, forecast: Forecast) -> None:
+        """Take in the next forecast, and look back from the levels that are reached in its minute."""
+        minute = forecast.minute
+        for crossing in forecast.crossings:
+            if forecast.observed < crossing.persons:
+                self.below_since.setdefault(crossing.level, minute)
+                continue
+            since = self.below_since.pop(crossing.level, None)
+            if since is not None and minute - 1 in self.said:
+                self.found += [
+                    Foreseen(crossing.level, lead, self.said[minute - lead][crossing.level])
+                    for lead in LEADS
+                    if minute - lead >= since and minute - lead in self.said
+                ]
+        self.said[minute] = {crossing.level: crossing.minutes for crossing in forecast.crossings}
+
+
 @dataclass(eq=False)
 class _Tally:
     """What is collected over areas and days."""
@@ -83,12 +117,13 @@ def score(days: Sequence[FlowDay], *, past: int, history: int) -> Score:
     tally = _Tally()
     for area in days[history].courses:
         state: Forecaster | None = None
+        foresight = Foresight(tally.foreseen)
         for number in range(history, len(days)):
             course, midnight = days[number].courses[area], number * MINUTES
             profile = profile_of([days[each].courses[area] for each in range(number - past, number)])
             state = state or Forecaster(course.capacity, LEVELS, midnight=midnight, profile=profile)
             state.begin_day(midnight, profile)
-            _follow(course, state, tally)
+            _follow(course, state, foresight, tally)
     return _summed(tally, setting=_SETTINGS.get(past, f"{past} past days"), days=len(days) - history)
 
 
@@ -97,13 +132,14 @@ def profile_of(days: Sequence[Course]) -> Profile | None:
     return Profile.of_days([(day.entered, day.departed, day.inside) for day in days]) if days else None
 
 
-def _follow(course: Course, state: Forecaster, tally: _Tally) -> None:
+def _follow(course: Course, state: Forecaster, foresight: Foresight, tally: _Tally) -> None:
     """Let a day pass, minute by minute."""
     columns = zip(course.entered.tolist(), course.departed.tolist(), course.inside.tolist(), strict=True)
     for minute, (entered, departed, inside) in enumerate(columns):
         if not FROM <= minute < UNTIL + HORIZON:
             continue
         forecast = state.observe(state.midnight + minute, entered=entered, departed=departed, inside=inside)
+        foresight.note(forecast)
         if minute < UNTIL and minute % EVERY == 0:
             tally.width.append((np.array(forecast.upper)[_AT] - np.array(forecast.lower)[_AT]) / course.capacity)
             tally.levels += _judged(forecast, course, minute)
@@ -111,7 +147,6 @@ def _follow(course: Course, state: Forecaster, tally: _Tally) -> None:
     tally.coverage.append([np.nan if share is None else share for share in measured.covered])
     tally.checked.append(list(measured.checked))
     tally.error.append([np.nan if error is None else error / course.capacity for error in measured.error])
-    tally.foreseen += measured.foreseen
 
 
 def _judged(forecast: Forecast, course: Course, minute: int) -> Iterable[tuple[bool, bool, bool]]:

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from streams.kernels.forecast.calibration import LEADS
+from streams.kernels.forecast.forecast import Forecaster
 from tests.benchmarks.backtest.__main__ import main
 from tests.benchmarks.backtest.days import MINUTES, WHOLE, FlowDay, flow_day
 from tests.benchmarks.backtest.methods import METHODS, compare, persistence
 from tests.benchmarks.backtest.queue import Peak, play_peak
-from tests.benchmarks.backtest.score import score
+from tests.benchmarks.backtest.score import Foresight, score
 from tests.benchmarks.backtest.tables import of_peaks, of_rivals, of_scores
 from tests.support.small_day import expo
 
@@ -50,6 +51,35 @@ def test_intervals_cover_about_nine_in_ten_with_past_days_and_without(days: list
         at = [LEADS.index(lead) for lead in (5, 15, 30)]
         assert np.mean(np.array(found.coverage)[at]) == pytest.approx(90, abs=8)  # two days; ten are nearer
         assert found.level_forecasts > 0
+
+
+def foresight(*passages: tuple[int, int, int]) -> Foresight:
+    """Let minutes pass, as (minute, entered, inside), in an area for 1,000."""
+    state, found = Forecaster(1_000, (80, 90, 100), midnight=0), Foresight()
+    for minute, entered, inside in passages:
+        found.note(state.observe(minute, entered=entered, departed=0, inside=inside))
+    return found
+
+
+def evenly(minutes: int) -> list[tuple[int, int, int]]:
+    return [(minute, 10, 10 * minute + 10) for minute in range(minutes)]
+
+
+def test_what_was_said_before_a_level_was_reached_is_kept() -> None:
+    found = foresight(*evenly(85)).found  # 800 in minute 79
+    assert {each.level for each in found} == {80}
+    by_lead = {each.lead: each.forecast for each in found}
+    assert set(by_lead) == {lead for lead in LEADS if lead < 79}
+    assert by_lead[20] == pytest.approx(20, abs=2)
+
+
+def test_flickering_around_a_level_is_not_counted_again() -> None:
+    flickering = [(81 + number, 1, inside) for number, inside in enumerate((799, 801, 798, 802))]
+    assert len(foresight(*evenly(81), *flickering).found) == len(foresight(*evenly(81)).found)
+
+
+def test_a_level_that_was_reached_while_nobody_looked_is_not_judged() -> None:
+    assert foresight(*evenly(70), (80, 10, 850)).found == []
 
 
 def test_a_profile_of_past_days_is_better_than_the_flows_alone(days: list[FlowDay]) -> None:

@@ -125,36 +125,12 @@ def test_errors_of_the_day_are_those_of_forecasts_that_fell_due() -> None:
     assert measured.covered[at] == 1.0
 
 
-def test_what_was_said_before_a_level_was_reached_is_kept() -> None:
-    measured = observe(Forecaster(1_000, LEVELS, midnight=0), flows(range(85), entered=10)).measured  # 800 in minute 79
-    assert {each.level for each in measured.foreseen} == {80}
-    by_lead = {each.lead: each.forecast for each in measured.foreseen}
-    assert set(by_lead) == {lead for lead in LEADS if lead < 79}
-    assert by_lead[20] == pytest.approx(20, abs=2)
-
-
-def test_flickering_around_a_level_is_not_counted_again() -> None:
-    state = Forecaster(1_000, LEVELS, midnight=0)
-    observe(state, flows(range(81), entered=10))
-    before = len(state.measured().foreseen)
-    for minute, inside in enumerate((799, 801, 798, 802), 81):
-        state.observe(minute, entered=1, departed=1, inside=inside)
-    assert len(state.measured().foreseen) == before
-
-
 def test_minutes_that_nobody_saw_are_not_judged() -> None:
     state = Forecaster(5_000, LEVELS, midnight=0)
     observe(state, flows(range(30), entered=20))
     before = state.measured().checked[LEADS.index(20)]
     state.observe(90, entered=20, departed=0, inside=1_800)
     assert state.measured().checked[LEADS.index(20)] == before
-
-
-def test_a_level_that_was_reached_while_nobody_looked_is_not_judged() -> None:
-    state = Forecaster(1_000, LEVELS, midnight=0)
-    observe(state, flows(range(70), entered=10))
-    state.observe(80, entered=10, departed=0, inside=850)
-    assert state.measured().foreseen == ()
 
 
 def test_minutes_in_the_wrong_order_are_refused() -> None:
@@ -178,7 +154,7 @@ def test_the_next_day_keeps_what_intervals_learnt_and_begins_its_errors_anew() -
 def test_a_miss_widens_its_side_and_twenty_hits_narrow_it_as_much() -> None:
     calibration = Calibration("profile")
     begun = calibration.above[0]
-    said = Due([100.0] * 9, [50.0] * 9, [150.0] * 9, [200.0] * 9, [None] * 3)
+    said = Due([100.0] * 9, [50.0] * 9, [150.0] * 9, [200.0] * 9)
     calibration.check(0, said, 151)
     assert calibration.above[0] > begun
     assert calibration.below[0] < USUAL["profile"][0][0]
@@ -190,7 +166,7 @@ def test_a_miss_widens_its_side_and_twenty_hits_narrow_it_as_much() -> None:
 
 def test_where_nobody_was_to_move_nothing_is_learnt() -> None:
     calibration = Calibration("profile")
-    calibration.check(0, Due([0.0] * 9, [-1.0] * 9, [1.0] * 9, [5.0] * 9, [None] * 3), 900)
+    calibration.check(0, Due([0.0] * 9, [-1.0] * 9, [1.0] * 9, [5.0] * 9), 900)
     assert calibration.checked[0] == 0
 
 
