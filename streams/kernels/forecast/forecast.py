@@ -128,12 +128,8 @@ class Forecaster:
         inside, low, high = (tuple(each.tolist()) for each in (path.inside, lower, upper))
         return Forecast(minute, int(self.inside), self.method, inside, low, high, crossings, self.measured())
 
-    def _persons(self, level: int) -> int:
-        """Return the least number that is a level of the capacity."""
-        return -(-level * self.capacity // 100)
-
     def _crossing(self, level: int, path: Path, lower: Floats, upper: Floats) -> Crossing:
-        persons = self._persons(level)
+        persons = -(-level * self.capacity // 100)  # the least number that is this level of the capacity
         if self.inside >= persons:
             return Crossing(level, persons, 0, 0, 0)
         return Crossing(level, persons, *(_first(each >= persons) for each in (path.inside, upper, lower)))
