@@ -1,18 +1,12 @@
 """Reads the alarm limits of a site profile: `[alarms.<rule>]`, each figure over its default."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from streams.kernels.alarms.rules import CAPACITY, LEVELS, RULES, AlarmLimit, LimitRule
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from streams.site.validation import ProfileTable
-
+from streams.site.validation import ProfileTable
 
 _MOST: Final = 1_000_000_000
 _MOST_PERCENT: Final = 255
@@ -24,25 +18,19 @@ def read_alarms(top: ProfileTable) -> Mapping[str, LimitRule]:
     if not top.has("alarms"):
         return RULES
     table = top.table("alarms")
-    table.allow(RULES)
-    rules = {name: _read_rule(table.table(name), rule) if table.has(name) else rule for name, rule in RULES.items()}
-    table.end()
-    return rules
+    return {name: _read_rule(table.table(name), rule) if table.has(name) else rule for name, rule in RULES.items()}
 
 
 def _read_rule(table: ProfileTable, rule: LimitRule) -> LimitRule:
     """Read `limits = { orange = 11 }`, `dead_band` in the rule's unit, and delays in seconds."""
-    table.allow(("limits", "dead_band", "on_delay", "off_delay", "repeat"))
-    limits = _read_limits(table) if table.has("limits") else rule.limits
     changed = replace(
         rule,
-        limits=limits or rule.limits,
+        limits=_read_limits(table) or rule.limits,
         dead_band=_number(table, "dead_band", rule.dead_band),
         on_delay=round(1000 * _number(table, "on_delay", rule.on_delay / 1000)),
         off_delay=round(1000 * _number(table, "off_delay", rule.off_delay / 1000)),
         repeat=round(1000 * _number(table, "repeat", rule.repeat / 1000)),
     )
-    table.end()
     lowest = changed.limits[0].value
     if changed.dead_band and changed.dead_band >= lowest:
         table.wrong("dead_band", f"{changed.dead_band:g} leaves nothing of the lowest limit, {lowest:g} {rule.unit}")
@@ -56,10 +44,10 @@ def _read_rule(table: ProfileTable, rule: LimitRule) -> LimitRule:
 
 
 def _read_limits(table: ProfileTable) -> tuple[AlarmLimit, ...]:
+    if not table.has("limits"):
+        return ()
     levels = table.table("limits")
-    levels.allow(LEVELS)
-    limits = tuple(AlarmLimit(level, _number(levels, level)) for level in LEVELS if levels.has(level))
-    levels.end()
+    limits = tuple(AlarmLimit(level, _number(levels, level, 0.0)) for level in LEVELS if levels.has(level))
     if not limits:
         table.wrong("limits", f"expected a limit for one of {', '.join(LEVELS)}, found none")
     if any(upper.value <= lower.value for lower, upper in pairwise(limits)):
@@ -67,12 +55,6 @@ def _read_limits(table: ProfileTable) -> tuple[AlarmLimit, ...]:
     return limits
 
 
-def _number(table: ProfileTable, key: str, default: float = 0.0) -> float:
-    """Return a number of the table, or the default where the table has none."""
-    if not table.has(key):
-        return default
-    value = table.take(key, f"a number from 0 to {_MOST:,}", int, float)
-    if value is not None and not 0 <= value <= _MOST:
-        table.wrong(key, f"expected a number from 0 to {_MOST:,}, found {value!r:.40}")
-        return default
-    return float(value or 0)
+def _number(table: ProfileTable, key: str, default: float) -> float:
+    expected = f"a number from 0 to {_MOST:,}"
+    return float(table.take(key, expected, int, float, fits=lambda n: 0 <= n <= _MOST, default=default))

@@ -1,23 +1,18 @@
 """The types of a site profile: areas, entrances, lanes, categories and zones; `reader.py` reads them from TOML."""
 
-from __future__ import annotations
-
+import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from streams.kernels.alarms.rules import CAPACITY
+import numpy as np
+
+from streams.kernels.alarms.rules import CAPACITY, LimitRule
 from streams.kernels.counts.calendar import SiteDays
-from streams.site.plan import EntrancePlan
-
-if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Mapping
-
-    from streams.kernels.alarms.rules import LimitRule
-    from streams.site.screens import Screen
-    from streams.text import Kind, Text
+from streams.kernels.forecast.paths import MINUTES, Floats
+from streams.site.screens import Screen
+from streams.text import Kind, Text
 
 OUTSIDE = "outside"
 """The area around the site: every profile has it, nobody counts who is in it."""
@@ -45,6 +40,29 @@ class Area:
     kinds: tuple[Kind, ...]
     comfort: Mapping[Kind, int]
     place: PlanRectangle | None = None
+
+
+@dataclass(frozen=True)
+class EntrancePlan:
+    """What is planned for an entrance on a usual day; nothing, if the profile says nothing.
+
+    `open_lanes`: how many of its lanes are open, None for all. `expected`: (minute after midnight of the day's date,
+    persons or vehicles an hour from then on), in order. `lane_rate`: persons or vehicles a minute and lane as measured.
+    `ways`: minutes on foot to other entrances. `day_starts`: minutes after midnight at which a day begins.
+    """
+
+    open_lanes: int | None = None
+    expected: tuple[tuple[int, float], ...] = ()
+    lane_rate: float | None = None
+    ways: Mapping[str, float] = field(default_factory=dict)
+    day_starts: int = 0
+
+    def course(self) -> Floats:
+        """Return how many are expected in each of the 1440 minutes of a day by the clock, from its start on."""
+        course = np.zeros(MINUTES)
+        for minute, per_hour in self.expected:
+            course[minute - self.day_starts :] = per_hour / 60
+        return course
 
 
 @dataclass(frozen=True)
@@ -102,7 +120,6 @@ class Zone:
     title: Text
     team: Text
     unit: str
-    grid: str
 
 
 @dataclass(frozen=True)
@@ -163,10 +180,6 @@ class Site:
         """Return an entrance by its id; `KeyError` when there is none."""
         return self._entrances[entrance_id]
 
-    def zone(self, zone_id: str) -> Zone:
-        """Return a zone by its id; `KeyError` when there is none."""
-        return self._zones[zone_id]
-
     def categories_of(self, kind: Kind) -> tuple[Category, ...]:
         """Return the credential types of persons, or the classes of vehicles."""
         return self.categories if kind == "person" else self.vehicle_classes
@@ -178,7 +191,3 @@ class Site:
     @cached_property
     def _entrances(self) -> dict[str, Entrance]:
         return {each.id: each for each in self.entrances}
-
-    @cached_property
-    def _zones(self) -> dict[str, Zone]:
-        return {each.id: each for each in self.zones}

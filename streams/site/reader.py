@@ -1,18 +1,19 @@
 """Reads a site profile from TOML into a `Site`, and lists every mistake with its line and key.
 
-`validation` collects mistakes, `toml_lines` finds their lines, `alarm_limits`, `plan` and `screens` read their parts.
+`validation` collects mistakes, `toml_lines` finds their lines, `alarm_limits` and `screens` read their parts.
 """
-
-from __future__ import annotations
 
 import re
 import tomllib
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from streams.kernels.counts.place import MOST_AREAS, MOST_LANES, MOST_SITE_CATEGORIES, MOST_SITE_ENTRANCES
+from streams.kernels.counts.calendar import DAY_MINUTES
+from streams.kernels.counts.place import MOST_AREAS, MOST_LANES, MOST_SITE_CATEGORIES
 from streams.site.alarm_limits import read_alarms
 from streams.site.model import (
     OUTSIDE,
@@ -20,6 +21,7 @@ from streams.site.model import (
     Area,
     Category,
     Entrance,
+    EntrancePlan,
     Grid,
     Opening,
     PlanRectangle,
@@ -27,28 +29,26 @@ from streams.site.model import (
     Unit,
     Zone,
 )
-from streams.site.plan import read_plan
-from streams.site.screens import Screen, check_screens, overview, read_screen
-from streams.site.toml_lines import error_line, key_lines
-from streams.site.validation import IDENTIFIER, Findings, Mistake, ProfileTable
-from streams.text import KINDS, Text
+from streams.site.screens import overview, read_screen
+from streams.site.toml_lines import key_lines
+from streams.site.validation import AT_MOST, IDENTIFIER, Findings, ProfileTable
+from streams.text import KINDS, Kind
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from streams.text import Kind
-
-_AT_MOST = "a profile has {most} at most: make it several sites"
+_COLOUR: Final = re.compile(r"#[0-9A-Fa-f]{6}")
+_HOURS: Final = re.compile(r"([01]\d|2[0-4]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d")
+_DAY_STARTS: Final = re.compile(r"(0\d|1[01]):(00|15|30|45)|12:00")
+_TIME: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_MOST_PEOPLE: Final = 1_000_000
+_LONGEST_WAY: Final = 120
 BUILTIN = Path(__file__).with_name("profiles")
 
 
 class SiteError(ValueError):
     """A site profile cannot be used; every mistake in it is listed with its line and key."""
 
-    def __init__(self, source: str, mistakes: Iterable[Mistake]) -> None:
-        self.source = source
-        self.mistakes = tuple(sorted(mistakes, key=lambda mistake: mistake.line))
-        super().__init__("\n".join(f"{source}:{mistake}" for mistake in self.mistakes))
+    def __init__(self, source: str, mistakes: Iterable[tuple[int, str]]) -> None:
+        self.mistakes = sorted(mistakes, key=itemgetter(0))
+        super().__init__("\n".join(f"{source}:{line}: {message}" for line, message in self.mistakes))
 
 
 def load_site(name: str | Path) -> Site:
@@ -64,7 +64,7 @@ def load_site(name: str | Path) -> Site:
     except (OSError, UnicodeDecodeError) as error:
         names = ", ".join(builtin_sites())
         hint = f"cannot be read ({error}); give a UTF-8 file, or the name of a profile that comes along: {names}"
-        raise SiteError(str(name), [Mistake(1, "the profile", hint)]) from error
+        raise SiteError(str(name), [(1, f"the profile: {hint}")]) from error
     return parse_site(text, source=path.name)
 
 
@@ -78,10 +78,11 @@ def parse_site(text: str, *, source: str) -> Site:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        mistake = Mistake(error_line(error), "the profile", f"is not TOML: {error}")
-        raise SiteError(source, [mistake]) from error
+        line = re.search(r"at line (\d+)", str(error))
+        raise SiteError(source, [(int(line[1]) if line else 1, f"the profile: is not TOML: {error}")]) from error
     findings = Findings(key_lines(text))
-    site = _read_site(ProfileTable(content, (), findings), findings)
+    site = _read_site(ProfileTable(content, (), findings))
+    findings.unknown_keys()
     if findings.mistakes:
         raise SiteError(source, findings.mistakes)
     return site
@@ -97,99 +98,102 @@ def describe_site(site: Site) -> str:
     )
 
 
-def _read_site(top: ProfileTable, findings: Findings) -> Site:
+def _read_site(top: ProfileTable) -> Site:
     """Read every table, then what holds between them."""
-    grids, units, zones = _read_zones(top, findings)
-    day_starts = top.day_starts("day_starts")
-    areas = tuple(_read_area(table) for table in _listed(top, "area", findings, most=MOST_AREAS))
-    entrances = tuple(_read_entrance(table, day_starts) for table in _listed(top, "entrance", findings))
+    grids = [Grid(each.identifier("id"), each.title()) for each in top.tables("grid", least=0)]
+    grid_ids = [grid.id for grid in grids]
+    units = [
+        Unit(each.identifier("id"), each.title(), each.reference("grid", "grid", grid_ids))
+        for each in top.tables("unit", least=0)
+    ]
+    unit_ids = [unit.id for unit in units]
+    zones = [
+        Zone(each.identifier("id"), each.title(), each.title("team"), each.reference("unit", "unit", unit_ids))
+        for each in top.tables("zone")
+    ]
+    zone_ids = [zone.id for zone in zones]
+    quarter = "a quarter of an hour from '00:00' to '12:00'"
+    day_starts = _minute_of(top.text("day_starts", quarter, _DAY_STARTS.fullmatch, default="00:00"))
+    areas = [_read_area(each) for each in top.tables("area", most=MOST_AREAS)]
+    kinds_of = {OUTSIDE: KINDS} | {area.id: area.kinds for area in areas}
+    entrances = [_read_entrance(each, kinds_of, zone_ids, day_starts) for each in top.tables("entrance")]
+    area_ids = [area.id for area in areas]
+    screens = [read_screen(each, areas=area_ids, zones=zone_ids) for each in top.tables("screen", least=0)]
+    title, kinds = top.title(), Counter(entrance.kind for entrance in entrances)
     site = Site(
         id=top.identifier("id"),
-        title=_title(top),
-        time_zone=top.time_zone("time_zone"),
+        title=title,
+        time_zone=top.text("time_zone", "a known time zone like 'Asia/Shanghai'", _is_time_zone),
         opening=_read_opening(top.table("opening"), day_starts),
-        capacity=_amounts(top, "capacity"),
-        grids=grids,
-        units=units,
-        zones=zones,
-        areas=areas,
-        entrances=entrances,
-        categories=_read_categories(top, "category", findings, needed="person", entrances=entrances),
-        vehicle_classes=_read_categories(top, "vehicle_class", findings, needed="vehicle", entrances=entrances),
+        capacity=top.amounts("capacity"),
+        grids=tuple(grids),
+        units=tuple(units),
+        zones=tuple(zones),
+        areas=tuple(areas),
+        entrances=tuple(entrances),
+        categories=_read_categories(top, "category", needed="person" in kinds),
+        vehicle_classes=_read_categories(top, "vehicle_class", needed="vehicle" in kinds),
         alarms=read_alarms(top),
-        screens=tuple(_read_screen(table, findings) for table in _listed(top, "screen", findings, least=0)),
+        screens=tuple(screens) or (overview(title, persons=kinds["person"], vehicles=kinds["vehicle"]),),
         day_starts=day_starts,
     )
-    top.end()
-    site = site if site.screens else replace(site, screens=(_overview(site),))
-    _check_entrances(site, findings)
-    check_screens(site.screens, areas=[area.id for area in areas], zones=[zone.id for zone in zones], findings=findings)
-    _check_reach(site, findings)
+    _check_ways(site, top.findings)
+    _check_devices(site, top.findings)
+    _check_reach(site, top.findings)
     return site
 
 
-def _listed(
-    top: ProfileTable, key: str, findings: Findings, *, least: int = 1, most: int = MOST_SITE_ENTRANCES
-) -> list[ProfileTable]:
-    """Return the tables of an array whose elements have an id each, no two alike."""
-    tables = top.tables(key, least=least)
-    if len(tables) > most:
-        findings.add(tables[most].at("id"), f"there are {len(tables)} of these; {_AT_MOST.format(most=most)}")
-    findings.unique("id", [(str(table.peek("id")), table.at("id")) for table in tables if table.has("id")])
-    return tables
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
-def _title(table: ProfileTable, key: str = "title") -> Text:
-    names = table.table(key)
-    title = Text(zh=names.text("zh", "a Chinese title"), en=names.text("en", "an English title"))
-    names.end()
-    return title
-
-
-def _amounts(table: ProfileTable, key: str) -> dict[Kind, int]:
-    return cast("dict[Kind, int]", table.amounts(key, KINDS))
+def _minute_of(time: str) -> int:
+    """Return a time of day such as '08:30' in minutes after midnight."""
+    hours, minutes = time.split(":")
+    return int(hours) * 60 + int(minutes)
 
 
 def _read_opening(table: ProfileTable, day_starts: int) -> Opening:
     """Read `daily`, or a value for each weekday, or `daily` with the exceptions."""
-    daily = table.hours("daily", day_starts) if table.has("daily") else None
-    exceptions = WEEKDAYS if not table.has("daily") else tuple(day for day in WEEKDAYS if table.has(day))
-    week = {day: table.hours(day, day_starts) for day in exceptions}
-    table.end()
+    usual = table.has("daily")
+    daily = _read_hours(table, "daily", day_starts) if usual else None
+    week = {day: _read_hours(table, day, day_starts) for day in WEEKDAYS if table.has(day) or not usual}
     return Opening(tuple(week.get(day, daily) for day in WEEKDAYS))
 
 
-def _read_zones(top: ProfileTable, findings: Findings) -> tuple[tuple[Grid, ...], tuple[Unit, ...], tuple[Zone, ...]]:
-    """Read grid > unit > zone; each names the one it lies in."""
-    grids, units, zones, places = [], [], [], []
-    for table in _listed(top, "grid", findings, least=0):
-        grids.append(Grid(table.identifier("id"), _title(table)))
-        table.end()
-    for table in _listed(top, "unit", findings, least=0):
-        units.append(Unit(table.identifier("id"), _title(table), table.identifier("grid")))
-        places.append((units[-1].grid, table.at("grid")))
-        table.end()
-    findings.known("grid", [grid.id for grid in grids], places)
-    grid_of = {unit.id: unit.grid for unit in units}
-    places = []
-    for table in _listed(top, "zone", findings):
-        unit = table.identifier("unit")
-        zone_id = table.identifier("id")
-        zones.append(Zone(zone_id, _title(table), _title(table, "team"), unit, grid_of.get(unit, "")))
-        places.append((unit, table.at("unit")))
-        table.end()
-    findings.known("unit", list(grid_of), places)
-    return tuple(grids), tuple(units), tuple(zones)
+def _read_hours(table: ProfileTable, key: str, day_starts: int) -> tuple[int, int] | None:
+    """Return (opens, closes) in minutes after midnight, or None when closed (or wrong).
+
+    What is earlier than `day_starts` is after the next midnight; both must be within the day.
+    """
+    until = f"{day_starts // 60 or 24:02}:{day_starts % 60:02}"
+    expected = f"opening hours like '07:00-20:00' (until {until} at most, when the day ends), or 'closed'"
+    value = table.text(key, expected)
+    if not value or value == "closed":
+        return None
+    match = _HOURS.fullmatch(value)
+    opens, closes = map(_minute_of, value.split("-")) if match else (0, 0)
+    opens += DAY_MINUTES * (opens < day_starts)
+    closes += DAY_MINUTES * (bool(day_starts) and closes <= opens)
+    if not match or not day_starts <= opens < closes <= day_starts + DAY_MINUTES:
+        usual = not match or opens < closes <= DAY_MINUTES
+        later = "" if usual else "; a day that ends after midnight needs day_starts"
+        table.wrong(key, f"expected {expected}, found '{value}'{later}")
+        return None
+    return opens, closes
 
 
 def _read_area(table: ProfileTable) -> Area:
-    capacity, comfort = _amounts(table, "capacity"), _amounts(table, "comfort")
-    kinds = tuple(kind for kind in KINDS if kind in capacity)
+    capacity, comfort = table.amounts("capacity"), table.amounts("comfort")
+    kinds = tuple(capacity)
     if table.has("kinds"):
-        named = table.take("kinds", "a list of 'person' and 'vehicle'", list) or []
-        if not named or not set(map(str, named)) <= set(KINDS):
-            table.wrong("kinds", f"expected a list of 'person' and 'vehicle', found {named}")
-        kinds = tuple(kind for kind in KINDS if kind in named)
+        expected = "a list of 'person' and 'vehicle'"
+        named = table.take("kinds", expected, list, fits=lambda named: named and all(each in KINDS for each in named))
+        kinds = tuple(kind for kind in KINDS if kind in (named or ()))
     elif not capacity:
         table.wrong("capacity", "is missing; expected a table like { person = 10000 }, or kinds = ['person']")
     for kind in capacity.keys() | comfort.keys():
@@ -197,67 +201,95 @@ def _read_area(table: ProfileTable) -> Area:
             table.wrong("kinds", f"'{kind}' has a capacity here but is not among the kinds")
         if comfort.get(kind, 0) > capacity.get(kind, comfort.get(kind, 0)):
             table.wrong("comfort", f"{kind}: {comfort[kind]} is above the capacity of {capacity[kind]}")
-    area = Area(table.identifier("id"), _title(table), capacity, kinds, comfort, _read_place(table))
+    area = Area(table.identifier("id"), table.title(), capacity, kinds, comfort, _read_place(table))
     if area.id == OUTSIDE:
         table.wrong("id", f"'{OUTSIDE}' is always there; leave it out")
-    table.end()
     return area
 
 
 def _read_place(table: ProfileTable) -> PlanRectangle | None:
     """Read `place = [left, top, width, height]`; an area without one finds its own place on the plan."""
-    if not table.has("place"):
-        return None
     expected = "[left, top, width, height], four numbers with a width and a height above 0"
-    value = table.take("place", expected, list)
-    if value is None:
-        return None
-    numbers = [each for each in value if isinstance(each, int | float) and not isinstance(each, bool)]
-    if len(numbers) != len(value) or len(numbers) != 4 or min(numbers[2:]) <= 0:
-        table.wrong("place", f"expected {expected}, found {value}")
-        return None
-    return PlanRectangle(*map(float, numbers))
+    place = table.take("place", expected, list, fits=_is_place, default=None)
+    return place and PlanRectangle(*map(float, place))
 
 
-def _read_screen(table: ProfileTable, findings: Findings) -> Screen:
-    screen = read_screen(table, _title(table), findings)
-    table.end()
-    return screen
+def _is_place(values: list[Any]) -> bool:
+    return [type(each) in (int, float) for each in values] == [True] * 4 and min(values[2:]) > 0
 
 
-def _overview(site: Site) -> Screen:
-    kinds = Counter(entrance.kind for entrance in site.entrances)
-    return overview(site.title, persons=kinds["person"], vehicles=kinds["vehicle"])
-
-
-def _read_entrance(table: ProfileTable, day_starts: int) -> Entrance:
+def _read_entrance(
+    table: ProfileTable, kinds_of: Mapping[str, Sequence[Kind]], zones: Collection[str], day_starts: int
+) -> Entrance:
     entrance_id = table.identifier("id")
     lanes = _read_lanes(table, entrance_id)
-    entrance = Entrance(
+    kind = table.one_of("kind", KINDS)
+    sides = {side: table.reference(side, "area", kinds_of) for side in ("outer", "inner")}
+    for side, area in sides.items():
+        if kind and kind not in kinds_of.get(area, KINDS):
+            table.wrong(side, f"'{area}' holds no {kind}s; its kinds are {', '.join(kinds_of[area])}")
+    if sides["inner"] == OUTSIDE:
+        table.wrong("inner", f"'{OUTSIDE}' can only be the outer area")
+    elif sides["outer"] and sides["outer"] == sides["inner"]:
+        table.wrong("inner", f"joins '{sides['inner']}' to itself; expected another area than the outer one")
+    return Entrance(
         id=entrance_id,
-        title=_title(table),
-        kind=cast("Kind", table.one_of("kind", KINDS)),
-        outer=table.identifier("outer"),
-        inner=table.identifier("inner"),
+        title=table.title(),
+        kind=kind,
+        **sides,
         lanes=lanes,
-        zone=table.identifier("zone"),
-        gateway=table.identifier("gateway") if table.has("gateway") else "",
-        plan=read_plan(table, len(lanes), day_starts=day_starts),
+        zone=table.reference("zone", "zone", zones),
+        gateway=table.identifier("gateway", default=""),
+        plan=_read_plan(table, len(lanes), day_starts),
     )
-    table.end()
-    return entrance
+
+
+def _read_plan(table: ProfileTable, lanes: int, day_starts: int) -> EntrancePlan:
+    some_lanes, rate = f"a number of lanes from 0 to {lanes}", "persons or vehicles a minute and lane, above 0"
+    return EntrancePlan(
+        open_lanes=table.take("open_lanes", some_lanes, int, fits=lambda n: 0 <= n <= lanes, default=None),
+        expected=_read_expected(table, day_starts),
+        lane_rate=table.take("lane_rate", rate, int, float, fits=lambda n: 0 < n <= _MOST_PEOPLE, default=None),
+        ways=_read_numbers(table, "ways", "minutes on foot", most=_LONGEST_WAY),
+        day_starts=day_starts,
+    )
+
+
+def _read_expected(table: ProfileTable, day_starts: int) -> tuple[tuple[int, float], ...]:
+    """Read `{ "08:30" = 1200, "10:00" = 0 }`: how many an hour, from each moment on."""
+    course = []
+    for time, number in _read_numbers(table, "expected", "persons or vehicles an hour", most=_MOST_PEOPLE).items():
+        if _TIME.fullmatch(time):
+            minute = _minute_of(time)
+            course.append((minute + DAY_MINUTES * (minute < day_starts), number))
+        else:
+            table.findings.add((*table.at("expected"), time), 'expected a time of day like "08:30"')
+    if table.content.get("expected") == {}:
+        table.wrong("expected", 'is empty; expected times and numbers an hour like { "08:30" = 1200, "10:00" = 0 }')
+    return tuple(sorted(course))
+
+
+def _read_numbers(table: ProfileTable, key: str, expected: str, *, most: int) -> dict[str, float]:
+    """Read numbers by name, such as `{ N4 = 5 }`; {} without the key."""
+    if not table.has(key):
+        return {}
+    numbers = table.table(key)
+    expected = f"{expected}, from 0 to {most:,}"
+    return {
+        name: float(numbers.take(name, expected, int, float, fits=lambda n: 0 <= n <= most, default=0))
+        for name in numbers.content
+    }
 
 
 def _read_lanes(table: ProfileTable, entrance_id: str) -> tuple[str, ...]:
     """Read lanes as a count, as `{ count = 4, device = "G60-{lane:02}" }`, or as a list of device ids."""
     expected = 'a number of lanes, { count = 4, device = "G60-{lane:02}" } or a list of device ids'
-    value: Any = table.take("lanes", expected, int, dict, list)
+    value = table.take("lanes", expected, int, dict, list)
     pattern = f"{entrance_id}-L{{lane:02}}"
     if isinstance(value, dict):
         inner = table.table("lanes")
         value = inner.take("count", "a number of lanes", int)
         pattern = inner.text("device", 'a pattern like "G60-{lane:02}"') or pattern
-        inner.end()
     if isinstance(value, int):
         if not 1 <= value <= 999:
             table.wrong("lanes", f"expected 1 to 999 lanes, found {value}")
@@ -276,50 +308,32 @@ def _device(pattern: str, lane: int) -> str:
     return re.sub(r"\{lane(?::0(\d))?\}", lambda place: str(lane).zfill(int(place[1] or 0)), pattern)
 
 
-def _read_categories(
-    top: ProfileTable, key: str, findings: Findings, *, needed: Kind, entrances: tuple[Entrance, ...]
-) -> tuple[Category, ...]:
+def _read_categories(top: ProfileTable, key: str, *, needed: bool) -> tuple[Category, ...]:
     """Read credential types or vehicle classes; they may be left out when no entrance is of that kind."""
-    least = int(any(entrance.kind == needed for entrance in entrances))
-    categories = []
-    for table in _listed(top, key, findings, least=least, most=MOST_SITE_CATEGORIES):
-        categories.append(Category(table.identifier("id"), _title(table), table.colour("colour")))
-        table.end()
-    return tuple(categories)
+    return tuple(
+        Category(each.identifier("id"), each.title(), each.text("colour", "a colour like '#1f77b4'", _COLOUR.fullmatch))
+        for each in top.tables(key, least=int(needed), most=MOST_SITE_CATEGORIES)
+    )
 
 
-def _check_entrances(site: Site, findings: Findings) -> None:
-    """Check that each entrance joins two areas its kind may be in, has a zone, and owns its devices."""
-    areas = {OUTSIDE: KINDS} | {area.id: area.kinds for area in site.areas}
-    beside = {entrance.id: entrance for entrance in site.entrances}
-    devices = []
+def _check_ways(site: Site, findings: Findings) -> None:
+    """Check that ways on foot lead to entrances through which the same people get to the same area."""
+    entrances = {entrance.id: entrance for entrance in site.entrances}
     for index, entrance in enumerate(site.entrances):
-        at = ("entrance", index)
-        sides = [(entrance.outer, (*at, "outer")), (entrance.inner, (*at, "inner"))]
-        findings.known("area", list(areas), sides)
-        findings.known("zone", [zone.id for zone in site.zones], [(entrance.zone, (*at, "zone"))])
-        for area, path in sides:
-            if entrance.kind and area in areas and entrance.kind not in areas[area]:
-                findings.add(path, f"'{area}' holds no {entrance.kind}s; its kinds are {', '.join(areas[area])}")
-        if entrance.inner == OUTSIDE:
-            findings.add((*at, "inner"), f"'{OUTSIDE}' can only be the outer area")
-        elif entrance.outer and entrance.outer == entrance.inner:
-            findings.add(
-                (*at, "inner"),
-                f"joins '{entrance.inner}' to itself; expected another area than the outer one",
-            )
-        for other in entrance.plan.ways:
-            findings.known("entrance", list(beside), [(other, (*at, "ways", other))])
-            if other in beside and (beside[other].kind, beside[other].inner) != (entrance.kind, entrance.inner):
-                findings.add(
-                    (*at, "ways", other),
-                    f"leads elsewhere; expected an entrance for {entrance.kind}s into '{entrance.inner}'",
-                )
-        devices += [(lane, (*at, "lanes")) for lane in entrance.lanes]
+        for name in entrance.plan.ways:
+            path, other = ("entrance", index, "ways", name), entrances.get(name)
+            findings.known("entrance", name, entrances, path)
+            if other and (other.kind, other.inner) != (entrance.kind, entrance.inner):
+                expected = f"expected an entrance for {entrance.kind}s into '{entrance.inner}'"
+                findings.add(path, f"leads elsewhere; {expected}")
+
+
+def _check_devices(site: Site, findings: Findings) -> None:
+    """Check that no two entrances have the same device, and that there are not too many."""
+    devices = [(lane, ("entrance", n, "lanes")) for n, each in enumerate(site.entrances) for lane in each.lanes]
     findings.unique("device", devices)
     if len(devices) > MOST_LANES:
-        _, path = devices[MOST_LANES]
-        findings.add(path, f"there are {len(devices)} lanes; {_AT_MOST.format(most=MOST_LANES)}")
+        findings.add(devices[MOST_LANES][1], f"there are {len(devices)} lanes; {AT_MOST.format(most=MOST_LANES)}")
 
 
 def _check_reach(site: Site, findings: Findings) -> None:
@@ -331,7 +345,5 @@ def _check_reach(site: Site, findings: Findings) -> None:
             reached |= grown
         for index, area in enumerate(site.areas):
             if area.id and kind in area.kinds and area.id not in reached:
-                findings.add(
-                    ("area", index),
-                    f"no {kind} can get into '{area.id}': no entrance leads there from outside",
-                )
+                reason = "no entrance leads there from outside"
+                findings.add(("area", index), f"no {kind} can get into '{area.id}': {reason}")

@@ -1,16 +1,12 @@
 """Reads the layout of the wall screens from a site profile: tiles, drawn as a picture of letters."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
-    from streams.site.validation import Findings, ProfileTable
-    from streams.text import Kind, Text
+from streams.site.validation import ProfileTable
+from streams.text import KINDS, Kind, Text
 
 Shows = Literal["entered", "inside", "flow", "ranking", "plan", "trend"]
 Narrowing = Literal["kind", "area", "zone"]
@@ -26,7 +22,7 @@ TILES: Final[dict[Shows, tuple[Narrowing, ...]]] = {
 """What a tile can show, and by what that can be narrowed down."""
 
 EMPTY: Final = "."
-_LETTERS: Final = re.compile(r"[A-Za-z.]+")
+_LETTER: Final = re.compile(r"[A-Za-z]")
 _MOST: Final = 40
 _FEW: Final = 3
 """Entrances of a kind."""
@@ -56,23 +52,12 @@ class Screen:
     wide: tuple[str, ...]
 
 
-def read_screen(table: ProfileTable, title: Text, findings: Findings) -> Screen:
-    """Return a screen; mistakes are noted in the table."""
-    tiles = _read_tiles(table.table("tiles"))
-    layout = _read_layout(table, "layout", tiles, findings)
-    wide = _read_layout(table, "wide", tiles, findings) if table.has("wide") else layout
-    return Screen(table.identifier("id"), title, tiles, layout, wide)
-
-
-def check_screens(
-    screens: Iterable[Screen], *, areas: Collection[str], zones: Collection[str], findings: Findings
-) -> None:
-    """Note every area and zone that a tile names and the site does not have."""
-    for index, screen in enumerate(screens):
-        for letter, tile in screen.tiles.items():
-            at = ("screen", index, "tiles", letter)
-            findings.known("area", areas, [(tile.area, (*at, "area"))])
-            findings.known("zone", zones, [(tile.zone, (*at, "zone"))])
+def read_screen(table: ProfileTable, *, areas: Collection[str], zones: Collection[str]) -> Screen:
+    """Return a screen of a site with these areas and zones; mistakes are noted in the table."""
+    tiles = _read_tiles(table.table("tiles"), {"area": areas, "zone": zones})
+    layout = _read_layout(table, "layout", tiles)
+    wide = _read_layout(table, "wide", tiles) if table.has("wide") else layout
+    return Screen(table.identifier("id"), table.title(), tiles, layout, wide)
 
 
 def overview(title: Text, *, persons: int, vehicles: int) -> Screen:
@@ -101,37 +86,37 @@ def overview(title: Text, *, persons: int, vehicles: int) -> Screen:
     return Screen("overview", title, tiles, layout, wide)
 
 
-def _read_tiles(table: ProfileTable) -> dict[str, Tile]:
+def _read_tiles(table: ProfileTable, choices: Mapping[str, Collection[str]]) -> dict[str, Tile]:
     """Read `{ R = "ranking", V = { shows = "entered", kind = "vehicle" } }`."""
     tiles = {}
-    for letter in table.names():
-        if len(letter) != 1 or not _LETTERS.fullmatch(letter) or letter == EMPTY:
+    for letter in table.content:
+        if not _LETTER.fullmatch(letter):
             table.wrong(letter, "expected one letter from A to Z, as it stands in the layout")
-        value = table.take(letter, f"what the tile shows: one of {', '.join(TILES)}", str, dict)
+        value = table.take(letter, f"one of {', '.join(TILES)}", str, dict, fits=_is_tile)
         if isinstance(value, dict):
-            tiles[letter] = _read_tile(table.table(letter))
-        elif value in TILES:
-            tiles[letter] = Tile(cast("Shows", value))
-        elif value is not None:
-            table.wrong(letter, f"expected one of {', '.join(TILES)}, found '{value}'")
+            tiles[letter] = _read_tile(table.table(letter), choices)
+        elif value:
+            tiles[letter] = Tile(value)
     return tiles
 
 
-def _read_tile(table: ProfileTable) -> Tile:
-    shows = cast("Shows", table.one_of("shows", tuple(TILES)))
+def _is_tile(value: str | dict[str, Any]) -> bool:
+    return isinstance(value, dict) or value in TILES
+
+
+def _read_tile(table: ProfileTable, choices: Mapping[str, Collection[str]]) -> Tile:
+    shows = table.one_of("shows", tuple(TILES))
     given: dict[str, Any] = {}
     for name in TILES.get(shows, ()):
         if table.has(name):
-            given[name] = table.one_of(name, ("person", "vehicle")) if name == "kind" else table.identifier(name)
-    table.allow(TILES.get(shows, ()))
-    table.end()
+            given[name] = table.one_of(name, KINDS) if name == "kind" else table.reference(name, name, choices[name])
     return Tile(shows, **given)
 
 
-def _read_layout(table: ProfileTable, key: str, tiles: Collection[str], findings: Findings) -> tuple[str, ...]:
-    lines = tuple(line.strip() for line in table.text(key, "lines of letters, a letter for each tile").split())
+def _read_layout(table: ProfileTable, key: str, tiles: Collection[str]) -> tuple[str, ...]:
+    lines = tuple(table.text(key, "lines of letters, a letter for each tile").split())
     for wrong in _wrong_in(lines, tiles):
-        findings.add(table.at(key), wrong)
+        table.wrong(key, wrong)
     return lines
 
 

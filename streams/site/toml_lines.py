@@ -4,14 +4,9 @@
 a line of its own, so it is enough to cut the text into statements and let `tomllib` read each one.
 """
 
-from __future__ import annotations
-
-import re
 import tomllib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator
+from typing import Any
 
 Path = tuple[str | int, ...]
 
@@ -25,10 +20,9 @@ def key_lines(text: str) -> dict[Path, int]:
     found: dict[Path, int] = {}
     counts: dict[Path, int] = {}
     prefix: Path = ()
-    for number, statement in _statements(text):
-        content = tomllib.loads(statement)
-        if statement.lstrip().startswith("["):
-            prefix = _enter(content, counts, repeated=statement.lstrip().startswith("[["))
+    for number, first_line, content in _statements(text):
+        if first_line.startswith("["):
+            prefix = _enter(content, counts, repeated=first_line.startswith("[["))
             found.setdefault(prefix, number)
         else:
             for path in _paths(content):
@@ -43,34 +37,19 @@ def line_of(path: Path, lines: dict[Path, int]) -> int:
     return lines.get(path, 1)
 
 
-def error_line(error: tomllib.TOMLDecodeError) -> int:
-    """Return the line that a parse error speaks of."""
-    match = re.search(r"at line (\d+)", str(error))
-    return int(match[1]) if match else 1
-
-
-def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """Yield each header or assignment with the number of its first line."""
+def _statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Yield each header or assignment: the number of its first line, that line, and what it says."""
     begun: list[str] = []
-    first = 1
     for number, line in enumerate(text.splitlines(), start=1):
-        if not begun:
-            if not line.strip() or line.lstrip().startswith("#"):
-                continue
-            first = number
+        if not begun and (not line.strip() or line.lstrip().startswith("#")):
+            continue
         begun.append(line)
-        statement = "\n".join(begun)
-        if _is_complete(statement):
-            yield first, statement
-            begun = []
-
-
-def _is_complete(statement: str) -> bool:
-    try:
-        tomllib.loads(statement)
-    except tomllib.TOMLDecodeError:
-        return False
-    return True
+        try:
+            content = tomllib.loads("\n".join(begun))
+        except tomllib.TOMLDecodeError:
+            continue  # it goes on in the next line
+        yield number - len(begun) + 1, begun[0].lstrip(), content
+        begun = []
 
 
 def _enter(header: dict[str, Any], counts: dict[Path, int], *, repeated: bool) -> Path:

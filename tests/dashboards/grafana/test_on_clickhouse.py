@@ -233,7 +233,7 @@ def test_open_alarms_are_listed_with_the_gravest_first(ask: Ask) -> None:
     assert ask(sql_of("Open alarms")) == [(2,)]
     listed = sql_of("Open alarms", place=1)
     first, second = ask(listed)
-    team = both(SITE.zone("Z").team)
+    team = both(SITE.zones[0].team)
     unit = "人/分钟/通道 / persons/min/lane"
     assert first[:7] == ("red", "入口超载 / entrance overload", name("N1"), team, 14.3, 11.0, unit)
     assert first[8] == "升级 / escalated"

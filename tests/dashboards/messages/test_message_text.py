@@ -19,7 +19,7 @@ def text(head: Notice, *folded: Notice, most_bytes: int = 2048, doubtful: bool =
 
 def test_an_overload_in_full() -> None:
     said = text(notice(2, level="red", what="escalated", changed_at=RAISED + 200_000, value=18.25))
-    entrance, zone = EXPO.entrance("N3"), EXPO.zone("Z-N")
+    entrance, zone = EXPO.entrance("N3"), EXPO.zones[0]
     assert said.splitlines() == [
         "🔴 红色告警：入口超载（升级）",
         "RED: entrance overload (escalated)",
@@ -41,8 +41,8 @@ def test_a_clear_carries_the_duration() -> None:
 
 def test_an_abnormal_health_status_is_led_away_by_the_zones_team() -> None:
     said = text(notice(rule="refusals", level="orange"))
-    assert f"由{EXPO.zone('Z-N').team.zh}经专用通道引导离开" in said
-    assert f"{EXPO.zone('Z-N').team.en} leads persons" in said
+    assert f"由{EXPO.zones[0].team.zh}经专用通道引导离开" in said
+    assert f"{EXPO.zones[0].team.en} leads persons" in said
     assert "special passage" in said
 
 

@@ -11,8 +11,7 @@ from dashboards.wall.model.hours import milliseconds
 from dashboards.wall.model.rows import STEP, InsideRow, Span, StepRow, TrendRows, span_at
 from dashboards.wall.model.scopes import Scope
 from dashboards.wall.model.trend import Trend, trend_of
-from streams.site.model import Site
-from streams.site.plan import EntrancePlan
+from streams.site.model import EntrancePlan, Site
 from tests.support.wall_site import PERSONS, SITE, at, log, span
 
 SPAN = span()
