@@ -6,11 +6,12 @@ if any line of some records does not plainly fit are they read one by one, which
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate
 from operator import attrgetter
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -76,19 +77,11 @@ class Records:
         return int(self.offset[-1]) + 1
 
 
-class EntranceOfKind(Protocol):
-    """What the codec must know of an entrance."""
-
-    @property
-    def kind(self) -> Kind:
-        """Persons or vehicles."""
-
-
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """The names that a site profile allows."""
 
-    entrances: Mapping[str, EntranceOfKind]
+    entrances: Mapping[str, Kind]
     categories: Mapping[Kind, Collection[str]]
     areas: Mapping[str, Sequence[Kind]]
 
@@ -106,35 +99,25 @@ class UnfitError(ValueError):
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class _Places:
+class _Places(NamedTuple):
     """Where each line of some records stands: see `Position`."""
 
     offset: Ints
     line: Ints
     arrived: Ints
 
-    @classmethod
-    def of(cls, records: Records) -> "_Places":
-        """Return the places of the lines of records."""
-        starts = np.repeat(np.cumsum(records.lines) - records.lines, records.lines)
-        return cls(
-            offset=np.repeat(records.offset, records.lines),
-            line=np.arange(len(starts)) - starts,
-            arrived=np.repeat(records.arrived, records.lines),
-        )
 
-    def at(self, rows: list[int]) -> "_Places":
-        """Keep the places of some lines."""
-        return _Places(self.offset[rows], self.line[rows], self.arrived[rows])
+def _places(records: Records) -> _Places:
+    starts = np.repeat(np.cumsum(records.lines) - records.lines, records.lines)
+    return _Places(
+        offset=np.repeat(records.offset, records.lines),
+        line=np.arange(len(starts)) - starts,
+        arrived=np.repeat(records.arrived, records.lines),
+    )
 
-    def position(self, row: int) -> Position:
-        """Return one place."""
-        return Position(int(self.offset[row]), int(self.line[row]), int(self.arrived[row]))
 
-    def __iter__(self) -> Iterator[Position]:
-        """Return each place."""
-        return map(Position, self.offset.tolist(), self.line.tolist(), self.arrived.tolist())
+def _positions(places: _Places) -> list[Position]:
+    return list(map(Position, *(each.tolist() for each in places)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,31 +160,32 @@ class _Decoder(Generic[T]):
             return None
         if len(events) != len(lines):
             return None
-        return _Read(events, _Places.of(records), lines, LineCounts(records.offset, records.lines))
+        return _Read(events, _places(records), lines, LineCounts(records.offset, records.lines))
 
     def read(self, records: Records) -> _Read[T]:
         """Decode and check line by line."""
-        places = _Places.of(records)
+        places = _places(records)
+        lines = records.value.split(b"\n")
         events: list[T] = []
-        raw: list[bytes] = []
         rows: list[int] = []
         blank: list[int] = []
         rejections: list[Rejection] = []
-        for row, line in enumerate(records.value.split(b"\n")):
+        for row, line in enumerate(lines):
             try:
                 event = self._one(line)
             except UnfitError as error:
-                position = places.position(row)
+                position = Position(*(int(each[row]) for each in places))
                 rejections.append(Rejection.of(line, position, reason=error.reason.value, detail=error.detail))
+                continue
+            if event is None:
+                blank.append(row)
             else:
-                if event is None:
-                    blank.append(row)
-                else:
-                    events.append(event)
-                    raw.append(line)
-                    rows.append(row)
+                events.append(event)
+                rows.append(row)
+        fitting = _Places(*(each[rows] for each in places))
+        raw = [lines[row] for row in rows]
         blanks = np.bincount(np.searchsorted(records.offset, places.offset[blank]), minlength=len(records.offset))
-        return _Read(events, places.at(rows), raw, LineCounts(records.offset, records.lines - blanks), rejections)
+        return _Read(events, fitting, raw, LineCounts(records.offset, records.lines - blanks), rejections)
 
     def _one(self, line: bytes) -> T | None:
         if len(line) > LONGEST_LINE:
@@ -220,9 +204,6 @@ class _Decoder(Generic[T]):
         return event
 
 
-_Columns = dict[str, list[Any]]
-
-
 class PassageCodec:
     """Reads passages of one kind."""
 
@@ -230,7 +211,7 @@ class PassageCodec:
         self.kind: Kind = kind
         self._entrances = vocabulary.entrances
         self._categories = frozenset(vocabulary.categories[kind])
-        self._mine = frozenset(name for name, each in vocabulary.entrances.items() if each.kind == kind)
+        self._mine = frozenset(name for name, each in vocabulary.entrances.items() if each == kind)
         self._known: set[str] = set()
         self._decoder = _Decoder(TYPES[kind], self._check)
         self._getters = {each.name: attrgetter(each.name) for each in FIELDS if kind in each.written}
@@ -245,10 +226,10 @@ class PassageCodec:
         read = self._decoder.read(records)
         return _batch(records, read, self._columns(read.events))
 
-    def _columns(self, events: list[Any]) -> _Columns:
+    def _columns(self, events: list[Any]) -> dict[str, list[Any]]:
         return {name: list(map(getter, events)) for name, getter in self._getters.items()}
 
-    def _all_fit(self, columns: _Columns) -> bool:
+    def _all_fit(self, columns: dict[str, list[Any]]) -> bool:
         """Check as `_check` does, all at once; where not all fit it does not say which."""
         fit = self._mine.issuperset(columns["entrance"]) and self._categories.issuperset(columns["category"])
         if not fit or min(columns["ts"]) < EARLIEST_MS or max(columns["ts"]) >= LATEST_MS:
@@ -264,11 +245,11 @@ class PassageCodec:
         if event.device not in self._known:
             self._check_identifier(event.device)
         _check_time(event.ts)
-        entrance = self._entrances.get(event.entrance)
-        if entrance is None:
+        kind = self._entrances.get(event.entrance)
+        if kind is None:
             raise UnfitError(Reason.UNKNOWN_ENTRANCE, f"entrance: {event.entrance!r} is not in the site profile")
-        if entrance.kind != self.kind:
-            detail = f"entrance: {event.entrance!r} is for the kind {entrance.kind}, this topic for {self.kind}"
+        if kind != self.kind:
+            detail = f"entrance: {event.entrance!r} is for the kind {kind}, this topic for {self.kind}"
             raise UnfitError(Reason.WRONG_KIND, detail)
         if event.category not in self._categories:
             allowed = ", ".join(sorted(self._categories))
@@ -297,22 +278,13 @@ class CorrectionCodec:
             after=records.after,
             lines=read.lines,
             raw=read.raw,
-            corrections=list(map(self._change, read.events, read.places)),
+            corrections=list(map(self._change, read.events, _positions(read.places))),
             rejections=read.rejections,
         )
 
     def _change(self, event: Correction, position: Position) -> Change:
-        return Change(
-            position=position,
-            id=event.id,
-            area=event.area,
-            kind=event.kind or self._areas[event.area][0],
-            ts=event.ts,
-            actor=event.actor,
-            reason=event.reason,
-            delta=event.delta,
-            absolute=event.absolute,
-        )
+        kind = event.kind or self._areas[event.area][0]
+        return Change(position=position, **msgspec.structs.asdict(event) | {"kind": kind})
 
     def _check(self, event: Correction) -> None:
         if not _identifier(event.id):
@@ -330,46 +302,33 @@ class CorrectionCodec:
 
 def positions(records: Records) -> list[Position]:
     """Return where each line of some records stands, blank ones among them."""
-    return list(_Places.of(records))
-
-
-def _ints(values: list[int]) -> Ints:
-    return np.array(values, dtype=np.int64)
+    return _positions(_places(records))
 
 
 def _codes(names: list[str]) -> Ints:
     return np.fromiter(map(_CODE.__getitem__, names), dtype=np.int64, count=len(names))
 
 
-def _or_empty(column: list[str | None]) -> list[str]:
-    return [each or "" for each in column]
-
-
-def _reals(column: list[float | None]) -> Floats:
-    return np.array(column, dtype=np.float64)  # None is nan
-
-
-def _reasons(column: list[str | None]) -> list[str]:
-    return [each[:LONGEST_REASON] if each else "" for each in column]
-
-
 _CONVERTERS: Final[Mapping[str, Callable[[list[Any]], list[Any] | Ints | Floats]]] = {
-    **{each.name: _or_empty for each in OPTIONAL if each.form is Form.TEXT},
-    **{each.name: _reals for each in FIELDS if each.form is Form.REAL},
-    **{each.name: _ints for each in FIELDS if each.form is Form.INTEGER and not each.optional},
+    **{each.name: lambda texts: [text or "" for text in texts] for each in OPTIONAL if each.form is Form.TEXT},
+    **{each.name: partial(np.array, dtype=np.float64) for each in FIELDS if each.form is Form.REAL},  # None is nan
+    **{
+        each.name: partial(np.array, dtype=np.int64)
+        for each in FIELDS
+        if each.form is Form.INTEGER and not each.optional
+    },
     "direction": _codes,
     "outcome": _codes,
-    "reason": _reasons,
+    "reason": lambda texts: [text[:LONGEST_REASON] if text else "" for text in texts],
 }
 """How the values of a field become a column; others are one already."""
 
 
-def _batch(records: Records, read: _Read[Any], columns: _Columns) -> Batch:
+def _batch(records: Records, read: _Read[Any], columns: dict[str, list[Any]]) -> Batch:
     nothing = [None] * len(read.events)
-    made: dict[str, Any] = {}
-    for name in _NAMES:
-        column, convert = columns.get(name, nothing), _CONVERTERS.get(name)
-        made[name] = convert(column) if convert else column
+    made: dict[str, Any] = {name: columns.get(name, nothing) for name in _NAMES}
+    for name, convert in _CONVERTERS.items():
+        made[name] = convert(made[name])
     carried = {name: made.pop(name) for name in _CARRIED}
     return Batch(
         first=records.first,

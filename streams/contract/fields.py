@@ -4,7 +4,7 @@ A field has one name in all columns, whatever a line calls it: the `plate` of a 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
@@ -51,12 +51,11 @@ def fields_of(types: Mapping[Kind, type[Passage]]) -> tuple[PassageField, ...]:
     for kind, type_ in types.items():
         info = inspect.type_info(type_)
         for each in info.fields:  # type: ignore[attr-defined]  # a Struct has them
-            form, optional, secret = _traits(each.type, each.name)
-            before = found.get(each.name, PassageField(each.name, form, optional, secret, {}))
-            new = PassageField(each.name, form, optional, secret, {**before.written, kind: each.encode_name})
-            if (before.form, before.optional, before.secret) != (form, optional, secret):
+            new = PassageField(each.name, *_traits(each.type, each.name), {kind: each.encode_name})
+            before = found.get(each.name, new)
+            if replace(before, written=new.written) != new:
                 raise TypeError(f"{each.name} of a {kind} is {new}, and was {before}: give it one type")
-            found[each.name] = new
+            found[each.name] = replace(new, written={**before.written, **new.written})
     return tuple(found.values())
 
 

@@ -54,8 +54,9 @@ def park(refusal: Refusal, *, logs: Mapping[str, int], worker: str, at: int) -> 
     columns = [as_list(block.columns[name]) for name in names]
     parked: list[tuple[ParkedBatch, bytes]] = []
     for rows, plain, payload in _pieces(columns):
+        name = hashlib.sha256(_encode((block.table, sorted(logs))) + plain).hexdigest()[:_NAME_LENGTH]
         head = ParkedBatch(
-            id=_name(block.table, sorted(logs), plain),
+            id=name,
             table=block.table,
             columns=names,
             rows=rows,
@@ -123,12 +124,6 @@ def _pieces(columns: list[list[Any]]) -> Iterator[tuple[int, bytes, bytes]]:
     half = rows // 2
     yield from _pieces([column[:half] for column in columns])
     yield from _pieces([column[half:] for column in columns])
-
-
-def _name(table: str, logs: Sequence[str], plain: bytes) -> str:
-    digest = hashlib.sha256(_encode((table, logs)))
-    digest.update(plain)
-    return digest.hexdigest()[:_NAME_LENGTH]
 
 
 def _as_they_were(column: list[Any]) -> list[Any]:

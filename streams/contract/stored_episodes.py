@@ -6,18 +6,11 @@ from typing import Final
 from streams.kernels.alarms.episodes import COLUMNS
 
 _TIMES: Final = {name for name in COLUMNS if name.endswith("_at")}
+_MOMENT: Final = "if({0} IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull({0})))"
 
 
 def episode_columns(*, missing: Collection[str] = ()) -> str:
     """Return what a query selects so that `Episode(*row)` reads its rows; `missing`: what the view does not have."""
-    return ", ".join(_nothing(name) if name in missing else _column(name) for name in COLUMNS)
-
-
-def _column(name: str) -> str:
-    if name not in _TIMES:
-        return name
-    return f"if({name} IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull({name})))"
-
-
-def _nothing(name: str) -> str:
-    return "NULL" if name in _TIMES else "''"
+    columns = {name: _MOMENT.format(name) if name in _TIMES else name for name in COLUMNS}
+    nothing = {name: "NULL" if name in _TIMES else "''" for name in missing}
+    return ", ".join((columns | nothing).values())

@@ -4,9 +4,9 @@ What is missing is created; what is there is never changed or deleted, but what 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
@@ -23,6 +23,7 @@ LARGEST_SNAPSHOT: Final = 32 << 20
 """Bytes of one snapshot at most, for the producer and for the changelogs. A segment of large frames with hours of late
 events needs 1.2 MB; the largest state that all limits allow needs 28 MB (kernels/counts/test_bounds.py)."""
 
+Admin: TypeAlias = Any  # kafka-python has no types
 Config = Mapping[str, str]
 # A log that is compacted has numbers without a record: for a worker a hole, at which it ends. So: delete.
 _EVENTS: Final[dict[str, str]] = {
@@ -39,6 +40,10 @@ _LARGE: Final[dict[str, str]] = _NEWEST | {
     "max.message.bytes": str(LARGEST_SNAPSHOT),
     "segment.bytes": str(LARGEST_SNAPSHOT + (8 << 20)),  # a record must fit a segment, too
 }
+
+_THE_SAME: Final = ("cleanup.policy", "message.timestamp.type")
+_AT_LEAST: Final = ("retention.ms", "max.message.bytes", "segment.bytes")
+SHOWN: Final = ("cleanup.policy", "retention.ms", "max.message.bytes", "message.timestamp.type")
 
 
 class TopicsError(RuntimeError):
@@ -98,19 +103,18 @@ def output_topics(kafka: KafkaSettings) -> tuple[TopicPlan, ...]:
     return tuple(plan for plan in plans(kafka) if plan.name not in SOURCES)
 
 
-def match_changelogs(admin: Any, kafka: KafkaSettings) -> list[TopicPlan]:  # noqa: ANN401 - kafka-python has no types
+def match_changelogs(admin: Admin, kafka: KafkaSettings) -> list[TopicPlan]:
     """Give changelogs as many partitions as their topics have; return those that were changed.
 
     A log and its snapshot must have the same number of partitions: the group assigns both to the same worker then.
     """
     pairs = {topic.value: changelog(kafka, topic) for topic in (*SOURCES, Topic.ALARM_INPUTS)}
-    known = {each["name"]: each for each in admin.describe_topics([*pairs, *pairs.values()]) if each["error_code"] == 0}
+    found = _found(admin, [*pairs, *pairs.values()])
+    partitions = {name: len(each["partitions"]) for name, each in found.items()}
     more = {
-        changelog: len(known[topic]["partitions"])
+        changelog: partitions[topic]
         for topic, changelog in pairs.items()
-        if topic in known
-        and changelog in known
-        and len(known[topic]["partitions"]) > len(known[changelog]["partitions"])
+        if changelog in partitions and partitions.get(topic, 0) > partitions[changelog]
     }
     if more:
         admin.create_partitions(more)
@@ -129,30 +133,29 @@ def inspect_topics(kafka: KafkaSettings) -> tuple[list[TopicFound], list[str]]:
     return [found[plan.name] for plan in wanted if plan.name in found], sentences
 
 
-def create(admin: Any, wanted: Sequence[TopicPlan]) -> list[TopicPlan]:  # noqa: ANN401 - kafka-python has no types
+def create(admin: Admin, wanted: Sequence[TopicPlan]) -> list[TopicPlan]:
     """Create those of the topics that are missing, and wait until they can be used; return them."""
-    there = describe(admin, [plan.name for plan in wanted])
-    missing = [plan for plan in wanted if plan.name not in there]
-    copies = _copies(admin)
+    names = [plan.name for plan in wanted]
+    there, copies = _found(admin, names), _copies(admin)
     made = []
-    for plan in missing:
+    for plan in wanted:
+        if plan.name in there:
+            continue
         options = {"num_partitions": plan.partitions, "replication_factor": copies, "configs": dict(plan.config)}
-        try:
+        with suppress(TopicAlreadyExistsError):  # somebody was quicker
             admin.create_topics({plan.name: options})
-        except TopicAlreadyExistsError:
-            continue  # somebody was quicker
-        made.append(plan)
+            made.append(plan)
     if made:
         admin.wait_for_topics([plan.name for plan in made])
     return made
 
 
-def describe(admin: Any, names: Sequence[str]) -> dict[str, TopicFound]:  # noqa: ANN401 - as above
+def describe(admin: Admin, names: Sequence[str]) -> dict[str, TopicFound]:
     """Return those of the topics that are there, with what is set for them."""
-    known = {each["name"]: each for each in admin.describe_topics(list(names)) if each["error_code"] == 0}
-    if not known:
+    found = _found(admin, names)
+    if not found:
         return {}
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in known]
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in found]
     configs = admin.describe_configs(resources, config_filter="all")["topic"]
     return {
         name: TopicFound(
@@ -161,8 +164,12 @@ def describe(admin: Any, names: Sequence[str]) -> dict[str, TopicFound]:  # noqa
             min(len(partition["replica_nodes"]) for partition in each["partitions"]),
             {key: entry["value"] for key, entry in configs[name].items()},
         )
-        for name, each in known.items()
+        for name, each in found.items()
     }
+
+
+def _found(admin: Admin, names: Sequence[str]) -> dict[str, Any]:
+    return {each["name"]: each for each in admin.describe_topics(list(names)) if each["error_code"] == 0}
 
 
 def differences(plan: TopicPlan, found: TopicFound | None, *, copies: int) -> list[str]:
@@ -172,60 +179,42 @@ def differences(plan: TopicPlan, found: TopicFound | None, *, copies: int) -> li
     """
     if found is None:
         return [f"{plan.name}: is missing; `gatepulse topics apply` creates it"]
-    sentences = []
+    name, sentences = plan.name, []
     if found.partitions < plan.partitions:
-        sentences.append(
-            f"{plan.name}: {found.partitions} partitions, expected {plan.partitions}; "
-            + ("`gatepulse topics apply` adds them" if plan.name.endswith(_CHANGELOG) else _more_partitions(plan))
+        advice = (
+            f"kafka-topics --alter --topic {name} --partitions {plan.partitions}, or set kafka.partitions to what it "
+            "has; workers read added partitions without a restart"
         )
+        if name.endswith(_CHANGELOG):
+            advice = "`gatepulse topics apply` adds them"
+        sentences.append(f"{name}: {found.partitions} partitions, expected {plan.partitions}; {advice}")
     if found.copies < copies:
-        sentences.append(f"{plan.name}: kept {found.copies} times, expected {copies}; reassign its partitions")
+        sentences.append(f"{name}: kept {found.copies} times, expected {copies}; reassign its partitions")
     for key, value in plan.config.items():
-        if key in _FITS and not _FITS[key](found.config[key], value):
-            sentences.append(
-                f"{plan.name}: {key} is {found.config[key]}, expected {value}; "
-                f"kafka-configs --alter --entity-type topics --entity-name {plan.name} --add-config {key}={value}"
-            )
+        if not _fits(key, found.config, value):
+            alter = f"kafka-configs --alter --entity-type topics --entity-name {name} --add-config {key}={value}"
+            sentences.append(f"{name}: {key} is {found.config[key]}, expected {value}; {alter}")
     return sentences
 
 
-def _more_partitions(plan: TopicPlan) -> str:
-    return (
-        f"kafka-topics --alter --topic {plan.name} --partitions {plan.partitions}, or set kafka.partitions to what it "
-        "has; workers read added partitions without a restart"
-    )
+def _fits(key: str, found: Config, wanted: str) -> bool:
+    """Compare what must fit; the other settings are a choice that the owner of the brokers may make differently."""
+    if key in _THE_SAME:
+        return found[key] == wanted
+    return key not in _AT_LEAST or int(found[key]) == -1 or int(found[key]) >= int(wanted)  # -1: for ever
 
 
-def _same(found: str, wanted: str) -> bool:
-    return found == wanted
-
-
-def _enough(found: str, wanted: str) -> bool:
-    return int(found) == -1 or int(found) >= int(wanted)  # -1: for ever
-
-
-_FITS: Final = {
-    "cleanup.policy": _same, "retention.ms": _enough, "max.message.bytes": _enough, "message.timestamp.type": _same,
-    "segment.bytes": _enough,
-}  # fmt: skip
-"""What must fit; the other settings are a choice that the owner of the brokers may make differently."""
-SHOWN: Final = ("cleanup.policy", "retention.ms", "max.message.bytes", "message.timestamp.type")
-
-
-def _copies(admin: Any) -> int:  # noqa: ANN401 - as above
+def _copies(admin: Admin) -> int:
     return min(_MOST_COPIES, len(admin.describe_cluster()["brokers"]))
 
 
 @contextmanager
 def _admin(kafka: KafkaSettings) -> Iterator[Any]:
     try:
-        client = KafkaAdminClient(
-            bootstrap_servers=kafka.brokers.split(","), bootstrap_timeout_ms=_PATIENCE_MS, **kafka.client
-        )
-        try:
+        brokers = kafka.brokers.split(",")
+        options = {"bootstrap_timeout_ms": _PATIENCE_MS, **kafka.client}
+        with closing(KafkaAdminClient(bootstrap_servers=brokers, **options)) as client:
             yield client
-        finally:
-            client.close()
     except KafkaError as error:
         raise TopicsError(
             f"The brokers at {kafka.brokers} do not do it: {error!r}. See whether they run, and kafka.brokers."

@@ -12,18 +12,17 @@ from streams.kernels.counts.place import CountingSite, EntranceSides, TimeRules,
 from streams.kernels.counts.site_clock import SiteClock
 from streams.settings import Settings
 from streams.site.model import Site
-from streams.text import Kind
+from streams.text import KINDS
 
 _LAST_MS: Final = 15 * 60_000
 """Before the gates close it grows quiet at one after the other."""
-_KINDS: Final[tuple[Kind, ...]] = ("person", "vehicle")
 
 
 def vocabulary_of(site: Site) -> Vocabulary:
     """List the names that the codec accepts."""
     return Vocabulary(
-        entrances={each.id: each for each in site.entrances},
-        categories={kind: frozenset(each.id for each in site.categories_of(kind)) for kind in _KINDS},
+        entrances={each.id: each.kind for each in site.entrances},
+        categories={kind: frozenset(each.id for each in site.categories_of(kind)) for kind in KINDS},
         areas={area.id: area.kinds for area in site.areas},
     )
 

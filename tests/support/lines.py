@@ -2,25 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from streams.contract.codec import CorrectionCodec, PassageCodec, Records, Vocabulary
-from streams.text import Kind
 from tests.support.events import NINE
 
-
-@dataclass(frozen=True)
-class Way:
-    """An entrance, as much of it as the codec knows."""
-
-    kind: Kind
-
-
 VOCABULARY = Vocabulary(
-    entrances={"N1": Way("person"), "N2": Way("person"), "H1": Way("person"), "V1": Way("vehicle")},
+    entrances={"N1": "person", "N2": "person", "H1": "person", "V1": "vehicle"},
     categories={"person": ("visitor", "staff"), "vehicle": ("car",)},
     areas={"venue": ("person", "vehicle"), "hall": ("person",)},
 )

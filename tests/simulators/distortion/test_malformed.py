@@ -15,7 +15,7 @@ def codec(kind: Kind) -> PassageCodec:
     return PassageCodec(
         kind,
         Vocabulary(
-            entrances={each.id: each for each in site.entrances},
+            entrances={each.id: each.kind for each in site.entrances},
             categories={kind: [each.id for each in site.categories_of(kind)] for kind in KINDS},
             areas={area.id: area.kinds for area in site.areas},
         ),

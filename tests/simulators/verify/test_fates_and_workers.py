@@ -84,7 +84,9 @@ def by_the_oracle(directory: Any, sent: Sequence[Delivery], clock: SiteClock) ->
 
 def by_a_worker(sent: Sequence[Delivery], cuts: set[int], clock: SiteClock) -> dict[str, set[str]]:
     """Let the codec and the kernels read the lines, in batches that begin at `cuts`."""
-    codec = PassageCodec("person", Vocabulary({each.id: each for each in SITE.entrances}, {"person": ["visitor"]}, {}))
+    codec = PassageCodec(
+        "person", Vocabulary({each.id: each.kind for each in SITE.entrances}, {"person": ["visitor"]}, {})
+    )
     times = TimeRules(clock, LIMITS.suspect_ms, LIMITS.horizon_ms)
     place = CountingSite({"N1": EntranceSides("outside", "venue")}, SiteDays(ZoneInfo("Asia/Shanghai")), times)
     log = PassageLog(PartitionId("test", "turnstile.passages", 0), "person", place, next_offset=0)
