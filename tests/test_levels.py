@@ -12,8 +12,8 @@ from dashboards.wall.model.card import site_card
 from dashboards.wall.model.options import WallOptions
 from dashboards.wall.model.rows import AreaRow, WallRows
 from dashboards.wall.model.snapshot import snapshot_of
-from streams.forecasting.days import learnt
-from streams.forecasting.rows import forecast_blocks
+from streams.forecasting.areas import learnt
+from streams.forecasting.watch import forecast_blocks
 from streams.kernels.alarms.areas import Areas
 from streams.kernels.alarms.episodes import Alarm
 from streams.kernels.alarms.inputs import Inside, OccupancyReading

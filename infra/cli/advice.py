@@ -19,9 +19,8 @@ from rich.table import Table as Grid
 from infra.cli.options import Json
 from streams import console
 from streams.connections import store_sink, views_reader
-from streams.forecasting.advice_state import Given
-from streams.forecasting.decide import Decision, DecisionError, decide, find
-from streams.forecasting.plans import shortfalls
+from streams.forecasting.advice_state import Decision, DecisionError, Given, decide, find
+from streams.forecasting.queues import shortfalls
 from streams.forecasting.reading import ForecastReader
 from streams.kernels.forecast.queueing import Shortfall
 from streams.settings import Settings, load_settings

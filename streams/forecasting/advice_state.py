@@ -1,22 +1,25 @@
-"""The life cycle of a piece of advice: given, accepted or declined, compared with its effect, over; pure."""
+"""The life cycle of a piece of advice: given, accepted or declined, compared with its effect, over."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final, Literal
 
+from sinks.sink import Sink
 from streams.kernels.counts.calendar import MINUTE_MS
-from streams.kernels.forecast.advice import READY_AFTER
+from streams.kernels.counts.columns import Block
+from streams.kernels.forecast.advice import READY_AFTER, Advice
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from streams.kernels.forecast.advice import Advice
-
+Decision = Literal["accepted", "declined"]
 NOT_NEEDED_FOR: Final = 10 * MINUTE_MS
 """Milliseconds without need after which an advice is over: at the edge of a limit it comes and goes."""
 MEASURED_FOR: Final = 30 * MINUTE_MS
 """Milliseconds from a yes, during which the waits are held against what was promised."""
+_LONGEST: Final = 200
+"""Characters of an actor or a reason."""
+
+
+class DecisionError(ValueError):
+    """An advice is not there, or not to be decided any more; the message says what can be."""
 
 
 @dataclass(frozen=True)
@@ -60,24 +63,17 @@ def follow(
 
 def _lived(given: Given, advised_now: Advice | None, wait: float | None, at: int) -> Given:
     """Return an advice a minute older."""
-    if advised_now is not None:
-        given = (
-            replace(given, needed_at=at)
-            if given.decision
-            else replace(_given(advised_now, at, given.id), since=given.since)
-        )
-    given = _measured(given, wait, at)
-    measured = given.decision != "accepted" or at - (given.decided_at or 0) >= MEASURED_FOR
-    return replace(given, over_at=at) if at - given.needed_at >= NOT_NEEDED_FOR and measured else given
-
-
-def _measured(given: Given, wait: float | None, at: int) -> Given:
-    """Take in how long people wait, from when it can have had an effect and for as long as it is measured."""
-    if given.decision != "accepted" or given.decided_at is None or wait is None:
-        return given
-    if not READY_AFTER * MINUTE_MS <= at - given.decided_at <= MEASURED_FOR:
-        return given
-    return replace(given, wait_measured=max(given.wait_measured or 0.0, wait))
+    if advised_now and given.decision:
+        given = replace(given, needed_at=at)
+    elif advised_now:
+        given = replace(_given(advised_now, at, given.id), since=given.since)
+    over = at - given.needed_at >= NOT_NEEDED_FOR
+    if given.decision == "accepted":
+        decided_for = at - (given.decided_at or 0)
+        if wait is not None and READY_AFTER * MINUTE_MS <= decided_for <= MEASURED_FOR:
+            given = replace(given, wait_measured=max(given.wait_measured or 0.0, wait))
+        over = over and decided_for >= MEASURED_FOR
+    return replace(given, over_at=at) if over else given
 
 
 def _given(advice: Advice, at: int, name: str) -> Given:
@@ -94,3 +90,24 @@ def _given(advice: Advice, at: int, name: str) -> Given:
         en=advice.text(),
         needed_at=at,
     )
+
+
+def find(given: Sequence[Given], name: str) -> Given:
+    """Return the advice of this name, if it can be decided. Raises DecisionError."""
+    found = next((each for each in given if each.id == name), None)
+    if found is None or found.over_at is not None:
+        open_ = ", ".join(each.id for each in given if each.over_at is None) or "none"
+        what = "is over" if found else "is not known"
+        raise DecisionError(f"ADVICE: {name!r} {what}; to be decided: {open_}")
+    if found.decision:
+        raise DecisionError(f"ADVICE: {name} was {found.decision} by {found.actor} already")
+    return found
+
+
+async def decide(sink: Sink, given: Given, decision: Decision, *, actor: str, reason: str, at: int) -> None:
+    """Write down who has decided what, at `at` (ms of site time); the forecasting process reads it a minute later."""
+    for name, value in (("actor", actor), ("reason", reason)):
+        if len(value) > _LONGEST or not value.isprintable():
+            raise DecisionError(f"{name}: {value!r:.80}; expected up to {_LONGEST} printable characters")
+    row = {"advice": given.id, "decision": decision, "actor": actor, "reason": reason, "decided_at": at}
+    await sink.write([Block("advice_decisions", {name: [value] for name, value in row.items()})])

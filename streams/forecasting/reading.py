@@ -1,22 +1,16 @@
 """The queries of the forecasting process, on public views only."""
 
-from __future__ import annotations
-
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final
 
+from sinks.sink import StoreReader
 from streams.forecasting.advice_state import Given
 from streams.forecasting.areas import AreaKind, Courses, courses, site_total
 from streams.kernels.counts.calendar import MINUTE_MS
+from streams.site.model import Site
 from streams.sources.progress import live_progress
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sinks.sink import StoreReader
-    from streams.site.model import Site
-    from streams.text import Kind
 
 _OPEN: Final = 0.1
 """Share of the busiest day's entries from which on a day counts as an open one."""
@@ -90,15 +84,16 @@ class ForecastReader:
 
     def inside(self, end: int) -> dict[AreaKind, int]:
         """Return what was inside each area, and the site, at the moment `end`."""
-        now = {(area, kind): int(count) for area, kind, count in self.reader.query(_INSIDE)}
-        for entrance, direction, passages in self.reader.query(_SINCE, {"end": end // 1000}):
-            gate = next((each for each in self.site.entrances if each.id == entrance), None)
-            if gate is not None:
+        now: dict[AreaKind, int] = {(area, kind): int(count) for area, kind, count in self.reader.query(_INSIDE)}
+        entrances = {each.id: each for each in self.site.entrances}
+        for name, direction, passages in self.reader.query(_SINCE, {"end": end // 1000}):
+            entrance = entrances.get(name)
+            if entrance is not None:
                 moved = int(passages) if direction == "in" else -int(passages)
-                for area, count in ((gate.inner, moved), (gate.outer, -moved)):
-                    if (area, gate.kind) in now:
-                        now[area, gate.kind] -= count
-        return site_total(self.site, cast("dict[tuple[str, Kind], int]", now))
+                for area, count in ((entrance.inner, moved), (entrance.outer, -moved)):
+                    if (area, entrance.kind) in now:
+                        now[area, entrance.kind] -= count
+        return site_total(self.site, now)
 
     def active_devices(self, since: int) -> dict[str, int]:
         """Return how many devices of each entrance have sent an event since a moment."""

@@ -1,35 +1,35 @@
 """Runs the forecasting process: forecasts each minute once all of it is stored; the last module to read."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import structlog
 
-from sinks.sink import StoreError
-from streams.forecasting.advice_state import follow
-from streams.forecasting.areas import capacities
-from streams.forecasting.days import PastDay, day_of, learnt, observe, profile_of, since_midnight
-from streams.forecasting.rows import advice_block, forecast_blocks, queue_block
-from streams.forecasting.today import DaySoFar
+from sinks.rows import TABLES
+from sinks.sink import Sink, StoreError
+from streams.forecasting.advice_state import Given, follow
+from streams.forecasting.areas import (
+    AreaKind,
+    Courses,
+    capacities,
+    learnt,
+    observe,
+    past_days,
+    profile_of,
+    since_midnight,
+)
+from streams.forecasting.queues import DaySoFar, QueueNow
+from streams.forecasting.reading import ForecastReader
 from streams.kernels.counts.calendar import MINUTE_MS
+from streams.kernels.counts.columns import Block
+from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.forecast.advice import advise
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from zoneinfo import ZoneInfo
-
-    from sinks.sink import Sink
-    from streams.forecasting.advice_state import Given
-    from streams.forecasting.areas import AreaKind, Courses
-    from streams.forecasting.queues import QueueNow
-    from streams.forecasting.reading import ForecastReader
-    from streams.kernels.counts.columns import Block
-    from streams.kernels.counts.site_clock import SiteClock
-    from streams.kernels.forecast.forecast import Forecast, Forecaster
+from streams.kernels.forecast.calibration import LEADS
+from streams.kernels.forecast.forecast import Forecast, Forecaster
 
 log = structlog.get_logger()
 
@@ -114,7 +114,10 @@ class Foresight:
         """Go on with another day's profile; a process that has just begun learns from the days before first."""
         site, (begin, end) = self.stored.site, self.stored.site.days.bounds(date)
         today = DaySoFar.begun(site, date, begin, self.stored.lanes(begin, end))
-        past = [self._past(day) for day in self.stored.days(date, back=_BACK, most=_PAST_DAYS)]
+        past = []
+        for day in self.stored.days(date, back=_BACK, most=_PAST_DAYS):
+            start, until = site.days.bounds(day)
+            past.append(past_days(site, self.stored.passages(start, until), start, site.days.clock(day)))
         for area, capacity in capacities(site).items():
             days = [each[area] for each in past]
             if area not in self.forecasters:
@@ -122,13 +125,6 @@ class Foresight:
             self.forecasters[area].begin_day(begin // MINUTE_MS, profile_of(days), clock=today.clock)
         log.info("a day begins", date=str(date), learnt_from=len(past))
         return today
-
-    def _past(self, date: dt.date) -> dict[AreaKind, PastDay]:
-        """Read a day that is over."""
-        site, (begin, end) = self.stored.site, self.stored.site.days.bounds(date)
-        clock = site.days.clock(date)
-        areas = day_of(site, self.stored.passages(begin, end), minutes=len(clock))
-        return {area: PastDay(begin, day, clock) for area, day in areas.items()}
 
 
 def advice_of(queues: Sequence[QueueNow], current: Sequence[Given], end: int, zone: ZoneInfo) -> Block:
@@ -138,3 +134,59 @@ def advice_of(queues: Sequence[QueueNow], current: Sequence[Given], end: int, zo
     minute = local.strftime("%Y%m%d%H%M") + "-2" * local.fold  # what the clock shows for the second time
     advised = advise(each.for_advice() for each in queues)
     return advice_block(follow(current, advised, waits, at=end, minute=minute), end)
+
+
+def forecast_blocks(forecasts: Mapping[AreaKind, tuple[int, Forecast]], end: int) -> list[Block]:
+    """Write (capacity, forecast) of each area, and the errors of its day so far, as of the moment `end` (ms)."""
+    levels = [
+        (
+            area, kind, each.level, end, capacity, forecast.observed,
+            each.minutes, each.earliest, each.latest, forecast.method,
+        )
+        for (area, kind), (capacity, forecast) in forecasts.items()
+        for each in forecast.crossings
+    ]  # fmt: skip
+    errors = [
+        (area, kind, lead, end, *measured)
+        for (area, kind), (_, forecast) in forecasts.items()
+        for lead, *measured in zip(
+            LEADS, forecast.measured.checked, forecast.measured.error, forecast.measured.covered, strict=True
+        )
+    ]
+    return [_block("forecasts", levels), _block("forecast_errors", errors)]
+
+
+def queue_block(queues: Iterable[QueueNow], end: int) -> Block:
+    """Write the queues as of the moment `end` (ms)."""
+    return _block(
+        "entrance_queues",
+        [
+            (
+                each.entrance.id, end, each.lanes, each.usual.saturated_for, each.usual.waiting,
+                each.usual.wait, each.fewer.wait, each.more.wait,
+                each.usual.to_clear, each.fewer.to_clear, each.more.to_clear, each.plan_error.mean,
+            )
+            for each in queues
+        ],
+    )  # fmt: skip
+
+
+def advice_block(given: Iterable[Given], end: int) -> Block:
+    """Write the advice as of the moment `end` (ms)."""
+    return _block(
+        "advice",
+        [
+            (
+                each.id, each.entrance, each.since, end, each.lanes_before, each.lanes_after, each.wait_before,
+                each.wait_after, each.limit, each.zh, each.en, each.needed_at, each.wait_measured, each.over_at,
+            )
+            for each in given
+        ],
+    )  # fmt: skip
+
+
+def _block(table: str, rows: Iterable[tuple[Any, ...]]) -> Block:
+    """Turn rows, each in the order of the table's columns, into columns."""
+    names = TABLES[table].columns
+    columns = list(zip(*rows, strict=True)) or [()] * len(names)
+    return Block(table, dict(zip(names, columns, strict=True)))

@@ -7,8 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.forecasting.areas import AreaKind, capacities, courses, flows, site_total
-from streams.forecasting.days import inside_before
+from streams.forecasting.areas import AreaKind, capacities, courses, flows, inside_before, site_total
 from tests.support.small_site import SITE
 
 

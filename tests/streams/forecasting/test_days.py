@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from streams.forecasting.days import PastDay, learnt, profile_of
-from streams.forecasting.plans import shortfalls
-from streams.forecasting.today import DaySoFar
+from streams.forecasting.areas import PastDay, learnt, profile_of
+from streams.forecasting.queues import DaySoFar, shortfalls
 from streams.forecasting.watch import advice_of
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.forecast.forecast import Forecaster

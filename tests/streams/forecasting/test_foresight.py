@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
-from streams.forecasting.decide import DecisionError, decide, find
+from streams.forecasting.advice_state import DecisionError, decide, find
 from streams.forecasting.reading import ForecastReader
 from streams.forecasting.watch import Foresight
 from streams.kernels.counts.site_clock import SiteClock

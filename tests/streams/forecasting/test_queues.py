@@ -6,9 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from streams.forecasting.plans import shortfalls
-from streams.forecasting.queues import QueueNow, queue_now
-from streams.forecasting.today import DaySoFar
+from streams.forecasting.queues import DaySoFar, QueueNow, queue_now, shortfalls
 from streams.kernels.forecast.advice import advise
 from streams.site.model import Opening
 from streams.site.reader import SiteError
