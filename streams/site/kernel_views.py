@@ -1,6 +1,5 @@
 """Converts a site profile into what the codec, the counting kernels and the alarms need."""
 
-import datetime as dt
 from functools import lru_cache
 from typing import Final
 
@@ -46,10 +45,7 @@ def place_of(site: Site, times: TimeRules) -> CountingSite:
 
 def alarm_place_of(site: Site, times: TimeRules, *, partitions: int) -> AlarmSite:
     """Describe the site to the alarms."""
-
-    @lru_cache(maxsize=4)
-    def hours(day: dt.date) -> tuple[int, int] | None:
-        return site.hours(day)
+    hours = lru_cache(maxsize=4)(site.hours)
 
     def is_open(ms: int) -> bool:
         today = hours(site.days.day(ms))

@@ -9,9 +9,8 @@ from streams.site.validation import ProfileTable
 from streams.text import KINDS, Kind, Text
 
 Shows = Literal["entered", "inside", "flow", "ranking", "plan", "trend"]
-Narrowing = Literal["kind", "area", "zone"]
 
-TILES: Final[dict[Shows, tuple[Narrowing, ...]]] = {
+TILES: Final[dict[Shows, tuple[str, ...]]] = {
     "entered": ("kind",),
     "inside": ("kind", "area"),
     "flow": ("kind", "area"),
@@ -21,7 +20,6 @@ TILES: Final[dict[Shows, tuple[Narrowing, ...]]] = {
 }
 """What a tile can show, and by what that can be narrowed down."""
 
-EMPTY: Final = "."
 _LETTER: Final = re.compile(r"[A-Za-z]")
 _MOST: Final = 40
 _FEW: Final = 3
@@ -128,7 +126,7 @@ def _wrong_in(lines: tuple[str, ...], tiles: Collection[str]) -> list[str]:
         return [f"line {short} has {len(lines[short - 1])} letters; expected {width} in each line"]
     if width > _MOST or len(lines) > _MOST:
         return [f"is {width} letters wide and {len(lines)} lines high; expected {_MOST} at most"]
-    letters = set("".join(lines)) - {EMPTY}
+    letters = set("".join(lines)) - {"."}  # an empty cell
     wrong = [f"'{letter}' is no tile; tiles are {', '.join(tiles)}" for letter in sorted(letters - set(tiles))]
     wrong += [f"tile '{letter}' is nowhere in it" for letter in tiles if lines and letter not in letters]
     return wrong + [

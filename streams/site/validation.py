@@ -14,6 +14,11 @@ IDENTIFIER: Final = re.compile(ID_PATTERN)
 AT_MOST: Final = "a profile has {most} at most: make it several sites"
 
 _REQUIRED: Final[Any] = object()
+_Fits = Callable[[Any], object]
+
+
+def _anything(_: object) -> bool:
+    return True
 
 
 @dataclass
@@ -89,14 +94,7 @@ class ProfileTable:
         """Note a mistake at one of this table's keys."""
         self.findings.add(self.at(key), message)
 
-    def take(
-        self,
-        key: str,
-        expected: str,
-        *kinds: type,
-        fits: Callable[[Any], object] = lambda _: True,
-        default: Any = _REQUIRED,  # noqa: ANN401 - the caller names the types
-    ) -> Any:  # noqa: ANN401 - as above
+    def take(self, key: str, expected: str, *kinds: type, fits: _Fits = _anything, default: Any = _REQUIRED) -> Any:  # noqa: ANN401 - the caller names the types
         """Return the value of `key` if it is of one of `kinds` and fits.
 
         Else note a mistake and return the default, or None. Without a default the key must be there.
@@ -113,13 +111,7 @@ class ProfileTable:
         self.wrong(key, f"expected {expected}, found {_shown(value, right=right)}")
         return harmless
 
-    def text(
-        self,
-        key: str,
-        expected: str,
-        fits: Callable[[str], object] = lambda _: True,
-        default: str = _REQUIRED,
-    ) -> str:
+    def text(self, key: str, expected: str, fits: _Fits = _anything, default: str = _REQUIRED) -> str:
         """Return a text that is not blank and fits, or ''."""
         return self.take(key, expected, str, fits=lambda value: value.strip() and fits(value), default=default) or ""
 
