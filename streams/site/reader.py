@@ -35,7 +35,7 @@ from streams.site.validation import AT_MOST, IDENTIFIER, Findings, ProfileTable
 from streams.text import KINDS, Kind
 
 _COLOUR: Final = re.compile(r"#[0-9A-Fa-f]{6}")
-_HOURS: Final = re.compile(r"([01]\d|2[0-4]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d")
+_HOURS: Final = re.compile(r"closed|([01]\d|2[0-4]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d")
 _DAY_STARTS: Final = re.compile(r"(0\d|1[01]):(00|15|30|45)|12:00")
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _MOST_PEOPLE: Final = 1_000_000
@@ -170,18 +170,17 @@ def _read_hours(table: ProfileTable, key: str, day_starts: int) -> tuple[int, in
 
     What is earlier than `day_starts` is after the next midnight; both must be within the day.
     """
-    until = f"{day_starts // 60 or 24:02}:{day_starts % 60:02}"
-    expected = f"opening hours like '07:00-20:00' (until {until} at most, when the day ends), or 'closed'"
-    value = table.text(key, expected)
-    if not value or value == "closed":
+    until = day_starts or DAY_MINUTES
+    latest = f"{until // 60:02}:{until % 60:02}"
+    expected = f"opening hours like '07:00-20:00' (until {latest} at most, when the day ends), or 'closed'"
+    value = table.text(key, expected, _HOURS.fullmatch)
+    if value in ("", "closed"):
         return None
-    match = _HOURS.fullmatch(value)
-    opens, closes = map(_minute_of, value.split("-")) if match else (0, 0)
+    opens, closes = map(_minute_of, value.split("-"))
     opens += DAY_MINUTES * (opens < day_starts)
     closes += DAY_MINUTES * (bool(day_starts) and closes <= opens)
-    if not match or not day_starts <= opens < closes <= day_starts + DAY_MINUTES:
-        usual = not match or opens < closes <= DAY_MINUTES
-        later = "" if usual else "; a day that ends after midnight needs day_starts"
+    if not day_starts <= opens < closes <= day_starts + DAY_MINUTES:
+        later = "" if opens < closes <= DAY_MINUTES else "; a day that ends after midnight needs day_starts"
         table.wrong(key, f"expected {expected}, found '{value}'{later}")
         return None
     return opens, closes
