@@ -244,7 +244,7 @@ def _read_entrance(
 
 
 def _read_plan(table: ProfileTable, lanes: int, day_starts: int) -> EntrancePlan:
-    some_lanes, rate = f"a number of lanes from 0 to {lanes}", "persons or vehicles a minute and lane, above 0"
+    some_lanes, rate = f"0 to {lanes} lanes, as many as there are", "persons or vehicles a minute and lane, above 0"
     return EntrancePlan(
         open_lanes=table.take("open_lanes", some_lanes, int, fits=lambda n: 0 <= n <= lanes, default=None),
         expected=_read_expected(table, day_starts),
