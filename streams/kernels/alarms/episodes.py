@@ -13,7 +13,11 @@ What = Literal["raised", "escalated", "deescalated", "repeated", "acknowledged",
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """An episode as of its newest change; times in ms of site time, None: has not happened."""
+    """An episode as of its newest change; times in ms of site time, None: has not happened.
+
+    `change` counts its changes from 1. `value` is the figure at that change and `limit` the limit it is about, in
+    `unit`; of a cleared one, its highest value and worst level.
+    """
 
     episode: str
     rule: str
@@ -23,9 +27,9 @@ class Episode:
     level: str
     state: State
     what: What
-    change: int  # counts its changes from 1
-    value: float  # at that change, in `unit`; of a cleared one, its highest value and worst level
-    limit: float  # that it is about
+    change: int
+    value: float
+    limit: float
     unit: str
     raised_at: int
     changed_at: int
