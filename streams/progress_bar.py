@@ -1,8 +1,7 @@
 """Tells a human on stderr how far something is: a bar on a terminal, a line every few seconds elsewhere."""
 
 import time
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
@@ -13,23 +12,13 @@ _LINE_EVERY: Final = 5.0
 
 
 class ProgressBar:
-    """The progress of one thing with a `name`; for a `with` block, or `close` it."""
+    """The progress of one thing with a `name`; to be closed."""
 
     def __init__(self, name: str, console: Console = ERR) -> None:
         self._name, self._console = name, console
         self._bar: Progress | None = None
         self._next_line = 0.0
         self._unwritten = ""
-
-    def __enter__(self) -> Self:
-        """Return it."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Take the bar away."""
-        self.close()
 
     def update(self, share: float, text: str) -> None:
         """Show how far it is: the share that is done, and the rest in words."""

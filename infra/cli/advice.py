@@ -22,13 +22,11 @@ from streams.connections import store_sink, views_reader
 from streams.forecasting.advice_state import Decision, DecisionError, Given, decide, find
 from streams.forecasting.queues import shortfalls
 from streams.forecasting.reading import ForecastReader
-from streams.kernels.forecast.queueing import Shortfall
 from streams.settings import Settings, load_settings
 from streams.site.kernel_views import clock_of
-from streams.site.model import Site
 from streams.site.reader import load_site
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Which lanes to open, and where to send people.")
+app = typer.Typer()
 
 _Name = Annotated[str, typer.Argument(metavar="ADVICE", help="As `advice list` names it.")]
 _Actor = Annotated[str | None, typer.Option(help="Who decides; your login if left out.")]
@@ -79,40 +77,34 @@ def advice_opening(
         short = [asdict(each) | {"zh": each.text_zh(), "en": each.text()} for each in found]
         typer.echo(json.dumps({"date": day.isoformat(), "short": short}))
     else:
-        _show_opening(profile, found, day)
+        for each in found:
+            typer.echo(f"{each.text_zh()}\n{each.text()}")
+        planned = sum(bool(each.plan.expected) for each in profile.entrances)
+        if not planned:
+            typer.echo("no entrance of the profile has an expected number of persons: set `expected`", err=True)
+        elif not found:
+            typer.echo(f"{day}: the planned lanes of {planned} entrances keep every wait within the limit")
     sys.exit(console.result(not found))
 
 
-def _show_opening(site: Site, found: Sequence[Shortfall], day: dt.date) -> None:
-    planned = sum(bool(each.plan.expected) for each in site.entrances)
-    for each in found:
-        typer.echo(f"{each.text_zh()}\n{each.text()}")
-    if not planned:
-        typer.echo("no entrance of the profile has an expected number of persons: set `expected`", err=True)
-    elif not found:
-        typer.echo(f"{day}: the planned lanes of {planned} entrances keep every wait within the limit")
-
-
 def _decide(name: str, decision: Decision, actor: str | None, reason: str) -> None:
-
     settings = load_settings()
     at = clock_of(settings).now(int(time.time() * 1000))
+
+    async def write(given: Given) -> None:
+        sink = store_sink(settings)
+        try:
+            await decide(sink, given, decision, actor=actor or getpass.getuser(), reason=reason, at=at)
+        finally:
+            await sink.close()
+
     try:
         with _stored(settings) as stored:
             given = find(stored.advice(also_over=True), name)
-        asyncio.run(_write(settings, given, decision, actor=actor or getpass.getuser(), reason=reason, at=at))
+        asyncio.run(write(given))
     except DecisionError as error:
         console.stop(str(error))
     typer.echo(f"{name}: {decision}")
-
-
-async def _write(settings: Settings, given: Given, decision: Decision, *, actor: str, reason: str, at: int) -> None:
-
-    sink = store_sink(settings)
-    try:
-        await decide(sink, given, decision, actor=actor, reason=reason, at=at)
-    finally:
-        await sink.close()
 
 
 @contextmanager

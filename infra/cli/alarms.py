@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -30,7 +30,7 @@ from streams.settings import load_settings
 from streams.site.kernel_views import clock_of
 from streams.site.reader import load_site
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Alarm episodes, and how good the alarms are.")
+app = typer.Typer()
 
 _AN_HOUR = 60.0
 _COLOURS = {"yellow": "yellow", "orange": "dark_orange", "red": "bold red"}
@@ -88,20 +88,17 @@ def alarms_evaluate(as_json: Json = False) -> None:
         done = iter(range(1, len(INCIDENTS) + 1))
         result = evaluate(lambda name: status.update(f"incident {next(done)} of {len(INCIDENTS)}: {name} …"))
     if as_json:
-        typer.echo(json.dumps(_figures(result)))
+        figures = {
+            "precision": result.precision,
+            "recall": result.recall,
+            "delay_p99_s": result.delay_p99_s,
+            "alarms_per_10min": result.alarms_per_10min,
+            "incidents": {each.incident.name: each.well for each in result.judged},
+        }
+        typer.echo(json.dumps(figures))
     else:
         _show(result)
     sys.exit(console.result(result.well))
-
-
-def _figures(result: Evaluation) -> dict[str, Any]:
-    return {
-        "precision": result.precision,
-        "recall": result.recall,
-        "delay_p99_s": result.delay_p99_s,
-        "alarms_per_10min": result.alarms_per_10min,
-        "incidents": {each.incident.name: each.well for each in result.judged},
-    }
 
 
 def _show(result: Evaluation) -> None:
@@ -122,7 +119,6 @@ def _show(result: Evaluation) -> None:
 
 
 def _do(action: Action, name: str, actor: str | None, *, minutes: float = 0) -> None:
-
     settings = load_settings()
     clock = clock_of(settings)
     now = clock.now(int(time.time() * 1000))

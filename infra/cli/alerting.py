@@ -14,7 +14,7 @@ from infra.process.supervisor import Supervisor
 from infra.relay.options import load_options
 from streams.logging import configure_logging
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Prometheus and Alertmanager, set up for gatepulse.")
+app = typer.Typer()
 
 Relay = Annotated[Path, typer.Argument(help="The relay's TOML file.")]
 Workers = Annotated[list[str] | None, typer.Option("--worker", help="host:port of a worker's metrics; 127.0.0.1:9100.")]

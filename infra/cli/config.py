@@ -4,12 +4,7 @@ import typer
 
 from streams.settings import load_settings
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
-
-
-@app.callback()
-def config() -> None:
-    """Show the settings."""
+app = typer.Typer()
 
 
 @app.command()

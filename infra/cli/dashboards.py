@@ -15,7 +15,7 @@ from streams import console
 from streams.settings import load_settings
 from streams.site.reader import load_site
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Grafana's dashboards, from code.")
+app = typer.Typer()
 
 _TOKEN_VARIABLE = "GRAFANA_TOKEN"  # noqa: S105 - the name of a variable
 _KEPT = Path("dashboards/grafana/build")

@@ -11,10 +11,7 @@ from infra.cli.options import SCENARIO, Distort, Json, Scenario, Seed, time_of_d
 from infra.demo.demo import DemoOptions, run_demo
 from simulators.scenario.registry import find_scenario
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command()
 def demo(
     scenario: Scenario = SCENARIO,
     speed: Annotated[float, typer.Option(min=0.1, help="Site seconds a second.")] = 60.0,

@@ -16,10 +16,7 @@ from streams.contract.events import Topic
 from streams.settings import load_settings
 from streams.site.reader import load_site
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command()
 def doctor(
     embedded: Annotated[bool, typer.Option(help="Try the embedded servers instead of the configured ones.")] = False,
 ) -> None:

@@ -3,8 +3,6 @@
 import asyncio
 from contextlib import closing, suppress
 
-import typer
-
 from streams.connections import store_sink, views_reader
 from streams.forecasting.reading import ForecastReader
 from streams.forecasting.watch import Foresight
@@ -13,10 +11,7 @@ from streams.settings import load_settings
 from streams.site.kernel_views import clock_of
 from streams.site.reader import load_site
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command()
 def foresight() -> None:
     """Forecast each minute how full areas will be and how long people wait, and give advice."""
     settings = load_settings()

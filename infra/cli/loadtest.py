@@ -12,10 +12,7 @@ from infra.loadtest.run import run_loadtest
 from simulators.scenario.registry import find_scenario
 from streams.settings import load_settings
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command()
 def loadtest(
     rate: Annotated[float | None, typer.Option(min=10, help="Events a second; 1000 if left out.")] = None,
     times: Annotated[float | None, typer.Option(min=0.1, help="The scenario's own curve, so many times.")] = None,

@@ -26,9 +26,7 @@ from streams.sources.brokers import Brokers
 from streams.sources.problem_words import sentence
 from streams.sources.tables import SiteTime, SourceTables
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="The partitions of the source topics, and how they are read."
-)
+app = typer.Typer()
 
 _READ_WITHIN = 30.0
 _SHOWN = (

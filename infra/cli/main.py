@@ -1,20 +1,85 @@
-"""The command `gatepulse`: runs a command of `commands.py`, and reports any error in one sentence."""
+"""The command `gatepulse`: lists its commands, runs the one that is used, and reports any error in one sentence.
+
+Each command is the module of its name beside this one: a function of that name, or `app` with several commands. It is
+imported when it is used, as Kafka's and ClickHouse's clients, numpy and Faust load slowly (DESIGN.md has the figures).
+"""
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NoReturn
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
-from infra.cli.commands import COMMANDS, CommandsOnUse
 from streams import console
 from streams.console import ExitCode
 from streams.logging import configure_logging, traceback_of
 
+if TYPE_CHECKING:
+    from typer._click import Command, Context
+
+COMMANDS: Final = {
+    "demo": "Start broker, store, worker and wall on this machine, and play a simulated day.",
+    "simulate": "Send a simulated day to Kafka, and record in a ledger what was sent.",
+    "verify": "Compare every published count with the ledger; exit 1 and the differences if there are any.",
+    "loadtest": "Load Kafka, workers, store and wall, prove every count, and measure latency, lag and resource use.",
+    "worker": "Run one worker: read Kafka, write counts into the store, until it is stopped.",
+    "wall": "Serve the wall page from the store's views.",
+    "foresight": "Forecast each minute how full areas will be and how long people wait, and give advice.",
+    "audit": "Recompute the published counts from the raw passages; exit 1 and the differences if there are any.",
+    "relay": "Send each change of an alarm to group robots: WeCom, DingTalk, Feishu, signed webhooks.",
+    "alerting": "Prometheus and Alertmanager, set up for gatepulse.",
+    "doctor": "Check versions, ports, broker, store, schema and clock.",
+    "config": "Show the settings.",
+    "site": "Check site profiles.",
+    "topics": "The topics on the brokers.",
+    "schema": "The store's tables and views.",
+    "logs": "The partitions of the source topics, and how they are read.",
+    "parked": "Rows that the store has refused, in Kafka.",
+    "alarms": "Alarm episodes, and how good the alarms are.",
+    "advice": "Which lanes to open, and where to send people.",
+    "dashboards": "Grafana's dashboards, from code.",
+}
+"""Name → its description in `gatepulse --help`: of a single command the first sentence of its own help."""
+
+_EXTRAS: Final = {"dashboards": "grafana"}
+"""Command → the optional dependencies that it needs."""
+
 _OURS = {"infra", "streams", "sinks", "simulators", "dashboards"}
 _CLIENTS = {"kafka", "aiokafka"}
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+class ExtraMissing(RuntimeError):
+    """A command needs optional dependencies that are not installed; the message explains how to install them."""
+
+
+class CommandsOnUse(TyperGroup):
+    """A group that knows its commands by name and sentence, and imports the module of the one that is used."""
+
+    def resolve_command(self, ctx: "Context", args: list[str]) -> "tuple[str | None, Command | None, list[str]]":
+        """Return the name, the loaded command and its arguments."""
+        name, known, rest = super().resolve_command(ctx, args)
+        return name, None if known is None else load(str(known.name)), rest
+
+
+def load(name: str) -> "Command":
+    """Import a command's module, and return the command. Raises ExtraMissing."""
+    try:
+        module = import_module(f"infra.cli.{name}")
+    except ModuleNotFoundError as error:
+        if name not in _EXTRAS:
+            raise
+        extra = f"gatepulse[{_EXTRAS[name]}]"
+        raise ExtraMissing(f"{error.name} is not installed: run `pip install '{extra}'`. / 请安装 {extra}。") from None
+    if hasattr(module, "app"):
+        group = get_group(module.app)
+        group.help, group.no_args_is_help = COMMANDS[name], True
+        return group
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(getattr(module, name))
+    return get_command(alone)
 
 
 app = typer.Typer(cls=CommandsOnUse, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -28,30 +93,20 @@ def gatepulse() -> None:
     """
 
 
-def _only_listed() -> None:
-    """Stand for a command in the list of commands."""
-
-
 for _name, _sentence in COMMANDS.items():
-    app.command(_name, help=_sentence)(_only_listed)
+    app.command(_name, help=_sentence)(lambda: None)  # it stands for the command in the list
 
 
 def main() -> None:
-    """Run the command."""
+    """Run the command; of an error that is meant for people print what went wrong and what to do, no traceback."""
     configure_logging("warning")
-    with _one_sentence():
-        app()
-
-
-@contextmanager
-def _one_sentence() -> Iterator[None]:
-    """Print what went wrong and what to do, without a traceback, for every error that is meant for people."""
     try:
-        yield
+        app()
     except Exception as error:  # noqa: BLE001  # an unexpected error is reported without values of events
-        if type(error).__module__.split(".")[0] in _OURS and not getattr(error, "quotes_events", False):
+        package = type(error).__module__.split(".")[0]
+        if package in _OURS and not getattr(error, "quotes_events", False):
             _stop(str(error), ExitCode.WRONG_USAGE if isinstance(error, ValueError) else ExitCode.FAILED)
-        if type(error).__module__.split(".")[0] in _CLIENTS:
+        if package in _CLIENTS:
             name = type(error).__name__
             _stop(f"the brokers do not answer ({name}): see whether they run, and whether kafka.brokers names them")
         if isinstance(error, OSError) and error.errno in _NO_PLACE:

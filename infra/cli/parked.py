@@ -8,15 +8,14 @@ import datetime as dt
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table as Grid
 
 from infra.cli.options import Json
-from sinks.sink import StoreUnavailable
 from streams import console
 from streams.connections import store_sink
 from streams.contract.parked import ParkedBatch
@@ -24,19 +23,16 @@ from streams.operations.parked_rows import ParkedTopic, Retried, retry
 from streams.progress_bar import ProgressBar
 from streams.settings import Settings, load_settings
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Rows that the store has refused, in Kafka.")
+app = typer.Typer()
 
 _MOST_FOREIGN = 10
 
 
 @app.command("list")
-def parked_list(
-    as_json: Json = False,
-) -> None:
+def parked_list(as_json: Json = False) -> None:
     """List what is parked, why, and what to do about it."""
-    with _topic(load_settings()) as topic:
-        heads = topic.heads()
-        foreign = topic.foreign
+    with closing(_topic(load_settings())) as topic:
+        heads, foreign = topic.heads(), topic.foreign
     if foreign:
         places = ", ".join(f"{partition}/{offset}" for partition, offset in foreign[:_MOST_FOREIGN])
         console.report(
@@ -58,7 +54,7 @@ def parked_retry(
     if bool(ids) == everything:
         raise typer.BadParameter("name the batches, or give --all")
     settings = load_settings()
-    with _topic(settings) as topic:
+    with closing(_topic(settings)) as topic:
         retried = asyncio.run(_retried(settings, topic, ids or []))
     for head, error in retried.refused:
         console.report(f"{head.id} is still refused: {error}")
@@ -68,33 +64,22 @@ def parked_retry(
 
 async def _retried(settings: Settings, topic: ParkedTopic, names: Sequence[str]) -> Retried:
     stored = 0
-    with ProgressBar("parked retry") as bar:
+    with closing(ProgressBar("parked retry")) as bar:
 
         def advance(count: int) -> None:
             nonlocal stored
             stored += count
             bar.update(stored / len(names) if names else 0.0, f"{stored:,} batches")
 
-        sink = store_sink(settings, _note_retry)
+        sink = store_sink(settings, lambda _, error, attempt: console.report(f"try {attempt}: {error}"))
         try:
             return await retry(topic, sink, names, done=advance)
         finally:
             await sink.close()
 
 
-def _note_retry(table: str, error: StoreUnavailable, attempt: int) -> None:
-    del table
-    console.report(f"try {attempt}: {error}")
-
-
-@contextmanager
-def _topic(settings: Settings) -> Iterator[ParkedTopic]:
-
-    topic = ParkedTopic(settings.kafka.brokers.split(","), **settings.kafka.client)
-    try:
-        yield topic
-    finally:
-        topic.close()
+def _topic(settings: Settings) -> ParkedTopic:
+    return ParkedTopic(settings.kafka.brokers.split(","), **settings.kafka.client)
 
 
 def _described(head: ParkedBatch) -> dict[str, Any]:

@@ -10,10 +10,7 @@ from infra.relay.run import run
 from streams.logging import configure_logging
 from streams.settings import load_settings
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command()
 def relay(
     config: Annotated[Path, typer.Argument(help="A TOML file: robots, and where their secrets stand.")],
     check: Annotated[bool, typer.Option("--check", help="Only check the file and the secrets.")] = False,

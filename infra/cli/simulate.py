@@ -3,8 +3,8 @@
 import datetime as dt
 import json
 import time
-from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,14 +18,11 @@ from simulators.sending.plan import Plan, site_time
 from simulators.sending.progress import BarReport
 from streams import console
 from streams.kernels.counts.site_clock import SiteClock
-from streams.settings import Settings, load_settings
+from streams.settings import load_settings
 from streams.site.kernel_views import clock_of
 from streams.site.reader import load_site
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command()
 def simulate(
     scenario: Annotated[str, typer.Argument(help=SCENARIO_HELP)] = SCENARIO,
     speed: Annotated[float | None, typer.Option(min=0.01, help="Site seconds a second; 1 if left out.")] = None,
@@ -48,12 +45,13 @@ def simulate(
     settings, played = load_settings(), find_scenario(scenario)
     site = load_site(site_name(settings, played.profile))
     day = date.date() if date else site.days.day(round(time.time() * 1000))
-    clock = _set_clock(settings)
-    if clock and (speed or start_at):
+    clock = clock_of(settings)
+    set_clock = None if clock == SiteClock() else clock
+    if set_clock and (speed or start_at):
         raise typer.BadParameter("--speed, --start-at: the settings have a clock already; leave out one or the other")
     plan = Plan(
         played, date=day, seed=seed, speed=speed or 1.0, rate=rate, for_seconds=for_, frame=frame,
-        start_at=site_time(site, day, time_of_day(start_at)) if start_at else None, clock=clock,
+        start_at=site_time(site, day, time_of_day(start_at)) if start_at else None, clock=set_clock,
         distortion=Distortion.parse(distort),
     )  # fmt: skip
     report = BarReport(site.days.zone)
@@ -61,24 +59,14 @@ def simulate(
         summary = sending.simulate(
             plan, site, bootstrap=to or settings.kafka.brokers, ledger=ledger, stop=stop, report=report,
             consumer_group=settings.kafka.group if follow else None, kafka=settings.kafka.client,
-            at_clock=_print_clock_unless(clock),
+            at_clock=partial(_print_clock_unless, clock),
         )  # fmt: skip
     report.close()
     typer.echo(json.dumps(vars(summary)))
 
 
-def _set_clock(settings: Settings) -> SiteClock | None:
-    """Return the site's clock of the settings, None if it is real time."""
-    clock = clock_of(settings)
-    return None if clock == SiteClock() else clock
-
-
-def _print_clock_unless(known: SiteClock | None) -> Callable[[SiteClock], None]:
-    """Return what prints a clock as settings for the other processes, unless they have it already."""
-
-    def print_clock(clock: SiteClock) -> None:
-        if clock not in {known, SiteClock()}:
-            lines = [f"GATEPULSE_CLOCK__{name.upper()}={value}" for name, value in asdict(clock).items()]
-            console.report(f"simulate: workers and wall need these settings: {' '.join(lines)}")
-
-    return print_clock
+def _print_clock_unless(known: SiteClock, clock: SiteClock) -> None:
+    """Print a clock as settings for the other processes, unless they have it already."""
+    if clock not in {known, SiteClock()}:
+        lines = [f"GATEPULSE_CLOCK__{name.upper()}={value}" for name, value in asdict(clock).items()]
+        console.report(f"simulate: workers and wall need these settings: {' '.join(lines)}")

@@ -6,12 +6,7 @@ import typer
 
 from streams.site.reader import describe_site, load_site
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
-
-
-@app.callback()
-def site() -> None:
-    """Check site profiles."""
+app = typer.Typer()
 
 
 @app.command()

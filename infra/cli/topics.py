@@ -5,7 +5,7 @@ import typer
 from streams.contract import topics
 from streams.settings import load_settings
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="The topics on the brokers.")
+app = typer.Typer()
 
 
 class TopicsDiffer(RuntimeError):

@@ -14,10 +14,7 @@ from streams.connections import views_reader
 from streams.settings import load_settings
 from streams.site.reader import load_site
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command()
 def verify(
     ledger: Annotated[Path, typer.Option(help="A ledger, or a folder of several.")], as_json: Json = False
 ) -> None:

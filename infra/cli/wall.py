@@ -2,8 +2,6 @@
 
 from functools import partial
 
-import typer
-
 from dashboards.wall.http.run import run_wall
 from dashboards.wall.model.options import WallOptions
 from streams import console
@@ -14,10 +12,7 @@ from streams.settings import load_settings
 from streams.site.kernel_views import clock_of
 from streams.site.reader import load_site
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command()
 def wall() -> None:
     """Serve the wall page from the store's views."""
     settings = load_settings()

@@ -1,14 +1,9 @@
 """The command `gatepulse worker`; the worker is `streams/worker`."""
 
-import typer
-
 from streams.settings import load_settings
 from streams.worker.main import run
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command()
 def worker() -> None:
     """Run one worker: read Kafka, write counts into the store, until it is stopped."""
     run(load_settings())

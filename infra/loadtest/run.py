@@ -10,7 +10,7 @@ import datetime as dt
 import os
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Final
 
 from infra.loadtest import page, report, search, terminal
@@ -54,7 +54,7 @@ def run_loadtest(options: LoadOptions) -> int:
     with (
         open_state(options.keep) as folder,
         stopping_on_signals() as stop,
-        ProgressBar("loadtest") as progress,
+        closing(ProgressBar("loadtest")) as progress,
         ExitStack() as ending,
     ):
         ending.enter_context(kafka_writes_into(folder / "logs" / "loadtest.log"))

@@ -2,6 +2,7 @@
 
 import io
 import time
+from contextlib import closing
 
 import pytest
 from rich.console import Console
@@ -35,7 +36,7 @@ def test_elsewhere_than_on_a_terminal_there_is_a_line_every_five_seconds_and_one
 ) -> None:
     shown, now = Console(file=io.StringIO(), width=80), iter([100.0, 100.0, 101.0, 104.9, 105.0, 105.0, 106.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(now))
-    with ProgressBar("simulate", shown) as bar:
+    with closing(ProgressBar("simulate", shown)) as bar:
         for number in range(5):
             bar.update(number / 5, f"{number} events")
         assert lines_of(shown) == ["simulate: 0 events", "simulate: 3 events"]
@@ -44,7 +45,7 @@ def test_elsewhere_than_on_a_terminal_there_is_a_line_every_five_seconds_and_one
 
 def test_what_is_said_makes_an_older_progress_unneeded() -> None:
     shown = Console(file=io.StringIO(), width=80)
-    with ProgressBar("loadtest", shown) as bar:
+    with closing(ProgressBar("loadtest", shown)) as bar:
         bar.update(0.1, "10 %")
         bar.update(0.2, "20 %")
         bar.report("comparing …")
@@ -53,7 +54,7 @@ def test_what_is_said_makes_an_older_progress_unneeded() -> None:
 
 def test_on_a_terminal_a_bar_is_drawn_and_taken_away() -> None:
     shown = Console(file=io.StringIO(), force_terminal=True, width=80)
-    with ProgressBar("loadtest", shown) as bar:
+    with closing(ProgressBar("loadtest", shown)) as bar:
         bar.update(0.5, "1,000 events")
         bar.report("a sentence stays")
     text = "\n".join(lines_of(shown))

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from infra.cli import alerting, relay
+from infra.cli import alerting
+from infra.cli.main import app
 from tests.support.alerts import settings
 from tests.support.prometheus import checked, needs_prometheus
 
@@ -37,5 +38,5 @@ def test_what_is_written_is_valid(relay_toml: Path, tmp_path: Path) -> None:
 
 
 def test_the_relays_settings_are_checked_without_showing_a_secret(relay_toml: Path) -> None:
-    done = CliRunner().invoke(relay.app, [str(relay_toml), "--check"])
+    done = CliRunner().invoke(app, ["relay", str(relay_toml), "--check"])
     assert done.output == "1 robots: dingtalk (dingtalk)\n"

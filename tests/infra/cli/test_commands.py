@@ -8,10 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 import infra.cli
-from infra.cli.commands import COMMANDS, load
-from infra.cli.main import app
+from infra.cli.main import COMMANDS, app, load
 
-_NO_COMMANDS = {"__init__", "commands", "main", "options"}
+_NO_COMMANDS = {"__init__", "main", "options"}
 _SLOW = {"aiokafka", "chdb", "clickhouse_driver", "confluent_kafka", "faust", "kafka", "numpy", "pydantic", "uvicorn"}
 
 
