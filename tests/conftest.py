@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedClickHouse]:
     """Start a ClickHouse server without databases of ours; `.address` says where and who may log in."""
-    with running(EmbeddedClickHouse(tmp_path_factory.mktemp("clickhouse"), http_port=0)) as server:
+    with running(EmbeddedClickHouse(tmp_path_factory.mktemp("clickhouse"))) as server:
         yield server
 
 

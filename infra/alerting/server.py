@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from infra.process.child import Child, has_ended, wait_ready
 from infra.process.ports import LOOPBACK, free_port
+from infra.process.server import Server
 from infra.process.service import RestartPolicy, Service
 
 _RESTART: Final = RestartPolicy(most=20, within=120.0)
@@ -52,53 +52,27 @@ def missing(names: Iterable[str] = tuple(_PROGRAMS)) -> str:
     return ""
 
 
-class LoopbackServer:
-    """A program that serves HTTP: start(), wait_ready(seconds), stop(); start() again goes on at the same port."""
+class LoopbackServer(Server):
+    """A program that serves HTTP at a port, a free one if none is given; it makes its `config` file at each start."""
 
-    name, suffix, ready = "", "yml", "/-/ready"
+    error = AlertingError
+    suffix, ready = "yml", "/-/ready"
     env: Mapping[str, str] | None = None
 
     def __init__(self, directory: Path, config: str | Callable[[], str], *, port: int | None = None) -> None:
         self._directory, self._config = directory.resolve(), config
         self.port = port or free_port()
-        self._child: Child | None = None
+        self.log_path = self._directory / f"{self.name}.log"
+        self.config_path = self._directory / f"{self.name}.{self.suffix}"
 
     @property
     def address(self) -> str:
         """Where it listens, "host:port"."""
         return f"{LOOPBACK}:{self.port}"
 
-    @property
-    def pid(self) -> int | None:
-        """Its process id."""
-        return None if self._child is None else self._child.pid
-
-    @property
-    def log_path(self) -> Path:
-        """What it printed."""
-        return self._directory / f"{self.name}.log"
-
-    @property
-    def config_path(self) -> Path:
-        """Its settings."""
-        return self._directory / f"{self.name}.{self.suffix}"
-
-    def start(self) -> None:
-        """Start the process and return; use wait_ready() before asking it anything. Raises ProgramMissingError."""
-        if self._child is not None and self._child.running:
-            if not has_ended(self._child.pid):
-                return
-            self._child.stop()  # it was killed a moment ago, and its last threads still hold its port
-        self._child = Child(self._prepare(), self.log_path, env=self.env)
-        self._child.start()
-
     def service(self) -> Service:
-        """Make it a supervised service (instead of start())."""
-        return Service(self.name, self._prepare, self.log_path, healthy=self.answers, restart=_RESTART)
-
-    def wait_ready(self, seconds: float = 60.0) -> None:
-        """Return when it answers; raises AlertingError."""
-        wait_ready(self._child, self.answers, seconds=seconds, failed=self._failure)
+        """Make it a supervised service (instead of start()). Starting it raises ProgramMissingError."""
+        return Service(self.name, self._prepare, self.log_path, env=self.env, healthy=self.answers, restart=_RESTART)
 
     def answers(self) -> bool:
         """Whether it answers that it is ready, now."""
@@ -108,14 +82,6 @@ class LoopbackServer:
         except (OSError, urllib.error.HTTPError):
             return False
 
-    def stop(self, seconds: float = 10.0) -> None:
-        """End it (SIGTERM, then SIGKILL); safe to call twice."""
-        if self._child is not None:
-            self._child.stop(seconds)
-
-    def _failure(self, reason: str, _: int | None) -> AlertingError:
-        return AlertingError(f"{self.name} {reason}. {self._log()}")
-
     def _prepare(self) -> Sequence[str]:
         self._directory.mkdir(parents=True, exist_ok=True)
         self.config_path.write_text(self._config if isinstance(self._config, str) else self._config(), encoding="utf-8")
@@ -123,10 +89,6 @@ class LoopbackServer:
 
     def _command(self) -> Sequence[str]:
         raise NotImplementedError
-
-    def _log(self) -> str:
-        shown = "(not started)" if self._child is None else self._child.log_tail(10)
-        return f"Log: {self.log_path}. Last lines:\n{shown}"
 
 
 class PrometheusServer(LoopbackServer):

@@ -3,8 +3,7 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,25 +76,6 @@ class Child:
     def log_tail(self, lines: int = 15) -> str:
         """Return the last lines of its log, for an error message."""
         return tail(self.log_path, lines)
-
-
-def wait_ready(
-    child: Child | None, answers: Callable[[], bool], *, seconds: float, failed: Callable[[str, int | None], Exception]
-) -> None:
-    """Return when a server answers; one that is not ready within `seconds` is stopped.
-
-    Otherwise raises what `failed` returns for the reason, in words, and the exit code (None: it was too slow).
-    """
-    deadline = time.monotonic() + seconds
-    while not answers():
-        code = None if child is None else child.poll()
-        if code is not None:
-            raise failed(f"ended with exit code {code} while starting", code)
-        if time.monotonic() > deadline:
-            if child is not None:
-                child.stop()
-            raise failed(f"was not ready within {seconds:g} s", None)
-        time.sleep(0.05)
 
 
 def tail(path: Path, lines: int = 15) -> str:

@@ -22,16 +22,15 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from infra.process.child import Child, wait_ready
 from infra.process.ports import accepts
+from infra.process.server import Server
 from infra.process.service import NEVER, Service
-from infra.servers.broker_child import BrokerExit
+from infra.servers.broker_child import ENTRY_CHANGED
 
-DEFAULT_PARTITIONS = 4
 PROTOCOL = (2, 3)
 """What kafka-python must speak with it: left to find out, it cannot read the answer to its newest question."""
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -41,82 +40,36 @@ class BrokerError(RuntimeError):
     """The embedded broker is not available; the message has the reason and the path of its log."""
 
 
-class EmbeddedBroker:
-    """One embedded broker: start(), wait_ready(seconds), stop(). Everything in it is gone when it stops.
+class EmbeddedBroker(Server):
+    """One embedded broker with `topics`, by name their numbers of partitions; what it holds is gone when it stops."""
 
-    ``topics``: names, each with 4 partitions, or names with their numbers of partitions.
-    """
+    name, error = "The embedded broker", BrokerError
+    cluster = ""
+    """A name for this incarnation of the broker: offsets of another incarnation are another log's."""
 
-    def __init__(
-        self,
-        directory: Path,
-        *,
-        topics: Iterable[str] | Mapping[str, int] = (),
-        rebalance_delay_ms: int = 500,
-    ) -> None:
+    def __init__(self, directory: Path, *, topics: Mapping[str, int] | None = None) -> None:
         self._directory = directory.resolve()
-        self._topics = dict(topics) if isinstance(topics, Mapping) else dict.fromkeys(topics, DEFAULT_PARTITIONS)
-        for name, partitions in self._topics.items():
-            if partitions < 1:
-                raise BrokerError(f"topic {name}: {partitions} partitions, expected at least 1 (kafka.partitions)")
-        self._rebalance_delay_ms = rebalance_delay_ms
+        self._topics = dict(topics or {})
         self._address_file = self._directory / "address"
-        self._child: Child | None = None
-        self._cluster = ""
+        self.log_path = self._directory / "broker.log"
 
     @property
     def bootstrap(self) -> str:
-        """Its address, "host:port"; known when it is ready, new at each start."""
-        try:
-            return self._address_file.read_text()
-        except FileNotFoundError:
-            raise BrokerError("The embedded broker has no address yet: call start() and wait_ready() first.") from None
+        """Its address, "host:port"; there when it is ready, new at each start."""
+        return self._address_file.read_text()
 
-    @property
-    def cluster(self) -> str:
-        """A name for this incarnation of the broker: offsets of another incarnation are another log's."""
-        return self._cluster
-
-    @property
-    def pid(self) -> int | None:
-        """The broker's process id."""
-        return None if self._child is None else self._child.pid
-
-    @property
-    def log_path(self) -> Path:
-        """What the broker printed."""
-        return self._directory / "broker.log"
-
-    def start(self) -> None:
-        """Start the broker process and return; use wait_ready() before connecting."""
-        if self._child is not None and self._child.running:
-            return
-        self._child = Child(self._prepare(), self.log_path, env=self._environment)
-        self._child.start()
-
-    def service(self, name: str = "broker") -> Service:
+    def service(self) -> Service:
         """Make the broker a supervised service (instead of start()); never restarted, as what it held is gone."""
-        return Service(name, self._prepare, self.log_path, env=self._environment, healthy=self.answers, restart=NEVER)
-
-    @property
-    def _environment(self) -> Mapping[str, str]:
-        return os.environ | {"PYTHONPATH": str(_PROJECT)}
+        environment = os.environ | {"PYTHONPATH": str(_PROJECT)}
+        return Service("broker", self._prepare, self.log_path, env=environment, healthy=self.answers, restart=NEVER)
 
     def _prepare(self) -> list[str]:
         """Forget the former incarnation, name the new one; the command of the broker process."""
         self._directory.mkdir(parents=True, exist_ok=True)
         self._address_file.unlink(missing_ok=True)
-        self._cluster = f"embedded-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
-        wanted = {
-            "address_file": str(self._address_file),
-            "topics": self._topics,
-            "rebalance_delay_ms": self._rebalance_delay_ms,
-        }
+        self.cluster = f"embedded-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+        wanted = {"address_file": str(self._address_file), "topics": self._topics}
         return [sys.executable, "-P", "-m", "infra.servers.broker_child", json.dumps(wanted)]
-
-    def wait_ready(self, seconds: float = 15.0) -> None:
-        """Return when the broker takes connections; raises BrokerError."""
-        wait_ready(self._child, self.answers, seconds=seconds, failed=self._failure)
 
     def answers(self) -> bool:
         """Whether the broker takes connections now."""
@@ -125,19 +78,10 @@ class EmbeddedBroker:
         host, port = self.bootstrap.rsplit(":", 1)
         return accepts(host, int(port))
 
-    def stop(self, seconds: float = 3.0) -> None:
-        """End the broker (SIGTERM, then SIGKILL); safe to call twice."""
-        if self._child is not None:
-            self._child.stop(seconds)
-
-    def _failure(self, reason: str, code: int | None) -> BrokerError:
-        if code == BrokerExit.ENTRY_CHANGED:
+    def _failure(self, reason: str, code: int | None) -> Exception:
+        if code == ENTRY_CHANGED:
             return BrokerError(
                 "The installed confluent-kafka has no mock cluster that we know: install the version pinned in "
                 f"pyproject.toml (`make clean demo`), or set kafka.brokers to a real broker. {self._log()}"
             )
-        return BrokerError(f"The embedded broker {reason}. {self._log()}")
-
-    def _log(self) -> str:
-        tail = "(not started)" if self._child is None else self._child.log_tail(10)
-        return f"Log: {self.log_path}. Last lines:\n{tail}"
+        return super()._failure(reason, code)

@@ -1,12 +1,11 @@
 """The process of the embedded Kafka broker: runs librdkafka's mock cluster through its C interface; see broker.py.
 
-Run as ``python -m infra.servers.broker_child SPECIFICATION``, a JSON object with ``address_file``, ``topics`` (name to
-number of partitions) and ``rebalance_delay_ms``. When it is ready it writes "host:port" into the address file.
-The functions are those of librdkafka's rdkafka_mock.h; exit codes are in ``Exit``, the reason is on stderr.
+Run as ``python -m infra.servers.broker_child SPECIFICATION``, a JSON object with ``address_file`` and ``topics`` (name
+to number of partitions). When it is ready it writes "host:port" into the address file; the reason why not is on stderr.
+The functions are those of librdkafka's rdkafka_mock.h.
 """
 
 import ctypes
-import enum
 import json
 import signal
 import sys
@@ -16,13 +15,9 @@ from typing import Any
 
 _PRODUCER = 0
 _ERROR_BYTES = 512
-
-
-class BrokerExit(enum.IntEnum):
-    """Why this process ended by itself."""
-
-    ENTRY_CHANGED = 70
-    REFUSED = 71
+_REBALANCE_DELAY_MS = 500
+ENTRY_CHANGED = 70
+"""Exit code: the installed library has no mock cluster that we know."""
 
 
 class MockUnavailable(RuntimeError):
@@ -60,7 +55,7 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     return library
 
 
-def open_cluster(library: ctypes.CDLL, topics: Mapping[str, int], *, rebalance_delay_ms: int) -> str:
+def open_cluster(library: ctypes.CDLL, topics: Mapping[str, int]) -> str:
     """Start one mock broker in this process with these topics; returns "host:port". It lasts as long as the process."""
     reason = ctypes.create_string_buffer(_ERROR_BYTES)
     configuration = library.rd_kafka_conf_new()
@@ -69,7 +64,7 @@ def open_cluster(library: ctypes.CDLL, topics: Mapping[str, int], *, rebalance_d
     cluster = library.rd_kafka_mock_cluster_new(handle, 1) if handle else None
     if not cluster:
         raise MockUnavailable(f"librdkafka opens no mock cluster: {reason.value.decode() or 'no reason given'}")
-    library.rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, rebalance_delay_ms)
+    library.rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, _REBALANCE_DELAY_MS)
     for name, partitions in topics.items():
         code = library.rd_kafka_mock_topic_create(cluster, name.encode(), partitions, 1)
         if code != 0:
@@ -79,18 +74,17 @@ def open_cluster(library: ctypes.CDLL, topics: Mapping[str, int], *, rebalance_d
 
 
 def main() -> None:
-    """Open the cluster, print its address, wait to be ended."""
+    """Open the cluster, write its address, wait to be ended."""
     wanted = json.loads(sys.argv[1])
     try:
         library = load_librdkafka()
     except (ImportError, MockUnavailable) as error:
         sys.stderr.write(f"{error}\n")
-        sys.exit(BrokerExit.ENTRY_CHANGED)
+        sys.exit(ENTRY_CHANGED)
     try:
-        address = open_cluster(library, wanted["topics"], rebalance_delay_ms=wanted["rebalance_delay_ms"])
+        address = open_cluster(library, wanted["topics"])
     except MockUnavailable as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(BrokerExit.REFUSED)
+        sys.exit(str(error))
     place = Path(wanted["address_file"])
     fresh = place.with_name(place.name + ".new")
     fresh.write_text(address)

@@ -1,7 +1,7 @@
 """The process of the embedded ClickHouse server: runs chdb's engine in the directory made by clickhouse.py.
 
 Run as ``python -m infra.servers.clickhouse_child SQL`` with that directory as working directory: the engine reads its
-config.xml there, at import already.  Exit codes are in ``Exit``; the reason is on stderr.
+config.xml there, at import already.  Exit codes are in ``StoreExit``; the reason is on stderr.
 """
 
 import enum

@@ -9,7 +9,9 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 OWNER, READER = "gatepulse", "reader"
-PUBLIC_DATABASE = "gatepulse"
+_MEMORY_BYTES = 2_000_000_000
+_READER_MEMORY_BYTES = 500_000_000
+_READER_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -18,18 +20,6 @@ class Login:
 
     user: str
     password: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class ServerSettings:
-    """What may be chosen about the embedded server; bytes and seconds."""
-
-    tcp_port: int
-    http_port: int | None = None
-    memory_bytes: int = 2_000_000_000
-    reader_memory_bytes: int = 500_000_000
-    reader_seconds: int = 30
-    log_level: str = "information"
 
 
 def stored_logins(path: Path) -> dict[str, Login]:
@@ -54,7 +44,7 @@ def write_private(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def config_xml(settings: ServerSettings, logins: dict[str, Login], *, directory: Path) -> str:
+def config_xml(port: int, logins: dict[str, Login], *, directory: Path) -> str:
     """Write the server's config.xml: it holds only hashes of the passwords, and its own users_config.
 
     `default` has no password, since chdb's import and the entry both log in as it: it may open the ports and read
@@ -62,19 +52,18 @@ def config_xml(settings: ServerSettings, logins: dict[str, Login], *, directory:
     `changeable_in_readonly`, and Grafana's client must be able to set max_execution_time.
     """
     home = escape(str(directory))
-    http = f"<http_port>{settings.http_port}</http_port>" if settings.http_port is not None else ""
     return f"""<clickhouse>
-  <tcp_port>{settings.tcp_port}</tcp_port>{http}
+  <tcp_port>{port}</tcp_port>
   <listen_host>127.0.0.1</listen_host>
   <timezone>UTC</timezone>
   <logger>
-    <level>{escape(settings.log_level)}</level><log>{home}/server.log</log><errorlog>{home}/errors.log</errorlog>
+    <level>information</level><log>{home}/server.log</log><errorlog>{home}/errors.log</errorlog>
     <size>5M</size><count>2</count>
   </logger>
   <tmp_path>{home}/scratch/</tmp_path>
   <user_files_path>{home}/user_files/</user_files_path>
   <format_schema_path>{home}/format_schemas/</format_schema_path>
-  <max_server_memory_usage>{settings.memory_bytes}</max_server_memory_usage>
+  <max_server_memory_usage>{_MEMORY_BYTES}</max_server_memory_usage>
   <mark_cache_size>67108864</mark_cache_size>
   <uncompressed_cache_size>0</uncompressed_cache_size>
   <background_pool_size>2</background_pool_size>
@@ -88,11 +77,11 @@ def config_xml(settings: ServerSettings, logins: dict[str, Login], *, directory:
   <profiles>
     <default>{_SETTINGS}<max_threads>2</max_threads></default>
     <reader>{_SETTINGS}<max_threads>2</max_threads><readonly>2</readonly>
-      <max_execution_time>{settings.reader_seconds}</max_execution_time>
-      <max_memory_usage>{settings.reader_memory_bytes}</max_memory_usage>
+      <max_execution_time>{_READER_SECONDS}</max_execution_time>
+      <max_memory_usage>{_READER_MEMORY_BYTES}</max_memory_usage>
       <constraints>
-        <max_execution_time><min>0.001</min><max>{settings.reader_seconds}</max></max_execution_time>
-        <max_memory_usage><max>{settings.reader_memory_bytes}</max></max_memory_usage>
+        <max_execution_time><min>0.001</min><max>{_READER_SECONDS}</max></max_execution_time>
+        <max_memory_usage><max>{_READER_MEMORY_BYTES}</max></max_memory_usage>
         <max_threads><max>4</max></max_threads>
         <allow_python_table_function><const/></allow_python_table_function>
         <allow_introspection_functions><const/></allow_introspection_functions>
@@ -107,7 +96,7 @@ def config_xml(settings: ServerSettings, logins: dict[str, Login], *, directory:
     </default>
     <{OWNER}>{_hashed(logins[OWNER])}{_LOCAL}<profile>default</profile><quota>default</quota></{OWNER}>
     <{READER}>{_hashed(logins[READER])}{_LOCAL}<profile>reader</profile><quota>default</quota>
-      <grants><query>GRANT SELECT ON {PUBLIC_DATABASE}.*</query></grants>
+      <grants><query>GRANT SELECT ON gatepulse.*</query></grants>
     </{READER}>
   </users>
 </clickhouse>

@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(EmbeddedClickHouse(Path(folder) / "clickhouse", http_port=0)) as server,
+        running(EmbeddedClickHouse(Path(folder) / "clickhouse")) as server,
     ):
         at = server.address
         owner = StoreAddress(at.host, at.port, at.owner.user, at.owner.password)

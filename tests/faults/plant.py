@@ -34,7 +34,7 @@ from tests.faults.lag import Group
 from tests.faults.proxy import Proxy
 from tests.faults.servers import Server
 from tests.faults.watch import Samples, Watch, scrape
-from tests.support.kafka_cluster import KafkaCluster
+from tests.support.kafka_cluster import KafkaCluster, ProxiedKafka
 
 if TYPE_CHECKING:
     from streams.site.model import Site
@@ -144,7 +144,7 @@ class Plant:
     def bootstrap(self) -> str:
         """Where the broker is reached past any proxy."""
         kafka = self.kafka
-        return kafka.direct if self.layout.broker_proxy and isinstance(kafka, KafkaServer) else kafka.bootstrap
+        return kafka.direct if isinstance(kafka, ProxiedKafka) else kafka.bootstrap
 
     # -- the parts -----------------------------------------------------------------------------------------------------
 
@@ -168,7 +168,8 @@ class Plant:
     def _kafka(self, advertised: str | None) -> tuple[KafkaServer | KafkaCluster, list[Server]]:
         layout, folder = self.layout, self.path / "kafka"
         if layout.brokers == 1:
-            alone = KafkaServer(folder, port=self._broker_port, advertised=advertised, settings=layout.broker_settings)
+            options: Any = {"port": self._broker_port, "settings": layout.broker_settings}
+            alone = ProxiedKafka(folder, advertised, **options) if advertised else KafkaServer(folder, **options)
             return alone, [Server("Kafka", alone)]
         several = KafkaCluster(folder, brokers=layout.brokers, settings=layout.broker_settings)
         return several, [Server(f"Kafka {node}", each) for node, each in enumerate(several.brokers, start=1)]

@@ -1,9 +1,33 @@
-"""Runs several Kafka brokers with replication, for tests in which one of them fails."""
+"""Runs several Kafka brokers with replication, or one behind a proxy, for tests in which one of them fails."""
 
+import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from infra.servers.kafka.server import KafkaServer, new_cluster_id
+from infra.process.ports import LOOPBACK
+from infra.servers.kafka.server import KafkaServer
+from tests.support.processes import alive
+
+
+class ProxiedKafka(KafkaServer):
+    """One broker that sends its clients to a proxy at ``advertised`` ("127.0.0.1:9999"), which sees all they send."""
+
+    def __init__(self, directory: Path, advertised: str, **options: Any) -> None:
+        super().__init__(directory, **options)
+        self._advertised = advertised
+        self.settings["advertised.listeners"] = f"CLIENT://{advertised},INTERNAL://{self.direct}"
+
+    @property
+    def bootstrap(self) -> str:
+        """The advertised address."""
+        return self._advertised
+
+    @property
+    def direct(self) -> str:
+        """A second way in, for clients that are to go past the proxy."""
+        return f"{LOOPBACK}:{self.internal}"
 
 
 class KafkaCluster:
@@ -12,14 +36,24 @@ class KafkaCluster:
     def __init__(
         self, directory: Path, *, brokers: int = 3, heap: str = "384m", settings: Mapping[str, object] | None = None
     ) -> None:
-        name = new_cluster_id()
-        self.brokers = [
-            KafkaServer(directory / f"broker-{node}", heap=heap, settings=settings, node=node, cluster=name)
-            for node in range(1, brokers + 1)
-        ]
-        controllers = {node: broker.ports.controller for node, broker in enumerate(self.brokers, start=1)}
-        for broker in self.brokers:
-            broker.join(controllers)
+        nodes = range(1, brokers + 1)
+        self.brokers = [KafkaServer(directory / f"broker-{node}", heap=heap) for node in nodes]
+        voters = [f"{node}@{LOOPBACK}:{each.controller}" for node, each in zip(nodes, self.brokers, strict=True)]
+        copies = min(3, brokers)
+        ours = {
+            "controller.quorum.voters": ",".join(voters),
+            "broker.session.timeout.ms": 4000,  # several starve each other while they start
+            "default.replication.factor": copies,
+            "min.insync.replicas": max(1, copies - 1),
+            "offsets.topic.replication.factor": copies,
+            "transaction.state.log.replication.factor": copies,
+            "transaction.state.log.min.isr": max(1, copies - 1),
+            "share.coordinator.state.topic.replication.factor": copies,
+            "share.coordinator.state.topic.min.isr": max(1, copies - 1),
+        }
+        for node, broker in zip(nodes, self.brokers, strict=True):
+            broker.settings |= ours | {"node.id": node} | dict(settings or {})
+            broker.new_cluster = self.brokers[0].new_cluster
 
     @property
     def bootstrap(self) -> str:
@@ -44,6 +78,7 @@ class KafkaCluster:
     def stop(self) -> None:
         """End all brokers at once: the last controllers alone could not end in good order."""
         for broker in self.brokers:
-            broker.end_soon()
+            if broker.pid is not None and alive(broker.pid):
+                os.kill(broker.pid, signal.SIGTERM)
         for broker in self.brokers:
             broker.stop()

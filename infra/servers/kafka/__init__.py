@@ -1,5 +1,5 @@
 """Runs a real Apache Kafka on loopback, for restarts, replication and compaction, which the embedded broker lacks.
 
-Reading order: install (gets the jars once), properties (the broker's settings), server (one broker), cluster (several).
+Reading order: install (gets the jars once), server (one broker, and its settings).
 Which topics there must be, and how they are set, is in `streams/contract/topics.py`.
 """

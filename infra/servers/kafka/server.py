@@ -1,11 +1,12 @@
 """Runs one Apache Kafka broker on loopback with lasting data; same interface as `infra.servers.broker.EmbeddedBroker`.
 
 Measured: ready in 2.7 s (the first time 3.7), again 3.7 s after kill -9, ended in 0.4 s, 240 to 310 MB with a heap of
-512 MB. Several brokers: `cluster`.
+512 MB.
 """
 
 import base64
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -13,11 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from infra.process.child import Child, has_ended, wait_ready
 from infra.process.ports import LOOPBACK, free_port
+from infra.process.server import Server
 from infra.process.service import RestartPolicy, Service
 from infra.servers.kafka.install import class_archive, install
-from infra.servers.kafka.properties import Ports, properties, read
 
 JVM_OPTIONS: Final = "KAFKA_JVM_PERFORMANCE_OPTS"
 """The environment variable with more options for a broker's JVM, as in Kafka's own scripts."""
@@ -25,18 +25,56 @@ _RESTART: Final = RestartPolicy(most=20, within=120.0)
 _FORMAT_SECONDS: Final = 60.0
 _API_VERSIONS: Final = struct.pack(">ihhih", 10, 18, 0, 1, -1)  # "which requests do you know?", from no one
 _QUIET: Final = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
+_UNWANTED: Final = {"CLASSPATH", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"}
+"""Variables that would change any Java or Kafka that is started here."""
+
+_SETTINGS: Final[Mapping[str, object]] = {
+    # A broker that is also a controller (KRaft), small enough for a developer's machine.
+    "process.roles": "broker,controller",
+    "node.id": 1,
+    "listener.security.protocol.map": "CLIENT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "INTERNAL",
+    "auto.create.topics.enable": "false",
+    "num.partitions": 4,
+    "num.network.threads": 2,
+    "num.io.threads": 4,
+    # One broker has few groups: fewer internal partitions to open at each start.
+    "offsets.topic.num.partitions": 1,
+    "transaction.state.log.num.partitions": 1,
+    "share.coordinator.state.topic.num.partitions": 1,
+    "offsets.topic.replication.factor": 1,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    "share.coordinator.state.topic.replication.factor": 1,
+    "share.coordinator.state.topic.min.isr": 1,
+    # A group of ours is complete when its workers are there; who restarts wants its partitions at once.
+    "group.initial.rebalance.delay.ms": 0,
+    "group.min.session.timeout.ms": 1000,
+    # 16 MiB and 1 MiB instead of 128 and 10 for each segment: memory, and files that are mapped into it.
+    "log.cleaner.dedupe.buffer.size": 16 << 20,
+    "log.cleaner.backoff.ms": 5000,
+    "log.index.size.max.bytes": 1 << 20,
+    "broker.heartbeat.interval.ms": 250,
+    # A broker that was killed is missed after this time, and until then its own restart may not register. One that is
+    # alone has nobody who could be wrong about it.
+    "broker.session.timeout.ms": 2000,
+}
 
 
 class KafkaError(RuntimeError):
     """The broker is not available; the message has the reason and the path of its log."""
 
 
-class KafkaServer:
-    """One broker: start(), wait_ready(seconds), stop(); start() again goes on with the same data, ports and cluster.
+class KafkaServer(Server):
+    """One broker; start() again goes on with the same data, ports and cluster.
 
-    ``port`` is the clients' one, a free one if left out. ``advertised`` ("127.0.0.1:9999") is where clients are sent
-    instead, so that a proxy there sees all that they send. ``settings`` are broker properties that go over ours.
+    It listens on loopback: for clients at ``port``, a free one if left out, for other brokers at ``internal`` and for
+    controllers at ``controller``. ``settings`` are broker properties that go over ours. Starting it raises KafkaError,
+    and KafkaNotInstalledError.
     """
+
+    name, error = "Kafka", KafkaError
 
     def __init__(
         self,
@@ -45,111 +83,61 @@ class KafkaServer:
         port: int | None = None,
         heap: str = "512m",
         settings: Mapping[str, object] | None = None,
-        advertised: str | None = None,
-        node: int = 1,
-        cluster: str | None = None,
     ) -> None:
         self._directory = directory.resolve()
-        self._heap, self._settings, self._node = heap, dict(settings or {}), node
-        self._advertised = advertised
-        self.ports = Ports(port or free_port(), free_port(), free_port())
-        self._controllers: Mapping[int, int] = {node: self.ports.controller}
-        self._new_cluster = cluster or new_cluster_id()
-        self._child: Child | None = None
-
-    def join(self, controllers: Mapping[int, int]) -> None:
-        """Name the controller ports of all brokers of the cluster by node, before the first start."""
-        self._controllers = dict(controllers)
+        self._data = self._directory / "data"
+        self._properties = self._directory / "server.properties"
+        self._heap = heap
+        self.port, self.internal, self.controller = port or free_port(), free_port(), free_port()
+        listeners = f"CLIENT://{LOOPBACK}:{self.port},INTERNAL://{LOOPBACK}:{self.internal}"
+        self.settings = {
+            **_SETTINGS,
+            "controller.quorum.voters": f"1@{LOOPBACK}:{self.controller}",
+            "listeners": f"{listeners},CONTROLLER://{LOOPBACK}:{self.controller}",
+            "advertised.listeners": listeners,
+            "log.dirs": self._data,
+            **(settings or {}),
+        }
+        self.new_cluster = new_cluster_id()
+        self.log_path = self._directory / "kafka.log"
 
     @property
     def bootstrap(self) -> str:
-        """Where clients connect, "host:port": the advertised address if there is one."""
-        return self._advertised or self.address
-
-    @property
-    def address(self) -> str:
-        """Where it listens for clients: what a proxy must pass on to."""
-        return f"{LOOPBACK}:{self.ports.client}"
-
-    @property
-    def direct(self) -> str:
-        """A second way in, for clients that are to go past the proxy at ``advertised``."""
-        return f"{LOOPBACK}:{self.ports.internal}"
+        """Where clients connect, "host:port"."""
+        return f"{LOOPBACK}:{self.port}"
 
     @property
     def cluster(self) -> str:
         """The cluster's id, the same for as long as the data live; empty before the first start."""
         try:
-            return read((self._data / "meta.properties").read_text()).get("cluster.id", "")
+            found = re.search(r"^cluster\.id=(.*)$", (self._data / "meta.properties").read_text(), re.MULTILINE)
         except FileNotFoundError:
             return ""
+        return found[1].strip() if found else ""
 
-    @property
-    def pid(self) -> int | None:
-        """The broker's process id."""
-        return None if self._child is None else self._child.pid
-
-    @property
-    def log_path(self) -> Path:
-        """What the broker printed."""
-        return self._directory / "kafka.log"
-
-    @property
-    def _data(self) -> Path:
-        return self._directory / "data"
-
-    @property
-    def _properties(self) -> Path:
-        return self._directory / "server.properties"
-
-    def start(self) -> None:
-        """Start the broker process and return; use wait_ready() before connecting. Raises KafkaNotInstalledError."""
-        if self._child is not None and self._child.running:
-            if not has_ended(self._child.pid):
-                return
-            self._child.stop()  # it was killed a moment ago, and its last threads still hold its files
-        self._child = Child(self._prepare(), self.log_path, env=_environment())
-        self._child.start()
-
-    def service(self, name: str = "broker") -> Service:
+    def service(self) -> Service:
         """Make the broker a supervised service (instead of start())."""
+        environment = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
         return Service(
-            name, self._prepare, self.log_path, env=_environment(), healthy=self.answers, restart=_RESTART,
+            "broker", self._prepare, self.log_path, env=environment, healthy=self.answers, restart=_RESTART,
             ready_within=60.0, stop_within=10.0,
         )  # fmt: skip
-
-    def wait_ready(self, seconds: float = 60.0) -> None:
-        """Return when the broker answers; raises KafkaError."""
-        wait_ready(self._child, self.answers, seconds=seconds, failed=self._failure)
 
     def answers(self) -> bool:
         """Whether the broker answers a request now; one that is stopped or hangs does not, though it is connected."""
         try:
-            with socket.create_connection((LOOPBACK, self.ports.client), timeout=2.0) as connection:
+            with socket.create_connection((LOOPBACK, self.port), timeout=2.0) as connection:
                 connection.sendall(_API_VERSIONS)
                 return bool(connection.recv(1))
         except OSError:
             return False
 
-    def stop(self, seconds: float = 10.0) -> None:
-        """End the broker (SIGTERM, then SIGKILL); safe to call twice."""
-        if self._child is not None:
-            self._child.stop(seconds)
-
-    def end_soon(self) -> None:
-        """Ask the broker to end, and return at once."""
-        if self._child is not None:
-            self._child.terminate()
-
     def _prepare(self) -> Sequence[str]:
         """Write the settings, format the data folder if it is new; the command of the broker process."""
         jars = install()
         self._data.mkdir(parents=True, exist_ok=True)
-        text = properties(
-            self._data, node=self._node, ports=self.ports, controllers=self._controllers,
-            advertised=self._advertised, settings=self._settings,
-        )  # fmt: skip
-        self._properties.write_text(text)
+        doubled = {name: str(value).replace("\\", "\\\\") for name, value in self.settings.items()}  # as Java reads it
+        self._properties.write_text("".join(f"{name}={value}\n" for name, value in doubled.items()))
         sharing = [f"-XX:SharedArchiveFile={class_archive()}"] if class_archive().exists() else []
         java, options = ["java", *_QUIET, *sharing, "-XX:+UseSerialGC"], os.environ.get(JVM_OPTIONS, "").split()
         classes = ["-cp", f"{jars}/*"]
@@ -158,7 +146,7 @@ class KafkaServer:
         return [*java, *options, f"-Xmx{self._heap}", *classes, "kafka.Kafka", str(self._properties)]
 
     def _format(self, java: Sequence[str]) -> None:
-        command = ["kafka.tools.StorageTool", "format", "-t", self._new_cluster, "-c", str(self._properties)]
+        command = ["kafka.tools.StorageTool", "format", "-t", self.new_cluster, "-c", str(self._properties)]
         try:
             done = subprocess.run(  # noqa: S603 - the command is ours, no shell
                 [*java, *command], capture_output=True, text=True, timeout=_FORMAT_SECONDS, check=False
@@ -168,13 +156,6 @@ class KafkaServer:
         if done.returncode != 0:
             raise KafkaError(f"Kafka cannot format {self._data}: {(done.stdout + done.stderr).strip()[-2000:]}")
 
-    def _failure(self, reason: str, _: int | None) -> KafkaError:
-        return KafkaError(f"Kafka {reason}. {self._log()}")
-
-    def _log(self) -> str:
-        shown = "(not started)" if self._child is None else self._child.log_tail(10)
-        return f"Log: {self.log_path}. Last lines:\n{shown}"
-
 
 def new_cluster_id() -> str:
     """Return a new id as Kafka writes them: 16 random bytes in base64; no dash in front, which would be an option."""
@@ -182,9 +163,3 @@ def new_cluster_id() -> str:
         name = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
         if not name.startswith("-"):
             return name
-
-
-def _environment() -> dict[str, str]:
-    """Leave out what would change any Java or Kafka that is started here."""
-    unwanted = {"CLASSPATH", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"}
-    return {name: value for name, value in os.environ.items() if name not in unwanted}

@@ -14,16 +14,7 @@ from infra.process.ports import PortTaken
 from infra.process.service import State
 from infra.process.supervisor import Supervisor
 from infra.servers import clickhouse as module
-from infra.servers.clickhouse import (
-    ClickHouseError,
-    DidNotStart,
-    DirectoryInUse,
-    DiskNearlyFull,
-    EmbeddedClickHouse,
-    EntryChanged,
-    answers,
-    require_room,
-)
+from infra.servers.clickhouse import ClickHouseError, EmbeddedClickHouse, answers, require_room
 from infra.servers.clickhouse_config import Login
 from tests.support.processes import alive, kill, needs_landlock, server_ends_with_its_parent
 
@@ -201,7 +192,7 @@ def test_data_survive_a_kill_and_come_back_at_the_same_address(tmp_path: Path) -
 
 
 def test_it_ends_at_once_when_asked_and_can_be_asked_twice(tmp_path: Path) -> None:
-    server = EmbeddedClickHouse(tmp_path, http_port=0)
+    server = EmbeddedClickHouse(tmp_path)
     server.start()
     server.start()
     server.wait_ready()
@@ -237,8 +228,6 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
         port = other.getsockname()[1]
         with pytest.raises(PortTaken, match=rf"tcp_port = {port}: another program listens on 127\.0\.0\.1:{port}"):
             EmbeddedClickHouse(tmp_path, tcp_port=port).start()
-        with pytest.raises(PortTaken, match=f"http_port = {port}"):
-            EmbeddedClickHouse(tmp_path, http_port=port).start()
 
 
 def test_a_directory_in_use_is_named(tmp_path: Path) -> None:
@@ -248,7 +237,7 @@ def test_a_directory_in_use_is_named(tmp_path: Path) -> None:
     try:
         second = EmbeddedClickHouse(tmp_path)
         second.start()
-        with pytest.raises(DirectoryInUse, match=str(tmp_path)):
+        with pytest.raises(ClickHouseError, match=f"Another ClickHouse runs on {tmp_path}"):
             second.wait_ready()
         assert first.answers()
     finally:
@@ -256,7 +245,7 @@ def test_a_directory_in_use_is_named(tmp_path: Path) -> None:
 
 
 def test_a_nearly_full_disk_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DiskNearlyFull, match=r"MB free, at least \d+ MB are needed"):
+    with pytest.raises(ClickHouseError, match=r"MB free, at least \d+ MB are needed"):
         require_room(tmp_path, minimum=10**18)
 
 
@@ -269,7 +258,7 @@ def test_a_changed_entry_is_recognised(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(module, "_PROJECT", f"{package.parent}:{module._PROJECT}")
     server = EmbeddedClickHouse(tmp_path / "data")
     server.start()
-    with pytest.raises(EntryChanged, match="install the version pinned"):
+    with pytest.raises(ClickHouseError, match="install the version pinned"):
         server.wait_ready()
 
 
@@ -277,10 +266,5 @@ def test_a_server_that_does_not_come_up_shows_its_log(tmp_path: Path, monkeypatc
     monkeypatch.setattr(module, "config_xml", lambda *_, **__: "<clickhouse><users_config>config.xml</users_config>")
     server = EmbeddedClickHouse(tmp_path)
     server.start()
-    with pytest.raises(DidNotStart, match=r"(?s)exit code 71.*process\.log.*configuration"):
+    with pytest.raises(ClickHouseError, match=r"(?s)exit code 71.*process\.log.*configuration"):
         server.wait_ready()
-
-
-def test_the_address_is_unknown_before_the_start(tmp_path: Path) -> None:
-    with pytest.raises(ClickHouseError, match=r"call start\(\) first"):
-        _ = EmbeddedClickHouse(tmp_path).address

@@ -14,6 +14,7 @@ from infra.process.ports import free_port
 from infra.servers.kafka import install
 from infra.servers.kafka.install import KafkaNotInstalledError
 from infra.servers.kafka.server import KafkaError, KafkaServer
+from tests.support.kafka_cluster import ProxiedKafka
 from tests.support.processes import alive, eventually, kill, needs_kafka, running, server_ends_with_its_parent
 
 PLACE = TopicPartition("corrections", 0)
@@ -83,7 +84,7 @@ def test_one_that_is_stopped_does_not_answer_though_it_takes_connections(tmp_pat
         assert server.pid is not None
         os.kill(server.pid, signal.SIGSTOP)
         try:
-            socket.create_connection(("127.0.0.1", server.ports.client)).close()
+            socket.create_connection(("127.0.0.1", server.port)).close()
             assert not server.answers()
         finally:
             os.kill(server.pid, signal.SIGCONT)
@@ -93,9 +94,9 @@ def test_one_that_is_stopped_does_not_answer_though_it_takes_connections(tmp_pat
 @needs_kafka
 def test_clients_are_sent_to_the_advertised_address_unless_they_come_by_the_direct_way(tmp_path: Path) -> None:
     proxy = f"127.0.0.1:{free_port()}"
-    with running(KafkaServer(tmp_path, advertised=proxy)) as server:
+    with running(ProxiedKafka(tmp_path, proxy)) as server:
         assert server.bootstrap == proxy
-        assert brokers_named_at(server.address) == [proxy]
+        assert brokers_named_at(f"127.0.0.1:{server.port}") == [proxy]
         assert brokers_named_at(server.direct) == [server.direct]
 
 

@@ -89,7 +89,7 @@ def place(tmp_path: Path) -> Iterator[LocalPlant]:
         make_day=ferry_day,
     )  # fmt: skip
     with (
-        running(EmbeddedClickHouse(tmp_path / "store", http_port=0)) as store,
+        running(EmbeddedClickHouse(tmp_path / "store")) as store,
         running(EmbeddedBroker(tmp_path / "broker", topics=TOPICS)) as broker,
     ):
         client = connect(login(store.address.owner, store))

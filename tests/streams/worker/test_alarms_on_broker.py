@@ -32,7 +32,7 @@ _SITE = {"SITE": str(PROFILE)}
 def place(tmp_path: Path) -> Iterator[LocalPlant]:
     """Start a store and a broker for the site of the rehearsals, whose clock runs sixty times as fast."""
     with (
-        running(EmbeddedClickHouse(tmp_path / "store", http_port=0)) as store,
+        running(EmbeddedClickHouse(tmp_path / "store")) as store,
         running(EmbeddedBroker(tmp_path / "broker", topics=TOPICS)) as broker,
     ):
         client = connect(login(store.address.owner, store))

@@ -30,7 +30,7 @@ from tests.support.processes import running
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedClickHouse]:
     """Start a store of our own: other modules drop the databases of the shared one."""
-    with running(EmbeddedClickHouse(tmp_path_factory.mktemp("store"), http_port=0)) as server:
+    with running(EmbeddedClickHouse(tmp_path_factory.mktemp("store"))) as server:
         yield server
 
 
