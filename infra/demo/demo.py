@@ -3,10 +3,11 @@
 `stack/local_stack.py` has the processes, `stack/state.py` the folder that outlives them.
 """
 
+import contextlib
 import datetime as dt
+import json
 import math
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from infra.demo.audit_log import repeat_alarms
+import typer
+
 from infra.process.supervisor import Supervisor
 from infra.stack.alarm_delivery import delivery, read_relay
 from infra.stack.local_stack import GROUP, BrokerKind, LocalStack
@@ -47,9 +49,10 @@ _NICE: Final = 10
 """Of the thread that plays: where processors are few, who counts goes first."""
 
 _QUIET: Final = dt.timedelta(minutes=30)
-"""Of the site's time, before the rush."""
+"""Of the site's time, before the rush: half a minute at the usual speed."""
 
 _POLL_SECONDS: Final = 0.1  # how often it is looked whether to go on
+_AUDIT_POLL_SECONDS: Final = 1.0
 
 T = TypeVar("T")
 
@@ -100,7 +103,8 @@ def run_demo(options: DemoOptions) -> int:
         Supervisor(stop_within=_STOP_WITHIN) as supervisor,
     ):
         run = next_run(state, site, broker=options.broker, date=options.date)
-        start_at = site_time(site, run.date, options.start_at or _before(options.scenario.rush))
+        begins = options.start_at or (dt.datetime.combine(dt.date.min, options.scenario.rush) - _QUIET).time()
+        start_at = site_time(site, run.date, begins)
         clock = SiteClock(start_at, int(time.time() * 1000), options.speed)
         plan = Plan(
             options.scenario, date=run.date, seed=options.seed + run.number, epoch=run.number, clock=clock,
@@ -118,9 +122,26 @@ def run_demo(options: DemoOptions) -> int:
             return Demo(options, site, stack, run, stop).play(plan)
 
 
-def _before(rush: dt.time) -> dt.time:
-    """Return when a demo begins: early enough for half a minute of quiet at the usual speed."""
-    return (dt.datetime.combine(dt.date.min, rush) - _QUIET).time()
+def repeat_alarms(
+    log: Path, report: Callable[[str], None], stop: threading.Event, *, poll: float = _AUDIT_POLL_SECONDS
+) -> None:
+    """Pass the alarms that a running audit writes into its log to `report`, every `poll` seconds until `stop`."""
+    seen = 0
+    while not stop.wait(poll):
+        if not log.exists():
+            continue
+        with log.open("rb") as file:
+            file.seek(seen)
+            lines = file.readlines()
+        if lines and not lines[-1].endswith(b"\n"):
+            lines.pop()
+        seen += sum(map(len, lines))
+        for line in lines:
+            with contextlib.suppress(ValueError):
+                entry = json.loads(line)
+                if isinstance(entry, dict) and entry.get("level") == "error":
+                    first, different = "; ".join(entry.get("first", [])), entry.get("different")
+                    report(f"AUDIT: {entry.get('event')}: {different} rows of {entry.get('interval')}: {first}")
 
 
 @dataclass(frozen=True)
@@ -164,11 +185,10 @@ class Demo:
         if run.number > 1:
             if self.stack.persistent:  # what a former run has left on its way belongs to its day
                 self._drained()
-            begins = self.site.days.begin(run.date)
-            clock = plan.clock or SiteClock()
             close_yesterday(
-                ClickHouseReader(self.stack.reader), kafka, ts=begins, ledger=run.closing_ledger, clock=clock
-            )
+                ClickHouseReader(self.stack.reader), kafka, ts=self.site.days.begin(run.date),
+                ledger=run.closing_ledger, clock=self.stack.clock,
+            )  # fmt: skip
         try:
             return simulate(
                 plan, self.site, bootstrap=kafka.brokers, ledger=run.ledger, consumer_group=GROUP, stop=self.stop,
@@ -208,7 +228,11 @@ class Demo:
 
     def _conclude(self, verdict: Verdict, *, drained: bool) -> int:
         """Report the verdict; without `--for` keep the wall up until Ctrl-C."""
-        _print_verdict(verdict, as_json=self.options.as_json)
+        if self.options.as_json:
+            typer.echo(to_json(verdict))
+            console.report(sentence(verdict))
+        else:
+            show(verdict, console.OUT)
         if not drained:
             console.report(
                 f"after {_DRAIN_SECONDS:g} s the worker had not read everything: see {self.stack.state / 'logs'}"
@@ -224,12 +248,3 @@ def _fulfil(done: "Future[T]", work: Callable[[], T]) -> None:
         done.set_result(work())
     except BaseException as error:  # noqa: BLE001 - handed to who waits for it
         done.set_exception(error)
-
-
-def _print_verdict(verdict: Verdict, *, as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write(to_json(verdict) + "\n")
-        sys.stdout.flush()
-        console.report(sentence(verdict))
-    else:
-        show(verdict, console.OUT)

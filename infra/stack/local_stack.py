@@ -3,16 +3,17 @@
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from infra.process.ports import LOOPBACK, accepts, claim
 from infra.process.service import RestartPolicy, Service, State
 from infra.process.supervisor import Supervisor
 from infra.servers.broker import PROTOCOL, EmbeddedBroker
 from infra.servers.clickhouse import EmbeddedClickHouse
+from infra.servers.clickhouse_config import Login
 from infra.servers.kafka.server import KafkaServer
 from infra.stack.alarm_delivery import Delivery
 from simulators.verify.fates import Limits
@@ -27,6 +28,7 @@ PARTITIONS: Final = 4
 AUDIT_EVERY: Final = 30.0  # seconds
 _LONGEST_LAG_MS: Final = 20 * 60_000
 BrokerKind = Literal["embedded", "kafka"]
+_OFTEN: Final = RestartPolicy(most=20, within=120.0)
 _REAL_SESSION_SECONDS: Final = 6
 # The mock cluster reserves a killed worker's partitions for twice the session, and longer if it is a static member.
 _MOCK_SESSION_SECONDS: Final = 3
@@ -64,7 +66,8 @@ class LocalStack:
         self.report("store …")
         self.store = EmbeddedClickHouse(self.state / "clickhouse")
         self.supervisor.start(self.store.service())
-        self._apply_schema()
+        with connect(self._login(self.store.address.owner)) as client:
+            schema.apply(client)
 
     def _broker(self) -> None:
         self.report("broker …")
@@ -79,11 +82,23 @@ class LocalStack:
 
     def _workers_and_wall(self) -> None:
         self.report("worker and wall …" if self.workers == 1 else f"{self.workers} workers and wall …")
-        for number in range(1, self.workers + 1):
-            self.supervisor.start(self._worker(number), ready=False)
-        self.supervisor.start(self._wall(), ready=False)
-        self.supervisor.start(self._audit(), ready=False)
-        self.supervisor.start(self._foresight(), ready=False)
+        for number, port in enumerate(self.metrics_ports, start=1):
+            name = f"worker-{number}"
+            more = {"GATEPULSE_WORKER__NAME": name, "GATEPULSE_WORKER__METRICS_PORT": str(port)}
+            self._start(name, "worker", more=more, restart=_OFTEN)
+        self._start(
+            "wall", "wall", more={"GATEPULSE_WALL__PORT": str(self.wall_port)},
+            healthy=lambda: accepts(LOOPBACK, self.wall_port),
+        )  # fmt: skip
+        self._start("audit", "audit", f"--every={AUDIT_EVERY:g}")
+        self._start("foresight", "foresight", restart=_OFTEN)
+
+    def _start(self, name: str, *words: str, more: Mapping[str, str] | None = None, **options: Any) -> None:  # noqa: ANN401 - of Service
+        """Start a command of ours, without waiting for it; `more` goes over the environment of all."""
+        command = [sys.executable, "-P", "-m", "infra.cli.main", *words]
+        environment = self._environment() | dict(more or {})
+        service = Service(name, command, self.state / "logs" / f"{name}.log", env=environment, **options)
+        self.supervisor.start(service, ready=False)
 
     def _wall_is_up(self) -> bool:
         return any(each.name == "wall" and each.state is State.RUNNING for each in self.supervisor.services())
@@ -139,49 +154,10 @@ class LocalStack:
     @property
     def reader(self) -> StoreAddress:
         """Where the views are read."""
-        address = self.store.address
-        return StoreAddress(address.host, address.port, address.reader.user, address.reader.password)
+        return self._login(self.store.address.reader)
 
-    def _apply_schema(self) -> None:
-        address = self.store.address
-        owner = StoreAddress(address.host, address.port, address.owner.user, address.owner.password)
-        client = connect(owner)
-        try:
-            schema.apply(client)
-        finally:
-            client.disconnect()
-
-    def _worker(self, number: int) -> Service:
-        name, port = f"worker-{number}", self.metrics_ports[number - 1]
-        more = {"GATEPULSE_WORKER__NAME": name, "GATEPULSE_WORKER__METRICS_PORT": str(port)}
-        return Service(
-            name,
-            _command("worker"),
-            self.state / "logs" / f"{name}.log",
-            env=self._environment() | more,
-            restart=RestartPolicy(most=20, within=120.0),
-        )
-
-    def _wall(self) -> Service:
-        port = self.wall_port
-        return Service(
-            "wall",
-            _command("wall"),
-            self.state / "logs" / "wall.log",
-            env=self._environment() | {"GATEPULSE_WALL__PORT": str(port)},
-            healthy=lambda: accepts(LOOPBACK, port),
-        )
-
-    def _audit(self) -> Service:
-        """Hold the counts against the raw passages all the time; what differs goes to its log."""
-        return Service("audit", _command("audit", f"--every={AUDIT_EVERY:g}"), self.audit_log, env=self._environment())
-
-    def _foresight(self) -> Service:
-        """Reckon with what is stored; if it ends, nothing is foreseen until it runs again."""
-        return Service(
-            "foresight", _command("foresight"), self.state / "logs" / "foresight.log", env=self._environment(),
-            restart=RestartPolicy(most=20, within=120.0),
-        )  # fmt: skip
+    def _login(self, user: Login) -> StoreAddress:
+        return StoreAddress(self.store.address.host, self.store.address.port, user.user, user.password)
 
     @property
     def audit_log(self) -> Path:
@@ -208,7 +184,3 @@ class LocalStack:
             "GATEPULSE_TIME__SUSPECT_SECONDS": str(self.limits.suspect_ms / 1000),
             "GATEPULSE_TIME__HORIZON_SECONDS": str(self.limits.horizon_ms / 1000),
         }
-
-
-def _command(*words: str) -> list[str]:
-    return [sys.executable, "-P", "-m", "infra.cli.main", *words]

@@ -24,16 +24,11 @@ from infra.servers.clickhouse_config import write_private
 from simulators.ledger.ledger import META, cut_short
 from streams.site.model import Site
 
-ENDPOINTS: Final = "endpoints.json"
 _DRAINED: Final = "drained"
 
 
 class StateError(RuntimeError):
     """The directory given with --state cannot be used; the message has the reason, and what to do."""
-
-
-class StateInUse(StateError):
-    """Another demo runs on this directory."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +104,7 @@ def _number(ledger: Path) -> int:
 def open_state(path: Path | None) -> Iterator[Path]:
     """Give a directory to one demo: `path`, created if missing, or a temporary one that goes away with it.
 
-    Raises StateError, and DiskNearlyFull where there is too little room.
+    Raises StateError, and ClickHouseError where there is too little room.
     """
     if path is None:
         with tempfile.TemporaryDirectory(prefix="gatepulse-demo-", ignore_cleanup_errors=True) as scratch:
@@ -137,7 +132,7 @@ def _lock(path: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         lock.close()
-        raise StateInUse(
+        raise StateError(
             f"--state {path}: another demo runs on it. End that one first, or give this one another directory."
         ) from error
     return lock
@@ -146,7 +141,7 @@ def _lock(path: Path) -> IO[str]:
 @contextmanager
 def endpoints(state: Path, addresses: Mapping[str, str]) -> Iterator[None]:
     """Keep addresses in `state`/endpoints.json for the time of a block."""
-    file = state / ENDPOINTS
+    file = state / "endpoints.json"
     write_private(file, json.dumps(dict(addresses), indent=1) + "\n")
     try:
         yield

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.stack.state import Run, StateError, StateInUse, endpoints, next_run, open_state
+from infra.stack.state import Run, StateError, endpoints, next_run, open_state
 from simulators.ledger.ledger import LedgerWriter, read_ledger
 from streams.site.reader import load_site
 
@@ -104,7 +104,7 @@ def test_a_state_goes_on_with_the_broker_that_it_began_with(tmp_path: Path, firs
 def test_a_state_belongs_to_one_demo_at_a_time(tmp_path: Path) -> None:
     with open_state(tmp_path / "state") as state:
         assert state.is_dir()
-        with pytest.raises(StateInUse, match="another demo runs on it"), open_state(tmp_path / "state"):
+        with pytest.raises(StateError, match="another demo runs on it"), open_state(tmp_path / "state"):
             pass
     with open_state(tmp_path / "state"):
         pass

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from structlog.testing import capture_logs
 
-from infra.demo.audit_log import repeat_alarms
+from infra.demo.demo import repeat_alarms
 from infra.process.ports import LOOPBACK, free_port
 from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks.clickhouse import ClickHouseReader, StoreAddress
