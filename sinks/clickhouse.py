@@ -18,9 +18,8 @@ from clickhouse_driver import Client
 
 from sinks.failures import failure
 from sinks.native import REVISION, insert
-from sinks.rows import TABLES
+from sinks.rows import TABLES, TableRows
 from sinks.sink import SinkClosed, StoreUnavailable, each_table
-from sinks.table_rows import TableRows
 
 OnRetry = Callable[[str, StoreUnavailable, int], None]
 """Called before a write is tried again: the table, why, and how often it was tried."""
@@ -40,23 +39,21 @@ _NUMBERS = {
 
 @dataclass(frozen=True)
 class StoreAddress:
-    """Where the server is and who logs in. `database` is only what unqualified names mean; ours are qualified."""
+    """Where the server is and who logs in; our names are qualified, so no database is chosen."""
 
     host: str
     port: int
     user: str
     password: str = field(repr=False)
-    database: str = ""
 
 
 def connect(address: StoreAddress, *, seconds: float = 60.0, **settings: int) -> Client:
-    """Return a driver's client that connects on first use and waits `seconds` for a reply; for one thread."""
+    """Return a driver's client that connects on first use; a reply later than `seconds` is lost. For one thread."""
     return Client(
         address.host,
         port=address.port,
         user=address.user,
         password=address.password,
-        database=address.database,
         connect_timeout=_CONNECT_SECONDS,
         send_receive_timeout=seconds,
         settings=settings,
@@ -75,15 +72,10 @@ class ClickHouseSink:
         address: StoreAddress,
         *,
         on_retry: OnRetry | None = None,
-        reply_seconds: float = 60.0,
         longest_pause: float = 5.0,
     ) -> None:
-        """Connect on the first write.
-
-        A reply that takes longer than `reply_seconds` counts as lost. The pauses between tries grow to
-        `longest_pause` seconds.
-        """
-        self._client = connect(address, seconds=reply_seconds, **_INSERT_SETTINGS)
+        """Connect on the first write. The pauses between tries grow to `longest_pause` seconds."""
+        self._client = connect(address, **_INSERT_SETTINGS)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="clickhouse-sink")
         self._one_at_a_time = asyncio.Lock()
         self._on_retry = on_retry

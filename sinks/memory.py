@@ -6,10 +6,8 @@ Next: `clickhouse.py`, which passes the same tests.
 from collections.abc import Sequence
 from typing import Any
 
-from sinks.rows import TABLES
+from sinks.rows import TABLES, TableRows, TableSpec
 from sinks.sink import SinkClosed, StoreRefused, as_list, each_table
-from sinks.table_rows import TableRows
-from sinks.tables import TableSpec
 
 Row = tuple[Any, ...]
 

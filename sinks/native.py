@@ -8,7 +8,6 @@ import struct
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
-from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -18,24 +17,22 @@ from clickhouse_driver.protocol import ClientPacketTypes
 from clickhouse_driver.varint import write_varint
 from clickhouse_driver.writer import write_binary_str
 
+from sinks.rows import CodedColumn, ColumnValues, TableRows
 from sinks.sink import as_list
-from sinks.table_rows import CodedColumn, ColumnValues, TableRows
 
 REVISION: Final = 54_450
 """The protocol as we speak it: the last revision whose server does not tell, after every block, what it counted."""
 
-_NUMBERS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "UInt8": "B",
-        "UInt16": "H",
-        "UInt32": "I",
-        "UInt64": "Q",
-        "Int64": "q",
-        "Float64": "d",
-        "Date": "H",
-        "DateTime64(3, 'UTC')": "q",
-    }
-)
+_NUMBERS: Final[Mapping[str, str]] = {
+    "UInt8": "B",
+    "UInt16": "H",
+    "UInt32": "I",
+    "UInt64": "Q",
+    "Int64": "q",
+    "Float64": "d",
+    "Date": "H",
+    "DateTime64(3, 'UTC')": "q",
+}
 """The types that are a number of the machine, each with its letter in `array` and numpy."""
 
 _MISFITS: Final = (TypeError, ValueError, OverflowError, AttributeError, LookupError)
@@ -180,16 +177,14 @@ def _write_ranges(out: Out, _: str, column: ColumnValues) -> None:
         out.write(array("Q", [bounds[end] for bounds in flat]).tobytes())
 
 
-_WRITERS: Final[Mapping[str, Callable[[Out, str, ColumnValues], None]]] = MappingProxyType(
-    {
-        **dict.fromkeys(_NUMBERS, _write_numbers),
-        **{f"Nullable({number})": _write_nullable for number in _NUMBERS},
-        "DateTime('UTC')": _write_windows,
-        "String": _write_text,
-        "LowCardinality(String)": _write_few_texts,
-        "Array(Tuple(UInt64, UInt64))": _write_ranges,
-    }
-)
+_WRITERS: Final[Mapping[str, Callable[[Out, str, ColumnValues], None]]] = {
+    **dict.fromkeys(_NUMBERS, _write_numbers),
+    **{f"Nullable({number})": _write_nullable for number in _NUMBERS},
+    "DateTime('UTC')": _write_windows,
+    "String": _write_text,
+    "LowCardinality(String)": _write_few_texts,
+    "Array(Tuple(UInt64, UInt64))": _write_ranges,
+}
 
 
 class _Nowhere:

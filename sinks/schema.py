@@ -4,10 +4,12 @@ Read them next, in their order.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
+
+from clickhouse_driver import Client
 
 from sinks.failures import failure
-from sinks.migrations import Migration, migrations, statements
+from sinks.rows import Migration, migrations, statements
 from sinks.sink import StoreRefused
 
 DATABASES = ("gatepulse", "gatepulse_store")
@@ -15,13 +17,6 @@ DATABASES = ("gatepulse", "gatepulse_store")
 
 _RECORD = "INSERT INTO gatepulse_store.schema_migrations (number, name, sha256) VALUES"
 _RECORDS = "SELECT number, name, sha256 FROM gatepulse_store.schema_migrations FINAL ORDER BY number"
-
-
-class Client(Protocol):
-    """A connection that runs statements, such as `clickhouse.connect` returns."""
-
-    def execute(self, query: str, params: Any = None) -> Any:  # noqa: ANN401 - as the driver declares it
-        """Run one statement; `params` are the rows of an INSERT."""
 
 
 class SchemaChanged(StoreRefused):
@@ -63,7 +58,9 @@ def apply(client: Client) -> list[Migration]:
             raise SchemaChanged(f"schema file {migration.number:03} {migration.name}", reason, advice)
     missing = [migration for migration in migrations() if migration.number not in applied]
     for migration in missing:
-        _apply(client, migration)
+        for statement in statements(migration.text):
+            _run(client, statement)
+        _run(client, _RECORD, [(migration.number, migration.name, migration.sha256)])
     return missing
 
 
@@ -72,12 +69,6 @@ def _applied(client: Client) -> dict[int, tuple[str, str]]:
     if not _run(client, "EXISTS TABLE gatepulse_store.schema_migrations")[0][0]:
         return {}
     return {number: (name, sha256) for number, name, sha256 in _run(client, _RECORDS)}
-
-
-def _apply(client: Client, migration: Migration) -> None:
-    for statement in statements(migration.text):
-        _run(client, statement)
-    _run(client, _RECORD, [(migration.number, migration.name, migration.sha256)])
 
 
 def _run(client: Client, statement: str, rows: list[tuple[Any, ...]] | None = None) -> Any:  # noqa: ANN401 - the driver's

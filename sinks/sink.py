@@ -10,8 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
-from sinks.rows import PROGRESS_TABLE, TABLES
-from sinks.table_rows import CodedColumn, ColumnValues, TableRows
+from sinks.rows import PROGRESS_TABLE, TABLES, CodedColumn, ColumnValues, TableRows
 
 T = TypeVar("T")
 
@@ -25,10 +24,6 @@ class StoreError(Exception):
         self.table = table
         self.reason = reason
         self.advice = advice
-
-    def __reduce__(self) -> tuple[type["StoreError"], tuple[str, str, str]]:
-        """Let the error travel between processes whole."""
-        return type(self), (self.table, self.reason, self.advice)
 
 
 class StoreRefused(StoreError):
@@ -55,10 +50,6 @@ class RowsRefused(StoreRefused):
         more = f" (so are the rows of {len(refusals) - 1} more tables)" if refusals[1:] else ""
         super().__init__(first.table, first.reason + more, first.advice)
         self.refusals = tuple(refusals)
-
-    def __reduce__(self) -> tuple[type["RowsRefused"], tuple[tuple[Refusal, ...]]]:  # type: ignore[override]  # its own arguments
-        """Let the error travel between processes whole."""
-        return type(self), (self.refusals,)
 
 
 class StoreUnavailable(StoreError):

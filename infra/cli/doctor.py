@@ -10,7 +10,7 @@ import typer
 from infra.cli.logs import differences, problems
 from infra.doctor.checks import StorePlace, all_right, render, run_checks
 from infra.servers.clickhouse_config import Login
-from sinks.migrations import migrations
+from sinks.rows import migrations
 from streams import console
 from streams.contract.events import Topic
 from streams.settings import load_settings

@@ -10,8 +10,7 @@ import faust
 import numpy as np
 
 from sinks import sink
-from sinks.rows import PROGRESS_TABLE
-from sinks.table_rows import TableRows
+from sinks.rows import PROGRESS_TABLE, TableRows
 from streams.kernels.counts import offset_bucket as segment
 from streams.kernels.counts import passages, settlement, snapshot
 from streams.kernels.counts import takeup as takeup_kernel

@@ -13,9 +13,8 @@ from typing import Any, Final
 
 from faust.types import TP
 
-from sinks.rows import PROGRESS_TABLE
+from sinks.rows import PROGRESS_TABLE, TableRows
 from sinks.sink import as_list
-from sinks.table_rows import TableRows
 from streams.contract.events import KIND_OF_TOPIC, Topic
 from streams.kernels.counts.partition_log import PartitionId
 from streams.worker.checkpoint import unpack, version

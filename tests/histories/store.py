@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sinks.memory import MemorySink
-from sinks.rows import TABLES
+from sinks.rows import TABLES, TableRows, TableSpec
 from sinks.sink import StoreRefused, each_table
-from sinks.table_rows import TableRows
-from sinks.tables import TableSpec
 from streams.kernels.counts.columns import Block
 from tests.histories.network import LostReplyError, Network, Server
 

@@ -16,8 +16,8 @@ from clickhouse_driver import Client
 from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks import schema
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress, connect
+from sinks.rows import TableRows
 from sinks.sink import SinkClosed, StoreRefused, StoreUnavailable
-from sinks.table_rows import TableRows
 from streams.kernels.counts.columns import Block
 from tests.sinks.proxy import ReplyLoser
 from tests.support.rows import block

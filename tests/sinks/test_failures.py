@@ -1,12 +1,10 @@
 """Every error of the server is classified as transient or lasting, with a remedy."""
 
-import pickle
-
 import pytest
 from clickhouse_driver import errors as driver
 
 from sinks.failures import PERMANENT, TRANSIENT, failure
-from sinks.sink import StoreError, StoreRefused, StoreUnavailable
+from sinks.sink import StoreRefused, StoreUnavailable
 
 _STACK = "DB::Exception: Too many parts (300).\nMerges are slow. Stack trace:\n\n0. ? @ 0x1"
 
@@ -49,13 +47,6 @@ def test_the_message_names_the_table_the_reason_and_the_next_step() -> None:
         "(too many parts: merges are behind, they catch up while we wait). It will be tried again."
     )
     assert error.table == "passages"
-
-
-def test_an_error_stays_whole_between_processes() -> None:
-    error: StoreError = pickle.loads(pickle.dumps(StoreRefused("devices", "no such column.", "Apply the schema.")))  # noqa: S301 - our own bytes
-    assert (type(error), error.table, error.reason, error.advice) == (
-        StoreRefused, "devices", "no such column.", "Apply the schema.",
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

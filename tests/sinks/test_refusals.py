@@ -1,7 +1,6 @@
 """Rows that the server refuses for a while are stored later; rows refused for ever block nothing else."""
 
 import asyncio
-import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ from sinks import schema
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
 from sinks.memory import MemorySink
 from sinks.rows import PROGRESS_TABLE
-from sinks.sink import Refusal, RowsRefused, StoreRefused, StoreUnavailable
+from sinks.sink import RowsRefused, StoreRefused, StoreUnavailable
 from tests.support.rows import NOON, block
 from tests.support.stores import Memory, Server
 
@@ -122,13 +121,6 @@ def test_a_block_that_fits_no_table_is_refused_before_anything_is_stored() -> No
         store.write(block("deliveries", {}), type(wrong)("entered", {"day": [1]}))
     assert not isinstance(refused.value, RowsRefused)
     assert store.rows("deliveries") == []
-
-
-def test_a_refusal_stays_whole_between_processes() -> None:
-    error = RowsRefused([Refusal(block("entered", {}), StoreRefused("entered", "no.", "Act."))])
-    again: Any = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
-    assert str(again) == str(error) == "entered: no. Act."
-    assert again.refusals[0].block == error.refusals[0].block
 
 
 # -- what readers see --------------------------------------------------------------------------------------------------

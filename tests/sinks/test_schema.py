@@ -9,7 +9,7 @@ from clickhouse_driver import Client
 from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks import schema
 from sinks.clickhouse import StoreAddress, connect
-from sinks.migrations import migrations, statements
+from sinks.rows import migrations, statements
 from tests.support.stores import address_of
 
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from sinks.memory import MemorySink
-from sinks.rows import TABLES
-from sinks.table_rows import TableRows
+from sinks.rows import TABLES, TableRows
 from streams.contract.events import Topic
 from streams.kernels.counts import corrections as correction_kernels
 from streams.kernels.counts import snapshot

@@ -8,8 +8,7 @@ from clickhouse_driver import Client
 from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
 from sinks.memory import MemorySink
-from sinks.rows import TABLES
-from sinks.table_rows import TableRows
+from sinks.rows import TABLES, TableRows
 
 Row = tuple[Any, ...]
 

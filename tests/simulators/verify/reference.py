@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from simulators.ledger.ledger import Ledger
 from simulators.ledger.tables import NONE, Labels, take
 from simulators.scenario.lines import make_line
-from sinks.migrations import statements
+from sinks.rows import statements
 from streams.site.model import Site
 
 LOG = "test/turnstile.passages/0"

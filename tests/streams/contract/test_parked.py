@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from sinks.rows import PROGRESS_TABLE, TABLES
+from sinks.rows import PROGRESS_TABLE, TABLES, TableRows
 from sinks.sink import Refusal, StoreRefused, as_list
-from sinks.table_rows import TableRows
 from streams.contract.events import Topic
 from streams.contract.parked import LARGEST_PARKED, ParkedBatch, header, park, rows_of, status_rows
 from streams.kernels.counts.columns import Block

@@ -10,8 +10,7 @@ import pytest
 from dashboards.wall.model.figures import WallSnapshot
 from dashboards.wall.model.rows import WallRows
 from sinks import schema
-from sinks.migrations import Migration, migrations
-from sinks.rows import TABLES
+from sinks.rows import TABLES, Migration, migrations
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.place import EntranceSides
 from streams.site.model import Site
