@@ -31,9 +31,7 @@ _INSERT_SETTINGS = {
 }
 _CONNECT_SECONDS = 5
 _NUMBERS = {
-    "UInt8": np.uint8, "UInt16": np.uint16, "UInt32": np.uint32, "UInt64": np.uint64,
-    "Int8": np.int8, "Int16": np.int16, "Int32": np.int32, "Int64": np.int64,
-    "Float32": np.float32, "Float64": np.float64, "Bool": np.bool_,
+    "UInt8", "UInt16", "UInt32", "UInt64", "Int8", "Int16", "Int32", "Int64", "Float32", "Float64", "Bool",
 }  # fmt: skip
 
 
@@ -159,7 +157,10 @@ class ClickHouseReader:
         """
         found, types = self._execute(sql, params, columnar=True, with_column_types=True)
         values = found or [()] * len(types)
-        return {name: _read(kind, column) for (name, kind), column in zip(types, values, strict=True)}
+        return {
+            name: np.asarray(column, kind.lower()) if kind in _NUMBERS else list(column)
+            for (name, kind), column in zip(types, values, strict=True)
+        }
 
     def close(self) -> None:
         """Close the connection; another query would open a new one."""
@@ -179,8 +180,3 @@ class ClickHouseReader:
                 raise failure(subject, error, has_values=bool(params)) from error
             finally:
                 limit.cancel()
-
-
-def _read(kind: str, column: Sequence[Any]) -> Any:  # noqa: ANN401 - an array or a list
-    number = _NUMBERS.get(kind)
-    return list(column) if number is None else np.asarray(column, number)

@@ -16,13 +16,13 @@ from typing import Any, Final
 
 import structlog
 
-_OURS: Final = frozenset({"streams", "sinks", "dashboards", "simulators", "infra"})
+OURS: Final = frozenset({"streams", "sinks", "dashboards", "simulators", "infra"})
 """Packages whose errors are worded by us, without values of events."""
 _BROKERS: Final = frozenset({"aiokafka", "kafka"})
 """Packages whose errors speak of brokers, topics and offsets."""
 _TALKATIVE: Final = ("aiokafka", "kafka", "faust", "mode", "clickhouse_driver")
 """Libraries that show what they have in their hands when they log in detail."""
-_BEARERS: Final = frozenset({"streams", "sinks", "dashboards", "simulators", "infra", "msgspec"})
+_BEARERS: Final = OURS | {"msgspec"}
 """Packages whose objects bear values of events; a library that has one in its hands may log it."""
 _MOST_FRAMES: Final = 50
 _LONGEST_CHAIN: Final = 10
@@ -61,7 +61,7 @@ def loggable_text(error: BaseException) -> str:
     package = type(error).__module__.partition(".")[0]
     if getattr(error, "quotes_events", False):
         return ""
-    if package in _OURS or package in _BROKERS:
+    if package in OURS or package in _BROKERS:
         return str(error)
     if isinstance(error, OSError):
         return error.strerror or ""

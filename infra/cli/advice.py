@@ -5,7 +5,6 @@ import datetime as dt
 import getpass
 import json
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
@@ -18,6 +17,7 @@ from rich.table import Table as Grid
 
 from infra.cli.options import Json
 from streams import console
+from streams.clock import real_now
 from streams.connections import store_sink, views_reader
 from streams.forecasting.advice_state import Decision, DecisionError, Given, decide, find
 from streams.forecasting.queues import shortfalls
@@ -69,7 +69,7 @@ def advice_opening(
     """Check before opening whether the planned lanes admit the people who are expected; exit 1 if not."""
     profile = load_site(site or load_settings().site)
     try:
-        day = dt.date.fromisoformat(date) if date else profile.days.day(round(time.time() * 1000))
+        day = dt.date.fromisoformat(date) if date else profile.days.day(real_now())
     except ValueError as error:
         raise typer.BadParameter(f"--date {date}: expected a day like 2026-11-05") from error
     found = shortfalls(profile, day)
@@ -89,7 +89,7 @@ def advice_opening(
 
 def _decide(name: str, decision: Decision, actor: str | None, reason: str) -> None:
     settings = load_settings()
-    at = clock_of(settings).now(int(time.time() * 1000))
+    at = clock_of(settings).now(real_now())
 
     async def write(given: Given) -> None:
         sink = store_sink(settings)

@@ -6,7 +6,6 @@ What alarms are is in `streams/kernels/alarms`; the labelled incidents are in `s
 import getpass
 import json
 import sys
-import time
 import uuid
 from collections.abc import Sequence
 from contextlib import closing
@@ -22,6 +21,7 @@ from infra.cli.options import Json
 from simulators.incidents.evaluate import Evaluation, evaluate
 from simulators.incidents.labelled import INCIDENTS
 from streams import console
+from streams.clock import real_now
 from streams.connections import views_reader
 from streams.kernels.alarms.episodes import Episode
 from streams.kernels.alarms.inputs import Action, Command
@@ -52,7 +52,7 @@ def alarms_list(
     if as_json:
         typer.echo(json.dumps({"episodes": [asdict(each) for each in found]}, ensure_ascii=False))
         return
-    sentences, now_ms = Sentences(load_site(settings.site)), clock_of(settings).now(int(time.time() * 1000))
+    sentences, now_ms = Sentences(load_site(settings.site)), clock_of(settings).now(real_now())
     rows = [_texts(each, sentences, now_ms, language) for each in found]
     console.OUT.print(_table(found, rows) if found else "no alarm is open")
 
@@ -121,7 +121,7 @@ def _show(result: Evaluation) -> None:
 def _do(action: Action, name: str, actor: str | None, *, minutes: float = 0) -> None:
     settings = load_settings()
     clock = clock_of(settings)
-    now = clock.now(int(time.time() * 1000))
+    now = clock.now(real_now())
     until = now + round(minutes * 60_000) if minutes else 0
     try:
         with closing(views_reader(settings)) as reader:

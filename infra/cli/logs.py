@@ -6,7 +6,6 @@ what to do about it in `streams/sources/problem_words.py`.
 
 import json
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -15,6 +14,7 @@ from rich.table import Table
 
 from infra.cli.options import Json
 from streams import console
+from streams.clock import real_now
 from streams.connections import cluster_name, store_address
 from streams.contract import topics
 from streams.kernels.counts.calendar import days_named
@@ -68,7 +68,7 @@ def accept_loss(
     settings = load_settings()
     wanted = Acceptance(topic, partition, actor, reason)
     with _notes(settings) as notes:
-        loss = accept(notes, Brokers(settings.kafka), wanted, now=round(time.time() * 1000))
+        loss = accept(notes, Brokers(settings.kafka), wanted, now=real_now())
         is_read = await_reading(notes, loss, seconds=_READ_WITHIN)
     if as_json:
         typer.echo(json.dumps({"id": loss.id, "records": loss.records, "read": is_read}))

@@ -14,7 +14,7 @@ from typer.main import get_command, get_group
 
 from streams import console
 from streams.console import ExitCode
-from streams.logging import configure_logging, traceback_of
+from streams.logging import OURS, configure_logging, traceback_of
 
 if TYPE_CHECKING:
     from typer._click import Command, Context
@@ -46,7 +46,6 @@ COMMANDS: Final = {
 _EXTRAS: Final = {"dashboards": "grafana"}
 """Command → the optional dependencies that it needs."""
 
-_OURS = {"infra", "streams", "sinks", "simulators", "dashboards"}
 _CLIENTS = {"kafka", "aiokafka"}
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -104,7 +103,7 @@ def main() -> None:
         app()
     except Exception as error:  # noqa: BLE001  # an unexpected error is reported without values of events
         package = type(error).__module__.split(".")[0]
-        if package in _OURS and not getattr(error, "quotes_events", False):
+        if package in OURS and not getattr(error, "quotes_events", False):
             _stop(str(error), ExitCode.WRONG_USAGE if isinstance(error, ValueError) else ExitCode.FAILED)
         if package in _CLIENTS:
             name = type(error).__name__

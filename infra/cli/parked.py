@@ -13,6 +13,7 @@ from contextlib import closing
 from typing import Annotated, Any
 
 import typer
+from msgspec import structs
 from rich.table import Table as Grid
 
 from infra.cli.options import Json
@@ -83,17 +84,13 @@ def _topic(settings: Settings) -> ParkedTopic:
 
 
 def _described(head: ParkedBatch) -> dict[str, Any]:
-    return {
-        "id": head.id,
-        "table": head.table,
-        "rows": head.rows,
+    described = structs.asdict(head) | {
         "logs": sorted(head.logs),
-        "reason": head.reason,
-        "advice": head.advice,
         "at": dt.datetime.fromtimestamp(head.at / 1000, dt.UTC).isoformat(timespec="milliseconds"),
-        "worker": head.worker,
         "age_seconds": _age(head),
     }
+    del described["columns"]
+    return described
 
 
 def _table(heads: Sequence[ParkedBatch]) -> Grid:

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import time
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from simulators.sending import run as sending
 from simulators.sending.plan import Plan, site_time
 from simulators.sending.progress import BarReport
 from streams import console
+from streams.clock import real_now
 from streams.kernels.counts.site_clock import SiteClock
 from streams.settings import load_settings
 from streams.site.kernel_views import clock_of
@@ -44,7 +44,7 @@ def simulate(
     """
     settings, played = load_settings(), find_scenario(scenario)
     site = load_site(site_name(settings, played.profile))
-    day = date.date() if date else site.days.day(round(time.time() * 1000))
+    day = date.date() if date else site.days.day(real_now())
     clock = clock_of(settings)
     set_clock = None if clock == SiteClock() else clock
     if set_clock and (speed or start_at):

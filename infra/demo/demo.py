@@ -34,6 +34,7 @@ from simulators.verify.report import Verdict, sentence, show, to_json
 from simulators.verify.verify import verify
 from sinks.clickhouse import ClickHouseReader
 from streams import console
+from streams.clock import real_now
 from streams.contract.topics import SOURCES
 from streams.kernels.counts.site_clock import SiteClock
 from streams.logging import kafka_writes_into
@@ -105,7 +106,7 @@ def run_demo(options: DemoOptions) -> int:
         run = next_run(state, site, broker=options.broker, date=options.date)
         begins = options.start_at or (dt.datetime.combine(dt.date.min, options.scenario.rush) - _QUIET).time()
         start_at = site_time(site, run.date, begins)
-        clock = SiteClock(start_at, int(time.time() * 1000), options.speed)
+        clock = SiteClock(start_at, real_now(), options.speed)
         plan = Plan(
             options.scenario, date=run.date, seed=options.seed + run.number, epoch=run.number, clock=clock,
             for_seconds=options.for_seconds, distortion=distortion,

@@ -12,7 +12,6 @@ import datetime as dt
 import fcntl
 import json
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import IO, Final
 from infra.servers.clickhouse import require_room
 from infra.servers.clickhouse_config import write_private
 from simulators.ledger.ledger import META, cut_short
+from streams.clock import real_now
 from streams.site.model import Site
 
 _DRAINED: Final = "drained"
@@ -82,7 +82,7 @@ def next_run(state: Path, site: Site, *, broker: str = "embedded", date: dt.date
     number = 1 + max(map(_number, begun), default=0)
     days = [each / META for each in begun if each.name.endswith("-day") and (each / META).exists()]
     if not days:
-        return Run(number, date or site.days.day(round(time.time() * 1000)), ledgers, persistent)
+        return Run(number, date or site.days.day(real_now()), ledgers, persistent)
     meta = json.loads(days[-1].read_text())["meta"]
     if meta["site"] != site.id:
         raise StateError(

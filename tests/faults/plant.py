@@ -168,8 +168,9 @@ class Plant:
     def _kafka(self, advertised: str | None) -> tuple[KafkaServer | KafkaCluster, list[Server]]:
         layout, folder = self.layout, self.path / "kafka"
         if layout.brokers == 1:
-            options: Any = {"port": self._broker_port, "settings": layout.broker_settings}
-            alone = ProxiedKafka(folder, advertised, **options) if advertised else KafkaServer(folder, **options)
+            port = self._broker_port
+            alone = ProxiedKafka(folder, advertised, port=port) if advertised else KafkaServer(folder, port=port)
+            alone.settings |= layout.broker_settings
             return alone, [Server("Kafka", alone)]
         several = KafkaCluster(folder, brokers=layout.brokers, settings=layout.broker_settings)
         return several, [Server(f"Kafka {node}", each) for node, each in enumerate(several.brokers, start=1)]

@@ -4,7 +4,6 @@ import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from infra.process.ports import LOOPBACK
 from infra.servers.kafka.server import KafkaServer
@@ -14,8 +13,8 @@ from tests.support.processes import alive
 class ProxiedKafka(KafkaServer):
     """One broker that sends its clients to a proxy at ``advertised`` ("127.0.0.1:9999"), which sees all they send."""
 
-    def __init__(self, directory: Path, advertised: str, **options: Any) -> None:
-        super().__init__(directory, **options)
+    def __init__(self, directory: Path, advertised: str, *, port: int | None = None) -> None:
+        super().__init__(directory, port=port)
         self._advertised = advertised
         self.settings["advertised.listeners"] = f"CLIENT://{advertised},INTERNAL://{self.direct}"
 
@@ -37,7 +36,7 @@ class KafkaCluster:
         self, directory: Path, *, brokers: int = 3, heap: str = "384m", settings: Mapping[str, object] | None = None
     ) -> None:
         nodes = range(1, brokers + 1)
-        self.brokers = [KafkaServer(directory / f"broker-{node}", heap=heap) for node in nodes]
+        self.brokers = [KafkaServer(directory / f"broker-{node}") for node in nodes]
         voters = [f"{node}@{LOOPBACK}:{each.controller}" for node, each in zip(nodes, self.brokers, strict=True)]
         copies = min(3, brokers)
         ours = {
@@ -53,7 +52,7 @@ class KafkaCluster:
         }
         for node, broker in zip(nodes, self.brokers, strict=True):
             broker.settings |= ours | {"node.id": node} | dict(settings or {})
-            broker.new_cluster = self.brokers[0].new_cluster
+            broker.heap, broker.new_cluster = heap, self.brokers[0].new_cluster
 
     @property
     def bootstrap(self) -> str:

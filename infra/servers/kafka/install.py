@@ -10,8 +10,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -44,13 +42,13 @@ def missing() -> str:
         return f"Kafka needs Java {OLDEST_JAVA} or newer, and there is no java: {_REMEDY}"
     if version < OLDEST_JAVA:
         return f"Kafka needs Java {OLDEST_JAVA} or newer, and this one is {version}: {_REMEDY}"
-    if not _is_complete(library()) and shutil.which("mvn") is None:
+    if not library().is_dir() and shutil.which("mvn") is None:
         return f"Apache Kafka {VERSION} is fetched with Maven, and there is no mvn: {_REMEDY}"
     return ""
 
 
 def library() -> Path:
-    """Return the folder of Kafka's jars, whether it is there already or not."""
+    """Return the folder of Kafka's jars; it is renamed into its place once it is complete."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "gatepulse" / f"kafka-{VERSION}"
 
@@ -63,34 +61,18 @@ def class_archive() -> Path:
 def install() -> Path:
     """Return the folder of Kafka's jars; fetch them if they are not there. Raises KafkaNotInstalledError."""
     place = library()
-    lack = missing()
-    if lack:
+    if lack := missing():
         raise KafkaNotInstalledError(f"{lack}.")
-    if not _is_complete(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(place.with_name(f"{place.name}.lock")):
-            if not _is_complete(place):  # another one may have fetched it while we waited
-                _fetch(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.with_name(f"{place.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.is_dir():  # another one may have fetched it while we waited
+            sys.stderr.write(f"Fetching Apache Kafka {VERSION} into {place} (once, 54 MB) ...\n")
+            with tempfile.TemporaryDirectory(prefix=f"{place.name}-", dir=place.parent) as scratch:
+                jars = Path(scratch) / "jars"
+                _run_maven(Path(scratch), jars)
+                jars.rename(place)
     return place
-
-
-def _is_complete(place: Path) -> bool:
-    return place.is_dir()  # it is renamed into its place when it is
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    with lock.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _fetch(place: Path) -> None:
-    sys.stderr.write(f"Fetching Apache Kafka {VERSION} into {place} (once, 54 MB) ...\n")
-    with tempfile.TemporaryDirectory(prefix=f"{place.name}-", dir=place.parent) as scratch:
-        jars = Path(scratch) / "jars"
-        _run_maven(Path(scratch), jars)
-        jars.rename(place)
 
 
 def _run_maven(folder: Path, jars: Path) -> None:

@@ -70,24 +70,17 @@ class KafkaServer(Server):
     """One broker; start() again goes on with the same data, ports and cluster.
 
     It listens on loopback: for clients at ``port``, a free one if left out, for other brokers at ``internal`` and for
-    controllers at ``controller``. ``settings`` are broker properties that go over ours. Starting it raises KafkaError,
-    and KafkaNotInstalledError.
+    controllers at ``controller``. Until it is started ``settings``, its properties, and ``heap`` may be changed.
+    Starting it raises KafkaError, and KafkaNotInstalledError.
     """
 
     name, error = "Kafka", KafkaError
+    heap = "512m"
 
-    def __init__(
-        self,
-        directory: Path,
-        *,
-        port: int | None = None,
-        heap: str = "512m",
-        settings: Mapping[str, object] | None = None,
-    ) -> None:
+    def __init__(self, directory: Path, *, port: int | None = None) -> None:
         self._directory = directory.resolve()
         self._data = self._directory / "data"
         self._properties = self._directory / "server.properties"
-        self._heap = heap
         self.port, self.internal, self.controller = port or free_port(), free_port(), free_port()
         listeners = f"CLIENT://{LOOPBACK}:{self.port},INTERNAL://{LOOPBACK}:{self.internal}"
         self.settings = {
@@ -96,7 +89,6 @@ class KafkaServer(Server):
             "listeners": f"{listeners},CONTROLLER://{LOOPBACK}:{self.controller}",
             "advertised.listeners": listeners,
             "log.dirs": self._data,
-            **(settings or {}),
         }
         self.new_cluster = new_cluster_id()
         self.log_path = self._directory / "kafka.log"
@@ -143,7 +135,7 @@ class KafkaServer(Server):
         classes = ["-cp", f"{jars}/*"]
         if not self.cluster:
             self._format([*java, "-XX:TieredStopAtLevel=1", *classes])
-        return [*java, *options, f"-Xmx{self._heap}", *classes, "kafka.Kafka", str(self._properties)]
+        return [*java, *options, f"-Xmx{self.heap}", *classes, "kafka.Kafka", str(self._properties)]
 
     def _format(self, java: Sequence[str]) -> None:
         command = ["kafka.tools.StorageTool", "format", "-t", self.new_cluster, "-c", str(self._properties)]

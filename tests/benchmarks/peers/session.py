@@ -68,7 +68,9 @@ def _size(contender: Contender, options: Options) -> int:
 @contextmanager
 def _broker(folder: Path, say: Say) -> Iterator[str]:
     say("starting Kafka")
-    kafka = KafkaServer(folder, heap="1g", settings=_KEPT_FOR_EVER)
+    kafka = KafkaServer(folder)
+    kafka.heap = "1g"
+    kafka.settings |= _KEPT_FOR_EVER
     kafka.start()
     try:
         kafka.wait_ready()

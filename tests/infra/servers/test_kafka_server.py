@@ -113,7 +113,8 @@ def test_it_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
 
 @needs_kafka
 def test_settings_that_it_refuses_are_shown_with_its_log(tmp_path: Path) -> None:
-    server = KafkaServer(tmp_path, settings={"num.io.threads": "many"})
+    server = KafkaServer(tmp_path)
+    server.settings["num.io.threads"] = "many"
     with pytest.raises(KafkaError, match=r"(?s)cannot format .*num\.io\.threads"):
         server.start()
 
