@@ -7,6 +7,7 @@ may the variables around it: of errors that are not ours a log says the kind and
 import logging
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -73,7 +74,7 @@ def traceback_of(error: BaseException) -> str:
     lines = []
     for each in reversed(_chain(error)):
         lines += [f'  File "{file}", line {line}, in {name}' for file, line, name in _places(each.__traceback__)]
-        lines.append(f"{type(each).__name__}: {loggable_text(each)}".rstrip(": "))
+        lines.append(_in_words(each))
     return "\n".join(["Traceback (without values):", *lines])
 
 
@@ -106,11 +107,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _places(trace: TracebackType | None) -> list[tuple[str, int, str]]:
-    places = []
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        places.append((code.co_filename, trace.tb_lineno, code.co_name))
-        trace = trace.tb_next
+    places = [(frame.f_code.co_filename, line, frame.f_code.co_name) for frame, line in traceback.walk_tb(trace)]
     return places[-_MOST_FRAMES:]
 
 

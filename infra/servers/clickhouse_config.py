@@ -24,15 +24,10 @@ class Login:
 
 def stored_logins(path: Path) -> dict[str, Login]:
     """Return the owner's and the reader's passwords: made at random once, then read from this file (mode 0600)."""
-    try:
-        known = json.loads(path.read_text())
-    except FileNotFoundError:
-        known = {}
-    missing = [user for user in (OWNER, READER) if not isinstance(known.get(user), str)]
-    if missing:
-        known |= {user: secrets.token_urlsafe(32) for user in missing}
-        write_private(path, json.dumps(known, indent=1) + "\n")
-    return {user: Login(user, known[user]) for user in (OWNER, READER)}
+    if not path.exists():
+        made = {user: secrets.token_urlsafe(32) for user in (OWNER, READER)}
+        write_private(path, json.dumps(made, indent=1) + "\n")
+    return {user: Login(user, password) for user, password in json.loads(path.read_text()).items()}
 
 
 def write_private(path: Path, text: str) -> None:

@@ -25,7 +25,7 @@ from streams.site.reader import load_site
 
 _STOP_WITHIN: Final = 0.5  # s for each: a demo ends within 10 s; all three go on from what is on their disks
 Relay = tuple[Path, RelayOptions]
-_SECRET, _URL, _FILE = "receiver.secret", "receiver.url", "relay.toml"
+_SECRET, _URL = "receiver.secret", "receiver.url"
 
 
 class WrongRelayError(ValueError):
@@ -83,17 +83,12 @@ def delivery(
         yield Delivery(state, *relay, monitored=not lack)
     else:
         state.mkdir(parents=True, exist_ok=True)
-        secret = _stored_secret(state / _SECRET)
-        with Receiver(load_site(profile), secret, report) as receiver:
+        secret = state / _SECRET
+        if not secret.exists():
+            write_private(secret, WEBHOOK_PREFIX + base64.b64encode(os.urandom(32)).decode())
+        with Receiver(load_site(profile), secret.read_text(encoding="ascii"), report) as receiver:
             file = _relay_file(state, profile, receiver.url)
             yield Delivery(state, file, load_options(file), monitored=not lack)
-
-
-def _stored_secret(file: Path) -> str:
-    """Return the secret in a file that only its owner may read; make one if there is none."""
-    if not file.exists():
-        write_private(file, WEBHOOK_PREFIX + base64.b64encode(os.urandom(32)).decode())
-    return file.read_text(encoding="ascii")
 
 
 def _relay_file(state: Path, profile: str, url: str) -> Path:
@@ -110,8 +105,9 @@ def _relay_file(state: Path, profile: str, url: str) -> Path:
         f"url = {{ file = {_quoted(state / _URL)} }}",
         f"secret = {{ file = {_quoted(state / _SECRET)} }}",
     ]
-    write_private(state / _FILE, "\n".join(lines) + "\n")
-    return state / _FILE
+    file = state / "relay.toml"
+    write_private(file, "\n".join(lines) + "\n")
+    return file
 
 
 def _quoted(text: str | Path) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from infra.servers.clickhouse import require_room
 from infra.servers.clickhouse_config import write_private
@@ -111,16 +111,6 @@ def open_state(path: Path | None) -> Iterator[Path]:
             require_room(Path(scratch))
             yield Path(scratch)
         return
-    lock = _lock(path)
-    try:
-        require_room(path)
-        yield path.resolve()
-    finally:
-        lock.close()
-
-
-def _lock(path: Path) -> IO[str]:
-    """Make the directory and hold its lock, which the kernel lets go of when this process ends, however it ends."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = (path / "lock").open("a")
@@ -128,14 +118,15 @@ def _lock(path: Path) -> IO[str]:
         raise StateError(
             f"--state {path}: {error.strerror}. Give a directory that you may write to, or leave --state out."
         ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise StateError(
-            f"--state {path}: another demo runs on it. End that one first, or give this one another directory."
-        ) from error
-    return lock
+    with lock:  # the kernel lets go of it when this process ends, however it ends
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StateError(
+                f"--state {path}: another demo runs on it. End that one first, or give this one another directory."
+            ) from error
+        require_room(path)
+        yield path.resolve()
 
 
 @contextmanager
