@@ -55,7 +55,7 @@ class LocalStack:
         """Start everything; each step reports what it does. False when `stop` was set in between."""
         self.wall_port = claim(self.wall_port, "--port")
         self.metrics_ports = tuple(claim(0, "metrics") for _ in range(self.workers))
-        for step in (self._store, self._broker, self._workers_and_wall, self._alarms):
+        for step in (self._store, self._broker, self._commands):
             if stop.is_set():
                 return False
             step()
@@ -73,14 +73,14 @@ class LocalStack:
         self.report("broker …")
         if self.persistent:
             self.broker = KafkaServer(self.state / "kafka")
-            self.supervisor.start(self.broker.service())
-            topics.apply(self.kafka)
         else:
             plans = topics.plans(KafkaSettings(group=GROUP, partitions=PARTITIONS))
             self.broker = EmbeddedBroker(self.state / "broker", topics={plan.name: plan.partitions for plan in plans})
-            self.supervisor.start(self.broker.service())
+        self.supervisor.start(self.broker.service())
+        if self.persistent:
+            topics.apply(self.kafka)
 
-    def _workers_and_wall(self) -> None:
+    def _commands(self) -> None:
         self.report("worker and wall …" if self.workers == 1 else f"{self.workers} workers and wall …")
         for number, port in enumerate(self.metrics_ports, start=1):
             name = f"worker-{number}"
@@ -92,6 +92,8 @@ class LocalStack:
         )  # fmt: skip
         self._start("audit", "audit", f"--every={AUDIT_EVERY:g}")
         self._start("foresight", "foresight", restart=_OFTEN)
+        if self.delivery is not None:
+            self.delivery.start(self.supervisor, self.metrics_ports, self._environment())
 
     def _start(self, name: str, *words: str, more: Mapping[str, str] | None = None, **options: Any) -> None:  # noqa: ANN401 - of Service
         """Start a command of ours, without waiting for it; `more` goes over the environment of all."""
@@ -102,10 +104,6 @@ class LocalStack:
 
     def _wall_is_up(self) -> bool:
         return any(each.name == "wall" and each.state is State.RUNNING for each in self.supervisor.services())
-
-    def _alarms(self) -> None:
-        if self.delivery is not None:
-            self.delivery.start(self.supervisor, self.metrics_ports, self._environment())
 
     @property
     def wall_url(self) -> str:
