@@ -9,9 +9,9 @@ import typer
 
 from infra.cli.logs import differences, problems
 from infra.doctor.checks import StorePlace, all_right, render, run_checks
-from infra.servers.clickhouse_config import Login
 from sinks.rows import migrations
 from streams import console
+from streams.connections import store_address, views_address
 from streams.contract.events import Topic
 from streams.settings import load_settings
 from streams.site.reader import load_site
@@ -23,12 +23,7 @@ def doctor(
     """Check versions, ports, broker, store, schema and clock."""
     settings = load_settings()
     store = settings.store
-    place = StorePlace(
-        store.host,
-        store.port,
-        Login(store.user, store.password.get_secret_value()),
-        Login(store.reader, store.reader_password.get_secret_value()),
-    )
+    place = StorePlace(store.host, store.port, store_address(settings), views_address(settings))
     checks = run_checks(
         directory=Path(),
         ports={"wall.port": settings.wall.port},

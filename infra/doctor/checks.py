@@ -26,8 +26,8 @@ from infra.process.ports import LOOPBACK, is_free
 from infra.process.sandbox import landlock_version
 from infra.servers.broker import EmbeddedBroker
 from infra.servers.clickhouse import MINIMUM_FREE_BYTES, EmbeddedClickHouse
-from infra.servers.clickhouse_config import Login
 from infra.servers.kafka import install as kafka
+from sinks.clickhouse import StoreAddress
 from streams.logging import loggable_text
 
 _BUILT = datetime(2026, 1, 1, tzinfo=UTC)  # no clock that is right can be before this
@@ -53,8 +53,8 @@ class StorePlace:
 
     host: str
     port: int
-    owner: Login
-    reader: Login | None = None
+    owner: StoreAddress
+    reader: StoreAddress | None = None
 
 
 def run_checks(

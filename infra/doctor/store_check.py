@@ -6,7 +6,7 @@ from clickhouse_driver import Client
 from clickhouse_driver import errors as driver_errors
 
 from infra.process.ports import accepts
-from infra.servers.clickhouse_config import Login
+from sinks.clickhouse import StoreAddress
 
 _NUMBER = "SELECT max(number) FROM gatepulse_store.schema_migrations"
 _TRESPASSES = (
@@ -18,7 +18,7 @@ _TRESPASSES = (
 
 
 def check_store(
-    host: str, port: int, *, owner: Login, reader: Login | None = None, schema_number: int | None = None
+    host: str, port: int, *, owner: StoreAddress, reader: StoreAddress | None = None, schema_number: int | None = None
 ) -> tuple[str, str]:
     """Return what was found and what to do about it; nothing to do is an empty string."""
     if not accepts(host, port):
@@ -33,11 +33,11 @@ def check_store(
         if applied != schema_number:
             return f"{found}: schema {applied or 'not there'}, {schema_number} is wanted", "`gatepulse schema apply`"
     if reader is not None and (what := reader_fault(host, port, reader)):
-        return f"{found}: {what}", "see the reader's grants in infra/servers/clickhouse_config.py"
+        return f"{found}: {what}", "see the reader's grants in infra/servers/clickhouse.py"
     return found, ""
 
 
-def applied_number(host: str, port: int, owner: Login) -> int | None:
+def applied_number(host: str, port: int, owner: StoreAddress) -> int | None:
     """Return the highest schema file applied on the server, None if there is none."""
     try:
         return int(_ask(host, port, owner, _NUMBER)[0][0]) or None
@@ -45,7 +45,7 @@ def applied_number(host: str, port: int, owner: Login) -> int | None:
         return None
 
 
-def reader_fault(host: str, port: int, reader: Login) -> str:
+def reader_fault(host: str, port: int, reader: StoreAddress) -> str:
     """Return what is wrong with the reader: cannot log in, or may do what it must not; empty if nothing."""
     try:
         _ask(host, port, reader, "SELECT 1")
@@ -60,7 +60,7 @@ def reader_fault(host: str, port: int, reader: Login) -> str:
     return ""
 
 
-def _ask(host: str, port: int, login: Login, query: str) -> list[tuple[Any, ...]]:
+def _ask(host: str, port: int, login: StoreAddress, query: str) -> list[tuple[Any, ...]]:
     with Client(
         host, port=port, user=login.user, password=login.password, connect_timeout=3, send_receive_timeout=10
     ) as client:

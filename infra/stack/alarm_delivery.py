@@ -19,7 +19,7 @@ from infra.alerting.server import missing
 from infra.process.ports import LOOPBACK, claim, free_port
 from infra.process.supervisor import Supervisor
 from infra.relay.options import WEBHOOK_PREFIX, RelayOptions, load_options
-from infra.servers.clickhouse_config import write_private
+from infra.servers.clickhouse import write_private
 from streams.site.model import Site
 from streams.site.reader import load_site
 

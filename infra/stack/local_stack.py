@@ -13,7 +13,6 @@ from infra.process.service import RestartPolicy, Service, State
 from infra.process.supervisor import Supervisor
 from infra.servers.broker import PROTOCOL, EmbeddedBroker
 from infra.servers.clickhouse import EmbeddedClickHouse
-from infra.servers.clickhouse_config import Login
 from infra.servers.kafka.server import KafkaServer
 from infra.stack.alarm_delivery import Delivery
 from simulators.verify.fates import Limits
@@ -66,7 +65,7 @@ class LocalStack:
         self.report("store …")
         self.store = EmbeddedClickHouse(self.state / "clickhouse")
         self.supervisor.start(self.store.service())
-        with connect(self._login(self.store.address.owner)) as client:
+        with connect(self.store.address.owner) as client:
             schema.apply(client)
 
     def _broker(self) -> None:
@@ -152,10 +151,7 @@ class LocalStack:
     @property
     def reader(self) -> StoreAddress:
         """Where the views are read."""
-        return self._login(self.store.address.reader)
-
-    def _login(self, user: Login) -> StoreAddress:
-        return StoreAddress(self.store.address.host, self.store.address.port, user.user, user.password)
+        return self.store.address.reader
 
     @property
     def audit_log(self) -> Path:

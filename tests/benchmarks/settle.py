@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         running(EmbeddedClickHouse(Path(folder) / "clickhouse")) as server,
     ):
         at = server.address
-        owner = StoreAddress(at.host, at.port, at.owner.user, at.owner.password)
+        owner = at.owner
         with connect(owner) as client:
             schema.apply(client)
         asyncio.run(measure(owner, given.events))

@@ -21,7 +21,7 @@ from infra.process.ports import free_port
 from infra.servers.clickhouse import EmbeddedClickHouse
 from infra.servers.kafka.server import KafkaServer
 from sinks import schema
-from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
+from sinks.clickhouse import ClickHouseReader, connect
 from streams.contract import topics
 from streams.contract.events import Topic
 from streams.settings import KafkaSettings
@@ -57,14 +57,14 @@ def run(folder: Path, messages: int, seconds: float) -> None:
     """Start everything, stop the store, send, watch, let the store go on, compare."""
     with running(KafkaServer(folder / "kafka")) as broker, running(EmbeddedClickHouse(folder / "store")) as store:
         at = store.address
-        with connect(StoreAddress(at.host, at.port, at.owner.user, at.owner.password)) as client:
+        with connect(at.owner) as client:
             schema.apply(client)
         topics.apply(KafkaSettings(brokers=broker.bootstrap, partitions=PARTITIONS))
         worker = Child(
             [sys.executable, "-P", "-m", "infra.cli.main", "worker"], folder / "worker.log", env(broker, store)
         )
         worker.start()
-        reader = ClickHouseReader(StoreAddress(at.host, at.port, at.reader.user, at.reader.password))
+        reader = ClickHouseReader(at.reader)
         try:
             wait(lambda: reader.query("SELECT count() FROM gatepulse.progress")[0][0] >= PARTITIONS, 60)
             watch(store, worker, broker.bootstrap, messages=messages, seconds=seconds)

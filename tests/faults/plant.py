@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from infra.process.ports import LOOPBACK, free_port
 from infra.servers.clickhouse import EmbeddedClickHouse
-from infra.servers.clickhouse_config import Login
 from infra.servers.kafka.server import KafkaServer
 from simulators.scenario.registry import find_scenario
 from simulators.sending.plan import site_time
 from simulators.verify.fates import Limits
 from sinks import schema
-from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
+from sinks.clickhouse import ClickHouseReader, connect
 from streams.contract import topics
 from streams.contract.events import Topic
 from streams.kernels.counts.site_clock import SiteClock
@@ -127,11 +126,11 @@ class Plant:
 
     def owner(self) -> Any:  # the driver's client has no types
         """Return a connection for the owner of the tables, past any proxy."""
-        return connect(self._login(self.clickhouse.address.owner))
+        return connect(self.clickhouse.address.owner)
 
     def reader(self) -> ClickHouseReader:
         """Return a connection for the user who sees the views only, past any proxy."""
-        return ClickHouseReader(self._login(self.clickhouse.address.reader))
+        return ClickHouseReader(self.clickhouse.address.reader)
 
     @property
     def time_limits(self) -> Limits:
@@ -199,10 +198,6 @@ class Plant:
             schema.apply(client)
         finally:
             client.disconnect()
-
-    def _login(self, user: Login) -> StoreAddress:
-        address = self.clickhouse.address
-        return StoreAddress(address.host, address.port, user.user, user.password)
 
     def _group(self) -> Group:
         return Group(self.bootstrap, GROUP, [(topic, number) for topic in SOURCES for number in range(PARTITIONS)])

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from infra.servers.clickhouse import Address, EmbeddedClickHouse
 from sinks import schema
-from sinks.clickhouse import StoreAddress, connect
+from sinks.clickhouse import connect
 from streams.contract import topics
 from streams.settings import KafkaSettings
 from tests.faults.catalogue import Layout, fault
@@ -119,4 +119,4 @@ def _hashed(client: Any, table: str) -> tuple[int, str]:  # the driver's client 
 
 
 def _connect(address: Address) -> Any:  # as above
-    return connect(StoreAddress(address.host, address.port, address.owner.user, address.owner.password))
+    return connect(address.owner)

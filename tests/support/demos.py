@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from infra.servers.clickhouse_config import READER
+from infra.servers.clickhouse import READER
 from sinks.clickhouse import ClickHouseReader, StoreAddress
 from tests.support.processes import alive
 

@@ -29,7 +29,7 @@ from simulators.sending.plan import Plan, site_time
 from simulators.sending.producer import make_producer
 from simulators.sending.run import Summary, simulate
 from simulators.verify.verify import verify
-from sinks.clickhouse import ClickHouseReader, StoreAddress
+from sinks.clickhouse import ClickHouseReader
 from streams.contract.events import Topic
 from streams.contract.topics import plans
 from streams.kernels.counts.site_clock import SiteClock
@@ -42,11 +42,6 @@ PARTITIONS = 4
 TOPICS = {plan.name: plan.partitions for plan in plans(KafkaSettings(group=GROUP, partitions=PARTITIONS))}
 SESSION_SECONDS = 3
 """The mock cluster keeps a killed worker's place for nearly twice as long."""
-
-
-def login(user: Any, store: EmbeddedClickHouse) -> StoreAddress:
-    """Tell where the store is, for one of its users."""
-    return StoreAddress(store.address.host, store.address.port, user.user, user.password)
 
 
 @dataclass
@@ -182,7 +177,7 @@ class LocalPlant:
     @contextmanager
     def reader(self) -> Iterator[ClickHouseReader]:
         """Ask the views."""
-        reader = ClickHouseReader(login(self.store.address.reader, self.store))
+        reader = ClickHouseReader(self.store.address.reader)
         try:
             yield reader
         finally:

@@ -15,9 +15,7 @@ Row = tuple[Any, ...]
 
 def address_of(server: EmbeddedClickHouse, *, reader: bool = False) -> StoreAddress:
     """Return the store's address for the user who writes, or the one who only reads."""
-    at = server.address
-    login = at.reader if reader else at.owner
-    return StoreAddress(at.host, at.port, login.user, login.password)
+    return server.address.reader if reader else server.address.owner
 
 
 def empty(client: Client) -> None:

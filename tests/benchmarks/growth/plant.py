@@ -17,10 +17,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from infra.servers.clickhouse import EmbeddedClickHouse
-from infra.servers.clickhouse_config import Login
 from infra.servers.kafka.server import KafkaServer
 from sinks import schema
-from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
+from sinks.clickhouse import ClickHouseReader, connect
 from streams.contract import topics
 from streams.contract.events import Topic
 from streams.settings import KafkaSettings
@@ -79,8 +78,8 @@ class Plant:
     def __init__(self, folder: Path, size: Size, broker: KafkaServer, store: EmbeddedClickHouse) -> None:
         self.folder, self.size, self.broker, self.store = folder, size, broker, store
         self.workers: list[Kept] = []
-        self.reader = ClickHouseReader(_login(store, store.address.reader))
-        self.owner = ClickHouseReader(_login(store, store.address.owner))
+        self.reader = ClickHouseReader(store.address.reader)
+        self.owner = ClickHouseReader(store.address.owner)
         self._producer = Producer(
             {
                 "bootstrap.servers": broker.bootstrap,
@@ -159,7 +158,7 @@ class Plant:
 
     def settle(self) -> None:
         """Merge every table, as the store does by itself in time."""
-        with connect(_login(self.store, self.store.address.owner), seconds=120) as client:
+        with connect(self.store.address.owner, seconds=120) as client:
             for table in self.on_disk():
                 client.execute(f"OPTIMIZE TABLE gatepulse_store.{table} FINAL")
 
@@ -190,7 +189,7 @@ class Plant:
 
     def prepare(self) -> None:
         """Create tables and topics, and write the profile of the site."""
-        with connect(_login(self.store, self.store.address.owner)) as client:
+        with connect(self.store.address.owner) as client:
             schema.apply(client)
         self._create_topics()
         self._profile.write_text(profile(self.size.entrances, self.size.devices), encoding="utf-8")
@@ -245,10 +244,6 @@ def plant(folder: Path, size: Size) -> Iterator[Plant]:
         ending.callback(made.close)
         made.prepare()
         yield made
-
-
-def _login(store: EmbeddedClickHouse, user: Login) -> StoreAddress:
-    return StoreAddress(store.address.host, store.address.port, user.user, user.password)
 
 
 def _last(consumer: Any, topic: str, partition: int) -> int:

@@ -8,7 +8,7 @@ from clickhouse_driver import Client
 
 from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks import schema
-from sinks.clickhouse import ClickHouseReader, StoreAddress
+from sinks.clickhouse import ClickHouseReader
 from tests.dashboards.grafana import day
 from tests.dashboards.grafana.boards import everything
 from tests.dashboards.grafana.macros import Range, expand
@@ -41,7 +41,7 @@ def owner(clickhouse: EmbeddedClickHouse) -> Iterator[Client]:
 def empty(owner: Client, clickhouse: EmbeddedClickHouse) -> Iterator[ClickHouseReader]:  # noqa: ARG001 - the schema is needed
     """Yield a reader of a store with nothing in it."""
     where = clickhouse.address
-    reader = ClickHouseReader(StoreAddress(where.host, where.port, where.reader.user, where.reader.password))
+    reader = ClickHouseReader(where.reader)
     yield reader
     reader.close()
 

@@ -15,7 +15,7 @@ from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks import schema
 from sinks.clickhouse import connect
 from tests.streams.worker.test_alarms_on_broker import _SITE, crowd, newest_episodes
-from tests.support.local_plant import TOPICS, LocalPlant, eventually, login
+from tests.support.local_plant import TOPICS, LocalPlant, eventually
 from tests.support.processes import running
 from tests.support.wall_sources import until
 
@@ -29,7 +29,7 @@ def place(tmp_path: Path) -> Iterator[LocalPlant]:
         running(EmbeddedClickHouse(tmp_path / "store")) as store,
         running(EmbeddedBroker(tmp_path / "broker", topics=TOPICS)) as broker,
     ):
-        client = connect(login(store.address.owner, store))
+        client = connect(store.address.owner)
         schema.apply(client)
         client.disconnect()
         yield LocalPlant(store, broker, tmp_path)

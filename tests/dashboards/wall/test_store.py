@@ -27,8 +27,7 @@ from dashboards.wall.model.rows import (
     TodayRow,
 )
 from dashboards.wall.model.snapshot import snapshot_of
-from infra.servers.clickhouse import Address, EmbeddedClickHouse
-from infra.servers.clickhouse_config import Login
+from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks import schema
 from sinks.clickhouse import ClickHouseSink, StoreAddress, connect
 from sinks.rows import TABLES
@@ -80,15 +79,11 @@ class Store:
             )  # fmt: skip
 
 
-def _login(address: Address, login: Login) -> StoreAddress:
-    return StoreAddress(address.host, address.port, login.user, login.password)
-
-
 @pytest.fixture
 def store(clickhouse: EmbeddedClickHouse) -> Iterator[Store]:
     """Lay out an empty schema, and clear it away."""
     address = clickhouse.address
-    store = Store(_login(address, address.owner), _login(address, address.reader))
+    store = Store(address.owner, address.reader)
     client = connect(store.owner)
     for name in schema.DATABASES:
         client.execute(f"DROP DATABASE IF EXISTS {name} SYNC")

@@ -11,7 +11,7 @@ from infra.doctor import checks as doctor
 from infra.doctor.checks import Check, StorePlace, all_right, render, run_checks
 from infra.doctor.store_check import check_store, reader_fault
 from infra.servers.clickhouse import EmbeddedClickHouse
-from infra.servers.clickhouse_config import Login
+from sinks.clickhouse import StoreAddress
 
 
 def by_name(checks: list[Check]) -> dict[str, Check]:
@@ -37,7 +37,7 @@ def test_what_is_wrong_is_named_with_its_remedy(broker: str, monkeypatch: pytest
             time_zone="Mars/Olympus",
             brokers=broker,
             topics=["turnstile.passages.absent"],
-            store=StorePlace("127.0.0.1", 1, Login("gatepulse", "")),
+            store=StorePlace("127.0.0.1", 1, StoreAddress("127.0.0.1", 1, "gatepulse", "")),
         )
     found = by_name(checks)
     assert not all_right(checks)
@@ -67,7 +67,9 @@ def test_a_store_is_asked_for_its_schema_and_for_its_readers_limits(clickhouse: 
     found, remedy = check_store(address.host, address.port, owner=address.owner, schema_number=999)
     assert "999 is wanted" in found
     assert "schema apply" in remedy
-    found, remedy = check_store(address.host, address.port, owner=Login("gatepulse", "guess"))
+    found, remedy = check_store(
+        address.host, address.port, owner=StoreAddress(address.host, address.port, "gatepulse", "guess")
+    )
     assert "gatepulse is refused" in found
     assert "store.password" in remedy
 
@@ -77,7 +79,9 @@ def test_a_reader_that_may_too_much_is_reported(clickhouse: EmbeddedClickHouse) 
     with Client(address.host, port=address.port, user="gatepulse", password=address.owner.password) as client:
         client.execute("CREATE DATABASE IF NOT EXISTS gatepulse")
     assert reader_fault(address.host, address.port, address.reader) == ""
-    assert "reader is refused" in reader_fault(address.host, address.port, Login("reader", "guess"))
+    assert "reader is refused" in reader_fault(
+        address.host, address.port, StoreAddress(address.host, address.port, "reader", "guess")
+    )
     fault = reader_fault(address.host, address.port, address.owner)
     with Client(address.host, port=address.port, user="gatepulse", password=address.owner.password) as client:
         client.execute("DROP TABLE IF EXISTS gatepulse.trespass")

@@ -16,7 +16,7 @@ from simulators.distortion.distort import UnknownDeviceError
 from simulators.distortion.settings import DistortionError
 from simulators.scenario.expo.expo import EXPO
 from sinks import schema
-from sinks.clickhouse import StoreAddress, connect
+from sinks.clickhouse import connect
 from streams.settings import ClockSettings, KafkaSettings, Settings, StoreSettings
 
 ELSEWHERE = Settings(kafka=KafkaSettings(brokers="127.0.0.1:9092,kafka.example.org:9092"))
@@ -78,7 +78,7 @@ def test_a_site_whose_clock_is_not_the_present_is_refused() -> None:
 
 def test_a_store_with_counts_that_no_ledger_accounts_for_is_refused(clickhouse: EmbeddedClickHouse) -> None:
     address = clickhouse.address
-    owner = connect(StoreAddress(address.host, address.port, address.owner.user, address.owner.password))
+    owner = connect(address.owner)
     schema.apply(owner)
     try:
         owner.execute(

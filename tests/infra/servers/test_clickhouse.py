@@ -3,11 +3,11 @@
 import socket
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from clickhouse_driver import Client
 from clickhouse_driver.errors import ServerException
 
 from infra.process.ports import PortTaken
@@ -15,7 +15,7 @@ from infra.process.service import State
 from infra.process.supervisor import Supervisor
 from infra.servers import clickhouse as module
 from infra.servers.clickhouse import ClickHouseError, EmbeddedClickHouse, answers, require_room
-from infra.servers.clickhouse_config import Login
+from sinks.clickhouse import StoreAddress, connect
 from tests.support.processes import alive, kill, needs_landlock, server_ends_with_its_parent
 
 NOT_ENOUGH_PRIVILEGES, WRONG_PASSWORD = 497, 516
@@ -23,16 +23,19 @@ URL = "SELECT * FROM url('http://127.0.0.1:{port}/', CSV, 'a String')"
 SETTING_OUT_OF_BOUNDS, SETTING_IS_FIXED, READONLY_SETTING = 452, 392, 164
 
 
-def ask(server: EmbeddedClickHouse, query: str, login: Login | None = None, **settings: object) -> list[Any]:
+def ask(server: EmbeddedClickHouse, query: str, login: StoreAddress | None = None, **settings: object) -> list[Any]:
     """Run one query as the owner, or as somebody else."""
-    address = server.address
-    login = login or address.owner
-    with Client(address.host, port=address.port, user=login.user, password=login.password) as client:
+    with connect(login or server.address.owner) as client:
         answer: list[Any] = client.execute(query, settings=settings)
         return answer
 
 
-def refused(server: EmbeddedClickHouse, query: str, login: Login, **settings: object) -> int:
+def login(server: EmbeddedClickHouse, user: str, password: str) -> StoreAddress:
+    """Return the server's address for another login than its own two."""
+    return replace(server.address.owner, user=user, password=password)
+
+
+def refused(server: EmbeddedClickHouse, query: str, login: StoreAddress, **settings: object) -> int:
     """Return the server's error code for a query that it must refuse."""
     with pytest.raises(ServerException) as caught:
         ask(server, query, login, **settings)
@@ -74,9 +77,9 @@ def test_merges_are_as_rare_as_was_asked_for(clickhouse: EmbeddedClickHouse) -> 
 
 
 def test_a_wrong_password_is_refused(clickhouse: EmbeddedClickHouse) -> None:
-    assert refused(clickhouse, "SELECT 1", Login("gatepulse", "guess")) == WRONG_PASSWORD
-    assert refused(clickhouse, "SELECT 1", Login("reader", "")) == WRONG_PASSWORD
-    assert not answers(clickhouse.address.host, clickhouse.address.port, Login("nobody", ""))
+    assert refused(clickhouse, "SELECT 1", login(clickhouse, "gatepulse", "guess")) == WRONG_PASSWORD
+    assert refused(clickhouse, "SELECT 1", login(clickhouse, "reader", "")) == WRONG_PASSWORD
+    assert not answers(login(clickhouse, "nobody", ""))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +87,7 @@ def test_a_wrong_password_is_refused(clickhouse: EmbeddedClickHouse) -> None:
     ["CREATE DATABASE mine", "SELECT * FROM gatepulse.probe", "SELECT * FROM gatepulse_store.probe", "SYSTEM SHUTDOWN"],
 )
 def test_the_user_without_a_password_has_no_power(stored: EmbeddedClickHouse, query: str) -> None:
-    assert refused(stored, query, Login("default", "")) == NOT_ENOUGH_PRIVILEGES
+    assert refused(stored, query, login(stored, "default", "")) == NOT_ENOUGH_PRIVILEGES
 
 
 def test_the_reader_reads_public_views(stored: EmbeddedClickHouse) -> None:
@@ -134,7 +137,7 @@ def test_the_reader_may_shorten_its_time_and_not_lengthen_it(clickhouse: Embedde
 @pytest.mark.parametrize("user", ["owner", "reader"])
 def test_the_engines_python_table_function_is_shut(clickhouse: EmbeddedClickHouse, user: str) -> None:
     # Left open, one such query from any user ended the whole server.
-    login: Login = getattr(clickhouse.address, user)
+    login: StoreAddress = getattr(clickhouse.address, user)
     refused(clickhouse, "SELECT * FROM python('sys')", login)
     assert clickhouse.answers()
     if user == "reader":

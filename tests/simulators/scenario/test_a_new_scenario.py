@@ -16,7 +16,7 @@ from simulators.scenario.steps import passed
 from sinks import schema
 from sinks.clickhouse import connect
 from streams.site.model import Site
-from tests.support.local_plant import TOPICS, LocalPlant, login
+from tests.support.local_plant import TOPICS, LocalPlant
 from tests.support.processes import running
 
 PROFILE = """
@@ -92,7 +92,7 @@ def place(tmp_path: Path) -> Iterator[LocalPlant]:
         running(EmbeddedClickHouse(tmp_path / "store")) as store,
         running(EmbeddedBroker(tmp_path / "broker", topics=TOPICS)) as broker,
     ):
-        client = connect(login(store.address.owner, store))
+        client = connect(store.address.owner)
         schema.apply(client)
         client.disconnect()
         yield LocalPlant(store, broker, tmp_path, scenario=ferry, begins=dt.time(11, 57))

@@ -13,7 +13,7 @@ from infra.servers.clickhouse import EmbeddedClickHouse
 from simulators.ledger.ledger import LedgerWriter, read_ledger
 from simulators.verify.verify import verify
 from sinks import schema
-from sinks.clickhouse import ClickHouseReader, StoreAddress
+from sinks.clickhouse import ClickHouseReader
 from streams.site.model import Site
 from tests.simulators.verify.reference import LATE, SUSPECT, fill
 from tests.support.small_site import MIDNIGHT, REAL_TIME, SITE, at, columns, correction, passage, small_site
@@ -96,7 +96,7 @@ def reader(owner: Client, clickhouse: EmbeddedClickHouse, ledger: Path, site: Si
     empty(owner)
     fill(owner, read_ledger(ledger), site)
     where = clickhouse.address
-    reader = ClickHouseReader(StoreAddress(where.host, where.port, where.reader.user, where.reader.password))
+    reader = ClickHouseReader(where.reader)
     yield reader
     reader.close()
 

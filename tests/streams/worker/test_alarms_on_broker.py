@@ -22,7 +22,7 @@ from sinks.clickhouse import connect
 from streams.contract.events import Topic
 from streams.kernels.alarms.episodes import Episode
 from streams.operations.alarm_commands import episodes
-from tests.support.local_plant import TOPICS, LocalPlant, eventually, login
+from tests.support.local_plant import TOPICS, LocalPlant, eventually
 from tests.support.processes import running
 
 _SITE = {"SITE": str(PROFILE)}
@@ -35,7 +35,7 @@ def place(tmp_path: Path) -> Iterator[LocalPlant]:
         running(EmbeddedClickHouse(tmp_path / "store")) as store,
         running(EmbeddedBroker(tmp_path / "broker", topics=TOPICS)) as broker,
     ):
-        client = connect(login(store.address.owner, store))
+        client = connect(store.address.owner)
         schema.apply(client)
         client.disconnect()
         yield LocalPlant(store, broker, tmp_path)

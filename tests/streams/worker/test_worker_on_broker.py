@@ -23,7 +23,7 @@ from sinks import schema
 from sinks.clickhouse import connect
 from streams.contract.events import Rejected, Topic
 from streams.kernels.counts.site_totals import EntranceTotals, SiteTotals
-from tests.support.local_plant import SOURCES, TOPICS, LocalPlant, eventually, login
+from tests.support.local_plant import SOURCES, TOPICS, LocalPlant, eventually
 from tests.support.processes import running
 
 
@@ -37,7 +37,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedClickHou
 @pytest.fixture
 def place(store: EmbeddedClickHouse, tmp_path: Path) -> Iterator[LocalPlant]:
     """Empty the store, and start a broker whose topics nobody has written to."""
-    client = connect(login(store.address.owner, store))
+    client = connect(store.address.owner)
     for database in schema.DATABASES:
         client.execute(f"DROP DATABASE IF EXISTS {database}")
     schema.apply(client)

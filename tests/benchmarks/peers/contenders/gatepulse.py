@@ -94,7 +94,7 @@ def _measure(place: Place, feed: Feed, store: EmbeddedClickHouse) -> Measured:
         "STORE__READER": address.reader.user,
         "STORE__READER_PASSWORD": address.reader.password,
     }
-    reader = ClickHouseReader(StoreAddress(address.host, address.port, address.reader.user, address.reader.password))
+    reader = ClickHouseReader(address.reader)
     command = [sys.executable, "-P", "-m", "infra.cli.main", "worker"]
     deadline = place.deadline
     try:
