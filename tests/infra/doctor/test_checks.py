@@ -67,9 +67,8 @@ def test_a_store_is_asked_for_its_schema_and_for_its_readers_limits(clickhouse: 
     found, remedy = check_store(address.host, address.port, owner=address.owner, schema_number=999)
     assert "999 is wanted" in found
     assert "schema apply" in remedy
-    found, remedy = check_store(
-        address.host, address.port, owner=StoreAddress(address.host, address.port, "gatepulse", "guess")
-    )
+    wrong = StoreAddress(address.host, address.port, "gatepulse", "guess")
+    found, remedy = check_store(address.host, address.port, owner=wrong)
     assert "gatepulse is refused" in found
     assert "store.password" in remedy
 
@@ -79,9 +78,8 @@ def test_a_reader_that_may_too_much_is_reported(clickhouse: EmbeddedClickHouse) 
     with Client(address.host, port=address.port, user="gatepulse", password=address.owner.password) as client:
         client.execute("CREATE DATABASE IF NOT EXISTS gatepulse")
     assert reader_fault(address.host, address.port, address.reader) == ""
-    assert "reader is refused" in reader_fault(
-        address.host, address.port, StoreAddress(address.host, address.port, "reader", "guess")
-    )
+    wrong = StoreAddress(address.host, address.port, "reader", "guess")
+    assert "reader is refused" in reader_fault(address.host, address.port, wrong)
     fault = reader_fault(address.host, address.port, address.owner)
     with Client(address.host, port=address.port, user="gatepulse", password=address.owner.password) as client:
         client.execute("DROP TABLE IF EXISTS gatepulse.trespass")

@@ -260,8 +260,7 @@ def place(kafka_installed: Path, tmp_path: Path) -> Iterator[LocalPlant]:
 
 
 def test_a_table_that_takes_no_rows_stops_no_worker_and_every_count_is_right_in_the_end(place: LocalPlant) -> None:
-    reader = place.store.address.reader
-    address = StoreAddress(place.store.address.host, place.store.address.port, reader.user, reader.password)
+    address = place.store.address.reader
     env = place.environment({})
     owner = address_of(place.store)
     with place.worker() as worker, connect(owner) as client, ThreadPoolExecutor(1) as background:

@@ -14,7 +14,7 @@ from typing import Final
 
 from infra.servers.clickhouse import ClickHouseError, EmbeddedClickHouse
 from sinks import schema
-from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
+from sinks.clickhouse import ClickHouseReader, connect
 from sinks.sink import StoreError
 from streams.contract.events import Topic
 from tests.benchmarks.peers.contender import PROJECT, Measured, Place, run_program
@@ -76,12 +76,8 @@ def environment(place: Place, **settings: str) -> Mapping[str, str]:
 
 
 def _apply_schema(store: EmbeddedClickHouse) -> None:
-    owner = store.address.owner
-    client = connect(StoreAddress(store.address.host, store.address.port, owner.user, owner.password))
-    try:
+    with connect(store.address.owner) as client:
         schema.apply(client)
-    finally:
-        client.disconnect()
 
 
 def _measure(place: Place, feed: Feed, store: EmbeddedClickHouse) -> Measured:

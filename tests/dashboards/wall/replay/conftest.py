@@ -5,18 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from infra.servers.clickhouse import EmbeddedClickHouse
-from sinks.clickhouse import StoreAddress
 from tests.dashboards.wall.replay.stage import Stage
 
 
 @pytest.fixture(scope="module")
 def whole_stage(clickhouse: EmbeddedClickHouse) -> Iterator[Stage]:
     """Lay out a store, and clear it away."""
-    address = clickhouse.address
-    logins = [
-        StoreAddress(address.host, address.port, each.user, each.password) for each in (address.owner, address.reader)
-    ]
-    stage = Stage(*logins)
+    stage = Stage(clickhouse.address.owner, clickhouse.address.reader)
     yield stage
     stage.close()
 
