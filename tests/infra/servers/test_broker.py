@@ -100,13 +100,6 @@ def test_as_a_supervised_service_it_is_given_up_when_it_dies(tmp_path: Path) -> 
         assert eventually(lambda: supervisor.services()[0].state == State.FAILED)
 
 
-def test_a_topic_that_the_library_refuses_is_named(tmp_path: Path) -> None:
-    server = EmbeddedBroker(tmp_path, topics={"turnstile.passages": 0})
-    server.start()
-    with pytest.raises(BrokerError, match=r"topic turnstile\.passages with 0 partitions: refused"):
-        server.wait_ready()
-
-
 def test_a_broker_that_ends_while_starting_shows_its_log(tmp_path: Path) -> None:
     server = EmbeddedBroker(tmp_path, topics={"a name\udcff that is no text": 1})
     server.start()
