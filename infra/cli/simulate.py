@@ -14,10 +14,10 @@ from simulators.distortion.settings import Distortion
 from simulators.scenario.registry import find_scenario
 from simulators.sending import run as sending
 from simulators.sending.plan import Plan, site_time
-from simulators.sending.progress import BarReport
 from streams import console
 from streams.clock import real_now
 from streams.kernels.counts.site_clock import SiteClock
+from streams.progress_bar import ProgressBar
 from streams.settings import load_settings
 from streams.site.kernel_views import clock_of
 from streams.site.reader import load_site
@@ -54,14 +54,13 @@ def simulate(
         start_at=site_time(site, day, time_of_day(start_at)) if start_at else None, clock=set_clock,
         distortion=Distortion.parse(distort),
     )  # fmt: skip
-    report = BarReport(site.days.zone)
-    with sending.stopping_on_signals() as stop:
+    with sending.stopping_on_signals() as stop, ProgressBar("simulate") as bar:
         summary = sending.simulate(
-            plan, site, bootstrap=to or settings.kafka.brokers, ledger=ledger, stop=stop, report=report,
+            plan, site, bootstrap=to or settings.kafka.brokers, ledger=ledger, stop=stop,
+            report=lambda progress: bar.update(progress.share, progress.text(site.days.zone)),
             consumer_group=settings.kafka.group if follow else None, kafka=settings.kafka.client,
             at_clock=partial(_print_clock_unless, clock),
         )  # fmt: skip
-    report.close()
     typer.echo(json.dumps(vars(summary)))
 
 

@@ -25,10 +25,9 @@ from infra.stack.state import Run, endpoints, next_run, open_state
 from simulators.distortion.distort import check_devices
 from simulators.distortion.settings import Distortion
 from simulators.scenario.scenario import Scenario
-from simulators.sending.closing import close_yesterday
+from simulators.sending.corrections import close_yesterday
 from simulators.sending.lag import ConsumerLag
 from simulators.sending.plan import Plan, site_time
-from simulators.sending.progress import BarReport
 from simulators.sending.run import Summary, simulate, stopping_on_signals
 from simulators.verify.report import Verdict, sentence, show, to_json
 from simulators.verify.verify import verify
@@ -38,6 +37,7 @@ from streams.clock import real_now
 from streams.contract.topics import SOURCES
 from streams.kernels.counts.site_clock import SiteClock
 from streams.logging import kafka_writes_into
+from streams.progress_bar import ProgressBar
 from streams.site.model import Site
 from streams.site.reader import load_site
 
@@ -182,7 +182,7 @@ class Demo:
 
     def _send(self, plan: Plan) -> Summary:
         os.nice(_NICE)  # of this thread alone, and of those that it starts
-        kafka, run, report = self.stack.kafka, self.run, BarReport(self.site.days.zone)
+        kafka, run, zone = self.stack.kafka, self.run, self.site.days.zone
         if run.number > 1:
             if self.stack.persistent:  # what a former run has left on its way belongs to its day
                 self._drained()
@@ -190,13 +190,11 @@ class Demo:
                 ClickHouseReader(self.stack.reader), kafka, ts=self.site.days.begin(run.date),
                 ledger=run.closing_ledger, clock=self.stack.clock,
             )  # fmt: skip
-        try:
+        with ProgressBar("simulate") as bar:
             return simulate(
                 plan, self.site, bootstrap=kafka.brokers, ledger=run.ledger, consumer_group=GROUP, stop=self.stop,
-                report=report, kafka=kafka.client,
+                report=lambda progress: bar.update(progress.share, progress.text(zone)), kafka=kafka.client,
             )  # fmt: skip
-        finally:
-            report.close()
 
     def _watched(self, work: Callable[[], T], *, patience: float) -> T | None:
         """Return what `work` returns, or None if it has not ended `patience` seconds after Ctrl-C.

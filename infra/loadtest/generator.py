@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from infra.loadtest.assignment import DONE, DUE, READY, read_assignment, write_atomically
-from infra.loadtest.load_events import Share, SingleSchedule, make_share
+from infra.loadtest.load_events import Share, make_share
 from simulators.distortion.distort import check_devices
 from simulators.distortion.settings import Distortion
 from simulators.ledger.ledger import LedgerWriter
@@ -73,9 +73,11 @@ def _play(
         distortion=Distortion.parse(assignment.distortion),
     )  # fmt: skip
     kafka = {"api_version": assignment.api_version} if assignment.api_version else {}
+    once = [schedule]
     return simulate(
         plan, site, bootstrap=assignment.bootstrap, ledger=assignment.ledger, stop=stop,
-        consumer_group=assignment.group or None, kafka=kafka, programme=SingleSchedule(plan, schedule), punctual=True,
+        consumer_group=assignment.group or None, kafka=kafka, punctual=True,
+        next_schedule=lambda _begins: once.pop() if once else None,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ Every generator makes up the whole load and sends the share of its devices, so g
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,10 +15,10 @@ from infra.loadtest import shape
 from infra.loadtest.assignment import Assignment, Curve
 from simulators.distortion.distort import Schedule, distort
 from simulators.scenario.registry import find_scenario
-from simulators.sending.plan import Plan, site_time
+from simulators.sending.plan import site_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from simulators.distortion.settings import Distortion
     from simulators.scenario.day import Day, Ints
@@ -32,22 +32,6 @@ class NothingToSendError(ValueError):
     """The scenario has no events at the chosen time; choose another time, or a rate."""
 
 
-@dataclass
-class SingleSchedule:
-    """One generator's share of a load, to be played once; `schedule` is known when it has been made up."""
-
-    plan: Plan
-    schedule: Schedule
-    _played: bool = False
-
-    def next(self, _begins: Callable[[], int]) -> Schedule | None:
-        """Return the schedule at the first call."""
-        if self._played:
-            return None
-        self._played = True
-        return self.schedule
-
-
 @dataclass(frozen=True)
 class Share:
     """One generator's events, before it is known when the load begins: times are milliseconds from the begin."""
@@ -57,7 +41,7 @@ class Share:
 
     def schedule(self, begins_ms: int, distortion: Distortion, seed: Sequence[int]) -> Schedule:
         """Return when each line is delivered, for a load that begins at `begins_ms` (ms since 1970 UTC)."""
-        day = self.day.with_columns(true_ts=self.day.true_ts + begins_ms, ts=self.day.ts + begins_ms)
+        day = replace(self.day, true_ts=self.day.true_ts + begins_ms, ts=self.day.ts + begins_ms)
         return distort(day, distortion, np.random.default_rng(seed))
 
 
@@ -79,9 +63,9 @@ def _at_rates(assignment: Assignment, site: Site) -> Day:
     scenario = find_scenario(assignment.scenario)
     share = min(1.0, max(_FEWEST, 1.05 * len(times)) / scenario.events)
     made = scenario.make_day(site, date=scenario.date, seed=assignment.seed, epoch=assignment.epoch, share=share)
-    rounds, place = np.divmod(np.arange(len(times)), len(made))
-    day = made.take(place)
-    return day.with_columns(seq=day.seq + rounds * made.last_seq[day.device], true_ts=times, ts=times)
+    number = np.arange(len(times))
+    day, rounds = made.take(number % len(made)), number // len(made)
+    return replace(day, seq=day.seq + rounds * made.last_seq[day.device], true_ts=times, ts=times)
 
 
 def _along_curve(assignment: Assignment, curve: Curve, site: Site) -> Day:
@@ -97,7 +81,7 @@ def _along_curve(assignment: Assignment, curve: Curve, site: Site) -> Day:
         )
     day = made.take(rows)
     times = ((day.true_ts - first) / curve.times).astype(np.int64)
-    return day.with_columns(seq=_counted_anew(day.device, day.seq), true_ts=times, ts=times)
+    return replace(day, seq=_counted_anew(day.device, day.seq), true_ts=times, ts=times)
 
 
 def _counted_anew(device: Ints, seq: Ints) -> Ints:

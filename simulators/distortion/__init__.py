@@ -1,4 +1,4 @@
 """Simulates what networks and devices do to a day's events: duplicates, delays, disorder, losses, broken lines.
 
-Reading order: `settings` (how much) → `distort` (with `malformed` lines and `devices_at_fault`).
+Reading order: `settings` (how much) → `distort` (with `malformed` lines).
 """

@@ -1,26 +1,31 @@
 """Distorts a day as a bad network does: lines are repeated, late, out of order, broken, or lost.
 
-Pure: a day and a seed in, a schedule of deliveries out. Faults of single devices are in `devices_at_fault.py`. Next:
-`pace.py`, which follows the schedule.
+Pure: a day and a seed in, a schedule of deliveries out. Faults of single devices begin behind a device's tenth event of
+the day, and are over on the next day. Next: `pace.py`, which follows the schedule.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulators.distortion.devices_at_fault import leave_out, upload_later, with_wrong_clocks
 from simulators.distortion.malformed import Malformed, kinds, make_malformed
 from simulators.scenario.draws import some
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
 
-    from simulators.distortion.settings import Distortion, Skip
+    from simulators.distortion.settings import Distortion, Drift, Offline, Skip, WrongClock
     from simulators.scenario.day import Day, Ints
     from streams.site.model import Site
+
+
+_BEFORE = 10
+"""Right events of a device before its fault begins: few, so that short runs see the fault."""
 
 
 class UnknownDeviceError(ValueError):
@@ -49,12 +54,6 @@ class Schedule:
         """Return the number of deliveries."""
         return len(self.at)
 
-    def happened(self, deliveries: Ints, site_ms: int) -> Ints:
-        """Return those of `deliveries` (indexes) whose event has happened by `site_ms`, or that are due by then."""
-        row = self.row[deliveries]
-        when = np.where(row >= 0, self.day.true_ts[row], self.at[deliveries])
-        return deliveries[when <= site_ms]
-
 
 def check_devices(distortion: Distortion, site: Site) -> None:
     """Raise `UnknownDeviceError` if a device is named that `site` does not have."""
@@ -70,14 +69,14 @@ def check_devices(distortion: Distortion, site: Site) -> None:
 def distort(day: Day, distortion: Distortion, rng: np.random.Generator) -> Schedule:
     """Return when each line of `day` is delivered; raises `UnknownDeviceError`."""
     check_devices(distortion, day.names.site)
-    day, skips, gap_rows = leave_out(day, distortion.skips)
-    day = with_wrong_clocks(day, distortion.clocks, distortion.drifts)
+    day, skips, gap_rows = _leave_out(day, distortion.skips)
+    day = _with_wrong_clocks(day, distortion.clocks, distortion.drifts)
     size = len(day)
     rows = np.arange(size)
     at = day.true_ts + _delays(rng, size, distortion.disorder_ms)
     late = some(rng, distortion.late, size)
     at[late] += distortion.late_by_ms // 10 + _delays(rng, len(late), distortion.late_by_ms * 9 // 10)
-    at, uploaded = upload_later(day, at, distortion.offline)
+    at, uploaded = _upload_later(day, at, distortion.offline)
     lost = np.zeros(size, bool)
     lost[some(rng, distortion.lost, size)] = True
     again = rows[some(rng, distortion.duplicates, size)]
@@ -103,3 +102,49 @@ def _malformed(day: Day, rows: Ints) -> tuple[Malformed, ...]:
         make_malformed(names[serial % len(names)], serial, day.names.site, entrance)
         for serial, entrance in enumerate(entrances)
     )
+
+
+def _leave_out(day: Day, skips: Iterable[Skip]) -> tuple[Day, tuple[Skip, ...], tuple[int, ...]]:
+    """Let devices leave out numbers; return the gaps that a later event makes visible, and those events."""
+    seq = day.seq.copy()
+    found: list[tuple[Skip, int]] = []
+    for skip in skips:
+        behind = _behind(day, skip.device)
+        seq[behind] += skip.count
+        if len(behind):
+            found.append((skip, int(behind[0])))
+    return replace(day, seq=seq), tuple(skip for skip, _ in found), tuple(row for _, row in found)
+
+
+def _with_wrong_clocks(day: Day, clocks: Iterable[WrongClock], drifts: Iterable[Drift]) -> Day:
+    """Let devices send another time than it is; `true_ts` stays."""
+    ts = day.ts.copy()
+    for drift in drifts:
+        rows = _behind(day, drift.device)
+        since = day.true_ts[rows] - day.true_ts[rows[:1]]
+        ts[rows] += np.rint(since * drift.share).astype(np.int64)
+    for clock in clocks:
+        rows = _behind(day, clock.device)[: clock.events]
+        ts[rows] += -day.true_ts[rows[:1]] if clock.offset_ms is None else clock.offset_ms
+    return replace(day, ts=ts)
+
+
+def _upload_later(day: Day, at: Ints, offline: Iterable[Offline]) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Let devices store what happens while they are offline, and deliver it all when they are back.
+
+    Returns the times of delivery of all events, and which of them were stored meanwhile.
+    """
+    at, stored = at.copy(), np.zeros(len(day), bool)
+    for each in offline:
+        rows = _behind(day, each.device)
+        back = day.true_ts[rows[:1]] + each.for_ms
+        rows = rows[day.true_ts[rows] < back]
+        at[rows] = np.broadcast_to(back, len(rows)) if len(rows) else at[rows]
+        stored[rows] = True
+    return at, stored
+
+
+def _behind(day: Day, device: str) -> Ints:
+    """Return the events of a device, without its first ones."""
+    number = day.names.devices.tolist().index(device)
+    return np.flatnonzero(day.device == number)[_BEFORE:]

@@ -5,10 +5,10 @@ the last complete write. Next: `truth.py`, which works out of a ledger what the 
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, Self, TypeAlias, get_args
+from typing import IO, Any, Literal, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -29,52 +29,35 @@ _TEXT, _INTEGER, _FLOAT = pa.string(), pa.int64(), pa.float64()
 _TYPES = {Form.TEXT: _TEXT, Form.INTEGER: _INTEGER, Form.REAL: _FLOAT}
 
 
-def _schema(**columns: pa.DataType) -> pa.Schema:
-    return pa.schema(list(columns.items()))
-
-
 SCHEMAS: Mapping[str, pa.Schema] = {
-    "passages": _schema(kind=_TEXT, true_ts=_INTEGER, **{each.name: _TYPES[each.form] for each in FIELDS}),
-    "attempts": _schema(
-        index=_INTEGER, result=_TEXT, at_ms=_INTEGER, arrived_ms=_INTEGER, partition=_INTEGER, offset=_INTEGER,
-    ),
-    "malformed": _schema(topic=_TEXT, sha256=_TEXT, reason=_TEXT, result=_TEXT),
-    "corrections": _schema(
-        id=_TEXT, area=_TEXT, kind=_TEXT, ts=_INTEGER, delta=_INTEGER, absolute=_INTEGER,
-        actor=_TEXT, reason=_TEXT, result=_TEXT, at_ms=_INTEGER, arrived_ms=_INTEGER, sha256=_TEXT,
-    ),
-    "skipped": _schema(device=_TEXT, epoch=_INTEGER, count=_INTEGER),
+    name: pa.schema(list(columns.items()))
+    for name, columns in {
+        "passages": {"kind": _TEXT, "true_ts": _INTEGER} | {each.name: _TYPES[each.form] for each in FIELDS},
+        "attempts": {
+            "index": _INTEGER, "result": _TEXT, "at_ms": _INTEGER,
+            "arrived_ms": _INTEGER, "partition": _INTEGER, "offset": _INTEGER,
+        },
+        "malformed": {"topic": _TEXT, "sha256": _TEXT, "reason": _TEXT, "result": _TEXT},
+        "corrections": {
+            "id": _TEXT, "area": _TEXT, "kind": _TEXT, "ts": _INTEGER, "delta": _INTEGER, "absolute": _INTEGER,
+            "actor": _TEXT, "reason": _TEXT, "result": _TEXT,
+            "at_ms": _INTEGER, "arrived_ms": _INTEGER, "sha256": _TEXT,
+        },
+        "skipped": {"device": _TEXT, "epoch": _INTEGER, "count": _INTEGER},
+    }.items()
 }  # fmt: skip
 """The streams of a ledger, each `<name>.arrows`, and their columns."""
 
-_NEW = {"attempts": ("arrived_ms", "partition", "offset"), "corrections": ("at_ms", "arrived_ms", "sha256")}
-"""Columns that a ledger of format 1 does not have."""
-_MAY_LACK = {"passages": {each.name for each in OPTIONAL}}
-"""Columns that a ledger of any format may lack: no event in it has a value there."""
+_MAY_LACK = {
+    "passages": {each.name for each in OPTIONAL},
+    "attempts": {"arrived_ms", "partition", "offset"},
+    "corrections": {"at_ms", "arrived_ms", "sha256"},
+}
+"""Columns without which a ledger can be read: fields that no event in it has, and what came with format 2."""
 
 
 class LedgerError(Exception):
-    """The ledger at a path cannot be used: what is wrong with it, what was expected, what to do next."""
-
-
-class LedgerExists(LedgerError):
-    """There is a ledger in this directory already: a run writes a new one."""
-
-
-class LedgerMissing(LedgerError):
-    """There is nothing at this path."""
-
-
-class NotALedger(LedgerError):
-    """What is at this path was not written by a simulator."""
-
-
-class LedgerTooNew(LedgerError):
-    """The ledger was written by a later version of this program."""
-
-
-class LedgerDamaged(LedgerError):
-    """The ledger contradicts itself, so nothing can be proven with it."""
+    """A ledger cannot be written or used: what is wrong with it, what was expected, what to do next."""
 
 
 class LedgerWriter:
@@ -87,9 +70,14 @@ class LedgerWriter:
     """
 
     def __init__(self, directory: Path, *, meta: Mapping[str, Any]) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LedgerError(
+                f"{directory}: no ledger can be written here ({error.strerror}). Choose another place."
+            ) from error
         if (directory / META).exists():
-            raise LedgerExists(f"{directory}: there is a ledger here already. Give every run its own directory.")
+            raise LedgerError(f"{directory}: there is a ledger here already. Give every run its own directory.")
         self.directory = directory
         self._meta = dict(meta)
         self._rows = 0
@@ -105,8 +93,8 @@ class LedgerWriter:
         """
         size = len(columns["kind"])
         absent = {each.name: pa.nulls(size, _TYPES[each.form]) for each in OPTIONAL}
-        added = self._streams["passages"].append({**absent, **columns})
-        first, self._rows = self._rows, self._rows + added
+        self._streams["passages"].append({**absent, **columns})
+        first, self._rows = self._rows, self._rows + size
         return np.arange(first, self._rows, dtype=np.int64)
 
     def describe(self, **meta: Any) -> None:  # noqa: ANN401 - whatever fits into JSON
@@ -131,14 +119,13 @@ class LedgerWriter:
             )
         size = len(rows)
         at = np.full(size, at_ms, np.int64)
-        where = dict.fromkeys(_NEW["attempts"], pa.nulls(size, _INTEGER)) | dict(stored or {})
-        self._streams["attempts"].append({"index": rows, "result": _repeat(result, size), "at_ms": at, **where})
+        where = dict.fromkeys(("arrived_ms", "partition", "offset"), pa.nulls(size, _INTEGER)) | dict(stored or {})
+        self._streams["attempts"].append({"index": rows, "result": [result] * size, "at_ms": at, **where})
 
     def malformed(self, *, topic: str, sha256: Sequence[str], reason: Sequence[str], result: Result) -> None:
         """Append lines that must be rejected: each line's SHA-256 (hex, of its bytes) and expected reason."""
         size = len(sha256)
-        columns = {"sha256": sha256, "reason": reason}
-        columns |= {"topic": [topic] * size, "result": _repeat(result, size)}
+        columns = {"topic": [topic] * size, "sha256": sha256, "reason": reason, "result": [result] * size}
         self._streams["malformed"].append(columns)
 
     def corrections(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -147,7 +134,6 @@ class LedgerWriter:
         `at_ms` and `arrived_ms` as for attempts, `sha256` of the line (hex): left out where they are not known.
         """
         for row in rows:
-            _repeat(row["result"], 1)
             if (row.get("delta") is None) == (row.get("absolute") is None):
                 raise LedgerError(
                     f"corrections: id {row['id']!r} has delta {row.get('delta')!r} and absolute "
@@ -183,30 +169,20 @@ class LedgerWriter:
         _write_json(self.directory / META, {"format": FORMAT, "closed": closed, "meta": self._meta})
 
 
-def _repeat(result: str, size: int) -> list[str]:
-    if result not in get_args(Result):
-        raise LedgerError(f"result is {result!r}, expected one of {', '.join(get_args(Result))}. Name what happened.")
-    return [result] * size
-
-
 class _Stream:
     """One Arrow stream on disk, readable after every append."""
 
     def __init__(self, directory: Path, name: str) -> None:
-        self._name, self._schema = name, SCHEMAS[name]
+        self._schema = SCHEMAS[name]
         self._file: IO[bytes] = (directory / f"{name}.arrows").open("xb", buffering=1 << 20)
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         self._writer = pa.ipc.new_stream(self._file, self._schema, options=options)
 
-    def append(self, columns: Mapping[str, Any]) -> int:
-        arrays = [_array(self._name, field, columns) for field in self._schema]
-        sizes = {field.name: len(array) for field, array in zip(self._schema, arrays, strict=True)}
-        if len(set(sizes.values())) > 1:
-            raise LedgerError(f"{self._name}: columns of unequal length: {sizes}. Give one value per row.")
-        if len(arrays[0]):
-            self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
+    def append(self, columns: Mapping[str, Any]) -> None:
+        batch = pa.record_batch([_array(columns[each.name], each.type) for each in self._schema], schema=self._schema)
+        if len(batch):
+            self._writer.write_batch(batch)
             self._file.flush()
-        return len(arrays[0])
 
     def close(self) -> None:
         if not self._file.closed:
@@ -217,17 +193,11 @@ class _Stream:
         self._file.close()
 
 
-def _array(name: str, field: pa.Field, columns: Mapping[str, Any]) -> pa.Array:
-    if field.name not in columns:
-        raise LedgerError(f"{name}: column {field.name!r} is missing. Give every column of SCHEMAS[{name!r}].")
-    values = columns[field.name]
-    try:
-        whole = field.type == _INTEGER and getattr(values, "dtype", None) == np.float64  # nan is none
-        if isinstance(values, pa.Array):
-            return values.cast(field.type)
-        return pa.array(values, field.type, from_pandas=whole)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise LedgerError(f"{name}: column {field.name!r}: {error}. Expected {field.type}.") from error
+def _array(values: Any, kind: pa.DataType) -> pa.Array:  # noqa: ANN401 - a list, or an array of numpy or Arrow
+    if isinstance(values, pa.Array):
+        return values.cast(kind)
+    whole = kind == _INTEGER and getattr(values, "dtype", None) == np.float64  # nan is none
+    return pa.array(values, kind, from_pandas=whole)
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,7 +238,7 @@ class Ledger:
 def read_ledger(path: Path) -> Ledger:
     """Read the ledger at `path`, or all ledgers in the folder `path` as one: runs that share a state.
 
-    Raises LedgerMissing, NotALedger, LedgerTooNew or LedgerDamaged.
+    Raises LedgerError.
     """
     parts = [_Part(directory) for directory in _directories(path)]
     sizes = [len(part.tables["passages"]) for part in parts]
@@ -292,24 +262,21 @@ def read_ledger(path: Path) -> Ledger:
 
 
 def site_of(path: Path) -> str:
-    """Return the id of the site that the ledger (or the folder of ledgers) at `path` is of, "" if it is not recorded.
-
-    Raises LedgerMissing, NotALedger or LedgerTooNew.
-    """
-    metas = (_read_meta(directory / META)[1] for directory in _directories(path))
+    """Return the id of the site of the ledger (or folder of ledgers) at `path`, "" if unknown. Raises LedgerError."""
+    metas = (_read_meta(directory / META)[0] for directory in _directories(path))
     return next((str(meta["site"]) for meta in metas if "site" in meta), "")
 
 
 def _directories(path: Path) -> list[Path]:
     if not path.exists():
-        raise LedgerMissing(f"{path}: there is nothing here. Give the directory that a simulator wrote.")
+        raise LedgerError(f"{path}: there is nothing here. Give the directory that a simulator wrote.")
     if not path.is_dir():
-        raise NotALedger(f"{path}: this is a file, expected a directory with {META}. Give the ledger's directory.")
+        raise LedgerError(f"{path}: this is a file, expected a directory with {META}. Give the ledger's directory.")
     if (path / META).exists():
         return [path]
     directories = sorted(found.parent for found in path.glob(f"*/{META}"))
     if not directories:
-        raise NotALedger(f"{path}: no {META} here nor one folder below. Give the directory that a simulator wrote.")
+        raise LedgerError(f"{path}: no {META} here nor one folder below. Give the directory that a simulator wrote.")
     return directories
 
 
@@ -338,14 +305,14 @@ class _Part:
 
     def __init__(self, directory: Path) -> None:
         self.notes: list[str] = []
-        self._format, self.meta, self.closed, self.cut_short = _read_meta(directory / META)
+        self.meta, self.closed, self.cut_short = _read_meta(directory / META)
         self.tables = {name: self._read(directory / f"{name}.arrows") for name in reversed([*SCHEMAS])}
         self.site_ms = {name: _site_times(self.tables[name], self.meta) for name in ("attempts", "corrections")}
         self.last_site_ms = int(self.site_ms["attempts"].max(initial=NONE))
         known, attempts = len(self.tables["passages"]), self.tables["attempts"]["index"]
         highest = pc.max(attempts).as_py() if len(attempts) else -1
         if highest >= known:
-            raise LedgerDamaged(
+            raise LedgerError(
                 f"{directory}: an attempt names passage {highest}, but only {known} passages can be read. "
                 "Nothing can be proven with this ledger: run the simulator again."
             )
@@ -356,36 +323,29 @@ class _Part:
 
     def _read(self, file: Path) -> pa.Table:
         """Read the complete batches of a stream; what follows the last complete one was being written."""
-        expected = _schema_of(file.stem, self._format)
+        schema = expected = SCHEMAS[file.stem]
         if not file.exists():
-            raise LedgerDamaged(f"{file}: it is missing. A ledger is copied or moved as a whole directory.")
+            raise LedgerError(f"{file}: it is missing. A ledger is copied or moved as a whole directory.")
         batches: list[pa.RecordBatch] = []
-        schema = expected
         try:
             with file.open("rb") as source, pa.ipc.open_stream(source) as reader:
                 schema = reader.schema
-                if not _fits(schema, expected, _MAY_LACK.get(file.stem, ())):
-                    raise LedgerDamaged(f"{file}: columns {schema.names}, expected {expected.names}.")
+                if not _fits(schema, file.stem):
+                    raise LedgerError(f"{file}: columns {schema.names}, expected {expected.names}.")
                 batches.extend(reader)
         except (pa.ArrowInvalid, OSError) as error:
             if file.stat().st_size:
                 rows = sum(len(batch) for batch in batches)
                 self.notes.append(f"{file}: cut off after {rows:,} rows ({error}).")
-        table = _completed(pa.Table.from_batches(batches, schema), SCHEMAS[file.stem])
+        table = _completed(pa.Table.from_batches(batches, schema), expected)
         return _in_doubt(table) if self.cut_short and "result" in table.schema.names else table
 
 
-def _fits(found: pa.Schema, expected: pa.Schema, may_lack: Collection[str]) -> bool:
+def _fits(found: pa.Schema, name: str) -> bool:
     """Return whether a stream has the columns that it must have, in whatever order, and no others."""
-    types = dict(zip(found.names, found.types, strict=True))
-    wanted = {field.name: field.type for field in expected if field.name in types or field.name not in may_lack}
-    return types == wanted
-
-
-def _schema_of(name: str, version: int) -> pa.Schema:
-    """Return the columns that a stream has in a ledger of that format."""
-    new = _NEW.get(name, ()) if version < FORMAT else ()
-    return pa.schema([field for field in SCHEMAS[name] if field.name not in new])
+    may_lack = _MAY_LACK.get(name, set()).difference(found.names)
+    wanted = {field.name: field.type for field in SCHEMAS[name] if field.name not in may_lack}
+    return dict(zip(found.names, found.types, strict=True)) == wanted
 
 
 def _completed(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -419,16 +379,17 @@ def _in_doubt(table: pa.Table) -> pa.Table:
     return table.set_column(table.schema.get_field_index("result"), table.schema.field("result"), unknown)
 
 
-def _read_meta(file: Path) -> tuple[int, Mapping[str, Any], bool, bool]:
+def _read_meta(file: Path) -> tuple[Mapping[str, Any], bool, bool]:
+    """Return what was stored beside the rows, whether the ledger was closed, and whether it was cut short."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         version, closed, meta = int(found["format"]), bool(found["closed"]), dict(found["meta"])
         cut = bool(found.get("cut_short"))
     except (ValueError, KeyError, TypeError) as error:
-        raise NotALedger(f"{file}: {error!r}, expected format, closed and meta. Was it written by hand?") from error
+        raise LedgerError(f"{file}: {error!r}, expected format, closed and meta. Was it written by hand?") from error
     if version > FORMAT:
-        raise LedgerTooNew(f"{file}: format {version}, this program reads up to {FORMAT}. Use a newer gatepulse.")
-    return version, meta, closed, cut
+        raise LedgerError(f"{file}: format {version}, this program reads up to {FORMAT}. Use a newer gatepulse.")
+    return meta, closed, cut
 
 
 def _columns(table: pa.Table) -> dict[str, Any]:

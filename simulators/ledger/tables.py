@@ -6,11 +6,13 @@ few sorts. Next: `ledger.py`.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from simulators.scenario.day import Coded
 
 Array: TypeAlias = npt.NDArray[Any]
 Integers: TypeAlias = npt.NDArray[np.int64]
@@ -23,14 +25,13 @@ _WIDEST = 2**62
 
 
 @dataclass(frozen=True, eq=False)
-class Labels:
-    """A column of text: row `i` reads `words[codes[i]]`; no word occurs twice in `words`."""
+class Labels(Coded):
+    """A column of text in which every row has one of the `words`, be it '', and no word occurs twice in them."""
 
-    codes: npt.NDArray[np.int32]
     words: Array
 
     @classmethod
-    def of(cls, texts: Any) -> "Labels":  # noqa: ANN401 - a list, an array or an Arrow array of text
+    def of(cls, texts: Any) -> Self:  # noqa: ANN401 - a list, an array or an Arrow array of text
         """Encode one text per row; None becomes ''."""
         array = texts if isinstance(texts, (pa.Array, pa.ChunkedArray)) else pa.array(texts, pa.string())
         if isinstance(array, pa.ChunkedArray):
@@ -38,22 +39,6 @@ class Labels:
         coded = (array.fill_null("") if array.null_count else array).dictionary_encode()
         codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
         return cls(codes, coded.dictionary.to_numpy(zero_copy_only=False))
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self.codes)
-
-    def __getitem__(self, rows: Any) -> "Labels":  # noqa: ANN401 - whatever indexes an array
-        """Return the labels of `rows` (a mask, row numbers or a slice)."""
-        return Labels(self.codes[rows], self.words)
-
-    def texts(self) -> Array:
-        """Return the text of every row, as an array of objects."""
-        return self.words[self.codes] if len(self.words) else np.empty(0, object)
-
-    def equal(self, word: str) -> Flags:
-        """Return which rows read `word`."""
-        return self.each(lambda known: known == word, bool)
 
     def each(self, function: Callable[[str], Any], dtype: Any) -> Array:  # noqa: ANN401 - numpy's own
         """Apply `function` once to every word and return its result for every row."""

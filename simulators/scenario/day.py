@@ -6,8 +6,7 @@ Text is stored as codes, so that a day of 1.6 million events takes some 100 MB a
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -47,91 +46,44 @@ PERSON, VEHICLE = KINDS.index("person"), KINDS.index("vehicle")
 class Coded:
     """A column of texts: row i reads `words[codes[i]]`; -1 and the word '' are none."""
 
-    codes: Ints
+    codes: npt.NDArray[np.integer[Any]]
     words: Sequence[str] | Texts
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.codes)
 
-    def __getitem__(self, rows: Any) -> Coded:  # noqa: ANN401 - whatever indexes an array
+    def __getitem__(self, rows: Any) -> Self:  # noqa: ANN401 - whatever indexes an array
         """Return the column of `rows` only."""
-        return Coded(self.codes[rows], self.words)
+        return replace(self, codes=self.codes[rows])
 
     def equal(self, word: str) -> npt.NDArray[np.bool_]:
         """Return which rows read `word`."""
-        return np.append([each == word for each in self.words], [False])[self.codes]
+        found: npt.NDArray[np.bool_] = np.array([*(each == word for each in self.words), False])[self.codes]
+        return found
 
     def texts(self) -> Texts:
         """Return the text of every row, '' for none."""
-        texts, known = np.full(len(self), "", dtype=object), self.codes >= 0
-        texts[known] = np.asarray(self.words, dtype=object)[self.codes[known]]
+        texts: Texts = np.append(np.asarray(self.words, dtype=object), "")[self.codes]
         return texts
 
 
-def _none_like(column: Optional, size: int) -> Optional:
-    """Return a column of the same sort in which no row has a value."""
-    return Coded(np.full(size, -1), column.words) if isinstance(column, Coded) else np.full(size, np.nan)
-
-
-def joined_optional(parts: Sequence[Mapping[str, Optional]], sizes: Sequence[int]) -> dict[str, Optional]:
-    """Append the optional columns of several parts of so many rows; a part that lacks one has no values there.
-
-    Raises ValueError where a column of texts has other words in one part than in another.
-    """
-    sorts = {name: column for part in parts for name, column in part.items()}
-    joined: dict[str, Optional] = {}
-    for name, sort in sorts.items():
-        columns = [part[name] if name in part else _none_like(sort, n) for part, n in zip(parts, sizes, strict=True)]
-        if isinstance(sort, Coded) and any(
-            isinstance(each, Coded) and each.words is not sort.words for each in columns
-        ):
-            raise ValueError(f"{name}: give all parts the same list of words")
-        values = np.concatenate([each.codes if isinstance(each, Coded) else each for each in columns])
-        joined[name] = Coded(values, sort.words) if isinstance(sort, Coded) else values
-    return joined
-
-
-@dataclass(frozen=True, eq=False)
 class SiteCodes:
-    """What the codes of one site mean; categories of persons come before the classes of vehicles."""
+    """What the codes of one site mean.
 
-    site: Site
+    `devices` come entrance by entrance, and `categories` of persons before the classes of vehicles. `lanes` (their
+    number), `first_device` and `kind_of` have a value for each entrance, `entrance_of` one for each device.
+    """
 
-    @cached_property
-    def entrances(self) -> Texts:
-        """Entrance ids."""
-        return _texts([each.id for each in self.site.entrances])
-
-    @cached_property
-    def devices(self) -> Texts:
-        """Device ids, entrance by entrance."""
-        return _texts([lane for each in self.site.entrances for lane in each.lanes])
-
-    @cached_property
-    def lanes(self) -> Ints:
-        """Lanes of each entrance."""
-        return np.array([len(each.lanes) for each in self.site.entrances], np.int64)
-
-    @cached_property
-    def first_device(self) -> Ints:
-        """Code of each entrance's first device."""
-        return np.cumsum(self.lanes) - self.lanes
-
-    @cached_property
-    def entrance_of(self) -> Ints:
-        """Entrance of each device."""
-        return np.repeat(np.arange(len(self.lanes)), self.lanes)
-
-    @cached_property
-    def kind_of(self) -> Ints:
-        """Kind of each entrance."""
-        return np.array([KINDS.index(each.kind) for each in self.site.entrances], np.int64)
-
-    @cached_property
-    def categories(self) -> Texts:
-        """Category ids of both kinds."""
-        return _texts([each.id for kind in KINDS for each in self.site.categories_of(kind)])
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.entrances = _texts([each.id for each in site.entrances])
+        self.devices = _texts([lane for each in site.entrances for lane in each.lanes])
+        self.categories = _texts([each.id for kind in KINDS for each in site.categories_of(kind)])
+        self.lanes: Ints = np.array([len(each.lanes) for each in site.entrances], np.int64)
+        self.first_device: Ints = np.cumsum(self.lanes) - self.lanes
+        self.kind_of: Ints = np.array([KINDS.index(each.kind) for each in site.entrances], np.int64)
+        self.entrance_of: Ints = np.repeat(np.arange(len(self.lanes)), self.lanes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,10 +128,6 @@ class Day:
         optional = {name: column[rows] for name, column in self.optional.items()}
         return replace(self, optional=optional, **{name: getattr(self, name)[rows] for name in COLUMNS})
 
-    def with_columns(self, **columns: npt.NDArray[Any]) -> Day:
-        """Return the day with some columns exchanged."""
-        return replace(self, **columns)  # type: ignore[arg-type]  # names are checked by dataclasses at run time
-
     def texts(self) -> Mapping[str, npt.NDArray[Any]]:
         """Return the columns that a ledger stores, with every code written out ('' or nan for none)."""
         names = self.names
@@ -204,3 +152,12 @@ COLUMNS = tuple(field.name for field in fields(Day) if field.name not in {"names
 
 def _texts(words: Any) -> Texts:  # noqa: ANN401 - any sequence of text
     return np.array(list(words), dtype=object)
+
+
+def ranks(group: Ints) -> Ints:
+    """Return for each row its number (from 0) among the rows of the same group."""
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+    return ranks

@@ -8,6 +8,7 @@ file and add its name to `registry.py`; `docs/scenarios.md` goes through it.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -126,7 +127,8 @@ def _refused(stays: Steps, rng: np.random.Generator) -> Steps:
     """Return refusals of some who then pass: their ticket was not read at once."""
     entries = np.flatnonzero(stays.direction == IN)
     first = stays.take(entries[some(rng, _REFUSED, len(entries))])
-    return first.changed(
+    return replace(
+        first,
         time=first.time - rng.uniform(20, 60, len(first)),
         outcome=np.full(len(first), DENIED),
     ).with_optional(reason=Coded(np.full(len(first), REASONS.index("unknown-credential")), REASONS))

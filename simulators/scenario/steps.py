@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulators.scenario.day import PASSED, Coded, joined_optional
+from simulators.scenario.day import PASSED, Coded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -43,10 +43,6 @@ class Steps:
         optional = {name: column[rows] for name, column in self.optional.items()}
         return Steps(**{name: getattr(self, name)[rows] for name in _COLUMNS}, optional=optional)
 
-    def changed(self, **columns: npt.NDArray[Any]) -> Steps:
-        """Return the steps with some columns exchanged."""
-        return replace(self, **columns)  # type: ignore[arg-type]  # names are checked by dataclasses at run time
-
     def reads(self, name: str, word: str) -> npt.NDArray[np.bool_]:
         """Return which steps have this word in an optional field."""
         column = self.optional.get(name)
@@ -74,8 +70,16 @@ def passed(*, time: Floats, who: Ints, entrance: Ints, direction: Ints, category
     )
 
 
-def joined(parts: Iterable[Steps]) -> Steps:
-    """Return all steps of `parts`, one part after the other."""
-    known = list(parts)
-    columns = {name: np.concatenate([getattr(part, name) for part in known]) for name in _COLUMNS}
-    return Steps(**columns, optional=joined_optional([part.optional for part in known], list(map(len, known))))
+def joined(parts: Sequence[Steps]) -> Steps:
+    """Return all steps of `parts`, one part after the other; optional texts have the same `words` in all of them."""
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
+    sorts = {name: column for part in parts for name, column in part.optional.items()}
+    return Steps(**columns, optional={name: _joined(name, sort, parts) for name, sort in sorts.items()})
+
+
+def _joined(name: str, sort: Optional, parts: Sequence[Steps]) -> Optional:
+    """Join an optional column of the `sort` given; a part that lacks it has no values there."""
+    none = -1 if isinstance(sort, Coded) else np.nan
+    columns = [part.optional.get(name, np.full(len(part), none)) for part in parts]
+    values = np.concatenate([each.codes if isinstance(each, Coded) else each for each in columns])
+    return Coded(values, sort.words) if isinstance(sort, Coded) else values

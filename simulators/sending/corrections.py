@@ -1,4 +1,4 @@
-"""Sends an audited correction of an occupancy, and enters it in the ledger; a made-up officer's count."""
+"""Sends audited corrections of the occupancy, and enters them in the ledger: a made-up officer's counts."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ import hashlib
 import json
 import time
 import uuid
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
-from simulators.sending.producer import NotStoredError, Stored
+from simulators.ledger.ledger import LedgerWriter
+from simulators.sending.producer import NotStoredError, Stored, make_producer
 from streams.contract.events import Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from simulators.sending.producer import Answer, Producer
+    from sinks.clickhouse import ClickHouseReader
+    from streams.kernels.counts.site_clock import SiteClock
+    from streams.settings import KafkaSettings
     from streams.text import Kind
 
+_INSIDE = "SELECT area, kind, inside FROM gatepulse.occupancy WHERE inside != 0 ORDER BY area, kind"
 _TIMEOUT = 60.0
 """Seconds to wait for the broker's answer."""
-
-
-class CorrectionLedger(Protocol):
-    """What is used of `ledger.LedgerWriter`."""
-
-    def corrections(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write what became of attempts to send corrections."""
 
 
 class CorrectionNotSentError(RuntimeError):
@@ -46,23 +45,36 @@ class OccupancyCorrection:
     kind: Kind | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
-    def fields(self) -> dict[str, Any]:
-        """Return what is set, by the names of the contract."""
-        return {name: value for name, value in vars(self).items() if value is not None}
 
-
-def send_correction(
-    producer: Producer, correction: OccupancyCorrection, ledger: CorrectionLedger | None = None
-) -> None:
+def send_correction(producer: Producer, correction: OccupancyCorrection, ledger: LedgerWriter) -> None:
     """Send a correction and wait for the broker; raises `CorrectionNotSentError`."""
-    value = json.dumps(correction.fields(), ensure_ascii=False).encode()
+    fields = {name: value for name, value in vars(correction).items() if value is not None}
+    value = json.dumps(fields, ensure_ascii=False).encode()
     now = round(time.time() * 1000)
     answers: list[Answer] = []
     producer.send(Topic.CORRECTIONS.value, value, correction.area.encode(), timestamp_ms=now, on_answer=answers.append)
     producer.flush(_TIMEOUT)
     answer = answers[0] if answers else NotStoredError(f"no answer within {_TIMEOUT:g} s", final=False)
-    if ledger:
-        outcome = {"result": "ok" if isinstance(answer, Stored) else "info", "at_ms": now, "arrived_ms": now}
-        ledger.corrections([vars(correction) | outcome | {"sha256": hashlib.sha256(value).hexdigest()}])
+    outcome = {"result": "ok" if isinstance(answer, Stored) else "info", "at_ms": now, "arrived_ms": now}
+    ledger.corrections([vars(correction) | outcome | {"sha256": hashlib.sha256(value).hexdigest()}])
     if isinstance(answer, NotStoredError):
         raise CorrectionNotSentError(f"id {correction.id}, area {correction.area}: {answer}") from answer
+
+
+def close_yesterday(reader: ClickHouseReader, kafka: KafkaSettings, *, ts: int, ledger: Path, clock: SiteClock) -> int:
+    """Set every area to 0 as of `ts` (site time, ms) where the store has another value; return how many.
+
+    A day that was cut short leaves people inside, and the next one begins empty.
+    """
+    left = reader.query(_INSIDE)
+    if not left:
+        return 0
+    meta = {"scenario": "closing", "clock": asdict(clock)}
+    with closing(make_producer(kafka.brokers)) as producer, LedgerWriter(ledger, meta=meta) as writer:
+        for area, kind, inside in left:
+            reason = f"closing round: nobody inside, {inside} counted"
+            correction = OccupancyCorrection(
+                area=area, kind=kind, ts=ts, actor="closing round", reason=reason, absolute=0
+            )
+            send_correction(producer, correction, writer)
+    return len(left)

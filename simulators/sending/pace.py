@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,18 +19,8 @@ _SHORTEST_WAIT = 0.02
 """Seconds of deliveries that are sent together at least, since each time is a write to the ledger."""
 
 
-class RealTime(Protocol):
-    """Time as the machine has it; tests bring their own."""
-
-    def now_ms(self) -> int:
-        """Milliseconds since 1970 UTC."""
-
-    def wait(self, seconds: float) -> None:
-        """Let `seconds` go by."""
-
-
 class MachineTime:
-    """The time of this machine; it never runs backwards while the program runs."""
+    """The time of this machine, which never runs backwards while the program runs; tests bring their own."""
 
     def __init__(self) -> None:
         self._origin = time.time() - time.monotonic()
@@ -77,13 +67,9 @@ class Track:
 
     @property
     def ends(self) -> int:
-        """Site time of the last event; 0 when there is none."""
+        """Site time of the last event (some may still be on their way then); 0 when there is none."""
         events = self.schedule.day.true_ts
         return int(events[-1]) if len(events) else 0
-
-    def happened_by(self, site_ms: int) -> bool:
-        """Return whether all events have happened by `site_ms` (some may still be on their way)."""
-        return self.ends <= site_ms
 
     def due(self, site_ms: int | None, *, most: int) -> DueDeliveries | None:
         """Return the next deliveries that are due at `site_ms` (None: all are), at most `most` of them."""
@@ -99,7 +85,9 @@ class Track:
 
         What has not happened by then is dropped.
         """
-        rest = self.schedule.happened(np.arange(self._next, len(self.schedule)), site_ms)
+        rest = np.arange(self._next, len(self.schedule))
+        row = self.schedule.row[rest]
+        rest = rest[np.where(row >= 0, self.schedule.day.true_ts[row], self.schedule.at[rest]) <= site_ms]
         if not len(rest):
             self._next = len(self.schedule)
             return None
@@ -108,7 +96,7 @@ class Track:
         return DueDeliveries(first, len(rest) - len(first))
 
 
-def wait_for(site_ms: int | None, clock: SiteClock | None, real: RealTime) -> None:
+def wait_for(site_ms: int | None, clock: SiteClock | None, real: MachineTime) -> None:
     """Wait until the clock shows `site_ms`, for 0.02 to 0.1 seconds."""
     missing = _LONGEST_WAIT * 1000
     if site_ms is not None:
@@ -119,4 +107,4 @@ def wait_for(site_ms: int | None, clock: SiteClock | None, real: RealTime) -> No
 def at_rate(day: Day, *, rate: float, start_ms: int) -> Day:
     """Return the events of `day` in their order, `rate` a second from `start_ms` on (true and device time)."""
     ts = start_ms + (np.arange(len(day)) * (1000 / rate)).astype(np.int64)
-    return day.with_columns(true_ts=ts, ts=ts)
+    return replace(day, true_ts=ts, ts=ts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,15 +97,14 @@ class Programme:
     """The schedules of a plan, one day after the other; devices keep counting from day to day."""
 
     def __init__(self, plan: Plan, site: Site, *, epoch: int) -> None:
-        self.plan, self.epoch = plan, epoch
-        self._site = site
+        self._plan, self._site, self._epoch = plan, site, epoch
         self._number = 0
         self._last_seq: Ints | None = None
         self._day: Day | None = None
 
     def next(self, begins: Callable[[], int]) -> Schedule | None:
-        """Return the next day's schedule, None behind the last; at a rate, `begins` returns when (ms) it begins."""
-        plan = self.plan
+        """Return the next day's schedule, as `play.NextSchedule` says."""
+        plan = self._plan
         if plan.rate is None and plan.days is not None and self._number >= plan.days:
             return None
         distortion = plan.distortion if not self._number else plan.distortion.without_devices()
@@ -117,16 +116,16 @@ class Programme:
         return schedule
 
     def _next_day(self, begins: Callable[[], int]) -> Day:
-        plan = self.plan
+        plan = self._plan
         if plan.rate is None:
             return self._make(plan.first_day + dt.timedelta(days=self._number), self._last_seq)
         if self._day is None:
             self._day = self._make(plan.first_day, None)
         day = self._day
         if self._last_seq is not None:
-            day = day.with_columns(seq=day.seq + self._last_seq[day.device])
+            day = replace(day, seq=day.seq + self._last_seq[day.device])
         return at_rate(day, rate=plan.rate, start_ms=begins())
 
     def _make(self, date: dt.date, last_seq: Ints | None) -> Day:
-        plan = self.plan
-        return plan.scenario.make_day(self._site, date=date, seed=plan.seed, epoch=self.epoch, last_seq=last_seq)
+        plan = self._plan
+        return plan.scenario.make_day(self._site, date=date, seed=plan.seed, epoch=self._epoch, last_seq=last_seq)

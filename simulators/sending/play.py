@@ -5,18 +5,19 @@ Time, the producer and the wish to stop are given, so that a test can play a day
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
-from simulators.sending.pace import DueDeliveries, Track, wait_for
-from simulators.sending.progress import Progress, Report
+from simulators.sending.pace import Track, wait_for
 from streams.kernels.counts.site_clock import SiteClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from zoneinfo import ZoneInfo
 
     from simulators.distortion.distort import Schedule
-    from simulators.sending.pace import RealTime
+    from simulators.sending.pace import MachineTime
     from simulators.sending.plan import Plan
     from simulators.sending.produce import EventSender
 
@@ -25,16 +26,25 @@ _MOST = 10_000
 _PATIENCE_MS = 30_000
 """How long to wait at the end for workers that make no progress, before the rest is sent all the same."""
 
+NextSchedule: TypeAlias = "Callable[[Callable[[], int]], Schedule | None]"
+"""Returns what is played next, None behind the last; at a rate, its argument returns when (ms) it begins."""
 
-class Schedules(Protocol):
-    """What is played: one schedule after the other, as `plan.Programme` makes them."""
 
-    @property
-    def plan(self) -> Plan:
-        """How fast, and for how long."""
+@dataclass(frozen=True)
+class Progress:
+    """How far it is: site time (ms), events, seconds since the first, share done."""
 
-    def next(self, begins: Callable[[], int]) -> Schedule | None:
-        """Return the next schedule, None behind the last."""
+    site_ms: int
+    events: int
+    seconds: float
+    share: float
+    waiting: bool
+
+    def text(self, zone: ZoneInfo) -> str:
+        """Write it in a line."""
+        rate = self.events / self.seconds if self.seconds > 0 else 0.0
+        clock = f"{dt.datetime.fromtimestamp(self.site_ms / 1000, zone):%m-%d %H:%M:%S}, " if self.site_ms else ""
+        return f"{clock}{self.events:,} events, {rate:,.0f}/s" + (", waiting for the workers" if self.waiting else "")
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class Ended:
 
 
 class ProgrammePlayer:
-    """Plays one programme.
+    """Plays one programme, as fast and as long as `plan` says.
 
     `committed` returns the workers' offsets; None: sending waits for no worker. `at_clock` is called with the site's
     clock before anything is sent: the workers must have the same one.
@@ -55,18 +65,18 @@ class ProgrammePlayer:
 
     def __init__(
         self,
-        programme: Schedules,
+        plan: Plan,
+        next_schedule: NextSchedule,
         sender: EventSender,
-        real: RealTime,
+        real: MachineTime,
         *,
         stop: Callable[[], bool],
-        report: Report,
+        report: Callable[[Progress], None] = lambda _: None,
         committed: Callable[[], Mapping[tuple[str, int], int]] | None = None,
         at_clock: Callable[[SiteClock], None] = lambda _: None,
     ) -> None:
-        self._programme, self._sender, self._real = programme, sender, real
+        self._plan, self._next_schedule, self._sender, self._real = plan, next_schedule, sender, real
         self._stop, self._report, self._committed, self._at_clock = stop, report, committed, at_clock
-        self._plan = programme.plan
         self._tracks: list[Track] = []
         self._clock: SiteClock | None = None
         self._started = 0
@@ -108,14 +118,14 @@ class ProgrammePlayer:
 
     def _open(self, after: Track | None = None) -> None:
         """Open the next day; at a rate it follows the last one without a gap, and the first begins in a second."""
-        schedule = self._programme.next(lambda: after.ends + 1 if after else self._real.now_ms() + 1000)
+        schedule = self._next_schedule(lambda: after.ends + 1 if after else self._real.now_ms() + 1000)
         if schedule is not None:
             self._tracks.append(Track(schedule))
 
     def _open_if_over(self) -> bool:
         """Open the next day when all events of the last one have happened; return whether anything is left to play."""
         newest = self._tracks[-1] if self._tracks else None
-        over = newest is None or (newest.happened_by(self._now()) if self._clock else newest.done)
+        over = newest is None or (newest.ends <= self._now() if self._clock else newest.done)
         if over:
             self._open(newest)
         self._tracks = [track for track in self._tracks if not track.done]
@@ -132,15 +142,12 @@ class ProgrammePlayer:
             batch = track.due(now, most=_MOST)
             if batch:
                 self._wait_for_workers(self._may_continue)
-                self._send(track, batch)
+                if not self._clock:
+                    self._reached = max(self._reached, int(track.schedule.at[batch.deliveries[-1]]))
+                self._sender.send(track, batch)
                 more = more or now is None or batch.behind > 0
         self._reached = self._now()
         return more
-
-    def _send(self, track: Track, batch: DueDeliveries) -> None:
-        if not self._clock:
-            self._reached = max(self._reached, int(track.schedule.at[batch.deliveries[-1]]))
-        self._sender.send(track, batch)
 
     def _finish(self) -> None:
         """Send what has happened but was to arrive later, and wait until the broker has everything."""
@@ -150,7 +157,6 @@ class ProgrammePlayer:
                 self._sender.send(track, batch)
         self._sender.flush()
         self._show_progress()
-        self._report.close()
 
     def _patience(self) -> Callable[[], bool]:
         until = self._real.now_ms() + _PATIENCE_MS
@@ -173,4 +179,4 @@ class ProgrammePlayer:
         seconds, limit = self._seconds(), self._plan.for_seconds
         played = min((track.share for track in self._tracks), default=1.0)
         share = max(played, min(seconds / limit, 1.0)) if limit else played
-        self._report.update(Progress(self._reached, self._sender.sent.events, seconds, share, waiting))
+        self._report(Progress(self._reached, self._sender.counts.events, seconds, share, waiting))

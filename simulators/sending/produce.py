@@ -5,9 +5,8 @@ Next: `run.py`, which plays a whole scenario.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import structlog
@@ -18,15 +17,15 @@ from simulators.sending.producer import NotStoredError, Stored
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from simulators.ledger.ledger import LedgerWriter, Result
     from simulators.scenario.day import Ints
     from simulators.sending.lag import Backlog
     from simulators.sending.messages import KafkaMessage
-    from simulators.sending.pace import DueDeliveries, RealTime, Track
-    from simulators.sending.producer import Answer, OnAnswer
+    from simulators.sending.pace import DueDeliveries, MachineTime, Track
+    from simulators.sending.producer import Answer, Producer
 
 log = structlog.get_logger()
 
-Result = Literal["ok", "fail", "info"]
 _MOST_IN_FLIGHT = 30_000
 """Messages: what the producer may hold, some 10 MB of single events."""
 _MOST_BYTES = 64 << 20
@@ -40,84 +39,42 @@ _BULK_FRAME = 50
 """Events a message when much is overdue: what a gateway uploads after a time without a connection."""
 
 
-class MessageProducer(Protocol):
-    """What is used of `producer.Producer`."""
-
-    def send(self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int, on_answer: OnAnswer) -> None:
-        """Hand a message over; `on_answer` is called with the answer, during a later call."""
-
-    def settle(self, seconds: float = 0.0) -> None:
-        """Handle answers that have come."""
-
-    def flush(self) -> None:
-        """Return when everything has been answered."""
-
-
-class LedgerSink(Protocol):
-    """What is used of `ledger.LedgerWriter`."""
-
-    def passages(self, columns: Mapping[str, Any]) -> Ints:
-        """Write passages and return their indexes."""
-
-    def attempts(self, index: Ints, result: Result, *, at_ms: int, stored: Mapping[str, Ints] | None = None) -> None:
-        """Write what became of attempts to send passages, and where the broker has them."""
-
-    def malformed(self, *, topic: str, sha256: Sequence[str], reason: Sequence[str], result: Result) -> None:
-        """Write what became of malformed lines."""
-
-    def skipped(self, *, device: str, epoch: int, count: int) -> None:
-        """Write that a device left out sequence numbers."""
-
-
-class NoLedger:
-    """Writes nothing: for runs that prove nothing."""
-
-    def __init__(self) -> None:
-        self._rows = 0
-
-    def passages(self, columns: Mapping[str, Any]) -> Ints:
-        """Return numbers for the passages; write nothing."""
-        first, self._rows = self._rows, self._rows + len(columns["ts"])
-        return np.arange(first, self._rows)
-
-    def attempts(self, index: Ints, result: Result, *, at_ms: int, stored: Mapping[str, Ints] | None = None) -> None:
-        """Write nothing."""
-
-    def malformed(self, *, topic: str, sha256: Sequence[str], reason: Sequence[str], result: Result) -> None:
-        """Write nothing."""
-
-    def skipped(self, *, device: str, epoch: int, count: int) -> None:
-        """Write nothing."""
-
-
 @dataclass
 class SendCounts:
-    """Counts of what became of everything so far; `events` are passages, each counted once."""
+    """Counts of what became of everything so far.
+
+    `events` are passages, each counted once; `lost` of them never left. `sent` counts their stored deliveries, and
+    `unknown` those that may have arrived or not.
+    """
 
     events: int = 0
     lost: int = 0
-    ok: int = 0
+    sent: int = 0
     unknown: int = 0
     malformed: int = 0
     messages: int = 0
 
 
-@dataclass
 class EventSender:
-    """Sends batches of tracks. `frame` events of one entrance make a message; None: 1, or many when far behind."""
+    """Sends batches of tracks. `frame` events of one entrance make a message; None: 1, or many when far behind.
 
-    producer: MessageProducer
-    ledger: LedgerSink
-    real: RealTime
-    frame: int | None = None
-    backlog: Backlog | None = None
-    sent: SendCounts = field(default_factory=SendCounts)
+    Without a `ledger` nothing is written: for runs that prove nothing.
+    """
 
-    def __post_init__(self) -> None:
-        """Start with nothing on its way."""
-        self._answers: deque[tuple[KafkaMessage, int, Answer]] = (
-            deque()
-        )  # a message, when (ms) it was sent, what came of it
+    def __init__(
+        self,
+        producer: Producer,
+        ledger: LedgerWriter | None,
+        real: MachineTime,
+        *,
+        frame: int | None = None,
+        backlog: Backlog | None = None,
+    ) -> None:
+        self.backlog = backlog
+        self.counts = SendCounts()
+        self._producer, self._ledger, self._real, self._frame = producer, ledger, real, frame
+        # Messages, when (ms) they were sent, what came of them.
+        self._answers: list[tuple[KafkaMessage, int, Answer]] = []
         self._in_flight = 0
         self._bytes_in_flight = 0
         self._events_in_flight = 0
@@ -129,7 +86,7 @@ class EventSender:
         rows = schedule.row[batch.deliveries]
         self._write_new(track, rows[rows >= 0])
         sent = rows[(rows < 0) | ~schedule.lost[rows]]
-        frame = self.frame or (_BULK_FRAME if batch.behind else 1)
+        frame = self._frame or (_BULK_FRAME if batch.behind else 1)
         for part, uploaded in parts(sent, schedule.uploaded):
             size = max(frame, _BULK_FRAME) if uploaded else frame
             for message in make_messages(schedule.day, part, track.index, malformed=schedule.malformed, frame=size):
@@ -142,12 +99,12 @@ class EventSender:
 
     def settle(self, *, at_once: bool = False) -> None:
         """Write to the ledger what the broker has answered since the last time, unless that was a moment ago."""
-        self.producer.settle()
-        now = self.real.now_ms()
+        self._producer.settle()
+        now = self._real.now_ms()
         if not at_once and len(self._answers) < _MANY and now - self._settled_ms < _SETTLE_MS:
             return
         self._settled_ms = now
-        answers = [self._answers.popleft() for _ in range(len(self._answers))]
+        answers, self._answers = self._answers, []
         self._in_flight -= len(answers)
         self._bytes_in_flight -= sum(len(message.value) for message, _, _ in answers)
         self._events_in_flight -= sum(message.events for message, _, _ in answers)
@@ -163,9 +120,9 @@ class EventSender:
             "partition": [place.partition for _, _, place in stored],
             "offset": [place.offset for _, _, place in stored],
         }
-        self.sent.ok += self._write("ok", [message for message, _, _ in stored], where)
+        self.counts.sent += self._write("ok", [message for message, _, _ in stored], where)
         unknown = {"arrived_ms": [at for _, at, _ in failed]}
-        self.sent.unknown += self._write("info", [message for message, _, _ in failed], unknown)
+        self.counts.unknown += self._write("info", [message for message, _, _ in failed], unknown)
         for final, event in ((True, "given up"), (False, "sending again")):
             errors = [str(error) for _, _, error in failed if error.final == final]
             if errors:
@@ -177,7 +134,7 @@ class EventSender:
     def flush(self) -> None:
         """Return when the broker has answered everything, and the ledger has the answers."""
         while self._in_flight:
-            self.producer.flush()
+            self._producer.flush()
             self.settle(at_once=True)
 
     def _write_new(self, track: Track, rows: Ints) -> None:
@@ -186,41 +143,44 @@ class EventSender:
         new = np.unique(rows[track.index[rows] < 0])
         if not len(new):
             return
-        track.index[new] = self.ledger.passages(schedule.day.take(new).texts())
         lost = new[schedule.lost[new]]
-        if len(lost):
-            self.ledger.attempts(track.index[lost], "fail", at_ms=self.real.now_ms())
-        for skip, row in zip(schedule.skips, schedule.gap_rows, strict=True):
-            if row in new:
-                self.ledger.skipped(device=skip.device, epoch=schedule.day.epoch, count=skip.count)
-        self.sent.events += len(new)
-        self.sent.lost += len(lost)
+        if self._ledger:
+            track.index[new] = self._ledger.passages(schedule.day.take(new).texts())
+            if len(lost):
+                self._ledger.attempts(track.index[lost], "fail", at_ms=self._real.now_ms())
+            for skip, row in zip(schedule.skips, schedule.gap_rows, strict=True):
+                if row in new:
+                    self._ledger.skipped(device=skip.device, epoch=schedule.day.epoch, count=skip.count)
+        else:
+            track.index[new] = self.counts.events + np.arange(len(new))
+        self.counts.events += len(new)
+        self.counts.lost += len(lost)
 
     def _send(self, message: KafkaMessage) -> None:
         while self._in_flight >= _MOST_IN_FLIGHT or self._bytes_in_flight > _MOST_BYTES:
-            self.producer.settle(_POLL_SECONDS)
+            self._producer.settle(_POLL_SECONDS)
             self.settle(at_once=True)
         self._in_flight += 1
         self._bytes_in_flight += len(message.value)
         self._events_in_flight += message.events
-        self.sent.messages += 1
-        sent_ms = self.real.now_ms()
-        answers = self._answers
-        self.producer.send(
+        self.counts.messages += 1
+        sent_ms = self._real.now_ms()
+        self._producer.send(
             message.topic, message.value, message.key, timestamp_ms=sent_ms,
-            on_answer=lambda answer: answers.append((message, sent_ms, answer)),
+            on_answer=lambda answer: self._answers.append((message, sent_ms, answer)),
         )  # fmt: skip
 
     def _write(self, result: Result, messages: Sequence[KafkaMessage], where: Mapping[str, Sequence[int]]) -> int:
         """Enter an attempt for each passage and malformed line, `where` its message is; return how many passages."""
         index = np.array([row for message in messages for row in message.index], np.int64)
-        if len(index):
+        if len(index) and self._ledger:
             passages = [len(message.index) for message in messages]
             stored = {name: np.repeat(np.array(values, np.int64), passages) for name, values in where.items()}
-            self.ledger.attempts(index, result, at_ms=self.real.now_ms(), stored=stored)
+            self._ledger.attempts(index, result, at_ms=self._real.now_ms(), stored=stored)
         for topic in {message.topic for message in messages if message.malformed}:
             lines = [line for message in messages if message.topic == topic for line in message.malformed]
-            names, reasons = [line.sha256 for line in lines], [line.reason for line in lines]
-            self.ledger.malformed(topic=topic, sha256=names, reason=reasons, result=result)
-            self.sent.malformed += len(lines)
+            self.counts.malformed += len(lines)
+            if self._ledger:
+                names, reasons = [line.sha256 for line in lines], [line.reason for line in lines]
+                self._ledger.malformed(topic=topic, sha256=names, reason=reasons, result=result)
         return len(index)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -19,15 +18,16 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 log = structlog.get_logger()
 
 _LOG_AFTER: Final = 5.0
 """Seconds after which a wait for the broker is logged, and then between two such lines."""
 _POLL_SECONDS: Final = 0.25
-"""Seconds between two attempts to reach a broker."""
-_USUAL_PORT: Final = "9092"
+"""Seconds of one wait for answers."""
+_ANSWER_SECONDS: Final = 1.0
+"""Seconds in which a broker that is there answers, if it is asked where the topics are."""
 _FINAL: Final = frozenset({
     KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.TOPIC_EXCEPTION,
     KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE, KafkaError.INVALID_RECORD,
@@ -53,14 +53,14 @@ class NotStoredError(RuntimeError):
 
 
 class NoBrokerError(RuntimeError):
-    """No broker answered before the wait was ended: start it, or name another one."""
+    """No broker answered in time, or before the wait was ended: start it, or name another one."""
 
 
 Answer: TypeAlias = Stored | NotStoredError
 OnAnswer: TypeAlias = "Callable[[Answer], None]"
 
 
-def _ignore(_answer: Answer) -> None:
+def ignore(_answer: Answer) -> None:
     """Do nothing with an answer."""
 
 
@@ -92,7 +92,7 @@ class Producer:
         self._client = confluent_kafka.Producer(settings)
 
     def send(
-        self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int | None = None, on_answer: OnAnswer = _ignore
+        self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int | None = None, on_answer: OnAnswer = ignore
     ) -> None:
         """Queue a message; `on_answer` is called once with the broker's answer, during a later call of this object."""
 
@@ -120,6 +120,13 @@ class Producer:
         while len(self._client) and time.monotonic() < until:
             self.settle(_POLL_SECONDS)
 
+    def answers(self) -> bool:
+        """Return whether a broker answers within a second."""
+        with contextlib.suppress(KafkaException):
+            self._client.list_topics(timeout=_ANSWER_SECONDS)
+            return True
+        return False
+
     def partitions_for(self, topic: str) -> frozenset[int]:
         """Find out which partitions a topic has: none if the broker does not answer in time."""
         with contextlib.suppress(KafkaException):
@@ -136,23 +143,21 @@ class Producer:
         self._reason = error.str()
 
 
-def make_producer(bootstrap: str, *, stop: Callable[[], bool] = lambda: False) -> Producer:
-    """Return a producer once a broker can be reached. Raises NoBrokerError if `stop()` is true before."""
+def make_producer(bootstrap: str, *, stop: Callable[[], bool] = lambda: False, patience: float = 60.0) -> Producer:
+    """Return a producer once a broker answers.
+
+    Raises NoBrokerError if none has after `patience` seconds, or if `stop()` is true before.
+    """
+    producer, begun = Producer(bootstrap), time.monotonic()
     for attempt in itertools.count():
-        if any(map(_listens, bootstrap.split(","))):
+        if producer.answers():
+            return producer
+        if stop() or time.monotonic() - begun > patience:
             break
-        if stop():
-            raise NoBrokerError(f"{bootstrap}: no broker answers there. Start it, or name another.")
-        if attempt % round(_LOG_AFTER / _POLL_SECONDS) == 0:
+        if attempt % round(_LOG_AFTER / _ANSWER_SECONDS) == 0:
             log.warning("waiting for the broker", brokers=bootstrap)
-        time.sleep(_POLL_SECONDS)
-    return Producer(bootstrap)
-
-
-def get_ready(producer: Producer, topics: Iterable[str]) -> None:
-    """Let a producer find out where the topics are, so that its first message need not wait for that."""
-    for topic in topics:
-        producer.partitions_for(topic)
+    producer.close()
+    raise NoBrokerError(f"{bootstrap}: no broker answers there. Start it, or name another.")
 
 
 def _stored(message: confluent_kafka.Message) -> Stored:
@@ -166,14 +171,3 @@ def _known(number: int | None) -> int:
 
 def _not_stored(error: Any) -> NotStoredError:  # noqa: ANN401 - confluent-kafka has no type for what an exception bears
     return NotStoredError(error.str(), final=error.code() in _FINAL or error.fatal())
-
-
-def _listens(address: str) -> bool:
-    host, colon, port = address.strip().rpartition(":")
-    if not colon:
-        host, port = port, _USUAL_PORT
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_LOG_AFTER).close()
-    except (OSError, ValueError):
-        return False
-    return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,9 @@ from simulators.ledger.ledger import LedgerWriter
 from simulators.sending.lag import Backlog, ConsumerLag
 from simulators.sending.pace import MachineTime
 from simulators.sending.plan import Plan, Programme
-from simulators.sending.play import Ended, ProgrammePlayer, Schedules
-from simulators.sending.produce import EventSender, NoLedger, SendCounts
-from simulators.sending.producer import get_ready, make_producer
-from simulators.sending.progress import Report, Silence
+from simulators.sending.play import ProgrammePlayer
+from simulators.sending.produce import EventSender
+from simulators.sending.producer import make_producer
 from streams.contract.events import Topic
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
+    from simulators.sending.play import NextSchedule, Progress
     from streams.kernels.counts.site_clock import SiteClock
     from streams.site.model import Site
 
@@ -35,12 +35,7 @@ _TOPICS = (Topic.TURNSTILES.value, Topic.VEHICLES.value)
 
 @dataclass(frozen=True)
 class Summary:
-    """What was sent.
-
-    `events` are passages, each counted once; `lost` of them never left. `sent` counts their stored deliveries, of
-    which `duplicates` are repetitions; `unknown` deliveries may have arrived or not. `site_ms` is the site time that
-    was reached, `seconds` real time since the first send, `stopped` whether it was ended early.
-    """
+    """What was sent: the figures of `produce.SendCounts` and `play.Ended`, and how many of `sent` are repetitions."""
 
     events: int
     lost: int
@@ -63,70 +58,55 @@ def simulate(
     ledger: Path | None = None,
     consumer_group: str | None = None,
     stop: threading.Event | None = None,
-    report: Report | None = None,
+    report: Callable[[Progress], None] = lambda _: None,
     kafka: Mapping[str, Any] | None = None,
     at_clock: Callable[[SiteClock], None] = lambda _: None,
-    programme: Schedules | None = None,
+    next_schedule: NextSchedule | None = None,
     punctual: bool = False,
 ) -> Summary:
     """Play `plan` until it ends or `stop` is set; return what was sent.
 
     `ledger` is a new directory for the truth. With `consumer_group`, sending waits while the workers of that group
     are more than `plan.max_lag` events behind; `kafka` are further settings for who asks how far. `at_clock` is
-    called with the site's clock before anything is sent. `programme` is played instead of the days of `plan`.
-    `punctual`: what can be done before the first event is due is done before. Raises `UnknownDeviceError`,
-    `UnfitSiteError`, `LedgerExists`, and what kafka-python raises.
+    called with the site's clock before anything is sent. `next_schedule` is played instead of the days of `plan`.
+    `punctual`: what can be done before the first event is due is done before. Raises `NoBrokerError`,
+    `UnknownDeviceError`, `UnfitSiteError`, `LedgerError`, and what kafka-python raises.
     """
-    real, settings = MachineTime(), dict(kafka or {})
+    real = MachineTime()
     epoch = plan.epoch if plan.epoch is not None else real.now_ms() // 1000
     stopped = (stop or threading.Event()).is_set
-    writer = LedgerWriter(ledger, meta=plan.described(site, epoch)) if ledger else None
-    producer = make_producer(bootstrap, stop=stopped)
-    if punctual:
-        get_ready(producer, _TOPICS)
-    lag = ConsumerLag(bootstrap, consumer_group, _TOPICS, **settings) if consumer_group else None
-    sender = EventSender(producer, writer or NoLedger(), real, frame=plan.frame, backlog=Backlog() if lag else None)
-
-    def set_clock(clock: SiteClock) -> None:
-        if writer:
-            writer.describe(clock=asdict(clock))
-        at_clock(clock)
-
-    player = ProgrammePlayer(
-        programme or Programme(plan, site, epoch=epoch),
-        sender,
-        real,
-        stop=stopped,
-        report=report or Silence(),
-        committed=lag.committed if lag else None,
-        at_clock=set_clock,
-    )
-    try:
-        ended = player.play()
-    finally:
-        # After an error the ledger stays open on purpose: its reader then knows that answers may be missing.
-        producer.close()
+    with ExitStack() as connections:
+        producer = connections.enter_context(closing(make_producer(bootstrap, stop=stopped)))
+        lag = ConsumerLag(bootstrap, consumer_group, _TOPICS, **(kafka or {})) if consumer_group else None
         if lag:
-            lag.close()
+            connections.callback(lag.close)
+        writer = LedgerWriter(ledger, meta=plan.described(site, epoch)) if ledger else None
+        for topic in _TOPICS if punctual else ():
+            producer.partitions_for(topic)  # so that the first message need not wait for that
+        sender = EventSender(producer, writer, real, frame=plan.frame, backlog=Backlog() if lag else None)
+
+        def set_clock(clock: SiteClock) -> None:
+            if writer:
+                writer.describe(clock=asdict(clock))
+            at_clock(clock)
+
+        player = ProgrammePlayer(
+            plan,
+            next_schedule or Programme(plan, site, epoch=epoch).next,
+            sender,
+            real,
+            stop=stopped,
+            report=report,
+            committed=lag.committed if lag else None,
+            at_clock=set_clock,
+        )
+        ended = player.play()
+    # After an error the ledger stays open on purpose: its reader then knows that answers may be missing.
     if writer:
         writer.close()
-    return _summary(sender.sent, ended, epoch)
-
-
-def _summary(sent: SendCounts, ended: Ended, epoch: int) -> Summary:
-    return Summary(
-        events=sent.events,
-        lost=sent.lost,
-        sent=sent.ok,
-        duplicates=max(0, sent.ok + sent.unknown + sent.lost - sent.events),
-        unknown=sent.unknown,
-        malformed=sent.malformed,
-        messages=sent.messages,
-        site_ms=ended.site_ms,
-        seconds=ended.seconds,
-        epoch=epoch,
-        stopped=ended.stopped,
-    )
+    counts = sender.counts
+    duplicates = max(0, counts.sent + counts.unknown + counts.lost - counts.events)
+    return Summary(**asdict(counts), duplicates=duplicates, epoch=epoch, **asdict(ended))
 
 
 @contextmanager

@@ -1,29 +1,32 @@
 """Computes what every public view must show if each passage in the ledger was counted exactly once.
 
 Worked out with numpy from the ledger and the site profile alone. It shares no code with the workers or the
-store, so that an error in them cannot hide in it. Next: `fates.py`, which decides which passages must be counted and
-which not, and `accounts.py` for the lines that must not; then `verify.py`, which compares all with what is shown.
+store, so that an error in them cannot hide in it; the site's days are worked out here, too. Next: `fates.py`, which
+decides which passages must be counted, and `accounts.py` for the lines that must not; then `verify.py`, which compares.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from simulators.ledger.ledger import Ledger, LedgerDamaged, Result
+from simulators.ledger.ledger import Ledger, LedgerError, Result
 from simulators.ledger.tables import NONE, Columns, Flags, Integers, Labels, Table, count, group, take
 from simulators.verify.inside import Course, courses
-from simulators.verify.local_days import local_days
 from streams.contract.fields import CONTENT, FIELDS, IDENTITY
 from streams.site.model import Site
 
 _COUNTED = (*IDENTITY, "kind", "ts", "entrance", "direction", "outcome", "category", "reason", "credential")
 _WINDOWS = {"10s": 10_000, "1m": 60_000}
 _CELL = ("kind", "entrance", "direction", "category")
-
-
-class OtherSite(LedgerDamaged):
-    """The ledger belongs to another site than the profile at hand."""
+_MINUTE = 60_000
+_DAY = 86_400_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SOON = 16 * 60
+"""Minutes by which a clock may be ahead of UTC, or behind it, and more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,33 +63,32 @@ class Sent:
 def sent_passages(ledger: Ledger) -> Sent:
     """Return the passages that were sent: some attempt was ok, or it is unknown whether one was.
 
-    A passage that only failed, or that a closed ledger never tried, was not sent. Raises LedgerDamaged if two
+    A passage that only failed, or that a closed ledger never tried, was not sent. Raises LedgerError if two
     different passages have one identity.
     """
     delivered = ledger.tries("ok") > 0
     rows = np.flatnonzero(delivered | (ledger.tries("info") > 0) | ledger.unrecorded)
-    same = group(take({name: ledger.passages[name] for name in IDENTITY}, rows))
-    if len(same.first) < len(rows):
-        found = take(ledger.passages, rows)
-        _must_agree(found, same.first[same.of], ("kind", *(each.name for each in FIELDS)), IDENTITY)
-    certain = np.bincount(same.of, delivered[rows], len(same.first)) > 0
-    of = np.full(len(ledger), -1)
-    of[rows] = same.of
-    return Sent(rows[same.first], certain, of)
+    return _each_once(ledger.passages, rows, delivered, IDENTITY, ("kind", *(each.name for each in FIELDS)))
 
 
-def sent_corrections(ledger: Ledger, fit: Flags | None = None) -> Sent:
-    """Return the corrections that were sent and are `fit` (all, if left out), each id once.
-
-    Raises LedgerDamaged if two of one id differ.
-    """
+def sent_corrections(ledger: Ledger, fit: Flags) -> Sent:
+    """Return the corrections that were sent and are `fit`, each id once. Raises LedgerError if two of one id differ."""
     result = ledger.corrections["result"]
-    rows = np.flatnonzero(~result.equal("fail") & (True if fit is None else fit))
-    found = take(ledger.corrections, rows)
-    same = group({"id": found["id"]})
-    _must_agree(found, same.first[same.of], ("area", "kind", "ts", "delta", "absolute"), ("id",))
-    certain = np.bincount(same.of, result[rows].equal("ok"), len(same.first)) > 0
-    of = np.full(len(result), -1)
+    rows = np.flatnonzero(~result.equal("fail") & fit)
+    content = ("area", "kind", "ts", "delta", "absolute")
+    return _each_once(ledger.corrections, rows, result.equal("ok"), ("id",), content)
+
+
+def _each_once(
+    columns: Columns, rows: Integers, delivered: Flags, identity: tuple[str, ...], content: tuple[str, ...]
+) -> Sent:
+    """Gather `rows` by their identity; those of one identity must have the same content."""
+    found = take(columns, rows)
+    same = group({name: found[name] for name in identity})
+    if len(same.first) < len(rows):
+        _must_agree(found, same.first[same.of], content, identity)
+    certain = np.bincount(same.of, delivered[rows], len(same.first)) > 0
+    of = np.full(len(delivered), -1)
     of[rows] = same.of
     return Sent(rows[same.first], certain, of)
 
@@ -98,7 +100,7 @@ def _must_agree(found: Columns, first: Integers, content: tuple[str, ...], ident
         other = np.flatnonzero(~_equal(values, values[first]))
         if len(other):
             who = ":".join(str(_cell(found[key], other[0])) for key in identity)
-            raise LedgerDamaged(
+            raise LedgerError(
                 f"{who}: the ledger has it twice with different {name} "
                 f"({_cell(found[name], first[other[0]])!s} and {_cell(found[name], other[0])!s}). "
                 "An identity belongs to one event: let devices of a new run start a new epoch."
@@ -130,14 +132,14 @@ def corrections(ledger: Ledger, sent: Sent, site: Site) -> Table:
 
 
 def check_site(ledger: Ledger, site: Site) -> None:
-    """Raise OtherSite if the ledger is marked as that of another site, or uses an entrance that `site` lacks."""
+    """Raise LedgerError if the ledger is marked as that of another site, or uses an entrance that `site` lacks."""
     for meta in ledger.meta:
         if meta.get("site", site.id) != site.id:
-            raise OtherSite(_other_site("meta: site", meta["site"], site))
+            raise _other_site("meta: site", meta["site"], site)
     known = {entrance.id for entrance in site.entrances}
     for name in ledger.passages["entrance"].words:
         if name not in known:
-            raise OtherSite(_other_site("passages: entrance", name, site))
+            raise _other_site("passages: entrance", name, site)
 
 
 def gaps(ledger: Ledger) -> list[str]:
@@ -155,11 +157,12 @@ def _first_kind(area: str, site: Site) -> str:
     try:
         return site.area(area).kinds[0]
     except KeyError as error:
-        raise OtherSite(_other_site("corrections: area", area, site)) from error
+        raise _other_site("corrections: area", area, site) from error
 
 
-def _other_site(what: str, name: str, site: Site) -> str:
-    return f"{what} {name!r}: not in the profile of site {site.id!r}. Give the profile that the run was made with."
+def _other_site(what: str, name: str, site: Site) -> LedgerError:
+    advice = "Give the profile that the run was made with."
+    return LedgerError(f"{what} {name!r}: not in the profile of site {site.id!r}. {advice}")
 
 
 def published(ledger: Ledger, site: Site, counted: Sent, corrected: Table) -> dict[str, Table]:
@@ -239,3 +242,30 @@ def _history(inside: Mapping[tuple[str, str], Course]) -> Table:
 
 def _pairs(pairs: list[tuple[str, str]]) -> dict[str, Labels]:
     return {"area": Labels.of([area for area, _ in pairs]), "kind": Labels.of([kind for _, kind in pairs])}
+
+
+def local_days(ts: Integers, site: Site) -> Integers:
+    """Return the site's day of each `ts` (milliseconds since 1970 UTC), in days since 1970-01-01.
+
+    Slow and simple on purpose, minute by minute with the site's clock, and nothing of
+    `streams.kernels.counts.calendar`, whose days are held against these.
+    """
+    if not len(ts):
+        return ts
+    near = np.unique(ts // _DAY)
+    days = np.unique(np.concatenate([near + shift for shift in range(-2, 3)]))
+    begins = np.array([_begin(int(day), site.time_zone, site.day_starts) for day in days], np.int64)
+    return days[np.searchsorted(begins, ts, side="right") - 1]
+
+
+@lru_cache(maxsize=10_000)
+def _begin(day: int, time_zone: str, day_starts: int) -> int:
+    """Return the first minute in which the clock shows the day's date and start, or something later (ms)."""
+    zone = ZoneInfo(time_zone)
+    start = datetime.combine(date(1970, 1, 1) + timedelta(day), datetime.min.time()) + timedelta(minutes=day_starts)
+    minutes = range(day * 1440 + day_starts - _SOON, day * 1440 + day_starts + 3 * _SOON)
+    return _MINUTE * next(
+        minute
+        for minute in minutes
+        if (_EPOCH + timedelta(minutes=minute)).astimezone(zone).replace(tzinfo=None) >= start
+    )

@@ -9,19 +9,19 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Final
 
 import numpy as np
 from rich.console import Console
 
 from simulators.ledger.ledger import Ledger, read_ledger
 from simulators.ledger.tables import Integers, Table
-from simulators.verify import accounts, devices, truth
+from simulators.verify import accounts, truth
 from simulators.verify.compare import EXAMPLES, Comparison, compare
 from simulators.verify.fates import Fates, Limits, judge, suspect_corrections
 from simulators.verify.report import Verdict, show, to_json
 from simulators.verify.stored import VIEWS, read, read_devices
-from sinks.sink import ColumnReader
+from sinks.sink import ColumnReader, StoreReader
 from streams import console
 from streams.comparison import ViewComparison
 from streams.site.model import Site
@@ -29,10 +29,10 @@ from streams.site.model import Site
 PART = 250_000
 """Passages that are compared at a time: what bounds the memory."""
 
-SETTLED_SECONDS: Final = 60.0
+_SETTLED_SECONDS: Final = 60.0
 
 
-def verify(ledger_path: Path, reader: ColumnReader, site: Site, limits: Limits | None = None) -> Verdict:
+def verify(ledger_path: Path, reader: StoreReader, site: Site, limits: Limits | None = None) -> Verdict:
     """Compare all views that `reader` shows with the ledger (or the folder of ledgers) at `ledger_path`.
 
     What came through several logs is waited for until it is settled, for a minute at most.
@@ -41,27 +41,17 @@ def verify(ledger_path: Path, reader: ColumnReader, site: Site, limits: Limits |
     """
     ledger = read_ledger(ledger_path)
     truth.check_site(ledger, site)
-    if isinstance(reader, QueryReader):
-        wait_until_settled(reader)
+    _wait_until_settled(reader)
     return _verdict(ledger, *compare_views(ledger, reader, site, limits or Limits()))
 
 
-@runtime_checkable
-class QueryReader(Protocol):
-    """A reader that answers queries: a store, and not a substitute for one."""
-
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Return the rows of an answer."""
-
-
-def wait_until_settled(reader: QueryReader, *, seconds: float = SETTLED_SECONDS) -> bool:
-    """Return once no event is counted through two logs any more; False if it takes too long."""
-    end = time.monotonic() + seconds
+def _wait_until_settled(reader: StoreReader) -> None:
+    """Return once no event is counted through two logs any more, or when that takes too long."""
+    end = time.monotonic() + _SETTLED_SECONDS
     while any(events for (events,) in reader.query("SELECT sum(events) FROM gatepulse.unsettled")):
         if time.monotonic() > end:
-            return False
+            return
         time.sleep(0.5)
-    return True
 
 
 def compare_views(
@@ -87,7 +77,7 @@ def compare_views(
     )
     shown_steps = found["corrections"].present
     expected = truth.published(ledger, site, settled.counted, steps[corrected.certain | shown_steps])
-    expected["completeness"] = devices.completeness(ledger, settled)
+    expected["completeness"] = accounts.completeness(ledger, settled)
     expected["late_passages"] = accounts.late_passages(ledger, settled.late, site)
     expected["progress"] = accounts.progress(ledger, settled, refusals, corrected=corrected.settled(shown_steps))
     found |= {name: compare(name, table, read(reader, name)) for name, table in expected.items()}
@@ -102,13 +92,10 @@ def _compare_passages(expected: Table, reader: ColumnReader) -> Comparison:
         part = compare("passages", expected[rows], read_devices(reader, above=above, upto=upto))
         present[rows] = part.present
         parts.append(part)
+    numbers = ("compared", "missing", "extra", "repeated", "altered")
     return Comparison(
         present=present,
-        compared=sum(part.compared for part in parts),
-        missing=sum(part.missing for part in parts),
-        extra=sum(part.extra for part in parts),
-        repeated=sum(part.repeated for part in parts),
-        altered=sum(part.altered for part in parts),
+        **{name: sum(getattr(part, name) for part in parts) for name in numbers},
         examples=tuple(example for part in parts for example in part.examples)[: 4 * EXAMPLES],
     )
 
@@ -154,17 +141,14 @@ def _verdict(ledger: Ledger, found: Mapping[str, Comparison], settled: Fates) ->
 
 def run_verify(
     ledger_path: Path,
-    reader: ColumnReader,
+    reader: StoreReader,
     site: Site,
     *,
     limits: Limits | None = None,
     as_json: bool = False,
     to: Console = console.OUT,
 ) -> int:
-    """Verify and print the verdict; return the exit code: 0 equal, 1 not.
-
-    Raises what `verify` raises.
-    """
+    """Verify and print the verdict; return the exit code: 0 equal, 1 not. Raises what `verify` raises."""
     verdict = verify(ledger_path, reader, site, limits)
     if as_json:
         to.print(to_json(verdict), markup=False, soft_wrap=True)

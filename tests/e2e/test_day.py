@@ -10,6 +10,7 @@ from infra.servers.clickhouse import stored_passwords
 from simulators.ledger.ledger import Ledger, read_ledger
 from simulators.ledger.tables import NONE, Labels, Table
 from simulators.verify import truth
+from simulators.verify.fates import Limits, suspect_corrections
 from simulators.verify.stored import VIEWS
 from streams.site.reader import load_site
 from tests.e2e.conftest import KILLS, LEAKY, SKIPPED, Day
@@ -26,7 +27,9 @@ def ledger(day: Day) -> Ledger:
 @pytest.fixture(scope="module")
 def expected(ledger: Ledger) -> dict[str, Table]:
     """Work out every view from the ledger."""
-    corrections = truth.corrections(ledger, truth.sent_corrections(ledger), SITE)
+    corrections = truth.corrections(
+        ledger, truth.sent_corrections(ledger, ~suspect_corrections(ledger, Limits())), SITE
+    )
     return truth.published(ledger, SITE, truth.sent_passages(ledger), corrections)
 
 

@@ -18,7 +18,7 @@ from tests.faults.trial import Trial
 
 _HOUR_MS: Final = 3_600_000
 _RIGHT_AT_FIRST: Final = 10
-"""Events of a device before anything befalls it, all of them by nine; see simulators/distortion/devices_at_fault.py."""
+"""Events of a device before anything befalls it, all of them by nine; see simulators/distortion/distort.py."""
 _EARLY: Final = dt.time(7, 30)
 
 _OFFLINE: Final = "M1-L01"

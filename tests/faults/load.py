@@ -13,7 +13,7 @@ import numpy as np
 from simulators.scenario.day import Day
 from simulators.scenario.scenario import Scenario
 from simulators.sending.plan import Plan, site_time
-from simulators.sending.progress import Progress
+from simulators.sending.play import Progress
 from simulators.sending.run import Summary, simulate
 from streams.site.model import Site
 
@@ -41,37 +41,27 @@ def until(scenario: Scenario, end: dt.time) -> Scenario:
     return replace(scenario, name=f"{scenario.name} until {end}", make_day=shorter)
 
 
-class _Newest:
-    """A report that only remembers; see simulators.sending.progress.Report."""
-
-    def __init__(self) -> None:
-        self.events = 0
-
-    def update(self, progress: Progress) -> None:
-        self.events = progress.events
-
-    def close(self) -> None:
-        """Keep what was said last."""
-
-
 class Load:
     """Plays a plan until it is ended: start(), end()."""
 
     def __init__(self, plan: Plan, site: Site, *, bootstrap: str, ledger: Path) -> None:
         self._plan, self._site, self._bootstrap, self._ledger = plan, site, bootstrap, ledger
         self._stop = threading.Event()
-        self._report = _Newest()
+        self._newest: Progress | None = None
         self._done: Future[Summary] = Future()
 
     def start(self) -> None:
         """Begin; the simulator makes up its day first, which takes some seconds."""
         threading.Thread(target=self._run, name="load", daemon=True).start()
 
+    def _note(self, progress: Progress) -> None:
+        self._newest = progress
+
     def _run(self) -> None:
         try:
             summary = simulate(
                 self._plan, self._site, bootstrap=self._bootstrap, ledger=self._ledger, stop=self._stop,
-                report=self._report,
+                report=self._note,
             )  # fmt: skip
         except BaseException as error:  # noqa: BLE001 - handed to who waits for it
             self._done.set_exception(error)
@@ -81,7 +71,7 @@ class Load:
     @property
     def events(self) -> int:
         """Passages that were sent, or given up as lost on purpose, so far."""
-        return self._report.events
+        return self._newest.events if self._newest else 0
 
     @property
     def over(self) -> bool:

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from simulators.ledger.ledger import LedgerWriter, Result
 from simulators.scenario.day import Coded, Day, Ints
 from simulators.scenario.expo.expo import EXPO, expo_day
 from simulators.scenario.expo.spec import ExpoSpec, PeopleSpec, VehicleSpec
-from simulators.sending.producer import NotStoredError, OnAnswer, Stored
+from simulators.sending.pace import MachineTime
+from simulators.sending.producer import NotStoredError, OnAnswer, Producer, Stored, ignore
 from streams.site.model import Site
 from streams.site.reader import load_site
 
@@ -28,7 +30,7 @@ def small_day(seed: int = 1) -> Day:
     return expo_day(expo(), seed=seed, spec=SMALL, epoch=9)
 
 
-class ManualTime:
+class ManualTime(MachineTime):
     """Real time that passes only when somebody waits."""
 
     def __init__(self, now_ms: int = 1_000_000) -> None:
@@ -43,7 +45,7 @@ class ManualTime:
         self.ms += seconds * 1000
 
 
-class MemoryLedger:
+class MemoryLedger(LedgerWriter):
     """Keeps what would stand in a ledger."""
 
     def __init__(self) -> None:
@@ -60,15 +62,18 @@ class MemoryLedger:
         self.columns.append(columns)
         return np.arange(first, self.rows)
 
-    def attempts(self, index: Ints, result: str, *, at_ms: int, stored: Mapping[str, Ints] | None = None) -> None:
+    def attempts(
+        self, index: Ints | Sequence[int], result: Result, *, at_ms: int, stored: Mapping[str, Any] | None = None
+    ) -> None:
         """Keep what became of attempts, and where they are stored."""
         assert at_ms > 0
+        index = np.asarray(index)
         self.results[result] += index.tolist()
         if stored is not None and "offset" in stored:
             places = zip(*(stored[name].tolist() for name in ("arrived_ms", "partition", "offset")), strict=True)
             self.stored += zip(index.tolist(), places, strict=True)
 
-    def malformed(self, *, topic: str, sha256: Sequence[str], reason: Sequence[str], result: str) -> None:
+    def malformed(self, *, topic: str, sha256: Sequence[str], reason: Sequence[str], result: Result) -> None:
         """Keep malformed lines."""
         assert topic.endswith(".passages")
         self.broken += [(name, why, result) for name, why in zip(sha256, reason, strict=True)]
@@ -85,7 +90,7 @@ class MemoryLedger:
 _ON_THE_WAY_MS = 2
 
 
-class MemoryProducer:
+class MemoryProducer(Producer):
     """Stores every message in a single partition, with its own time; every `fails_every`-th remains unanswered for.
 
     `final`: and sending it again would change nothing.
@@ -96,8 +101,11 @@ class MemoryProducer:
         self.times: list[int] = []
         self._fails_every, self._final = fails_every, final
 
-    def send(self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int, on_answer: OnAnswer) -> None:
+    def send(
+        self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int | None = None, on_answer: OnAnswer = ignore
+    ) -> None:
         """Store a message, or do not answer."""
+        assert timestamp_ms is not None
         self.times.append(timestamp_ms + _ON_THE_WAY_MS)
         self.messages.append((topic, value, key))
         if self._fails_every and len(self.messages) % self._fails_every == 0:
@@ -108,7 +116,7 @@ class MemoryProducer:
     def settle(self, seconds: float = 0.0) -> None:
         """Everything has been answered."""
 
-    def flush(self) -> None:
+    def flush(self, seconds: float = 0.0) -> None:
         """Return at once: everything has been answered."""
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 
 from simulators.ledger.ledger import Ledger, LedgerWriter, Result, read_ledger
 from simulators.ledger.tables import Table
-from simulators.verify import accounts, devices, truth
+from simulators.verify import accounts, truth
 from simulators.verify.compare import text
 from simulators.verify.fates import Limits, judge, suspect_corrections
 from streams.site.model import Site
@@ -174,7 +174,7 @@ def tables(ledger: Ledger, site: Site = SITE, limits: Limits = LIMITS) -> dict[s
     return {
         **truth.published(ledger, site, fates.counted, corrections),
         "passages": truth.passages(ledger, fates.counted),
-        "completeness": devices.completeness(ledger, fates),
+        "completeness": accounts.completeness(ledger, fates),
         "late_passages": accounts.late_passages(ledger, fates.late, site),
         "corrections": corrections,
         "rejections": refusals.view,

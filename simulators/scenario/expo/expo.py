@@ -1,20 +1,20 @@
 """The expo's peak day, made up from a seed: 227,000 entries and some 1.6 million events in a few seconds.
 
 `spec.py` has the figures and where they come from; `people.py`, `vehicles.py` and `refusals.py` make the steps,
-`lanes.py` gives each its lane and its turn. The same seed, date and site give the same day.
+`assemble.py` gives each its lane and its turn. The same seed, date and site give the same day.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from simulators.scenario.assemble import assemble
 from simulators.scenario.day import Day, SiteCodes
-from simulators.scenario.expo.gates import find_gates
-from simulators.scenario.expo.people import make_visits, walk
+from simulators.scenario.expo.people import find_gates, make_visits, walk
 from simulators.scenario.expo.refusals import with_refusals
 from simulators.scenario.expo.spec import ExpoSpec
 from simulators.scenario.expo.vehicles import drive
@@ -55,9 +55,9 @@ def expo_day(
     vehicles = drive(spec.vehicles, names, rng)
     opens = (site.opening.on(date) or _HOURS)[0]
     midnight = site.days.moment(date, opens) - opens * 60_000  # as far as those who come then are concerned
-    people = people.changed(time=_at_night(people.time, site, date, midnight=midnight))
+    people = replace(people, time=_at_night(people.time, site, date, midnight=midnight))
     if vehicles is not None:
-        vehicles = vehicles.changed(time=_at_night(vehicles.time, site, date, midnight=midnight))
+        vehicles = replace(vehicles, time=_at_night(vehicles.time, site, date, midnight=midnight))
     return assemble(
         people, vehicles, names, rng=rng, date=date, seed=seed, epoch=epoch, begins=midnight,
         service_ms={"person": spec.people.service_ms, "vehicle": spec.vehicles.service_ms}, least_gap_ms=spec.walk_ms,
@@ -74,7 +74,7 @@ def _people(site: Site, names: SiteCodes, spec: ExpoSpec, *, date: dt.date, rng:
     steps = with_refusals(walk(visits, gates, spec.people, rng), gates, spec.people, rng)
     known = {category: code for code, category in enumerate(names.categories)}
     codes = np.array([known[name] for name in spec.people.shares], np.int64)
-    return steps.changed(category=codes[steps.category])
+    return replace(steps, category=codes[steps.category])
 
 
 def _at_night(time: Floats, site: Site, date: dt.date, *, midnight: int) -> Floats:

@@ -1,6 +1,7 @@
 """The people of an expo day: parties arrive, walk between the concourse and halls, some go out and come back.
 
-The unit is the party: its members do the same things a few seconds apart. Next: `refusals.py`, then `expo.py`.
+The unit is the party: its members do the same things a few seconds apart. The site must be laid out as an expo.
+Next: `refusals.py`, then `expo.py`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import numpy as np
 
 from simulators.scenario.day import IN, OUT
 from simulators.scenario.draws import HOUR, by_hour, numbered, weighted
+from simulators.scenario.scenario import UnfitSiteError
 from simulators.scenario.steps import Steps, passed
 
 if TYPE_CHECKING:
-    from simulators.scenario.day import Floats, Ints
-    from simulators.scenario.expo.gates import Gates
+    from simulators.scenario.day import Floats, Ints, SiteCodes
     from simulators.scenario.expo.spec import PeopleSpec
 
 _MOST_HALLS = 6
@@ -24,6 +25,24 @@ _LEAST_WALK, _LEAST_HALL = 150.0, 300.0
 _LEAST_STAY = 20 * 60.0
 _LUNCH = 11 * HOUR
 """Who comes back later in the day came before this; see `_with_returns`."""
+
+
+class NotAnExpoError(UnfitSiteError):
+    """The site is not laid out as an expo: gates from outside into one concourse, and doors from it to halls."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gates:
+    """Entrance codes of the gates, and of the doors of each hall (one row a hall, `door_count` of them valid).
+
+    Some are more popular than others: `gate_weights` and `hall_weights`.
+    """
+
+    gates: Ints
+    gate_weights: Floats
+    doors: Ints
+    door_count: Ints
+    hall_weights: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +61,32 @@ class Visits:
 
 class TooFewToReturnError(ValueError):
     """The figures ask for more people to come back than have come in the morning."""
+
+
+def find_gates(names: SiteCodes, rng: np.random.Generator) -> Gates:
+    """Return the way into the site and its halls; raises `NotAnExpoError` for another layout."""
+    entrances = [each for each in names.site.entrances if each.kind == "person"]
+    concourse = {each.inner for each in entrances if each.boundary}
+    if len(concourse) != 1 or any(not each.boundary and each.outer not in concourse for each in entrances):
+        raise NotAnExpoError(
+            f"site {names.site.id}: the person entrances from outside lead to "
+            f"{', '.join(sorted(concourse)) or 'nowhere'}; expected one concourse, and doors from it to halls: "
+            "use the scenario that fits the profile"
+        )
+    code = {each.id: number for number, each in enumerate(names.site.entrances)}
+    gates = np.array([code[each.id] for each in entrances if each.boundary], np.int64)
+    halls: dict[str, list[int]] = {}
+    for each in entrances:
+        if not each.boundary:
+            halls.setdefault(each.inner, []).append(code[each.id])
+    most = max(map(len, halls.values()), default=0)
+    return Gates(
+        gates=gates,
+        gate_weights=names.lanes[gates] * rng.uniform(0.75, 1.25, len(gates)),
+        doors=np.array([doors + doors[:1] * (most - len(doors)) for doors in halls.values()], np.int64),
+        door_count=np.array([len(doors) for doors in halls.values()], np.int64),
+        hall_weights=rng.uniform(0.85, 1.1, len(halls)),
+    )
 
 
 def make_visits(spec: PeopleSpec, closing: float, rng: np.random.Generator) -> Visits:

@@ -5,6 +5,7 @@ Only steps that passed move a count; these are counted apart. Next: `expo.py`, w
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from simulators.scenario.day import Floats, Ints
-    from simulators.scenario.expo.gates import Gates
+    from simulators.scenario.expo.people import Gates
     from simulators.scenario.expo.spec import PeopleSpec
 
 _NORMAL, _ABNORMAL, _UNKNOWN = (HEALTH.index(name) for name in ("normal", "abnormal", "unknown"))
@@ -36,7 +37,7 @@ def with_refusals(steps: Steps, gates: Gates, spec: PeopleSpec, rng: np.random.G
     anonymous[entries[some(rng, spec.anonymous, len(entries))]] = True
     first_try = _before(steps, entries[some(rng, spec.read_fails, len(entries))], (20, 90), rng)
     parts = [
-        steps.changed(anonymous=anonymous),
+        replace(steps, anonymous=anonymous),
         _denied(first_try, _reasons(rng, _AT_FIRST, len(first_try))),
         _released(steps, spec, rng),
         _turned_away(steps, gates, spec, rng),
@@ -60,17 +61,17 @@ def _reasons(rng: np.random.Generator, shares: Mapping[str, float], size: int) -
 def _before(steps: Steps, rows: Ints, seconds: Sequence[float], rng: np.random.Generator) -> Steps:
     """Return the steps of `rows`, moved to some seconds earlier."""
     earlier = steps.take(rows)
-    return earlier.changed(time=earlier.time - rng.uniform(seconds[0], seconds[1], len(rows)))
+    return replace(earlier, time=earlier.time - rng.uniform(seconds[0], seconds[1], len(rows)))
 
 
 def _denied(steps: Steps, reason: Ints) -> Steps:
-    return steps.changed(outcome=np.full(len(steps), DENIED)).with_optional(reason=Coded(reason, REASONS))
+    return replace(steps, outcome=np.full(len(steps), DENIED)).with_optional(reason=Coded(reason, REASONS))
 
 
 def _released(steps: Steps, spec: PeopleSpec, rng: np.random.Generator) -> Steps:
     """Return lanes released for nobody: they are tried again some seconds later."""
     earlier = _before(steps, some(rng, spec.not_passed, len(steps)), (6, 15), rng)
-    return earlier.changed(outcome=np.full(len(earlier), GRANTED))
+    return replace(earlier, outcome=np.full(len(earlier), GRANTED))
 
 
 def _wrong_doors(steps: Steps, rows: Ints, gates: Gates, *, spec: PeopleSpec, rng: np.random.Generator) -> Steps:
@@ -79,7 +80,7 @@ def _wrong_doors(steps: Steps, rows: Ints, gates: Gates, *, spec: PeopleSpec, rn
     doors = np.unique(gates.doors)
     other = doors[rng.integers(0, len(doors), len(earlier))]
     wrong = np.full(len(earlier), REASONS.index("wrong-zone"))
-    return _denied(earlier.changed(entrance=other), wrong)
+    return _denied(replace(earlier, entrance=other), wrong)
 
 
 def _turned_away(steps: Steps, gates: Gates, spec: PeopleSpec, rng: np.random.Generator) -> Steps:
@@ -94,7 +95,7 @@ def _turned_away(steps: Steps, gates: Gates, spec: PeopleSpec, rng: np.random.Ge
         category=weighted(rng, shares, size),
     )
     reason = _reasons(rng, _FOR_GOOD, size)
-    return _denied(refused, reason).changed(anonymous=reason == REASONS.index("unknown-credential"))
+    return replace(_denied(refused, reason), anonymous=reason == REASONS.index("unknown-credential"))
 
 
 def _measured(steps: Steps, gates: Gates, spec: PeopleSpec, rng: np.random.Generator) -> Steps:

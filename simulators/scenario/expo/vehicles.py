@@ -98,9 +98,5 @@ def _with_refusals(steps: Steps, spec: VehicleSpec, rng: np.random.Generator) ->
     who = int(steps.who.max()) + 1 + np.arange(len(rows))
     like = steps.take(rows)
     time = like.time + rng.uniform(30, 300, len(rows))
-    return joined(
-        [
-            steps,
-            vehicles_turned_away(time, who, entrance=like.entrance, category=like.category, rng=rng),
-        ]
-    )
+    refused = vehicles_turned_away(time, who, entrance=like.entrance, category=like.category, rng=rng)
+    return joined([steps, refused])

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from simulators.scenario.day import IN, SiteCodes
-from simulators.scenario.expo.gates import find_gates
-from simulators.scenario.expo.people import Visits, make_visits, walk
+from simulators.scenario.expo.people import Visits, find_gates, make_visits, walk
 from simulators.scenario.expo.spec import PeopleSpec
 from streams.site.model import OUTSIDE
 

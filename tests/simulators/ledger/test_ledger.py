@@ -10,13 +10,8 @@ import pytest
 
 from simulators.ledger.ledger import (
     FORMAT,
-    LedgerDamaged,
     LedgerError,
-    LedgerExists,
-    LedgerMissing,
-    LedgerTooNew,
     LedgerWriter,
-    NotALedger,
     read_ledger,
 )
 from simulators.ledger.tables import NONE
@@ -136,7 +131,7 @@ def test_passages_of_an_earlier_version_may_be_in_another_order_and_lack_fields_
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
     if lacks == "seq":
-        with pytest.raises(LedgerDamaged, match="columns .*, expected .*'seq'"):
+        with pytest.raises(LedgerError, match="columns .*, expected .*'seq'"):
             read_ledger(tmp_path)
         return
     ledger = read_ledger(tmp_path)
@@ -216,43 +211,43 @@ def test_only_the_runs_that_were_cut_off_have_unrecorded_attempts(tmp_path: Path
 
 def test_a_run_does_not_overwrite_the_ledger_of_another(tmp_path: Path) -> None:
     write(tmp_path, THREE).close()
-    with pytest.raises(LedgerExists, match="own directory"):
+    with pytest.raises(LedgerError, match="own directory"):
         LedgerWriter(tmp_path, meta={})
 
 
 def test_a_missing_ledger_is_said_to_be_missing(tmp_path: Path) -> None:
-    with pytest.raises(LedgerMissing, match="nowhere"):
+    with pytest.raises(LedgerError, match="nowhere"):
         read_ledger(tmp_path / "nowhere")
 
 
 def test_a_file_and_a_folder_of_something_else_are_no_ledgers(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(NotALedger, match="is a file"):
+    with pytest.raises(LedgerError, match="is a file"):
         read_ledger(tmp_path / "notes.txt")
-    with pytest.raises(NotALedger, match=r"no meta\.json"):
+    with pytest.raises(LedgerError, match=r"no meta\.json"):
         read_ledger(tmp_path)
     (tmp_path / "meta.json").write_text("[]")
-    with pytest.raises(NotALedger, match="expected format"):
+    with pytest.raises(LedgerError, match="expected format"):
         read_ledger(tmp_path)
 
 
 def test_a_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / "meta.json").write_text(json.dumps({"format": FORMAT + 1, "closed": True, "meta": {}}))
-    with pytest.raises(LedgerTooNew, match=f"format {FORMAT + 1}"):
+    with pytest.raises(LedgerError, match=f"format {FORMAT + 1}"):
         read_ledger(tmp_path)
 
 
 def test_a_ledger_that_lost_a_stream_is_damaged(tmp_path: Path) -> None:
     write(tmp_path, THREE).close()
     (tmp_path / "skipped.arrows").unlink()
-    with pytest.raises(LedgerDamaged, match=r"skipped\.arrows"):
+    with pytest.raises(LedgerError, match=r"skipped\.arrows"):
         read_ledger(tmp_path)
 
 
 def test_an_attempt_of_a_passage_that_cannot_be_read_is_damage(tmp_path: Path) -> None:
     write(tmp_path, THREE).close()
     (tmp_path / "passages.arrows").write_bytes(b"")
-    with pytest.raises(LedgerDamaged, match="names passage 2"):
+    with pytest.raises(LedgerError, match="names passage 2"):
         read_ledger(tmp_path)
 
 
@@ -260,17 +255,22 @@ def test_what_cannot_be_true_is_not_written(tmp_path: Path) -> None:
     with write(tmp_path, THREE) as writer:
         with pytest.raises(LedgerError, match="expected 0 to 2"):
             writer.attempts([3], "ok", at_ms=1)
-        with pytest.raises(LedgerError, match="'maybe'"):
-            writer.attempts([0], "maybe", at_ms=1)  # type: ignore[arg-type]  # that is what is tested
         with pytest.raises(LedgerError, match="exactly one"):
             writer.corrections([correction("k1", "8:00:00")])
-        with pytest.raises(LedgerError, match="'outcome' is missing"):
+        with pytest.raises(KeyError, match="outcome"):
             writer.passages({name: values for name, values in columns(THREE).items() if name != "outcome"})
-        with pytest.raises(LedgerError, match="unequal length"):
+        with pytest.raises(pa.ArrowInvalid, match="same length"):
             writer.passages(columns(THREE) | {"seq": [1]})
-        with pytest.raises(LedgerError, match="'seq'"):
+        with pytest.raises(pa.ArrowInvalid, match="tried to convert to int64"):
             writer.passages(columns(THREE) | {"seq": ["one", "two", "three"]})
     assert len(read_ledger(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("place", ["/proc/nothing/here", "a file"])
+def test_a_place_where_no_ledger_can_be_made_is_named(tmp_path: Path, place: str) -> None:
+    (tmp_path / "a file").touch()
+    with pytest.raises(LedgerError, match=f"{place}: no ledger can be written here .* Choose another place"):
+        LedgerWriter(tmp_path / place, meta={})
 
 
 def test_a_run_that_ends_with_an_error_leaves_its_ledger_open(tmp_path: Path) -> None:

@@ -26,8 +26,7 @@ from simulators.scenario.day import (
     Ints,
 )
 from simulators.scenario.expo.expo import EXPO, PEAK_DAY, expo_day
-from simulators.scenario.expo.gates import NotAnExpoError
-from simulators.scenario.expo.people import TooFewToReturnError
+from simulators.scenario.expo.people import NotAnExpoError, TooFewToReturnError
 from simulators.scenario.expo.spec import ExpoSpec, PeopleSpec
 from streams.site.model import OUTSIDE, Site
 from tests.support.small_day import SMALL, coded, expo, small_day

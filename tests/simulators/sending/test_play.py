@@ -14,7 +14,6 @@ from simulators.sending.lag import Backlog
 from simulators.sending.plan import Plan, Programme, WrongPlanError, site_time
 from simulators.sending.play import Ended, ProgrammePlayer
 from simulators.sending.produce import EventSender
-from simulators.sending.progress import Progress, Silence
 from streams.kernels.counts.site_clock import SiteClock
 from tests.support.small_day import SMALL_EXPO, ManualTime, MemoryLedger, MemoryProducer, expo, small_day
 
@@ -35,15 +34,14 @@ class Played:
     ) -> None:
         self.time, self.ledger, self.producer = ManualTime(), MemoryLedger(), producer or MemoryProducer()
         self.most_waiting = 0
-        self.seen: list[Progress] = []
         backlog = Backlog() if committed else None
         self.sender = EventSender(self.producer, self.ledger, self.time, frame=plan.frame, backlog=backlog)
         self.ended: Ended = ProgrammePlayer(
-            Programme(plan, expo(), epoch=plan.epoch or 1),
+            plan,
+            Programme(plan, expo(), epoch=plan.epoch or 1).next,
             self.sender,
             self.time,
             stop=lambda: stop(self.sender),
-            report=Silence(),
             committed=(lambda: committed(self)) if committed else None,
             at_clock=at_clock,
         ).play()
@@ -113,7 +111,7 @@ def test_duplicates_are_attempts_and_lost_events_are_failures() -> None:
 
 def test_malformed_lines_are_in_the_ledger_with_their_reasons() -> None:
     played = Played(Plan(SMALL_EXPO, speed=None, seed=1, distortion=Distortion(malformed=0.01), frame=30))
-    assert len(played.ledger.broken) == played.sender.sent.malformed > 50
+    assert len(played.ledger.broken) == played.sender.counts.malformed > 50
     assert len({name for name, _, _ in played.ledger.broken}) == len(played.ledger.broken)
     assert len(played.producer.lines) == len(small_day()) + len(played.ledger.broken)
     assert max(len(value) for _, value, _ in played.producer.messages) < 1_000_000
@@ -130,7 +128,7 @@ def test_a_gap_is_entered_when_it_can_be_seen() -> None:
 
 def test_messages_without_an_answer_are_entered_as_unknown() -> None:
     played = Played(Plan(SMALL_EXPO, speed=None, seed=1), producer=MemoryProducer(fails_every=100))
-    assert len(played.ledger.results["info"]) == played.sender.sent.unknown > 10
+    assert len(played.ledger.results["info"]) == played.sender.counts.unknown > 10
     assert len(played.ledger.results["ok"]) + len(played.ledger.results["info"]) == len(small_day())
 
 
@@ -177,7 +175,7 @@ def test_the_clock_is_told_before_anything_is_sent() -> None:
 
 
 def test_when_stopped_it_ends_with_all_that_has_happened_on_its_way() -> None:
-    played = Played(Plan(SMALL_EXPO, speed=60, seed=1), stop=lambda sender: sender.sent.events >= 100)
+    played = Played(Plan(SMALL_EXPO, speed=60, seed=1), stop=lambda sender: sender.counts.events >= 100)
     assert played.ended.stopped
     assert 100 <= len(played.identities) == played.ledger.rows < 1_000
     assert len(played.ledger.results["ok"]) == played.ledger.rows

@@ -3,8 +3,10 @@
 import datetime as dt
 import os
 import signal
+import socket
 import threading
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,7 +16,7 @@ from kafka import KafkaConsumer, TopicPartition
 from infra.process.ports import LOOPBACK, free_port
 from infra.servers.broker import PROTOCOL, EmbeddedBroker
 from simulators.distortion.settings import Distortion
-from simulators.ledger.ledger import read_ledger
+from simulators.ledger.ledger import LedgerWriter, read_ledger
 from simulators.scenario.expo.expo import EXPO, PEAK_DAY
 from simulators.sending.corrections import OccupancyCorrection, send_correction
 from simulators.sending.lag import Backlog, ConsumerLag
@@ -153,14 +155,16 @@ def test_a_correction_arrives_with_the_fields_of_the_contract(broker: str) -> No
     producer = make_producer(broker)
     producer.partitions_for(Topic.CORRECTIONS.value)
     begin = ends(broker, (Topic.CORRECTIONS.value,))
-    written: list[dict[str, object]] = []
+    written: list[Mapping[str, object]] = []
 
-    class Kept:
-        def corrections(self, rows: list[dict[str, object]]) -> None:
+    class Kept(LedgerWriter):
+        def __init__(self) -> None: ...
+
+        def corrections(self, rows: Sequence[Mapping[str, object]]) -> None:
             written.extend(rows)
 
     correction = OccupancyCorrection("hall1", 1_600_000_000_000, "officer-3", "counted by hand", absolute=420)
-    send_correction(producer, correction, Kept())  # type: ignore[arg-type]  # a list is a sequence
+    send_correction(producer, correction, Kept())
     producer.close()
     (line,) = read(broker, begin)
     assert msgspec.json.decode(line) == {
@@ -170,6 +174,14 @@ def test_a_correction_arrives_with_the_fields_of_the_contract(broker: str) -> No
     assert [(row["id"], row["result"], row["delta"]) for row in written] == [(correction.id, "ok", None)]
 
 
-def test_who_gives_up_waiting_for_a_broker_gets_an_error() -> None:
-    with pytest.raises(NoBrokerError, match="no broker answers there"):
-        make_producer(f"{LOOPBACK}:{free_port()}", stop=lambda: True)
+@pytest.mark.parametrize("silent", [False, True], ids=["nobody listens", "who listens says nothing"])
+def test_brokers_that_never_answer_end_a_simulation_before_it_begins(silent: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        address = f"{LOOPBACK}:{listener.getsockname()[1] if silent else free_port()}"
+        with pytest.raises(NoBrokerError, match=f"{address}: no broker answers there. Start it, or name another."):
+            make_producer(address, patience=0.5)
+        stop = threading.Event()
+        stop.set()
+        with pytest.raises(NoBrokerError):
+            simulate(Plan(EXPO), expo(), bootstrap=address, ledger=tmp_path / "ledger", stop=stop)
+    assert not (tmp_path / "ledger").exists()

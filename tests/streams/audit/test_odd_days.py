@@ -12,7 +12,7 @@ from simulators.ledger.ledger import LedgerWriter
 from simulators.scenario.day import Day
 from simulators.scenario.expo.expo import expo_day
 from simulators.scenario.lines import make_lines
-from simulators.verify.local_days import local_days
+from simulators.verify.truth import local_days
 from simulators.verify.verify import verify
 from sinks.clickhouse import ClickHouseReader
 from streams.audit.compare import Auditor

@@ -18,7 +18,7 @@ from simulators.distortion.settings import Distortion
 from simulators.ledger.ledger import Ledger, read_ledger
 from simulators.scenario.expo.expo import EXPO
 from simulators.sending.plan import Plan
-from simulators.sending.progress import Progress
+from simulators.sending.play import Progress
 from simulators.sending.run import Summary, simulate
 from streams.contract.events import KIND_OF_TOPIC
 from tests.support.processes import needs_kafka
@@ -35,12 +35,9 @@ class Newest:
     def __init__(self) -> None:
         self.events = 0
 
-    def update(self, progress: Progress) -> None:
+    def __call__(self, progress: Progress) -> None:
         """Remember it."""
         self.events = progress.events
-
-    def close(self) -> None:
-        """Remember what was said last."""
 
 
 def eventually(condition: Callable[[], object]) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulators.scenario.lanes import LanesOverloadedError, in_turn, wait_in_line
+from simulators.scenario.assemble import LanesOverloadedError, in_turn, wait_in_line
 
 ARRIVALS = st.lists(st.tuples(st.integers(0, 60_000), st.integers(0, 2)), min_size=1, max_size=60)
 
