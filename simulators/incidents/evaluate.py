@@ -42,21 +42,26 @@ class Evaluation:
     judged: list[Judged]
 
     @property
+    def delays(self) -> list[float]:
+        """Seconds from the earliest moment at which it could be raised until each alarm was raised, the right ones."""
+        return [delay for each in self.judged for delay in each.delays]
+
+    @property
     def recall(self) -> float:
         """Share of the alarms that should be raised, and were."""
-        found, missed = sum(len(each.delays) for each in self.judged), sum(len(each.missed) for each in self.judged)
-        return found / (found + missed)
+        found = len(self.delays)
+        return found / (found + sum(len(each.missed) for each in self.judged))
 
     @property
     def precision(self) -> float:
         """Share of the alarms that were raised, and should be."""
-        found, wrong = sum(len(each.delays) for each in self.judged), sum(len(each.wrong) for each in self.judged)
+        found, wrong = len(self.delays), sum(len(each.wrong) for each in self.judged)
         return found / (found + wrong) if found + wrong else 1.0
 
     @property
     def delay_p99_s(self) -> float:
-        """Seconds after the earliest moment at which an alarm could be raised, 99th percentile."""
-        return float(np.percentile([delay for each in self.judged for delay in each.delays], 99))
+        """The 99th percentile of `delays`."""
+        return float(np.percentile(self.delays, 99))
 
     @property
     def alarms_per_10min(self) -> float:
@@ -83,8 +88,8 @@ def judge(incident: Incident, on: Ground) -> Judged:
     """Play one incident and compare."""
     begin = int(incident.traffic.ts[0]) // 1000 * 1000
     until = begin + round(incident.minutes * 60_000)
-    played = Stage(on.site).play(incident.traffic, until=until, inside=incident.inside)
-    open_, delays, missed = list(played.raised), [], []
+    changes = Stage(on.site).play(incident.traffic, until=until, inside=incident.inside)
+    open_, delays, missed = [each for each in changes if each.change == 1], [], []
     for expected in incident.expected:
         match = next((each for each in open_ if _is(each, expected, begin)), None)
         if match is None:
@@ -92,15 +97,13 @@ def judge(incident: Incident, on: Ground) -> Judged:
         else:
             open_.remove(match)
             delays.append((match.raised_at - begin) / 1000 - expected.due)
-    return Judged(incident, delays, missed, open_, len(played.changes), _as_labelled(incident, played.changes))
+    return Judged(incident, delays, missed, open_, len(changes), _as_labelled(incident, changes))
 
 
 def _is(episode: Episode, expected: Expected, begin: int) -> bool:
     second = (episode.raised_at - begin) / 1000
-    return (episode.rule, episode.subject) == (
-        expected.rule,
-        expected.subject,
-    ) and 0 <= second - expected.due <= expected.patience
+    same = (episode.rule, episode.subject) == (expected.rule, expected.subject)
+    return same and 0 <= second - expected.due <= expected.patience
 
 
 def _as_labelled(incident: Incident, changes: list[Episode]) -> bool:

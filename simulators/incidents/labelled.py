@@ -47,7 +47,6 @@ class Incident:
     """A story of `minutes`; `changes`: how the first of the expected alarms goes on, as (what, level)."""
 
     name: str
-    what: str
     traffic: Traffic
     minutes: float
     expected: tuple[Expected, ...] = ()
@@ -76,10 +75,9 @@ def usual(on: Ground, minutes: float, *, without: tuple[str, ...] = (), seed: in
     return parts[0].plus(*parts[1:])
 
 
-def _without(traffic: Traffic, on: Ground, entrances: tuple[str, ...], *, start: float, end: float) -> Traffic:
-    """Let entrances be silent for a while."""
-    silent = np.isin(traffic.device, on.lanes(*entrances)) & (traffic.ts >= on.at(start)) & (traffic.ts < on.at(end))
-    return traffic.where(~silent)
+def _last(on: Ground, traffic: Traffic, mine: Bools) -> float:
+    """Return the second of the last event that is `mine` before all silences, which begin after 20 minutes."""
+    return (int(traffic.ts[mine & (traffic.ts < on.at(1200))].max()) - on.begin) / SECOND
 
 
 def in_a_minute(on: Ground, traffic: Traffic, entrance: str, *, seconds: int = 60, outcome: int = PASSED) -> Ints:
@@ -109,13 +107,10 @@ def _overload(seconds: int) -> Callable[[Ground], Incident]:
     def make(on: Ground) -> Incident:
         bursts = [on.burst("P3", at=at, persons=30) for at in (900, 900 + 59 - seconds)]
         back = on.steady("P3", rate=60, start=960, end=1020, direction=OUT)
-        traffic = usual(on, 30).plus(*bursts, back)
-        what = f"an entrance is overloaded for {seconds} s; the on-delay is {_ON_DELAY} s"
+        name, traffic = f"overload-{seconds}s", usual(on, 30).plus(*bursts, back)
         if seconds < _ON_DELAY:
-            return Incident(f"overload-{seconds}s", what, traffic, 30)
-        return Incident(
-            f"overload-{seconds}s", what, traffic, 30, (_overloaded(on, traffic, "P3"),), _RAISED_AND_CLEARED
-        )
+            return Incident(name, traffic, 30)
+        return Incident(name, traffic, 30, (_overloaded(on, traffic, "P3"),), _RAISED_AND_CLEARED)
 
     return make
 
@@ -127,12 +122,11 @@ def _flapping(on: Ground) -> Incident:
     waves = [on.burst("P5", at=1860 + 45 * n, persons=5) for n in range(12)]
     back = on.steady("P5", rate=46, start=600, end=2500, direction=OUT)
     traffic = usual(on, 50).plus(*short, long, *waves, back)
-    what = "flow jumps over the limit for 20 s at a time, then stays around it: one episode"
-    return Incident("flapping", what, traffic, 50, (_overloaded(on, traffic, "P5"),), _RAISED_AND_CLEARED)
+    return Incident("flapping", traffic, 50, (_overloaded(on, traffic, "P5"),), _RAISED_AND_CLEARED)
 
 
 def _ramp(on: Ground) -> Incident:
-    """From 60 to 150 a minute within 30 min."""
+    """Let the flow grow slowly beyond the limit: from 60 to 150 a minute within 30 min."""
     parts = [
         on.steady("P4", rate=3.0 * minute, start=60 * minute + 300, end=60 * minute + 360, direction=direction)
         for minute in range(30)
@@ -140,38 +134,41 @@ def _ramp(on: Ground) -> Incident:
     ]
     traffic = usual(on, 45).plus(*parts)
     expected = (_overloaded(on, traffic, "P4"),)
-    return Incident("slow-ramp", "flow grows slowly beyond the limit", traffic, 45, expected, _RAISED_AND_CLEARED)
+    return Incident("slow-ramp", traffic, 45, expected, _RAISED_AND_CLEARED)
 
 
 def _silent(
-    name: str, what: str, entrances: tuple[str, ...], expected: tuple[str, str], *, seed: int | None = None
+    name: str, entrances: tuple[str, ...], expected: tuple[str, str], *, seed: int | None = None
 ) -> Callable[[Ground], Incident]:
+    """Let all lanes of some entrances be silent for five minutes."""
+
     def make(on: Ground) -> Incident:
-        traffic = _without(usual(on, 40, seed=seed), on, entrances, start=1200, end=1500)
-        last = traffic.ts[np.isin(traffic.device, on.lanes(*entrances)) & (traffic.ts < on.at(1200))].max()
-        return Incident(name, what, traffic, 40, (Expected(*expected, (int(last) - on.begin) / SECOND + 60),))
+        traffic = usual(on, 40, seed=seed)
+        mine = np.isin(traffic.device, on.lanes(*entrances))
+        silent = mine & (traffic.ts >= on.at(1200)) & (traffic.ts < on.at(1500))
+        due = _last(on, traffic, mine) + 60
+        return Incident(name, traffic.where(~silent), 40, (Expected(*expected, due),))
 
     return make
 
 
 def _lane(on: Ground, seed: int | None = None) -> Incident:
+    """Let one lane of ten be silent."""
     traffic = usual(on, 40, seed=seed)
     mine = traffic.device == on.lanes("P6")[3]
     silent = mine & (traffic.ts >= on.at(1200)) & (traffic.ts < on.at(1800))
-    last = (int(traffic.ts[mine & (traffic.ts < on.at(1200))].max()) - on.begin) / SECOND
     before = mine & (traffic.ts >= on.at(600)) & (traffic.ts < on.at(1200))
     missed = 16 * 600 / np.count_nonzero(before)  # seconds until 16 events are missing
-    expected = (Expected("silence-lane", "P6-L04", float(last + missed), patience=6),)
+    expected = (Expected("silence-lane", "P6-L04", float(_last(on, traffic, mine) + missed), patience=6),)
     name = "lane-outage" if seed is None else "lane-outage-at-random"
-    return Incident(name, "one lane of ten is silent", traffic.where(~silent), 40, expected)
+    return Incident(name, traffic.where(~silent), 40, expected)
 
 
 def _quiet(on: Ground) -> Incident:
     """Let an entrance have two events a minute at random times: its silences mean nothing."""
     rng = np.random.default_rng(5)
     few = [on.steady("P7", rate=2, start=0, end=3600, rng=rng, direction=direction) for direction in (IN, OUT)]
-    what = "an entrance with few events is silent now and then, as usual"
-    return Incident("quiet-entrance", what, usual(on, 60, without=("P7",)).plus(*few), 60)
+    return Incident("quiet-entrance", usual(on, 60, without=("P7",)).plus(*few), 60)
 
 
 def _capacity(on: Ground) -> Incident:
@@ -185,8 +182,7 @@ def _capacity(on: Ground) -> Incident:
         ("raised", "yellow"), ("escalated", "orange"), ("escalated", "red"),
         ("deescalated", "orange"), ("deescalated", "yellow"), ("cleared", "red"),
     )  # fmt: skip
-    what = "the hall fills beyond its capacity and empties"
-    return Incident("capacity", what, traffic, 40, (full, *overloaded), changes)
+    return Incident("capacity", traffic, 40, (full, *overloaded), changes)
 
 
 def _inside(on: Ground, traffic: Traffic) -> Ints:
@@ -203,8 +199,7 @@ def _drift(on: Ground) -> Incident:
     traffic = usual(on, 50).plus(out)
     expected = (Expected("drift", "hall", first_for(_inside(on, traffic) < -5, 60)),)
     changes = (("raised", "orange"), ("escalated", "red"))
-    what = "entries are not seen: occupancy falls below nobody, and is shown so"
-    return Incident("drift", what, traffic, 50, expected, changes)
+    return Incident("drift", traffic, 50, expected, changes)
 
 
 def _leak(on: Ground) -> Incident:
@@ -215,32 +210,32 @@ def _leak(on: Ground) -> Incident:
     lost[exits[99::100]] = 1
     eleventh = (int(traffic.ts[exits[11 * 100 - 1]]) - on.begin) / SECOND
     expected = Expected("drift-entrance", "P2", eleventh + 300, patience=20)  # a hole shows once the lane goes on
-    return Incident("leak", "1 % of the exits at one gate are lost", replace(traffic, lost=lost), 60, (expected,))
+    return Incident("leak", replace(traffic, lost=lost), 60, (expected,))
 
 
 def _refused(on: Ground) -> Incident:
+    """Let one in four be refused at an entrance."""
     surge = on.steady("P6", rate=20, start=1200, end=1500, outcome=DENIED)
     traffic = usual(on, 45).plus(surge)
     refused, passed = (in_a_minute(on, traffic, "P6", seconds=300, outcome=each) for each in (DENIED, PASSED))
     many = (refused >= 20) & (100 * refused > 10 * (refused + passed))  # the rule's figures
     expected = (Expected("refusals", "P6", first_for(many, 30)),)
-    return Incident("refusals", "one in four is refused at an entrance", traffic, 45, expected)
+    return Incident("refusals", traffic, 45, expected)
 
 
 def _unwell(on: Ground) -> Incident:
+    """Let several persons have abnormal health at one entrance."""
     persons = [on.burst("P7", at=1200 + 40 * n, persons=1, outcome=DENIED, unwell=True) for n in range(8)]
-    what = "several persons with abnormal health at one entrance"
-    return Incident("health", what, usual(on, 45).plus(*persons), 45, (Expected("health", "P7", 1200 + 40 * 4 + 1),))
+    return Incident("health", usual(on, 45).plus(*persons), 45, (Expected("health", "P7", 1200 + 40 * 4 + 1),))
 
 
 def _upload(on: Ground) -> Incident:
-    """Let a gateway be offline for ten minutes, and then send everything at once: silence, and no overload."""
+    """Let a gateway be offline for ten minutes, and then upload 2,400 passages at once: silence, and no overload."""
     traffic = usual(on, 45)
-    offline = np.isin(traffic.device, on.lanes("P1", "P2")) & (traffic.ts >= on.at(1200)) & (traffic.ts < on.at(1800))
-    last = int(traffic.ts[np.isin(traffic.device, on.lanes("P1", "P2")) & (traffic.ts < on.at(1200))].max())
-    expected = (Expected("silence-gateway", "GW1", (last - on.begin) / SECOND + 60),)
-    what = "a gateway is offline for ten minutes and then uploads 2,400 passages"
-    return Incident("upload", what, traffic.held_up(offline, until=on.at(1800)), 45, expected)
+    mine = np.isin(traffic.device, on.lanes("P1", "P2"))
+    offline = mine & (traffic.ts >= on.at(1200)) & (traffic.ts < on.at(1800))
+    expected = (Expected("silence-gateway", "GW1", _last(on, traffic, mine) + 60),)
+    return Incident("upload", traffic.held_up(offline, until=on.at(1800)), 45, expected)
 
 
 def _slow_clocks(on: Ground) -> Incident:
@@ -250,30 +245,29 @@ def _slow_clocks(on: Ground) -> Incident:
     mine = np.isin(traffic.device, on.lanes("P4"))
     sent = replace(traffic, ts=np.where(mine, traffic.ts - 60 * SECOND, traffic.ts))
     known = replace(traffic, ts=np.where(mine, np.maximum(traffic.arrives - SECOND, on.begin), traffic.ts))
-    what = "an entrance is overloaded, and all its clocks are a minute behind"
-    return Incident("slow-clocks", what, sent, 45, (_overloaded(on, known, "P4"),), _RAISED_AND_CLEARED)
+    return Incident("slow-clocks", sent, 45, (_overloaded(on, known, "P4"),), _RAISED_AND_CLEARED)
 
 
 def _closed(on: Ground) -> Incident:
-    """Let nothing happen at night, which is no silence."""
+    """Let the gates close at eight and nobody come any more, which is no silence."""
     night = Ground(on.site, on.begin + 10 * 3_600_000 - 20 * 60_000)
-    return Incident("closing-time", "the gates close at eight and nobody comes any more", usual(night, 21), 60)
+    return Incident("closing-time", usual(night, 21), 60)
 
 
 INCIDENTS: Final[tuple[Callable[[Ground], Incident], ...]] = (
-    lambda on: Incident("usual", "an hour as usual", usual(on, 60), 60),
+    lambda on: Incident("usual", usual(on, 60), 60),
     _overload(29),
     _overload(31),
     _flapping,
     _ramp,
-    _silent("gate-outage", "all lanes of an entrance are silent", ("P5",), ("silence-entrance", "P5")),
-    _silent("gateway-outage", "20 lanes behind one gateway are silent", ("P1", "P2"), ("silence-gateway", "GW1")),
-    _silent("network-outage", "no events arrive at all", (*_ENTRANCES, "V1"), ("silence-everything", "everything")),
+    _silent("gate-outage", ("P5",), ("silence-entrance", "P5")),
+    _silent("gateway-outage", ("P1", "P2"), ("silence-gateway", "GW1")),
+    _silent("network-outage", (*_ENTRANCES, "V1"), ("silence-everything", "everything")),
     _lane,
-    lambda on: Incident("usual-at-random", "an hour as usual, at random times", usual(on, 60, seed=1), 60),
+    lambda on: Incident("usual-at-random", usual(on, 60, seed=1), 60),
     lambda on: _lane(on, seed=2),
-    _silent("gate-outage-at-random", "the same at random times", ("P5",), ("silence-entrance", "P5"), seed=3),
-    _silent("gateway-outage-at-random", "the same at random times", ("P1", "P2"), ("silence-gateway", "GW1"), seed=4),
+    _silent("gate-outage-at-random", ("P5",), ("silence-entrance", "P5"), seed=3),
+    _silent("gateway-outage-at-random", ("P1", "P2"), ("silence-gateway", "GW1"), seed=4),
     _upload,
     _slow_clocks,
     _quiet,

@@ -5,16 +5,15 @@ The clock is that of the events' arrival.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from simulators.incidents.traffic import ON_ITS_WAY
-from simulators.scenario.day import IN, PASSED, Ints, SiteCodes
+from simulators.scenario.day import IN, PASSED, Ints, SiteCodes, ranks
 from streams.kernels.alarms.inputs import AlarmInput, Inside, OccupancyReading
 from streams.kernels.alarms.log import AlarmBatch, AlarmLog
-from streams.kernels.counts.batch import Batch, Bools, LineCounts
+from streams.kernels.counts.batch import Batch, LineCounts
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import TimeRules
@@ -23,7 +22,7 @@ from streams.site.kernel_views import alarm_place_of, place_of
 from streams.worker.alarm_inputs import flow_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from simulators.incidents.traffic import Traffic
     from streams.kernels.alarms.episodes import Episode
@@ -31,28 +30,6 @@ if TYPE_CHECKING:
 
 _LOGS: Final = 2  # of each kind
 _TIMES: Final = TimeRules(SiteClock(), 300_000, 172_800_000)
-
-
-@dataclass(frozen=True)
-class Played:
-    """Every change of every episode, in the order in which they happened."""
-
-    changes: list[Episode]
-
-    @property
-    def raised(self) -> list[Episode]:
-        """The first change of each episode."""
-        return [each for each in self.changes if each.change == 1]
-
-
-def numbered(device: Ints) -> Ints:
-    """Return the number of each event at its device, counted from 1 in the order in which they stand."""
-    order = np.argsort(device, kind="stable")
-    starts = np.flatnonzero(np.diff(device[order], prepend=-1))
-    numbers = np.empty(len(device), dtype=np.int64)
-    lengths = np.diff(starts, append=len(device))
-    numbers[order] = np.arange(len(device)) - np.repeat(starts, lengths) + 1
-    return numbers
 
 
 class Stage:
@@ -72,55 +49,44 @@ class Stage:
         self._log_of = [(each.kind, number % _LOGS) for number, each in enumerate(site.entrances)]
 
     def play(
-        self,
-        traffic: Traffic,
-        *,
-        until: int,
-        inside: Mapping[tuple[str, str], int] | None = None,
-        progress: Callable[[int], None] = lambda _: None,
-    ) -> Played:
-        """Play events, and go on until a moment (ms UTC); `inside` is who is there at the beginning."""
+        self, traffic: Traffic, *, until: int, inside: Mapping[tuple[str, str], int] | None = None
+    ) -> list[Episode]:
+        """Play events, and go on until a moment (ms UTC); `inside` is who is there at the beginning.
+
+        Returns every change of every episode, in the order in which they happened.
+        """
         readings = self._readings(traffic, inside or {}, until)
         changes: list[Episode] = []
-        seq = numbered(traffic.device)
+        seq = ranks(traffic.device) + 1
         begin = int(traffic.arrives[0]) // 1000 * 1000
         edges = np.arange(begin, until + self.step, self.step)
         cuts = np.searchsorted(traffic.arrives, edges)
         for start, end, moment in zip(cuts[:-1].tolist(), cuts[1:].tolist(), edges[1:].tolist(), strict=True):
             self._apply(traffic, seq, start, end)
             changes += self._publish(moment, [each for each in readings if moment - self.step < each.at <= moment])
-            progress(moment)
-        return Played(changes)
+        return changes
 
     def _readings(self, traffic: Traffic, inside: Mapping[tuple[str, str], int], until: int) -> list[OccupancyReading]:
         """Return what is inside every second, as the store would."""
         begin = int(traffic.arrives[0]) // 1000
-        seconds = np.arange(begin + 1, until // 1000 + 1)
-        entrance, passed = self.names.entrance_of[traffic.device], (traffic.outcome == PASSED) & (traffic.lost == 0)
+        seconds = 1000 * np.arange(begin + 1, until // 1000 + 1)
+        before = np.searchsorted(traffic.arrives - ON_ITS_WAY, seconds)
+        passed = (traffic.outcome == PASSED) & (traffic.lost == 0)
+        inward = np.where(traffic.direction == IN, 1, -1) * passed
+        entrance = self.names.entrance_of[traffic.device]
         places: list[tuple[str, str, int | None, Ints]] = []
         for area in self.site.areas:
             for kind in area.kinds:
-                came, left = (self._through(area.id, kind, entrance, traffic, passed, one) for one in (1, -1))
-                n = [int(inside.get((area.id, kind), 0)) + came(at) - left(at) for at in (seconds * 1000).tolist()]
-                places.append((area.id, kind, area.capacity.get(kind), np.array(n)))
+                entrances = [each if each.kind == kind else None for each in self.site.entrances]
+                leads = np.array(
+                    [(each.inner == area.id) - (each.outer == area.id) if each else 0 for each in entrances]
+                )
+                moved = np.append(0, np.cumsum(leads[entrance] * inward))[before]
+                places.append((area.id, kind, area.capacity.get(kind), inside.get((area.id, kind), 0) + moved))
         return [
-            OccupancyReading(
-                int(at) * 1000, [Inside(area, kind, int(n[i]), capacity) for area, kind, capacity, n in places]
-            )
-            for i, at in enumerate(seconds)
+            OccupancyReading(at, [Inside(area, kind, int(n[i]), capacity) for area, kind, capacity, n in places])
+            for i, at in enumerate(seconds.tolist())
         ]
-
-    def _through(
-        self, area: str, kind: str, entrance: Ints, traffic: Traffic, passed: Bools, sign: int
-    ) -> Callable[[int], int]:
-        """Return how many have come into an area (sign 1), or left it (-1), before a moment (ms UTC)."""
-        inner = np.array([each.kind == kind and each.inner == area for each in self.site.entrances])
-        outer = np.array([each.kind == kind and each.outer == area for each in self.site.entrances])
-        inward = traffic.direction == IN
-        toward = np.where(inward, inner[entrance], outer[entrance])
-        away = np.where(inward, outer[entrance], inner[entrance])
-        times = traffic.arrives[passed & (toward if sign > 0 else away)] - ON_ITS_WAY
-        return lambda at: int(np.searchsorted(times, at))
 
     def _apply(self, traffic: Traffic, seq: Ints, start: int, end: int) -> None:
         entrances = self.names.entrance_of[traffic.device[start:end]]

@@ -117,7 +117,7 @@ def _hand_in(hand: Hand, names: SiteCodes, traffic: Traffic, rows: range, *, shi
 
 
 def _expected(on: Ground, traffic: Traffic, until: int, *, shift: int) -> list[Change]:
-    changes = Stage(on.site).play(traffic, until=until).changes
+    changes = Stage(on.site).play(traffic, until=until)
     return [
         (each.rule, each.subject, each.what, each.level, each.changed_at + shift)
         for each in changes

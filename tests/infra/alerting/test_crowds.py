@@ -18,12 +18,12 @@ def test_each_crowd_is_one_overload_that_begins_and_ends_in_the_second_after_it_
         ground.steady(each.entrance, rate=60 / GAP, start=each.at - GAP / 2, end=each.at - GAP / 2 + PERSONS * GAP)
         for each in coming
     )
-    played = Stage(ground.site, step=1000).play(first.plus(*others), until=ground.at(coming[-1].at + 2 * PERIOD))
-    found = sorted((each.what, each.subject, each.changed_at) for each in played.changes)
+    changes = Stage(ground.site, step=1000).play(first.plus(*others), until=ground.at(coming[-1].at + 2 * PERIOD))
+    found = sorted((each.what, each.subject, each.changed_at) for each in changes)
     expected = sorted(
         (state, crowd.entrance, ground.at(moment)) for crowd in coming for state, moment in due(crowd.moments).items()
     )
-    assert {each.rule for each in played.changes} == {RULE}
+    assert {each.rule for each in changes} == {RULE}
     assert len(found) == len(expected) == 2 * len(coming)
     for (*one, changed), (*other, moment) in zip(found, expected, strict=True):
         assert one == other

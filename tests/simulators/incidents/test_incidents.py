@@ -24,7 +24,7 @@ def as_usual() -> list[Episode]:
 def changes(incident: Incident, stage: Stage) -> list[Episode]:
     begin = int(incident.traffic.ts[0]) // 1000 * 1000
     until = begin + round(incident.minutes * 60_000)
-    return stage.play(incident.traffic, until=until, inside=incident.inside).changes
+    return stage.play(incident.traffic, until=until, inside=incident.inside)
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -38,7 +38,7 @@ def test_every_incident_is_raised_in_time_and_nothing_else(name: str) -> None:
 def test_an_alarm_that_is_missed_is_noticed() -> None:
     """Without the incident in its traffic, the story of an overload has no alarm."""
     story = OVERLOAD
-    quiet = Incident(story.name, story.what, usual(ON, 30), 30, story.expected, story.changes)
+    quiet = Incident(story.name, usual(ON, 30), 30, story.expected, story.changes)
     judged = judge(quiet, ON)
     assert judged.missed == list(story.expected)
     assert not judged.well
@@ -47,7 +47,7 @@ def test_an_alarm_that_is_missed_is_noticed() -> None:
 
 def test_an_alarm_for_nothing_is_noticed() -> None:
     story = OVERLOAD
-    judged = judge(Incident(story.name, story.what, story.traffic, 30), ON)
+    judged = judge(Incident(story.name, story.traffic, 30), ON)
     assert [each.subject for each in judged.wrong] == ["P3"]
     assert not judged.well
     assert Evaluation([judged]).precision == 0.0
