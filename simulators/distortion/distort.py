@@ -4,25 +4,17 @@ Pure: a day and a seed in, a schedule of deliveries out. Faults of single device
 the day, and are over on the next day. Next: `pace.py`, which follows the schedule.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from simulators.distortion.malformed import Malformed, kinds, make_malformed
+from simulators.distortion.settings import Distortion, Drift, Offline, Skip, WrongClock
+from simulators.scenario.day import Day, Ints
 from simulators.scenario.draws import some
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import numpy.typing as npt
-
-    from simulators.distortion.settings import Distortion, Drift, Offline, Skip, WrongClock
-    from simulators.scenario.day import Day, Ints
-    from streams.site.model import Site
-
+from streams.site.model import Site
 
 _BEFORE = 10
 """Right events of a device before its fault begins: few, so that short runs see the fault."""

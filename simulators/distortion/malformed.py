@@ -3,19 +3,14 @@
 Every line is different from every other one, so that a ledger can name it by its SHA-256.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from streams.contract.events import LATEST_MS, LONGEST_LINE, Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from streams.site.model import Site
+from streams.site.model import Site
 
 _DEEP = 20_000
 

@@ -1,13 +1,9 @@
 """The settings of a distortion, and how they are written on a command line; next: `distort.py`."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Any, Self
 
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -85,27 +81,27 @@ class Distortion:
         }  # fmt: skip
         return tuple((name, each.device) for name, some in named.items() for each in some)
 
-    def without_devices(self) -> Distortion:
+    def without_devices(self) -> Self:
         """Return what goes wrong with all devices alike, without the faults of single ones."""
         return replace(self, skips=(), clocks=(), drifts=(), offline=())
 
     @classmethod
-    def parse(cls, text: str) -> Distortion:
+    def parse(cls, text: str) -> Self:
         """Read figures such as `duplicates=5%,disorder=5m,late=1%:2h,malformed=0.5%,lost=0.1%,skip=N3-L07:37`.
 
         `duplicates=5%:24h` sets how late a duplicate may come. For single devices, each as often as is wanted:
         `skip=N3-L07:37`, `clock=N3-L07:+1d`, `clock=N3-L07:-1d:50` (for 50 events), `clock=N3-L07:=1970`,
         `drift=N3-L07:1%`, `offline=N3-L07:3h`. Empty text is no distortion. Raises `DistortionError`.
         """
-        distortion = cls()
+        read = cls()
         for part in filter(None, (part.strip() for part in text.split(","))):
             name, equals, value = (piece.strip() for piece in part.partition("="))
             if name not in _READERS or not equals:
                 raise DistortionError(
                     f"'{part}': '{name}' is not a distortion; expected {', '.join(_READERS)}, as in {_EXAMPLE}"
                 )
-            distortion = _READERS[name](distortion, value)
-        return distortion
+            read = replace(read, **_READERS[name](read, value))
+        return read
 
 
 def _share(name: str, text: str) -> float:
@@ -121,6 +117,19 @@ def _duration(name: str, text: str) -> int:
     if not match:
         raise DistortionError(f"{name}: '{text}' is not a duration; expected a number and ms, s, m, h or d, like 5m")
     return round(float(match[1]) * _SECONDS[match[2]] * 1000)
+
+
+def _within(name: str, delay: str, text: str) -> dict[str, Any]:
+    """Read a share, and perhaps how much later these come."""
+    share, _, within = text.partition(":")
+    return {name: _share(name, share)} | ({delay: _duration(name, within)} if within else {})
+
+
+def _of_device(name: str, text: str, what: str, example: str) -> tuple[str, str]:
+    device, _, value = text.rpartition(":")
+    if not device or not value:
+        raise DistortionError(f"{name}: '{text}' is not a device and {what}; expected one like {example}")
+    return device, value
 
 
 def _skip(text: str) -> Skip:
@@ -145,43 +154,25 @@ def _clock(text: str) -> WrongClock:
 
 
 def _drift(text: str) -> Drift:
-    device, _, share = text.rpartition(":")
-    if not device or not share:
-        raise DistortionError(
-            f"drift: '{text}' is not a device and how much faster its clock runs; expected one like N3-L07:1% or "
-            "N3-L07:-1%"
-        )
+    device, share = _of_device("drift", text, "how much faster its clock runs", "N3-L07:1% or N3-L07:-1%")
     sign = -1 if share[0] == "-" else 1
     return Drift(device, sign * _share("drift", share.removeprefix("-").removeprefix("+")))
 
 
 def _offline(text: str) -> Offline:
-    device, _, duration = text.rpartition(":")
-    if not device or not duration:
-        raise DistortionError(f"offline: '{text}' is not a device and a duration; expected one like N3-L07:3h")
+    device, duration = _of_device("offline", text, "a duration", "N3-L07:3h")
     return Offline(device, _duration("offline", duration))
 
 
-def _duplicates(known: Distortion, text: str) -> Distortion:
-    share, _, within = text.partition(":")
-    delay = _duration("duplicates", within) if within else known.again_within_ms
-    return replace(known, duplicates=_share("duplicates", share), again_within_ms=delay)
-
-
-def _late(known: Distortion, text: str) -> Distortion:
-    share, _, within = text.partition(":")
-    delay = _duration("late", within) if within else known.late_by_ms
-    return replace(known, late=_share("late", share), late_by_ms=delay)
-
-
-_READERS: dict[str, Callable[[Distortion, str], Distortion]] = {
-    "duplicates": _duplicates,
-    "disorder": lambda known, text: replace(known, disorder_ms=_duration("disorder", text)),
-    "late": _late,
-    "malformed": lambda known, text: replace(known, malformed=_share("malformed", text)),
-    "lost": lambda known, text: replace(known, lost=_share("lost", text)),
-    "skip": lambda known, text: replace(known, skips=(*known.skips, _skip(text))),
-    "clock": lambda known, text: replace(known, clocks=(*known.clocks, _clock(text))),
-    "drift": lambda known, text: replace(known, drifts=(*known.drifts, _drift(text))),
-    "offline": lambda known, text: replace(known, offline=(*known.offline, _offline(text))),
+_READERS: dict[str, Callable[[Distortion, str], dict[str, Any]]] = {
+    "duplicates": lambda _, text: _within("duplicates", "again_within_ms", text),
+    "disorder": lambda _, text: {"disorder_ms": _duration("disorder", text)},
+    "late": lambda _, text: _within("late", "late_by_ms", text),
+    "malformed": lambda _, text: {"malformed": _share("malformed", text)},
+    "lost": lambda _, text: {"lost": _share("lost", text)},
+    "skip": lambda known, text: {"skips": (*known.skips, _skip(text))},
+    "clock": lambda known, text: {"clocks": (*known.clocks, _clock(text))},
+    "drift": lambda known, text: {"drifts": (*known.drifts, _drift(text))},
+    "offline": lambda known, text: {"offline": (*known.offline, _offline(text))},
 }
+"""What each word on the command line changes in the distortion that is known so far."""

@@ -1,21 +1,14 @@
 """Compares the raised alarms with the expected ones: precision, recall, delay, and their number."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulators.incidents.labelled import INCIDENTS, ground
+from simulators.incidents.labelled import INCIDENTS, Expected, Incident, ground
 from simulators.incidents.stage import Stage
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from simulators.incidents.labelled import Expected, Incident
-    from simulators.incidents.traffic import Ground
-    from streams.kernels.alarms.episodes import Episode
+from simulators.incidents.traffic import Ground
+from streams.kernels.alarms.episodes import Episode
 
 
 @dataclass(frozen=True)

@@ -4,24 +4,19 @@ The moments are worked out from the events with a few lines of numpy, not with t
 a minute at each entrance, one a second: 6 a minute and lane, where 11 is too many.
 """
 
-from __future__ import annotations
-
 import datetime as dt
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from simulators.incidents.traffic import SECOND, Ground, Traffic
 from simulators.scenario.day import DENIED, IN, OUT, PASSED, Ints
+from streams.kernels.counts.batch import Bools
 from streams.site.reader import load_site
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from streams.kernels.counts.batch import Bools
 
 PROFILE: Final = Path(__file__).with_name("rehearsal.toml")
 _USUAL: Final = 60.0  # persons a minute and entrance

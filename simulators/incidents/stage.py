@@ -3,14 +3,14 @@
 The clock is that of the events' arrival.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 
-from simulators.incidents.traffic import ON_ITS_WAY
+from simulators.incidents.traffic import ON_ITS_WAY, Traffic
 from simulators.scenario.day import IN, PASSED, Ints, SiteCodes, ranks
+from streams.kernels.alarms.episodes import Episode
 from streams.kernels.alarms.inputs import AlarmInput, Inside, OccupancyReading
 from streams.kernels.alarms.log import AlarmBatch, AlarmLog
 from streams.kernels.counts.batch import Batch, LineCounts
@@ -19,14 +19,8 @@ from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.kernel_views import alarm_place_of, place_of
+from streams.site.model import Site
 from streams.worker.alarm_inputs import flow_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from simulators.incidents.traffic import Traffic
-    from streams.kernels.alarms.episodes import Episode
-    from streams.site.model import Site
 
 _LOGS: Final = 2  # of each kind
 _TIMES: Final = TimeRules(SiteClock(), 300_000, 172_800_000)

@@ -1,18 +1,13 @@
 """An hour's events in columns, with functions to thin, extend and cut them; `labelled.py` makes incidents of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from simulators.scenario.day import IN, PASSED, Ints, SiteCodes
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from streams.site.model import Site
+from streams.site.model import Site
 
 SECOND: Final = 1000
 ON_ITS_WAY: Final = 200
@@ -38,22 +33,22 @@ class Traffic:
         """Count the events."""
         return len(self.ts)
 
-    def plus(self, *others: Traffic) -> Traffic:
+    def plus(self, *others: Self) -> Self:
         """Put events together, in the order of their arrival."""
         joined = {
             each.name: np.concatenate([getattr(traffic, each.name) for traffic in (self, *others)])
             for each in fields(self)
         }
         order = np.lexsort((joined["device"], joined["ts"], joined["arrives"]))
-        return Traffic(**{name: column[order] for name, column in joined.items()})
+        return replace(self, **{name: column[order] for name, column in joined.items()})
 
-    def held_up(self, rows: npt.NDArray[np.bool_], *, until: int) -> Traffic:
+    def held_up(self, rows: npt.NDArray[np.bool_], *, until: int) -> Self:
         """Let some of the events arrive together at a moment (ms UTC), as those of a gateway that was offline do."""
         return replace(self, arrives=np.where(rows, np.maximum(self.arrives, until), self.arrives)).plus()
 
-    def where(self, rows: npt.NDArray[np.bool_]) -> Traffic:
+    def where(self, rows: npt.NDArray[np.bool_]) -> Self:
         """Keep some of the events."""
-        return Traffic(**{each.name: getattr(self, each.name)[rows] for each in fields(self)})
+        return replace(self, **{each.name: getattr(self, each.name)[rows] for each in fields(self)})
 
 
 @dataclass(frozen=True)

@@ -337,7 +337,10 @@ class _Part:
             if file.stat().st_size:
                 rows = sum(len(batch) for batch in batches)
                 self.notes.append(f"{file}: cut off after {rows:,} rows ({error}).")
-        table = _completed(pa.Table.from_batches(batches, schema), expected)
+        found = pa.Table.from_batches(batches, schema)
+        table = pa.concat_tables(
+            [expected.empty_table(), found], promote_options="default"
+        )  # has all columns, in order
         return _in_doubt(table) if self.cut_short and "result" in table.schema.names else table
 
 
@@ -346,14 +349,6 @@ def _fits(found: pa.Schema, name: str) -> bool:
     may_lack = _MAY_LACK.get(name, set()).difference(found.names)
     wanted = {field.name: field.type for field in SCHEMAS[name] if field.name not in may_lack}
     return dict(zip(found.names, found.types, strict=True)) == wanted
-
-
-def _completed(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Append the columns that the table lacks, with no values, and put all in order."""
-    for field in schema:
-        if field.name not in table.schema.names:
-            table = table.append_column(field, pa.nulls(len(table), field.type))
-    return table.select(schema.names)
 
 
 def _site_times(table: pa.Table, meta: Mapping[str, Any]) -> Integers:

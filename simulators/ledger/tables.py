@@ -53,10 +53,6 @@ class Between:
     low: Integers
     high: Integers
 
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self.low)
-
     def __getitem__(self, rows: Any) -> "Between":  # noqa: ANN401 - whatever indexes an array
         """Return the bounds of `rows`."""
         return Between(self.low[rows], self.high[rows])

@@ -1,22 +1,15 @@
 """Makes a day of the steps of people and vehicles: lanes, turns, pseudonyms, sequence numbers; next: `day.py`."""
 
-from __future__ import annotations
-
+import datetime as dt
 import hmac
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulators.scenario.day import OUT, VEHICLE, Coded, Day, SiteCodes, ranks
+from simulators.scenario.day import OUT, VEHICLE, Coded, Day, Ints, SiteCodes, ranks
 from simulators.scenario.steps import Steps, joined
-
-if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Mapping
-
-    from simulators.scenario.day import Ints
-    from streams.text import Kind
+from streams.text import Kind
 
 _FAR = 1 << 42
 """More milliseconds than any run of events spans (139 years): separates the queues of two devices."""

@@ -3,21 +3,16 @@
 Text is stored as codes, so that a day of 1.6 million events takes some 100 MB and a few seconds.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from streams.contract.events import DIRECTIONS, OUTCOMES
+from streams.site.model import Site
 from streams.text import KINDS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from streams.site.model import Site
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -123,7 +118,7 @@ class Day:
         np.maximum.at(last, self.device, self.seq)
         return last
 
-    def take(self, rows: Any) -> Day:  # noqa: ANN401 - whatever indexes an array
+    def take(self, rows: Any) -> Self:  # noqa: ANN401 - whatever indexes an array
         """Return the day of `rows` only."""
         optional = {name: column[rows] for name, column in self.optional.items()}
         return replace(self, optional=optional, **{name: getattr(self, name)[rows] for name in COLUMNS})

@@ -1,15 +1,10 @@
 """Random draws that people and vehicles share: by weights, by the hour. Next: `people.py`."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from simulators.scenario.day import Floats, Ints
+from simulators.scenario.day import Floats, Ints
 
 HOUR = 3600.0
 """Seconds."""

@@ -5,24 +5,19 @@ at night, so that something happens in the hour that daylight saving repeats. To
 file and add its name to `registry.py`; `docs/scenarios.md` goes through it.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from simulators.scenario.assemble import assemble
-from simulators.scenario.day import DENIED, IN, OUT, REASONS, Coded, Day, SiteCodes
+from simulators.scenario.day import DENIED, IN, OUT, REASONS, Coded, Day, Floats, Ints, SiteCodes
 from simulators.scenario.draws import numbered, some, weighted
 from simulators.scenario.scenario import Scenario, UnfitSiteError
 from simulators.scenario.steps import Steps, joined, passed
-
-if TYPE_CHECKING:
-    from simulators.scenario.day import Floats, Ints
-    from streams.site.model import Site
-    from streams.text import Kind
+from streams.site.model import Site
+from streams.text import Kind
 
 _VISITORS: Final = 2_600
 """A day (assumed: a well visited weekend of a regional exhibition)."""

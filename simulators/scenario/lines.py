@@ -3,24 +3,17 @@
 Almost everything in a line repeats, so the repeating parts are put into words once: some 500,000 lines a second.
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import Mapping
 from itertools import product
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
-from simulators.scenario.day import Coded
+from simulators.scenario.day import Coded, Day, Floats, Optional, SiteCodes, Texts
 from streams.contract.events import DIRECTIONS, OUTCOMES
-from streams.contract.fields import FIELDS, OPTIONAL, Form
+from streams.contract.fields import FIELDS, OPTIONAL, Form, PassageField
 from streams.text import KINDS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from simulators.scenario.day import Day, Floats, Optional, SiteCodes, Texts
-    from streams.contract.fields import PassageField
 
 _FIRST: Final = ("device", "entrance", "epoch", "seq", "ts", "direction", "outcome", "category")
 _IN_LINES: Final = sorted(FIELDS, key=lambda each: _FIRST.index(each.name) if each.name in _FIRST else len(_FIRST))

@@ -1,14 +1,10 @@
 """Finds scenarios by name; to add one, write a file and add a line here."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from simulators.scenario.expo.expo import EXPO
 from simulators.scenario.hall import HALL
-
-if TYPE_CHECKING:
-    from simulators.scenario.scenario import Scenario
+from simulators.scenario.scenario import Scenario
 
 SCENARIOS: Final = (EXPO, HALL)
 

@@ -4,16 +4,12 @@ The day is the truth: who really went through which lane, and when. It is writte
 compares every published count with it. `hall.py` is a small scenario to read first, and to copy.
 """
 
-from __future__ import annotations
-
+import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    import datetime as dt
-
-    from simulators.scenario.day import Day, Ints
-    from streams.site.model import Site
+from simulators.scenario.day import Day, Ints
+from streams.site.model import Site
 
 
 class UnfitSiteError(ValueError):

@@ -1,20 +1,13 @@
 """The steps of people and vehicles at entrances, before each has a lane; `people.py` makes them."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
-from simulators.scenario.day import PASSED, Coded
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import numpy.typing as npt
-
-    from simulators.scenario.day import Floats, Ints, Optional
+from simulators.scenario.day import PASSED, Coded, Floats, Ints, Optional
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,17 +31,17 @@ class Steps:
         """Return the number of steps."""
         return len(self.time)
 
-    def take(self, rows: Any) -> Steps:  # noqa: ANN401 - whatever indexes an array
+    def take(self, rows: Any) -> Self:  # noqa: ANN401 - whatever indexes an array
         """Return the steps of `rows` only."""
         optional = {name: column[rows] for name, column in self.optional.items()}
-        return Steps(**{name: getattr(self, name)[rows] for name in _COLUMNS}, optional=optional)
+        return replace(self, optional=optional, **{name: getattr(self, name)[rows] for name in _COLUMNS})
 
     def reads(self, name: str, word: str) -> npt.NDArray[np.bool_]:
         """Return which steps have this word in an optional field."""
         column = self.optional.get(name)
         return column.equal(word) if isinstance(column, Coded) else np.zeros(len(self), bool)
 
-    def with_optional(self, **optional: Optional) -> Steps:
+    def with_optional(self, **optional: Optional) -> Self:
         """Return the steps with optional fields of the contract exchanged or added."""
         return replace(self, optional={**self.optional, **optional})
 

@@ -1,27 +1,20 @@
 """Sends audited corrections of the occupancy, and enters them in the ledger: a made-up officer's counts."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import time
 import uuid
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from simulators.ledger.ledger import LedgerWriter
-from simulators.sending.producer import NotStoredError, Stored, make_producer
+from simulators.sending.producer import Answer, NotStoredError, Producer, Stored, make_producer
+from sinks.clickhouse import ClickHouseReader
 from streams.contract.events import Topic
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from simulators.sending.producer import Answer, Producer
-    from sinks.clickhouse import ClickHouseReader
-    from streams.kernels.counts.site_clock import SiteClock
-    from streams.settings import KafkaSettings
-    from streams.text import Kind
+from streams.kernels.counts.site_clock import SiteClock
+from streams.settings import KafkaSettings
+from streams.text import Kind
 
 _INSIDE = "SELECT area, kind, inside FROM gatepulse.occupancy WHERE inside != 0 ORDER BY area, kind"
 _TIMEOUT = 60.0

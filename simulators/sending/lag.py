@@ -1,17 +1,13 @@
 """Measures how far workers are behind, so that sending waits for them (a broker stores little). Next: `produce.py`."""
 
-from __future__ import annotations
-
 from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 log = structlog.get_logger()
 

@@ -1,22 +1,15 @@
 """Puts lines into Kafka messages, each of one entrance: a single line, or a frame of many; next: `produce.py`."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
+from simulators.distortion.malformed import Malformed
+from simulators.scenario.day import Day, Ints
 from simulators.scenario.lines import make_lines
 from streams.contract.events import KIND_OF_TOPIC
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    import numpy.typing as npt
-
-    from simulators.distortion.malformed import Malformed
-    from simulators.scenario.day import Day, Ints
 
 _TOPIC_OF = {kind: topic for topic, kind in KIND_OF_TOPIC.items()}
 _LARGEST_FRAME = 400_000

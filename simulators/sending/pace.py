@@ -1,17 +1,13 @@
 """Decides when each delivery is sent: when the site clock reaches it, overdue ones at once; next: `produce.py`."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from simulators.distortion.distort import Schedule
-    from simulators.scenario.day import Day, Ints
-    from streams.kernels.counts.site_clock import SiteClock
+from simulators.distortion.distort import Schedule
+from simulators.scenario.day import Day, Ints
+from streams.kernels.counts.site_clock import SiteClock
 
 _LONGEST_WAIT = 0.1
 """Seconds between two checks whether to stop."""

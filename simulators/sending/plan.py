@@ -1,24 +1,19 @@
 """The plan of a simulation: what to play, how fast, and the dates that follow; next: `play.py`."""
 
-from __future__ import annotations
-
 import datetime as dt
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from simulators.distortion.distort import Schedule, distort
 from simulators.distortion.settings import Distortion
+from simulators.scenario.day import Day, Ints
+from simulators.scenario.scenario import Scenario
 from simulators.sending.pace import at_rate
 from streams.kernels.counts.site_clock import SiteClock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from simulators.scenario.day import Day, Ints
-    from simulators.scenario.scenario import Scenario
-    from streams.site.model import Site
+from streams.site.model import Site
 
 
 class WrongPlanError(ValueError):

@@ -3,30 +3,24 @@
 Time, the producer and the wish to stop are given, so that a test can play a day in no time. Next: `run.py`.
 """
 
-from __future__ import annotations
-
 import datetime as dt
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
 
-from simulators.sending.pace import Track, wait_for
+from simulators.distortion.distort import Schedule
+from simulators.sending.pace import MachineTime, Track, wait_for
+from simulators.sending.plan import Plan
+from simulators.sending.produce import EventSender
 from streams.kernels.counts.site_clock import SiteClock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from zoneinfo import ZoneInfo
-
-    from simulators.distortion.distort import Schedule
-    from simulators.sending.pace import MachineTime
-    from simulators.sending.plan import Plan
-    from simulators.sending.produce import EventSender
 
 _MOST = 10_000
 """Deliveries at a time."""
 _PATIENCE_MS = 30_000
 """How long to wait at the end for workers that make no progress, before the rest is sent all the same."""
 
-NextSchedule: TypeAlias = "Callable[[Callable[[], int]], Schedule | None]"
+NextSchedule: TypeAlias = Callable[[Callable[[], int]], Schedule | None]
 """Returns what is played next, None behind the last; at a rate, its argument returns when (ms) it begins."""
 
 

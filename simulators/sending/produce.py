@@ -3,26 +3,18 @@
 Next: `run.py`, which plays a whole scenario.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import structlog
 
-from simulators.sending.messages import make_messages, parts
-from simulators.sending.producer import NotStoredError, Stored
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from simulators.ledger.ledger import LedgerWriter, Result
-    from simulators.scenario.day import Ints
-    from simulators.sending.lag import Backlog
-    from simulators.sending.messages import KafkaMessage
-    from simulators.sending.pace import DueDeliveries, MachineTime, Track
-    from simulators.sending.producer import Answer, Producer
+from simulators.ledger.ledger import LedgerWriter, Result
+from simulators.scenario.day import Ints
+from simulators.sending.lag import Backlog
+from simulators.sending.messages import KafkaMessage, make_messages, parts
+from simulators.sending.pace import DueDeliveries, MachineTime, Track
+from simulators.sending.producer import Answer, NotStoredError, Producer, Stored
 
 log = structlog.get_logger()
 

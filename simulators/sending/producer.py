@@ -4,21 +4,17 @@ librdkafka does the work on threads of its own, at a tenth of what a client in P
 machine with what it tests, and must not be the load.
 """
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import confluent_kafka
 import structlog
 from confluent_kafka import KafkaError, KafkaException
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 log = structlog.get_logger()
 
@@ -57,7 +53,7 @@ class NoBrokerError(RuntimeError):
 
 
 Answer: TypeAlias = Stored | NotStoredError
-OnAnswer: TypeAlias = "Callable[[Answer], None]"
+OnAnswer: TypeAlias = Callable[[Answer], None]
 
 
 def ignore(_answer: Answer) -> None:

@@ -4,31 +4,25 @@ The order of things: `plan.py` has the options, the scenario makes the day, `dis
 `pace.py` set the times, `produce.py` sends.
 """
 
-from __future__ import annotations
-
 import signal
 import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from simulators.ledger.ledger import LedgerWriter
 from simulators.sending.lag import Backlog, ConsumerLag
 from simulators.sending.pace import MachineTime
 from simulators.sending.plan import Plan, Programme
-from simulators.sending.play import ProgrammePlayer
+from simulators.sending.play import NextSchedule, ProgrammePlayer, Progress
 from simulators.sending.produce import EventSender
 from simulators.sending.producer import make_producer
 from streams.contract.events import Topic
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-    from types import FrameType
-
-    from simulators.sending.play import NextSchedule, Progress
-    from streams.kernels.counts.site_clock import SiteClock
-    from streams.site.model import Site
+from streams.kernels.counts.site_clock import SiteClock
+from streams.site.model import Site
 
 _TOPICS = (Topic.TURNSTILES.value, Topic.VEHICLES.value)
 

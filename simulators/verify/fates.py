@@ -6,7 +6,7 @@ when it arrived, and what the device has sent before; so the time at which it re
 
 from bisect import bisect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 
@@ -14,9 +14,7 @@ from simulators.ledger.ledger import Ledger
 from simulators.ledger.tables import NONE, Flags, Integers, group
 from simulators.verify.truth import Sent
 from streams.contract.events import EARLIEST_MS, LATEST_MS
-
-if TYPE_CHECKING:
-    from streams.settings import TimeSettings
+from streams.settings import TimeSettings
 
 _LAST = int(np.iinfo(np.int64).max)
 
@@ -29,7 +27,7 @@ class Limits:
     horizon_ms: int = 172_800_000
 
     @classmethod
-    def of(cls, settings: "TimeSettings") -> Self:
+    def of(cls, settings: TimeSettings) -> Self:
         """Return those that are set."""
         return cls(round(settings.suspect_seconds * 1000), round(settings.horizon_seconds * 1000))
 

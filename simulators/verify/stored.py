@@ -91,23 +91,14 @@ VIEWS: Mapping[str, View] = {
 """The views that can be held against a ledger, in the order in which they are reported."""
 
 
-def read(reader: ColumnReader, name: str) -> Table:
-    """Return all rows of one of `VIEWS`."""
+def read(reader: ColumnReader, name: str, *, above: str | None = None, upto: str | None = None) -> Table:
+    """Return the rows of one of `VIEWS`; of `passages`, those of devices in (above, upto] if these limits are given."""
     view = VIEWS[name]
-    return _table(view, reader.columns(view.select()))
-
-
-def read_devices(reader: ColumnReader, *, above: str | None, upto: str | None) -> Table:
-    """Return the view `passages` for devices in (above, upto]; None is no limit."""
     limits = {"above": above, "upto": upto}
     signs = {"above": ">", "upto": "<="}
     given = {name: device for name, device in limits.items() if device is not None}
     where = " AND ".join(f"device {signs[name]} %({name})s" for name in given)
-    view = VIEWS["passages"]
-    return _table(view, reader.columns(view.select(where and f" WHERE {where}"), given))
-
-
-def _table(view: View, found: Mapping[str, Any]) -> Table:
+    found = reader.columns(view.select(where and f" WHERE {where}"), given or None)
     columns = {name: _column(name, found[f"v_{name}"]) for name in (*view.keys, *view.values)}
     return Table({name: columns[name] for name in view.keys}, {name: columns[name] for name in view.values})
 

@@ -20,7 +20,7 @@ from simulators.verify import accounts, truth
 from simulators.verify.compare import EXAMPLES, Comparison, compare
 from simulators.verify.fates import Fates, Limits, judge, suspect_corrections
 from simulators.verify.report import Verdict, show, to_json
-from simulators.verify.stored import VIEWS, read, read_devices
+from simulators.verify.stored import VIEWS, read
 from sinks.sink import ColumnReader, StoreReader
 from streams import console
 from streams.comparison import ViewComparison
@@ -89,7 +89,7 @@ def _compare_passages(expected: Table, reader: ColumnReader) -> Comparison:
     present = np.zeros(len(expected), bool)
     parts = []
     for rows, above, upto in _parts(expected):
-        part = compare("passages", expected[rows], read_devices(reader, above=above, upto=upto))
+        part = compare("passages", expected[rows], read(reader, "passages", above=above, upto=upto))
         present[rows] = part.present
         parts.append(part)
     numbers = ("compared", "missing", "extra", "repeated", "altered")

@@ -4,27 +4,22 @@
 `assemble.py` gives each its lane and its turn. The same seed, date and site give the same day.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from simulators.scenario.assemble import assemble
-from simulators.scenario.day import Day, SiteCodes
+from simulators.scenario.day import Day, Floats, Ints, SiteCodes
 from simulators.scenario.expo.people import find_gates, make_visits, walk
 from simulators.scenario.expo.refusals import with_refusals
 from simulators.scenario.expo.spec import ExpoSpec
 from simulators.scenario.expo.vehicles import drive
 from simulators.scenario.scenario import Scenario
+from simulators.scenario.steps import Steps
 from streams.kernels.counts.calendar import DAY_MINUTES
-
-if TYPE_CHECKING:
-    from simulators.scenario.day import Floats, Ints
-    from simulators.scenario.steps import Steps
-    from streams.site.model import Site
+from streams.site.model import Site
 
 PEAK_DAY = dt.date(2019, 11, 6)
 """A day of the edition with the peak of 227,000 entries; the documents do not name which of the six it was."""

@@ -4,21 +4,15 @@ The unit is the party: its members do the same things a few seconds apart. The s
 Next: `refusals.py`, then `expo.py`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulators.scenario.day import IN, OUT
+from simulators.scenario.day import IN, OUT, Floats, Ints, SiteCodes
 from simulators.scenario.draws import HOUR, by_hour, numbered, weighted
+from simulators.scenario.expo.spec import PeopleSpec
 from simulators.scenario.scenario import UnfitSiteError
 from simulators.scenario.steps import Steps, passed
-
-if TYPE_CHECKING:
-    from simulators.scenario.day import Floats, Ints, SiteCodes
-    from simulators.scenario.expo.spec import PeopleSpec
 
 _MOST_HALLS = 6
 _LEAST_WALK, _LEAST_HALL = 150.0, 300.0

@@ -3,23 +3,16 @@
 Only steps that passed move a count; these are counted apart. Next: `expo.py`, which puts the day together.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulators.scenario.day import DENIED, GRANTED, HEALTH, IN, REASONS, Coded
+from simulators.scenario.day import DENIED, GRANTED, HEALTH, IN, REASONS, Coded, Floats, Ints
 from simulators.scenario.draws import by_hour, some, weighted
+from simulators.scenario.expo.people import Gates
+from simulators.scenario.expo.spec import PeopleSpec
 from simulators.scenario.steps import Steps, joined, passed
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from simulators.scenario.day import Floats, Ints
-    from simulators.scenario.expo.people import Gates
-    from simulators.scenario.expo.spec import PeopleSpec
 
 _NORMAL, _ABNORMAL, _UNKNOWN = (HEALTH.index(name) for name in ("normal", "abnormal", "unknown"))
 _AT_FIRST = {"face-mismatch": 70, "wrong-zone": 20, "already-inside": 10}

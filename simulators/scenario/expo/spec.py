@@ -1,13 +1,9 @@
 """The figures that an expo day is made from, each with its source; `people.py` and `vehicles.py` use them."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Self, TypeVar
 
 Value = TypeVar("Value")
 
@@ -138,6 +134,9 @@ class VehicleSpec:
     300 (weak source)."""
 
 
+Spec = TypeVar("Spec", PeopleSpec, VehicleSpec, VehicleTraffic)
+
+
 @dataclass(frozen=True)
 class ExpoSpec:
     """A whole day."""
@@ -147,29 +146,17 @@ class ExpoSpec:
     walk_ms: int = 20_000
     """Nobody gets from one lane to the next in less (assumed)."""
 
-    def scaled(self, share: float) -> ExpoSpec:
+    def scaled(self, share: float) -> Self:
         """Return the figures of a day with only a share of the people and vehicles, at least one of each."""
         if share == 1.0:
             return self
-        people, vehicles = self.people, self.vehicles
 
-        def scaled(number: int) -> int:
-            return max(1, round(number * share))
+        def fewer(spec: Spec, *numbers: str) -> Spec:
+            return replace(spec, **{name: max(1, round(getattr(spec, name) * share)) for name in numbers})
 
+        traffic = {name: fewer(each, "entries") for name, each in self.vehicles.traffic.items()}
         return replace(
             self,
-            people=replace(
-                people,
-                entries=scaled(people.entries),
-                returning=scaled(people.returning),
-                turned_away=scaled(people.turned_away),
-            ),
-            vehicles=replace(
-                vehicles,
-                traffic={
-                    name: replace(traffic, entries=scaled(traffic.entries))
-                    for name, traffic in vehicles.traffic.items()
-                },
-                turned_away=scaled(vehicles.turned_away),
-            ),
+            people=fewer(self.people, "entries", "returning", "turned_away"),
+            vehicles=replace(fewer(self.vehicles, "turned_away"), traffic=traffic),
         )

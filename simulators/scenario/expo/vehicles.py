@@ -1,19 +1,12 @@
 """The vehicles of an expo day: they drive in, stay, and drive out, shuttles many times. Next: `expo.py`."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from simulators.scenario.day import IN, OUT
+from simulators.scenario.day import IN, OUT, Floats, Ints, SiteCodes
 from simulators.scenario.draws import by_hour, numbered, weighted
 from simulators.scenario.expo.refusals import vehicles_turned_away
+from simulators.scenario.expo.spec import VehicleSpec, VehicleTraffic
 from simulators.scenario.steps import Steps, joined, passed
-
-if TYPE_CHECKING:
-    from simulators.scenario.day import Floats, Ints, SiteCodes
-    from simulators.scenario.expo.spec import VehicleSpec, VehicleTraffic
 
 _END = 23.5 * 3600
 _BETWEEN = 240.0
@@ -28,23 +21,17 @@ def drive(spec: VehicleSpec, names: SiteCodes, rng: np.random.Generator) -> Step
     parts: list[Steps] = []
     for code, category in enumerate(names.categories):
         traffic = spec.traffic.get(category)
-        gates = _gates(names, traffic) if traffic else None
-        if traffic and gates is not None:
+        gates = _gates(names, traffic) if traffic else []
+        if traffic and gates:
             first = max((int(part.who.max(initial=-1)) + 1 for part in parts), default=0)
-            parts.append(_trips(traffic, code, gates, first=first, names=names, rng=rng))
-    if not parts:
-        return None
-    return _with_refusals(joined(parts), spec, rng)
+            parts.append(_trips(traffic, code, np.array(gates, np.int64), first=first, names=names, rng=rng))
+    return _with_refusals(joined(parts), spec, rng) if parts else None
 
 
-def _gates(names: SiteCodes, traffic: VehicleTraffic) -> Ints | None:
+def _gates(names: SiteCodes, traffic: VehicleTraffic) -> list[int]:
     """Return the entrances into the areas a class of vehicles goes to."""
-    found = [
-        code
-        for code, each in enumerate(names.site.entrances)
-        if each.kind == "vehicle" and each.boundary and each.inner in traffic.areas
-    ]
-    return np.array(found, np.int64) if found else None
+    entrances = enumerate(names.site.entrances)
+    return [n for n, each in entrances if each.kind == "vehicle" and each.boundary and each.inner in traffic.areas]
 
 
 def _trips(
