@@ -9,7 +9,9 @@ import typer
 from infra.cli.options import Json, site_name
 from simulators.ledger.ledger import site_of
 from simulators.verify.fates import Limits
-from simulators.verify.verify import run_verify
+from simulators.verify.report import show, to_json
+from simulators.verify.verify import verify as compare
+from streams import console
 from streams.connections import views_reader
 from streams.settings import load_settings
 from streams.site.reader import load_site
@@ -20,5 +22,10 @@ def verify(
 ) -> None:
     """Compare every published count with the ledger; exit 1 and the differences if there are any."""
     settings = load_settings()
-    site, limits = load_site(site_name(settings, site_of(ledger))), Limits.of(settings.time)
-    sys.exit(run_verify(ledger, views_reader(settings), site, limits=limits, as_json=as_json))
+    site = load_site(site_name(settings, site_of(ledger)))
+    verdict = compare(ledger, views_reader(settings), site, Limits.of(settings.time))
+    if as_json:
+        typer.echo(to_json(verdict))
+    else:
+        show(verdict, console.OUT)
+    sys.exit(console.result(verdict.ok))

@@ -155,7 +155,7 @@ class LedgerWriter:
     def abandon(self) -> None:
         """Let go of the files and leave the ledger as a crash would: the last attempts may be unrecorded."""
         for stream in self._streams.values():
-            stream.abandon()
+            stream.file.close()
 
     def __enter__(self) -> Self:
         """Write in a `with` block: closed at its end, abandoned if it ends with an error."""
@@ -174,23 +174,20 @@ class _Stream:
 
     def __init__(self, directory: Path, name: str) -> None:
         self._schema = SCHEMAS[name]
-        self._file: IO[bytes] = (directory / f"{name}.arrows").open("xb", buffering=1 << 20)
+        self.file: IO[bytes] = (directory / f"{name}.arrows").open("xb", buffering=1 << 20)
         options = pa.ipc.IpcWriteOptions(compression="lz4")
-        self._writer = pa.ipc.new_stream(self._file, self._schema, options=options)
+        self._writer = pa.ipc.new_stream(self.file, self._schema, options=options)
 
     def append(self, columns: Mapping[str, Any]) -> None:
         batch = pa.record_batch([_array(columns[each.name], each.type) for each in self._schema], schema=self._schema)
         if len(batch):
             self._writer.write_batch(batch)
-            self._file.flush()
+            self.file.flush()
 
     def close(self) -> None:
-        if not self._file.closed:
+        if not self.file.closed:
             self._writer.close()
-            self._file.close()
-
-    def abandon(self) -> None:
-        self._file.close()
+            self.file.close()
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:  # noqa: ANN401 - a list, or an array of numpy or Arrow

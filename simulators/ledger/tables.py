@@ -94,6 +94,12 @@ def take(columns: Mapping[str, Any], rows: Any) -> dict[str, Any]:  # noqa: ANN4
     return {name: column[rows] for name, column in columns.items()}
 
 
+def differ(left: Array, right: Array) -> Flags:
+    """Return which rows differ; nan is equal to nan."""
+    different: Flags = left != right
+    return different if left.dtype.kind != "f" else different & ~(np.isnan(left) & np.isnan(right))
+
+
 def identify(columns: Sequence[Column]) -> Integers:
     """Return one number per row, equal exactly where rows are equal in all `columns` (text or integers)."""
     ids = np.zeros(len(columns[0]), np.int64)

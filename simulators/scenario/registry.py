@@ -15,8 +15,7 @@ class UnknownScenarioError(ValueError):
 
 def find_scenario(name: str) -> Scenario:
     """Return the scenario of that name. Raises UnknownScenarioError, which lists all."""
-    for scenario in SCENARIOS:
-        if scenario.name == name:
-            return scenario
-    known = ", ".join(scenario.name for scenario in SCENARIOS)
-    raise UnknownScenarioError(f"scenario '{name}' is not known; expected one of {known}")
+    known = {scenario.name: scenario for scenario in SCENARIOS}
+    if name not in known:
+        raise UnknownScenarioError(f"scenario '{name}' is not known; expected one of {', '.join(known)}")
+    return known[name]

@@ -169,7 +169,7 @@ class EventSender:
             passages = [len(message.index) for message in messages]
             stored = {name: np.repeat(np.array(values, np.int64), passages) for name, values in where.items()}
             self._ledger.attempts(index, result, at_ms=self._real.now_ms(), stored=stored)
-        for topic in {message.topic for message in messages if message.malformed}:
+        for topic in dict.fromkeys(message.topic for message in messages if message.malformed):
             lines = [line for message in messages if message.topic == topic for line in message.malformed]
             self.counts.malformed += len(lines)
             if self._ledger:

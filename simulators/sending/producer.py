@@ -56,10 +56,6 @@ Answer: TypeAlias = Stored | NotStoredError
 OnAnswer: TypeAlias = Callable[[Answer], None]
 
 
-def ignore(_answer: Answer) -> None:
-    """Do nothing with an answer."""
-
-
 class Producer:
     """Retries until the broker has stored everything, once and in order; for one thread.
 
@@ -68,7 +64,6 @@ class Producer:
     """
 
     def __init__(self, bootstrap: str) -> None:
-        """Connect when there is something to send."""
         self._bootstrap = bootstrap
         self._last_answer = time.monotonic()
         self._reason = ""
@@ -87,17 +82,14 @@ class Producer:
         }
         self._client = confluent_kafka.Producer(settings)
 
-    def send(
-        self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int | None = None, on_answer: OnAnswer = ignore
-    ) -> None:
+    def send(self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int, on_answer: OnAnswer) -> None:
         """Queue a message; `on_answer` is called once with the broker's answer, during a later call of this object."""
 
         def deliver(error: KafkaError | None, message: confluent_kafka.Message) -> None:
             on_answer(_not_stored(error) if error else _stored(message))
 
-        now = round(time.time() * 1000) if timestamp_ms is None else timestamp_ms
         try:
-            self._client.produce(topic, value, key, timestamp=now, on_delivery=deliver)
+            self._client.produce(topic, value, key, timestamp=timestamp_ms, on_delivery=deliver)
         except KafkaException as refused:
             on_answer(_not_stored(refused.args[0]))
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from simulators.ledger.tables import NONE, Between, Column, Flags, Integers, Labels, Table, Value, identify
+from simulators.ledger.tables import NONE, Between, Column, Flags, Integers, Labels, Table, Value, differ, identify
 
 EXAMPLES = 5
 """Differences that are listed per view; all of them are counted."""
@@ -100,9 +100,7 @@ class _Pair:
             return (values < bounds.low) | (values > bounds.high)
         both = _joined(expected, stored)  # type: ignore[arg-type]
         codes = both.codes if isinstance(both, Labels) else both
-        left, right = codes[self.matched], codes[len(self.expected) + self.partner]
-        different: Flags = left != right
-        return different if codes.dtype.kind != "f" else different & ~(np.isnan(left) & np.isnan(right))
+        return differ(codes[self.matched], codes[len(self.expected) + self.partner])
 
 
 def _joined(expected: Column, stored: Column) -> Column:

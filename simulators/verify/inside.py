@@ -3,8 +3,9 @@
 It shares no arithmetic with the workers, on purpose. Next: `truth.py`, which makes tables of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from streams.site.model import OUTSIDE, Site
 
 WINDOW = 10_000
 """Milliseconds of a window of the occupancy."""
+_Step: TypeAlias = tuple[int, int, int]
+"""A correction: ts, delta, absolute."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,35 +39,30 @@ class _Flow:
 _NO_FLOW = _Flow(np.zeros(0, np.int64), np.zeros(0, np.int64), NONE)
 
 
-@dataclass(frozen=True, order=True)
-class _Step:
-    """A correction; steps sort in the order in which they take effect."""
-
-    ts: int
-    id: str
-    delta: int
-    absolute: int
-
-
 def courses(passed: Columns, corrections: Columns, site: Site) -> Mapping[tuple[str, str], Course]:
     """Return the course of every (area, kind) that passages of outcome passed or corrections touch.
 
     A correction takes effect at the end of the window that contains its ts, in the order of (ts, id): a delta
     adds, an absolute replaces what was before. `kind` of the corrections must be filled in.
     """
-    flows, steps = _flows(passed, site), _steps(corrections)
+    flows = _flows(passed, site)
+    steps: dict[tuple[str, str], list[_Step]] = {}
+    texts = (corrections[name].texts() for name in ("id", "area", "kind"))
+    numbers = (corrections[name].tolist() for name in ("delta", "absolute"))
+    for ts, _, area, kind, delta, absolute in sorted(zip(corrections["ts"].tolist(), *texts, *numbers, strict=True)):
+        steps.setdefault((area, kind), []).append((ts, delta, absolute))
     return {key: _course(flows.get(key, _NO_FLOW), steps.get(key, [])) for key in sorted({*flows, *steps})}
 
 
-def _course(flow: _Flow, steps: list[_Step]) -> Course:
+def _course(flow: _Flow, steps: Sequence[_Step]) -> Course:
     """Add up the flow, then apply each correction to all that follows it."""
-    step_windows = np.array([step.ts // WINDOW * WINDOW for step in steps], np.int64)
+    step_windows = np.array([ts // WINDOW * WINDOW for ts, _, _ in steps], np.int64)
     windows = np.union1d(flow.windows, step_windows)
     change = np.zeros(len(windows), np.int64)
     change[np.searchsorted(windows, flow.windows)] = flow.net
     inside = np.cumsum(change)
-    for step, at in zip(steps, np.searchsorted(windows, step_windows), strict=True):
-        inside[at:] += step.delta if step.absolute == NONE else step.absolute - inside[at]
+    for (_, delta, absolute), at in zip(steps, np.searchsorted(windows, step_windows), strict=True):
+        inside[at:] += delta if absolute == NONE else absolute - inside[at]
     return Course(windows, inside, flow.as_of)
 
 
@@ -86,13 +84,3 @@ def _flows(passed: Columns, site: Site) -> dict[tuple[str, str], _Flow]:
         flow = _Flow(cells.keys["window"][of_pair], net[of_pair], int(newest[of_pair].max()))
         flows[names[pair[0]], passed["kind"].words[pair[1]]] = flow
     return flows
-
-
-def _steps(corrections: Columns) -> dict[tuple[str, str], list[_Step]]:
-    """Return the corrections of every (area, kind) in the order in which they take effect."""
-    areas, kinds, ids = (corrections[name].texts() for name in ("area", "kind", "id"))
-    numbers = (corrections[name].tolist() for name in ("ts", "delta", "absolute"))
-    steps: dict[tuple[str, str], list[_Step]] = {}
-    for area, kind, correction, ts, delta, absolute in zip(areas, kinds, ids, *numbers, strict=True):
-        steps.setdefault((area, kind), []).append(_Step(ts, correction, delta, absolute))
-    return {key: sorted(found) for key, found in steps.items()}

@@ -14,13 +14,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from simulators.ledger.ledger import Ledger, LedgerError, Result
-from simulators.ledger.tables import NONE, Columns, Flags, Integers, Labels, Table, count, group, take
+from simulators.ledger.tables import NONE, Columns, Flags, Integers, Labels, Table, count, differ, group, take
 from simulators.verify.inside import Course, courses
 from streams.contract.fields import CONTENT, FIELDS, IDENTITY
 from streams.site.model import Site
 
 _COUNTED = (*IDENTITY, "kind", "ts", "entrance", "direction", "outcome", "category", "reason", "credential")
-_WINDOWS = {"10s": 10_000, "1m": 60_000}
 _CELL = ("kind", "entrance", "direction", "category")
 _MINUTE = 60_000
 _DAY = 86_400_000
@@ -97,7 +96,7 @@ def _must_agree(found: Columns, first: Integers, content: tuple[str, ...], ident
     """Refuse rows that differ in `content` from the `first` row of the same identity."""
     for name in content:
         values = found[name].codes if isinstance(found[name], Labels) else found[name]
-        other = np.flatnonzero(~_equal(values, values[first]))
+        other = np.flatnonzero(differ(values, values[first]))
         if len(other):
             who = ":".join(str(_cell(found[key], other[0])) for key in identity)
             raise LedgerError(
@@ -109,11 +108,6 @@ def _must_agree(found: Columns, first: Integers, content: tuple[str, ...], ident
 
 def _cell(column: Labels | Integers, row: int) -> object:
     return column.texts()[row] if isinstance(column, Labels) else column[row]
-
-
-def _equal(left: Integers, right: Integers) -> Flags:
-    same: Flags = left == right
-    return same if left.dtype.kind != "f" else same | (np.isnan(left) & np.isnan(right))
 
 
 def passages(ledger: Ledger, sent: Sent) -> Table:
@@ -176,26 +170,22 @@ def published(ledger: Ledger, site: Site, counted: Sent, corrected: Table) -> di
     denied = take(rows, rows["outcome"].equal("denied"))
     inside = courses(passed, {**corrected.keys, **corrected.values}, site)
     return {
-        "entrance_counts_10s": _windowed(passed, "10s", _CELL, "passages"),
-        "entrance_counts_1m": _windowed(passed, "1m", _CELL, "passages"),
-        "entrance_outcomes_1m": _windowed(rows, "1m", (*_CELL, "outcome"), "events"),
-        "entrance_refusals_1m": _windowed(denied, "1m", ("kind", "entrance", "category", "reason"), "refusals"),
-        "entrance_totals": _totals(passed, site),
+        "entrance_counts_10s": _windowed(passed, 10_000, _CELL, "passages"),
+        "entrance_counts_1m": _windowed(passed, _MINUTE, _CELL, "passages"),
+        "entrance_outcomes_1m": _windowed(rows, _MINUTE, (*_CELL, "outcome"), "events"),
+        "entrance_refusals_1m": _windowed(denied, _MINUTE, ("kind", "entrance", "category", "reason"), "refusals"),
+        "entrance_totals": count(
+            {"day": local_days(passed["ts"], site)} | {key: passed[key] for key in _CELL}, "passages"
+        ),
         "site_today": _site_today(passed, site),
         "occupancy": _occupancy(inside, site),
         "occupancy_history": _history(inside),
     }
 
 
-def _windowed(rows: Columns, width: str, cell: tuple[str, ...], name: str) -> Table:
-    """Count rows per half-open window of event time and cell."""
-    start = rows["ts"] // _WINDOWS[width] * _WINDOWS[width]
-    return count({"window_start": start} | {key: rows[key] for key in cell}, name)
-
-
-def _totals(passed: Columns, site: Site) -> Table:
-    day = local_days(passed["ts"], site)
-    return count({"day": day} | {key: passed[key] for key in _CELL}, "passages")
+def _windowed(rows: Columns, width: int, cell: tuple[str, ...], name: str) -> Table:
+    """Count rows per half-open window of event time, `width` ms long, and cell."""
+    return count({"window_start": rows["ts"] // width * width} | {key: rows[key] for key in cell}, name)
 
 
 def _site_today(passed: Columns, site: Site) -> Table:

@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from rich.console import Console
 
 from simulators.ledger.ledger import Ledger, read_ledger
 from simulators.ledger.tables import Integers, Table
 from simulators.verify import accounts, truth
 from simulators.verify.compare import EXAMPLES, Comparison, compare
 from simulators.verify.fates import Fates, Limits, judge, suspect_corrections
-from simulators.verify.report import Verdict, show, to_json
+from simulators.verify.report import Verdict
 from simulators.verify.stored import VIEWS, read
 from sinks.sink import ColumnReader, StoreReader
-from streams import console
 from streams.comparison import ViewComparison
 from streams.site.model import Site
 
@@ -137,21 +135,3 @@ def _verdict(ledger: Ledger, found: Mapping[str, Comparison], settled: Fates) ->
         differences=tuple(example for each in found.values() for example in each.examples),
         notes=(*ledger.notes, *truth.gaps(ledger)),
     )
-
-
-def run_verify(
-    ledger_path: Path,
-    reader: StoreReader,
-    site: Site,
-    *,
-    limits: Limits | None = None,
-    as_json: bool = False,
-    to: Console = console.OUT,
-) -> int:
-    """Verify and print the verdict; return the exit code: 0 equal, 1 not. Raises what `verify` raises."""
-    verdict = verify(ledger_path, reader, site, limits)
-    if as_json:
-        to.print(to_json(verdict), markup=False, soft_wrap=True)
-    else:
-        show(verdict, to)
-    return console.result(verdict.ok)

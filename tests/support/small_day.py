@@ -12,7 +12,7 @@ from simulators.scenario.day import Coded, Day, Ints
 from simulators.scenario.expo.expo import EXPO, expo_day
 from simulators.scenario.expo.spec import ExpoSpec, PeopleSpec, VehicleSpec
 from simulators.sending.pace import MachineTime
-from simulators.sending.producer import NotStoredError, OnAnswer, Producer, Stored, ignore
+from simulators.sending.producer import NotStoredError, OnAnswer, Producer, Stored
 from streams.site.model import Site
 from streams.site.reader import load_site
 
@@ -101,11 +101,8 @@ class MemoryProducer(Producer):
         self.times: list[int] = []
         self._fails_every, self._final = fails_every, final
 
-    def send(
-        self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int | None = None, on_answer: OnAnswer = ignore
-    ) -> None:
+    def send(self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int, on_answer: OnAnswer) -> None:
         """Store a message, or do not answer."""
-        assert timestamp_ms is not None
         self.times.append(timestamp_ms + _ON_THE_WAY_MS)
         self.messages.append((topic, value, key))
         if self._fails_every and len(self.messages) % self._fails_every == 0:

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from simulators.scenario.expo.expo import EXPO, PEAK_DAY
 from simulators.sending.corrections import OccupancyCorrection, send_correction
 from simulators.sending.lag import Backlog, ConsumerLag
 from simulators.sending.plan import Plan, site_time
-from simulators.sending.producer import NoBrokerError, make_producer
+from simulators.sending.producer import Answer, NoBrokerError, make_producer
 from simulators.sending.run import simulate
 from streams.contract.events import Topic
 from tests.support.small_day import expo
@@ -88,8 +89,11 @@ def test_what_is_sent_arrives_and_stands_in_the_ledger(
 def test_lag_counts_messages_that_nobody_has_committed(broker: str) -> None:
     producer = make_producer(broker)
     lag = ConsumerLag(broker, "lag-test", ["lag.topic"], api_version=PROTOCOL)
+    answers: list[Answer] = []
     for number in range(10):
-        producer.send("lag.topic", b"x", str(number).encode())
+        producer.send(
+            "lag.topic", b"x", str(number).encode(), timestamp_ms=round(time.time() * 1000), on_answer=answers.append
+        )
     producer.flush()
     assert lag() == 10
     consumer = KafkaConsumer(

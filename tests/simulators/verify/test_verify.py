@@ -15,9 +15,9 @@ from simulators.ledger.ledger import LedgerWriter, read_ledger
 from simulators.ledger.tables import Between, Labels, Table, Value
 from simulators.verify import verify as verification
 from simulators.verify.fates import Limits
-from simulators.verify.report import Verdict, sentence
+from simulators.verify.report import Verdict, sentence, show, to_json
 from simulators.verify.stored import VIEWS
-from simulators.verify.verify import run_verify, verify
+from simulators.verify.verify import verify
 from tests.support.small_site import MIDNIGHT, REAL_TIME, SITE, at, columns, correction, passage, tables, write
 
 ROWS = [
@@ -258,16 +258,8 @@ def test_a_run_that_sent_nothing_proves_nothing(tmp_path: Path) -> None:
     assert sentence(verdict).startswith("UNKNOWN (nothing was sent)")
 
 
-def printed(tmp_path: Path, shown: Shown, **options: Any) -> tuple[int, str]:
-    out = io.StringIO()
-    code = run_verify(tmp_path, shown, SITE, to=Console(file=out, width=160), **options)
-    return code, out.getvalue()
-
-
 def test_the_object_for_programs_has_the_fields_of_the_contract(tmp_path: Path, shown: Shown) -> None:
-    code, text = printed(tmp_path, shown, as_json=True)
-    found = json.loads(text)
-    assert code == 0
+    found = json.loads(to_json(verify(tmp_path, shown, SITE)))
     assert list(found) == ["ok", "sent", "counted", "difference", "views", "late", "refused"]
     assert found["views"]["passages"] == {"compared": 6, "different": 0}
     assert set(found["views"]) == set(VIEWS)
@@ -275,8 +267,9 @@ def test_the_object_for_programs_has_the_fields_of_the_contract(tmp_path: Path, 
 
 def test_the_report_for_people_names_what_differs_and_ends_with_the_sentence(tmp_path: Path, shown: Shown) -> None:
     shown.views["entrance_counts_10s"] = changed(shown.views["entrance_counts_10s"], "passages", 0, 5)
-    code, text = printed(tmp_path, shown)
-    assert code == 1
+    out = io.StringIO()
+    show(verify(tmp_path, shown, SITE), Console(file=out, width=160))
+    text = out.getvalue()
     assert re.search(r"entrance_counts_10s .*window_start=2021-11-05T08:00:00.000Z.* passages +2 +5", text)
     assert text.splitlines()[-1] == (
         "DIFFERENT: 8 sent, 6 counted, 1 late, 1 refused, 0 lost, 0 phantom, 0 duplicated; "

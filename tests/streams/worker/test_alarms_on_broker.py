@@ -16,7 +16,7 @@ import pytest
 from infra.servers.broker import EmbeddedBroker
 from infra.servers.clickhouse import EmbeddedClickHouse
 from simulators.incidents.labelled import PROFILE
-from simulators.sending.producer import make_producer
+from simulators.sending.producer import Answer, make_producer
 from sinks import schema
 from sinks.clickhouse import connect
 from streams.contract.events import Topic
@@ -48,12 +48,15 @@ def crowd(place: LocalPlant, *, a_minute: int) -> Iterator[None]:
 
     def come() -> None:
         producer = make_producer(place.broker.bootstrap)
-        number = 0
+        number, answers = 0, list[Answer]()
         while not over.is_set():
             for _ in range(a_minute // 10):
                 number += 1
                 lane, seq = number % 10 + 1, number // 10 + 1
-                producer.send(Topic.TURNSTILES.value, passage(place, f"P3-L{lane:02}", seq), b"P3")
+                producer.send(
+                    Topic.TURNSTILES.value, passage(place, f"P3-L{lane:02}", seq), b"P3",
+                    timestamp_ms=round(time.time() * 1000), on_answer=answers.append,
+                )  # fmt: skip
             over.wait(0.1)
         producer.close()
 
