@@ -35,10 +35,8 @@ class Traffic:
 
     def plus(self, *others: Self) -> Self:
         """Put events together, in the order of their arrival."""
-        joined = {
-            each.name: np.concatenate([getattr(traffic, each.name) for traffic in (self, *others)])
-            for each in fields(self)
-        }
+        parts = (self, *others)
+        joined = {each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(self)}
         order = np.lexsort((joined["device"], joined["ts"], joined["arrives"]))
         return replace(self, **{name: column[order] for name, column in joined.items()})
 
@@ -58,16 +56,10 @@ class Ground:
     site: Site
     begin: int
 
-    @property
-    def names(self) -> SiteCodes:
-        """The codes of the site."""
-        return SiteCodes(self.site)
-
     def lanes(self, *entrances: str) -> Ints:
         """Return the devices of entrances."""
-        names = self.names
-        chosen = np.isin(names.entrances[names.entrance_of], entrances)
-        return np.flatnonzero(chosen)
+        names = SiteCodes(self.site)
+        return np.flatnonzero(np.isin(names.entrances[names.entrance_of], entrances))
 
     def at(self, second: float) -> int:
         """Return a moment (ms UTC) of the incident."""

@@ -233,10 +233,7 @@ class Ledger:
 
 
 def read_ledger(path: Path) -> Ledger:
-    """Read the ledger at `path`, or all ledgers in the folder `path` as one: runs that share a state.
-
-    Raises LedgerError.
-    """
+    """Read the ledger at `path`, or all in the folder `path` as one: runs that share a state. Raises LedgerError."""
     parts = [_Part(directory) for directory in _directories(path)]
     sizes = [len(part.tables["passages"]) for part in parts]
     starts = np.cumsum([0, *sizes[:-1]])

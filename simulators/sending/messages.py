@@ -1,7 +1,7 @@
 """Puts lines into Kafka messages, each of one entrance: a single line, or a frame of many; next: `produce.py`."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -66,14 +66,16 @@ def make_messages(
     yield from (open_frame.close() for open_frame in frames.values() if open_frame.lines)
 
 
+@dataclass(slots=True)
 class _Frame:
     """Lines of one entrance that become one message."""
 
-    __slots__ = ("index", "key", "lines", "malformed", "size", "topic")
-
-    def __init__(self, topic: str, key: bytes) -> None:
-        self.topic, self.key = topic, key
-        self._clear()
+    topic: str
+    key: bytes
+    lines: list[bytes] = field(default_factory=list)
+    index: list[int] = field(default_factory=list)
+    malformed: list[Malformed] = field(default_factory=list)
+    size: int = 0
 
     def add(self, line: bytes, *, index: int | None = None, malformed: Malformed | None = None) -> None:
         """Append a line: a passage with its row in the ledger, or a malformed one."""
@@ -87,11 +89,5 @@ class _Frame:
     def close(self) -> KafkaMessage:
         """Return the message and start the next one."""
         message = KafkaMessage(self.topic, self.key, b"\n".join(self.lines), tuple(self.index), tuple(self.malformed))
-        self._clear()
+        self.lines, self.index, self.malformed, self.size = [], [], [], 0
         return message
-
-    def _clear(self) -> None:
-        self.lines: list[bytes] = []
-        self.index: list[int] = []
-        self.malformed: list[Malformed] = []
-        self.size = 0

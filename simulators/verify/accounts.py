@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulators.ledger.ledger import Ledger, Result
-from simulators.ledger.tables import NONE, Between, Columns, Flags, Integers, Labels, Table, Value, count, group, take
+from simulators.ledger.tables import NONE, Between, Columns, Flags, Integers, Labels, Table, Value, group, take
 from simulators.scenario.lines import make_line
 from simulators.verify.fates import Fates
 from simulators.verify.truth import Sent, local_days
@@ -33,8 +33,6 @@ def late_passages(ledger: Ledger, late: Sent, site: Site) -> Table:
     """Return the view `late_passages`: what came later than the horizon, by the site's day on which it happened."""
     found = take(ledger.passages, late.rows)
     cells = {"day": local_days(found["ts"], site)} | {name: found[name] for name in _LATE}
-    if late.certain.all():
-        return count(cells, "events")
     groups = group(cells)
     sure = groups.sum(late.certain)
     return Table(groups.keys, {"events": Between(sure, groups.sizes.astype(np.int64))}, sure == 0)
@@ -65,8 +63,11 @@ def rejections(ledger: Ledger, fates: Fates, ahead: Flags) -> Refusals:
     Malformed lines, passages whose time is outside the contract's, and corrections that are `ahead` of their time: as
     often as they were sent. Suspect passages: once, for what comes again is a duplicate.
     """
-    once = _suspect(ledger, fates.suspect)
-    lines = (_malformed(ledger), _outside(ledger, fates.outside), _corrections(ledger, ahead), once)
+    sure, unsure = (fates.outside.tries(ledger, result) for result in ("ok", "info"))
+    outside = _refused(ledger, fates.outside, Reason.TIME_OUT_OF_RANGE, sure, sure + unsure)
+    certain, most = fates.suspect.certain.astype(np.int64), np.ones(len(fates.suspect), np.int64)
+    once = _refused(ledger, fates.suspect, Reason.SUSPECT_TIME, certain, most)
+    lines = (_malformed(ledger), outside, _corrections(ledger, ahead), once)
     keys = {name: Labels.of([text for part in lines for text in getattr(part, name)]) for name in _REJECTED}
     same = group(keys)
     of_once = same.of[len(same.of) - len(once.low) :]
@@ -81,16 +82,6 @@ def _malformed(ledger: Ledger) -> _Lines:
     sure = rows["result"].equal("ok").astype(np.int64)
     topic, sha256, reason = (rows[name].texts() for name in _REJECTED)
     return _Lines(topic, sha256, reason, sure, np.ones(len(sure), np.int64))
-
-
-def _outside(ledger: Ledger, outside: Sent) -> _Lines:
-    sure, unsure = (outside.tries(ledger, result) for result in ("ok", "info"))
-    return _refused(ledger, outside, Reason.TIME_OUT_OF_RANGE, sure, sure + unsure)
-
-
-def _suspect(ledger: Ledger, suspect: Sent) -> _Lines:
-    once = np.ones(len(suspect), np.int64)
-    return _refused(ledger, suspect, Reason.SUSPECT_TIME, suspect.certain.astype(np.int64), once)
 
 
 def _refused(ledger: Ledger, sent: Sent, reason: Reason, low: Integers, high: Integers) -> _Lines:

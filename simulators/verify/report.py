@@ -41,21 +41,9 @@ class Verdict:
 
 
 def to_json(verdict: Verdict) -> str:
-    """Return the object of the contract: ok, sent, counted, difference, and per view compared and different.
-
-    Besides, `late` and `refused`: what was sent and had to be left out of the counts.
-    """
-    return json.dumps(
-        {
-            "ok": verdict.ok,
-            "sent": verdict.sent,
-            "counted": verdict.counted,
-            "difference": verdict.difference,
-            "views": comparison.plain(verdict.views),
-            "late": verdict.late,
-            "refused": verdict.refused,
-        }
-    )
+    """Return the object of the contract; `late` and `refused` were sent and had to be left out of the counts."""
+    names = ("ok", "sent", "counted", "difference", "views", "late", "refused")
+    return json.dumps({name: getattr(verdict, name) for name in names} | {"views": comparison.plain(verdict.views)})
 
 
 def sentence(verdict: Verdict) -> str:

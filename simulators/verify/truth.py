@@ -82,10 +82,9 @@ def _each_once(
     columns: Columns, rows: Integers, delivered: Flags, identity: tuple[str, ...], content: tuple[str, ...]
 ) -> Sent:
     """Gather `rows` by their identity; those of one identity must have the same content."""
-    found = take(columns, rows)
-    same = group({name: found[name] for name in identity})
+    same = group(take({name: columns[name] for name in identity}, rows))
     if len(same.first) < len(rows):
-        _must_agree(found, same.first[same.of], content, identity)
+        _must_agree(take(columns, rows), same.first[same.of], content, identity)
     certain = np.bincount(same.of, delivered[rows], len(same.first)) > 0
     of = np.full(len(delivered), -1)
     of[rows] = same.of

@@ -8,8 +8,10 @@ from typing import Self, TypeVar
 Value = TypeVar("Value")
 
 
-def _frozen(**items: Value) -> Mapping[str, Value]:
-    return MappingProxyType(items)
+def _each(**items: Value) -> Mapping[str, Value]:
+    """Return the default of a field that has a value for each category or class of vehicles."""
+    table: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType(items))
+    return table
 
 
 def _hours(**shares: float) -> tuple[float, ...]:
@@ -47,23 +49,19 @@ class PeopleSpec:
     party_sizes: tuple[float, ...] = (50, 27, 10, 8, 3, 2)
     """Shares of people arriving alone, in twos, in threes, ... (assumed)."""
 
-    shares: Mapping[str, float] = field(
-        default_factory=lambda: _frozen(guest=3.0, exhibitor=14.0, visitor=74.0, media=2.0, staff=4.5, security=2.5)
-    )
+    shares: Mapping[str, float] = _each(guest=3.0, exhibitor=14.0, visitor=74.0, media=2.0, staff=4.5, security=2.5)
     """Categories of those who arrive once the public is let in (six credential types: documents, 2021; shares
     assumed)."""
 
-    early_shares: Mapping[str, float] = field(
-        default_factory=lambda: _frozen(guest=1.0, exhibitor=52.0, visitor=0.0, media=3.0, staff=26.0, security=18.0)
+    early_shares: Mapping[str, float] = _each(
+        guest=1.0, exhibitor=52.0, visitor=0.0, media=3.0, staff=26.0, security=18.0
     )
     """Categories of those who arrive before (assumed)."""
 
     public_from: int = 9
     """The hour at which the public is let in (assumed)."""
 
-    stay_hours: Mapping[str, float] = field(
-        default_factory=lambda: _frozen(guest=2.0, exhibitor=6.5, visitor=2.4, media=3.5, staff=8.0, security=8.5)
-    )
+    stay_hours: Mapping[str, float] = _each(guest=2.0, exhibitor=6.5, visitor=2.4, media=3.5, staff=8.0, security=8.5)
     """Median stay of each category, spread log-normally (assumed)."""
 
     locking_up: tuple[str, ...] = ("staff", "security")
@@ -115,15 +113,13 @@ _DELIVERING = _hours(h5=2, h6=4, h7=3, h8=1, h17=1, h18=2)
 class VehicleSpec:
     """How many vehicles come, of which class (all assumed: the documents only state that they are counted)."""
 
-    traffic: Mapping[str, VehicleTraffic] = field(
-        default_factory=lambda: _frozen(
-            car=VehicleTraffic(5_200, 190, ("P1", "P2"), _WORKDAY),
-            taxi=VehicleTraffic(1_200, 7, ("P4",), _WORKDAY),
-            coach=VehicleTraffic(700, 240, ("P3",), _WORKDAY),
-            shuttle=VehicleTraffic(1_200, 9, ("P4",), _SHUTTLING, trips=20),
-            lorry=VehicleTraffic(400, 50, ("yard",), _DELIVERING),
-            service=VehicleTraffic(200, 120, ("yard", "P2"), _SHUTTLING),
-        )
+    traffic: Mapping[str, VehicleTraffic] = _each(
+        car=VehicleTraffic(5_200, 190, ("P1", "P2"), _WORKDAY),
+        taxi=VehicleTraffic(1_200, 7, ("P4",), _WORKDAY),
+        coach=VehicleTraffic(700, 240, ("P3",), _WORKDAY),
+        shuttle=VehicleTraffic(1_200, 9, ("P4",), _SHUTTLING, trips=20),
+        lorry=VehicleTraffic(400, 50, ("yard",), _DELIVERING),
+        service=VehicleTraffic(200, 120, ("yard", "P2"), _SHUTTLING),
     )
 
     turned_away: int = 90
