@@ -108,13 +108,6 @@ class Producer:
         while len(self._client) and time.monotonic() < until:
             self.settle(_POLL_SECONDS)
 
-    def answers(self) -> bool:
-        """Return whether a broker answers within a second."""
-        with contextlib.suppress(KafkaException):
-            self._client.list_topics(timeout=_ANSWER_SECONDS)
-            return True
-        return False
-
     def partitions_for(self, topic: str) -> frozenset[int]:
         """Find out which partitions a topic has: none if the broker does not answer in time."""
         with contextlib.suppress(KafkaException):
@@ -136,15 +129,16 @@ def make_producer(bootstrap: str, *, stop: Callable[[], bool] = lambda: False, p
 
     Raises NoBrokerError if none has after `patience` seconds, or if `stop()` is true before.
     """
-    producer, begun = Producer(bootstrap), time.monotonic()
-    for attempt in itertools.count():
-        if producer.answers():
-            return producer
-        if stop() or time.monotonic() - begun > patience:
-            break
-        if attempt % round(_LOG_AFTER / _ANSWER_SECONDS) == 0:
-            log.warning("waiting for the broker", brokers=bootstrap)
-    producer.close()
+    begun = time.monotonic()
+    with contextlib.closing(confluent_kafka.Producer({"bootstrap.servers": bootstrap, "log_level": 0})) as probe:
+        for attempt in itertools.count():
+            with contextlib.suppress(KafkaException):
+                probe.list_topics(timeout=_ANSWER_SECONDS)
+                return Producer(bootstrap)
+            if stop() or time.monotonic() - begun > patience:
+                break
+            if attempt % round(_LOG_AFTER / _ANSWER_SECONDS) == 0:
+                log.warning("waiting for the broker", brokers=bootstrap)
     raise NoBrokerError(f"{bootstrap}: no broker answers there. Start it, or name another.")
 
 
