@@ -31,13 +31,11 @@ def assemble(
     begins: int,
     service_ms: Mapping[Kind, int],
     least_gap_ms: int,
-    last_seq: Ints | None,
 ) -> Day:
     """Return the day of these steps, sorted by time. Raises LanesOverloadedError.
 
     People and vehicles are numbered from 0 each; their times are seconds after `begins` (ms since 1970 UTC). A lane
     takes `service_ms` for each of a kind, and nobody gets from one lane to the next in less than `least_gap_ms`.
-    Devices count on from `last_seq`, or from 0.
     """
     persons, plates = _number(people), _number(vehicles)
     steps = people if vehicles is None else joined([people, replace(vehicles, who=vehicles.who + persons)])
@@ -66,8 +64,7 @@ def assemble(
         optional={**steps.optional, "credential": Coded(np.where(steps.anonymous, -1, steps.who), words)},
     )
     day = day.take(np.lexsort((day.device, day.true_ts)))
-    before = np.zeros(len(names.devices), np.int64) if last_seq is None else last_seq
-    return replace(day, seq=before[day.device] + ranks(day.device) + 1)
+    return replace(day, seq=ranks(day.device) + 1)
 
 
 def _number(steps: Steps | None) -> int:

@@ -52,7 +52,6 @@ def hall_day(
     seed: int = 0,
     epoch: int = 0,
     share: float = 1.0,
-    last_seq: Ints | None = None,
 ) -> Day:
     """Return one day, as `scenario.MakeDay` specifies; where the site stays closed, only cleaners come."""
     rng = np.random.default_rng([seed, date.toordinal()])
@@ -76,7 +75,7 @@ def hall_day(
     vehicles = hall.stays("car", np.arange(cars), *_visits(cars, opens, closes, rng))
     return assemble(
         joined([*people, _refused(people[0], rng)]), vehicles, hall.names, rng=rng, date=date, seed=seed, epoch=epoch,
-        begins=begins, service_ms=_LANE_MS, least_gap_ms=_WALK_MS, last_seq=last_seq,
+        begins=begins, service_ms=_LANE_MS, least_gap_ms=_WALK_MS,
     )  # fmt: skip
 
 

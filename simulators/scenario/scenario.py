@@ -8,7 +8,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Protocol
 
-from simulators.scenario.day import Day, Ints
+from simulators.scenario.day import Day
 from streams.site.model import Site
 
 
@@ -19,9 +19,9 @@ class UnfitSiteError(ValueError):
 class MakeDay(Protocol):
     """A function that makes a day up.
 
-    The same arguments must give the same day. Everybody who comes in leaves before the day ends. Devices count on from
-    `last_seq` (one value a device) or from 0, under the `epoch`. A `share` below 1 makes a day with as many fewer
-    people. Raises `UnfitSiteError` for a site on which it cannot happen.
+    The same arguments must give the same day. Everybody who comes in leaves before the day ends. Devices count from 1,
+    under the `epoch`. A `share` below 1 makes a day with as many fewer people. Raises `UnfitSiteError` for a site on
+    which it cannot happen.
     """
 
     def __call__(
@@ -32,7 +32,6 @@ class MakeDay(Protocol):
         seed: int = 0,
         epoch: int = 0,
         share: float = 1.0,
-        last_seq: Ints | None = None,
     ) -> Day:
         """Return the day of `date`, its rows in the order of time."""
 

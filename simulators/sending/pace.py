@@ -67,10 +67,9 @@ class Track:
         events = self.schedule.day.true_ts
         return int(events[-1]) if len(events) else 0
 
-    def due(self, site_ms: int | None, *, most: int) -> DueDeliveries | None:
-        """Return the next deliveries that are due at `site_ms` (None: all are), at most `most` of them."""
-        at = self.schedule.at
-        ready = len(at) if site_ms is None else int(np.searchsorted(at, site_ms, side="right"))
+    def due(self, site_ms: int, *, most: int) -> DueDeliveries | None:
+        """Return the next deliveries that are due at `site_ms`, at most `most` of them."""
+        ready = int(np.searchsorted(self.schedule.at, site_ms, side="right"))
         if ready <= self._next:
             return None
         first, self._next = self._next, min(ready, self._next + most)
@@ -92,12 +91,10 @@ class Track:
         return DueDeliveries(first, len(rest) - len(first))
 
 
-def wait_for(site_ms: int | None, clock: SiteClock | None, real: MachineTime) -> None:
+def wait_for(site_ms: int | None, clock: SiteClock, real: MachineTime) -> None:
     """Wait until the clock shows `site_ms`, for 0.02 to 0.1 seconds."""
-    missing = _LONGEST_WAIT * 1000
-    if site_ms is not None:
-        missing = clock.real(site_ms) - real.now_ms() if clock else 0
-    real.wait(min(max(missing / 1000, _SHORTEST_WAIT), _LONGEST_WAIT))
+    missing = _LONGEST_WAIT if site_ms is None else (clock.real(site_ms) - real.now_ms()) / 1000
+    real.wait(min(max(missing, _SHORTEST_WAIT), _LONGEST_WAIT))
 
 
 def at_rate(day: Day, *, rate: float, start_ms: int) -> Day:

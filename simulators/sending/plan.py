@@ -1,4 +1,4 @@
-"""The plan of a simulation: what to play, how fast, and the dates that follow; next: `play.py`."""
+"""The plan of a simulation: what to play, and how fast; next: `play.py`."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping
@@ -9,7 +9,6 @@ import numpy as np
 
 from simulators.distortion.distort import Schedule, distort
 from simulators.distortion.settings import Distortion
-from simulators.scenario.day import Day, Ints
 from simulators.scenario.scenario import Scenario
 from simulators.sending.pace import at_rate
 from streams.kernels.counts.site_clock import SiteClock
@@ -25,34 +24,28 @@ class Plan:
     """What to play, and how fast: a day of a scenario, its own one unless a `date` is given.
 
     `speed` is site seconds a real second, from `start_at` (site ms; None: the first event) on; what happened before
-    is sent at once. None is as fast as possible. `clock`, if there is one already, replaces both. `rate` instead
-    sends so many events a second with the present time, over and over. `for_seconds` (real, from the first send)
-    ends the run; what is on its way then is sent at once. `days` ends it after so many days (None goes on).
-    `epoch` is the devices' epoch; None takes the present second, so that no two runs share identities. `frame`
-    events of an entrance make one message; None: 1, or 50 when far behind. `max_lag` is the most events that may
-    wait for the workers in one partition: the embedded broker stores 5 MB of each.
+    is sent at once. `clock`, if there is one already, replaces both. `rate` instead sends so many events a second
+    with the present time, over and over. `for_seconds` (real, from the first send) ends the run; what is on its way
+    then is sent at once. `epoch` is the devices' epoch; None takes the present second, so that no two runs share
+    identities. `frame` events of an entrance make one message; None: 1, or 50 when far behind. `max_lag` is the most
+    events that may wait for the workers in one partition: the embedded broker stores 5 MB of each.
     """
 
     scenario: Scenario
     date: dt.date | None = None
     seed: int = 0
     epoch: int | None = None
-    speed: float | None = 1.0
+    speed: float = 1.0
     rate: float | None = None
     start_at: int | None = None
     clock: SiteClock | None = None
     for_seconds: float | None = None
-    days: int | None = 1
     distortion: Distortion = field(default_factory=Distortion)
     frame: int | None = None
     max_lag: int = 20_000
 
     def __post_init__(self) -> None:
         """Refuse what cannot be played."""
-        for name in ("speed", "rate", "for_seconds", "frame", "max_lag", "days"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise WrongPlanError(f"{name}: {value} is not above 0; leave it out or give a positive number")
         if self.rate is not None and self.clock not in {None, SiteClock()}:
             raise WrongPlanError(
                 "rate: events at a rate have the present time, and the site's clock is set to another; "
@@ -61,7 +54,7 @@ class Plan:
 
     @property
     def first_day(self) -> dt.date:
-        """The day that is played, or with which playing begins."""
+        """The day that is played."""
         return self.date or self.scenario.date
 
     def described(self, site: Site, epoch: int) -> Mapping[str, Any]:
@@ -89,38 +82,24 @@ def site_time(site: Site, date: dt.date, time: dt.time) -> int:
 
 
 class Programme:
-    """The schedules of a plan, one day after the other; devices keep counting from day to day."""
+    """The schedules of a plan: one, or at a rate the same day over and over, in which devices keep counting."""
 
     def __init__(self, plan: Plan, site: Site, *, epoch: int) -> None:
-        self._plan, self._site, self._epoch = plan, site, epoch
+        self._plan = plan
+        self._day = plan.scenario.make_day(site, date=plan.first_day, seed=plan.seed, epoch=epoch)
         self._number = 0
-        self._last_seq: Ints | None = None
-        self._day: Day | None = None
+        self._last_seq = np.zeros(len(self._day.names.devices), np.int64)
 
     def next(self, begins: Callable[[], int]) -> Schedule | None:
-        """Return the next day's schedule, as `play.NextSchedule` says."""
-        plan = self._plan
-        if plan.rate is None and plan.days is not None and self._number >= plan.days:
+        """Return the next schedule, as `play.NextSchedule` says."""
+        plan, day = self._plan, self._day
+        if plan.rate is None and self._number:
             return None
+        if plan.rate is not None:
+            day = at_rate(day, rate=plan.rate, start_ms=begins())
         distortion = plan.distortion if not self._number else plan.distortion.without_devices()
-        rng = np.random.default_rng([plan.seed, 7, self._number])
-        schedule = distort(self._next_day(begins), distortion, rng)
-        last = schedule.day.last_seq
-        self._last_seq = last if self._last_seq is None else np.maximum(self._last_seq, last)
+        day = replace(day, seq=day.seq + self._last_seq[day.device])
+        schedule = distort(day, distortion, np.random.default_rng([plan.seed, 7, self._number]))
+        self._last_seq = np.maximum(self._last_seq, schedule.day.last_seq)
         self._number += 1
         return schedule
-
-    def _next_day(self, begins: Callable[[], int]) -> Day:
-        plan = self._plan
-        if plan.rate is None:
-            return self._make(plan.first_day + dt.timedelta(days=self._number), self._last_seq)
-        if self._day is None:
-            self._day = self._make(plan.first_day, None)
-        day = self._day
-        if self._last_seq is not None:
-            day = replace(day, seq=day.seq + self._last_seq[day.device])
-        return at_rate(day, rate=plan.rate, start_ms=begins())
-
-    def _make(self, date: dt.date, last_seq: Ints | None) -> Day:
-        plan = self._plan
-        return plan.scenario.make_day(self._site, date=date, seed=plan.seed, epoch=self._epoch, last_seq=last_seq)

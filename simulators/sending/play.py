@@ -72,7 +72,7 @@ class ProgrammePlayer:
         self._plan, self._next_schedule, self._sender, self._real = plan, next_schedule, sender, real
         self._stop, self._report, self._committed, self._at_clock = stop, report, committed, at_clock
         self._tracks: list[Track] = []
-        self._clock: SiteClock | None = None
+        self._clock = SiteClock()
         self._started = 0
         self._reached = 0
 
@@ -95,13 +95,10 @@ class ProgrammePlayer:
         first = self._tracks[0].next_at if self._tracks else None
         self._started = now
         if plan.rate is not None:
-            self._clock = SiteClock()
             self._started = max(now, first or now)
-        elif plan.clock:
-            self._clock = plan.clock
-        elif plan.speed is not None:
-            self._clock = SiteClock(plan.start_at or first or now, now, plan.speed)
-        self._at_clock(self._clock or SiteClock())
+        else:
+            self._clock = plan.clock or SiteClock(plan.start_at or first or now, now, plan.speed)
+        self._at_clock(self._clock)
 
     def _may_continue(self) -> bool:
         limit = self._plan.for_seconds
@@ -119,27 +116,24 @@ class ProgrammePlayer:
     def _open_if_over(self) -> bool:
         """Open the next day when all events of the last one have happened; return whether anything is left to play."""
         newest = self._tracks[-1] if self._tracks else None
-        over = newest is None or (newest.ends <= self._now() if self._clock else newest.done)
-        if over:
+        if newest is None or newest.ends <= self._now():
             self._open(newest)
         self._tracks = [track for track in self._tracks if not track.done]
         return bool(self._tracks)
 
     def _now(self) -> int:
-        return self._clock.now(self._real.now_ms()) if self._clock else self._reached
+        return self._clock.now(self._real.now_ms())
 
     def _send_due(self) -> bool:
         """Send what is due now; return whether more is due already, so that nothing is to be waited for."""
-        now = self._now() if self._clock else None
+        now = self._now()
         more = False
         for track in self._tracks:
             batch = track.due(now, most=_MOST)
             if batch:
                 self._wait_for_workers(self._may_continue)
-                if not self._clock:
-                    self._reached = max(self._reached, int(track.schedule.at[batch.deliveries[-1]]))
                 self._sender.send(track, batch)
-                more = more or now is None or batch.behind > 0
+                more = more or batch.behind > 0
         self._reached = self._now()
         return more
 

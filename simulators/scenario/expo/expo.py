@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from simulators.scenario.assemble import assemble
-from simulators.scenario.day import Day, Floats, Ints, SiteCodes
+from simulators.scenario.day import Day, Floats, SiteCodes
 from simulators.scenario.expo.people import find_gates, make_visits, walk
 from simulators.scenario.expo.refusals import with_refusals
 from simulators.scenario.expo.spec import ExpoSpec
@@ -36,7 +36,6 @@ def expo_day(
     seed: int = 0,
     epoch: int = 0,
     share: float = 1.0,
-    last_seq: Ints | None = None,
     spec: ExpoSpec | None = None,
 ) -> Day:
     """Return one day, as `scenario.MakeDay` specifies, with the figures of `spec`.
@@ -56,7 +55,6 @@ def expo_day(
     return assemble(
         people, vehicles, names, rng=rng, date=date, seed=seed, epoch=epoch, begins=midnight,
         service_ms={"person": spec.people.service_ms, "vehicle": spec.vehicles.service_ms}, least_gap_ms=spec.walk_ms,
-        last_seq=last_seq,
     )  # fmt: skip
 
 

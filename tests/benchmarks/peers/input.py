@@ -14,7 +14,7 @@ import numpy as np
 from confluent_kafka import Producer
 from kafka.admin import KafkaAdminClient
 
-from simulators.scenario.day import PASSED, PERSON, Day
+from simulators.scenario.day import PASSED, PERSON, Day, SiteCodes
 from simulators.scenario.expo.expo import PEAK_DAY, expo_day
 from simulators.sending.messages import KafkaMessage, make_messages
 from streams.contract import topics
@@ -45,12 +45,14 @@ class FillError(RuntimeError):
 
 def persons(events: int) -> list[Day]:
     """Return the first `events` passages of persons from the expo's peak day on, day by day."""
-    site, days, lacking, date, last_seq = load_site("expo"), list[Day](), events, PEAK_DAY, None
+    site, days, lacking, date = load_site("expo"), list[Day](), events, PEAK_DAY
+    last_seq = np.zeros(len(SiteCodes(site).devices), np.int64)
     while lacking:
-        day = expo_day(site, date=date, last_seq=last_seq)
+        day = expo_day(site, date=date)
+        day = replace(day, seq=day.seq + last_seq[day.device])
         days.append(day.take(np.flatnonzero(day.kind == PERSON)[:lacking]))
         lacking -= len(days[-1])
-        last_seq = day.last_seq if last_seq is None else np.maximum(last_seq, day.last_seq)
+        last_seq = np.maximum(last_seq, day.last_seq)
         date += dt.timedelta(days=1)
     return days
 

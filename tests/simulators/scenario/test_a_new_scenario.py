@@ -10,7 +10,7 @@ import pytest
 from infra.servers.broker import EmbeddedBroker
 from infra.servers.clickhouse import EmbeddedClickHouse
 from simulators.scenario.assemble import assemble
-from simulators.scenario.day import IN, OUT, Day, Ints, SiteCodes
+from simulators.scenario.day import IN, OUT, Day, SiteCodes
 from simulators.scenario.scenario import Scenario
 from simulators.scenario.steps import passed
 from sinks import schema
@@ -58,9 +58,7 @@ MINUTE = 60.0
 CROSSINGS, ABOARD = 8, 60
 
 
-def ferry_day(
-    site: Site, *, date: dt.date, seed: int = 0, epoch: int = 0, share: float = 1.0, last_seq: Ints | None = None
-) -> Day:
+def ferry_day(site: Site, *, date: dt.date, seed: int = 0, epoch: int = 0, share: float = 1.0) -> Day:
     """Let a ferry cross every half hour: all come aboard within ten minutes, and all leave within the next five."""
     rng = np.random.default_rng([seed, date.toordinal()])
     size = CROSSINGS * round(ABOARD * share)
@@ -75,7 +73,7 @@ def ferry_day(
     return assemble(
         people, None, SiteCodes(site), rng=rng, date=date, seed=seed, epoch=epoch,
         begins=site.days.moment(date, 8 * 60), service_ms={"person": 2_000, "vehicle": 2_000},
-        least_gap_ms=20_000, last_seq=last_seq,
+        least_gap_ms=20_000,
     )  # fmt: skip
 
 

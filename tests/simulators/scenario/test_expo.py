@@ -221,16 +221,6 @@ def test_the_same_seed_gives_the_same_day_and_another_seed_another_one() -> None
     assert not np.array_equal(other.true_ts, small_day().true_ts)
 
 
-def test_devices_go_on_counting_the_next_day() -> None:
-    today = small_day()
-    tomorrow = expo_day(
-        expo(), seed=1, spec=SMALL, epoch=9, date=PEAK_DAY + dt.timedelta(days=1), last_seq=today.last_seq
-    )
-    first = {int(device): int(seq) for device, seq in zip(tomorrow.device[::-1], tomorrow.seq[::-1], strict=True)}
-    assert all(seq == today.last_seq[device] + 1 for device, seq in first.items())
-    assert tomorrow.true_ts[0] > today.true_ts[-1]
-
-
 def test_a_site_that_is_no_expo_is_refused() -> None:
     gates = [each for each in expo().entrances if each.kind == "person"]
     two_ways_in = replace(gates[0], inner="hall1")

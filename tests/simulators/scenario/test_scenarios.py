@@ -86,18 +86,6 @@ def every_device_counts_from_one_and_takes_one_at_a_time(day: Day) -> None:
     assert (np.diff(ts)[same] > 0).all()
 
 
-@pytest.mark.parametrize("scenario", QUICK, ids=lambda each: each.name)
-def test_the_next_day_counts_on(scenario: Scenario) -> None:
-    site = SITES[scenario.name]
-    today = scenario.make_day(site, date=scenario.date, seed=1)
-    tomorrow = scenario.make_day(site, date=scenario.date + dt.timedelta(1), seed=1, last_seq=today.last_seq)
-    first = np.full(len(today.last_seq), 2**62)
-    np.minimum.at(first, tomorrow.device, tomorrow.seq)
-    seen = np.unique(tomorrow.device)
-    assert (first[seen] == today.last_seq[seen] + 1).all()
-    assert tomorrow.true_ts[0] > today.true_ts[-1]
-
-
 # -- the hall ----------------------------------------------------------------------------------------------------------
 
 

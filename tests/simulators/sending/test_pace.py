@@ -27,7 +27,7 @@ def test_only_what_is_due_leaves() -> None:
 
 def test_a_batch_is_no_larger_than_asked_and_says_how_much_is_behind() -> None:
     playing = track()
-    batch = playing.due(None, most=100)
+    batch = playing.due(int(playing.schedule.at[-1]), most=100)
     assert batch is not None
     assert len(batch.deliveries) == 100
     assert batch.behind == len(playing.schedule) - 100

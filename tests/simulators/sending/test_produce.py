@@ -144,7 +144,7 @@ def test_a_run_that_is_stopped_at_once_ends_cleanly(broker: str, tmp_path: Path)
     stop = threading.Event()
     stop.set()
     summary = simulate(
-        Plan(EXPO, speed=None),
+        Plan(EXPO),
         expo(),
         bootstrap=broker,
         ledger=tmp_path / "ledger",
