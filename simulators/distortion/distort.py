@@ -43,7 +43,6 @@ class Schedule:
     uploaded: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
-        """Return the number of deliveries."""
         return len(self.at)
 
 

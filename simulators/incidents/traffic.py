@@ -30,7 +30,6 @@ class Traffic:
     lost: Ints
 
     def __len__(self) -> int:
-        """Count the events."""
         return len(self.ts)
 
     def plus(self, *others: Self) -> Self:

@@ -162,7 +162,6 @@ class LedgerWriter:
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        """Close or abandon."""
         self.close() if error is None else self.abandon()
 
     def _write_meta(self, *, closed: bool) -> None:

@@ -54,7 +54,6 @@ class Between:
     high: Integers
 
     def __getitem__(self, rows: Any) -> "Between":  # noqa: ANN401 - whatever indexes an array
-        """Return the bounds of `rows`."""
         return Between(self.low[rows], self.high[rows])
 
 
@@ -76,11 +75,9 @@ class Table:
     optional: Flags = field(default_factory=lambda: np.zeros(0, bool))
 
     def __len__(self) -> int:
-        """Return the number of rows."""
         return len(next(iter(self.keys.values())))
 
     def __getitem__(self, rows: Any) -> "Table":  # noqa: ANN401 - whatever indexes an array
-        """Return the table of `rows` only."""
         optional = self.optional[rows] if len(self.optional) else self.optional
         return Table(take(self.keys, rows), take(self.values, rows), optional)
 

@@ -45,11 +45,9 @@ class Coded:
     words: Sequence[str] | Texts
 
     def __len__(self) -> int:
-        """Return the number of rows."""
         return len(self.codes)
 
     def __getitem__(self, rows: Any) -> Self:  # noqa: ANN401 - whatever indexes an array
-        """Return the column of `rows` only."""
         return replace(self, codes=self.codes[rows])
 
     def equal(self, word: str) -> npt.NDArray[np.bool_]:
@@ -103,7 +101,6 @@ class Day:
     optional: Mapping[str, Optional]
 
     def __len__(self) -> int:
-        """Return the number of events."""
         return len(self.ts)
 
     @property

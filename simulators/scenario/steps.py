@@ -28,7 +28,6 @@ class Steps:
     optional: Mapping[str, Optional] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        """Return the number of steps."""
         return len(self.time)
 
     def take(self, rows: Any) -> Self:  # noqa: ANN401 - whatever indexes an array

@@ -45,7 +45,6 @@ class Plan:
     max_lag: int = 20_000
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be played."""
         if self.rate is not None and self.clock not in {None, SiteClock()}:
             raise WrongPlanError(
                 "rate: events at a rate have the present time, and the site's clock is set to another; "

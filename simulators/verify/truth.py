@@ -40,7 +40,6 @@ class Sent:
     of: Integers
 
     def __len__(self) -> int:
-        """Return their number."""
         return len(self.rows)
 
     def only(self, chosen: Flags) -> "Sent":
