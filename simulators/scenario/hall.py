@@ -45,14 +45,7 @@ class NotAHallError(UnfitSiteError):
     """The site is not laid out as a hall: entrances from outside into one area for people, and one for vehicles."""
 
 
-def hall_day(
-    site: Site,
-    *,
-    date: dt.date,
-    seed: int = 0,
-    epoch: int = 0,
-    share: float = 1.0,
-) -> Day:
+def hall_day(site: Site, *, date: dt.date, seed: int = 0, epoch: int = 0, share: float = 1.0) -> Day:
     """Return one day, as `scenario.MakeDay` specifies; where the site stays closed, only cleaners come."""
     rng = np.random.default_rng([seed, date.toordinal()])
     hall = _Hall(site, rng)

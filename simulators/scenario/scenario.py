@@ -24,15 +24,7 @@ class MakeDay(Protocol):
     which it cannot happen.
     """
 
-    def __call__(
-        self,
-        site: Site,
-        *,
-        date: dt.date,
-        seed: int = 0,
-        epoch: int = 0,
-        share: float = 1.0,
-    ) -> Day:
+    def __call__(self, site: Site, *, date: dt.date, seed: int = 0, epoch: int = 0, share: float = 1.0) -> Day:
         """Return the day of `date`, its rows in the order of time."""
 
 
