@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from contextlib import closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -54,7 +55,7 @@ def simulate(
         start_at=site_time(site, day, time_of_day(start_at)) if start_at else None, clock=set_clock,
         distortion=Distortion.parse(distort),
     )  # fmt: skip
-    with sending.stopping_on_signals() as stop, ProgressBar("simulate") as bar:
+    with sending.stopping_on_signals() as stop, closing(ProgressBar("simulate")) as bar:
         summary = sending.simulate(
             plan, site, bootstrap=to or settings.kafka.brokers, ledger=ledger, stop=stop,
             report=lambda progress: bar.update(progress.share, progress.text(site.days.zone)),

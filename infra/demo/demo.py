@@ -190,7 +190,7 @@ class Demo:
                 ClickHouseReader(self.stack.reader), kafka, ts=self.site.days.begin(run.date),
                 ledger=run.closing_ledger, clock=self.stack.clock,
             )  # fmt: skip
-        with ProgressBar("simulate") as bar:
+        with contextlib.closing(ProgressBar("simulate")) as bar:
             return simulate(
                 plan, self.site, bootstrap=kafka.brokers, ledger=run.ledger, consumer_group=GROUP, stop=self.stop,
                 report=lambda progress: bar.update(progress.share, progress.text(zone)), kafka=kafka.client,
