@@ -23,7 +23,7 @@ from streams.kernels.counts.site_clock import SiteClock
 from streams.site.kernel_views import alarm_place_of
 from streams.site.model import Site
 from streams.site.reader import SiteError, parse_site
-from tests.support.wall_site import CLOCK, LIMITS, NOON, PROFILE, alarm_log, forecast, log, reading
+from tests.support.wall_site import NOON, OPTIONS, PROFILE, alarm_log, forecast, log, reading
 
 LEVELS = {"yellow": 70, "orange": 85, "red": 95}
 USUAL = {"yellow": 80, "orange": 90, "red": 100}
@@ -53,7 +53,7 @@ def picture(site: Site, inside: int, *forecasts: Any) -> Any:
     """Return the venue on the wall while so many of 1000 are in it."""
     now: WallRows = replace(reading(), areas=[AreaRow("venue", "person", NOON, inside, 1000)], forecasts=forecasts)
     now = replace(now, logs=[log(NOON), alarm_log(NOON)])
-    return snapshot_of(now, site, CLOCK, limits=LIMITS).areas[0]
+    return snapshot_of(now, site, OPTIONS).areas[0]
 
 
 def test_without_a_word_in_the_profile_the_levels_are_80_90_and_100_percent() -> None:

@@ -19,7 +19,7 @@ def wall() -> None:
     configure_logging(settings.log.level)
     options = WallOptions(
         language=settings.wall.language,
-        stale_after_s=settings.wall.stale_after_seconds,
+        stale_after_ms=round(settings.wall.stale_after_seconds * 1000),
         clock=clock_of(settings),
         acknowledge=settings.wall.acknowledge,
     )

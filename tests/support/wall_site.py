@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dashboards.wall.model.figures import AgeLimits, EntranceNow, WallSnapshot
+from dashboards.wall.model.figures import EntranceNow, WallSnapshot
+from dashboards.wall.model.options import WallOptions
 from dashboards.wall.model.rows import (
     STEP,
     AreaRow,
@@ -73,8 +74,8 @@ PROFILE = "\n".join(
 ZONE = "Asia/Shanghai"
 SITE: Site = parse_site(PROFILE, source="small.toml")
 CLOCK = SiteClock()
+OPTIONS = WallOptions(clock=CLOCK)
 PERSONS = Scope("person")
-LIMITS = AgeLimits(stale_after_ms=5000, silent_after_ms=15 * 60_000)
 
 
 def at(clock: str, day: str = "2026-11-07") -> int:
@@ -124,7 +125,7 @@ def flow(entrance: str, direction: str, passages: int, *, end: int = NOON - 30_0
 
 
 def span(logs: Sequence[LogRow] = (), real_ms: int = NOON, clock: SiteClock = CLOCK) -> Span:
-    return span_of(logs, clock, real_ms, SITE, flow_minutes=5)
+    return span_of(logs, clock, real_ms, SITE)
 
 
 def reading(real_ms: int = NOON, *, logs: Sequence[LogRow] | None = None, **rows: Any) -> WallRows:
@@ -161,7 +162,7 @@ def trend_reading(where: Span, scope: Scope = PERSONS) -> TrendRows:
 
 
 def snapshot(of: WallRows | None = None, clock: SiteClock = CLOCK) -> WallSnapshot:
-    return snapshot_of(reading() if of is None else of, SITE, clock, limits=LIMITS)
+    return snapshot_of(reading() if of is None else of, SITE, WallOptions(clock=clock))
 
 
 def gate(name: str, picture: WallSnapshot) -> EntranceNow:

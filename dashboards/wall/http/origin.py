@@ -12,12 +12,8 @@ from starlette.datastructures import Headers
 
 from dashboards.wall.model.options import Acknowledge
 from dashboards.wall.model.refusal import RequestRefused
-from streams.text import Text
 
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound
-_ELSEWHERE = Text(
-    "请求来自其他网站，未执行；请在大屏页面上确认", "sent by another site; acknowledge on the wall's page"
-)
 
 
 def is_loopback(host: str) -> bool:
@@ -37,18 +33,18 @@ def check_origin(headers: Headers, host: str) -> None:
     if not _is_ours(_split(f"//{named}").hostname or "", host):
         raise RequestRefused(
             421,
-            Text(
-                f"Host 为 {named!r}：不是本大屏的地址；请用 localhost 或 wall.host 的地址打开页面",
-                f"Host is {named!r}, not this wall's; open the page by localhost or by the address in wall.host",
-            ),
+            f"Host 为 {named!r}：不是本大屏的地址；请用 localhost 或 wall.host 的地址打开页面",
+            f"Host is {named!r}, not this wall's; open the page by localhost or by the address in wall.host",
         )
     same_origin = _split(headers.get("origin", "")).netloc.lower() == named.lower()
     if not same_origin or headers.get("sec-fetch-site", "same-origin") != "same-origin":
-        raise RequestRefused(403, _ELSEWHERE)
+        raise RequestRefused(
+            403, "请求来自其他网站，未执行；请在大屏页面上确认", "sent by another site; acknowledge on the wall's page"
+        )
     if kind.split(";")[0].strip().lower() != "application/json":
         wanted = "application/json"
         raise RequestRefused(
-            415, Text(f"Content-Type 为 {kind!r}：应为 {wanted}", f"Content-Type is {kind!r}; send {wanted}")
+            415, f"Content-Type 为 {kind!r}：应为 {wanted}", f"Content-Type is {kind!r}; send {wanted}"
         )
 
 

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from dashboards.wall.http.answers import EventStream, refusal
 from dashboards.wall.live.feed import event
@@ -21,20 +21,9 @@ from dashboards.wall.replay.request import ReplayRequest, check_recorded, parse_
 from sinks.sink import StoreError, StoreRefused
 from streams.clock import real_now
 from streams.site.model import Site
-from streams.text import Text
 
 MOST: Final = 4
 """Replays at once: each asks the store for itself."""
-
-_TOO_MANY: Final = Text(
-    f"已有 {MOST} 个回放在进行；请先关闭一个，再试",
-    f"{MOST} replays are going on, as many as may be: close one, then try again",
-)
-_STORE_SILENT: Final = Text("数据库无应答；恢复后再试", "the store does not answer; try again once it does")
-_OLD_SCHEMA: Final = Text(
-    "数据库没有回放所需的视图；请运行 gatepulse schema apply",
-    "the store has no views for a replay: run `gatepulse schema apply` with this version",
-)
 
 
 class ReplayInterval(msgspec.Struct, frozen=True):
@@ -52,22 +41,11 @@ class Replays:
     """Replays of one wall: `connect` opens a connection to the store for each; `card` is the live wall's."""
 
     def __init__(
-        self,
-        connect: Callable[[], StoreConnection],
-        site: Site,
-        options: WallOptions,
-        card: Mapping[str, Any],
-        *,
-        now: Callable[[], int] = real_now,
+        self, connect: Callable[[], StoreConnection], site: Site, options: WallOptions, card: Mapping[str, Any]
     ) -> None:
         self._connect, self._site, self._options, self._card = connect, site, options, card
-        self._now = now
         self._open = 0
         self._closed = False
-
-    def routes(self) -> list[Route]:
-        """Return the addresses and their handlers."""
-        return [Route("/replay/events", self.events), Route("/replay/span.json", self.span)]
 
     def close(self) -> None:
         """End every replay, so that a server can shut down."""
@@ -96,36 +74,39 @@ class Replays:
         return EventStream(self._stream(replay, connection), ping=0, send_timeout=timeout)
 
     async def _parse(self, request: Request, connection: StoreConnection) -> ReplayRequest:
-        clock, zone = self._options.clock, self._site.time_zone
-        replay = parse_replay_request(dict(request.query_params), zone, now=clock.now(self._now()))
+        zone = self._site.time_zone
+        replay = parse_replay_request(dict(request.query_params), zone, now=self._site_now())
         if self._open >= MOST:
-            raise RequestRefused(503, _TOO_MANY, retry_after_s=5)
+            raise RequestRefused(
+                503,
+                f"已有 {MOST} 个回放在进行；请先关闭一个，再试",
+                f"{MOST} replays are going on, as many as may be: close one, then try again",
+                retry_after_s=5,
+            )
         check_recorded(replay, (await self._span(connection)).then_from_ms, zone)
         return replay
 
     async def _span(self, connection: StoreConnection) -> ReplayInterval:
-        clock = self._options.clock
         try:
             [(first, last, since)] = await asyncio.to_thread(connection.query, queries.SPAN)
         except StoreRefused as error:
-            raise RequestRefused(503, _OLD_SCHEMA) from error
+            raise RequestRefused(
+                503,
+                "数据库没有回放所需的视图；请运行 gatepulse schema apply",
+                "the store has no views for a replay: run `gatepulse schema apply` with this version",
+            ) from error
         except StoreError as error:
-            raise RequestRefused(503, _STORE_SILENT, retry_after_s=5) from error
-        latest = None if last is None else min(last, clock.now(self._now()))
-        return ReplayInterval(first, latest, clock.now(since))
+            raise RequestRefused(
+                503, "数据库无应答；恢复后再试", "the store does not answer; try again once it does", retry_after_s=5
+            ) from error
+        latest = None if last is None else min(last, self._site_now())
+        return ReplayInterval(first, latest, self._options.clock.now(since))
+
+    def _site_now(self) -> int:
+        return self._options.clock.now(real_now())
 
     async def _stream(self, replay: ReplayRequest, connection: StoreConnection) -> AsyncIterator[bytes]:
-        def begin(site_ms: int) -> History:
-            return History(
-                connection,
-                self._site,
-                self._options.clock,
-                begin=site_ms,
-                end=replay.end,
-                known=replay.known,
-                flow_minutes=self._options.flow_minutes,
-            )
-
+        begin = partial(History, connection, self._site, self._options.clock, end=replay.end, known=replay.known)
         self._open += 1
         player = ReplayPlayer(begin, replay, self._site, self._options)
         try:

@@ -114,7 +114,7 @@ def address_of(listener: socket.socket) -> str:
 def store_source(address: StoreAddress, site: Site, options: WallOptions) -> Rounds:
     """Read the figures from a store, as the reader user who sees the public views only."""
     figures, trends = (ClickHouseReader(address, seconds=QUERY_SECONDS) for _ in range(2))
-    return Rounds(figures, site, options.clock, flow_minutes=options.flow_minutes, trends=trends)
+    return Rounds(figures, site, options.clock, trends=trends)
 
 
 def run_wall(
@@ -122,22 +122,23 @@ def run_wall(
     site: Site,
     options: WallOptions,
     *,
-    host: str = LOOPBACK,
-    port: int = 8080,
-    ready: Callable[[str], None] | None = None,
-    send: SendCommand | None = None,
+    host: str,
+    port: int,
+    ready: Callable[[str], None],
+    send: SendCommand,
 ) -> None:
     """Serve the wall until SIGINT or SIGTERM, then return; `ready` gets its URL once the socket is open.
 
-    `send` hands an operator's acknowledgement to the alarms; without it the wall takes none.
-
+    `send` hands an operator's acknowledgement to the alarms.
     A store that cannot be reached is no error here: the page says so, and shows figures as soon as it answers.
     """
     listener = listen(host, port)
     if not is_loopback(host):
-        log.warning("wall_open_to_network", host=host, advice=_advice(options, host))
-    if ready is not None:
-        ready(address_of(listener))
+        advice = "anyone who reaches this port sees the wall"
+        if may_acknowledge(options.acknowledge, host):
+            advice += " and can acknowledge alarms (wall.acknowledge)"
+        log.warning("wall_open_to_network", host=host, advice=advice)
+    ready(address_of(listener))
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends in order first, then raises the signal again
@@ -145,10 +146,3 @@ def run_wall(
         connect = partial(ClickHouseReader, address, seconds=REPLAY_SECONDS)
         app = create_app(source, site, options, host=host, send=send, connect=connect)
         asyncio.run(WallServer(app, options).serve(sockets=[listener]))
-
-
-def _advice(options: WallOptions, host: str) -> str:
-    seen = "anyone who reaches this port sees the wall"
-    if not may_acknowledge(options.acknowledge, host):
-        return seen
-    return f"{seen} and can acknowledge alarms (wall.acknowledge)"

@@ -6,7 +6,7 @@ hold it to that.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +22,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboards.wall.http.acknowledge import AcknowledgeHandler, SendCommand, not_offered
+from dashboards.wall.http.acknowledge import AcknowledgeHandler, CommandSender, SendCommand
 from dashboards.wall.http.answers import EventStream
 from dashboards.wall.http.origin import may_acknowledge
 from dashboards.wall.http.replay_routes import Replays
@@ -30,7 +30,6 @@ from dashboards.wall.live.feed import Feed, event
 from dashboards.wall.live.queries import Source, StoreConnection
 from dashboards.wall.model.card import site_card
 from dashboards.wall.model.options import WallOptions
-from streams.clock import real_now
 from streams.site.model import Site
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -63,19 +62,14 @@ def create_app(
     store for each replay; without it there are no replays. `app.state` holds the feed and the replays.
     """
     feed = Feed(source, site, options)
-    acknowledge: Callable[[Request], Awaitable[Response]] = not_offered
-    offered = send is not None and may_acknowledge(options.acknowledge, host)
-    if send is not None and offered:
-        acknowledge = AcknowledgeHandler(
-            send,
-            host=host,
-            newest=feed.now,
-            changes=source.read_changes,
-            site_now=lambda: options.clock.now(real_now()),
-        ).acknowledge
-    card = site_card(site, options, page=page_version(), acknowledge=offered, replays=connect is not None)
+    sender = CommandSender(send) if send is not None and may_acknowledge(options.acknowledge, host) else None
+    acknowledgements = AcknowledgeHandler(sender, host, feed, source, options.clock)
+    card = site_card(site, options, page=page_version(), acknowledge=sender is not None, replays=connect is not None)
     displays = Displays(feed, card, options)
-    replays = Replays(connect, site, options, card) if connect is not None else None
+    replays, replay_routes = None, []
+    if connect is not None:
+        replays = Replays(connect, site, options, card)
+        replay_routes = [Route("/replay/events", replays.events), Route("/replay/span.json", replays.span)]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -91,12 +85,12 @@ def create_app(
 
     app = Starlette(
         routes=[
-            Route("/alarms/ack", acknowledge, methods=["POST"]),
+            Route("/alarms/ack", acknowledgements.acknowledge, methods=["POST"]),
             Route("/", page),
             Route("/events", displays.events),
             Route("/snapshot.json", displays.snapshot),
             Route("/healthz", displays.health),
-            *(replays.routes() if replays else ()),
+            *replay_routes,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(SecurityHeaders)],
@@ -159,11 +153,11 @@ class Displays:
         self._open += 1
         try:
             yield self._site_event
-            trend = None
+            trend_event = None
             async for newest in self._feed.follow():
-                if newest.trend is not None and newest.trend_number != trend:
-                    trend = newest.trend_number
-                    yield newest.trend_event
+                if newest.trend_event is not None and newest.trend_event is not trend_event:
+                    trend_event = newest.trend_event
+                    yield trend_event
                 yield newest.beat_event
         finally:
             self._open -= 1

@@ -15,10 +15,10 @@ import structlog
 from sse_starlette import ServerSentEvent
 
 from dashboards.wall.live.queries import Source
-from dashboards.wall.model import snapshot
 from dashboards.wall.model.figures import WallSnapshot
 from dashboards.wall.model.options import WallOptions
-from dashboards.wall.model.rows import Span, WallRows, span_of
+from dashboards.wall.model.rows import Span
+from dashboards.wall.model.snapshot import aged, blank_snapshot, snapshot_of
 from dashboards.wall.model.trend import Trend, trend_of
 from sinks.sink import StoreError
 from streams.clock import real_now
@@ -32,6 +32,9 @@ ROUND_SHARE = 2.5
 
 TREND_SHARE = 10
 """Trends that took t seconds are read again 10 t later at the earliest: they use at most a tenth of the time."""
+
+SLOW_ROUND_S = 0.5
+"""A round longer than this is logged."""
 
 
 class Beat(msgspec.Struct, frozen=True):
@@ -48,10 +51,9 @@ class Published:
     """One beat and the newest trend, encoded once for all displays."""
 
     beat: Beat
-    trend: Sequence[Trend] | None
     beat_event: bytes
-    trend_event: bytes
-    trend_number: int
+    trend: Sequence[Trend] | None = None
+    trend_event: bytes | None = None
 
 
 def event(name: str, value: object) -> bytes:
@@ -74,18 +76,13 @@ class Feed:
         self._now = now
         self._boot = secrets.token_hex(4)
         self._changed = asyncio.Event()
-        self._closed = False
         self._ended = asyncio.Event()
         self._span: Span | None = None
         self._first_read = asyncio.Event()
         self._published_at = 0.0
         self.round_ms: float | None = None
-        self._newest = self._publication(self._blank(now()), None)
-
-    @property
-    def newest(self) -> Published:
-        """The newest publication."""
-        return self._newest
+        first = self._new_beat(0, blank_snapshot(now(), site, options))
+        self.newest = Published(first, event("beat", first))
 
     async def run(self) -> None:
         """Read and publish until cancelled or closed."""
@@ -102,18 +99,17 @@ class Feed:
 
     def close(self) -> None:
         """End every `follow`, so that a server can shut down."""
-        self._closed = True
         for waited_for in (self._changed, self._first_read, self._ended):
             waited_for.set()
 
     async def follow(self) -> AsyncIterator[Published]:
         """Yield the newest publication, then each time one that is newer; what was published meanwhile is skipped."""
         seen: Published | None = None
-        while not self._closed:
-            if self._newest is seen:
+        while not self._ended.is_set():
+            if self.newest is seen:
                 await self._changed.wait()
                 continue
-            seen = self._newest
+            seen = self.newest
             yield seen
 
     async def round(self) -> None:
@@ -131,26 +127,20 @@ class Feed:
             trends = await self._read_trends(self._span)
         except Exception as error:  # noqa: BLE001 - whatever it is, the figures continue
             trends = self._no_trends(error)
-        if trends != self._newest.trend:
+        if trends != self.newest.trend:
             self._publish(self.now(), trends)
 
     def beat(self) -> None:
         """Publish the last figures again with their new age: a round takes long."""
-        self._publish(self.now(), None)
+        self._publish(self.now())
 
     def now(self) -> WallSnapshot:
         """Return the newest figures with the age that they have at this moment."""
-        return snapshot.aged(
-            self._newest.beat.snapshot,
-            self._now(),
-            self._options.clock,
-            zone=self._site.time_zone,
-            limits=self._options.limits,
-        )
+        return aged(self.newest.beat.snapshot, self._now(), self._site, self._options)
 
     async def _rounds(self) -> None:
         due = time.monotonic()
-        while not self._closed:
+        while not self._ended.is_set():
             began = time.monotonic()
             await self.round()
             now = time.monotonic()
@@ -160,14 +150,14 @@ class Feed:
 
     async def _trends(self) -> None:
         await self._first_read.wait()
-        while not self._closed:
+        while not self._ended.is_set():
             began = time.monotonic()
             await self.trends()
             await self._pause(max(self._options.trend_period_s, TREND_SHARE * (time.monotonic() - began)))
 
     async def _beats(self) -> None:
         period = self._options.period_s
-        while not self._closed:
+        while not self._ended.is_set():
             await self._pause(period / 4)
             if time.monotonic() - self._published_at > period * 1.25:
                 self.beat()
@@ -182,10 +172,10 @@ class Feed:
         began = time.monotonic()
         rows = await asyncio.to_thread(self._source.read, self._now())
         self.round_ms = self._duration("figures", began)
-        figures = snapshot.snapshot_of(rows, self._site, self._options.clock, limits=self._options.limits)
-        if self._newest.beat.snapshot.store == "lost":
+        figures = snapshot_of(rows, self._site, self._options)
+        if self.newest.beat.snapshot.store == "lost":
             log.info("wall_store_is_back")
-        self._publish(figures, None)
+        self._publish(figures)
         self._span = rows.span
         self._first_read.set()
 
@@ -202,8 +192,8 @@ class Feed:
     def _duration(self, what: str, began: float) -> float:
         """Return the milliseconds since `began`, and log a round that was slow."""
         took = time.monotonic() - began
-        if took > self._options.slow_round_s:
-            log.warning("wall_round_slow", what=what, seconds=round(took, 3), limit=self._options.slow_round_s)
+        if took > SLOW_ROUND_S:
+            log.warning("wall_round_slow", what=what, seconds=round(took, 3), limit=SLOW_ROUND_S)
         return took * 1000
 
     def _mark_lost(self, error: Exception) -> None:
@@ -211,25 +201,20 @@ class Feed:
         if last.store != "lost":
             log.error("wall_store_lost", error=loggable_text(error), exc_info=unexpected(error))
             last = msgspec.structs.replace(last, store="lost", lost_since_ms=last.real_ms)
-        self._publish(last, None)
+        self._publish(last)
 
-    def _blank(self, real_ms: int) -> WallSnapshot:
-        clock, options = self._options.clock, self._options
-        span = span_of([], clock, real_ms, self._site, flow_minutes=options.flow_minutes)
-        blank = snapshot.snapshot_of(WallRows(real_ms, span), self._site, clock, limits=options.limits)
-        return msgspec.structs.replace(blank, store="starting")
-
-    def _publish(self, figures: WallSnapshot, trend: Sequence[Trend] | None) -> None:
-        self._newest = self._publication(figures, trend, after=self._newest)
+    def _publish(self, figures: WallSnapshot, trend: Sequence[Trend] | None = None) -> None:
+        """Publish figures, and a trend if there is a new one."""
+        last = self.newest
+        beat = self._new_beat(last.beat.number + 1, figures)
+        if trend is None:
+            trend, trend_event = last.trend, last.trend_event
+        else:
+            trend_event = event("trend", trend)
+        self.newest = Published(beat, event("beat", beat), trend, trend_event)
         self._published_at = time.monotonic()
         waiting, self._changed = self._changed, asyncio.Event()
         waiting.set()
 
-    def _publication(
-        self, figures: WallSnapshot, trend: Sequence[Trend] | None, *, after: Published | None = None
-    ) -> Published:
-        number = 0 if after is None else after.beat.number + 1
-        beat = Beat(self._boot, number, time.monotonic_ns() // 1_000_000, figures)
-        if trend is None and after is not None:
-            return Published(beat, after.trend, event("beat", beat), after.trend_event, after.trend_number)
-        return Published(beat, trend, event("beat", beat), event("trend", trend), number)
+    def _new_beat(self, number: int, figures: WallSnapshot) -> Beat:
+        return Beat(self._boot, number, time.monotonic_ns() // 1_000_000, figures)

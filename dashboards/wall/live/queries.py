@@ -10,6 +10,7 @@ import structlog
 
 from dashboards.wall.model.rows import (
     BEFORE_MINUTES,
+    FLOW_MINUTES,
     HOUR,
     MINUTE,
     STEP,
@@ -207,14 +208,12 @@ class Rounds:
         site: Site,
         clock: SiteClock,
         *,
-        flow_minutes: int,
         trends: StoreConnection | None = None,
     ) -> None:
         self._store = store
         self._trends = trends or store
         self._site = site
         self._clock = clock
-        self._flow_minutes = flow_minutes
         self._views: frozenset[str] | None = None
         self._scopes = scopes_of(site, "trend")
         self._before: Mapping[Scope, DayRows] = {}
@@ -231,9 +230,10 @@ class Rounds:
         """Select how far storage is first, and then only what is stored up to there."""
         query, views = self._store.query, self._present()
         logs = [LogRow(*row) for row in query(PROGRESS)]
-        span = span_of(logs, self._clock, real_ms, self._site, flow_minutes=self._flow_minutes)
+        span = span_of(logs, self._clock, real_ms, self._site)
         params = _params(span)
         losses, problems = self._losses_and_problems(real_ms)
+        episodes = query(EPISODES, {"acknowledgeable": ACKNOWLEDGEABLE}) if "alarm_episodes" in views else None
         today, areas = (sql.format(lost=", lost" if losses else "") for sql in (TODAY, AREAS))
         return WallRows(
             real_ms=real_ms,
@@ -244,7 +244,7 @@ class Rounds:
             totals=[EntranceTotalRow(*row) for row in query(TOTALS, params)],
             flows=[FlowRow(*row) for row in query(FLOWS, params)],
             devices=[DeviceRow(*row) for row in query(DEVICES)],
-            episodes=self._episodes() if "alarm_episodes" in views else None,
+            episodes=None if episodes is None else [Episode(*row) for row in episodes],
             queues=[QueueRow(*row) for row in query(QUEUES, params)] if "entrance_queues" in views else (),
             forecasts=[ForecastRow(*row) for row in query(FORECASTS)] if "forecasts" in views else (),
             problems=problems,
@@ -296,9 +296,6 @@ class Rounds:
         """Select all changes of one alarm episode, the oldest first."""
         return [ChangeRow(*row) for row in self._store.query(CHANGES, {"episode": episode})]
 
-    def _episodes(self) -> Sequence[Episode]:
-        return [Episode(*row) for row in self._store.query(EPISODES, {"acknowledgeable": ACKNOWLEDGEABLE})]
-
     def _present(self) -> frozenset[str]:
         """Return the optional views that exist; missing ones are looked for again, as a new schema may bring them."""
         known = self._views
@@ -316,10 +313,10 @@ def _params(span: Span) -> dict[str, Any]:
     """Return the parameters of the round of figures: in seconds, those of the queues in milliseconds."""
     return {
         "day": span.day.isoformat(),
-        "minute_start": span.minute_start // 1000,
-        "before_start": (span.minute_start - BEFORE_MINUTES * MINUTE) // 1000,
-        "flow_start": span.flow_start // 1000,
-        "hour_start": span.hour_start // 1000,
+        "minute_start": (span.end - MINUTE) // 1000,
+        "before_start": (span.end - MINUTE - BEFORE_MINUTES * MINUTE) // 1000,
+        "flow_start": (span.end - FLOW_MINUTES * MINUTE) // 1000,
+        "hour_start": (span.end - HOUR) // 1000,
         "end": span.end // 1000,
         "queues_from": span.end - QUEUES_MS,
         "queues_to": span.end + QUEUES_MS,

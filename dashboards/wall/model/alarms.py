@@ -49,11 +49,6 @@ def aged_strip(strip: Strip, real_ms: int, *, site_ms: int, zone: str, stale_aft
     )
 
 
-def worse(level: str, than: str) -> bool:
-    """Whether a level is worse than another."""
-    return rank(level) > rank(than)
-
-
 def _watch(judged: int | None, real_ms: int, stale_after_ms: int) -> WatchStatus:
     if judged is None:
         return "unheard"

@@ -7,6 +7,7 @@ from typing import Any
 
 from dashboards.messages.alarm_words import LEVEL_NAMES
 from dashboards.wall.model.options import WallOptions
+from dashboards.wall.model.rows import FLOW_MINUTES
 from dashboards.wall.model.scopes import scope_of, site_kinds
 from streams.site.model import Area, Category, PlanRectangle, Site
 from streams.site.screens import Screen
@@ -29,9 +30,8 @@ def site_card(
         "language": options.language,
         "page": page,
         "speed": options.clock.speed,
-        "stale_after_ms": options.limits.stale_after_ms,
-        "flow_minutes": options.flow_minutes,
-        "silent_after_min": options.silent_after_min,
+        "stale_after_ms": options.stale_after_ms,
+        "flow_minutes": FLOW_MINUTES,
         "acknowledge": acknowledge,
         "replays": replays,
         "levels": LEVEL_NAMES,

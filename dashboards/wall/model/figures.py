@@ -205,11 +205,3 @@ class WallSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     entrances: Sequence[EntranceNow]
     health: DataHealth
     strip: Strip
-
-
-class AgeLimits(msgspec.Struct, frozen=True):
-    """The ages from which data (real time) count as stale and lanes (site time) as silent; and the quiet hour."""
-
-    stale_after_ms: int = 5_000
-    silent_after_ms: int = 15 * 60_000
-    quiet_hour: int = 4

@@ -6,7 +6,7 @@ from itertools import groupby
 import msgspec
 
 from dashboards.wall.model.figures import EntranceNow, WaitNow
-from dashboards.wall.model.rows import MINUTE, FlowRow, QueueRow, WallRows
+from dashboards.wall.model.rows import FLOW_MINUTES, HOUR, MINUTE, FlowRow, QueueRow, WallRows
 from streams.site.model import Entrance, Site
 
 OLDEST_QUEUE_MS = 3 * MINUTE
@@ -74,14 +74,13 @@ class _RowsByEntrance:
             return without_events(entrance)
         silent = sum(quiet_from is not None and last < quiet_from for last in known)
         into, out_of = (self._flows.get((name, direction), _NONE) for direction in ("in", "out"))
-        minutes = (self._span.end - self._span.flow_start) / MINUTE
         queue = self._queues.get(name)
         return msgspec.structs.replace(
             without_events(entrance),
             minute_in=into.minute,
             minute_out=out_of.minute,
-            flow_in=into.flow / minutes,
-            flow_out=out_of.flow / minutes,
+            flow_in=into.flow / FLOW_MINUTES,
+            flow_out=out_of.flow / FLOW_MINUTES,
             average=self._average(into, out_of),
             today_in=self._totals.get((name, "in"), 0),
             today_out=self._totals.get((name, "out"), 0),
@@ -96,7 +95,7 @@ class _RowsByEntrance:
     def _average(self, *rows: FlowRow) -> float:
         """Return passages a minute since the entrance was first used within the hour."""
         passages = sum(row.hour for row in rows)
-        first = min((row.first for row in rows if row.hour), default=self._span.hour_start)
+        first = min((row.first for row in rows if row.hour), default=self._span.end - HOUR)
         return passages * MINUTE / (self._span.end - first)
 
 

@@ -20,6 +20,8 @@ STEP = 5 * MINUTE
 """The width of one step of a trend."""
 MARGIN = HOUR
 """How long before opening and after closing a trend shows."""
+FLOW_MINUTES = 5
+"""The entrances are ranked by their flow in so many full minutes."""
 BEFORE_MINUTES = 5
 """The flow of the newest full minute is compared with that of so many minutes before it."""
 
@@ -79,18 +81,10 @@ class LossRow(NamedTuple):
     end: int
     accepted_at: int
 
-    def of(self, kind: str) -> bool:
-        """Whether figures of this kind may lack it."""
-        return self.kind in ("", kind)
-
-    def may_be_of(self, day: date) -> bool:
-        """Whether records of it may belong to a day."""
-        return self.from_day <= day <= self.to_day
-
 
 def lost_on(day: date, losses: Iterable[LossRow]) -> int:
     """Add up the records that will never be counted, and may belong to a day."""
-    return sum(each.records for each in losses if each.may_be_of(day))
+    return sum(each.records for each in losses if each.from_day <= day <= each.to_day)
 
 
 class EntranceTotalRow(NamedTuple):
@@ -113,7 +107,7 @@ class DeviceRow(NamedTuple):
 class FlowRow(NamedTuple):
     """Passages of one entrance and direction in the newest full minute, and in the 5 minutes `before` that one.
 
-    Those of `flow` (so many minutes as are set) and of the hour end with the newest full minute, too; `first` is when
+    Those of `flow` (`FLOW_MINUTES`) and of the hour end with the newest full minute, too; `first` is when
     the first minute of the hour began that has any.
     """
 
@@ -191,16 +185,13 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The site times that a round selects: the site's day, and full minutes, which end at `end`.
+    """The site times that a round selects: the site's day, and full minutes, which end at `end`, the newest one's end.
 
     `trend` is the part of the day that a trend shows, the part to come included; `before` is the same of the day
     before. Both begin and end with a step.
     """
 
     day: date
-    minute_start: int
-    flow_start: int
-    hour_start: int
     end: int
     trend: Stretch
     before: Stretch
@@ -260,25 +251,22 @@ def judged_to(logs: Sequence[LogRow]) -> int | None:
     return min((row.complete_to for row in live_logs(logs) if row.of_alarms), default=None)
 
 
-def span_of(logs: Sequence[LogRow], clock: SiteClock, real_ms: int, site: Site, *, flow_minutes: int) -> Span:
+def span_of(logs: Sequence[LogRow], clock: SiteClock, real_ms: int, site: Site) -> Span:
     """Choose the spans by what is stored, not by the current time.
 
     If storage is two minutes behind, the newest full minutes are two minutes old: a minute that is not stored yet would
     show as a minute without people. For the same reason a day begins when its first moment is stored.
     """
     stored = complete_to(logs)
-    return span_at(clock.now(real_ms if stored is None else stored), site, flow_minutes=flow_minutes)
+    return span_at(clock.now(real_ms if stored is None else stored), site)
 
 
-def span_at(site_ms: int, site: Site, *, flow_minutes: int) -> Span:
+def span_at(site_ms: int, site: Site) -> Span:
     """Return the spans of figures that are complete to a site time."""
     end = site_ms - site_ms % MINUTE
     day = site.days.day(site_ms)
     return Span(
         day=day,
-        minute_start=end - MINUTE,
-        flow_start=end - flow_minutes * MINUTE,
-        hour_start=end - HOUR,
         end=end,
         trend=_shown(day, site),
         before=_shown(day - timedelta(days=1), site),

@@ -3,14 +3,15 @@
 Read next: `trend.py` for the course of the day, `live/feed.py` for the caller.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from dashboards.wall.model.alarms import aged_strip, strip_of
 from dashboards.wall.model.figures import (
-    AgeLimits,
     AreaNow,
     DataHealth,
     EntranceNow,
@@ -21,32 +22,46 @@ from dashboards.wall.model.figures import (
     WallSnapshot,
     Worst,
 )
-from dashboards.wall.model.hours import next_quiet, opened_at
-from dashboards.wall.model.outlook import next_levels
+from dashboards.wall.model.options import WallOptions
 from dashboards.wall.model.ranking import entrances_of, rank
-from dashboards.wall.model.rows import BEFORE_MINUTES, AreaRow, TodayRow, WallRows, complete_to, live_logs
+from dashboards.wall.model.rows import (
+    BEFORE_MINUTES,
+    MINUTE,
+    AreaRow,
+    ForecastRow,
+    TodayRow,
+    WallRows,
+    complete_to,
+    live_logs,
+    span_of,
+)
 from dashboards.wall.model.scopes import Scope, crossings, scopes_of, site_kinds
-from streams.kernels.counts.site_clock import SiteClock
+from streams.kernels.counts.calendar import SiteDays
 from streams.site.model import Site
 from streams.sources.problem_words import names_of
 from streams.text import Kind, Text
 
 WORST = 5
 """How many devices with missing events are named."""
+QUIET_HOUR = 4
+"""The hour at which a display that runs all day loads the page anew."""
+SILENT_AFTER_MS = 15 * MINUTE
+"""Site time after which a lane without events counts as silent."""
+OLDEST_FORECAST_MS = 3 * MINUTE
+"""Site time after which a forecast is too old to be shown."""
 
 
-def snapshot_of(rows: WallRows, site: Site, clock: SiteClock, *, limits: AgeLimits) -> WallSnapshot:
+def snapshot_of(rows: WallRows, site: Site, options: WallOptions) -> WallSnapshot:
     """Return the snapshot of one round, as of its own moment; without rows every figure is unknown."""
     stored = complete_to(rows.logs)
-    as_of = None if stored is None else clock.now(stored)
+    as_of = None if stored is None else options.clock.now(stored)
     opened = None if as_of is None else opened_at(site, as_of)
-    quiet_from = None if as_of is None else _quiet_from(as_of - limits.silent_after_ms, opened)
+    quiet_from = None if as_of is None else _quiet_from(as_of - SILENT_AFTER_MS, opened)
     entrances = rank(entrances_of(rows, site, quiet_from=quiet_from))
     areas = [_area(row, site) for row in sorted(rows.areas, key=_place(site))]
     kinds = site_kinds(site)
-    wholes = {kind: _whole(areas, kind, site) for kind in kinds}
-    ahead = next_levels(rows.forecasts, site.levels.values(), as_of)
-    ages = _ages(stored, rows.real_ms, clock, zone=site.time_zone, limits=limits)
+    ahead = _next_levels(rows.forecasts, site.levels.values(), as_of)
+    ages = _ages(stored, rows.real_ms, site, options)
     return WallSnapshot(
         **ages,
         complete_to_ms=stored,
@@ -55,39 +70,59 @@ def snapshot_of(rows: WallRows, site: Site, clock: SiteClock, *, limits: AgeLimi
         day=rows.span.day.isoformat(),
         open=opened is not None,
         today={kind: _today(rows.today, kind, has_events=_has_events(entrances, kind)) for kind in kinds},
-        inside={kind: _with_ahead(whole, ahead.get((site.id, kind), ())) for kind, whole in wholes.items()},
+        inside={kind: _with_ahead(_whole(areas, kind, site), ahead.get((site.id, kind), ())) for kind in kinds},
         flows=[_flow(rows, scope, site, entrances) for scope in scopes_of(site, "flow")],
         areas=[_with_ahead(area, ahead.get((area.id, area.kind), ())) for area in areas],
         entrances=entrances,
-        health=_health(rows, entrances, stale_after_ms=limits.stale_after_ms),
-        strip=strip_of(rows, site, site_ms=ages["site_ms"], stale_after_ms=limits.stale_after_ms),
+        health=_health(rows, entrances, stale_after_ms=options.stale_after_ms),
+        strip=strip_of(rows, site, site_ms=ages["site_ms"], stale_after_ms=options.stale_after_ms),
     )
+
+
+def blank_snapshot(real_ms: int, site: Site, options: WallOptions) -> WallSnapshot:
+    """Return what is shown before the first rows: every figure is unknown."""
+    rows = WallRows(real_ms, span_of([], options.clock, real_ms, site))
+    return msgspec.structs.replace(snapshot_of(rows, site, options), store="starting")
+
+
+def aged(snapshot: WallSnapshot, real_ms: int, site: Site, options: WallOptions) -> WallSnapshot:
+    """Return the same figures at a later real time: the clock has moved on and the data has grown older."""
+    ages = _ages(snapshot.complete_to_ms, real_ms, site, options)
+    strip = aged_strip(
+        snapshot.strip, real_ms, site_ms=ages["site_ms"], zone=site.time_zone, stale_after_ms=options.stale_after_ms
+    )
+    return msgspec.structs.replace(snapshot, **ages, strip=strip)
+
+
+def _ages(stored: int | None, real_ms: int, site: Site, options: WallOptions) -> dict[str, Any]:
+    age = None if stored is None else real_ms - stored
+    site_ms = options.clock.now(real_ms)
+    return {
+        "real_ms": real_ms,
+        "site_ms": site_ms,
+        "quiet_ms": next_quiet(site_ms, site.time_zone, QUIET_HOUR),
+        "age_ms": age,
+        "stale": age is not None and abs(age) > options.stale_after_ms,
+    }
+
+
+def opened_at(site: Site, ms: int) -> int | None:
+    """Return since when the site has been open at `ms`, None while it is closed."""
+    hours = site.hours(site.days.day(ms))
+    return hours[0] if hours is not None and hours[0] <= ms < hours[1] else None
+
+
+def next_quiet(ms: int, zone: str, hour: int) -> int:
+    """Return when the clock next shows `hour`:00, or skips it; always later than `ms`."""
+    days = SiteDays(ZoneInfo(zone))
+    today = days.day(ms)
+    shown = (days.moment(today + timedelta(ahead), 60 * hour) for ahead in range(4))  # a date may be skipped, too
+    return next(each for each in shown if each > ms)
 
 
 def _quiet_from(limit: int, opened: int | None) -> int | None:
     """Lanes are silent whose last event is older than `limit`, but none is until the site has been open that long."""
     return limit if opened is not None and limit >= opened else None
-
-
-def aged(snapshot: WallSnapshot, real_ms: int, clock: SiteClock, *, zone: str, limits: AgeLimits) -> WallSnapshot:
-    """Return the same figures at a later real time: the clock has moved on and the data has grown older."""
-    ages = _ages(snapshot.complete_to_ms, real_ms, clock, zone=zone, limits=limits)
-    strip = aged_strip(
-        snapshot.strip, real_ms, site_ms=ages["site_ms"], zone=zone, stale_after_ms=limits.stale_after_ms
-    )
-    return msgspec.structs.replace(snapshot, **ages, strip=strip)
-
-
-def _ages(stored: int | None, real_ms: int, clock: SiteClock, *, zone: str, limits: AgeLimits) -> dict[str, Any]:
-    age = None if stored is None else real_ms - stored
-    site_ms = clock.now(real_ms)
-    return {
-        "real_ms": real_ms,
-        "site_ms": site_ms,
-        "quiet_ms": next_quiet(site_ms, zone, limits.quiet_hour),
-        "age_ms": age,
-        "stale": age is not None and abs(age) > limits.stale_after_ms,
-    }
 
 
 def level(inside: int, capacity: int, levels: dict[str, int]) -> str:
@@ -142,6 +177,35 @@ def _with_ahead(area: AreaNow, levels: Sequence[ExpectedLevel]) -> AreaNow:
     return msgspec.structs.replace(area, ahead=ahead)
 
 
+def _next_levels(
+    rows: Sequence[ForecastRow], levels: Collection[int], as_of: int | None
+) -> Mapping[tuple[str, str], Sequence[ExpectedLevel]]:
+    """Return, by area (the site's id for the whole site) and kind, which of the `levels` are to come, the lowest first.
+
+    `as_of` is the site time of the figures beside them. A level that is not expected within two hours ends the list:
+    higher levels are not expected, either.
+    """
+    found: dict[tuple[str, str], list[ExpectedLevel]] = {}
+    ended: set[tuple[str, str]] = set()
+    for row in sorted((row for row in rows if row.level in levels), key=lambda row: row.level):
+        area = (row.area, row.kind)
+        if as_of is None or abs(as_of - row.at) > OLDEST_FORECAST_MS or area in ended or row.minutes == 0:
+            continue
+        if row.minutes is None:
+            ended.add(area)
+        else:
+            found.setdefault(area, []).append(_as_of(row, row.minutes, as_of))
+    return found
+
+
+def _as_of(row: ForecastRow, minutes: int, as_of: int) -> ExpectedLevel:
+    """Count from the figures' moment: what was 25 minutes ahead two minutes ago is 23 ahead now, and never below 1."""
+    gone = max(0, as_of - row.at) // MINUTE
+    earliest = None if row.earliest is None else max(0, row.earliest - gone)
+    latest = None if row.latest is None else max(1, row.latest - gone)
+    return ExpectedLevel(row.level, max(1, minutes - gone), earliest, latest)
+
+
 def _whole(areas: Sequence[AreaNow], kind: Kind, site: Site) -> AreaNow:
     """Sum the areas of one kind that have events; without a capacity of its own, the site has the sum of its areas'."""
     rows = [area for area in areas if area.kind == kind]
@@ -151,9 +215,8 @@ def _whole(areas: Sequence[AreaNow], kind: Kind, site: Site) -> AreaNow:
     if capacity is None and rows and len(capacities) == len(rows):
         capacity = sum(capacities)
     inside = sum(known) if known else None
-    lost = max(
-        (area.lost for area in rows), default=0
-    )  # each area may lack the same records, unless it was counted by hand since
+    # Each area may lack the same records, unless it was counted by hand since.
+    lost = max((area.lost for area in rows), default=0)
     return _with_share(AreaNow("", kind, inside, capacity, unheard=len(rows) - len(known), lost=lost), site)
 
 

@@ -98,36 +98,28 @@ def _inside_at(start: int, corrected: Sequence[Effect], before: Callable[[int], 
 
 
 @dataclass(frozen=True, slots=True)
-class LatePassages:
-    """Passages from before the grid that became known during the replay or after it, in columns: see `Passages`."""
-
-    axis: Ints
-    window: Ints
-    entrance: Ints
-    out: Ints
-    passages: Ints
-
-
-@dataclass(frozen=True, slots=True)
 class EarlierFlows:
-    """The flows before the grid begins, with what is known today.
+    """The flows before the grid of `PassageCounts` begins, with what is known today.
 
-    `net`: by moment since when, and slot; `passages` and `newest` (time) by slot, since the beginning.
+    `net`: by moment since when, and slot; `passages` and `newest` (time) by slot, since the beginning. `late`: the
+    passages that became known during the replay or after it; the columns of `queries.LATE`.
     """
 
     net: Mapping[int, Mapping[Slot, int]]
     passages: Mapping[Slot, int]
     newest: Mapping[Slot, int]
-    late: LatePassages
+    late: Ints
 
     def net_since(self, since: int, slot: Slot, signs: Ints, *, axis: int) -> int:
         """Return the net flow from `since` to the grid's begin, as far as it is known at a moment."""
-        unknown = (self.late.axis > axis) & (self.late.window >= since)
-        sign = signs[self.late.entrance[unknown], self.late.out[unknown]]
-        return self.net[since].get(slot, 0) - int((sign * self.late.passages[unknown]).sum())
+        return self.net[since].get(slot, 0) - self._unknown(signs, axis, since)
 
     def has_passages(self, slot: Slot, signs: Ints, *, axis: int) -> bool:
         """Whether any passage from before the grid is known at a moment."""
-        unknown = self.late.axis > axis
-        moved = np.abs(signs[self.late.entrance[unknown], self.late.out[unknown]])
-        return self.passages.get(slot, 0) > int((moved * self.late.passages[unknown]).sum())
+        return self.passages.get(slot, 0) > self._unknown(np.abs(signs), axis, 0)
+
+    def _unknown(self, signs: Ints, axis: int, since: int) -> int:
+        """Sum the passages that are not known yet at a moment, each times its sign."""
+        known_at, entrance, out, window, passages = self.late
+        unknown = (known_at > axis) & (window >= since)
+        return int((signs[entrance[unknown], out[unknown]] * passages[unknown]).sum())

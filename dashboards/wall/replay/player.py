@@ -6,17 +6,15 @@ Read next: `http/replay_routes.py`.
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 import structlog
 
 from dashboards.wall.live.feed import Beat, event, unexpected
-from dashboards.wall.model import snapshot
-from dashboards.wall.model.figures import WallSnapshot
 from dashboards.wall.model.options import WallOptions
-from dashboards.wall.model.rows import TrendRows, WallRows, span_of
+from dashboards.wall.model.snapshot import blank_snapshot, snapshot_of
 from dashboards.wall.model.trend import trend_of
 from dashboards.wall.replay.history import History
 from dashboards.wall.replay.request import ReplayRequest
@@ -51,7 +49,7 @@ class ReplayPlayer:
         self._boot = secrets.token_hex(4)
         self._number = self._shown = 0
         self._history: History | None = None
-        self._last = self._blank()
+        self._last = blank_snapshot(moment_of(replay.at, options.clock).real, site, options)
         self._trend = b""
         self._work: asyncio.Future[Any] | None = None
 
@@ -101,16 +99,15 @@ class ReplayPlayer:
 
     def _beat(self, *, ended: bool) -> bytes:
         self._number += 1
-        return event(
-            "beat", ReplayBeat(self._boot, self._number, time.monotonic_ns() // 1_000_000, self._last, ended=ended)
-        )
+        sent_ms = time.monotonic_ns() // 1_000_000
+        return event("beat", ReplayBeat(self._boot, self._number, sent_ms, self._last, ended=ended))
 
     def _show(self, site_ms: int) -> bool:
         """Read the snapshot of a moment; False if the store does not answer."""
         try:
             if self._history is None:
                 self._history = self._begin(site_ms)
-            self._last = self._snapshot(self._history.rows(site_ms))
+            self._last = snapshot_of(self._history.rows(site_ms), self._site, self._options)
         except Exception as error:  # noqa: BLE001 - whatever it is, the wall must show it and keep running
             self._mark_lost(error)
             return False
@@ -121,7 +118,7 @@ class ReplayPlayer:
         try:
             if self._history is None:
                 return None
-            trends: Sequence[TrendRows] = self._history.trend(site_ms)
+            trends = self._history.trend(site_ms)
         except Exception as error:  # noqa: BLE001 - as above
             self._mark_lost(error)
             return None
@@ -132,13 +129,4 @@ class ReplayPlayer:
         self._history = None  # it may have loaded a part
         if self._last.store != "lost":
             log.error("wall_replay_store_lost", error=loggable_text(error), exc_info=unexpected(error))
-        now = moment_of(self._replay.at, self._options.clock).real if self._number == 0 else self._last.real_ms
-        self._last = msgspec.structs.replace(self._last, store="lost", lost_since_ms=now)
-
-    def _snapshot(self, rows: WallRows) -> WallSnapshot:
-        return snapshot.snapshot_of(rows, self._site, self._options.clock, limits=self._options.limits)
-
-    def _blank(self) -> WallSnapshot:
-        moment = moment_of(self._replay.at, self._options.clock)
-        span = span_of([], self._options.clock, moment.real, self._site, flow_minutes=self._options.flow_minutes)
-        return msgspec.structs.replace(self._snapshot(WallRows(moment.real, span)), store="starting")
+        self._last = msgspec.structs.replace(self._last, store="lost", lost_since_ms=self._last.real_ms)

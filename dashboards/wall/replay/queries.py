@@ -1,14 +1,27 @@
-"""The SQL of a replay: it selects from the public views only, as the reader user. Read next: `store.py`.
+"""The queries of a replay, which select from the public views only, and what runs them. Read next: `history.py`.
 
 `{by}` is the column of the replay's axis: known_at in a replay of what was known at the time, else the event time.
 `{changed}` is the same for alarms. Moments are parameters in milliseconds.
 """
 
-from dashboards.wall.model.rows import STEP
-from dashboards.wall.replay.timeline import WINDOW
-from streams.contract.stored_episodes import episode_columns
+from dataclasses import dataclass
+from typing import Any
 
-ENTRANCE = "toInt64(transform(toString(entrance), %(entrances)s, %(entrance_numbers)s, -1))"
+import numpy as np
+
+from dashboards.wall.live.queries import StoreConnection
+from dashboards.wall.model.rows import STEP
+from dashboards.wall.replay.counts import numbered_names
+from dashboards.wall.replay.timeline import WINDOW, Known
+from streams.contract.stored_episodes import episode_columns
+from streams.kernels.counts.batch import Ints
+from streams.kernels.counts.site_clock import SiteClock
+from streams.site.model import Site
+
+WAY = """
+    toInt64(transform(toString(entrance), %(entrances)s, %(entrance_numbers)s, -1)) AS number,
+    toInt64(direction = 'out') AS out
+"""
 CATEGORY = "toInt64(transform(toString(category), %(categories)s, %(category_numbers)s, %(unknown)s))"
 
 
@@ -29,8 +42,7 @@ CAPACITIES = "SELECT area, kind, capacity FROM gatepulse.occupancy"
 
 TOTALS = f"""
 SELECT
-    {ENTRANCE} AS number,
-    toInt64(direction = 'out') AS out,
+    {WAY},
     intDiv(toUnixTimestamp64Milli(ts), {WINDOW}) * {WINDOW} AS window,
     toInt64(count()) AS passages,
     toInt64(countIf(identified = 0)) AS anonymous,
@@ -43,8 +55,7 @@ GROUP BY number, out, window
 
 STEPS = f"""
 SELECT
-    {ENTRANCE} AS number,
-    toInt64(direction = 'out') AS out,
+    {WAY},
     {CATEGORY} AS class,
     intDiv(toUnixTimestamp64Milli(ts), {STEP}) * {STEP} AS step,
     toInt64(count()) AS passages
@@ -58,8 +69,7 @@ PASSAGES = f"""
 SELECT
     toUnixTimestamp64Milli({{by}}) AS axis,
     toUnixTimestamp64Milli(ts) AS happened,
-    {ENTRANCE} AS number,
-    toInt64(direction = 'out') AS out,
+    {WAY},
     {CATEGORY} AS class,
     toInt64(identified = 0) AS anonymous
 FROM gatepulse.passages_known
@@ -70,8 +80,7 @@ ORDER BY axis
 LATE = f"""
 SELECT
     toUnixTimestamp64Milli(known_at) AS axis,
-    {ENTRANCE} AS number,
-    toInt64(direction = 'out') AS out,
+    {WAY},
     intDiv(toUnixTimestamp64Milli(ts), {WINDOW}) * {WINDOW} AS window,
     toInt64(count()) AS passages
 FROM gatepulse.passages_known
@@ -126,19 +135,20 @@ WHERE day = toDate(%(day)s)
 ORDER BY axis
 """
 
-RECEIVED = f"""
-SELECT
+_RECEIVED = """
     toUnixTimestamp64Milli(known_at) AS axis, device, epoch, log, version, entrance, ranges, last_seq,
     toUnixTimestamp64Milli(last_ts), closed
+"""
+
+RECEIVED = f"""
+SELECT {_RECEIVED}
 FROM gatepulse.devices_known
 WHERE known_at > {moment("since")} AND known_at <= {moment("upto")}
 ORDER BY axis, version
 """  # noqa: S608
 
 RECEIVED_BY = f"""
-SELECT
-    toUnixTimestamp64Milli(known_at) AS axis, device, epoch, log, version, entrance, ranges, last_seq,
-    toUnixTimestamp64Milli(last_ts), closed
+SELECT {_RECEIVED}
 FROM gatepulse.devices_known
 WHERE (device, epoch, log, version) IN
 (
@@ -258,3 +268,36 @@ FROM gatepulse.entrance_queues
 WHERE at > {moment("since")} AND at <= {moment("upto")}
 ORDER BY axis
 """  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayStore:
+    """The store as one replay reads it: a site up to `end` (site time, ms), by one knowledge."""
+
+    connection: StoreConnection
+    site: Site
+    clock: SiteClock
+    end: int
+    known: Known
+
+    def rows(self, sql: str, **params: object) -> list[Any]:
+        """Return the rows of a query."""
+        return self.connection.query(self._on_axis(sql), params)
+
+    def columns(self, sql: str, **params: object) -> Ints:
+        """Return the columns of a query, all of them integers, as the rows of one array."""
+        entrances, categories = numbered_names(self.site)
+        names = {
+            "entrances": list(entrances),
+            "entrance_numbers": list(range(len(entrances))),
+            "categories": list(categories),
+            "category_numbers": list(range(len(categories))),
+            "unknown": len(categories),
+        }
+        found = self.connection.columns(self._on_axis(sql), names | params)
+        return np.array(list(found.values()), np.int64)
+
+    def _on_axis(self, sql: str) -> str:
+        """Fill in the columns of the replay's axis."""
+        by, changed = ("known_at", "known_at") if self.known == "then" else ("ts", "changed_at")
+        return sql.replace("{by}", by).replace("{changed}", changed)

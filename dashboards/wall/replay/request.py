@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, cast
 from zoneinfo import ZoneInfo
 
-from dashboards.wall.model.hours import local, milliseconds
 from dashboards.wall.model.refusal import RequestRefused
 from dashboards.wall.replay.timeline import Known
 from streams.text import Text
@@ -38,12 +37,12 @@ def parse_replay_request(given: Mapping[str, str], zone: str, *, now: int) -> Re
     """Read the parameters of a request; `now` is site time. Raises RequestRefused (400), naming parameter and value."""
     unknown = sorted(set(given) - set(_NAMES))
     if unknown:
-        raise _wrong(unknown[0], given[unknown[0]], Text(f"应为 {'、'.join(_NAMES)}", f"expected {', '.join(_NAMES)}"))
+        raise _wrong(unknown[0], given[unknown[0]], f"应为 {'、'.join(_NAMES)}", f"expected {', '.join(_NAMES)}")
     start, end = _time(given, "from", zone), _time(given, "to", zone, latest=now)
     at = _time(given, "at", zone) if "at" in given else start
     _check_order(given, start, end, now=now, zone=zone)
     if not start <= at <= end + ROUNDED_MS:
-        raise _wrong("at", given["at"], Text("应在 from 与 to 之间", "expected a time between from and to"))
+        raise _wrong("at", given["at"], "应在 from 与 to 之间", "expected a time between from and to")
     return ReplayRequest(start, end, min(at, end), _speed(given.get("speed", "1")), _known(given.get("known", "then")))
 
 
@@ -54,28 +53,24 @@ def check_recorded(replay: ReplayRequest, since: int, zone: str) -> None:
         raise _wrong(
             "from",
             _shown(replay.start, zone),
-            Text(
-                f"“当时所知”自 {first} 起才有记录；请选更晚的时间，或用 known=corrected",
-                f"what was known then is recorded from {first} on; choose a later time, or known=corrected",
-            ),
+            f"“当时所知”自 {first} 起才有记录；请选更晚的时间，或用 known=corrected",
+            f"what was known then is recorded from {first} on; choose a later time, or known=corrected",
         )
 
 
 def _check_order(given: Mapping[str, str], start: int, end: int, *, now: int, zone: str) -> None:
     if end > now:
         shown = _shown(now, zone)
-        raise _wrong("to", given["to"], Text(f"不得晚于现在（{shown}）", f"expected no later than now ({shown})"))
+        raise _wrong("to", given["to"], f"不得晚于现在（{shown}）", f"expected no later than now ({shown})")
     if start >= end:
-        raise _wrong("from", given["from"], Text(f"应早于 to（{given['to']}）", f"expected before to ({given['to']})"))
+        raise _wrong("from", given["from"], f"应早于 to（{given['to']}）", f"expected before to ({given['to']})")
     hours = (end - start) / 3_600_000
     if hours > LONGEST_HOURS:
         raise _wrong(
             "to",
             given["to"],
-            Text(
-                f"回放 {hours:.1f} 小时；最长 {LONGEST_HOURS} 小时，请缩短区间",
-                f"a replay of {hours:.1f} h; expected at most {LONGEST_HOURS} h: choose a shorter interval",
-            ),
+            f"回放 {hours:.1f} 小时；最长 {LONGEST_HOURS} 小时，请缩短区间",
+            f"a replay of {hours:.1f} h; expected at most {LONGEST_HOURS} h: choose a shorter interval",
         )
 
 
@@ -88,16 +83,16 @@ def _time(given: Mapping[str, str], name: str, zone: str, *, latest: int = 0) ->
     if text.isascii() and text.isdigit() and len(text) <= 15:
         return int(text)
     if len(text) < len("2026-11-07T09:00"):  # a day alone is no moment
-        raise _wrong(name, text, _EXPECTED)
+        raise _wrong(name, text, _EXPECTED.zh, _EXPECTED.en)
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-        return milliseconds(moment) if moment.tzinfo else _local_time(moment, zone, latest)
+        return _milliseconds(moment) if moment.tzinfo else _local_time(moment, zone, latest)
     except (ValueError, OverflowError):
-        raise _wrong(name, text, _EXPECTED) from None
+        raise _wrong(name, text, _EXPECTED.zh, _EXPECTED.en) from None
 
 
 def _local_time(moment: datetime, zone: str, latest: int) -> int:
-    first, second = (milliseconds(moment.replace(tzinfo=ZoneInfo(zone), fold=fold)) for fold in (0, 1))
+    first, second = (_milliseconds(moment.replace(tzinfo=ZoneInfo(zone), fold=fold)) for fold in (0, 1))
     return second if first < second <= latest else first
 
 
@@ -107,24 +102,29 @@ def _speed(text: str) -> float:
     except ValueError:
         speed = 0.0
     if not 1 <= speed <= FASTEST:
-        raise _wrong("speed", text, Text(f"应为 1 至 {FASTEST} 的数", f"expected a number from 1 to {FASTEST}"))
+        raise _wrong("speed", text, f"应为 1 至 {FASTEST} 的数", f"expected a number from 1 to {FASTEST}")
     return speed
 
 
 def _known(text: str) -> Known:
     if text not in ("then", "corrected"):
-        expected = Text(
+        raise _wrong(
+            "known",
+            text,
             "应为 then（当时所知）或 corrected（事后更正）",
             "expected then (as known then) or corrected (as known today)",
         )
-        raise _wrong("known", text, expected)
     return cast("Known", text)
 
 
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
 def _shown(ms: int, zone: str) -> str:
-    return local(ms, zone).strftime("%Y-%m-%dT%H:%M:%S")
+    return datetime.fromtimestamp(ms / 1000, UTC).astimezone(ZoneInfo(zone)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _wrong(name: str, value: str, expected: Text) -> RequestRefused:
+def _wrong(name: str, value: str, zh: str, en: str) -> RequestRefused:
     shown = ascii(value[:64])
-    return RequestRefused(400, Text(f"{name} 为 {shown}：{expected.zh}", f"{name} is {shown}: {expected.en}"))
+    return RequestRefused(400, f"{name} 为 {shown}：{zh}", f"{name} is {shown}: {en}")

@@ -4,19 +4,20 @@ Differences from the live wall: entrances, areas and capacities are those of tod
 since the store has only the newest. In a corrected replay a device is known by its passages alone. Next: `queries.py`.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
 from dashboards.wall.live.queries import ACKNOWLEDGEABLE, QUEUES_MS, DayRows
 from dashboards.wall.model.rows import (
-    MINUTE,
     STEP,
     AreaRow,
     InsideRow,
-    LogRow,
     LossRow,
     QueueRow,
     Span,
@@ -27,75 +28,77 @@ from dashboards.wall.model.rows import (
     lost_on,
     span_of,
 )
-from dashboards.wall.model.scopes import Scope, areas_of
+from dashboards.wall.model.scopes import Scope, areas_of, site_kinds
 from dashboards.wall.replay.counts import PassageCounts
-from dashboards.wall.replay.devices import DevicesAsCorrected, DevicesAsKnown, ReceivedRanges
 from dashboards.wall.replay.inside import CorrectionRow, EarlierFlows, Slot, effects, occupancy
-from dashboards.wall.replay.logs import LogProgress, ProgressRow, complete_logs
-from dashboards.wall.replay.timeline import WINDOW, Known, Moment, Passages, PendingRows
+from dashboards.wall.replay.sources import ProgressRow, ReceivedRanges, SourcesCorrected, SourcesThen
+from dashboards.wall.replay.timeline import WINDOW, Known, Moment
 from streams.kernels.alarms.episodes import Episode
 from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, kw_only=True)
 class Chunk:
-    """The rows that became known in one stretch of a replay, each list in the order of its first column.
+    """The rows that became known in one stretch of a replay, and wait for their moment; each is taken out once.
 
-    That column is a time on the axis of the replay; for the `queues` it is site time.
+    Each list is in the order of its first column, a time on the axis of the replay; for the `queues` it is site time.
+    `passages` has columns: those of `queries.PASSAGES`. `received` and `progress` are for what was known then, `events`
+    for a corrected replay.
     """
 
-    passages: Passages
+    passages: Ints
     received: list[ReceivedRanges]
     events: list[tuple[int, str]]
     progress: list[ProgressRow]
-    episodes: list[tuple[int, Episode]]
-    queues: list[tuple[int, QueueRow]]
+    episodes: list[tuple[Any, ...]]
+    queues: list[tuple[Any, ...]]
 
 
 @dataclass(slots=True, kw_only=True)
 class SiteState:
     """The state of the site as of the last requested moment; moments never go back.
 
-    `corrections` are all up to the end of the replay. `rejected` (sorted, real time) is for a corrected replay.
+    `corrections` are all up to the end of the replay.
     `firsts`: by day and kind, when on the axis each credential was first known to have come in, sorted.
     """
 
     known: Known
     site: Site
     clock: SiteClock
-    flow_minutes: int
     capacities: Mapping[Slot, int | None]
     earlier: EarlierFlows
     corrections: Sequence[CorrectionRow]
-    rejected: Ints
     counts: PassageCounts
-    devices: DevicesAsKnown | DevicesAsCorrected
-    logs: LogProgress
+    sources: SourcesThen | SourcesCorrected
+    waiting: Chunk
     firsts: dict[date, Mapping[str, Ints]] = field(default_factory=dict)
-    _passages: list[Passages] = field(default_factory=list)
-    _received: PendingRows[ReceivedRanges] = field(default_factory=PendingRows)
-    _events: PendingRows[tuple[int, str]] = field(default_factory=PendingRows)
-    _progress: PendingRows[ProgressRow] = field(default_factory=PendingRows)
-    _changes: PendingRows[tuple[int, Episode]] = field(default_factory=PendingRows)
-    _estimates: PendingRows[tuple[int, QueueRow]] = field(default_factory=PendingRows)
     _episodes: dict[str, Episode] = field(default_factory=dict)
     _queues: dict[str, QueueRow] = field(default_factory=dict)
 
-    def add(self, chunk: Chunk) -> None:
-        """Add rows that wait for their moment."""
-        self._passages.append(chunk.passages)
-        self._received.add(chunk.received)
-        self._events.add(chunk.events)
-        self._progress.add(chunk.progress)
-        self._changes.add(chunk.episodes)
-        self._estimates.add(chunk.queues)
+    def advance(self, moment: Moment) -> None:
+        """Move on to a moment: count what has become known by then."""
+        axis, waiting = moment.on(self.known), self.waiting
+        due = int(np.searchsorted(waiting.passages[0], axis, side="right"))
+        self.counts.add(waiting.passages[:, :due])
+        waiting.passages = waiting.passages[:, due:]
+        if isinstance(self.sources, SourcesThen):
+            self.sources.add_devices(take_due(waiting.received, axis))
+            self.sources.add_progress(take_due(waiting.progress, axis))
+        else:
+            self.sources.add_devices(take_due(waiting.events, axis))
+        for _, *values in take_due(waiting.episodes, axis):
+            episode = Episode(*values)
+            self._episodes[episode.episode] = episode
+        for _, *values in take_due(waiting.queues, moment.site):
+            queue = QueueRow(*values)
+            self._queues[queue.entrance] = queue
 
     def span(self, moment: Moment) -> Span:
         """Move on to a moment and return the spans of its figures."""
-        self._advance(moment)
-        return span_of(self._logs(moment), self.clock, moment.real, self.site, flow_minutes=self.flow_minutes)
+        self.advance(moment)
+        return span_of(self.sources.logs(moment), self.clock, moment.real, self.site)
 
     def rows(self, span: Span, moment: Moment, losses: Sequence[LossRow]) -> WallRows:
         """Return the rows as of a moment; `span` is its span, whose day must be in `firsts`.
@@ -103,16 +106,15 @@ class SiteState:
         `losses`: the losses that were known by then.
         """
         axis = moment.on(self.known)
-        start, end = self.site.days.bounds(span.day)
         return WallRows(
             real_ms=moment.real,
             span=span,
-            logs=self._logs(moment),
-            today=self._today(span.day, start, end, axis, losses),
+            logs=self.sources.logs(moment),
+            today=self._today(span.day, axis, losses),
             areas=[self._area(place, axis, losses) for place in range(len(self.counts.slots))],
-            totals=self.counts.totals(start, end),
+            totals=self.counts.totals(*self.site.days.bounds(span.day)),
             flows=self.counts.flows(span),
-            devices=self.devices.rows(axis),
+            devices=self.sources.devices(moment),
             episodes=self._shown(),
             queues=[row for row in self._queues.values() if row.at > span.end - QUEUES_MS],
             lost=lost_on(span.day, losses),
@@ -128,75 +130,44 @@ class SiteState:
             readings.append(TrendRows(span, scope, steps, inside, *behind[scope]))
         return readings
 
-    def _advance(self, moment: Moment) -> None:
-        axis = moment.on(self.known)
-        waiting, self._passages = self._passages, []
-        for rows in waiting:
-            due = int(np.searchsorted(rows.axis, axis, side="right"))
-            self.counts.add(rows.part(0, due))
-            if due < len(rows.axis):
-                self._passages.append(rows.part(due, len(rows.axis)))
-        if isinstance(self.devices, DevicesAsKnown):
-            self.devices.add(self._received.upto(axis))
-        else:
-            self.devices.add(self._events.upto(axis))
-        self.logs.add(self._progress.upto(moment.real))
-        self._episodes |= {row.episode: row for _, row in self._changes.upto(axis)}
-        self._queues |= {row.entrance: row for _, row in self._estimates.upto(moment.site)}
-
-    def _logs(self, moment: Moment) -> list[LogRow]:
-        if self.known == "then":
-            return self.logs.rows(moment.real)
-        return complete_logs(moment, int(np.searchsorted(self.rejected, moment.real, side="right")))
-
-    def _today(self, day: date, start: int, end: int, axis: int, losses: Sequence[LossRow]) -> list[TodayRow]:
-        entrances = {each.id: each for each in self.site.entrances}
-        passages = {(kind, way): 0 for kind in ("person", "vehicle") for way in ("in", "out")}
-        for total in self.counts.totals(start, end):
-            entrance = entrances[total.entrance]
-            if entrance.boundary:
-                passages[entrance.kind, total.direction] += total.passages
-        unidentified = self.counts.unidentified(start, end)
-        firsts = self.firsts[day]
+    def _today(self, day: date, axis: int, losses: Sequence[LossRow]) -> list[TodayRow]:
+        start, end = self.site.days.bounds(day)
         rows = []
-        for kind in ("person", "vehicle"):
-            known = firsts.get(kind)
+        for kind in site_kinds(self.site):
+            entries, exits, unidentified = self.counts.boundary(kind, start, end)
+            known = self.firsts[day].get(kind)
             distinct = 0 if known is None else int(np.searchsorted(known, axis, side="right"))
             lost = lost_on(day, (each for each in losses if each.kind == kind))
-            row = TodayRow(kind, passages[kind, "in"], passages[kind, "out"], distinct, unidentified.get(kind, 0), lost)
+            row = TodayRow(kind, entries, exits, distinct, unidentified, lost)
             if any(row[1:]):
                 rows.append(row)
         return rows
 
+    def _area(self, place: int, axis: int, losses: Sequence[LossRow]) -> AreaRow:
+        area, kind = slot = self.counts.slots[place]
+        newest = self.counts.newest_of(place)
+        if not newest and self._began_earlier(place, axis):
+            newest = self.earlier.newest[slot]
+        counted = [each.window + WINDOW for each in self._corrections(slot, axis) if each.absolute is not None]
+        since = max(counted, default=0)
+        lost = sum(each.records for each in losses if each.kind in ("", kind) and each.end >= since)
+        inside = int(self._occupancy(place, axis)[-1])
+        return AreaRow(area, kind, newest or None, inside, self.capacities.get(slot), lost)
+
     def _occupancy(self, place: int, axis: int) -> Ints:
         slot, counts = self.counts.slots[place], self.counts
-        corrected = effects([each for each in self._corrections(slot) if each.axis <= axis])
 
         def before(since: int) -> int:
             return self.earlier.net_since(since, slot, counts.signs[place], axis=axis)
 
-        return occupancy(counts.flow(place), counts.grid.start, corrected, before)
+        return occupancy(counts.flow(place), counts.start, effects(self._corrections(slot, axis)), before)
 
-    def _area(self, place: int, axis: int, losses: Sequence[LossRow]) -> AreaRow:
-        slot = self.counts.slots[place]
-        earlier, newest = self.earlier, self.counts.newest_of(place)
-        if not newest and earlier.has_passages(slot, self.counts.signs[place], axis=axis):
-            newest = earlier.newest[slot]
-        inside = int(self._occupancy(place, axis)[-1])
-        counted = [
-            each.window + WINDOW for each in self._corrections(slot) if each.absolute is not None and each.axis <= axis
-        ]
-        since = max(counted, default=0)
-        lost = sum(each.records for each in losses if each.of(slot[1]) and each.end >= since)
-        return AreaRow(*slot, newest or None, inside, self.capacities.get(slot), lost)
-
-    def _corrections(self, slot: Slot) -> list[CorrectionRow]:
-        return [each for each in self.corrections if (each.area, each.kind) == slot]
+    def _corrections(self, slot: Slot, axis: int) -> list[CorrectionRow]:
+        return [each for each in self.corrections if (each.area, each.kind) == slot and each.axis <= axis]
 
     def _inside(self, scope: Scope, stretch: Stretch, axis: int) -> list[InsideRow]:
         """Return the occupancy of the scope's areas at the end of each step; in step 0 what was before them."""
         rows = []
-        grid = self.counts.grid
         for area in areas_of(scope, self.site):
             place = self.counts.slots.index((area, scope.kind))
             inside = self._occupancy(place, axis)
@@ -204,18 +175,20 @@ class SiteState:
             for step in (stretch.start - STEP, *range(stretch.start, stretch.end, STEP)):
                 last = min(step + STEP, stretch.end) - WINDOW
                 if known_from is not None and known_from <= last:
-                    at = (last - grid.start) // WINDOW
+                    at = (last - self.counts.start) // WINDOW
                     rows.append(InsideRow(area, 0 if step < stretch.start else step, int(inside[at])))
         return rows
 
     def _known_from(self, place: int, axis: int) -> int | None:
         """Return the first window in which an area has passages or corrections; 0 if that was before the grid."""
-        slot, oldest = self.counts.slots[place], self.counts.oldest_of(place)
-        if self.earlier.has_passages(slot, self.counts.signs[place], axis=axis):
+        if self._began_earlier(place, axis):
             return 0
-        found = [each.window for each in self._corrections(slot) if each.axis <= axis]
-        found += [] if oldest is None else [oldest]
-        return min(found, default=None)
+        oldest = self.counts.oldest_of(place)
+        found = [each.window for each in self._corrections(self.counts.slots[place], axis)]
+        return min(found if oldest is None else [*found, oldest], default=None)
+
+    def _began_earlier(self, place: int, axis: int) -> bool:
+        return self.earlier.has_passages(self.counts.slots[place], self.counts.signs[place], axis=axis)
 
     def _shown(self) -> list[Episode]:
         """Return the alarms that the live wall shows; those that it will never show again are forgotten."""
@@ -226,7 +199,9 @@ class SiteState:
         return [row for row in shown if row.state != "cleared"]
 
 
-def grid_start(day: date, site: Site) -> int:
-    """Return where a grid must begin: an hour before the day does, on a full hour of UTC."""
-    start = site.days.begin(day) - 60 * MINUTE
-    return start - start % (60 * MINUTE)
+def take_due(rows: list[Any], at: int) -> list[Any]:
+    """Remove and return the rows up to a time; they begin with theirs, in its order."""
+    due = bisect_right(rows, at, key=itemgetter(0))
+    taken = rows[:due]
+    del rows[:due]
+    return taken

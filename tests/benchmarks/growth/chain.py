@@ -198,7 +198,7 @@ def _memory(place: Plant) -> int:
 
 def _wall_round(place: Plant, asked: Pass) -> float:
     """Return how long a wall's round of queries takes now, in seconds."""
-    rounds, took = Rounds(place.reader, _site(asked), SiteClock(), flow_minutes=5), []
+    rounds, took = Rounds(place.reader, _site(asked), SiteClock()), []
     for _ in range(_ROUNDS):
         began = time.monotonic()
         rounds.read(int(time.time() * 1000))

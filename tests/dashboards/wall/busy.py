@@ -11,6 +11,7 @@ from typing import Final
 from dashboards.messages.alarm_words import RULE_NAMES
 from dashboards.wall.model.options import WallOptions
 from dashboards.wall.model.rows import (
+    HOUR,
     MINUTE,
     STEP,
     AreaRow,
@@ -72,7 +73,7 @@ class BusyDay:
         self._rounds += 1
         step = self._step
         logs = [*(log(real_ms - 300, partition=number) for number in range(_LOGS)), alarm_log(real_ms - 400)]
-        span = span_of(logs, self._options.clock, real_ms, self._site, flow_minutes=self._options.flow_minutes)
+        span = span_of(logs, self._options.clock, real_ms, self._site)
         site_ms = self._options.clock.now(real_ms)
         entered = 100_000 + 37 * step
         return WallRows(
@@ -130,7 +131,7 @@ class BusyDay:
             for direction, period in (("in", 90), ("out", 120)):
                 minute, before = _wave(step + 7 * place, period, 0, 80), _wave(step + 9 * place, 2 * period, 0, 320)
                 hour = 12 * (minute + before)
-                yield FlowRow(gate.id, direction, minute, before, minute + before, hour, span.hour_start)
+                yield FlowRow(gate.id, direction, minute, before, minute + before, hour, span.end - HOUR)
 
     def _queues(self, span: Span, step: int) -> Iterator[QueueRow]:
         """Some entrances have no queue that could be reckoned."""

@@ -175,7 +175,7 @@ def test_nothing_is_asked_of_another_origin(page: Page) -> None:
 
 def test_figures_go_grey_when_the_data_stops_and_come_back_with_it(page: Page) -> None:
     source = HandSource()
-    with wall(source, replace(OPTIONS, stale_after_s=1.5)) as running:
+    with wall(source, replace(OPTIONS, stale_after_ms=1500)) as running:
         look(page, running.url)
         bright = page.locator(ENTRIES).evaluate("each => getComputedStyle(each).color")
         stopped = time.time_ns() // 1_000_000

@@ -171,7 +171,7 @@ def test_a_round_brings_what_was_stored(store: Store) -> None:
         FlowRow("N2", "out", 10, 0, 10, 10, at("11:59:00")), FlowRow("P1", "in", 7, 0, 7, 7, at("11:59:00")),
     ]  # fmt: skip
     assert DeviceRow("N1-L01", "N1", 37, NOW) in found.devices
-    picture = snapshot_of(found, SITE, OPTIONS.clock, limits=OPTIONS.limits)
+    picture = snapshot_of(found, SITE, OPTIONS)
     assert (picture.age_ms, picture.health.missing, picture.health.rejected) == (800, 37, 3)
     assert gate("N1", picture).flow_in == 3.0
     source.close()
@@ -268,7 +268,7 @@ def test_the_strip_has_what_is_open_and_what_is_over_but_not_acknowledged(store:
     )  # fmt: skip
     assert (rows["taken"].state, rows["taken"].actor) == ("acknowledged", "张三")
     assert (rows["over"].state, rows["over"].cleared_at) == ("cleared-unacknowledged", NOW - 1000)
-    strip = snapshot_of(found, SITE, OPTIONS.clock, limits=OPTIONS.limits).strip
+    strip = snapshot_of(found, SITE, OPTIONS).strip
     assert (strip.watch, strip.age_ms, [each.episode for each in strip.alarms]) == (
         "ok",
         800,
@@ -319,7 +319,7 @@ def test_a_store_with_an_older_schema_has_its_figures_and_no_more(store: Store) 
     source = store_source(store.reader, SITE, OPTIONS)
     found = source.read(NOW)
     assert (found.episodes, found.forecasts, len(found.today)) == (None, (), 2)
-    assert snapshot_of(found, SITE, OPTIONS.clock, limits=OPTIONS.limits).strip.watch == "no-view"
+    assert snapshot_of(found, SITE, OPTIONS).strip.watch == "no-view"
 
     client.execute("CREATE VIEW gatepulse.alarm_episodes AS SELECT 1 AS one")  # there, but not what it should be
     with pytest.raises(StoreRefused):
@@ -330,7 +330,7 @@ def test_a_store_with_an_older_schema_has_its_figures_and_no_more(store: Store) 
 
 def test_an_empty_store_is_unknown_throughout(store: Store) -> None:
     source = store_source(store.reader, SITE, OPTIONS)
-    picture = snapshot_of(source.read(NOW), SITE, OPTIONS.clock, limits=OPTIONS.limits)
+    picture = snapshot_of(source.read(NOW), SITE, OPTIONS)
     assert (picture.age_ms, picture.today["person"].entries, picture.health.missing) == (None, None, None)
     source.close()
 
@@ -339,7 +339,7 @@ def test_the_page_shows_the_stores_numbers(store: Store, page: Page) -> None:
     seed(store)
     real = time.time_ns() // 1_000_000
     store.progress(real + 60_000)  # stored into the future, so that nothing is stale while we look
-    options = replace(OPTIONS, clock=SiteClock(NOW - 61_000, real), stale_after_s=3600.0)
+    options = replace(OPTIONS, clock=SiteClock(NOW - 61_000, real), stale_after_ms=3_600_000)
     source = store_source(store.reader, SITE, options)
     with wall(source, options) as running:
         page.goto(running.url)

@@ -12,10 +12,9 @@ import msgspec
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from dashboards.wall.http.acknowledge import SendCommand
+from dashboards.wall.http.acknowledge import MOST_BYTES, PER_MINUTE, SendCommand
 from dashboards.wall.http.server import HEADERS
-from dashboards.wall.model.acknowledgement import MOST_BYTES, PER_MINUTE
-from dashboards.wall.model.options import Acknowledge, OptionError, WallOptions
+from dashboards.wall.model.options import Acknowledge, WallOptions
 from dashboards.wall.model.rows import ChangeRow, WallRows
 from infra.servers.broker import PROTOCOL
 from sinks.sink import StoreUnavailable
@@ -178,8 +177,3 @@ def test_it_is_asked_by_post_alone_and_answers_with_the_same_headers() -> None:
         connection.request("GET", "/alarms/ack")
         assert connection.getresponse().status == 405
         connection.close()
-
-
-def test_a_setting_that_is_none_of_the_three_is_refused() -> None:
-    with pytest.raises(OptionError, match="acknowledge: 'yes' is unknown; expected 'auto', 'on' or 'off'"):
-        WallOptions(acknowledge="yes")  # type: ignore[arg-type]  # meant

@@ -15,7 +15,8 @@ from sinks.clickhouse import StoreAddress
 from streams.site.reader import load_site
 
 nobody = StoreAddress("127.0.0.1", 1, "reader", "")
-run_wall(nobody, load_site("expo"), WallOptions(), port=0, ready=lambda url: print(url, flush=True))
+run_wall(nobody, load_site("expo"), WallOptions(), host="127.0.0.1", port=0,
+         ready=lambda url: print(url, flush=True), send=print)
 print("ended in order", flush=True)
 """
 

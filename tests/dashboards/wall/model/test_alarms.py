@@ -6,14 +6,13 @@ import pytest
 
 from dashboards.messages.alarm_words import duration
 from dashboards.wall.live.queries import ACKNOWLEDGEABLE
-from dashboards.wall.model.alarms import worse
 from dashboards.wall.model.figures import AlarmNow, Strip
 from dashboards.wall.model.rows import LogRow
 from dashboards.wall.model.snapshot import aged
 from streams.kernels.alarms import log as kernel
 from streams.kernels.alarms.episodes import Episode
 from streams.text import Text
-from tests.support.wall_site import CLOCK, LIMITS, NOON, ZONE, alarm, alarm_log, at, log, reading, snapshot
+from tests.support.wall_site import NOON, OPTIONS, SITE, alarm, alarm_log, at, log, reading, snapshot
 
 
 def strip(*rows: Episode, logs: list[LogRow] | None = None) -> Strip:
@@ -61,8 +60,6 @@ def test_what_is_shelved_is_only_counted() -> None:
 
 def test_a_level_of_a_later_version_is_taken_for_the_worst() -> None:
     assert order(alarm("N1", level="red"), alarm("N2", level="violet")) == ["North 2", "North 1"]
-    assert worse("violet", than="red")
-    assert not worse("orange", than="orange")
 
 
 # In which words.
@@ -166,9 +163,9 @@ def test_a_store_without_the_view_proves_nothing() -> None:
 
 def test_the_strip_grows_older_with_the_clock() -> None:
     now = snapshot(reading(episodes=[alarm()], logs=[log(NOON), alarm_log(NOON)]))
-    later = aged(now, NOON + 60_000, CLOCK, zone=ZONE, limits=LIMITS).strip
+    later = aged(now, NOON + 60_000, SITE, OPTIONS).strip
     assert (later.watch, later.age_ms, later.alarms[0].lasting.en) == ("behind", 60_000, "11:45, 16 min")
-    assert aged(snapshot(reading(episodes=None)), NOON, CLOCK, zone=ZONE, limits=LIMITS).strip.watch == "no-view"
+    assert aged(snapshot(reading(episodes=None)), NOON, SITE, OPTIONS).strip.watch == "no-view"
 
 
 def test_the_wall_shows_as_many_cleared_alarms_as_can_still_be_acknowledged() -> None:

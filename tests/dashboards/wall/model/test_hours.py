@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from dashboards.wall.model.hours import next_quiet, opened_at
+from dashboards.wall.model.snapshot import next_quiet, opened_at
 from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.kernel_views import alarm_place_of

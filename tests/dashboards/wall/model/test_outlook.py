@@ -3,8 +3,8 @@
 import pytest
 
 from dashboards.wall.model.figures import ExpectedLevel
-from dashboards.wall.model.outlook import OLDEST_MS
 from dashboards.wall.model.rows import MINUTE, AreaRow, ForecastRow
+from dashboards.wall.model.snapshot import OLDEST_FORECAST_MS
 from tests.support.wall_site import NOON, alarm_log, forecast, log, reading, snapshot
 
 LOGS = [log(NOON), alarm_log(NOON)]
@@ -40,7 +40,9 @@ def test_never_is_kept_as_the_end_of_the_interval() -> None:
     assert hall(forecast("hall", 90, 25, earliest=18, latest=None)) == ExpectedLevel(90, 25, 18, None)
 
 
-@pytest.mark.parametrize(("age", "shown"), [(OLDEST_MS, True), (OLDEST_MS + 1, False), (-OLDEST_MS - 1, False)])
+@pytest.mark.parametrize(
+    ("age", "shown"), [(OLDEST_FORECAST_MS, True), (OLDEST_FORECAST_MS + 1, False), (-OLDEST_FORECAST_MS - 1, False)]
+)
 def test_a_forecast_of_another_time_is_not_shown(age: int, shown: bool) -> None:  # noqa: FBT001 - a column of the table above
     assert (hall(forecast("hall", 80, 20, at=NOON - age)) is not None) is shown
 

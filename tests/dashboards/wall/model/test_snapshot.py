@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from dashboards.wall.model.figures import FlowNow, TodayTotals, WaitNow
-from dashboards.wall.model.rows import AreaRow, DeviceRow, FlowRow, SourceProblemRow, TodayRow, WallRows
+from dashboards.wall.model.rows import HOUR, AreaRow, DeviceRow, FlowRow, SourceProblemRow, TodayRow, WallRows
 from dashboards.wall.model.snapshot import aged, level
 from streams.kernels.counts.site_clock import SiteClock
-from tests.support.wall_site import CLOCK, LIMITS, NOON, SITE, ZONE, at, gate, log, queue, reading, snapshot, span
+from tests.support.wall_site import NOON, OPTIONS, SITE, at, gate, log, queue, reading, snapshot, span
 
 MINUTE = 60_000
 SPAN = span()
@@ -93,7 +93,7 @@ def test_figures_are_stale_beyond_the_limit_and_so_they_are_with_a_clock_that_is
 
 def test_age_grows_while_the_figures_stay() -> None:
     now = snapshot()
-    later = aged(now, NOON + 60_000, CLOCK, zone=ZONE, limits=LIMITS)
+    later = aged(now, NOON + 60_000, SITE, OPTIONS)
     assert (later.age_ms, later.stale, later.today) == (61_000, True, now.today)
 
 
@@ -108,9 +108,9 @@ def test_age_is_real_time_when_the_site_clock_runs_faster() -> None:
 
 
 def test_the_flow_is_that_of_the_newest_full_minutes_that_are_stored() -> None:
-    # now 12:00:30, stored to 11:57:10: the minutes 11:52 ... 11:56
+    # now 12:00:30, stored to 11:57:10: the minutes up to 11:56
     found = span([log(at("11:57:10"))])
-    assert (found.flow_start, found.end) == (at("11:52:00"), at("11:57:00"))
+    assert found.end == at("11:57:00")
 
 
 def test_the_day_begins_in_the_sites_time_zone_when_its_first_moment_is_stored() -> None:
@@ -260,7 +260,7 @@ def test_an_entrance_is_as_old_as_the_newest_event_of_any_of_its_lanes() -> None
 
 
 def test_the_flow_of_the_last_minute_is_told_beside_that_of_the_minutes_before_it() -> None:
-    rows = [FlowRow("N1", "in", 12, 30, 42, 42, SPAN.hour_start), FlowRow("N2", "in", 3, 20, 23, 23, SPAN.hour_start)]
+    rows = [FlowRow("N1", "in", 12, 30, 42, 42, SPAN.end - HOUR), FlowRow("N2", "in", 3, 20, 23, 23, SPAN.end - HOUR)]
     (flow,) = snapshot(reading(flows=rows)).flows
     assert flow == FlowNow("person", "", 15, 0, 10.0, 0.0)
 

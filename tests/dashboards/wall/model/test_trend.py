@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dashboards.wall.model.hours import milliseconds
 from dashboards.wall.model.rows import STEP, InsideRow, Span, StepRow, TrendRows, span_at
 from dashboards.wall.model.scopes import Scope
 from dashboards.wall.model.trend import Trend, trend_of
@@ -26,7 +25,7 @@ def drawn(site: Site = SITE, scope: Scope = PERSONS, **rows: Any) -> Trend:
 
 def span_in(site: Site, moment: str) -> Span:
     noon = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(site.time_zone))
-    return span_at(milliseconds(noon), site, flow_minutes=5)
+    return span_at(round(noon.timestamp() * 1000), site)
 
 
 def test_it_has_one_value_for_each_step_of_the_day_up_to_the_newest_full_one() -> None:
@@ -106,7 +105,8 @@ def full(site: Site, moment: str, **rows: Any) -> Trend:
 
 
 def ms(site: Site, moment: str, fold: int = 0) -> int:
-    return milliseconds(datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(site.time_zone), fold=fold))
+    local = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(site.time_zone), fold=fold)
+    return round(local.timestamp() * 1000)
 
 
 NIGHT = replace(

@@ -13,6 +13,7 @@ import msgspec
 
 from dashboards.wall.live.queries import Rounds
 from dashboards.wall.model.figures import WallSnapshot
+from dashboards.wall.model.options import WallOptions
 from dashboards.wall.model.snapshot import snapshot_of
 from dashboards.wall.model.trend import Trend, trend_of
 from dashboards.wall.replay.history import CHUNK_MS, History
@@ -32,8 +33,8 @@ from streams.site.model import Opening, Site
 from streams.sources.tables import Loss, SiteTime, SourceTables
 from tests.support.events import HORIZON, SUSPECT, Event, batch
 from tests.support.stores import empty
-from tests.support.wall_site import LIMITS, at
 from tests.support.wall_site import SITE as SMALL
+from tests.support.wall_site import at
 
 SITE = replace(SMALL, opening=Opening(((0, 24 * 60),) * 7))
 """The small site, open day and night: its trends go on at any hour."""
@@ -145,7 +146,7 @@ class Stage:
 
     def live(self, real_ms: int) -> WallSnapshot:
         """Read the live wall, as it is at this moment."""
-        return snapshot_of(self._rounds().read(real_ms), self.site, self.clock, limits=LIMITS)
+        return snapshot_of(self._rounds().read(real_ms), self.site, WallOptions(clock=self.clock))
 
     def live_trends(self, real_ms: int) -> list[Trend]:
         """Read the live wall's trends."""
@@ -164,14 +165,14 @@ class Stage:
 
     def drawn(self, history: History, real_ms: int) -> WallSnapshot:
         """Draw what a replay shows at a real time."""
-        return snapshot_of(history.rows(self.clock.now(real_ms)), self.site, self.clock, limits=LIMITS)
+        return snapshot_of(history.rows(self.clock.now(real_ms)), self.site, WallOptions(clock=self.clock))
 
     def trends(self, history: History, real_ms: int) -> list[Trend]:
         """Draw a replay's trends at a real time."""
         return [_of_the_day(trend_of(each, self.site)) for each in history.trend(self.clock.now(real_ms))]
 
     def _rounds(self) -> Rounds:
-        return Rounds(self.asked, self.site, self.clock, flow_minutes=5)
+        return Rounds(self.asked, self.site, self.clock)
 
 
 def _of_the_day(trend: Trend) -> Trend:

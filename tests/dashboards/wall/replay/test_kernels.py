@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboards.wall.model.rows import DeviceRow
-from dashboards.wall.replay.devices import DevicesAsKnown, ReceivedRanges, sequence_gaps
 from dashboards.wall.replay.inside import CorrectionRow, anchors, effects, occupancy
-from dashboards.wall.replay.logs import LogProgress, ParkedInterval, ProgressRow
-from dashboards.wall.replay.timeline import WINDOW, Moment, PendingRows, moment_of
+from dashboards.wall.replay.sources import ParkedInterval, ProgressRow, ReceivedRanges, SourcesThen, sequence_gaps
+from dashboards.wall.replay.state import take_due
+from dashboards.wall.replay.timeline import WINDOW, Moment, moment_of
 from streams.kernels.counts.site_clock import SiteClock
 
 START = 100 * WINDOW
@@ -64,34 +64,37 @@ def test_holes_are_the_numbers_below_the_highest_that_never_came(numbers: set[in
     assert {number for after, events in found for number in range(after - events, after)} == lacking
 
 
+def now(real_ms: int) -> Moment:
+    return Moment(0, real_ms)
+
+
 def received(log: str, version: int, *ranges: tuple[int, int]) -> ReceivedRanges:
     return ReceivedRanges(0, "d", 0, log, version, f"gate-{log}", ranges, ranges[-1][1], version)
 
 
 def test_a_device_in_two_logs_lacks_what_neither_has_and_an_older_version_says_nothing() -> None:
-    devices = DevicesAsKnown()
-    devices.add([received("a", 5, (1, 3), (6, 7)), received("b", 1, (5, 5), (9, 9)), received("a", 4, (1, 1))])
-    assert devices.rows(0) == [DeviceRow("d", "gate-b", 2, 5)]
+    sources = SourcesThen([])
+    sources.add_devices([received("a", 5, (1, 3), (6, 7)), received("b", 1, (5, 5), (9, 9)), received("a", 4, (1, 1))])
+    assert sources.devices(now(0)) == [DeviceRow("d", "gate-b", 2, 5)]
 
 
 def test_a_log_that_was_taken_up_again_is_where_it_had_been_until_it_gets_further() -> None:
-    logs = LogProgress([])
-    logs.add([ProgressRow(10, "l", "c", 200, 9, 0), ProgressRow(20, "l", "c", 120, 19, 0)])
-    assert [row.complete_to for row in logs.rows(20)] == [9]
-    logs.add([ProgressRow(30, "l", "c", 200, 29, 0)])
-    assert [row.complete_to for row in logs.rows(30)] == [29]
+    sources = SourcesThen([])
+    sources.add_progress([ProgressRow(10, "l", "c", 200, 9, 0), ProgressRow(20, "l", "c", 120, 19, 0)])
+    assert [row.complete_to for row in sources.logs(now(20))] == [9]
+    sources.add_progress([ProgressRow(30, "l", "c", 200, 29, 0)])
+    assert [row.complete_to for row in sources.logs(now(30))] == [29]
 
 
 def test_what_is_parked_holds_its_own_log_from_then_until_it_is_resolved() -> None:
-    logs = LogProgress([ParkedInterval("l", 10, 20, 5), ParkedInterval("other", 0, None, 1)])
-    logs.add([ProgressRow(1, "l", "c", 1, 8, 0)])
-    assert [logs.rows(real)[0].complete_to for real in (9, 10, 19, 20)] == [8, 5, 5, 8]
+    sources = SourcesThen([ParkedInterval("l", 10, 20, 5), ParkedInterval("other", 0, None, 1)])
+    sources.add_progress([ProgressRow(1, "l", "c", 1, 8, 0)])
+    assert [sources.logs(now(real))[0].complete_to for real in (9, 10, 19, 20)] == [8, 5, 5, 8]
 
 
 def test_what_waits_is_handed_out_once_when_its_moment_has_come() -> None:
-    waiting: PendingRows[tuple[int, str]] = PendingRows()
-    waiting.add([(1, "a"), (2, "b"), (2, "c"), (5, "d")])
-    assert [waiting.upto(axis) for axis in (0, 2, 4, 9)] == [[], [(1, "a"), (2, "b"), (2, "c")], [], [(5, "d")]]
+    waiting = [(1, "a"), (2, "b"), (2, "c"), (5, "d")]
+    assert [take_due(waiting, axis) for axis in (0, 2, 4, 9)] == [[], [(1, "a"), (2, "b"), (2, "c")], [], [(5, "d")]]
 
 
 @given(st.integers(0, 10**9), st.sampled_from([0.5, 1.0, 7.0, 60.0, 62.5]))

@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from dashboards.wall.http.acknowledge import CommandSender
-from dashboards.wall.http.origin import check_origin, is_loopback, may_acknowledge
-from dashboards.wall.model.acknowledgement import (
+from dashboards.wall.http.acknowledge import (
     PER_MINUTE,
     AcknowledgeRequest,
+    CommandSender,
     RateLimit,
     check_change,
     check_fresh,
     parse_request,
 )
+from dashboards.wall.http.origin import check_origin, is_loopback, may_acknowledge
 from dashboards.wall.model.figures import WallSnapshot
 from dashboards.wall.model.refusal import RequestRefused
 from dashboards.wall.model.rows import ChangeRow
