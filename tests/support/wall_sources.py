@@ -10,15 +10,20 @@ from dashboards.wall.http.acknowledge import SendCommand
 from dashboards.wall.http.run import WallServer, address_of, listen
 from dashboards.wall.http.server import create_app
 from dashboards.wall.live.feed import Feed
-from dashboards.wall.live.queries import Source, StoreConnection
+from dashboards.wall.live.queries import Source
 from dashboards.wall.model.options import WallOptions
 from dashboards.wall.model.rows import ChangeRow, Span, TrendRows, WallRows
+from sinks.clickhouse import ClickHouseReader, StoreAddress
 from streams.site.model import Site
 from tests.support.wall_site import SITE, reading, trend_reading
 from tests.support.wall_site import span as morning
 
 PATIENCE = 20.0
 """Real seconds until something that should happen has failed to."""
+
+
+NOBODY = StoreAddress("127.0.0.1", 1, "reader", "")
+"""A store that does not answer."""
 
 
 class StoreGoneError(Exception):
@@ -82,7 +87,7 @@ def wall(
     site: Site = SITE,
     port: int = 0,
     send: SendCommand | None = None,
-    connect: Callable[[], StoreConnection] | None = None,
+    connect: Callable[[], ClickHouseReader] = lambda: ClickHouseReader(NOBODY),
 ) -> Iterator[Wall]:
     """Serve in a thread until the block ends; `send` gets what operators acknowledge, replays ask through `connect`."""
     listener = listen(port=port)

@@ -21,7 +21,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from dashboards.messages.alarm_words import LEVEL_NAMES, rank
-from dashboards.wall.http.answers import refusal
 from dashboards.wall.http.origin import check_origin
 from dashboards.wall.live.feed import Feed
 from dashboards.wall.live.queries import Source
@@ -91,10 +90,7 @@ def check_fresh(now: WallSnapshot) -> None:
 
 
 def check_change(request: AcknowledgeRequest, changes: Sequence[ChangeRow]) -> None:
-    """Refuse (409) a change that is unknown or acknowledged already, and one after which the alarm became worse.
-
-    `changes` are all changes of the episode, the oldest first.
-    """
+    """Refuse (409) a change unknown or acknowledged, or after which the alarm became worse; `changes`: oldest first."""
     shown = next((row for row in changes if row.change == request.change), None)
     if shown is None:
         raise RequestRefused(
@@ -213,10 +209,7 @@ class CommandSender:
 
 @dataclass(frozen=True, slots=True)
 class AcknowledgeHandler:
-    """Handles acknowledgements for a wall that listens on `host`; without a `sender` it refuses them all.
-
-    `feed` has what the wall shows, `source` all changes of an episode.
-    """
+    """Handles acknowledgements for a wall that listens on `host`; without a `sender` it refuses them all."""
 
     sender: CommandSender | None
     host: str
@@ -226,14 +219,7 @@ class AcknowledgeHandler:
     rate: RateLimit = field(default_factory=RateLimit)
 
     async def acknowledge(self, http_request: Request) -> Response:
-        """Answer 202 once the alarms' topic has the command, otherwise with why not and what to do."""
-        try:
-            await self._acknowledge(http_request)
-        except RequestRefused as refused:
-            return refusal(refused, event="wall_acknowledgement_refused")
-        return Response(b'{"sent":true}', 202, media_type="application/json")
-
-    async def _acknowledge(self, http_request: Request) -> None:
+        """Answer 202 once the alarms' topic has the command. Raises RequestRefused."""
         if self.sender is None:
             raise RequestRefused(
                 403,
@@ -257,6 +243,7 @@ class AcknowledgeHandler:
         command = Command(uuid.uuid4().hex, "ack", request.episode, request.actor, self.clock.now(real_now()))
         await self.sender.send(command)
         log.info("wall_acknowledged", episode=request.episode, change=request.change)
+        return Response(b'{"sent":true}', 202, media_type="application/json")
 
 
 async def _body(request: Request) -> bytes:

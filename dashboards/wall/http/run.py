@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import signal
 import socket
-import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -54,9 +53,9 @@ class PromptProtocol(H11Protocol):
         waiting = self.cycle is None or self.cycle.response_complete
         if waiting and self.cycle is self._answered:
             self.transport.close()
-            return
-        self._answered = self.cycle
-        self.loop.call_later(REQUEST_SECONDS, self._close_if_idle)
+        else:
+            self._answered = self.cycle
+            self.loop.call_later(REQUEST_SECONDS, self._close_if_idle)
 
 
 class WallServer(uvicorn.Server):
@@ -81,8 +80,7 @@ class WallServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let every stream end first, or the server would wait for displays that never leave."""
         self._feed.close()
-        if self._replays is not None:
-            self._replays.close()
+        self._replays.close()
         await super().shutdown(sockets)
 
 
@@ -139,8 +137,7 @@ def run_wall(
             advice += " and can acknowledge alarms (wall.acknowledge)"
         log.warning("wall_open_to_network", host=host, advice=advice)
     ready(address_of(listener))
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends in order first, then raises the signal again
         source = store_source(address, site, options)
         connect = partial(ClickHouseReader, address, seconds=REPLAY_SECONDS)

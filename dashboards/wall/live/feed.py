@@ -61,9 +61,9 @@ def event(name: str, value: object) -> bytes:
     return ServerSentEvent(msgspec.json.encode(value).decode(), event=name, sep="\n").encode()
 
 
-def unexpected(error: Exception) -> Exception | None:
-    """Return an error that is a bug, so that the log shows its traceback; None for an error of the store."""
-    return None if isinstance(error, StoreError) else error
+def log_lost(log_event: str, error: Exception) -> None:
+    """Log that something could not be read, with a traceback if the error is a bug and not one of the store."""
+    log.error(log_event, error=loggable_text(error), exc_info=None if isinstance(error, StoreError) else error)
 
 
 class Feed:
@@ -106,11 +106,11 @@ class Feed:
         """Yield the newest publication, then each time one that is newer; what was published meanwhile is skipped."""
         seen: Published | None = None
         while not self._ended.is_set():
-            if self.newest is seen:
+            if self.newest is not seen:
+                seen = self.newest
+                yield seen
+            else:
                 await self._changed.wait()
-                continue
-            seen = self.newest
-            yield seen
 
     async def round(self) -> None:
         """Read the source once and publish; without an answer, publish the last figures as lost."""
@@ -126,7 +126,8 @@ class Feed:
         try:
             trends = await self._read_trends(self._span)
         except Exception as error:  # noqa: BLE001 - whatever it is, the figures continue
-            trends = self._no_trends(error)
+            log_lost("wall_trends_lost", error)
+            trends = ()  # an old one could look right
         if trends != self.newest.trend:
             self._publish(self.now(), trends)
 
@@ -185,10 +186,6 @@ class Feed:
         self._duration("trends", began)
         return [trend_of(rows, self._site) for rows in trends]
 
-    def _no_trends(self, error: Exception) -> Sequence[Trend]:
-        log.error("wall_trends_lost", error=loggable_text(error), exc_info=unexpected(error))
-        return ()  # an old one could look right
-
     def _duration(self, what: str, began: float) -> float:
         """Return the milliseconds since `began`, and log a round that was slow."""
         took = time.monotonic() - began
@@ -199,7 +196,7 @@ class Feed:
     def _mark_lost(self, error: Exception) -> None:
         last = self.now()
         if last.store != "lost":
-            log.error("wall_store_lost", error=loggable_text(error), exc_info=unexpected(error))
+            log_lost("wall_store_lost", error)
             last = msgspec.structs.replace(last, store="lost", lost_since_ms=last.real_ms)
         self._publish(last)
 

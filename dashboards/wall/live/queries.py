@@ -8,34 +8,20 @@ from typing import Any, Protocol
 
 import structlog
 
+from dashboards.wall.model import rows
 from dashboards.wall.model.rows import (
     BEFORE_MINUTES,
     FLOW_MINUTES,
     HOUR,
     MINUTE,
     STEP,
-    AreaRow,
-    ChangeRow,
-    DeviceRow,
-    EntranceTotalRow,
-    FlowRow,
-    ForecastRow,
-    InsideRow,
-    LogRow,
-    LossRow,
-    QueueRow,
-    SourceProblemRow,
     Span,
-    StepRow,
     Stretch,
-    TodayRow,
     TrendRows,
     WallRows,
-    lost_on,
-    span_of,
 )
 from dashboards.wall.model.scopes import Scope, areas_of, crossings, scopes_of
-from sinks.sink import StoreReader
+from sinks.clickhouse import ClickHouseReader
 from streams.contract.stored_episodes import episode_columns
 from streams.kernels.alarms.episodes import Episode
 from streams.kernels.counts.site_clock import SiteClock
@@ -52,7 +38,7 @@ ACKNOWLEDGEABLE = 50
 QUEUES_MS = 10 * MINUTE
 """Site time: older estimates of a queue are not selected."""
 
-DayRows = tuple[Sequence[StepRow], Sequence[InsideRow]]
+DayRows = tuple[Sequence[rows.StepRow], Sequence[rows.InsideRow]]
 """The steps of one day, and the occupancy at the end of each."""
 
 VIEWS = """
@@ -176,13 +162,6 @@ GROUP BY area, step
 """
 
 
-class StoreConnection(StoreReader, Protocol):
-    """A connection to the store that can be closed; `sinks.clickhouse.ClickHouseReader` is one."""
-
-    def close(self) -> None:
-        """Close the connection."""
-
-
 class Source(Protocol):
     """Where the wall's rows come from; its methods may block. One thread reads figures, another reads trends."""
 
@@ -192,7 +171,7 @@ class Source(Protocol):
     def read_trend(self, span: Span) -> Sequence[TrendRows]:
         """Run the heavier round, for the span of a round of figures: each scope that a screen has a trend of."""
 
-    def read_changes(self, episode: str) -> Sequence[ChangeRow]:
+    def read_changes(self, episode: str) -> Sequence[rows.ChangeRow]:
         """Select all changes of one alarm episode, the oldest first; any thread may call it."""
 
     def close(self) -> None:
@@ -203,12 +182,7 @@ class Rounds:
     """The two rounds of queries; trends have a connection of their own (`trends`), as they take longer."""
 
     def __init__(
-        self,
-        store: StoreConnection,
-        site: Site,
-        clock: SiteClock,
-        *,
-        trends: StoreConnection | None = None,
+        self, store: ClickHouseReader, site: Site, clock: SiteClock, *, trends: ClickHouseReader | None = None
     ) -> None:
         self._store = store
         self._trends = trends or store
@@ -218,7 +192,7 @@ class Rounds:
         self._scopes = scopes_of(site, "trend")
         self._before: Mapping[Scope, DayRows] = {}
         self._before_of: tuple[Stretch, int] | None = None
-        self._slow: tuple[Sequence[LossRow], Sequence[SourceProblemRow]] = ((), ())
+        self._slow: tuple[Sequence[rows.LossRow], Sequence[rows.SourceProblemRow]] = ((), ())
         self._slow_at: int | None = None
 
     def close(self) -> None:
@@ -229,8 +203,8 @@ class Rounds:
     def read(self, real_ms: int) -> WallRows:
         """Select how far storage is first, and then only what is stored up to there."""
         query, views = self._store.query, self._present()
-        logs = [LogRow(*row) for row in query(PROGRESS)]
-        span = span_of(logs, self._clock, real_ms, self._site)
+        logs = [rows.LogRow(*row) for row in query(PROGRESS)]
+        span = rows.span_of(logs, self._clock, real_ms, self._site)
         params = _params(span)
         losses, problems = self._losses_and_problems(real_ms)
         episodes = query(EPISODES, {"acknowledgeable": ACKNOWLEDGEABLE}) if "alarm_episodes" in views else None
@@ -239,30 +213,30 @@ class Rounds:
             real_ms=real_ms,
             span=span,
             logs=logs,
-            today=[TodayRow(*row) for row in query(today, params)],
-            areas=[AreaRow(*row) for row in query(areas)],
-            totals=[EntranceTotalRow(*row) for row in query(TOTALS, params)],
-            flows=[FlowRow(*row) for row in query(FLOWS, params)],
-            devices=[DeviceRow(*row) for row in query(DEVICES)],
+            today=[rows.TodayRow(*row) for row in query(today, params)],
+            areas=[rows.AreaRow(*row) for row in query(areas)],
+            totals=[rows.EntranceTotalRow(*row) for row in query(TOTALS, params)],
+            flows=[rows.FlowRow(*row) for row in query(FLOWS, params)],
+            devices=[rows.DeviceRow(*row) for row in query(DEVICES)],
             episodes=None if episodes is None else [Episode(*row) for row in episodes],
-            queues=[QueueRow(*row) for row in query(QUEUES, params)] if "entrance_queues" in views else (),
-            forecasts=[ForecastRow(*row) for row in query(FORECASTS)] if "forecasts" in views else (),
+            queues=[rows.QueueRow(*row) for row in query(QUEUES, params)] if "entrance_queues" in views else (),
+            forecasts=[rows.ForecastRow(*row) for row in query(FORECASTS)] if "forecasts" in views else (),
             problems=problems,
-            lost=lost_on(span.day, losses),
+            lost=rows.lost_on(span.day, losses),
             unsettled=sum(row[0] for row in query(UNSETTLED)) if "unsettled" in views else 0,
         )
 
-    def _losses_and_problems(self, real_ms: int) -> tuple[Sequence[LossRow], Sequence[SourceProblemRow]]:
+    def _losses_and_problems(self, real_ms: int) -> tuple[Sequence[rows.LossRow], Sequence[rows.SourceProblemRow]]:
         """Select every two seconds what changes rarely; the age of the figures does not depend on it."""
         if self._slow_at is None or not 0 <= real_ms - self._slow_at < _SLOW_MS:
-            rows = self._store.query(PROBLEMS) if "source_problems" in self._present() else ()
-            self._slow = self.losses(), [SourceProblemRow(*row) for row in rows]
+            problems = self._store.query(PROBLEMS) if "source_problems" in self._present() else ()
+            self._slow = self.losses(), [rows.SourceProblemRow(*row) for row in problems]
             self._slow_at = real_ms
         return self._slow
 
-    def losses(self) -> Sequence[LossRow]:
+    def losses(self) -> Sequence[rows.LossRow]:
         """Select every loss of which the size is known."""
-        return [LossRow(*row) for row in self._store.query(LOSSES)] if "losses" in self._present() else ()
+        return [rows.LossRow(*row) for row in self._store.query(LOSSES)] if "losses" in self._present() else ()
 
     def read_trend(self, span: Span) -> Sequence[TrendRows]:
         """Select the day so far, and the day before."""
@@ -289,24 +263,24 @@ class Rounds:
             "crossings": into + out_of,
             "areas": areas_of(scope, self._site),
         }
-        steps = [StepRow(*row) for row in self._trends.query(STEPS, params)] if into else []
-        return steps, [InsideRow(*row) for row in self._trends.query(INSIDE, params)]
+        steps = [rows.StepRow(*row) for row in self._trends.query(STEPS, params)] if into else []
+        return steps, [rows.InsideRow(*row) for row in self._trends.query(INSIDE, params)]
 
-    def read_changes(self, episode: str) -> Sequence[ChangeRow]:
+    def read_changes(self, episode: str) -> Sequence[rows.ChangeRow]:
         """Select all changes of one alarm episode, the oldest first."""
-        return [ChangeRow(*row) for row in self._store.query(CHANGES, {"episode": episode})]
+        return [rows.ChangeRow(*row) for row in self._store.query(CHANGES, {"episode": episode})]
 
     def _present(self) -> frozenset[str]:
         """Return the optional views that exist; missing ones are looked for again, as a new schema may bring them."""
-        known = self._views
-        if known is not None and len(known) == len(OPTIONAL):
-            return known
-        found = frozenset(row[0] for row in self._store.query(VIEWS, {"views": OPTIONAL}))
-        if found != known and len(found) < len(OPTIONAL):
-            missing = sorted(set(OPTIONAL) - found)
-            log.warning("wall_views_missing", views=missing, advice="run `gatepulse schema apply` with this version")
-        self._views = found
-        return found
+        if self._views is None or len(self._views) < len(OPTIONAL):
+            found = frozenset(row[0] for row in self._store.query(VIEWS, {"views": OPTIONAL}))
+            if found != self._views and len(found) < len(OPTIONAL):
+                missing = sorted(set(OPTIONAL) - found)
+                log.warning(
+                    "wall_views_missing", views=missing, advice="run `gatepulse schema apply` with this version"
+                )
+            self._views = found
+        return self._views
 
 
 def _params(span: Span) -> dict[str, Any]:

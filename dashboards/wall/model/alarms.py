@@ -3,56 +3,49 @@
 The wording is that of the robots' messages (`dashboards/messages/sentences.py`). Read next: `snapshot.py`.
 """
 
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
 import msgspec
 
 from dashboards.messages.alarm_words import rank
 from dashboards.messages.sentences import Sentences, since
-from dashboards.wall.model.figures import AlarmNow, AlarmState, Strip, WatchStatus
+from dashboards.wall.model.figures import AlarmNow, AlarmState, Strip
+from dashboards.wall.model.options import WallOptions
 from dashboards.wall.model.rows import WallRows, judged_to
 from streams.kernels.alarms.episodes import Episode
 from streams.site.model import Site
 
-SHELVED = "shelved"
 CLEARED = "cleared-unacknowledged"
 
 
-def strip_of(rows: WallRows, site: Site, *, site_ms: int, stale_after_ms: int) -> Strip:
-    """Return the strip of one round of rows, at the site time `site_ms`."""
+def strip_of(rows: WallRows, site: Site, options: WallOptions) -> Strip:
+    """Return the strip of one round of rows."""
     episodes = rows.episodes
     if episodes is None:
         return Strip(watch="no-view")
     say = Sentences(site)
-    shown = sorted((row for row in episodes if row.state != SHELVED), key=_urgency)
-    judged = judged_to(rows.logs)
+    shown = sorted((row for row in episodes if row.state != "shelved"), key=_urgency)
     return Strip(
-        watch=_watch(judged, rows.real_ms, stale_after_ms),
-        judged_to_ms=judged,
-        age_ms=None if judged is None else rows.real_ms - judged,
-        alarms=[_alarm(row, say, site_ms) for row in shown],
+        **_judgement(judged_to(rows.logs), rows.real_ms, options),
+        alarms=[_alarm(row, say, options.clock.now(rows.real_ms)) for row in shown],
         shelved=len(episodes) - len(shown),
     )
 
 
-def aged_strip(strip: Strip, real_ms: int, *, site_ms: int, zone: str, stale_after_ms: int) -> Strip:
+def aged_strip(strip: Strip, real_ms: int, site: Site, options: WallOptions) -> Strip:
     """Return the same strip at a later time: alarms have lasted longer, and their judgement is older."""
-    judged = strip.judged_to_ms
-    return msgspec.structs.replace(
-        strip,
-        watch=strip.watch if strip.watch == "no-view" else _watch(judged, real_ms, stale_after_ms),
-        age_ms=None if judged is None else real_ms - judged,
-        alarms=[
-            msgspec.structs.replace(each, lasting=since(each.raised_ms, each.cleared_ms, now_ms=site_ms, zone=zone))
-            for each in strip.alarms
-        ],
-    )
+    if strip.watch == "no-view":
+        return strip
+    lasting = partial(since, now_ms=options.clock.now(real_ms), zone=site.time_zone)
+    alarms = [msgspec.structs.replace(each, lasting=lasting(each.raised_ms, each.cleared_ms)) for each in strip.alarms]
+    return msgspec.structs.replace(strip, **_judgement(strip.judged_to_ms, real_ms, options), alarms=alarms)
 
 
-def _watch(judged: int | None, real_ms: int, stale_after_ms: int) -> WatchStatus:
-    if judged is None:
-        return "unheard"
-    return "ok" if abs(real_ms - judged) <= stale_after_ms else "behind"
+def _judgement(judged: int | None, real_ms: int, options: WallOptions) -> dict[str, Any]:
+    age = None if judged is None else real_ms - judged
+    watch = "unheard" if age is None else "ok" if abs(age) <= options.stale_after_ms else "behind"
+    return {"watch": watch, "judged_to_ms": judged, "age_ms": age}
 
 
 def _urgency(row: Episode) -> tuple[bool, int, bool, int, str]:

@@ -1,15 +1,15 @@
 """Builds what the page needs once: titles, colours, the layout of the screens, and the plan of the areas; pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, astuple
 from math import ceil, sqrt
 from typing import Any
 
 from dashboards.messages.alarm_words import LEVEL_NAMES
 from dashboards.wall.model.options import WallOptions
-from dashboards.wall.model.rows import FLOW_MINUTES
+from dashboards.wall.model.rows import FLOW_MINUTES, MINUTE, SILENT_AFTER_MS
 from dashboards.wall.model.scopes import scope_of, site_kinds
-from streams.site.model import Area, Category, PlanRectangle, Site
+from streams.site.model import Area, Site
 from streams.site.screens import Screen
 
 GAP = 0.4
@@ -18,9 +18,7 @@ WIDTH, HEIGHT = 3.0, 2.0
 """The size of such an area, where no other area sets the width of the plan."""
 
 
-def site_card(
-    site: Site, options: WallOptions, *, page: str, acknowledge: bool = False, replays: bool = False
-) -> dict[str, Any]:
+def site_card(site: Site, options: WallOptions, *, page: str, acknowledge: bool = False) -> dict[str, Any]:
     """Return the card; `page` is the version of the page's own files."""
     return {
         "id": site.id,
@@ -32,8 +30,8 @@ def site_card(
         "speed": options.clock.speed,
         "stale_after_ms": options.stale_after_ms,
         "flow_minutes": FLOW_MINUTES,
+        "silent_after_min": SILENT_AFTER_MS / MINUTE,
         "acknowledge": acknowledge,
-        "replays": replays,
         "levels": LEVEL_NAMES,
         "capacity_levels": site.levels,
         "screens": [_screen(screen, site) for screen in site.screens],
@@ -43,7 +41,10 @@ def site_card(
             for each in site.entrances
         },
         "zones": {zone.id: zone.title for zone in site.zones},
-        "categories": {kind: _categories(site.categories_of(kind)) for kind in site_kinds(site)},
+        "categories": {
+            kind: {each.id: {"title": each.title, "colour": each.colour} for each in site.categories_of(kind)}
+            for kind in site_kinds(site)
+        },
     }
 
 
@@ -56,10 +57,6 @@ def _screen(screen: Screen, site: Site) -> dict[str, Any]:
     return {"id": screen.id, "title": screen.title, "tiles": tiles, "layout": screen.layout, "wide": screen.wide}
 
 
-def _categories(categories: Sequence[Category]) -> Mapping[str, Any]:
-    return {each.id: {"title": each.title, "colour": each.colour} for each in categories}
-
-
 def _plan(site: Site) -> list[tuple[Area, Sequence[float]]]:
     """Return every area with its left, top, width and height; those without a place are in rows below the others."""
     given = [area.place for area in site.areas if area.place is not None]
@@ -69,11 +66,7 @@ def _plan(site: Site) -> list[tuple[Area, Sequence[float]]]:
     in_row = max(1, min(len(unplaced), 5) if given else ceil(sqrt(2 * len(unplaced))))
     cell = (width or in_row * WIDTH) / in_row
     found = {
-        name: PlanRectangle(number % in_row * cell, bottom + number // in_row * HEIGHT, cell, HEIGHT)
+        name: (number % in_row * cell, bottom + number // in_row * HEIGHT, cell, HEIGHT)
         for number, name in enumerate(unplaced)
     }
-    places = [area.place or found[area.id] for area in site.areas]
-    return [
-        (area, (place.left, place.top, place.width, place.height))
-        for area, place in zip(site.areas, places, strict=True)
-    ]
+    return [(area, found[area.id] if area.place is None else astuple(area.place)) for area in site.areas]

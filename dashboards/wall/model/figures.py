@@ -61,10 +61,7 @@ class AreaNow(msgspec.Struct, frozen=True):
 
 
 class FlowNow(msgspec.Struct, frozen=True):
-    """Passages a minute into and out of a scope: in the newest full minute, and on average in the five before it.
-
-    `area` is "" for the site's boundary.
-    """
+    """Passages a minute into and out of a `Scope`: in the newest full minute, and on average in the five before it."""
 
     kind: Kind
     area: str

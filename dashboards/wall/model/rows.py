@@ -18,12 +18,12 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 STEP = 5 * MINUTE
 """The width of one step of a trend."""
-MARGIN = HOUR
-"""How long before opening and after closing a trend shows."""
 FLOW_MINUTES = 5
 """The entrances are ranked by their flow in so many full minutes."""
 BEFORE_MINUTES = 5
 """The flow of the newest full minute is compared with that of so many minutes before it."""
+SILENT_AFTER_MS = 15 * MINUTE
+"""Site time after which a lane without events counts as silent."""
 
 
 class LogRow(NamedTuple):
@@ -277,5 +277,5 @@ def _shown(day: date, site: Site) -> Stretch:
     """Return an hour before the site opens to an hour after it closes; of a day on which it is closed, all of it."""
     begin, end = site.days.bounds(day)
     opens, closes = site.hours(day) or (begin, end)
-    start, end = max(begin, opens - MARGIN), min(end, closes + MARGIN)
+    start, end = max(begin, opens - HOUR), min(end, closes + HOUR)
     return Stretch(start - start % STEP, end + -end % STEP)

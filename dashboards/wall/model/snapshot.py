@@ -1,9 +1,6 @@
-"""Computes the snapshot that the wall shows from the rows of one round; no I/O, no clock.
+"""Computes the snapshot that the wall shows from the rows of one round; no I/O, no clock. Next: `live/feed.py`."""
 
-Read next: `trend.py` for the course of the day, `live/feed.py` for the caller.
-"""
-
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,10 +20,11 @@ from dashboards.wall.model.figures import (
     Worst,
 )
 from dashboards.wall.model.options import WallOptions
-from dashboards.wall.model.ranking import entrances_of, rank
+from dashboards.wall.model.ranking import ranked_entrances
 from dashboards.wall.model.rows import (
     BEFORE_MINUTES,
     MINUTE,
+    SILENT_AFTER_MS,
     AreaRow,
     ForecastRow,
     TodayRow,
@@ -45,8 +43,6 @@ WORST = 5
 """How many devices with missing events are named."""
 QUIET_HOUR = 4
 """The hour at which a display that runs all day loads the page anew."""
-SILENT_AFTER_MS = 15 * MINUTE
-"""Site time after which a lane without events counts as silent."""
 OLDEST_FORECAST_MS = 3 * MINUTE
 """Site time after which a forecast is too old to be shown."""
 
@@ -56,26 +52,29 @@ def snapshot_of(rows: WallRows, site: Site, options: WallOptions) -> WallSnapsho
     stored = complete_to(rows.logs)
     as_of = None if stored is None else options.clock.now(stored)
     opened = None if as_of is None else opened_at(site, as_of)
-    quiet_from = None if as_of is None else _quiet_from(as_of - SILENT_AFTER_MS, opened)
-    entrances = rank(entrances_of(rows, site, quiet_from=quiet_from))
-    areas = [_area(row, site) for row in sorted(rows.areas, key=_place(site))]
+    quiet_from = None
+    if as_of is not None and opened is not None and opened <= as_of - SILENT_AFTER_MS:
+        quiet_from = as_of - SILENT_AFTER_MS  # no lane is silent until the site has been open that long
+    entrances = ranked_entrances(rows, site, quiet_from=quiet_from)
+    places = {area.id: place for place, area in enumerate(site.areas)}  # areas that the profile does not know come last
+    ordered = sorted(rows.areas, key=lambda row: (row.kind, places.get(row.area, len(places)), row.area))
+    areas = [_area(row) for row in ordered]
     kinds = site_kinds(site)
     ahead = _next_levels(rows.forecasts, site.levels.values(), as_of)
-    ages = _ages(stored, rows.real_ms, site, options)
     return WallSnapshot(
-        **ages,
+        **_ages(stored, rows.real_ms, site, options),
         complete_to_ms=stored,
         as_of_ms=as_of,
         newest_ms=max((row.last_ts for row in rows.devices), default=None),
         day=rows.span.day.isoformat(),
         open=opened is not None,
-        today={kind: _today(rows.today, kind, has_events=_has_events(entrances, kind)) for kind in kinds},
-        inside={kind: _with_ahead(_whole(areas, kind, site), ahead.get((site.id, kind), ())) for kind in kinds},
+        today={kind: _today(rows, kind, entrances) for kind in kinds},
+        inside={kind: _with_levels(_whole(areas, kind, site), site, ahead) for kind in kinds},
         flows=[_flow(rows, scope, site, entrances) for scope in scopes_of(site, "flow")],
-        areas=[_with_ahead(area, ahead.get((area.id, area.kind), ())) for area in areas],
+        areas=[_with_levels(area, site, ahead) for area in areas],
         entrances=entrances,
-        health=_health(rows, entrances, stale_after_ms=options.stale_after_ms),
-        strip=strip_of(rows, site, site_ms=ages["site_ms"], stale_after_ms=options.stale_after_ms),
+        health=_health(rows, entrances, options),
+        strip=strip_of(rows, site, options),
     )
 
 
@@ -88,9 +87,7 @@ def blank_snapshot(real_ms: int, site: Site, options: WallOptions) -> WallSnapsh
 def aged(snapshot: WallSnapshot, real_ms: int, site: Site, options: WallOptions) -> WallSnapshot:
     """Return the same figures at a later real time: the clock has moved on and the data has grown older."""
     ages = _ages(snapshot.complete_to_ms, real_ms, site, options)
-    strip = aged_strip(
-        snapshot.strip, real_ms, site_ms=ages["site_ms"], zone=site.time_zone, stale_after_ms=options.stale_after_ms
-    )
+    strip = aged_strip(snapshot.strip, real_ms, site, options)
     return msgspec.structs.replace(snapshot, **ages, strip=strip)
 
 
@@ -120,23 +117,15 @@ def next_quiet(ms: int, zone: str, hour: int) -> int:
     return next(each for each in shown if each > ms)
 
 
-def _quiet_from(limit: int, opened: int | None) -> int | None:
-    """Lanes are silent whose last event is older than `limit`, but none is until the site has been open that long."""
-    return limit if opened is not None and limit >= opened else None
-
-
 def level(inside: int, capacity: int, levels: dict[str, int]) -> str:
     """Return the highest of a site's levels that `inside` has reached of `capacity`; exact at the limits."""
     return next((name for name in reversed(levels) if inside * 100 >= levels[name] * capacity), "calm")
 
 
-def _has_events(entrances: Sequence[EntranceNow], kind: Kind) -> bool:
-    return any(row.kind == kind and row.today_in is not None for row in entrances)
-
-
-def _today(rows: Sequence[TodayRow], kind: Kind, *, has_events: bool) -> TodayTotals:
-    row = next((each for each in rows if each.kind == kind), TodayRow(kind, 0, 0, 0, 0))
+def _today(rows: WallRows, kind: Kind, entrances: Sequence[EntranceNow]) -> TodayTotals:
+    row = next((each for each in rows.today if each.kind == kind), TodayRow(kind, 0, 0, 0, 0))
     counts = (row.entries, row.exits, row.distinct, row.unidentified)
+    has_events = any(each.kind == kind and each.today_in is not None for each in entrances)
     return TodayTotals(*counts, row.lost) if has_events or any(counts) else TodayTotals(lost=row.lost)
 
 
@@ -152,29 +141,20 @@ def _flow(rows: WallRows, scope: Scope, site: Site, entrances: Sequence[Entrance
     return FlowNow(*scope, *minute, *before)
 
 
-def _place(site: Site) -> Callable[[AreaRow], tuple[str, int, str]]:
-    """Sort areas by kind and then as in the profile; those it does not know come last."""
-    places = {area.id: place for place, area in enumerate(site.areas)}
-    return lambda row: (row.kind, places.get(row.area, len(places)), row.area)
-
-
-def _area(row: AreaRow, site: Site) -> AreaNow:
+def _area(row: AreaRow) -> AreaNow:
     kind: Kind = "person" if row.kind == "person" else "vehicle"
-    inside = None if row.as_of is None else row.inside
-    return _with_share(AreaNow(row.area, kind, inside, row.capacity, lost=row.lost), site)
+    return AreaNow(row.area, kind, None if row.as_of is None else row.inside, row.capacity, lost=row.lost)
 
 
-def _with_share(area: AreaNow, site: Site) -> AreaNow:
-    if area.inside is None or not area.capacity:
-        return area
-    share = area.inside * 100 / area.capacity
-    return msgspec.structs.replace(area, share=share, level=level(area.inside, area.capacity, site.levels))
-
-
-def _with_ahead(area: AreaNow, levels: Sequence[ExpectedLevel]) -> AreaNow:
-    """Add the lowest level that the area has not reached, if it is expected to."""
-    ahead = next((each for each in levels if area.share is None or each.level > area.share), None)
-    return msgspec.structs.replace(area, ahead=ahead)
+def _with_levels(area: AreaNow, site: Site, ahead: Mapping[tuple[str, str], Sequence[ExpectedLevel]]) -> AreaNow:
+    """Add the level that is reached, and the lowest that is not, if it is expected to be."""
+    if area.inside is not None and area.capacity:
+        share = area.inside * 100 / area.capacity
+        reached = level(area.inside, area.capacity, site.levels)
+        area = msgspec.structs.replace(area, share=share, level=reached)
+    expected = ahead.get((area.id or site.id, area.kind), ())
+    following = next((each for each in expected if area.share is None or each.level > area.share), None)
+    return msgspec.structs.replace(area, ahead=following)
 
 
 def _next_levels(
@@ -217,10 +197,10 @@ def _whole(areas: Sequence[AreaNow], kind: Kind, site: Site) -> AreaNow:
     inside = sum(known) if known else None
     # Each area may lack the same records, unless it was counted by hand since.
     lost = max((area.lost for area in rows), default=0)
-    return _with_share(AreaNow("", kind, inside, capacity, unheard=len(rows) - len(known), lost=lost), site)
+    return AreaNow("", kind, inside, capacity, unheard=len(rows) - len(known), lost=lost)
 
 
-def _health(rows: WallRows, entrances: Sequence[EntranceNow], *, stale_after_ms: int) -> DataHealth:
+def _health(rows: WallRows, entrances: Sequence[EntranceNow], options: WallOptions) -> DataHealth:
     logs = live_logs(rows.logs)
     of_figures = [row for row in logs if not row.of_alarms]
     leaky = sorted((row for row in rows.devices if row.missing), key=lambda row: (-row.missing, row.device))
@@ -232,7 +212,7 @@ def _health(rows: WallRows, entrances: Sequence[EntranceNow], *, stale_after_ms:
         silent=sum(row.silent for row in entrances),
         rejected=sum(row.rejected for row in logs) if logs else None,
         logs=len(of_figures),
-        logs_behind=sum(rows.real_ms - row.complete_to > stale_after_ms for row in of_figures),
+        logs_behind=sum(rows.real_ms - row.complete_to > options.stale_after_ms for row in of_figures),
         notices=list(_notices(rows)),
     )
 

@@ -1,7 +1,4 @@
-"""Computes the trend of a day in steps: passages in by category, passages out, occupancy, a day to compare; pure.
-
-`snapshot.py` has the figures of this moment.
-"""
+"""Computes the trend of a day in steps: passages in by category, passages out, occupancy, a day to compare; pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate

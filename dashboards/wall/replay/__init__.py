@@ -2,7 +2,7 @@
 
 Read in this order:
 
-`request` (interval, speed, knowledge) → `timeline` (moments) → `counts`, `inside`, `sources` (figures as of a moment,
-pure) → `state` (all of them as one `WallRows`, pure) → `queries`, `history` (reading the store) → `player` (the event
-stream of one replay).
+`request` (interval, speed, knowledge, moments) → `counts`, `inside`, `sources` (figures as of a moment, pure) → `state`
+(all of them as one `WallRows`, pure) → `queries`, `history` (reading the store) → `player` (the event stream of one
+replay).
 """

@@ -1,7 +1,4 @@
-"""Counts passages as they become known: by entrance and minute, by area and 10 s window, by step of a trend; pure.
-
-Read next: `inside.py`.
-"""
+"""Counts passages as they become known: by minute, area and 10 s window, and step of a trend. Next: `inside.py`."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,16 +12,16 @@ from dashboards.wall.model.rows import (
     STEP,
     EntranceTotalRow,
     FlowRow,
-    Span,
     StepRow,
 )
 from dashboards.wall.model.scopes import Crossings, Scope, crossings, site_kinds
-from dashboards.wall.replay.timeline import WINDOW
 from streams.contract.events import Direction
 from streams.kernels.counts.batch import Ints
 from streams.site.model import Site
 from streams.text import Kind
 
+WINDOW = 10_000
+"""Milliseconds of the windows in which areas are counted."""
 DIRECTIONS: tuple[Direction, Direction] = ("in", "out")
 
 
@@ -33,6 +30,8 @@ class PassageCounts:
 
     Entrances and categories are numbers: see `numbered_names`. Rows of the store are added as columns; in them `out`
     is 1 for the direction `out`, and `category` is the number of categories where the profile does not know it.
+    By area and kind (`slots`), `windows` are entries less departures in each 10 s, and `oldest` is the first window in
+    which anybody went in or out (`end`: nobody did).
     """
 
     def __init__(self, start: int, end: int, site: Site, scopes: Sequence[Scope]) -> None:
@@ -42,18 +41,17 @@ class PassageCounts:
         entrances, minutes = len(self.entrances), (end - start) // MINUTE
         self._minutes = np.zeros((entrances, 2, minutes), np.int32)
         self._anonymous = np.zeros((entrances, minutes), np.int32)
-        self._windows = np.zeros((len(self.slots), (end - start) // WINDOW), np.int32)
+        self.windows = np.zeros((len(self.slots), (end - start) // WINDOW), np.int32)
         self._steps = np.zeros((len(scopes), 2, len(self._categories) + 1, (end - start) // STEP), np.int32)
         self._newest = np.zeros(entrances, np.int64)
-        self._oldest = np.full(len(self.slots), end, np.int64)
+        self.oldest = np.full(len(self.slots), end, np.int64)
         self.signs = _signs(self.entrances, [crossings(Scope(kind, area), site) for area, kind in self.slots])
         self._ways = _signs(self.entrances, [crossings(scope, site) for scope in scopes])
 
     def add(self, passages: Ints) -> None:
         """Count passages one by one: the columns of `queries.PASSAGES`."""
-        _, ts, entrance, *_ = passages
-        counted = passages[:, (ts >= self.start) & (ts < self.end) & (entrance >= 0)]
-        _, ts, entrance, out, category, anonymous = counted
+        on = (passages[1] >= self.start) & (passages[1] < self.end) & (passages[2] >= 0)
+        _, ts, entrance, out, category, anonymous = passages[:, on]
         one = np.ones_like(ts)
         self.add_totals(entrance, out, ts - ts % WINDOW, one, anonymous, ts)
         self.add_steps(entrance, out, category, ts - ts % STEP, one)
@@ -70,8 +68,8 @@ class PassageCounts:
         for slot, sign in enumerate(self.signs):
             net = sign[entrance, out]
             moved = net != 0
-            np.add.at(self._windows[slot], at[moved] // WINDOW, (net * passages)[moved])
-            self._oldest[slot] = window[moved].min(initial=self._oldest[slot])
+            np.add.at(self.windows[slot], at[moved] // WINDOW, (net * passages)[moved])
+            self.oldest[slot] = window[moved].min(initial=self.oldest[slot])
 
     def add_steps(self, entrance: Ints, out: Ints, category: Ints, step: Ints, passages: Ints) -> None:
         """Add sums by category and step of the trends."""
@@ -82,20 +80,10 @@ class PassageCounts:
             way = (net[moved] < 0).astype(np.int64)
             np.add.at(self._steps[scope], (way, category[moved], at[moved]), passages[moved])
 
-    def flow(self, slot: int) -> Ints:
-        """Return entries less departures, by 10 s window of the grid."""
-        net: Ints = self._windows[slot].astype(np.int64)
-        return net
-
     def newest_of(self, slot: int) -> int:
         """Return the time of the newest passage into an area or out of it; 0 if there was none on the grid."""
         through = np.any(self.signs[slot] != 0, axis=1)
         return int(self._newest[through].max(initial=0))
-
-    def oldest_of(self, slot: int) -> int | None:
-        """Return the first window in which anybody went into an area or out of it; None if nobody did on the grid."""
-        oldest = int(self._oldest[slot])
-        return oldest if oldest < self.end else None
 
     def totals(self, start: int, end: int) -> list[EntranceTotalRow]:
         """Return the passages of each entrance and direction in a stretch of full minutes."""
@@ -114,33 +102,25 @@ class PassageCounts:
         entries, exits = self._minutes[on, :, first:after].sum(axis=(0, 2))
         return int(entries), int(exits), int(self._anonymous[on, first:after].sum())
 
-    def flows(self, span: Span) -> list[FlowRow]:
-        """Return the rows of the ranking, for every entrance and direction with a passage within the hour."""
-        newest = span.end - MINUTE
-        minute = self._between(newest, span.end)
-        before = self._between(newest - BEFORE_MINUTES * MINUTE, newest)
-        lately = self._between(span.end - FLOW_MINUTES * MINUTE, span.end)
-        start, after = self._range(span.end - HOUR, span.end)
+    def flows(self, end: int) -> list[FlowRow]:
+        """Return the rows of the ranking, for every entrance and direction with a passage in the hour before `end`."""
+        minute = self._between(end - MINUTE, end)
+        before = self._between(end - (1 + BEFORE_MINUTES) * MINUTE, end - MINUTE)
+        lately = self._between(end - FLOW_MINUTES * MINUTE, end)
+        start, after = self._range(end - HOUR, end)
         hour = self._minutes[:, :, start:after]
         sums = hour.sum(axis=2)
         rows = []
         for number, out in zip(*np.nonzero(sums), strict=True):
             first = self.start + (start + int(np.argmax(hour[number, out] > 0))) * MINUTE
+            name, at = self.entrances[number], (number, out)
             rows.append(
-                FlowRow(
-                    self.entrances[number],
-                    DIRECTIONS[out],
-                    minute=int(minute[number, out]),
-                    before=int(before[number, out]),
-                    flow=int(lately[number, out]),
-                    hour=int(sums[number, out]),
-                    first=first,
-                )
+                FlowRow(name, DIRECTIONS[out], int(minute[at]), int(before[at]), int(lately[at]), int(sums[at]), first)
             )
         return rows
 
     def steps(self, scope: Scope, start: int, end: int) -> Iterator[StepRow]:
-        """Yield the passages into and out of a scope, by step and category, in the full minutes before `end`."""
+        """Yield the passages into and out of a scope, by category and step; of the last step, those so far."""
         counted = self._steps[self.scopes.index(scope)]
         first, after = ((each - self.start) // STEP for each in (start, end + STEP - 1))
         for way, category, step in zip(*np.nonzero(counted[:, :-1, max(0, first) : after]), strict=True):

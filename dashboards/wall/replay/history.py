@@ -1,18 +1,19 @@
 """Loads a replay from the store: first its initial state, then stretch by stretch; may block. Next: `player.py`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
 import numpy as np
 
-from dashboards.wall.live.queries import ACKNOWLEDGEABLE, QUEUES_MS, Rounds, StoreConnection
+from dashboards.wall.live.queries import ACKNOWLEDGEABLE, QUEUES_MS, Rounds
 from dashboards.wall.model.rows import HOUR, MINUTE, LossRow, TrendRows, WallRows, complete_to
 from dashboards.wall.model.scopes import scopes_of
 from dashboards.wall.replay import queries
 from dashboards.wall.replay.counts import PassageCounts
 from dashboards.wall.replay.inside import CorrectionRow, EarlierFlows, Slot, anchors
 from dashboards.wall.replay.queries import ReplayStore
+from dashboards.wall.replay.request import Known, Moment, moment_of
 from dashboards.wall.replay.sources import (
     MissingEvents,
     ParkedInterval,
@@ -23,7 +24,7 @@ from dashboards.wall.replay.sources import (
     sequence_gaps,
 )
 from dashboards.wall.replay.state import Chunk, SiteState
-from dashboards.wall.replay.timeline import Known, Moment, moment_of
+from sinks.clickhouse import ClickHouseReader
 from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
@@ -39,14 +40,11 @@ EVENTS_AT_ONCE: Final = 2000
 
 
 class History:
-    """One replay of the interval up to `end` (site ms), from `begin` on. One thread at a time may use it.
-
-    Moments must not go back: to seek, create a new one.
-    """
+    """A replay from `begin` to `end` (site ms), for one thread at a time. Moments never go back: a seek begins one."""
 
     def __init__(
         self,
-        connection: StoreConnection,
+        connection: ClickHouseReader,
         site: Site,
         clock: SiteClock,
         begin: int,
@@ -98,26 +96,26 @@ class History:
         """Load the rows that became known after a moment, up to another."""
         store, then = self._store, self._store.known == "then"
         on_axis = {"since": since.on(store.known), "upto": upto.on(store.known)}
+        if then:
+            devices = [ReceivedRanges(*row) for row in store.rows(queries.RECEIVED, **on_axis)]
+        else:
+            devices = store.rows(queries.EVENTS, **on_axis)
         return Chunk(
             passages=store.columns(queries.PASSAGES, **on_axis),
-            received=[ReceivedRanges(*row) for row in store.rows(queries.RECEIVED, **on_axis)] if then else [],
-            events=[] if then else store.rows(queries.EVENTS, **on_axis),
+            devices=devices,
             progress=[ProgressRow(*row) for row in store.rows(queries.PROGRESS, **on_axis)] if then else [],
             episodes=store.rows(queries.EPISODES, **on_axis),
             queues=store.rows(queries.QUEUES, since=since.site, upto=upto.site),
         )
 
     def _firsts(self, day: date) -> Mapping[str, Ints]:
-        found: dict[str, list[int]] = {}
         if self._store.known == "then":
             rows = self._store.rows(queries.FIRSTS_KNOWN, day=day.isoformat())
         else:
             start, end = self._store.site.days.bounds(day)
             boundary = [entrance.id for entrance in self._store.site.entrances if entrance.boundary]
             rows = self._store.rows(queries.FIRSTS, start=start, end=end, boundary=boundary)
-        for kind, axis in rows:
-            found.setdefault(kind, []).append(axis)
-        return {kind: np.array(times, np.int64) for kind, times in found.items()}
+        return {kind: np.array(times, np.int64) for kind, times in rows}
 
 
 def initial_state(store: ReplayStore, at: Moment) -> SiteState:
@@ -130,9 +128,8 @@ def initial_state(store: ReplayStore, at: Moment) -> SiteState:
     counts.add_steps(*store.columns(queries.STEPS, start=start, end=end, upto=axis))
     corrections = [CorrectionRow(*row) for row in store.rows(queries.CORRECTIONS, upto=last.on(store.known))]
     waiting = Chunk(
-        passages=_nothing(6),
-        received=[],
-        events=[],
+        passages=np.zeros((6, 0), np.int64),
+        devices=[],
         progress=[],
         episodes=store.rows(queries.EPISODES_BY, upto=axis, acknowledgeable=ACKNOWLEDGEABLE),
         queues=store.rows(queries.QUEUES, since=at.site - QUEUES_MS - MINUTE, upto=at.site),
@@ -148,10 +145,6 @@ def initial_state(store: ReplayStore, at: Moment) -> SiteState:
         sources=sources,
         waiting=waiting,
     )
-
-
-def _nothing(columns: int) -> Ints:
-    return np.zeros((columns, 0), np.int64)
 
 
 def _sources_then(store: ReplayStore, at: Moment) -> SourcesThen:
@@ -186,17 +179,13 @@ def _missing(store: ReplayStore, devices: Sequence[tuple[Any, ...]]) -> list[Mis
     gaps = {
         (device, epoch, after): size for device, epoch, ranges, _ in received for after, size in sequence_gaps(ranges)
     }
-    times = dict(_times(store, list(gaps)))
+    events, times = list(gaps), {}
+    for first in range(0, len(events), EVENTS_AT_ONCE):
+        for *event, ts in store.rows(queries.TIMES, events=tuple(events[first : first + EVENTS_AT_ONCE])):
+            times[tuple(event)] = ts
     found = [MissingEvents(times.get(event, newest[event[0]]), event[0], size) for event, size in gaps.items()]
     # Of the events in closed gaps only the number is known.
     return sorted(found + [MissingEvents(newest[device], device, n) for device, _, _, n in received if n])
-
-
-def _times(store: ReplayStore, events: Sequence[tuple[str, int, int]]) -> Iterator[tuple[tuple[str, int, int], int]]:
-    """Yield devices, epochs and sequence numbers of stored events, each with its time."""
-    for first in range(0, len(events), EVENTS_AT_ONCE):
-        for *event, ts in store.rows(queries.TIMES, events=tuple(events[first : first + EVENTS_AT_ONCE])):
-            yield tuple(event), ts
 
 
 def _grid(store: ReplayStore, at: Moment, *, stored: int | None) -> tuple[int, int]:
@@ -216,9 +205,13 @@ def _earlier(store: ReplayStore, at: Moment, start: int, corrections: Sequence[C
     for since in anchors(corrections, at.on(store.known), start):
         some = store.rows(queries.EARLIER_SINCE, since=since, hour=since + -since % HOUR, start=start)
         net[since] = {(area, kind): amount for area, kind, amount in some}
+    if store.known == "then":
+        late = store.columns(queries.LATE, since=at.real, start=start)
+    else:
+        late = np.zeros((5, 0), np.int64)
     return EarlierFlows(
         net=net,
         passages={(area, kind): moved for area, kind, _, moved, _ in rows},
         newest={(area, kind): last for area, kind, _, _, last in rows},
-        late=store.columns(queries.LATE, since=at.real, start=start) if store.known == "then" else _nothing(5),
+        late=late,
     )

@@ -6,12 +6,11 @@ DESIGN.md has the measured reason why replays do not query it. Read next: `devic
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 
-from dashboards.wall.replay.timeline import WINDOW
+from dashboards.wall.replay.counts import WINDOW
 from streams.kernels.counts.batch import Ints
 
 Slot = tuple[str, str]
@@ -35,30 +34,6 @@ class CorrectionRow(NamedTuple):
         return self.ts - self.ts % WINDOW
 
 
-class Effect(NamedTuple):
-    """The effect of all corrections of one window at its end: add `change`, or (`anchored`) set the occupancy to it."""
-
-    window: int
-    anchored: bool
-    change: int
-
-
-def effects(corrections: Sequence[CorrectionRow]) -> list[Effect]:
-    """Return the effects of the corrections of one area and kind, in the order of their windows."""
-    ordered = sorted(corrections, key=lambda each: (each.ts, each.id))
-    return [_effect(window, list(group)) for window, group in groupby(ordered, key=lambda each: each.window)]
-
-
-def _effect(window: int, corrections: Sequence[CorrectionRow]) -> Effect:
-    change, anchored = 0, False
-    for each in corrections:
-        if each.absolute is not None:
-            change, anchored = each.absolute, True
-        else:
-            change += each.delta or 0
-    return Effect(window, anchored, change)
-
-
 def anchors(corrections: Sequence[CorrectionRow], axis: int, start: int) -> set[int]:
     """Return the ends of the windows before `start` from which flows count, now or later in the replay."""
     found: dict[Slot, int] = {}
@@ -75,26 +50,32 @@ def anchors(corrections: Sequence[CorrectionRow], axis: int, start: int) -> set[
     return later.union(found.values())
 
 
-def occupancy(flow: Ints, start: int, corrected: Sequence[Effect], before: Callable[[int], int]) -> Ints:
+def occupancy(flow: Ints, start: int, corrections: Sequence[CorrectionRow], before: Callable[[int], int]) -> Ints:
     """Return how many are inside at the end of each window from `start` on.
 
     `flow` is the net flow of these windows; `before(since)` the net flow of all windows from `since` up to `start`.
+    `corrections` are of one area and kind; those of one window take effect in the order of their times and ids.
     """
-    inside: Ints = _inside_at(start, corrected, before) + np.cumsum(flow)
-    for effect in corrected:
-        at = (effect.window - start) // WINDOW
+    ordered = sorted(corrections, key=lambda each: (each.ts, each.id))
+    inside: Ints = _inside_at(start, ordered, before) + np.cumsum(flow)
+    for each in ordered:
+        at = (each.window - start) // WINDOW
         if 0 <= at < len(inside):
-            inside[at:] += effect.change - inside[at] if effect.anchored else effect.change
+            inside[at:] += each.delta or 0 if each.absolute is None else each.absolute - inside[at]
     return inside
 
 
-def _inside_at(start: int, corrected: Sequence[Effect], before: Callable[[int], int]) -> int:
+def _inside_at(start: int, ordered: Sequence[CorrectionRow], before: Callable[[int], int]) -> int:
     """Return how many were inside when the first window began."""
-    earlier = [effect for effect in corrected if effect.window < start]
-    anchor = max((place for place, effect in enumerate(earlier) if effect.anchored), default=None)
-    if anchor is None:
-        return before(0) + sum(effect.change for effect in earlier)
-    return before(earlier[anchor].window + WINDOW) + sum(effect.change for effect in earlier[anchor:])
+    since = change = 0
+    for each in ordered:
+        if each.window >= start:
+            break
+        if each.absolute is None:
+            change += each.delta or 0
+        else:
+            since, change = each.window + WINDOW, each.absolute
+    return before(since) + change
 
 
 @dataclass(frozen=True, slots=True)

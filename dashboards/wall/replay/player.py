@@ -1,28 +1,20 @@
-"""Plays the replay of one display: the events of the live wall, each beat some site seconds after the last.
-
-Read next: `http/replay_routes.py`.
-"""
+"""Plays the replay of one display: the events of the live wall, some site seconds apart. Next: `http/server.py`."""
 
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import msgspec
-import structlog
 
-from dashboards.wall.live.feed import Beat, event, unexpected
+from dashboards.wall.live.feed import Beat, event, log_lost
 from dashboards.wall.model.options import WallOptions
 from dashboards.wall.model.snapshot import blank_snapshot, snapshot_of
 from dashboards.wall.model.trend import trend_of
 from dashboards.wall.replay.history import History
-from dashboards.wall.replay.request import ReplayRequest
-from dashboards.wall.replay.timeline import moment_of
-from streams.logging import loggable_text
+from dashboards.wall.replay.request import ReplayRequest, moment_of
 from streams.site.model import Site
-
-log = structlog.get_logger(__name__)
 
 LONG_S: Final = 2.0
 """While a snapshot takes longer than so many seconds, the last one is sent again."""
@@ -52,12 +44,6 @@ class ReplayPlayer:
         self._last = blank_snapshot(moment_of(replay.at, options.clock).real, site, options)
         self._trend = b""
         self._work: asyncio.Future[Any] | None = None
-
-    def card(self, live: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the live wall's card as that of this replay."""
-        replay = self._replay
-        about = {"from_ms": replay.start, "to_ms": replay.end, "speed": replay.speed, "known": replay.known}
-        return {**live, "acknowledge": False, "replay": about}
 
     async def events(self, closed: Callable[[], bool]) -> AsyncIterator[bytes]:
         """Yield encoded `beat` and `trend` events until `closed`; the last beat again while the store takes long."""
@@ -128,5 +114,5 @@ class ReplayPlayer:
     def _mark_lost(self, error: Exception) -> None:
         self._history = None  # it may have loaded a part
         if self._last.store != "lost":
-            log.error("wall_replay_store_lost", error=loggable_text(error), exc_info=unexpected(error))
+            log_lost("wall_replay_store_lost", error)
         self._last = msgspec.structs.replace(self._last, store="lost", lost_since_ms=self._last.real_ms)

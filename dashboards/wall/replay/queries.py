@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from dashboards.wall.live.queries import StoreConnection
 from dashboards.wall.model.rows import STEP
-from dashboards.wall.replay.counts import numbered_names
-from dashboards.wall.replay.timeline import WINDOW, Known
+from dashboards.wall.replay.counts import WINDOW, numbered_names
+from dashboards.wall.replay.request import Known
+from sinks.clickhouse import ClickHouseReader
 from streams.contract.stored_episodes import episode_columns
 from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.site_clock import SiteClock
@@ -123,16 +123,16 @@ ORDER BY {{by}}
 """  # noqa: S608
 
 FIRSTS = f"""
-SELECT kind, toUnixTimestamp64Milli(ts) AS axis
+SELECT kind, arraySort(groupArray(toUnixTimestamp64Milli(ts)))
 FROM gatepulse.first_entries(since = {moment("start")}, until = {moment("end")}, gates = %(boundary)s)
-ORDER BY axis
+GROUP BY kind
 """  # noqa: S608
 
 FIRSTS_KNOWN = """
-SELECT kind, toUnixTimestamp64Milli(known_at) AS axis
+SELECT kind, arraySort(groupArray(toUnixTimestamp64Milli(known_at)))
 FROM gatepulse.entered_known
 WHERE day = toDate(%(day)s)
-ORDER BY axis
+GROUP BY kind
 """
 
 _RECEIVED = """
@@ -173,7 +173,6 @@ SELECT max(toUnixTimestamp64Milli(ts)) AS axis, device
 FROM gatepulse.passages_known
 WHERE ts <= {moment("upto")}
 GROUP BY device
-ORDER BY axis
 """  # noqa: S608
 
 DEVICES = "SELECT device, entrance, missing, toUnixTimestamp64Milli(last_ts) FROM gatepulse.completeness"
@@ -274,7 +273,7 @@ ORDER BY axis
 class ReplayStore:
     """The store as one replay reads it: a site up to `end` (site time, ms), by one knowledge."""
 
-    connection: StoreConnection
+    connection: ClickHouseReader
     site: Site
     clock: SiteClock
     end: int

@@ -1,14 +1,20 @@
-"""Reads the parameters of a replay: its interval, its speed, and which data it shows; pure. Next: `timeline.py`."""
+"""Reads the parameters of a replay: its interval, its speed, and which data it shows; pure. Next: `counts.py`.
+
+Which data also says by what time they are known, the axis of the replay, in milliseconds. `then`: the time at which
+something was stored (real time). `corrected`: the time at which it happened (site time).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, cast
+from typing import Final, Literal, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 from dashboards.wall.model.refusal import RequestRefused
-from dashboards.wall.replay.timeline import Known
+from streams.kernels.counts.site_clock import SiteClock
 from streams.text import Text
+
+Known = Literal["then", "corrected"]
 
 LONGEST_HOURS: Final = 48
 FASTEST: Final = 60
@@ -20,6 +26,25 @@ _EXPECTED: Final = Text(
     "expected the site's local time such as 2026-11-07T09:00, a time with its offset such as 2026-11-07T09:00+08:00, "
     "or milliseconds since 1970 (UTC)",
 )
+
+
+class Moment(NamedTuple):
+    """One moment on both clocks, in milliseconds."""
+
+    site: int
+    real: int
+
+    def on(self, known: Known) -> int:
+        """Return it on the axis of a replay."""
+        return self.real if known == "then" else self.site
+
+
+def moment_of(site_ms: int, clock: SiteClock) -> Moment:
+    """Return the first moment of both clocks at which the site's shows `site_ms` or, if it is coarse, a little more."""
+    real = clock.real(site_ms)
+    while clock.now(real) < site_ms:
+        real += 1
+    return Moment(clock.now(real), real)
 
 
 @dataclass(frozen=True, slots=True)

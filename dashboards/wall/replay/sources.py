@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dashboards.wall.model.rows import DeviceRow, LogRow
-from dashboards.wall.replay.timeline import Moment
+from dashboards.wall.replay.request import Moment
 from streams.contract.events import Topic
 from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.identity import MOST_MISSING
@@ -95,17 +95,12 @@ class SourcesThen:
 
     def logs(self, moment: Moment) -> list[LogRow]:
         """Return every log as of a moment."""
-        return [
-            LogRow(row.log, row.cluster, row.rejected, min([row.complete_to, *self._parked_at(row.log, moment.real)]))
-            for row in self._progress.values()
-        ]
-
-    def _parked_at(self, log: str, real_ms: int) -> list[int]:
-        return [
-            each.complete_to
-            for each in self.parked
-            if each.log == log and each.since <= real_ms and (each.until is None or real_ms < each.until)
-        ]
+        real, rows = moment.real, []
+        for row in self._progress.values():
+            parked = [each for each in self.parked if each.log == row.log and each.since <= real]
+            limits = [each.complete_to for each in parked if each.until is None or real < each.until]
+            rows.append(LogRow(row.log, row.cluster, row.rejected, min([row.complete_to, *limits])))
+        return rows
 
 
 def _device(device: str, received: Sequence[ReceivedRanges]) -> DeviceRow:
@@ -139,7 +134,6 @@ class SourcesCorrected:
     """Devices by event time, and logs without any delay.
 
     `entrances`: by device; `missing` in the order of time; `rejected`: when each event was, in that order (real time).
-
     A device whose every event was late, or had a time that was not believed, is not among them.
     """
 

@@ -29,10 +29,10 @@ from dashboards.wall.model.rows import (
     span_of,
 )
 from dashboards.wall.model.scopes import Scope, areas_of, site_kinds
-from dashboards.wall.replay.counts import PassageCounts
-from dashboards.wall.replay.inside import CorrectionRow, EarlierFlows, Slot, effects, occupancy
+from dashboards.wall.replay.counts import WINDOW, PassageCounts
+from dashboards.wall.replay.inside import CorrectionRow, EarlierFlows, Slot, occupancy
+from dashboards.wall.replay.request import Known, Moment
 from dashboards.wall.replay.sources import ProgressRow, ReceivedRanges, SourcesCorrected, SourcesThen
-from dashboards.wall.replay.timeline import WINDOW, Known, Moment
 from streams.kernels.alarms.episodes import Episode
 from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.site_clock import SiteClock
@@ -44,13 +44,12 @@ class Chunk:
     """The rows that became known in one stretch of a replay, and wait for their moment; each is taken out once.
 
     Each list is in the order of its first column, a time on the axis of the replay; for the `queues` it is site time.
-    `passages` has columns: those of `queries.PASSAGES`. `received` and `progress` are for what was known then, `events`
-    for a corrected replay.
+    `passages` are the columns of `queries.PASSAGES`. `devices`: what was received from them, as it was known then;
+    in a corrected replay, which has no `progress`, the times of their events.
     """
 
     passages: Ints
-    received: list[ReceivedRanges]
-    events: list[tuple[int, str]]
+    devices: list[ReceivedRanges] | list[tuple[int, str]]
     progress: list[ProgressRow]
     episodes: list[tuple[Any, ...]]
     queues: list[tuple[Any, ...]]
@@ -83,11 +82,9 @@ class SiteState:
         due = int(np.searchsorted(waiting.passages[0], axis, side="right"))
         self.counts.add(waiting.passages[:, :due])
         waiting.passages = waiting.passages[:, due:]
+        self.sources.add_devices(take_due(waiting.devices, axis))
         if isinstance(self.sources, SourcesThen):
-            self.sources.add_devices(take_due(waiting.received, axis))
             self.sources.add_progress(take_due(waiting.progress, axis))
-        else:
-            self.sources.add_devices(take_due(waiting.events, axis))
         for _, *values in take_due(waiting.episodes, axis):
             episode = Episode(*values)
             self._episodes[episode.episode] = episode
@@ -101,10 +98,7 @@ class SiteState:
         return span_of(self.sources.logs(moment), self.clock, moment.real, self.site)
 
     def rows(self, span: Span, moment: Moment, losses: Sequence[LossRow]) -> WallRows:
-        """Return the rows as of a moment; `span` is its span, whose day must be in `firsts`.
-
-        `losses`: the losses that were known by then.
-        """
+        """Return the rows as of a moment, with the `losses` known by then; `firsts` must have the day of its `span`."""
         axis = moment.on(self.known)
         return WallRows(
             real_ms=moment.real,
@@ -113,7 +107,7 @@ class SiteState:
             today=self._today(span.day, axis, losses),
             areas=[self._area(place, axis, losses) for place in range(len(self.counts.slots))],
             totals=self.counts.totals(*self.site.days.bounds(span.day)),
-            flows=self.counts.flows(span),
+            flows=self.counts.flows(span.end),
             devices=self.sources.devices(moment),
             episodes=self._shown(),
             queues=[row for row in self._queues.values() if row.at > span.end - QUEUES_MS],
@@ -122,11 +116,11 @@ class SiteState:
 
     def trend(self, span: Span, moment: Moment, behind: Mapping[Scope, DayRows]) -> list[TrendRows]:
         """Return each scope's day up to the moment of `span`; `behind` has the days before."""
-        end = min(span.end, span.trend.end)
+        stretch = Stretch(span.trend.start, min(span.end, span.trend.end))
         readings = []
         for scope in self.counts.scopes:
-            steps = [row for row in self.counts.steps(scope, span.trend.start, end) if row.step < end]
-            inside = self._inside(scope, Stretch(span.trend.start, end), moment.on(self.known))
+            steps = list(self.counts.steps(scope, stretch.start, stretch.end))
+            inside = self._inside(scope, stretch, moment.on(self.known))
             readings.append(TrendRows(span, scope, steps, inside, *behind[scope]))
         return readings
 
@@ -160,7 +154,8 @@ class SiteState:
         def before(since: int) -> int:
             return self.earlier.net_since(since, slot, counts.signs[place], axis=axis)
 
-        return occupancy(counts.flow(place), counts.start, effects(self._corrections(slot, axis)), before)
+        flow = counts.windows[place].astype(np.int64)
+        return occupancy(flow, counts.start, self._corrections(slot, axis), before)
 
     def _corrections(self, slot: Slot, axis: int) -> list[CorrectionRow]:
         return [each for each in self.corrections if (each.area, each.kind) == slot and each.axis <= axis]
@@ -183,9 +178,10 @@ class SiteState:
         """Return the first window in which an area has passages or corrections; 0 if that was before the grid."""
         if self._began_earlier(place, axis):
             return 0
-        oldest = self.counts.oldest_of(place)
         found = [each.window for each in self._corrections(self.counts.slots[place], axis)]
-        return min(found if oldest is None else [*found, oldest], default=None)
+        if self.counts.oldest[place] < self.counts.end:
+            found.append(int(self.counts.oldest[place]))
+        return min(found, default=None)
 
     def _began_earlier(self, place: int, axis: int) -> bool:
         return self.earlier.has_passages(self.counts.slots[place], self.counts.signs[place], axis=axis)

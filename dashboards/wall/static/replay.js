@@ -46,7 +46,7 @@ export class Replay {
   }
 
   onSite(site) {
-    byId("past-open").hidden = this.on || !site.replays;
+    byId("past-open").hidden = this.on;
     this.#site = site;
     if (!this.on) return;
     this.refused = null;

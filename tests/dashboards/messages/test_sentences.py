@@ -13,7 +13,7 @@ from infra.cli.alarms import _texts
 from streams.kernels.alarms.episodes import Episode
 from streams.site.reader import load_site
 from streams.text import Text
-from tests.support.wall_site import NOON, SITE, alarm, alarm_log, at, reading
+from tests.support.wall_site import NOON, OPTIONS, SITE, alarm, alarm_log, at, reading
 
 EPISODES = [
     alarm(),
@@ -30,9 +30,7 @@ EPISODES = [
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_wall_message_and_command_line_say_the_same(episode: Episode, language: Literal["zh", "en"]) -> None:
     episode = replace(episode, changed_at=NOON)
-    (shown,) = strip_of(
-        reading(episodes=[episode], logs=[alarm_log(NOON)]), SITE, site_ms=NOON, stale_after_ms=5000
-    ).alarms
+    (shown,) = strip_of(reading(episodes=[episode], logs=[alarm_log(NOON)]), SITE, OPTIONS).alarms
     on_wall = [shown.what, shown.where, shown.zone, shown.value, shown.lasting]
     wall = [getattr(each, language) for each in on_wall]
     assert _texts(episode, Sentences(SITE), NOON, language)[:5] == wall

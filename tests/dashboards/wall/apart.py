@@ -17,8 +17,9 @@ from dashboards.wall.http.server import create_app
 from dashboards.wall.model.options import WallOptions
 from infra.process.child import Child
 from infra.process.ports import accepts, free_port
+from sinks.clickhouse import ClickHouseReader
 from tests.dashboards.wall.busy import EXPO, BusyDay, morning_clock
-from tests.support.wall_sources import until
+from tests.support.wall_sources import NOBODY, until
 
 _ROOT = Path(__file__).parents[3]
 
@@ -68,7 +69,7 @@ def main() -> None:
     given = parser.parse_args()
     options = WallOptions(send_timeout_s=given.send_timeout, clock=morning_clock())
     with contextlib.suppress(KeyboardInterrupt):
-        app = create_app(BusyDay(options), EXPO, options)
+        app = create_app(BusyDay(options), EXPO, options, connect=lambda: ClickHouseReader(NOBODY))
         asyncio.run(WallServer(app, options).serve(sockets=[listen(port=given.port)]))
 
 

@@ -17,7 +17,7 @@ from dashboards.wall.model.options import WallOptions
 from dashboards.wall.model.snapshot import snapshot_of
 from dashboards.wall.model.trend import Trend, trend_of
 from dashboards.wall.replay.history import CHUNK_MS, History
-from dashboards.wall.replay.timeline import Known
+from dashboards.wall.replay.request import Known
 from sinks import schema
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress, connect
 from sinks.rows import TABLES

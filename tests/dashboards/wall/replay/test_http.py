@@ -11,8 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from dashboards.wall.http.replay_routes import MOST
-from dashboards.wall.live.queries import StoreConnection
+from dashboards.wall.http.server import MOST_REPLAYS
 from dashboards.wall.model.options import WallOptions
 from dashboards.wall.replay.history import History
 from dashboards.wall.replay.player import ReplayPlayer
@@ -23,7 +22,7 @@ from tests.dashboards.wall.replay.stage import SITE, TWENTY_PAST, Delivery, Stag
 from tests.dashboards.wall.replay.test_facts import entry
 from tests.support import wall_sources as sources
 from tests.support.wall_site import at
-from tests.support.wall_sources import PATIENCE, HandSource, until
+from tests.support.wall_sources import NOBODY, PATIENCE, HandSource, until
 
 FEW_MINUTES = {"from": "2026-11-07T00:10", "to": "2026-11-07T00:13", "known": "corrected", "speed": "60"}
 
@@ -34,7 +33,7 @@ def options(stage: Stage) -> WallOptions:
 
 
 @contextmanager
-def wall(stage: Stage, connect: Callable[[], StoreConnection] | None = None) -> Iterator[int]:
+def wall(stage: Stage, connect: Callable[[], ClickHouseReader] | None = None) -> Iterator[int]:
     """Serve a wall with replays until the block ends; its port."""
     connect = connect or (lambda: ClickHouseReader(stage.reader))
     with sources.wall(HandSource(), options(stage), site=SITE, connect=connect) as running:
@@ -117,7 +116,7 @@ def test_what_cannot_be_shown_is_refused_in_both_languages(stage: Stage, given: 
 def test_at_most_so_many_replays_go_on_at_once_and_one_that_left_makes_room(stage: Stage) -> None:
     seed(stage)
     with wall(stage) as port:
-        streams = [ask(port, "/replay/events", **FEW_MINUTES) for _ in range(MOST)]
+        streams = [ask(port, "/replay/events", **FEW_MINUTES) for _ in range(MOST_REPLAYS)]
         for each in streams:
             assert each.readline() == b"event: site\n"
         with closing(ask(port, "/replay/events", **FEW_MINUTES)) as refused:
@@ -148,22 +147,16 @@ def test_what_there_is_to_replay_is_told(stage: Stage) -> None:
     assert span["then_from_ms"] == stage.clock.now(applied)
 
 
-class Silent:
+class Silent(ClickHouseReader):
     """A connection to a store that says nothing but why not."""
 
     def __init__(self, error: Exception) -> None:
+        super().__init__(NOBODY)
         self.error = error
 
     def query(self, sql: str, params: Any = None) -> list[tuple[Any, ...]]:  # noqa: ARG002 - whatever is asked
         """Fail."""
         raise self.error
-
-    def columns(self, sql: str, params: Any = None) -> dict[str, Any]:  # noqa: ARG002 - as above
-        """Fail."""
-        raise self.error
-
-    def close(self) -> None:
-        """Nothing is to be let go."""
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboards.wall.model.rows import DeviceRow
-from dashboards.wall.replay.inside import CorrectionRow, anchors, effects, occupancy
+from dashboards.wall.replay.counts import WINDOW
+from dashboards.wall.replay.inside import CorrectionRow, anchors, occupancy
+from dashboards.wall.replay.request import Moment, moment_of
 from dashboards.wall.replay.sources import ParkedInterval, ProgressRow, ReceivedRanges, SourcesThen, sequence_gaps
 from dashboards.wall.replay.state import take_due
-from dashboards.wall.replay.timeline import WINDOW, Moment, moment_of
 from streams.kernels.counts.site_clock import SiteClock
 
 START = 100 * WINDOW
@@ -43,7 +44,7 @@ def test_an_occupancy_is_what_a_walk_over_its_windows_finds(
     def before(since: int) -> int:
         return early if since <= START - WINDOW else 0
 
-    assert occupancy(np.array(flow), START, effects(some), before).tolist() == walked[5:]
+    assert occupancy(np.array(flow), START, some, before).tolist() == walked[5:]
 
 
 def test_flows_may_count_from_the_newest_anchor_or_from_one_that_will_be_known_later() -> None:
