@@ -18,7 +18,7 @@ from streams.audit.views import VIEWS, AuditedView, parameters
 from streams.comparison import ViewComparison
 from streams.kernels.counts.calendar import days_named
 from streams.site.model import Site
-from streams.sources.progress import live_progress
+from streams.sources.tables import live_progress
 
 LISTED: Final = 10
 """Differences of each view that are listed; their number is always that of all."""

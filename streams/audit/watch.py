@@ -20,7 +20,7 @@ from streams.audit.interval import TEN_SECONDS_MS, Interval, IntervalError
 from streams.audit.report import difference_line
 from streams.kernels.counts.calendar import DAY_MS, SiteDays
 from streams.kernels.counts.site_clock import SiteClock
-from streams.sources.progress import live_progress
+from streams.sources.tables import live_progress
 
 log = structlog.get_logger()
 

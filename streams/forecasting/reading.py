@@ -10,7 +10,7 @@ from streams.forecasting.advice_state import Given
 from streams.forecasting.areas import AreaKind, Courses, courses, site_total
 from streams.kernels.counts.calendar import MINUTE_MS
 from streams.site.model import Site
-from streams.sources.progress import live_progress
+from streams.sources.tables import live_progress
 
 _OPEN: Final = 0.1
 """Share of the busiest day's entries from which on a day counts as an open one."""

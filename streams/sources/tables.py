@@ -13,16 +13,23 @@ from typing import Any, Final, Self
 from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
 from sinks.failures import failure
 from sinks.rows import TABLES
+from sinks.sink import StoreReader
 from streams.contract.events import KIND_OF_TOPIC
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.takeup import AcceptedLoss, Problem
 from streams.sources.brokers import PartitionKey
-from streams.sources.progress import Row
+
+Row = Mapping[str, Any]
+"""A row of a table of the store, by column."""
 
 _SECONDS: Final = 5.0
 _PROGRESS: Final = TABLES["log_progress"].columns
 
+_LIVE: Final = (
+    "SELECT log, cluster, next_offset, received, toUnixTimestamp64Milli(complete_to) FROM gatepulse.progress "
+    "WHERE topic != 'alarm.inputs'"
+)
 _OVERVIEW: Final = """
 SELECT
     s.topic, s.partition, s.incarnation, s.log, s.worker, s.log_begin, p.next_offset, s.log_end, p.received, p.lost,
@@ -58,6 +65,24 @@ INNER JOIN
 ) AS c ON c.id = l.id
 WHERE c.counted > l.recovered
 """  # noqa: S608  # our names
+
+
+@dataclass(frozen=True)
+class StoredProgress:
+    """How far a partition was stored at the moment of the query; `complete_to` in real milliseconds UTC."""
+
+    name: str
+    cluster: str
+    next_offset: int
+    received: int
+    complete_to: int
+
+
+def live_progress(reader: StoreReader) -> list[StoredProgress]:
+    """Return the partitions of the live cluster, the one that was stored last; those of older ones never move again."""
+    partitions = [StoredProgress(*row) for row in reader.query(_LIVE)]
+    newest = max(partitions, key=lambda one: one.complete_to, default=None)
+    return [one for one in partitions if newest is not None and one.cluster == newest.cluster]
 
 
 @dataclass(frozen=True, slots=True)

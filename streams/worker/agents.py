@@ -6,8 +6,11 @@ started again and resumes at its checkpoint. Read `app` next.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, cast
 
 import faust
@@ -24,22 +27,34 @@ from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_totals import EntranceTotals, SiteTotals, entrance_totals
 from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import AcceptedLoss, Blocked, missing_records
-from streams.sources.brokers import BrokersError
+from streams.sources.brokers import Brokers, BrokersError
 from streams.worker.alarm_inputs import AlarmInputPublisher, Send
 from streams.worker.checkpoint import SnapshotTable, key_of, pack, unpack
 from streams.worker.consumer import CoalescingConsumer, JoinedValue, Offsets
 from streams.worker.counting import Counting
 from streams.worker.partition_state import Start
-from streams.worker.process_ends import EndProcess
+from streams.worker.process_ends import EndProcess, ending
 from streams.worker.settling import Settling
-from streams.worker.takeup import Assigned, Surroundings, TakeUp, Verdict
-from streams.worker.unreadable import Unreadable
+from streams.worker.takeup import Assigned, TakeUp, Verdict
 
 log = structlog.get_logger()
 RESTATE_SECONDS: Final = 10.0
 _TRIES: Final = 5
 _AGAIN_SECONDS: Final = 1.0
 _encode = msgspec.json.Encoder().encode
+
+
+@dataclass
+class Unreadable:
+    """How many records of our own topics could not be decoded and were skipped; any thread may look."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def note(self, topic: str, partition: int, error: Exception) -> None:
+        """Count one, and say the first of a topic: kind and place, and nothing of the record."""
+        self.counts[topic] += 1
+        if self.counts[topic] == 1:
+            log.error("a record cannot be read and is passed over", topic=topic, partition=partition, exc_info=error)
 
 
 class KafkaOutlet:
@@ -125,7 +140,7 @@ def _rejected(name: PartitionId, rejection: Rejection) -> bytes:
     )
 
 
-def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess, brokers: Surroundings) -> None:
+def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess, brokers: Brokers) -> None:
     """Attach an agent that hands the joined messages of a source topic to its counting.
 
     Where offsets are missing that the brokers do not have either, the partition is read no further; where they have
@@ -151,7 +166,7 @@ def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess, bro
     app.agent(topic, name=f"count.{counting.topic}", concurrency=1)(count)
 
 
-async def _handle_gap(counting: Counting[Any], gap: OffsetGapError, brokers: Surroundings) -> None:
+async def _handle_gap(counting: Counting[Any], gap: OffsetGapError, brokers: Brokers) -> None:
     """Block the partition, or pass over the gap in a topic that nothing is counted from.
 
     Raises the gap where the brokers have the records.
@@ -176,17 +191,12 @@ def publish_alarm_inputs(app: faust.App, publisher: AlarmInputPublisher, *, end:
     async def send(value: bytes) -> None:
         await topic.send_soon(key=b"", value=value, partition=0)
 
-    def forever(publish: Callable[[Send], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-        async def published() -> None:
-            try:
-                await publish(send)
-            except Exception as error:  # noqa: BLE001  # without it alarms would be silent
-                end(error)
+    async def publish(figures: Callable[[Send], Awaitable[None]]) -> None:
+        with ending(end):  # without them alarms would be silent
+            await figures(send)
 
-        return published
-
-    app.task(forever(publisher.publish_changes))
-    app.task(forever(publisher.publish_store_figures))
+    app.task(partial(publish, publisher.publish_changes))
+    app.task(partial(publish, publisher.publish_store_figures))
 
 
 def settle(app: faust.App, settling: Settling, judges: Callable[[], bool], *, end: EndProcess) -> None:
@@ -197,10 +207,8 @@ def settle(app: faust.App, settling: Settling, judges: Callable[[], bool], *, en
         await asyncio.gather(*(topic.send_soon(key=each.entrance.encode(), value=_encode(each)) for each in totals))
 
     async def settled() -> None:
-        try:
+        with ending(end):  # without it figures would stay too high
             await settling.run(judges, announce)
-        except Exception as error:  # noqa: BLE001  # without it figures would stay too high
-            end(error)
 
     app.task(settled)
 
@@ -220,7 +228,7 @@ def follow_site_totals(app: faust.App, totals: SiteTotals, unreadable: Unreadabl
             try:
                 totals.update(decode(value))
             except Exception as error:  # noqa: BLE001  # every figure is published again within seconds
-                unreadable.note(Topic.TOTALS.value, error)
+                unreadable.note(Topic.TOTALS.value, 0, error)
 
     app.agent(topic, name="venue", concurrency=1)(follow)
 
@@ -240,11 +248,9 @@ def take_up_on_assignment(
     """
 
     async def restore(*_: object, **__: object) -> None:
-        try:
+        with ending(end):  # without its logs a worker must not go on
             app.consumer.stop_flow()
             offsets.restart(await _starts(app, countings, take_up))
-        except Exception as error:  # noqa: BLE001  # without its logs a worker must not go on
-            end(error)
 
     app.on_rebalance_complete.connect(restore, weak=False)
 

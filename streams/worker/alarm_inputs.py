@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
@@ -82,23 +82,17 @@ class EntranceDefects:
     conflicts: Mapping[str, int]
 
 
+@dataclass(eq=False, kw_only=True)
 class AlarmInputPublisher:
     """Publishes what this worker's partitions have counted; the worker that judges publishes what is inside, too."""
 
-    def __init__(
-        self,
-        countings: Sequence[Counting[PassageLog]],
-        *,
-        clock: SiteClock,
-        judges: Callable[[], bool],
-        inside: Callable[[], Occupancy],
-        facts: Callable[[], EntranceDefects | None] = lambda: EntranceDefects({}, {}),
-        logs: Callable[[], Sequence[CountedLog]] = list,
-    ) -> None:
-        """Publish what `countings` count, and how many lines of all `logs` were set aside."""
-        self.logs = logs
-        self._unpublishable: Counter[str] = Counter()
-        self.countings, self.clock, self.judges, self.inside, self.facts = countings, clock, judges, inside, facts
+    countings: Sequence[Counting[PassageLog]]
+    clock: SiteClock
+    judges: Callable[[], bool]
+    inside: Callable[[], Occupancy]
+    defects: Callable[[], EntranceDefects | None]
+    logs: Callable[[], Sequence[CountedLog]]  # of all topics: how many of their lines were set aside is published, too
+    _unpublishable: Counter[str] = field(default_factory=Counter)
 
     async def publish_changes(self, send: Send) -> None:
         """Publish for ever what is counted; `send` returns once the broker has it."""
@@ -153,18 +147,16 @@ class AlarmInputPublisher:
         except StoreError as error:
             log.warning("the occupancy cannot be read from the store", reason=str(error))
             return
-        facts = self.facts()
-        if facts is None:
+        defects = self.defects()
+        if defects is None:
             return
         inside = [
             Inside(area, kind, n, occupancy.capacity.get((area, kind))) for (area, kind), n in occupancy.inside.items()
         ]
         problems = [SourceProblem(where, what, self.clock.now(since)) for where, what, since in occupancy.problems]
         if inside or problems:
-            missing, conflicts = facts.missing, facts.conflicts
-            await send(
-                _encode(AlarmInput(readings=[OccupancyReading(at, inside, dict(missing), dict(conflicts), problems)]))
-            )
+            missing, conflicts = dict(defects.missing), dict(defects.conflicts)
+            await send(_encode(AlarmInput(readings=[OccupancyReading(at, inside, missing, conflicts, problems)])))
 
 
 def _parts(flow: LogFlow) -> Iterator[LogFlow]:

@@ -24,13 +24,13 @@ from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.site_totals import SiteTotals
-from streams.kernels.counts.snapshot import Plain
 from streams.settings import Settings
 from streams.site.kernel_views import alarm_place_of, place_of, times_of, vocabulary_of
 from streams.site.model import Site
 from streams.sources.brokers import BrokersError
 from streams.worker.agents import (
     KafkaOutlet,
+    Unreadable,
     count_topic,
     follow_site_totals,
     publish_alarm_inputs,
@@ -38,19 +38,17 @@ from streams.worker.agents import (
     take_up_on_assignment,
 )
 from streams.worker.alarm_inputs import AlarmInputPublisher, EntranceDefects, read_inputs
-from streams.worker.checkpoint import SnapshotTable, snapshot_of, snapshot_table
-from streams.worker.consequences import rehearsal
+from streams.worker.checkpoint import SnapshotTable, snapshot_table
 from streams.worker.consumer import CoalescingTransport, Offsets, matching_assignor
 from streams.worker.counting import Counting
 from streams.worker.flush import CutOffError, Flusher
 from streams.worker.metrics import Occupancy, Timings
 from streams.worker.partition_state import TopicHandler
 from streams.worker.process_ends import EndProcess, is_unexpected
-from streams.worker.rehearsal import in_own_process
+from streams.worker.rehearsal import rehearsal
 from streams.worker.settling import Settling
 from streams.worker.suspects import AtWork, Suspects
 from streams.worker.takeup import TakeUp, check_topics
-from streams.worker.unreadable import Unreadable
 
 log = structlog.get_logger()
 _LAST_FLUSH_SECONDS: Final = 5
@@ -114,15 +112,14 @@ def create_app(
     cluster: str,
     end: EndProcess,
     take_up: TakeUp,
-    inside: Callable[[], Occupancy] = lambda: Occupancy({}, {}),
-    facts: Callable[[], EntranceDefects | None] = lambda: EntranceDefects({}, {}),
-    settling: Settling | None = None,
+    inside: Callable[[], Occupancy],
+    defects: Callable[[], EntranceDefects | None],
+    settling: Settling,
 ) -> Parts:
     """Build a worker: agents for persons, vehicles, corrections, alarm inputs and the totals of the site.
 
-    `end` is for what nobody expected; `take_up` decides where partitions are read on;
-    `inside` and `facts` query the store, and may raise its errors; `settling` retracts what was counted twice, in the
-    worker that judges alarms.
+    `end` is for what nobody expected; `take_up` decides where partitions are read on; `inside` and `defects` query the
+    store; `settling` retracts what was counted twice, in the worker that judges alarms.
     """
     app, offsets, times = _faust_app(settings), Offsets(), times_of(settings)
     suspects = Suspects(settings.worker.data / f"{settings.worker.name}.suspects.json")
@@ -143,8 +140,8 @@ def create_app(
             app,
             f"{topic}.snapshots",
             partitions=partitions or settings.kafka.partitions,
-            check=partial(_check_snapshot, handler),
-            on_unreadable=partial(_note_unreadable, unreadable, f"{topic}.snapshots"),
+            check=handler.check,
+            on_unreadable=partial(unreadable.note, f"{topic}.snapshots"),
         )
         counting = Counting(
             handler,
@@ -153,7 +150,7 @@ def create_app(
             worker=settings.worker.name,
             outlet=KafkaOutlet(app, topic, table, offsets),
             most_waiting=settings.worker.most_waiting,
-            rehearsal=rehearsal(handler, alone=in_own_process),
+            rehearsal=rehearsal(handler, forked=True),
             suspects=known,
             at_work=at_work.begin,
         )
@@ -164,16 +161,15 @@ def create_app(
     by_topic = {topic: counting for topic, (counting, _) in countings.items()}
     passages, alarms = [by_topic[topic] for topic in KIND_OF_TOPIC], by_topic[Topic.ALARM_INPUTS]
     publisher = AlarmInputPublisher(
-        passages,
+        countings=passages,
         clock=times.clock,
         judges=lambda: bool(alarms.partitions),
         inside=inside,
-        facts=facts,
+        defects=defects,
         logs=lambda: [each for counting in by_topic.values() for each in counting.partitions],
     )
     publish_alarm_inputs(app, publisher, end=noting_end)
-    if settling is not None:
-        settle(app, settling, publisher.judges, end=end)
+    settle(app, settling, publisher.judges, end=end)
     flusher = Flusher(
         list(by_topic.values()),
         sink=sink,
@@ -184,15 +180,6 @@ def create_app(
     )
     _flush_in_background(app, settings, flusher, end=noting_end)
     return Parts(app, by_topic, site_totals, timings, flusher, offsets, noting_end, unreadable)
-
-
-def _check_snapshot(handler: TopicHandler[Any], plain: Plain) -> None:
-    """Restore a snapshot and discard the result. Raises what the next start would raise."""
-    handler.thaw(plain, snapshot_of(plain).log)
-
-
-def _note_unreadable(unreadable: Unreadable, topic: str, partition: int, error: Exception) -> None:
-    unreadable.note(topic, error, partition=partition)
 
 
 def _noting(suspects: Suspects, countings: Callable[[], Sequence[Counting[Any]]], end: EndProcess) -> EndProcess:

@@ -1,11 +1,11 @@
 """Rehearses records where a worker ended before, so that only the line on which our code fails is rejected.
 
-`isolation` finds the lines, `rehearsal` runs the attempts in a process of their own. Read `counting` next.
+`isolation` finds the lines, `rehearsal` makes the attempts. Read `counting` next.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -18,22 +18,22 @@ from streams.worker.suspects import OffsetRange
 
 log = structlog.get_logger()
 Rehearsal = Callable[[PartitionId, Plain], Rehearse]
-"""Returns what counts records on a copy of a state; see `consequences`."""
+"""Returns what counts records on a copy of a state; see `rehearsal`."""
 
 
 @dataclass
 class Caution:
-    """Which offsets are rehearsed before they are counted; `suspects` by log. Without a `rehearsal` none are."""
+    """Which offsets are rehearsed before they are counted; `suspects` by log."""
 
-    rehearsal: Rehearsal | None = None
-    suspects: Mapping[str, OffsetRange] = field(default_factory=dict)
+    rehearsal: Rehearsal
+    suspects: Mapping[str, OffsetRange]
     rehearsals: int = 0
     """Grows with every rehearsal; any thread may read it."""
 
     def covers(self, state: PartitionState[L], records: Records) -> bool:
         """Return whether any of these records is suspect."""
         first, after = state.suspect
-        return self.rehearsal is not None and records.first < after and records.after > first
+        return records.first < after and records.after > first
 
     async def countable(
         self, state: PartitionState[L], records: Records, freeze: Callable[[], Plain]
@@ -64,8 +64,6 @@ class Caution:
         return True
 
     def _counted(self, name: PartitionId, plain: Plain) -> Rehearse:
-        if self.rehearsal is None:
-            raise RuntimeError("there is no rehearsal: nothing is suspect without one")
         rehearse = self.rehearsal(name, plain)
 
         def counted(part: BlankedRecords) -> None:

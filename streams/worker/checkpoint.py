@@ -73,7 +73,8 @@ class SnapshotTable(faust.Table[bytes, bytes]):
         for event in reversed(events):
             key, value = event.message.key or b"", event.message.value or b""
             try:
-                check_key(key)
+                if key_of(int(key)) != key:
+                    raise ValueError("no partition has such a key")  # noqa: TRY301  # it is handled like any other
                 self.check(unpack(value))
             except Exception as error:  # noqa: BLE001  # garbage, or a state on which our own code fails
                 self.unreadable[key] = max(value, self.unreadable.get(key, b""), key=_version_or_zero)
@@ -101,38 +102,22 @@ def _version_or_zero(value: bytes) -> int:
     return version(value) if len(value) >= _HEADER.size else 0
 
 
-def check_key(key: bytes) -> None:
-    """Raise ValueError for what is no name of a partition's snapshot."""
-    if key_of(int(key)) != key:
-        raise ValueError("no partition has such a key")
-
-
-def _pass_over(partition: int, error: Exception) -> None:
-    """Say nothing."""
-
-
 def snapshot_table(
     app: faust.App,
     name: str,
     *,
     partitions: int,
     check: Callable[[Plain], object] = lambda _: None,
-    on_unreadable: Callable[[int, Exception], None] = _pass_over,
+    on_unreadable: Callable[[int, Exception], None] = lambda *_: None,
 ) -> SnapshotTable:
     """Create a table of snapshots in an app whose tables are SnapshotTables; Faust keeps bytes as they are.
 
     `check` raises for a snapshot that cannot be loaded; `on_unreadable` is called for each.
     """
-    table = app.Table(
-        name,
-        partitions=partitions,
-        recovery_buffer_size=1000,
-        key_type=bytes,
-        value_type=bytes,
-    )
-    made = cast("SnapshotTable", table)
-    made.unreadable, made.check, made.on_unreadable = {}, check, on_unreadable
-    return made
+    made = app.Table(name, partitions=partitions, recovery_buffer_size=1000, key_type=bytes, value_type=bytes)
+    table = cast("SnapshotTable", made)
+    table.unreadable, table.check, table.on_unreadable = {}, check, on_unreadable
+    return table
 
 
 def key_of(partition: int) -> bytes:

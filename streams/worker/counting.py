@@ -65,9 +65,9 @@ class Counting(Generic[L]):
         worker: str,
         outlet: Outlet,
         most_waiting: int,
-        rehearsal: Rehearsal | None = None,
-        suspects: Mapping[str, OffsetRange] | None = None,
-        at_work: Callable[[Mapping[str, OffsetRange]], None] = lambda _: None,
+        rehearsal: Rehearsal,
+        suspects: Mapping[str, OffsetRange],
+        at_work: Callable[[Mapping[str, OffsetRange]], None],
     ) -> None:
         """Count one topic.
 
@@ -76,7 +76,7 @@ class Counting(Generic[L]):
         """
         self.handler, self.topic, self.cluster, self.worker = handler, topic, cluster, worker
         self.outlet, self.most_waiting, self.at_work = outlet, most_waiting, at_work
-        self.caution = Caution(rehearsal, suspects or {})
+        self.caution = Caution(rehearsal, suspects)
         self.to_blame: dict[str, OffsetRange] = {}  # what was being applied when it raised, or is being applied now
         self.generation = 0
         self._states: dict[int, PartitionState[L]] = {}

@@ -28,18 +28,10 @@ from streams.sources.brokers import Brokers
 from streams.sources.tables import SiteTime, SourceTables
 from streams.worker.app import Parts, create_app
 from streams.worker.metrics import WorkerCollector
-from streams.worker.process_ends import Ends, EndsCollector
+from streams.worker.process_ends import Ends, ending
 from streams.worker.settling import Settling
 from streams.worker.source_watch import SourceWatch
-from streams.worker.stored_figures import (
-    read_occupancy,
-    stored_facts,
-    stored_missing,
-    stored_occupancy,
-    stored_parking,
-    stored_settled,
-    stored_unsettled,
-)
+from streams.worker.stored_figures import StoredFigures
 from streams.worker.takeup import TakeUp
 from streams.worker.watchdog import TICK_SECONDS, WorkerStatus, log_ends, start_watchdog, waiting_at
 
@@ -83,7 +75,14 @@ def _note_retry(table: str, error: Exception, attempt: int) -> None:
     log.warning("store refuses for now", table=table, reason=str(error), attempt=attempt)
 
 
-def build(settings: Settings) -> Parts:
+def started(settings: Settings) -> Parts:
+    """Build a worker; where that fails, the end is counted like any other."""
+    ends = Ends(settings.worker.data / f"{settings.worker.name}.ends.json")
+    with ends.while_starting():
+        return _build(settings, ends)
+
+
+def _build(settings: Settings, ends: Ends) -> Parts:
     """Build a worker with its store; nothing is started yet, except that the areas are written once."""
     configure_logging(settings.log.level)
     site = load_site(settings.site)
@@ -92,9 +91,7 @@ def build(settings: Settings) -> Parts:
     _be_the_only_one(settings)
     if settings.kafka.create_topics:
         topics.apply(settings.kafka)
-    ends = _ends(settings)
-    missing = stored_missing(views_reader(settings))
-    inside, facts = partial(read_occupancy, views_reader(settings)), stored_facts(views_reader(settings), missing)
+    stored = StoredFigures(partial(views_reader, settings))
     settling = Settling(
         ClickHouseReader(store_address(settings)), store_sink(settings, _note_retry), place_of(site, times_of(settings))
     )
@@ -104,22 +101,18 @@ def build(settings: Settings) -> Parts:
     )
     take_up = TakeUp(Brokers(settings.kafka), notes, cluster)
     parts = create_app(
-        settings, site, sink, cluster=cluster, end=ends.end, take_up=take_up, inside=inside, facts=facts,
-        settling=settling,
+        settings, site, sink, cluster=cluster, end=ends.end, take_up=take_up, inside=stored.inside,
+        defects=stored.defects, settling=settling,
     )  # fmt: skip
 
     async def write_areas() -> None:
-        try:
+        with ending(ends.end):  # Faust would end without an entry in the count of ends
             await sink.write([area_rows(site, loaded_at=int(time.time() * 1000))])
-        except Exception as error:  # noqa: BLE001  # Faust would end without an entry in the count of ends
-            ends.end(error)
 
     parts.app.task(write_areas)
-    brokers = Brokers(settings.kafka)
     sources = SourceWatch(
-        brokers, notes, parts.countings, take_up, TakeUp(brokers, notes, cluster), ends.end,
-        rejoin=partial(_rejoin, parts.app),
-    )  # fmt: skip
+        Brokers(settings.kafka), notes, parts.countings, take_up, ends.end, rejoin=partial(_rejoin, parts.app)
+    )
     sources.start()
     stall = settings.worker.stall_seconds
     start_watchdog(
@@ -128,17 +121,17 @@ def build(settings: Settings) -> Parts:
     )  # fmt: skip
     if settings.worker.metrics_port:
         registry = CollectorRegistry()
-        registry.register(EndsCollector(ends))
+        registry.register(ends)
         registry.register(
             WorkerCollector(
                 logs=lambda: [each for topic in topics.SOURCES for each in parts.countings[topic].partitions],
                 venue=parts.site_totals,
-                occupancy=stored_occupancy(views_reader(settings)),
+                occupancy=stored.occupancy,
                 timings=parts.timings,
-                parked=stored_parking(views_reader(settings)),
-                missing=missing,
-                settled=stored_settled(views_reader(settings)),
-                unsettled=stored_unsettled(views_reader(settings)),
+                parked=stored.parked,
+                missing=stored.missing,
+                settled=stored.settled,
+                unsettled=stored.unsettled,
                 store_waiting=parts.flusher.store_waiting,
                 alarms=lambda: [
                     each for log in parts.countings[Topic.ALARM_INPUTS].partitions for each in log.open_episodes()
@@ -160,20 +153,9 @@ def _rejoin(app: faust.App) -> None:
 def _arm_cpu_timer(seconds: float) -> None:
     """Let the system end this process after so much CPU time, unless this is called again.
 
-    Native code that hangs lets no thread of Python run, not even the watchdog's. CPU time is measured,
-    so that a process that was suspended is not mistaken for one that hung.
+    Native code that hangs lets no thread of Python run. A process that was suspended used no CPU time meanwhile.
     """
     signal.setitimer(signal.ITIMER_PROF, seconds * _CPU_SECONDS_PER_SECOND)
-
-
-def _ends(settings: Settings) -> Ends:
-    return Ends(settings.worker.data / f"{settings.worker.name}.ends.json")
-
-
-def started(settings: Settings) -> Parts:
-    """Build a worker; where that fails, the end is counted like any other."""
-    with _ends(settings).while_starting():
-        return build(settings)
 
 
 def _status_source(parts: Parts, settings: Settings) -> Callable[[], WorkerStatus]:

@@ -14,7 +14,7 @@ from streams.kernels.counts.columns import Block
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId, Tally
 from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import AcceptedLoss, Problem, skip
-from streams.sources.progress import Row
+from streams.sources.tables import Row
 from streams.worker.suspects import OffsetRange
 
 _CLOCK_ERROR_MS: Final = 60_000  # clocks that are set by NTP differ by milliseconds
@@ -49,6 +49,10 @@ class TopicHandler(Generic[L]):
     """Returns the event times (ms) of a batch."""
     caught_up: Callable[[L], None] = lambda _: None
     """Called before a snapshot of a partition whose last record has been counted."""
+
+    def check(self, plain: Plain) -> None:
+        """Restore a snapshot and discard the result. Raises what the next start would raise."""
+        self.thaw(plain, PartitionId.parse(plain["log"]))
 
 
 @dataclass(frozen=True, slots=True)

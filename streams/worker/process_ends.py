@@ -4,13 +4,12 @@ A process that ends instead of going on is what keeps the counts right; a proces
 trouble that somebody must see. So the next process of the same name tells Prometheus about the ones before it.
 """
 
-import contextlib
 import json
 import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,13 +22,23 @@ from prometheus_client.registry import Collector
 from sinks.sink import StoreError, StoreRefused
 from streams.kernels.counts.partition_log import OffsetGapError
 from streams.logging import loggable_text
-from streams.worker.files import replace_json
 from streams.worker.flush import CutOffError
+from streams.worker.suspects import replace_json
 
 log = structlog.get_logger()
 
 EndProcess = Callable[[BaseException], None]
 """Ends this process for a reason."""
+
+
+@contextmanager
+def ending(end: EndProcess) -> Iterator[None]:
+    """End the process on any error in a block: Faust would go on without it."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  # whatever it is
+        end(error)
+
 
 STARTING: Final = "start"
 """The reason of an end before a worker has begun to work."""
@@ -71,8 +80,8 @@ def reason_of(error: BaseException) -> str:
 
 
 @dataclass(frozen=True)
-class Ends:
-    """The ends of the workers of one name, in one file."""
+class Ends(Collector):
+    """The ends of the workers of one name, in one file; Prometheus reads them."""
 
     file: Path
 
@@ -95,7 +104,7 @@ class Ends:
         try:
             yield
         except Exception as error:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 self.note(STARTING)
             if type(error).__module__.partition(".")[0] in {"kafka", "aiokafka"}:
                 raise StartError(f"the brokers do not answer as they should: {error!r}; see kafka.brokers") from error
@@ -105,21 +114,14 @@ class Ends:
         """End at once, as kill -9 would: what is not checkpointed is counted again after the restart."""
         reason = reason_of(error)
         log.critical("worker ends", end=reason, reason=loggable_text(error), kind=type(error).__name__, exc_info=error)
-        with contextlib.suppress(OSError):  # a full disk must not keep the process alive
+        with suppress(OSError):  # a full disk must not keep the process alive
             self.note(reason)
         logging.shutdown()
         os._exit(_FAILED)
 
-
-class EndsCollector(Collector):
-    """Shows the ends of the workers of one name to Prometheus."""
-
-    def __init__(self, ends: Ends) -> None:
-        self._ends = ends
-
     def collect(self) -> Iterator[Metric]:
         """List the ends by reason, and holes on their own."""
-        counts = self._ends.counts()
+        counts = self.counts()
         ends = CounterMetricFamily(
             "gatepulse_worker_ends", "workers of this name that ended themselves", labels=["reason"]
         )

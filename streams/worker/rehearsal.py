@@ -1,7 +1,9 @@
-"""Runs a rehearsal in a forked process with limits, so that a kernel that hangs or crashes harms nobody.
+"""Rehearses all effects of counting some records: applies them to a copy and discards the output.
 
-The process is a copy of this one (`fork`), so it has the same code and state, and it does nothing but count: it uses no
-lock, thread, socket or file of ours. Its end is the kernel's business, whatever it is doing. Read `counting` next.
+That is what `isolation` rehearses: state and snapshot, rows in the store's own form, totals, alarm inputs. It runs in a
+forked process with limits, so that a kernel that hangs or crashes harms nobody. The process is a copy of this one, with
+the same code and state, and it does nothing but count: it uses no lock, thread, socket or file of ours. Its end is the
+kernel's business, whatever it is doing. Read `counting` next.
 """
 
 import gc
@@ -11,10 +13,25 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
-from streams.kernels.counts.partition_log import OffsetGapError
-from streams.worker.isolation import BlankedRecords, RehearsalError, Rehearse, StateFullError
+import msgspec
+
+from sinks.native import prove
+from sinks.rows import TABLES
+from sinks.sink import merged
+from streams.contract.topics import LARGEST_SNAPSHOT
+from streams.kernels.alarms.inputs import AlarmInput
+from streams.kernels.alarms.log import AlarmLog
+from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
+from streams.kernels.counts.passages import PassageLog
+from streams.kernels.counts.rows import rejection_rows
+from streams.kernels.counts.site_totals import EntranceTotals, entrance_totals
+from streams.kernels.counts.snapshot import Plain
+from streams.worker.alarm_inputs import flow_of
+from streams.worker.checkpoint import pack, unpack
+from streams.worker.isolation import BlankedRecords, RehearsalError, Rehearse, StateFullError, rejecting
+from streams.worker.partition_state import TopicHandler
 
 CPU_SECONDS: Final = 1.0
 """Of a rehearsal of little, by the process's own time, so that a busy machine makes no line suspect."""
@@ -26,6 +43,50 @@ MORE_MEMORY: Final = 1 << 30
 _LONGEST_RESULT: Final = 100
 _SUCCESS: Final = b"-"
 _WAITING: Final = "waiting"
+_ROOM: Final = 4096
+"""Bytes for what a record and a request have besides the snapshot."""
+_encode = msgspec.json.Encoder().encode
+_decode_input = msgspec.json.Decoder(AlarmInput).decode
+_decode_totals = msgspec.json.Decoder(EntranceTotals).decode
+
+
+def rehearsal(handler: TopicHandler[Any], *, forked: bool = False) -> Callable[[PartitionId, Plain], Rehearse]:
+    """Return what rehearses records of a log of this handler, from a state on; `forked`: in a process of its own."""
+
+    def begun(name: PartitionId, plain: Plain) -> Rehearse:
+        state = pack(plain)
+
+        def rehearse(part: BlankedRecords) -> None:
+            log = handler.thaw(unpack(state), name)
+            batch = rejecting(handler.read(part.records), part.rejections)
+            log.apply(batch)
+            handler.times(batch)
+            frozen = pack(handler.freeze(log))
+            size = len(frozen)
+            if size > LARGEST_SNAPSHOT - _ROOM:
+                raise StateFullError(f"{name}: the snapshot takes {size} bytes, at most {LARGEST_SNAPSHOT - _ROOM}")
+            produce_output(log)
+            handler.thaw(unpack(frozen), name)  # what no start can take up again would end every one of them
+
+        return in_own_process(rehearse, state_bytes=len(state)) if forked else rehearse
+
+    return begun
+
+
+def produce_output(log: Any) -> None:  # noqa: ANN401  # a log of any handler
+    """Make all that leaves a log at a flush; the log is not to be used any more. Raises whatever goes wrong."""
+    blocks, rejections = log.drain(), log.drain_rejections()
+    if rejections:
+        blocks.append(rejection_rows(log.name, rejections))
+    for block in merged(blocks):
+        prove(block, TABLES[block.table].types)
+    if isinstance(log, PassageLog):
+        for totals in entrance_totals(log, everything=True):
+            _decode_totals(_encode(totals))
+        _decode_input(_encode(AlarmInput(flows=[flow_of(log, 0)])))
+    if isinstance(log, AlarmLog):
+        for change in log.unpublished():
+            _encode(change)
 
 
 def in_own_process(

@@ -8,6 +8,7 @@ be right.
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
@@ -25,7 +26,6 @@ from streams.worker.counting import Counting
 from streams.worker.partition_state import Start
 from streams.worker.process_ends import EndProcess, SourceChangedError
 from streams.worker.takeup import Assigned, AssignmentFacts, TakeUp, described
-from streams.worker.unassigned import Unassigned
 
 log = structlog.get_logger()
 
@@ -39,15 +39,54 @@ _ENDED_POLLS: Final = 20
 """Polls after a take-up by which whoever has read other logs of the partitions has ended."""
 
 
+FIRST_REBALANCE: Final = 3
+"""Polls until the first rebalance: another worker may only be slow to start."""
+BACKOFF: Final = 4
+"""Each further rebalance comes after so many times as many polls."""
+
+
+@dataclass
+class Unassigned:
+    """Decides when the group must rebalance although no member joined or left: its assignment is out of date.
+
+    A member that returns within its session gets its partitions back without a rebalance. If it leads the group,
+    aiokafka does not tell it so, and then no member watches for partitions that were added or are gone.
+    """
+
+    unread: frozenset[PartitionKey] = frozenset()  # no worker has ever read them
+    gone: frozenset[PartitionKey] = frozenset()  # assigned, and their topic no longer has them
+    elsewhere: frozenset[PartitionKey] = frozenset()  # assigned, and their snapshots are with another worker, or none
+    _polls: int = 0
+    _next: int = FIRST_REBALANCE
+
+    def begin(self, unread: frozenset[PartitionKey]) -> None:
+        """Count anew: the topics have other partitions than before."""
+        self.unread, self._polls, self._next = unread, 0, FIRST_REBALANCE
+
+    def poll(self, read: AbstractSet[PartitionKey]) -> bool:
+        """Count a poll of a worker that reads these partitions; return whether the group must rebalance.
+
+        A worker without partitions leaves it to those that have some.
+        """
+        self.unread -= read
+        if not (self.gone or self.elsewhere or (self.unread and read)):
+            self.begin(self.unread)
+            return False
+        self._polls += 1
+        if self._polls < self._next:
+            return False
+        self._next *= BACKOFF
+        return True
+
+
 @dataclass
 class SourceWatch:
-    """Polls the brokers for the source topics. `recheck` decides again about partitions that are blocked."""
+    """Polls the brokers for the source topics, over connections of its own."""
 
     brokers: Brokers
     notes: SourceTables
     countings: Mapping[str, Counting[Any]]
     take_up: TakeUp
-    recheck: TakeUp
     end: EndProcess
     rejoin: Callable[[], object] = lambda: None
     clock: Callable[[], float] = time.time
@@ -59,7 +98,7 @@ class SourceWatch:
     _reads: Mapping[PartitionKey, str] = field(default_factory=dict)
     _matched: Mapping[str, int] = field(default_factory=dict)
     _missing: Sequence[str] = ()
-    _absent: Collection[PartitionKey] = ()
+    _absent: Collection[PartitionKey] = ()  # read, and their topics did not have them at the last poll
     _ended_of: AssignmentFacts | None = None
     _ended_due: int = 0
     _waiting: Mapping[PartitionKey, tuple[int, int]] = field(default_factory=dict)
@@ -92,7 +131,7 @@ class SourceWatch:
             self._settings = self.brokers.settings(described(states)) or self._settings
         self._polls += 1
         self._check_held(held, states)
-        self._look_for_absent(held, states)
+        self._absent = {place for place in held if place[0] in states and place[1] not in states[place[0]].end}
         self._block_at_gaps(held, states)
         self._prepare_topics(states)
         self._write_partitions(states)
@@ -133,10 +172,6 @@ class SourceWatch:
                     f"{state.end[partition]}; reading their state again"
                 )
 
-    def _look_for_absent(self, held: Mapping[PartitionKey, int], states: Mapping[str, TopicState]) -> None:
-        """Remember which partitions are read that their topics do not have at this poll."""
-        self._absent = {place for place in held if place[0] in states and place[1] not in states[place[0]].end}
-
     def _block_at_gaps(self, held: Mapping[PartitionKey, int], states: Mapping[str, TopicState]) -> None:
         """Block partitions that wait at offsets without a record: the end of a transaction, with nothing behind it."""
         before, self._waiting = self._waiting, {
@@ -171,7 +206,7 @@ class SourceWatch:
         if any(_is_other_gap(each, states.get(each.log.topic)) for each in gaps):
             raise SourceChangedError("a gap is no longer what stands in the way of a partition; deciding anew")
         accepted = self.notes.accepted() if gaps else ()
-        verdicts = self.recheck.decide(others) if others else ()
+        verdicts = self.take_up.recheck(others, self.brokers) if others else ()
         if any(skip(accepted, str(each.log), each.first, each.after) is not None for each in gaps) or any(
             isinstance(verdict, Start) for verdict in verdicts
         ):

@@ -11,10 +11,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from streams.worker.files import replace_json
-
 OffsetRange = tuple[int, int]
 """First offset, and the one behind the last."""
+
+
+def replace_json(file: Path, value: object) -> None:
+    """Write a file as a whole: who reads it meanwhile, or after a crash, sees the old one or the new one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_name(f"{file.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(value, sort_keys=True))
+    fresh.replace(file)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ Blocking calls to brokers and store: for a thread. Read `agents` next.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Final
 
 import structlog
 
@@ -26,9 +27,8 @@ from streams.kernels.counts.takeup import (
     take_up,
     take_up_auxiliary,
 )
-from streams.sources.brokers import PartitionKey, TopicState
-from streams.sources.progress import Row
-from streams.sources.tables import Loss, SourceTables, StoredPartition
+from streams.sources.brokers import Brokers, PartitionKey, TopicState
+from streams.sources.tables import Loss, Row, SourceTables, StoredPartition
 from streams.worker.checkpoint import snapshot_of
 from streams.worker.partition_state import Start
 from streams.worker.process_ends import SourceChangedError
@@ -38,28 +38,15 @@ _NOBODY: Final = "gatepulse"
 _REPLACED: Final = "the topic was made anew before these were read"
 
 
-class Surroundings(Protocol):
-    """What a take-up needs of the brokers; see brokers.Brokers."""
-
-    def topic_states(self, topics: Sequence[str]) -> Mapping[str, TopicState]: ...  # noqa: D102
-    def incarnations(self, topics: Sequence[str]) -> Mapping[str, str]: ...  # noqa: D102
-    def settings(self, topics: Sequence[str]) -> Mapping[str, Mapping[str, str]]: ...  # noqa: D102
-    def committed(self) -> Mapping[PartitionKey, int]: ...  # noqa: D102
-    def record_at(self, place: PartitionKey, offset: int) -> tuple[int, int] | None: ...  # noqa: D102
-
-
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """A partition that was assigned: its newest snapshot, None without one; `apart`: it may be with another worker.
-
-    unreadable: up to which offset a newer snapshot had counted that cannot be loaded; 0 if there is none.
-    """
+    """A partition that was assigned, with its newest snapshot."""
 
     topic: str
     partition: int
     snapshot: Plain | None = None
-    elsewhere: bool = False
-    unreadable: int = 0
+    elsewhere: bool = False  # the snapshot may be with another worker
+    unreadable: int = 0  # up to which offset a newer snapshot had counted that cannot be loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +54,8 @@ class StoreState:
     """What the store knows: rows of progress by partition, losses that were accepted, partitions as they once were."""
 
     progress: Mapping[PartitionKey, Sequence[Row]]
-    accepted: Sequence[AcceptedLoss] = ()
-    partitions: Sequence[StoredPartition] = ()
+    accepted: Sequence[AcceptedLoss]
+    partitions: Sequence[StoredPartition]
 
 
 Verdict = Start | Blocked
@@ -76,15 +63,13 @@ Verdict = Start | Blocked
 
 @dataclass(frozen=True, slots=True)
 class AssignmentFacts:
-    """What one assignment was decided by.
-
-    states: what the brokers had then. logs: those that are read. ended: next offsets of the logs before these, and of
-    partitions that topics no longer have, whose completeness this worker publishes.
-    """
+    """What one assignment was decided by."""
 
     assigned: Mapping[PartitionKey, Assigned] = field(default_factory=dict)
-    states: Mapping[str, TopicState] = field(default_factory=dict)
-    logs: dict[PartitionKey, str] = field(default_factory=dict)
+    states: Mapping[str, TopicState] = field(default_factory=dict)  # what the brokers had then
+    logs: dict[PartitionKey, str] = field(default_factory=dict)  # those that are read
+    # Next offsets of the logs before these, and of partitions that topics no longer have: this worker publishes up to
+    # when they are complete.
     ended: dict[str, int] = field(default_factory=dict)
 
 
@@ -96,8 +81,8 @@ class TakeUp:
     must check before it writes: the store may have come back from an older copy.
     """
 
-    brokers: Surroundings
-    notes: SourceTables | None
+    brokers: Brokers
+    notes: SourceTables
     cluster: str
     newest: AssignmentFacts = field(default_factory=AssignmentFacts)
     clock: Callable[[], float] = time.time
@@ -106,7 +91,7 @@ class TakeUp:
     @property
     def checked(self) -> bool:
         """Whether the store is known to have what the newest snapshots say it has."""
-        return self.notes is None or not self.newest.assigned or self._checked is self.newest
+        return not self.newest.assigned or self._checked is self.newest
 
     def decide(self, assigned: Sequence[Assigned]) -> list[Verdict]:
         """Return for each partition how it is read on, or why it is not. Raises BrokersError."""
@@ -117,19 +102,24 @@ class TakeUp:
         committed = self._committed(assigned, states)
         verdicts: list[Verdict] = []
         for each in assigned:
-            state = states.get(each.topic)
+            place, state = (each.topic, each.partition), states.get(each.topic)
             if state is None or each.partition not in state.end:
-                verdicts.append(Blocked(Problem.TOPIC_MISSING, self._base(each, "")))
+                verdicts.append(Blocked(Problem.TOPIC_MISSING, PartitionId(self.cluster, *place)))
                 continue
+            base = PartitionId(self.cluster, *place, state.incarnation)
             if "compact" in settings.get(each.topic, {}).get("cleanup.policy", ""):
-                verdicts.append(Blocked(Problem.COMPACTED, self._base(each, state.incarnation)))
+                verdicts.append(Blocked(Problem.COMPACTED, base))
             else:
-                facts = self._facts(each, state, stored, committed.get((each.topic, each.partition), 0))
+                facts = self._facts(each, base, state, stored, committed.get(place, 0))
                 verdicts.append(self._verdict(each, facts, stored, assignment))
         if stored is not None:
             self._checked = assignment
         self.newest = assignment
         return verdicts
+
+    def recheck(self, assigned: Sequence[Assigned], brokers: Brokers) -> list[Verdict]:
+        """Decide again, over a connection of its own; what was decided at the assignment stays the newest."""
+        return replace(self, brokers=brokers).decide(assigned)
 
     def check_store(self) -> None:
         """Check that the store has all that the snapshots contain, if it did not answer at the assignment.
@@ -137,7 +127,7 @@ class TakeUp:
         Raises StoreError while it does not answer, and SourceChangedError if rows are missing, or logs were not known.
         """
         newest = self.newest
-        if self.checked or self.notes is None:
+        if self.checked:
             return
         progress = self.notes.progress()
         stored = {row["log"]: row["next_offset"] for rows in progress.values() for row in rows}
@@ -157,8 +147,6 @@ class TakeUp:
         self._checked = newest
 
     def _stored(self) -> StoreState | None:
-        if self.notes is None:
-            return StoreState({})
         try:
             return StoreState(self.notes.progress(), self.notes.accepted(), self.notes.partitions())
         except StoreError as error:
@@ -166,17 +154,16 @@ class TakeUp:
             return None
 
     def _committed(self, assigned: Sequence[Assigned], states: Mapping[str, TopicState]) -> Mapping[PartitionKey, int]:
-        """Ask for the group's offsets only where they matter."""
+        # Asked for only where they matter.
         lost = [each for each in assigned if each.snapshot is None and each.topic in states]
         if any(states[each.topic].begin.get(each.partition, 0) > 0 for each in lost):
             return self.brokers.committed()
         return {}
 
-    def _base(self, each: Assigned, incarnation: str) -> PartitionId:
-        return PartitionId(self.cluster, each.topic, each.partition, incarnation)
-
-    def _facts(self, each: Assigned, state: TopicState, stored: StoreState | None, committed: int) -> PartitionFacts:
-        place, base = (each.topic, each.partition), self._base(each, state.incarnation)
+    def _facts(
+        self, each: Assigned, base: PartitionId, state: TopicState, stored: StoreState | None, committed: int
+    ) -> PartitionFacts:
+        place = each.topic, each.partition
         snapshot = None if each.snapshot is None else snapshot_of(each.snapshot)
         rows = None if stored is None else stored.progress.get(place, ())
         begin, end = state.begin[each.partition], state.end[each.partition]
@@ -209,17 +196,18 @@ class TakeUp:
         """Tell whether the record before an offset is not the one that arrived at `tail` (ms; 0: not known)."""
         if after > end:
             return True
-        if not tail or after <= begin:
-            return False
-        found = self.brokers.record_at(place, after - 1)
-        return found is not None and found[0] == after - 1 and found[1] != tail
+        return bool(tail) and after > begin and self._tail(place, after) not in (None, tail)
 
     def _arrived(self, place: PartitionKey, snapshot: SnapshotHeader | None, begin: int, end: int) -> int:
         """Return the time of the record before a snapshot's next offset; 0 if there is none any more."""
         if snapshot is None or not snapshot.arrived or not begin < snapshot.next <= end:
             return 0
-        found = self.brokers.record_at(place, snapshot.next - 1)
-        return found[1] if found is not None and found[0] == snapshot.next - 1 else 0
+        return self._tail(place, snapshot.next) or 0
+
+    def _tail(self, place: PartitionKey, after: int) -> int | None:
+        """Return the time (ms) of the record before an offset; None if the brokers have none there."""
+        found = self.brokers.record_at(place, after - 1)
+        return found[1] if found is not None and found[0] == after - 1 else None
 
     def _verdict(
         self, each: Assigned, facts: PartitionFacts, stored: StoreState | None, assignment: AssignmentFacts
@@ -229,14 +217,16 @@ class TakeUp:
         decision = (take_up if each.topic in SOURCES else take_up_auxiliary)(facts)
         if isinstance(decision, Blocked):
             return decision
-        accepted = [] if stored is None else [one for one in stored.accepted if one.log == _name(decision)]
         if isinstance(decision, Resume):
             name, at, era, plain = decision.snapshot.log, decision.at, decision.snapshot.era, each.snapshot
         else:
             name, at, era = decision.log, decision.log.first, decision.era
-            plain = None if each.topic in SOURCES else _renamed(each.snapshot, decision)
+            plain = None
+            if each.snapshot is not None and each.topic not in SOURCES:  # nothing is counted from it: its state goes on
+                plain = {**each.snapshot, "log": str(name), "next": at}
             self._begun(decision, facts, stored)
         place = name.topic, name.partition
+        accepted = () if stored is None else [one for one in stored.accepted if one.log == str(name)]
         ended = () if stored is None else self._ended(place, str(name), stored.progress, assignment)
         assignment.logs[place] = str(name)
         assignment.ended.update({row["log"]: row["next_offset"] for row in ended})
@@ -275,13 +265,9 @@ class TakeUp:
     ) -> Sequence[Row]:
         """Return the other logs of a partition; with partition 0 those of partitions that its topic no longer has."""
         topic, partition = place
-        others = [row for row in progress.get(place, ()) if row["log"] != name]
         gone = _vanished(assignment.states[topic], topic, progress) if partition == 0 else ()
-        return [
-            row
-            for row in [*others, *(row for each in gone for row in progress[each])]
-            if row["cluster"] == self.cluster
-        ]
+        rows = chain(progress.get(place, ()), *(progress[each] for each in gone))
+        return [row for row in rows if row["log"] != name and row["cluster"] == self.cluster]
 
     def _begun(self, begin: Begin, facts: PartitionFacts, stored: StoreState | None) -> None:
         """Say that a log is begun, and note what was never read of a topic that was there before."""
@@ -298,7 +284,7 @@ class TakeUp:
         """Note losses that are not noted yet: they keep the times at which they were."""
         noted = {(each.log, each.first, each.after) for each in stored.accepted}
         fresh = [each for each in losses if (each.log, each.first, each.after) not in noted]
-        if fresh and self.notes is not None:
+        if fresh:
             self.notes.write_losses(fresh)
 
     def _unread(
@@ -335,7 +321,7 @@ class TakeUp:
             )  # fmt: skip
 
 
-def check_topics(brokers: Surroundings, logs: Iterable[PartitionId]) -> None:
+def check_topics(brokers: Brokers, logs: Iterable[PartitionId]) -> None:
     """See that what was read until now is of these logs, and not of topics that were made anew under their names.
 
     Clients read on by name: where a log was empty, or the new one is long enough, no offset tells the two apart.
@@ -355,12 +341,3 @@ def _vanished(state: TopicState, topic: str, progress: Mapping[PartitionKey, Seq
 def described(states: Mapping[str, TopicState]) -> list[str]:
     """List the source topics that brokers describe; those that give no ids may not know how topics are set."""
     return [topic for topic, state in states.items() if topic in SOURCES and state.incarnation]
-
-
-def _name(decision: Resume | Begin) -> str:
-    return str(decision.snapshot.log if isinstance(decision, Resume) else decision.log)
-
-
-def _renamed(plain: Plain | None, begin: Begin) -> Plain | None:
-    """Let the state of a log go on as that of another one: nothing is counted from it."""
-    return None if plain is None else {**plain, "log": str(begin.log), "next": begin.log.first}

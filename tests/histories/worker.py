@@ -24,16 +24,16 @@ from streams.sources.brokers import BrokersError
 from streams.worker import agents, counting, flush, partition_state, settling
 from streams.worker import alarm_inputs as alarms
 from streams.worker.agents import KafkaOutlet, count_topic, publish_alarm_inputs, settle, take_up_on_assignment
-from streams.worker.alarm_inputs import AlarmInputPublisher
+from streams.worker.alarm_inputs import AlarmInputPublisher, EntranceDefects
 from streams.worker.app import _check_store, _check_topics, _flush_in_background, _noting, handler_of
 from streams.worker.checkpoint import SnapshotTable, key_of, version
-from streams.worker.consequences import rehearsal
 from streams.worker.consumer import Offsets, coalesce
 from streams.worker.counting import Counting
 from streams.worker.flush import Flusher
 from streams.worker.metrics import Occupancy, Timings
 from streams.worker.partition_state import TopicHandler
 from streams.worker.process_ends import StalledError
+from streams.worker.rehearsal import rehearsal
 from streams.worker.settling import Settling
 from streams.worker.source_watch import SourceWatch
 from streams.worker.suspects import Suspects
@@ -306,7 +306,7 @@ class Worker(Process):
             of_topic = Counting(
                 plant.handlers[topic], topic=topic, cluster=CLUSTER, worker=self.name,
                 outlet=KafkaOutlet(like_faust, topic, table, self.offsets), most_waiting=MOST_WAITING,
-                rehearsal=rehearsal(plant.handlers[topic]), suspects=known,
+                rehearsal=rehearsal(plant.handlers[topic]), suspects=known, at_work=lambda _: None,
             )  # fmt: skip
             count_topic(like_faust, of_topic, end=end, brokers=brokers)
             pairs[topic] = (of_topic, table)
@@ -314,12 +314,16 @@ class Worker(Process):
         self.countings = {topic: each for topic, (each, _) in pairs.items()}
         self.venue = SiteTotals()
         take_up_on_assignment(like_faust, list(pairs.values()), self.offsets, take_up, end=end)
-        recheck = TakeUp(brokers, notes, CLUSTER, clock=clock)
-        self.sources = SourceWatch(brokers, notes, self.countings, take_up, recheck, end, clock=clock)
+        self.sources = SourceWatch(brokers, notes, self.countings, take_up, end, clock=clock)
         if Topic.ALARM_INPUTS in pairs:
             passages, judging = [self.countings[topic] for topic in KIND_OF_TOPIC], self.countings[Topic.ALARM_INPUTS]
             teller = AlarmInputPublisher(
-                passages, clock=TIMES.clock, judges=lambda: bool(judging.partitions), inside=lambda: Occupancy({}, {})
+                countings=passages,
+                clock=TIMES.clock,
+                judges=lambda: bool(judging.partitions),
+                inside=lambda: Occupancy({}, {}),
+                defects=lambda: EntranceDefects({}, {}),
+                logs=list,
             )
             publish_alarm_inputs(like_faust, teller, end=end)
         settle(

@@ -24,6 +24,7 @@ from streams.worker.counting import Counting
 from streams.worker.flush import Flusher
 from streams.worker.metrics import Timings
 from streams.worker.partition_state import Start, TopicHandler
+from streams.worker.rehearsal import rehearsal
 from tests.support.events import PLACE, TIMES
 from tests.support.lines import corrections, persons, records
 
@@ -155,6 +156,9 @@ class Worker:
                 worker="w",
                 outlet=self.outlets[topic],
                 most_waiting=most_waiting,
+                rehearsal=rehearsal(handler(place)),
+                suspects={},
+                at_work=lambda _: None,
             )
             for topic, handler in TRADES.items()
         }

@@ -19,9 +19,9 @@ from streams.kernels.counts.site_clock import SiteClock
 from streams.site.reader import load_site
 from streams.worker.alarm_inputs import flow_of, read_inputs
 from streams.worker.app import handler_of
-from streams.worker.consequences import rehearsal
 from streams.worker.isolation import BlankedRecords
 from streams.worker.partition_state import TopicHandler
+from streams.worker.rehearsal import rehearsal
 from tests.support.size import examples
 
 LARGEST = 2**63 - 1

@@ -10,8 +10,7 @@ from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import AcceptedLoss, Problem
 from streams.operations.losses import Acceptance, AcceptLossError, accept, await_reading
 from streams.sources.brokers import PartitionKey, TopicState
-from streams.sources.progress import Row
-from streams.sources.tables import Loss, StoredProblem
+from streams.sources.tables import Loss, Row, StoredProblem
 
 TOPIC = "turnstile.passages"
 LOG = str(PartitionId("live", TOPIC, 1, "id"))

@@ -18,10 +18,16 @@ from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.kernels.counts.site_totals import EntranceTotals, SiteTotals, Total
 from streams.kernels.counts.takeup import Problem
 from streams.sources.brokers import TopicState
-from streams.worker.agents import KafkaOutlet, count_topic, follow_site_totals, settle, take_up_on_assignment
+from streams.worker.agents import (
+    KafkaOutlet,
+    Unreadable,
+    count_topic,
+    follow_site_totals,
+    settle,
+    take_up_on_assignment,
+)
 from streams.worker.consumer import JoinedValue, Offsets
 from streams.worker.takeup import Assigned, TakeUp, Verdict
-from streams.worker.unreadable import Unreadable
 from tests.support.lines import line, records
 from tests.support.rehearsal import Worker, World, start_of
 
@@ -275,7 +281,7 @@ class _Nothing(TakeUp):
     """Takes nothing up."""
 
     def __init__(self) -> None:
-        super().__init__(cast("Any", None), None, "here")
+        super().__init__(cast("Any", None), cast("Any", None), "here")
 
     def decide(self, assigned: Sequence[Assigned]) -> list[Verdict]:
         """Decide about nothing."""

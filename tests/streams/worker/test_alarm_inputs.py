@@ -136,7 +136,12 @@ def test_however_what_is_told_is_cut_into_lines_nothing_is_judged_before_all_of_
             patch.setattr(streams.worker.alarm_inputs, "MOST_CELLS", most)
             topics = [Counted(counted(mine, partition=n), arrivals[-1] + 60_000) for n, mine in enumerate(logs) if mine]
             publisher = AlarmInputPublisher(
-                topics, clock=SiteClock(), judges=lambda: True, inside=lambda: pytest.fail("nobody asked")
+                countings=topics,
+                clock=SiteClock(),
+                judges=lambda: True,
+                inside=lambda: pytest.fail("nobody asked"),
+                defects=lambda: pytest.fail("nobody asked"),
+                logs=list,
             )
             published.append(list(publisher.changes()))
             assert all(sum(len(flow.columns) for flow in change.flows) <= most for change in published[-1])

@@ -15,7 +15,6 @@ from streams.contract.events import Topic
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.worker.cautious import Caution
-from streams.worker.consequences import rehearsal
 from streams.worker.isolation import (
     CAUTION_OFFSETS,
     MOST_ISOLATED,
@@ -26,6 +25,7 @@ from streams.worker.isolation import (
     rejecting,
 )
 from streams.worker.partition_state import TopicHandler
+from streams.worker.rehearsal import rehearsal
 from tests.support.events import NINE, PLACE
 from tests.support.lines import correction, line, records
 from tests.support.rehearsal import CLUSTER, TRADES, Worker, World

@@ -77,6 +77,9 @@ class Scraped:
                 settled=lambda: self.settled,
                 unsettled=lambda: self.unsettled,
                 missing=lambda: self.missing,
+                alarms=tuple,
+                problems=tuple,
+                unreadable=dict,
             )
         )
         self.count(0, line(), line(), b"bad", line(seq=5, outcome="denied"), line(seq=2, credential="c-secret"))

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from sinks.sink import StoreRefused
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
-from streams.worker.process_ends import Ends, EndsCollector, SourceChangedError, StalledError, StartError, reason_of
+from streams.worker.process_ends import Ends, SourceChangedError, StalledError, StartError, reason_of
 
 LOG = PartitionId("here", "turnstile.passages", 3)
 
@@ -48,7 +48,7 @@ def test_prometheus_sees_every_reason_and_holes_on_their_own(tmp_path: Path) -> 
     ends = Ends(tmp_path / "worker-1.ends.json")
     ends.note("hole")
     registry = CollectorRegistry()
-    registry.register(EndsCollector(ends))
+    registry.register(ends)
     text = generate_latest(registry).decode()
     assert 'gatepulse_worker_ends_total{reason="hole"} 1.0' in text
     assert 'gatepulse_worker_ends_total{reason="stalled"} 0.0' in text

@@ -49,14 +49,14 @@ def check(
     counting = Counting(was, next_offset)
     newest = AssignmentFacts(assigned={(T, 1): Assigned(T, 1)})
 
-    def decide(assigned: Sequence[Assigned]) -> list[Verdict]:
+    def recheck(assigned: Sequence[Assigned], _: object) -> list[Verdict]:
         snapshot = None if next_offset is None else {"log": str(LOG), "next": next_offset}
         assert list(assigned) == ([Assigned(T, 1, snapshot)] if was.problem is not Problem.OFFSET_GAP else [])
         return [now]
 
     watch: Any = SourceWatch(
         cast("Any", None), cast("Any", SimpleNamespace(accepted=list)), cast("Any", {T: counting}),
-        cast("Any", SimpleNamespace(newest=newest)), cast("Any", SimpleNamespace(decide=decide)), end=lambda _: None,
+        cast("Any", SimpleNamespace(newest=newest, recheck=recheck)), end=lambda _: None,
     )  # fmt: skip
     watch._check_blocked({T: state})
     return counting.changed
@@ -101,9 +101,7 @@ def test_brokers_that_refuse_to_create_topics_stop_nothing_else(*, create_topics
         create=refuse,
         match_changelogs=refuse,
     )  # fmt: skip
-    watch: Any = SourceWatch(
-        cast("Any", brokers), cast("Any", None), {}, cast("Any", None), cast("Any", None), end=lambda _: None
-    )
+    watch: Any = SourceWatch(cast("Any", brokers), cast("Any", None), {}, cast("Any", None), end=lambda _: None)
     watch._prepare_topics({T: STATE})
     assert len(refused) == (2 if create_topics else 1)  # partitions of changelogs are added in any case
     assert [each.topic for each in watch._found({T: None, "vehicle.passages": None, "corrections": None}, now=0)] == [

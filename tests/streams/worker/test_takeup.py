@@ -11,8 +11,7 @@ from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import AcceptedLoss
 from streams.sources.brokers import PartitionKey, TopicState
-from streams.sources.progress import Row
-from streams.sources.tables import Loss, StoredPartition
+from streams.sources.tables import Loss, Row, StoredPartition
 from streams.worker.partition_state import Start
 from streams.worker.process_ends import SourceChangedError
 from streams.worker.takeup import Assigned, TakeUp, check_topics
@@ -116,7 +115,7 @@ def snapshot(partition: int, incarnation: str, at: int) -> Plain:
     return {"log": str(log_of(partition, incarnation)), "next": at}
 
 
-def taken_up(brokers: Brokers, notes: Any, *assigned: Assigned) -> tuple[TakeUp, list[Start]]:
+def taken_up(brokers: Any, notes: Any, *assigned: Assigned) -> tuple[TakeUp, list[Start]]:
     take_up = TakeUp(brokers, notes, "c", clock=lambda: 5.0)
     verdicts = take_up.decide(assigned)
     assert all(isinstance(each, Start) for each in verdicts)
@@ -254,7 +253,7 @@ def test_a_partition_that_was_added_since_is_none_that_ended() -> None:
 
 
 def test_what_was_read_is_of_the_logs_that_it_is_counted_in() -> None:
-    brokers = Brokers("id2", 4)
+    brokers: Any = Brokers("id2", 4)
     check_topics(brokers, [log_of(0, "id2"), log_of(1, "id2")])
     check_topics(brokers, [log_of(0, ""), PartitionId("c", "alarm.inputs", 0, "id1")])
     with pytest.raises(SourceChangedError, match="the topic was made anew"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.worker.unassigned import BACKOFF, FIRST_REBALANCE, Unassigned
+from streams.worker.source_watch import BACKOFF, FIRST_REBALANCE, Unassigned
 
 OWN, OTHER = ("passages", 0), ("passages", 1)
 
