@@ -33,14 +33,11 @@ class BrokersError(ConnectionError):
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """One topic as it is. incarnation: the id it was given when it was created, "" where brokers give none.
+    """One topic as it is."""
 
-    begin, end: by partition, the first offset and the one behind the last.
-    """
-
-    incarnation: str
-    begin: Mapping[int, int]
-    end: Mapping[int, int]
+    incarnation: str  # the id it was given when it was created, "" where brokers give none
+    begin: Mapping[int, int]  # by partition: the first offset
+    end: Mapping[int, int]  # and the one behind the last
 
 
 @dataclass
@@ -55,7 +52,7 @@ class Brokers:
     def topic_states(self, topics: Sequence[str]) -> Mapping[str, TopicState]:
         """Return the topics that are there. Raises BrokersError."""
         with self._admin_client() as admin:
-            known = {each["name"]: each for each in admin.describe_topics(list(topics)) if each["error_code"] == 0}
+            known = _there(admin, topics)
             places = [
                 TopicPartition(name, one["partition_index"])
                 for name, each in known.items()
@@ -81,8 +78,7 @@ class Brokers:
     def incarnations(self, topics: Sequence[str]) -> Mapping[str, str]:
         """Return the ids of the topics that are there, "" where brokers give none. Raises BrokersError."""
         with self._admin_client() as admin:
-            found = admin.describe_topics(list(topics))
-        return {each["name"]: _incarnation(each.get("topic_id")) for each in found if each["error_code"] == 0}
+            return {name: _incarnation(each.get("topic_id")) for name, each in _there(admin, topics).items()}
 
     def settings(self, topics: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         """Return how topics that are there are set; nothing where brokers do not say, as some cannot."""
@@ -104,8 +100,7 @@ class Brokers:
     def missing(self, wanted: Sequence[TopicPlan]) -> list[TopicPlan]:
         """Return those of the topics that are not there. Raises BrokersError."""
         with self._admin_client() as admin:
-            found = admin.describe_topics([plan.name for plan in wanted])
-        there = {each["name"] for each in found if each["error_code"] == 0}
+            there = _there(admin, [plan.name for plan in wanted])
         return [plan for plan in wanted if plan.name not in there]
 
     def create(self, wanted: Sequence[TopicPlan]) -> list[TopicPlan]:
@@ -114,18 +109,12 @@ class Brokers:
             return create(admin, wanted)
 
     def match_changelogs(self) -> list[TopicPlan]:
-        """Give the changelogs as many partitions as their topics have; return those that were changed.
-
-        Raises BrokersError.
-        """
+        """Give the changelogs as many partitions as their topics have; return the changed ones. Raises BrokersError."""
         with self._admin_client() as admin:
             return match_changelogs(admin, self.kafka)
 
     def record_at(self, place: PartitionKey, offset: int) -> tuple[int, int] | None:
-        """Return offset and time (ms) of the first record at or behind an offset; None if there is none.
-
-        Raises BrokersError.
-        """
+        """Return offset and time (ms) of the first record at or behind an offset, if any. Raises BrokersError."""
         return self._read(place, offset)[0]
 
     def is_empty(self, place: PartitionKey, first: int, after: int) -> bool:
@@ -178,13 +167,18 @@ class Brokers:
                 raise BrokersError(f"the brokers at {self.kafka.brokers} do not answer: {error!r}") from error
 
 
+def _there(admin: Any, topics: Sequence[str]) -> dict[str, Any]:  # noqa: ANN401  # kafka-python has no types
+    """Return what the brokers say of those of the topics that they have."""
+    return {each["name"]: each for each in admin.describe_topics(list(topics)) if each["error_code"] == 0}
+
+
 def _incarnation(topic_id: object) -> str:
     """Return the id of a topic; brokers that give none may say zero."""
     text = str(topic_id or "")
     return "" if set(text) <= {"0", "-"} else text
 
 
-def _offsets(admin: Any, places: Sequence[TopicPartition], at: OffsetSpec) -> Mapping[TopicPartition, int]:  # noqa: ANN401  # kafka-python has no types
+def _offsets(admin: Any, places: Sequence[TopicPartition], at: OffsetSpec) -> Mapping[TopicPartition, int]:  # noqa: ANN401  # as above
     if not places:
         return {}
     found = admin.list_partition_offsets(dict.fromkeys(places, at), IsolationLevel.READ_COMMITTED)

@@ -6,7 +6,7 @@ Small facts about the present, written seldom and by any worker; the store's clo
 import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
@@ -149,7 +149,7 @@ class SiteTime:
     days: SiteDays
     clock: SiteClock
 
-    def concerned(self, loss: Loss) -> Row:
+    def concerned(self, loss: Loss) -> dict[str, Any]:
         """Return the columns that say which figures a loss concerns: those of a kind (of any: ""), of these days.
 
         An event is at most as late as its record. It may be earlier: a device may have buffered it for days.
@@ -216,12 +216,8 @@ class SourceTables:
             "topic", "partition", "log", "problem", "first", "after", "records", "actor", "reason", "accepted_at",
             "kind", "from_day", "to_day", "recovered",
         )  # fmt: skip
-        rows = self._reader.query(
-            f"SELECT {', '.join(names)} FROM gatepulse.losses WHERE cluster = %(cluster)s"  # noqa: S608  # ours
-            " ORDER BY accepted_at DESC",
-            {"cluster": self.cluster},
-        )
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        sql = f"SELECT {', '.join(names)} FROM gatepulse.losses WHERE cluster = %(cluster)s"  # noqa: S608  # ours
+        return self._rows(names, f"{sql} ORDER BY accepted_at DESC")
 
     def update_recovered(self) -> None:
         """Note of losses how many of their records were counted after all, by the largest of the logs that did."""
@@ -233,7 +229,10 @@ class SourceTables:
             "topic", "partition", "incarnation", "log", "worker", "log_begin", "next_offset", "log_end", "received",
             "lost", "age_seconds",
         )  # fmt: skip
-        rows = self._reader.query(_OVERVIEW, {"cluster": self.cluster})
+        return self._rows(names, _OVERVIEW)
+
+    def _rows(self, names: Sequence[str], sql: str) -> Sequence[Row]:
+        rows = self._reader.query(sql, {"cluster": self.cluster})
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def write_partitions(self, notes: Sequence[StoredPartition]) -> None:
@@ -242,9 +241,9 @@ class SourceTables:
             "source_partitions",
             [
                 {
-                    "cluster": self.cluster, "topic": each.topic, "partition": each.partition,
-                    "incarnation": each.incarnation, "log_begin": each.begin, "log_end": each.end,
-                    "present": int(each.present), "since": _time(each.since),
+                    "topic": each.topic, "partition": each.partition, "incarnation": each.incarnation,
+                    "log_begin": each.begin, "log_end": each.end, "present": int(each.present),
+                    "since": _time(each.since),
                 }
                 for each in notes
             ],
@@ -252,74 +251,56 @@ class SourceTables:
 
     def write_readers(self, logs: Mapping[PartitionKey, str]) -> None:
         """Note which log of each partition this worker reads from now on."""
-        self._insert(
-            "source_readers",
-            [
-                {"cluster": self.cluster, "topic": topic, "partition": number, "log": log, "worker": self.worker}
-                for (topic, number), log in logs.items()
-            ],
-        )
+        rows = [
+            {"topic": topic, "partition": number, "log": log, "worker": self.worker}
+            for (topic, number), log in logs.items()
+        ]
+        self._insert("source_readers", rows)
 
     def write_problems(self, notes: Sequence[StoredProblem], *, resolved: bool) -> None:
         """Note what stands in the way, or no longer does."""
-        self._insert(
-            "source_problems",
-            [
-                {
-                    "cluster": self.cluster, "topic": each.topic, "partition": each.partition,
-                    "problem": each.problem.value, "log": each.log, "first": each.first, "after": each.after,
-                    "since": _time(each.since), "worker": self.worker, "resolved": int(resolved),
-                }
-                for each in notes
-            ],
-        )  # fmt: skip
+        verdict = {"worker": self.worker, "resolved": int(resolved)}
+        rows = [asdict(each) | verdict | {"problem": each.problem.value, "since": _time(each.since)} for each in notes]
+        self._insert("source_problems", rows)
 
     def write_losses(self, losses: Sequence[Loss]) -> None:
         """Note losses; each once, however often it is noted."""
-        self._insert(
-            "losses",
-            [
-                {
-                    "id": each.id, "cluster": self.cluster, "topic": each.topic, "partition": each.partition,
-                    "log": each.log, "problem": each.problem, "first": each.first, "after": each.after,
-                    "records": each.records, "from_ts": _time(each.from_ts), "to_ts": _time(each.to_ts),
-                    "accepted_at": _time(each.accepted_at), "actor": each.actor, "reason": each.reason,
-                    **self.site_time.concerned(each),
-                }
-                for each in losses
-            ],
-        )  # fmt: skip
+        times = ("from_ts", "to_ts", "accepted_at")
+        rows = [
+            asdict(each)
+            | {"id": each.id, **{name: _time(getattr(each, name)) for name in times}}
+            | self.site_time.concerned(each)
+            for each in losses
+        ]
+        self._insert("losses", rows)
 
     def write_unread(self, notes: Sequence[StoredPartition], logs: Sequence[str]) -> None:
         """Note that nothing of these partitions is stored yet, under the names that their logs will have."""
-        nothing = dict.fromkeys(_PROGRESS, 0) | {"cluster": self.cluster, "worker": ""}
+        nothing = dict.fromkeys(_PROGRESS, 0) | {"worker": ""}
         rows = [
             {**nothing, "log": log, "topic": note.topic, "partition": note.partition, "complete_to": _time(note.since)}
             for note, log in zip(notes, logs, strict=True)
         ]
         self._insert("log_progress", rows)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        """Return itself; the connections are closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Let go of the connections."""
         self._reader.close()
         with self._one_at_a_time:
             self._writer.disconnect()
 
-    def __enter__(self) -> Self:
-        """Return itself; closed at the end of the block."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close."""
-        self.close()
-
     def _insert(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         if not rows:
             return
+        rows = [{**row, "cluster": self.cluster} for row in rows]
         names = ", ".join(rows[0])
         with self._one_at_a_time:
             try:
-                self._writer.execute(f"INSERT INTO gatepulse_store.{table} ({names}) VALUES", list(rows))
+                self._writer.execute(f"INSERT INTO gatepulse_store.{table} ({names}) VALUES", rows)
             except Exception as error:
                 self._writer.disconnect()
                 raise failure(table, error) from error

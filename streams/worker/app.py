@@ -42,6 +42,7 @@ from streams.worker.checkpoint import SnapshotTable, snapshot_table
 from streams.worker.consumer import CoalescingTransport, Offsets, matching_assignor
 from streams.worker.counting import Counting
 from streams.worker.flush import CutOffError, Flusher
+from streams.worker.isolation import Caution
 from streams.worker.metrics import Occupancy, Timings
 from streams.worker.partition_state import TopicHandler
 from streams.worker.process_ends import EndProcess, is_unexpected
@@ -109,7 +110,6 @@ def create_app(
     site: Site,
     sink: Sink,
     *,
-    cluster: str,
     end: EndProcess,
     take_up: TakeUp,
     inside: Callable[[], Occupancy],
@@ -144,14 +144,12 @@ def create_app(
             on_unreadable=partial(unreadable.note, f"{topic}.snapshots"),
         )
         counting = Counting(
-            handler,
+            handler=handler,
             topic=topic,
-            cluster=cluster,
             worker=settings.worker.name,
             outlet=KafkaOutlet(app, topic, table, offsets),
             most_waiting=settings.worker.most_waiting,
-            rehearsal=rehearsal(handler, forked=True),
-            suspects=known,
+            caution=Caution(rehearsal(handler, forked=True), known),
             at_work=at_work.begin,
         )
         count_topic(app, counting, end=noting_end, brokers=take_up.brokers)
@@ -171,7 +169,7 @@ def create_app(
     publish_alarm_inputs(app, publisher, end=noting_end)
     settle(app, settling, publisher.judges, end=end)
     flusher = Flusher(
-        list(by_topic.values()),
+        countings=list(by_topic.values()),
         sink=sink,
         clock=times.clock,
         timings=timings,

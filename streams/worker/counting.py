@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol
 
 import structlog
@@ -17,11 +18,19 @@ from streams.kernels.counts.batch import Rejection
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.rows import rejection_rows
 from streams.kernels.counts.snapshot import Plain
-from streams.kernels.counts.takeup import AcceptedLoss, Blocked
+from streams.kernels.counts.takeup import AcceptedLoss, Blocked, Problem
+from streams.sources.brokers import PartitionKey
 from streams.sources.problem_words import advice
-from streams.worker.cautious import Caution, Rehearsal
-from streams.worker.isolation import BlankedRecords, rejecting
-from streams.worker.partition_state import FlushBatch, L, PartitionState, Start, TopicHandler
+from streams.worker.isolation import BlankedRecords, Caution, rejecting
+from streams.worker.partition_state import (
+    CLOCK_ERROR_MS,
+    FlushBatch,
+    L,
+    PartitionState,
+    Start,
+    TopicHandler,
+    clock_error,
+)
 from streams.worker.suspects import OffsetRange
 
 log = structlog.get_logger()
@@ -53,39 +62,28 @@ class Outlet(Protocol):
         """Return when (ms) the broker had nothing at or behind an offset; None if it has."""
 
 
+@dataclass(eq=False, kw_only=True)
 class Counting(Generic[L]):
     """One source topic. `generation` grows with every assignment; work begun under an older one is discarded."""
 
-    def __init__(
-        self,
-        handler: TopicHandler[L],
-        *,
-        topic: str,
-        cluster: str,
-        worker: str,
-        outlet: Outlet,
-        most_waiting: int,
-        rehearsal: Rehearsal,
-        suspects: Mapping[str, OffsetRange],
-        at_work: Callable[[Mapping[str, OffsetRange]], None],
-    ) -> None:
-        """Count one topic.
+    handler: TopicHandler[L]
+    topic: str
+    worker: str
+    outlet: Outlet
+    most_waiting: int  # lines
+    caution: Caution
+    at_work: Callable[[Mapping[str, OffsetRange]], None]  # called with the offsets in work, by log, and with none after
+    generation: int = 0
+    blocked: Mapping[int, Blocked] = field(default_factory=dict)  # partitions of this worker that are not read, and why
+    to_blame: dict[str, OffsetRange] = field(default_factory=dict)  # what was being applied when it raised, or is now
+    full: asyncio.Event = field(default_factory=asyncio.Event)  # set while reading waits for a flush
+    _states: Mapping[int, PartitionState[L]] = field(default_factory=dict)
+    _assigning: threading.Lock = field(default_factory=threading.Lock)
+    _has_room: asyncio.Event = field(default_factory=asyncio.Event)
 
-        `suspects`: by log, where a worker has ended for no known reason; what comes there is counted after a rehearsal.
-        `at_work` is called with the offsets in work, by log, and with none once they are done.
-        """
-        self.handler, self.topic, self.cluster, self.worker = handler, topic, cluster, worker
-        self.outlet, self.most_waiting, self.at_work = outlet, most_waiting, at_work
-        self.caution = Caution(rehearsal, suspects)
-        self.to_blame: dict[str, OffsetRange] = {}  # what was being applied when it raised, or is being applied now
-        self.generation = 0
-        self._states: dict[int, PartitionState[L]] = {}
-        self.blocked: dict[int, Blocked] = {}
-        """Partitions of this worker that are not read, and why."""
-        self._assigning = threading.Lock()
-        self._has_room = asyncio.Event()
+    def __post_init__(self) -> None:
+        """Begin with room."""
         self._has_room.set()
-        self.full = asyncio.Event()  # set while reading waits for a flush
 
     # -- assignment ----------------------------------------------------------------------------------------------------
 
@@ -108,7 +106,7 @@ class Counting(Generic[L]):
         }
         with self._assigning:
             self.generation += 1
-            self._states, self.blocked = states, dict(blocked or {})  # replaced: other threads read them
+            self._states, self.blocked = states, blocked or {}  # replaced: other threads read them
         for one in self.blocked.values():
             _log_blocked(one)
         self._make_room()
@@ -142,7 +140,7 @@ class Counting(Generic[L]):
         if state is None or partition in self.blocked or generation != self.generation:
             return  # assigned anew meanwhile: it is read again from the checkpoint
         state.pass_over(records.first)
-        state.note_clock(records)
+        state.clock_error = clock_error(state.clock_error, state.caught_up, records, now=int(time.time() * 1000))
         if not self.caution.covers(state, records):
             self._apply(state, BlankedRecords(records))
             await self.outlet.publish_changes(state.partition)
@@ -238,21 +236,28 @@ class Counting(Generic[L]):
             state.oldest_arrival is not None and state.oldest_arrival < earlier for state in self._states.values()
         )
 
-    def unreadable(self) -> Sequence[tuple[int, PartitionId, int]]:
-        """Return the partitions whose snapshot could not be loaded, until what it had counted is counted again.
+    def next_offsets(self) -> dict[PartitionKey, int]:
+        """Return the next offsets of the partitions that are read; any thread may call."""
+        blocked = self.blocked
+        return {
+            (self.topic, number): state.partition.next_offset
+            for number, state in list(self._states.items())
+            if number not in blocked
+        }
 
-        With the log, and the offset up to which that is; any thread may call.
+    def problems(self) -> list[Blocked]:
+        """Return what stands in the way of partitions, or makes their figures doubtful; any thread may call.
+
+        A snapshot that could not be loaded does until what it had counted is counted again.
         """
-        return [
-            (state.partition.name.partition, state.partition.name, state.unreadable)
-            for state in list(self._states.values())
-            if max(0, state.checkpointed_at) < state.unreadable
-        ]
-
-    def clock_errors(self) -> Sequence[tuple[int, PartitionId]]:
-        """Return the partitions whose brokers' clock contradicts ours, with their logs; any thread may call."""
-        names = [state.partition.name for state in list(self._states.values()) if state.clock_is_wrong]
-        return [(name.partition, name) for name in names]
+        found = list(self.blocked.values())
+        for state in list(self._states.values()):
+            name = state.partition.name
+            if max(0, state.checkpointed_at) < state.unreadable:
+                found.append(Blocked(Problem.SNAPSHOT_UNREADABLE, name, 0, state.unreadable))
+            if abs(state.clock_error) > CLOCK_ERROR_MS:
+                found.append(Blocked(Problem.BROKER_CLOCK, name))
+        return found
 
     def progress(self) -> list[tuple[L, int]]:
         """Return each partition, and up to which moment (ms) everything in it has been applied; 0: not known."""

@@ -6,6 +6,7 @@ Rows that the store refuses for ever are parked in Kafka. Read `checkpoint` next
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
 
@@ -30,37 +31,24 @@ class CutOffError(RuntimeError):
     """A flush was cut off with rows that nobody else has: the process must end, and count them again."""
 
 
-async def _unchecked(*_: object) -> None:
-    """Check nothing."""
-
-
+@dataclass(eq=False, kw_only=True)
 class Flusher:
     """Stores what all topics of a worker have changed, in this order: rows, then snapshots, then the commit.
 
     Parked rows count as stored. They are parked before the rows of progress are written.
-    `waiting_for_store_since`: monotonic seconds, None when no write is under way.
     """
 
-    def __init__(
-        self,
-        countings: Sequence[Counting[Any]],
-        *,
-        sink: Sink,
-        clock: SiteClock,
-        timings: Timings,
-        check_store: Callable[[], Awaitable[None]] = _unchecked,
-        check_topics: Callable[[Sequence[PartitionId]], Awaitable[None]] = _unchecked,
-    ) -> None:
-        """Write to a sink.
-
-        `check_store` returns once what is written may follow on what the store has, `check_topics` once what was read
-        is known to be of the logs that it is counted in.
-        """
-        self.countings, self.check_store, self.check_topics = countings, check_store, check_topics
-        self.sink, self.clock, self.timings = sink, clock, timings
-        self.waiting_for_store_since: float | None = None
-        self._flushing = asyncio.Lock()
-        self._cut_off = False
+    countings: Sequence[Counting[Any]]
+    sink: Sink
+    clock: SiteClock
+    timings: Timings
+    check_store: Callable[[], Awaitable[None]]
+    """Returns once what is written may follow on what the store has."""
+    check_topics: Callable[[Sequence[PartitionId]], Awaitable[None]]
+    """Returns once what was read is known to be of the logs that it is counted in."""
+    waiting_for_store_since: float | None = None  # monotonic seconds, None when no write is under way
+    _flushing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _cut_off: bool = False
 
     async def run(self, *, flush_seconds: float, checkpoint_seconds: float) -> None:
         """Flush for ever, one flush `flush_seconds` after the other began, with snapshots whenever they are due.
@@ -93,7 +81,7 @@ class Flusher:
         started = time.perf_counter()
         drained = {counting: counting.drain(snapshot=snapshot) for counting in self.countings}
         batches = list(chain.from_iterable(drained.values()))
-        await self.check_topics([each.partition.name for each in batches if each.has_records])
+        await self.check_topics([each.partition.name for each in batches if each.complete_before])
         await asyncio.gather(*map(_reject, drained, drained.values()))
         await self._store(batches)
         for counting, own in drained.items():

@@ -1,21 +1,28 @@
-"""Finds by bisection the lines on which our own code fails, so that everything else is counted; pure.
+"""Finds by bisection the lines on which our own code fails, so that everything else is counted.
 
 A **rehearsal** counts records on a copy of a log's state, with all that follows from it, and raises what the code
 raises. Lines are blanked out until none does: a blank line is no event, and the others keep their numbers. Lines are
-looked at in the order of the log, each on top of those before it that can be counted. Read `counting` next.
+looked at in the order of the log, each on top of those before it that can be counted. `Caution` rehearses records where
+a worker ended before; `rehearsal` makes the attempts. Read `counting` next.
 """
 
+import asyncio
 import dataclasses
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import numpy as np
+import structlog
 
 from streams.contract.codec import Records, positions
 from streams.kernels.counts.batch import UNPROCESSABLE, LineCounts, Rejection
-from streams.kernels.counts.partition_log import OffsetGapError
+from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
+from streams.kernels.counts.snapshot import Plain
+from streams.worker.partition_state import L, PartitionState
+from streams.worker.suspects import OffsetRange
 
+log = structlog.get_logger()
 PIECE_LINES: Final = 64
 """Lines that are counted together where lines are being isolated, unless a single record has more."""
 MOST_ISOLATED: Final = 64
@@ -65,9 +72,9 @@ def isolate(records: Records, rehearse: Rehearse) -> BlankedRecords:
         failed, search = error, _Search(records, rehearse)
     else:
         return BlankedRecords(records)
-    search.check_that_lines_are_to_blame()
+    rehearse(BlankedRecords(search.blanked(range(len(search.lines)))))
     if isinstance(failed, StateFullError):  # each look at such a state takes long
-        search.all_fail(failed)
+        search.why = {row: kind_of(failed) for row, line in enumerate(search.lines) if line.strip()}
     else:
         search.search(0, len(search.lines))
     part = search.part()
@@ -117,14 +124,6 @@ class _Search:
         self.lines = records.value.split(b"\n")
         self.why: dict[int, str] = {}
 
-    def check_that_lines_are_to_blame(self) -> None:
-        """Raise what is raised without any line."""
-        self.rehearse(BlankedRecords(self._blanked(range(len(self.lines)))))
-
-    def all_fail(self, error: Exception) -> None:
-        """Blame every line."""
-        self.why = dict.fromkeys((row for row, line in enumerate(self.lines) if line.strip()), type(error).__name__)
-
     def search(self, start: int, end: int) -> None:
         """Look at the lines from one up to before another; those before them have been looked at."""
         error = self._failure(end)
@@ -151,18 +150,87 @@ class _Search:
             )
             for row, kind in sorted(self.why.items())
         ]
-        return BlankedRecords(self._blanked(self.why), rejections)
+        return BlankedRecords(self.blanked(self.why), rejections)
 
     def _failure(self, end: int) -> Exception | None:
         """Tell what is raised by the lines before one, without those found; None if nothing is."""
         try:
-            self.rehearse(BlankedRecords(self._blanked({*self.why, *range(end, len(self.lines))})))
+            self.rehearse(BlankedRecords(self.blanked({*self.why, *range(end, len(self.lines))})))
         except _NO_DEFECT:
             raise
         except Exception as error:  # noqa: BLE001  # this is what is looked for
             return error
         return None
 
-    def _blanked(self, rows: Collection[int]) -> Records:
+    def blanked(self, rows: Collection[int]) -> Records:
+        """Return the records without some lines."""
         shown = [b"" if row in rows else line for row, line in enumerate(self.lines)]
         return dataclasses.replace(self.records, value=b"\n".join(shown))
+
+
+Rehearsal = Callable[[PartitionId, Plain], Rehearse]
+"""Returns what counts records on a copy of a state; see `rehearsal`."""
+
+
+@dataclass
+class Caution:
+    """Which offsets are rehearsed before they are counted; `suspects` by log."""
+
+    rehearsal: Rehearsal
+    suspects: Mapping[str, OffsetRange]
+    rehearsals: int = 0
+    """Grows with every rehearsal; any thread may read it."""
+
+    def covers(self, state: PartitionState[L], records: Records) -> bool:
+        """Return whether any of these records is suspect."""
+        first, after = state.suspect
+        return records.first < after and records.after > first
+
+    async def countable(
+        self, state: PartitionState[L], records: Records, freeze: Callable[[], Plain]
+    ) -> AsyncIterator[BlankedRecords]:
+        """Yield what can be counted, to be applied before the next is awaited; `freeze` returns the state as it is.
+
+        Other tasks run meanwhile. All records come at once if they can be counted together.
+        """
+        if await self._succeeds(state.partition.name, records, freeze()):
+            yield BlankedRecords(records)
+            return
+        for part in pieces(records):
+            found = await asyncio.to_thread(isolate, part, self._counted(state.partition.name, freeze()))
+            yield found
+            if found.rejections:
+                state.suspect = state.suspect[0], max(state.suspect[1], part.after + CAUTION_OFFSETS)
+            _log_isolated(state.partition.name, found)
+
+    async def _succeeds(self, name: PartitionId, records: Records, plain: Plain) -> bool:
+        """Return whether all of the records can be counted."""
+        try:
+            await asyncio.to_thread(self._counted(name, plain), BlankedRecords(records))
+        except _NO_DEFECT:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it is: the lines that it is about are looked for
+            log.warning("records cannot be counted together", log=str(name), kind=kind_of(error))
+            return False
+        return True
+
+    def _counted(self, name: PartitionId, plain: Plain) -> Rehearse:
+        rehearse = self.rehearsal(name, plain)
+
+        def counted(part: BlankedRecords) -> None:
+            self.rehearsals += 1
+            rehearse(part)
+
+        return counted
+
+
+def _log_isolated(name: PartitionId, found: BlankedRecords) -> None:
+    for each in found.rejections:
+        log.error(
+            "a line is set aside: gatepulse itself fails on it",
+            topic=name.topic,
+            partition=name.partition,
+            offset=each.position.offset,
+            line=each.position.line,
+            sha256=each.sha256,
+        )

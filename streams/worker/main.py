@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from typing import IO, Any, cast
 
 import faust
@@ -101,7 +102,7 @@ def _build(settings: Settings, ends: Ends) -> Parts:
     )
     take_up = TakeUp(Brokers(settings.kafka), notes, cluster)
     parts = create_app(
-        settings, site, sink, cluster=cluster, end=ends.end, take_up=take_up, inside=stored.inside,
+        settings, site, sink, end=ends.end, take_up=take_up, inside=stored.inside,
         defects=stored.defects, settling=settling,
     )  # fmt: skip
 
@@ -177,12 +178,9 @@ def _status_source(parts: Parts, settings: Settings) -> Callable[[], WorkerStatu
             turns=loop_turns,
             recovering=None if assigned else (app.rebalancing_count, recovered(app)),
             storing=parts.flusher.waiting_for_store_since is not None,
-            counted={
-                (each.name.topic, each.name.partition): each.next_offset
-                for topic in topics.SOURCES
-                for each in parts.countings[topic].partitions
-                if each.name.partition not in parts.countings[topic].blocked
-            },
+            counted=dict(
+                chain.from_iterable(parts.countings[topic].next_offsets().items() for topic in topics.SOURCES)
+            ),
             checkpointed={(tp.topic, tp.partition): at for tp, at in list(parts.offsets.start.items())},
             end=log_ends(brokers),
             rehearsals=sum(each.caution.rehearsals for each in parts.countings.values()),

@@ -17,7 +17,8 @@ from streams.kernels.counts.takeup import AcceptedLoss, Problem, skip
 from streams.sources.tables import Row
 from streams.worker.suspects import OffsetRange
 
-_CLOCK_ERROR_MS: Final = 60_000  # clocks that are set by NTP differ by milliseconds
+CLOCK_ERROR_MS: Final = 60_000
+"""Of brokers whose clock is wrong: clocks that are set by NTP differ by milliseconds."""
 _LONG_LINE: Final = 1024  # bytes, four times a usual line; a longer line counts as several
 
 
@@ -57,43 +58,31 @@ class TopicHandler(Generic[L]):
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a partition resumes: from a snapshot, or from an empty state where there is none, at an offset.
-
-    era: how many logs of the partition ended before this one; ended: their rows of progress, as stored.
-    accepted: losses that may be passed over. unreadable: up to which offset a snapshot had counted that cannot be
-    loaded; 0 if there is none.
-    """
+    """Where a partition resumes: from a snapshot, or from an empty state where there is none, at an offset."""
 
     log: PartitionId
     at: int
     snapshot: Plain | None = None
-    era: int = 0
-    accepted: Sequence[AcceptedLoss] = ()
-    ended: Sequence[Row] = ()
-    unreadable: int = 0
+    era: int = 0  # how many logs of the partition ended before this one
+    accepted: Sequence[AcceptedLoss] = ()  # losses that may be passed over
+    ended: Sequence[Row] = ()  # rows of progress of the logs that ended, as stored
+    unreadable: int = 0  # up to which offset a snapshot had counted that cannot be loaded; 0: there is none
 
 
 @dataclass(slots=True)
 class FlushBatch:
-    """The changes of one partition as of one offset; `times` are the event times (ms) of what was accepted.
-
-    publish: whether its totals are published after the flush. complete_before: broker time (ms) up to which the
-    partition is complete without these changes.
-    """
+    """The changes of one partition as of one offset."""
 
     partition: PartitionLog
     generation: int
     blocks: list[Block]
     rejections: list[Rejection]
-    times: list[Ints]
+    times: list[Ints]  # event times (ms) of what was accepted
     snapshot: Plain | None
-    publish: bool
-    complete_before: int
-
-    @property
-    def has_records(self) -> bool:
-        """Whether records were applied since the last flush."""
-        return self.complete_before > 0
+    publish: bool  # its totals, after the flush
+    complete_before: (
+        int  # broker time (ms) up to which the partition is complete without these changes; 0: there are none
+    )
 
 
 @dataclass(slots=True)
@@ -165,15 +154,6 @@ class PartitionState(Generic[L]):
         self.oldest_arrival = oldest if self.oldest_arrival is None else min(self.oldest_arrival, oldest)
         self.waiting_lines += max(int(records.lines.sum()), len(records.value) // _LONG_LINE)
 
-    def note_clock(self, records: Records) -> None:
-        """Learn from the arrival of records by how much the brokers' clock is wrong."""
-        self.clock_error = clock_error(self.clock_error, self.caught_up, records, now=int(time.time() * 1000))
-
-    @property
-    def clock_is_wrong(self) -> bool:
-        """Whether the brokers' clock contradicts ours."""
-        return abs(self.clock_error) > _CLOCK_ERROR_MS
-
     @property
     def uncommitted(self) -> OffsetRange:
         """The offsets that are counted and in no snapshot."""
@@ -240,4 +220,4 @@ def clock_error(known: int, caught_up: tuple[int, int], records: Records, *, now
         return first - moment
     if known < 0:
         return max(known, ahead)
-    return known if ahead < -_CLOCK_ERROR_MS else 0
+    return known if ahead < -CLOCK_ERROR_MS else 0

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 import structlog
@@ -125,7 +126,8 @@ class SourceWatch:
 
     def poll(self) -> None:
         """Compare once what is read with what the brokers have. Raises BrokersError and StoreError."""
-        held = self._next_offsets()
+        # What is read is known before the brokers are queried.
+        held = dict(chain.from_iterable(counting.next_offsets().items() for counting in self.countings.values()))
         states = self.brokers.topic_states(_WATCHED)
         if self._polls % _RARE_POLLS == 0:
             self._settings = self.brokers.settings(described(states)) or self._settings
@@ -144,15 +146,6 @@ class SourceWatch:
             self.notes.update_recovered()
 
     # -- what needs a new take-up --------------------------------------------------------------------------------------
-
-    def _next_offsets(self) -> dict[PartitionKey, int]:
-        """Return the next offsets of the logs that are read: to be called before the brokers are queried."""
-        return {
-            (topic, each.name.partition): each.next_offset
-            for topic, counting in self.countings.items()
-            for each in counting.partitions
-            if each.name.partition not in counting.blocked
-        }
 
     def _check_held(self, held: Mapping[PartitionKey, int], states: Mapping[str, TopicState]) -> None:
         for (topic, partition), next_offset in held.items():
@@ -369,12 +362,9 @@ class SourceWatch:
             if config.get("message.timestamp.type", "LogAppendTime") != "LogAppendTime":
                 yield StoredProblem(topic, _WHOLE_TOPIC, Problem.PRODUCER_TIME, "", 0, 0, now)
         for topic, counting in self.countings.items():
-            for number, each in counting.blocked.items():
-                yield StoredProblem(topic, number, each.problem, str(each.log), each.first, each.after, now)
-            for number, name, after in counting.unreadable():
-                yield StoredProblem(topic, number, Problem.SNAPSHOT_UNREADABLE, str(name), 0, after, now)
-            for number, name in counting.clock_errors():
-                yield StoredProblem(topic, number, Problem.BROKER_CLOCK, str(name), 0, 0, now)
+            for each in counting.problems():
+                number, name = each.log.partition, str(each.log)
+                yield StoredProblem(topic, number, each.problem, name, each.first, each.after, now)
 
 
 def _is_other_gap(gap: Blocked, state: TopicState | None) -> bool:

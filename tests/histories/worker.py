@@ -30,6 +30,7 @@ from streams.worker.checkpoint import SnapshotTable, key_of, version
 from streams.worker.consumer import Offsets, coalesce
 from streams.worker.counting import Counting
 from streams.worker.flush import Flusher
+from streams.worker.isolation import Caution
 from streams.worker.metrics import Occupancy, Timings
 from streams.worker.partition_state import TopicHandler
 from streams.worker.process_ends import StalledError
@@ -304,9 +305,9 @@ class Worker(Process):
         for topic in plant.broker.sources:
             table = Shelf(self, topic)
             of_topic = Counting(
-                plant.handlers[topic], topic=topic, cluster=CLUSTER, worker=self.name,
+                handler=plant.handlers[topic], topic=topic, worker=self.name,
                 outlet=KafkaOutlet(like_faust, topic, table, self.offsets), most_waiting=MOST_WAITING,
-                rehearsal=rehearsal(plant.handlers[topic]), suspects=known, at_work=lambda _: None,
+                caution=Caution(rehearsal(plant.handlers[topic]), known), at_work=lambda _: None,
             )  # fmt: skip
             count_topic(like_faust, of_topic, end=end, brokers=brokers)
             pairs[topic] = (of_topic, table)
@@ -334,7 +335,7 @@ class Worker(Process):
         )
         sink = StoreSink(plant.store, plant.store_server, plant.network)
         self.flusher = Flusher(
-            list(self.countings.values()), sink=sink, clock=TIMES.clock, timings=Timings(),
+            countings=list(self.countings.values()), sink=sink, clock=TIMES.clock, timings=Timings(),
             check_store=partial(_check_store, take_up), check_topics=partial(_check_topics, take_up),
         )  # fmt: skip
         settings = SimpleNamespace(
@@ -459,12 +460,7 @@ class Worker(Process):
             turns=self.loop.steps,
             recovering=None if consumer.flowing else (self.generation, self.recovered),
             storing=self.flusher.waiting_for_store_since is not None,
-            counted={
-                (each.name.topic, each.name.partition): each.next_offset
-                for topic in SOURCES
-                for each in self.countings[topic].partitions
-                if each.name.partition not in self.countings[topic].blocked
-            },
+            counted={place: at for topic in SOURCES for place, at in self.countings[topic].next_offsets().items()},
             checkpointed={(tp.topic, tp.partition): at for tp, at in self.offsets.start.items()},
             end=None if away else plant.ends(),
         )

@@ -22,6 +22,7 @@ from streams.kernels.counts.snapshot import Plain
 from streams.worker.checkpoint import pack, unpack
 from streams.worker.counting import Counting
 from streams.worker.flush import Flusher
+from streams.worker.isolation import Caution
 from streams.worker.metrics import Timings
 from streams.worker.partition_state import Start, TopicHandler
 from streams.worker.rehearsal import rehearsal
@@ -134,10 +135,14 @@ class Sink:
         """Do nothing."""
 
 
+async def unchecked(*_: object) -> None:
+    """Check nothing before a flush."""
+
+
 def start_of(counting: Counting[Any], partition: int, value: bytes | None, *, first: int = 0) -> Start:
     """Return how a partition is read on from a snapshot, or from its first record where there is none."""
     if value is None:
-        return Start(PartitionId(counting.cluster, counting.topic, partition), first)
+        return Start(PartitionId(CLUSTER, counting.topic, partition), first)
     plain = unpack(value)
     return Start(PartitionId.parse(plain["log"]), plain["next"], plain)
 
@@ -150,14 +155,12 @@ class Worker:
         self.outlets = {topic: Outlet(world, topic) for topic in TRADES}
         self.countings: dict[str, Counting[Any]] = {
             topic: Counting(
-                handler(place),
+                handler=handler(place),
                 topic=topic,
-                cluster=CLUSTER,
                 worker="w",
                 outlet=self.outlets[topic],
                 most_waiting=most_waiting,
-                rehearsal=rehearsal(handler(place)),
-                suspects={},
+                caution=Caution(rehearsal(handler(place)), {}),
                 at_work=lambda _: None,
             )
             for topic, handler in TRADES.items()
@@ -165,7 +168,8 @@ class Worker:
         self.sink = Sink(world)
         self.timings = Timings()
         self.flusher = Flusher(
-            list(self.countings.values()), sink=self.sink, clock=SiteClock(), timings=self.timings
+            countings=list(self.countings.values()), sink=self.sink, clock=SiteClock(), timings=self.timings,
+            check_store=unchecked, check_topics=unchecked,
         )  # fmt: skip
         self.take_up()
 

@@ -79,7 +79,7 @@ def rows(world: World, table: str) -> list[dict[str, Any]]:
 def test_at_the_start_only_offsets_that_never_had_a_record_are_passed_over(problem: str, at: int) -> None:
     """Records that were gone when their loss was accepted may be back: they are read."""
     counting = Worker(quiet(line(), line(seq=2))).countings[TURNSTILES]
-    name = PartitionId(counting.cluster, counting.topic, 0)
+    name = PartitionId(CLUSTER, counting.topic, 0)
     gap = AcceptedLoss(str(name), 2, 5, problem)
     assert counting.assign([Start(name, 2, accepted=[gap])]) == {0: at}
     (log,) = counting.partitions
@@ -300,7 +300,7 @@ def test_a_log_is_taken_up_where_its_snapshot_ends_and_a_new_one_at_the_earliest
     counting = Worker(world).countings[TURNSTILES]
     starts = [start_of(counting, 0, world.kept[TURNSTILES, 0]), start_of(counting, 3, None, first=700)]
     assert counting.assign(starts) == {0: 2, 3: 700}
-    assert counting.unreadable() == []
+    assert counting.problems() == []
     assert [str(log.name) for log in counting.partitions] == [LOG, f"{CLUSTER}/{TURNSTILES}/3"]
 
 

@@ -14,11 +14,11 @@ from streams.contract.codec import Records
 from streams.contract.events import Topic
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.kernels.counts.passages import PassageLog
-from streams.worker.cautious import Caution
 from streams.worker.isolation import (
     CAUTION_OFFSETS,
     MOST_ISOLATED,
     BlankedRecords,
+    Caution,
     StateFullError,
     isolate,
     pieces,
