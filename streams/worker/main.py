@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import chain
 from typing import IO, Any, cast
 
 import faust
@@ -162,7 +161,7 @@ def _arm_cpu_timer(seconds: float) -> None:
 def _status_source(parts: Parts, settings: Settings) -> Callable[[], WorkerStatus]:
     """Return the function that the watchdog polls, on its thread."""
     app, loop_turns = parts.app, 0
-    brokers = Brokers(settings.kafka)
+    brokers, sources = Brokers(settings.kafka), [parts.countings[topic] for topic in topics.SOURCES]
 
     async def turn() -> None:
         nonlocal loop_turns
@@ -178,9 +177,7 @@ def _status_source(parts: Parts, settings: Settings) -> Callable[[], WorkerStatu
             turns=loop_turns,
             recovering=None if assigned else (app.rebalancing_count, recovered(app)),
             storing=parts.flusher.waiting_for_store_since is not None,
-            counted=dict(
-                chain.from_iterable(parts.countings[topic].next_offsets().items() for topic in topics.SOURCES)
-            ),
+            counted={place: at for each in sources for place, at in each.next_offsets().items()},
             checkpointed={(tp.topic, tp.partition): at for tp, at in list(parts.offsets.start.items())},
             end=log_ends(brokers),
             rehearsals=sum(each.caution.rehearsals for each in parts.countings.values()),

@@ -8,6 +8,7 @@ retract it, and only then that these devices are settled. `settling_sql` has the
 import asyncio
 import itertools
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -60,20 +61,17 @@ Announce = Callable[[Sequence[EntranceTotals]], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be settled: ranges of numbers to read, and the rows that mark them as settled after that.
-
-    claims: by log, up to which offset everything was stored when the work was found. A batch that is parked later
-    changes nothing of that.
-    """
+    """What is to be settled: ranges of numbers to read, and the rows that mark them as settled after that."""
 
     pieces: list[SequenceRange] = field(default_factory=list)
     done: list[Block] = field(default_factory=list)
-    claims: Mapping[str, int] = field(default_factory=dict)
+    # By log, up to which offset everything was stored when the work was found. A batch that is parked later changes
+    # nothing of that.
+    claims: Counter[str] = field(default_factory=Counter)
 
     def __add__(self, more: "Work") -> "Work":
         """Do both."""
-        ends = {name: max(self.claims.get(name, 0), more.claims.get(name, 0)) for name in {*self.claims, *more.claims}}
-        return Work([*self.pieces, *more.pieces], [*self.done, *more.done], ends)
+        return Work(self.pieces + more.pieces, self.done + more.done, self.claims | more.claims)
 
 
 @dataclass
@@ -124,29 +122,25 @@ class Settling:
 
     async def totals(self) -> list[EntranceTotals]:
         """Return what is retracted of the totals of every log and entrance: numbers below 0."""
-        rows = await self._query(sql.TOTALS)
-        totals_by_entrance = []
-        for (name, kind, entrance), some in itertools.groupby(rows, key=lambda row: row[:3]):
-            parts = [(direction, category, n) for _, _, _, direction, category, n in some]
-            totals = [Total(direction, category, -n) for direction, category, n in parts]
-            version = sum(n for _, _, n in parts)
-            totals_by_entrance.append(
-                EntranceTotals(retraction_log(name), version, entrance, kind, totals, missing=0, last_ts=None)
-            )
-        return totals_by_entrance
+        found = []
+        for (name, kind, entrance), rows in itertools.groupby(await self._query(sql.TOTALS), key=lambda row: row[:3]):
+            totals = [Total(direction, category, -n) for *_, direction, category, n in rows]
+            version = -sum(each.passages for each in totals)
+            found.append(EntranceTotals(retraction_log(name), version, entrance, kind, totals, missing=0, last_ts=None))
+        return found
 
     async def once(self) -> int:
         """Settle what there is now, and return how many deliveries were decided about."""
         if time.monotonic() - self._rechecked_at >= AGAIN_SECONDS:
-            await self._recheck_retracted()
+            await self._count_entries(await self._query(sql.UNENTERED))
             self._rechecked_at = time.monotonic()
         work = await self._repeats(await self._claims()) + await self._overlaps()
         return await self._settle(work) if work.pieces or work.done else 0
 
     # -- what there is to do -------------------------------------------------------------------------------------------
 
-    async def _claims(self) -> dict[str, int]:
-        return dict(await self._query(sql.CLAIMS))
+    async def _claims(self) -> Counter[str]:
+        return Counter(dict(await self._query(sql.CLAIMS)))
 
     async def _overlaps(self) -> Work:
         """Find devices of which more came through several logs than is settled, all of which is stored."""
@@ -169,7 +163,18 @@ class Settling:
             some = await self._pieces(device, epoch, unsettled(now, then.get((device, epoch), {})))
             numbers += sum(piece.size for piece in some)
             work.pieces.extend(some)
-            work.done.append(_settled_device(device, epoch, now))
+            work.done.append(
+                Block(
+                    "settled_devices",
+                    {
+                        "device": [device] * len(now),
+                        "epoch": [epoch] * len(now),
+                        "log": list(now),
+                        "ranges": list(now.values()),
+                        "overlap": [overlap_of(now.values())] * len(now),
+                    },
+                )
+            )
         return work
 
     async def _pieces(self, device: str, epoch: int, numbers: Sequence[Range]) -> list[SequenceRange]:
@@ -192,7 +197,7 @@ class Settling:
                 low = end + 1
         return some
 
-    async def _repeats(self, claims: Mapping[str, int]) -> Work:
+    async def _repeats(self, claims: Counter[str]) -> Work:
         """Find the numbers that came again through one log since the last round."""
         compared = dict(await self._query(sql.COMPARED))
         spans = {name: (compared.get(name, 0), end) for name, end in claims.items() if end > compared.get(name, 0)}
@@ -229,7 +234,7 @@ class Settling:
             if len(decided.retracted) or len(decided.rows):
                 await self._query(sql.mark_statement(where), params)
             if decided.other:
-                await self._entries(where, params)
+                await self._count_entries(await self._query(sql.retracted_visitors(where), params))
         await self._retract(touched)
         await self.sink.write(work.done)
         return touched.retracted
@@ -254,24 +259,14 @@ class Settling:
             await self.sink.write(await asyncio.to_thread(retraction_rows, cells))
         for logs in sql.batched(sorted(touched.logs)):
             rows = await self._query(sql.BY_LOG, {"logs": list(logs)})
-            if not rows:
-                continue  # all that was read were repeats
-            names = TABLES["verdicts_by_log"].columns
-            await self.sink.write(
-                [Block("verdicts_by_log", dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))]
-            )
+            if not rows:  # all that was read were repeats
+                continue
+            columns = dict(zip(TABLES["verdicts_by_log"].columns, map(list, zip(*rows, strict=True)), strict=True))
+            await self.sink.write([Block("verdicts_by_log", columns)])
 
-    async def _entries(self, where: str, params: Mapping[str, Any]) -> None:
-        """Count again the visitors of the day whose entry was retracted."""
-        found = await self._query(sql.retracted_visitors(where), params)
-        await self._count_entries([who for (who,) in found])
-
-    async def _recheck_retracted(self) -> None:
-        """Check whether visitors whose entries were all retracted have come in since."""
-        found = await self._query(sql.UNENTERED)
-        await self._count_entries([who for (who,) in found])
-
-    async def _count_entries(self, who: Sequence[int]) -> None:
+    async def _count_entries(self, visitors: Sequence[tuple[int]]) -> None:
+        """Count again whether visitors have come in of whom an entry, or all, was retracted."""
+        who = [each for (each,) in visitors]
         outer_entrances = [name for name, side in self.place.sides.items() if side.boundary]
         for some in sql.batched(who):
             params = {"who": list(some), "outer_entrances": outer_entrances}
@@ -281,17 +276,3 @@ class Settling:
 
     async def _query(self, query: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         return await asyncio.to_thread(self.reader.query, query, params)
-
-
-def _settled_device(device: str, epoch: int, now: Mapping[str, Sequence[Range]]) -> Block:
-    n = len(now)
-    return Block(
-        "settled_devices",
-        {
-            "device": [device] * n,
-            "epoch": [epoch] * n,
-            "log": list(now),
-            "ranges": list(now.values()),
-            "overlap": [overlap_of(now.values())] * n,
-        },
-    )
