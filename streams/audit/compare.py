@@ -69,19 +69,14 @@ class Lost:
 
 @dataclass(frozen=True)
 class AuditResult:
-    """What an audit found; `differences` are the first of each view.
-
-    lost: what neither side of the comparison has, as its loss was accepted.
-
-    unsettled: events of any time that may be counted through two logs still; they are being retracted.
-    """
+    """What an audit found."""
 
     interval: Interval
     views: Mapping[str, ViewComparison]
-    differences: tuple[RowDifference, ...]
+    differences: tuple[RowDifference, ...]  # the first of each view
     notes: tuple[str, ...]
-    unsettled: int = 0
-    lost: tuple[Lost, ...] = ()
+    unsettled: int = 0  # events of any time that may be counted through two logs still; they are being retracted
+    lost: tuple[Lost, ...] = ()  # what neither side of the comparison has, as its loss was accepted
 
     @property
     def compared(self) -> int:
@@ -152,10 +147,7 @@ class Auditor:
         return int(rows), set(differing)
 
     def _wait_for_flushes(self) -> None:
-        """Return after the pause, when every live log has been stored further and every event is settled.
-
-        Not later than when the patience is at an end.
-        """
+        """Return after the pause, when all live logs are stored further and all is settled, or patience is at an end."""
         before, waited = set(live_progress(self.reader)), self.pause
         self.sleep(self.pause)
         while waited < self.patience and (before & set(live_progress(self.reader)) or self._unsettled()):

@@ -66,10 +66,7 @@ class Interval:
 
 
 def moment(text: str, days: SiteDays) -> int:
-    """Read an ISO time as milliseconds since 1970 UTC; it is the site's time unless it says otherwise.
-
-    A date alone is when that day of the site begins.
-    """
+    """Read an ISO time, the site's unless it says otherwise, as ms since 1970 UTC; a date is when that day begins."""
     with contextlib.suppress(ValueError):
         return days.begin(dt.date.fromisoformat(text))
     try:

@@ -18,17 +18,13 @@ from streams.site.model import Site
 
 @dataclass(frozen=True)
 class AuditedView:
-    """A view and its audit.
-
-    `rows` selects `keys`, `published` and `recomputed`: NULL where a side has no such row. `parts` tells what each
-    question covers. `gates`: whether the site profile must tell where the entrances lead.
-    """
+    """A view and its audit."""
 
     name: str
     keys: tuple[str, ...]
-    rows: str
-    parts: Callable[[Interval], Iterator[AuditSpan]]
-    needs_profile: bool = False
+    rows: str  # selects `keys`, `published` and `recomputed`: NULL where a side has no such row
+    parts: Callable[[Interval], Iterator[AuditSpan]]  # what each query covers
+    needs_profile: bool = False  # whether the site profile must tell where the entrances lead
 
 
 def parameters(site: Site, part: AuditSpan) -> Mapping[str, Any]:

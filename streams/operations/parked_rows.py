@@ -128,10 +128,7 @@ OnProgress = Callable[[int], None]
 
 
 async def retry(topic: ParkedTopic, sink: Sink, names: Sequence[str], *, done: OnProgress) -> Retried:
-    """Store these batches, all if there are no names; returns when each is stored or refused again.
-
-    Raises UnknownBatchError before anything is done.
-    """
+    """Store these batches, or all, and return what became of each. Raises UnknownBatchError before anything is done."""
     known = {head.id for head in topic.heads()}
     unknown = [name for name in names if name not in known]
     if unknown:

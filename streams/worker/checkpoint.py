@@ -110,10 +110,7 @@ def snapshot_table(
     check: Callable[[Plain], object] = lambda _: None,
     on_unreadable: Callable[[int, Exception], None] = lambda *_: None,
 ) -> SnapshotTable:
-    """Create a table of snapshots in an app whose tables are SnapshotTables; Faust keeps bytes as they are.
-
-    `check` raises for a snapshot that cannot be loaded; `on_unreadable` is called for each.
-    """
+    """Create a table of snapshots in an app whose tables are SnapshotTables; Faust keeps bytes as they are."""
     made = app.Table(name, partitions=partitions, recovery_buffer_size=1000, key_type=bytes, value_type=bytes)
     table = cast("SnapshotTable", made)
     table.unreadable, table.check, table.on_unreadable = {}, check, on_unreadable

@@ -189,10 +189,7 @@ class Caution:
     async def countable(
         self, state: PartitionState[L], records: Records, freeze: Callable[[], Plain]
     ) -> AsyncIterator[BlankedRecords]:
-        """Yield what can be counted, to be applied before the next is awaited; `freeze` returns the state as it is.
-
-        Other tasks run meanwhile. All records come at once if they can be counted together.
-        """
+        """Yield what can be counted, at once if possible; to be applied before the next, as `freeze` returns the state."""
         if await self._succeeds(state.partition.name, records, freeze()):
             yield BlankedRecords(records)
             return

@@ -20,7 +20,7 @@ from streams.contract import topics
 from streams.contract.events import Topic
 from streams.kernels.counts.columns import Block
 from streams.logging import configure_logging, loggable_text
-from streams.settings import Settings, load_settings
+from streams.settings import Settings
 from streams.site.kernel_views import place_of, times_of
 from streams.site.model import Site
 from streams.site.reader import load_site
@@ -221,9 +221,3 @@ def run(settings: Settings) -> None:
     gc.set_threshold(_FEWER_COLLECTIONS)
     worker = StoppableWorker(started(settings).app, loglevel=settings.log.level, redirect_stdouts=False)
     worker.execute_from_commandline()
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401  # Faust's command looks for `app` in this module
-    if name == "app":
-        return started(load_settings()).app
-    raise AttributeError(name)

@@ -170,10 +170,7 @@ class PartitionState(Generic[L]):
         return caught_up or min(self.newest_arrival, int(time.time() * 1000))
 
     def progress(self, complete_to: int, worker: str) -> list[Block]:
-        """Return the rows that say up to which moment everything is stored once this flush is.
-
-        Logs of the same partition that ended are as complete as it is: nothing will come in them any more.
-        """
+        """Return rows that say up to when all is stored after this flush; logs that ended are as complete as this one."""
         if not complete_to:
             return []
         name, tally = self.partition.name, self.partition.tally

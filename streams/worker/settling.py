@@ -102,10 +102,7 @@ class Settling:
     _restated: float = -RESTATE_SECONDS
 
     async def run(self, judges: Callable[[], bool], announce: Announce) -> None:
-        """Settle for ever while this worker is the one that judges; a store that does not answer is queried again.
-
-        `announce` publishes what is retracted of the totals of entrances, again and again, as these are.
-        """
+        """Settle for ever while this worker judges; retracted totals are announced again and again, as totals are."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
             if not judges():

@@ -31,29 +31,20 @@ _LONGEST_START: Final = 4
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """How far a worker is at one moment.
+    """How far a worker is at one moment."""
 
-    `turns` grows as its event loop turns, once it has started. `recovering` is None while it counts; otherwise
-    anything that changes as its recovery makes progress. `storing`: it waits for the store, which is no stall.
-    `counted` and `checkpointed` are next offsets by partition, in memory and in the newest snapshot; `end` those of the
-    broker, None while it does not answer. `rehearsals` grows while lines are looked for on which the code fails.
-    """
-
-    turns: int
-    recovering: Hashable | None
-    storing: bool
-    counted: Mapping[PartitionKey, int]
-    checkpointed: Mapping[PartitionKey, int]
-    end: Mapping[PartitionKey, int] | None
-    rehearsals: int = 0
+    turns: int  # grows as its event loop turns, once it has started
+    recovering: Hashable | None  # None while it counts; otherwise anything that changes as its recovery makes progress
+    storing: bool  # it waits for the store, which is no stall
+    counted: Mapping[PartitionKey, int]  # next offsets in memory
+    checkpointed: Mapping[PartitionKey, int]  # and in the newest snapshot
+    end: Mapping[PartitionKey, int] | None  # those of the broker, None while it does not answer
+    rehearsals: int = 0  # grows while lines are looked for on which the code fails
 
 
 @dataclass
 class StallDetector:
-    """Counts for how many polls in a row something has made no progress; polls are its only measure of time.
-
-    So a process that was suspended for an hour is not taken for one that hung for an hour.
-    """
+    """Counts for how many polls in a row something has made no progress: a process that was suspended has not hung."""
 
     patience: int
     _last: WorkerStatus | None = None
