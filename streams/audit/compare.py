@@ -147,7 +147,7 @@ class Auditor:
         return int(rows), set(differing)
 
     def _wait_for_flushes(self) -> None:
-        """Return after the pause, when all live logs are stored further and all is settled, or patience is at an end."""
+        """Return after the pause, once all live logs are stored further and all is settled, but within the patience."""
         before, waited = set(live_progress(self.reader)), self.pause
         self.sleep(self.pause)
         while waited < self.patience and (before & set(live_progress(self.reader)) or self._unsettled()):

@@ -167,7 +167,7 @@ def count_topic(app: faust.App, counting: Counting[Any], *, end: EndProcess, bro
 
 
 async def _handle_gap(counting: Counting[Any], gap: OffsetGapError, brokers: Brokers) -> None:
-    """Block the partition, or pass over the gap where nothing is counted; raise it where the brokers have the records."""
+    """Block the partition, or pass over the gap if nothing is counted from the topic; raise it if the records exist."""
     place, generation = (gap.log.topic, gap.log.partition), counting.generation
     found = await asyncio.to_thread(brokers.record_at, place, gap.expected)
     if found is None or found[0] != gap.got:

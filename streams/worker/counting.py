@@ -113,7 +113,10 @@ class Counting(Generic[L]):
         return {number: state.partition.next_offset for number, state in states.items()}
 
     def block(self, blocked: Blocked, *, generation: int) -> None:
-        """Stop reading a partition, unless assigned anew since `generation`; what was applied is stored. Any thread."""
+        """Stop reading a partition, unless partitions were assigned anew since `generation`; any thread may call.
+
+        What was applied of it is still stored.
+        """
         with self._assigning:
             if generation != self.generation:
                 return
@@ -169,7 +172,7 @@ class Counting(Generic[L]):
         self.at_work({})
 
     def in_flight(self) -> dict[str, OffsetRange]:
-        """Return by log what is to blame if this process ends now: what was being applied, or what is in no snapshot."""
+        """Return what may be to blame for an end now, by log: what is being applied, or all that is in no snapshot."""
         uncommitted = [(state.partition.name, state.uncommitted) for state in list(self._states.values())]
         return self.to_blame or {str(name): (at, after) for name, (at, after) in uncommitted if after > at}
 

@@ -189,7 +189,7 @@ class Caution:
     async def countable(
         self, state: PartitionState[L], records: Records, freeze: Callable[[], Plain]
     ) -> AsyncIterator[BlankedRecords]:
-        """Yield what can be counted, at once if possible; to be applied before the next, as `freeze` returns the state."""
+        """Yield what can be counted, all at once if possible; each is to be applied before the next is awaited."""
         if await self._succeeds(state.partition.name, records, freeze()):
             yield BlankedRecords(records)
             return

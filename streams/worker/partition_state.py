@@ -170,7 +170,7 @@ class PartitionState(Generic[L]):
         return caught_up or min(self.newest_arrival, int(time.time() * 1000))
 
     def progress(self, complete_to: int, worker: str) -> list[Block]:
-        """Return rows that say up to when all is stored after this flush; logs that ended are as complete as this one."""
+        """Return the rows of progress of this flush: logs of the partition that ended are as complete as it is."""
         if not complete_to:
             return []
         name, tally = self.partition.name, self.partition.tally

@@ -65,7 +65,10 @@ class Unassigned:
         self.unread, self._polls, self._next = unread, 0, FIRST_REBALANCE
 
     def poll(self, read: AbstractSet[PartitionKey]) -> bool:
-        """Count a poll of a worker that reads these, and tell if the group must rebalance; one without any leaves it."""
+        """Count a poll of a worker that reads these partitions; return whether the group must rebalance.
+
+        A worker without partitions leaves it to those that have some.
+        """
         self.unread -= read
         if not (self.gone or self.elsewhere or (self.unread and read)):
             self.begin(self.unread)
