@@ -8,7 +8,7 @@ what differs then is what readers are shown, and counts. A row that changes all 
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -117,18 +117,14 @@ class Auditor:
                 found.append((view, part, still))
         different = {view.name: sum(len(rows) for each, _, rows in found if each is view) for view in views}
         results = {name: ViewComparison(rows, different[name]) for name, rows in compared.items()}
-        lost = tuple(self._lost(interval))
+        # What may belong to the interval, by log and days, and is neither in passages nor in counts.
+        lost = tuple(Lost(*row) for row in self.reader.query(_LOST, {"start": interval.start, "end": interval.end}))
         notes += [f"incomplete: {each.log} lost {each.records:,} records of {each.days}" for each in lost[:LISTED]]
         if len(lost) > LISTED:
             notes.append(f"incomplete: and {len(lost) - LISTED} more; `gatepulse logs show` lists all")
         return AuditResult(
             interval, results, tuple(self._list_differences(found)), tuple(notes), self._unsettled(), lost
         )
-
-    def _lost(self, interval: Interval) -> Iterator[Lost]:
-        """Return what may belong to the interval, by log and days: neither passages nor counts have it."""
-        for row in self.reader.query(_LOST, {"start": interval.start, "end": interval.end}):
-            yield Lost(*row)
 
     def _auditable(self, interval: Interval) -> tuple[list[AuditedView], list[str]]:
         """Leave out what the profile cannot explain: nobody remembers where an entrance led that it no longer has."""

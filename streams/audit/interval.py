@@ -47,6 +47,10 @@ class Interval:
         for start in range(first, last, part):
             yield AuditSpan(start, min(start + part, last))
 
+    def whole(self) -> Iterator[AuditSpan]:
+        """Yield all of it at once."""
+        yield AuditSpan(self.start, self.end)
+
     def days(self) -> Iterator[AuditSpan]:
         """Yield the whole days of the site, however long the clock changes make them."""
         days = self.site_days

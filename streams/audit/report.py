@@ -32,13 +32,8 @@ def to_json(result: AuditResult) -> str:
 
 def sentence(result: AuditResult) -> str:
     """Say it in one line."""
-    return _judged(result) + _without(result)
-
-
-def _without(result: AuditResult) -> str:
-    """Say what the judgement is without."""
     records = sum(each.records for each in result.lost)
-    return f" INCOMPLETE: {records:,} records are lost for good." if records else ""
+    return _judged(result) + (f" INCOMPLETE: {records:,} records are lost for good." if records else "")
 
 
 def _judged(result: AuditResult) -> str:
@@ -67,9 +62,7 @@ def show(result: AuditResult, console: Console) -> None:
         for each in result.differences
     ]
     differences = DifferenceTable(("view", "key", "published", "recomputed"), rows)
-    comparison.show(
-        console, result.views, differences, notes=result.notes, sentence=sentence(result), ok=result.ok
-    )  # fmt: skip
+    comparison.show(console, result.views, differences, notes=result.notes, sentence=sentence(result), ok=result.ok)
 
 
 def _value(value: int | None) -> str:

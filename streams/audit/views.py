@@ -9,6 +9,7 @@ not recomputed. Next: `compare.py`.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from streams.audit.interval import TEN_SECONDS_MS, AuditSpan, Interval
@@ -40,21 +41,9 @@ def parameters(site: Site, part: AuditSpan) -> Mapping[str, Any]:
     }
 
 
-def _tens(interval: Interval) -> Iterator[AuditSpan]:
-    return interval.windows(TEN_SECONDS_MS)
-
-
-def _minutes(interval: Interval) -> Iterator[AuditSpan]:
-    return interval.windows(MINUTE_MS)
-
-
-def _history(interval: Interval) -> Iterator[AuditSpan]:
-    """Yield few parts: each of them adds up all that came before."""
-    return interval.windows(TEN_SECONDS_MS, part=DAY_MS)
-
-
-def _now(interval: Interval) -> Iterator[AuditSpan]:
-    yield AuditSpan(interval.start, interval.end)
+_TENS: Final = partial(Interval.windows, width=TEN_SECONDS_MS)
+_MINUTES: Final = partial(Interval.windows, width=MINUTE_MS)
+_HISTORY: Final = partial(Interval.windows, width=TEN_SECONDS_MS, part=DAY_MS)  # each part adds up all that came before
 
 
 _PASSAGES: Final = (
@@ -206,21 +195,21 @@ _ONCE: Final = _both(
 )
 
 VIEWS: Final[tuple[AuditedView, ...]] = (
-    AuditedView("passages", ("device",), _ONCE, _tens),
-    _counts("entrance_counts_10s", _CELL, "passages", _TEN, _tens, only=_PASSED),
-    _counts("entrance_counts_1m", _CELL, "passages", _MINUTE, _minutes, only=_PASSED),
-    _counts("entrance_outcomes_1m", f"{_CELL} outcome", "events", _MINUTE, _minutes),
+    AuditedView("passages", ("device",), _ONCE, _TENS),
+    _counts("entrance_counts_10s", _CELL, "passages", _TEN, _TENS, only=_PASSED),
+    _counts("entrance_counts_1m", _CELL, "passages", _MINUTE, _MINUTES, only=_PASSED),
+    _counts("entrance_outcomes_1m", f"{_CELL} outcome", "events", _MINUTE, _MINUTES),
     _counts(
         "entrance_refusals_1m",
         "kind entrance category reason",
         "refusals",
         _MINUTE,
-        _minutes,
+        _MINUTES,
         only="outcome = 'denied'",
     ),
     AuditedView("entrance_totals", ("day", *_CELL.split()), _TOTALS, Interval.days),
     AuditedView("site_today", ("day", "kind", "figure"), _TODAY, Interval.days, needs_profile=True),
-    AuditedView("occupancy_history", ("area", "kind", "window_start"), _INSIDE, _history, needs_profile=True),
-    AuditedView("occupancy", ("area", "kind"), _OCCUPANCY, _now),
+    AuditedView("occupancy_history", ("area", "kind", "window_start"), _INSIDE, _HISTORY, needs_profile=True),
+    AuditedView("occupancy", ("area", "kind"), _OCCUPANCY, Interval.whole),
 )
 """The views that are audited, in the order in which they are reported."""

@@ -69,19 +69,16 @@ class AuditCollector(Collector):
         """Show this result from now on."""
         self.result, self.at = result, time.time()
 
-    @staticmethod
-    def _different(result: AuditResult) -> int:
-        """Until events are settled, that figures differ says nothing."""
-        return 0 if result.unsettled else result.different
-
     def collect(self) -> Iterator[Metric]:
         """List the metrics of the newest audit."""
-        if self.result is None:
+        result = self.result
+        if result is None:
             return
+        different = 0 if result.unsettled else result.different  # until events are settled, a difference says nothing
         for name, text, value in (
-            ("differences", "rows that are not what the raw passages say", self._different(self.result)),
-            ("compared_rows", "rows that were compared", self.result.compared),
-            ("unsettled_events", "events that may be counted through two logs still", self.result.unsettled),
+            ("differences", "rows that are not what the raw passages say", different),
+            ("compared_rows", "rows that were compared", result.compared),
+            ("unsettled_events", "events that may be counted through two logs still", result.unsettled),
             ("timestamp_seconds", "when the newest audit ended", self.at),
         ):
             yield GaugeMetricFamily(f"gatepulse_audit_{name}", text, value=value)

@@ -23,7 +23,8 @@ from streams.kernels.counts.batch import UNPROCESSABLE, Position, Rejection
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_clock import SiteClock
 from streams.worker.counting import Counting
-from streams.worker.metrics import CountedLog, Occupancy
+from streams.worker.metrics import Occupancy
+from streams.worker.partition_state import PartitionLog
 
 log = structlog.get_logger()
 
@@ -91,7 +92,9 @@ class AlarmInputPublisher:
     judges: Callable[[], bool]
     inside: Callable[[], Occupancy]
     defects: Callable[[], EntranceDefects | None]
-    logs: Callable[[], Sequence[CountedLog]]  # of all topics: how many of their lines were set aside is published, too
+    logs: Callable[
+        [], Sequence[PartitionLog]
+    ]  # of all topics: how many of their lines were set aside is published, too
     _unpublishable: Counter[str] = field(default_factory=Counter)
 
     async def publish_changes(self, send: Send) -> None:

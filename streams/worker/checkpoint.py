@@ -40,14 +40,8 @@ def snapshot_of(plain: Plain) -> SnapshotHeader:
 
 
 def version(value: bytes) -> int:
-    """Read the version alone: of two snapshots of one partition, the one with the higher version is the newer."""
-    version: int = _HEADER.unpack_from(value)[0]
-    return version
-
-
-def next_offset(value: bytes) -> int:
-    """Read the next offset alone, as the version has it."""
-    return version(value) & ((1 << _ERA) - 1)
+    """Read the version alone: of two snapshots of one partition the one with the higher is the newer; 0: it has none."""
+    return int.from_bytes(value[: _HEADER.size]) if len(value) >= _HEADER.size else 0
 
 
 class SnapshotTable(faust.Table[bytes, bytes]):
@@ -63,13 +57,13 @@ class SnapshotTable(faust.Table[bytes, bytes]):
         found: dict[Any, list[EventT[bytes]]] = {}
         for event in batch:
             key, value = event.message.key, event.message.value
-            if value is not None and _version_or_zero(value) >= newest.get(key, 0):
+            if value is not None and version(value) >= newest.get(key, 0):
                 found.setdefault(key, []).append(event)
         readable = (self._newest_readable(events) for events in found.values())
         super().apply_changelog_batch([event for event in readable if event is not None])
 
     def _newest_readable(self, events: list[EventT[bytes]]) -> EventT[bytes] | None:
-        events.sort(key=lambda each: _version_or_zero(each.message.value or b""))
+        events.sort(key=lambda each: version(each.message.value or b""))
         for event in reversed(events):
             key, value = event.message.key or b"", event.message.value or b""
             try:
@@ -77,7 +71,7 @@ class SnapshotTable(faust.Table[bytes, bytes]):
                     raise ValueError("no partition has such a key")  # noqa: TRY301  # it is handled like any other
                 self.check(unpack(value))
             except Exception as error:  # noqa: BLE001  # garbage, or a state on which our own code fails
-                self.unreadable[key] = max(value, self.unreadable.get(key, b""), key=_version_or_zero)
+                self.unreadable[key] = max(value, self.unreadable.get(key, b""), key=version)
                 self.on_unreadable(event.message.partition, error)
             else:
                 return event
@@ -93,13 +87,9 @@ class SnapshotTable(faust.Table[bytes, bytes]):
         """Return up to which offset a snapshot had counted that is newer than the loaded one; 0 without one."""
         key = key_of(partition)
         lost, current = self.unreadable.get(key), self.data.get(key)
-        if lost is None or (current is not None and version(current) > _version_or_zero(lost)):
+        if lost is None or (current is not None and version(current) > version(lost)):
             return 0
-        return max(1, next_offset(lost)) if len(lost) >= _HEADER.size else 1
-
-
-def _version_or_zero(value: bytes) -> int:
-    return version(value) if len(value) >= _HEADER.size else 0
+        return max(1, version(lost) & ((1 << _ERA) - 1))
 
 
 def snapshot_table(

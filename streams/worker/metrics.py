@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from prometheus_client.core import (
@@ -18,8 +18,8 @@ from prometheus_client.registry import Collector
 
 from streams.kernels.alarms.episodes import Episode
 from streams.kernels.counts.batch import Floats
-from streams.kernels.counts.partition_log import PartitionId, Tally
 from streams.kernels.counts.site_totals import SiteTotals
+from streams.worker.partition_state import PartitionLog
 
 _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 
@@ -28,21 +28,20 @@ _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0,
 class Histogram:
     """Counts of durations (s) by upper bound, filled from arrays."""
 
-    bounds: tuple[float, ...] = _SECONDS
     counts: list[int] = field(default_factory=lambda: [0] * (len(_SECONDS) + 1))
     total: float = 0.0
 
     def observe(self, seconds: Floats) -> None:
         """Add durations; negative ones (a device's clock is ahead) count as none."""
         clipped = np.clip(seconds, 0.0, None)
-        places = np.searchsorted(self.bounds, clipped, side="left")
+        places = np.searchsorted(_SECONDS, clipped, side="left")
         for place, n in enumerate(np.bincount(places, minlength=len(self.counts)).tolist()):
             self.counts[place] += n
         self.total += float(clipped.sum())
 
     def family(self, name: str, documentation: str) -> HistogramMetricFamily:
         """Render for Prometheus: cumulative counts."""
-        bounds = [*map(str, self.bounds), "+Inf"]
+        bounds = [*map(str, _SECONDS), "+Inf"]
         cumulative = np.cumsum(self.counts).tolist()
         buckets = list(zip(bounds, map(float, cumulative), strict=True))
         return HistogramMetricFamily(name, documentation, buckets=buckets, sum_value=self.total)
@@ -55,13 +54,6 @@ class Timings:
     end_to_end: Histogram = field(default_factory=Histogram)
     insert: Histogram = field(default_factory=Histogram)
     checkpoint: Histogram = field(default_factory=Histogram)
-
-
-class CountedLog(Protocol):
-    """What the metrics read of a log."""
-
-    name: PartitionId
-    tally: Tally
 
 
 @dataclass(frozen=True)
@@ -107,7 +99,7 @@ _gauge = partial(_family, GaugeMetricFamily)
 class WorkerCollector(Collector):
     """Collects from a worker's live state at every scrape."""
 
-    logs: Callable[[], Iterable[CountedLog]]
+    logs: Callable[[], Iterable[PartitionLog]]
     venue: SiteTotals
     occupancy: Callable[[], Occupancy]
     timings: Timings
