@@ -274,12 +274,12 @@ class SourceTables:
         ]
         self._insert("losses", rows)
 
-    def write_unread(self, notes: Sequence[StoredPartition], logs: Sequence[str]) -> None:
-        """Note that nothing of these partitions is stored yet, under the names that their logs will have."""
+    def write_unread(self, notes: Mapping[str, StoredPartition]) -> None:
+        """Note that nothing of these partitions is stored yet, by the names that their logs will have."""
         nothing = dict.fromkeys(_PROGRESS, 0) | {"worker": ""}
         rows = [
             {**nothing, "log": log, "topic": note.topic, "partition": note.partition, "complete_to": _time(note.since)}
-            for note, log in zip(notes, logs, strict=True)
+            for log, note in notes.items()
         ]
         self._insert("log_progress", rows)
 

@@ -15,11 +15,11 @@ import msgspec
 import structlog
 
 from sinks.sink import StoreError
-from streams.contract.codec import Records
+from streams.contract.codec import Records, positions
 from streams.contract.events import Reason
 from streams.kernels.alarms.inputs import AlarmInput, Inside, LogFlow, OccupancyReading, SourceProblem
 from streams.kernels.alarms.log import AlarmBatch
-from streams.kernels.counts.batch import UNPROCESSABLE, Position, Rejection
+from streams.kernels.counts.batch import UNPROCESSABLE, Rejection
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_clock import SiteClock
 from streams.worker.counting import Counting
@@ -42,20 +42,14 @@ def read_inputs(records: Records) -> AlarmBatch:
     """Decode the lines of alarm inputs; what cannot be read is rejected, since nobody but gatepulse writes them."""
     inputs: list[tuple[int, int, AlarmInput]] = []
     rejections: list[Rejection] = []
-    lines = iter(records.value.split(b"\n"))
-    columns = (records.offset, records.arrived, records.lines)
-    for offset, arrived, count in zip(*(each.tolist() for each in columns), strict=True):
-        for number in range(count):
-            line = next(lines)
-            if not line:
-                continue  # nobody writes one: it was blanked out
-            try:
-                inputs.append((offset, arrived, _decode(line)))
-            except msgspec.MsgspecError as error:
-                reason = Reason.WRONG_SHAPE.value
-                rejections.append(
-                    Rejection.of(line, Position(offset, number, arrived), reason=reason, detail=str(error))
-                )
+    for line, position in zip(records.value.split(b"\n"), positions(records), strict=True):
+        if not line:
+            continue  # nobody writes one: it was blanked out
+        try:
+            inputs.append((position.offset, position.arrived, _decode(line)))
+        except msgspec.MsgspecError as error:
+            reason = Reason.WRONG_SHAPE.value
+            rejections.append(Rejection.of(line, position, reason=reason, detail=str(error)))
     return AlarmBatch(records.first, records.after, inputs, rejections)
 
 
@@ -92,9 +86,7 @@ class AlarmInputPublisher:
     judges: Callable[[], bool]
     inside: Callable[[], Occupancy]
     defects: Callable[[], EntranceDefects | None]
-    logs: Callable[
-        [], Sequence[PartitionLog]
-    ]  # of all topics: how many of their lines were set aside is published, too
+    logs: Callable[[], Sequence[PartitionLog]]  # of all topics: how many of their lines were set aside goes along
     _unpublishable: Counter[str] = field(default_factory=Counter)
 
     async def publish_changes(self, send: Send) -> None:

@@ -40,8 +40,8 @@ def snapshot_of(plain: Plain) -> SnapshotHeader:
 
 
 def version(value: bytes) -> int:
-    """Read the version alone: of two snapshots of one partition the one with the higher is the newer; 0: it has none."""
-    return int.from_bytes(value[: _HEADER.size]) if len(value) >= _HEADER.size else 0
+    """Read the version alone, 0 if there is none: of two snapshots of a partition the one with the higher is newer."""
+    return int.from_bytes(value[: _HEADER.size], "big") if len(value) >= _HEADER.size else 0
 
 
 class SnapshotTable(faust.Table[bytes, bytes]):

@@ -301,20 +301,14 @@ class SourceWatch:
 
     def _write_unread(self, partitions: Sequence[StoredPartition]) -> None:
         """Let figures be as old as the partitions of which nothing is stored yet."""
-        progress = self.notes.progress()
-        bases = {
-            each: PartitionId(self.notes.cluster, each.topic, each.partition, each.incarnation, each.begin)
-            for each in partitions
-        }
-        unread = [
-            each
-            for each, base in bases.items()
-            if not any(
-                row["cluster"] == base.cluster and same_topic(PartitionId.parse(row["log"]), base)
-                for row in progress.get((each.topic, each.partition), ())
-            )
-        ]
-        self.notes.write_unread(unread, [str(bases[each]) for each in unread])
+        progress, unread = self.notes.progress(), dict[str, StoredPartition]()
+        for each in partitions:
+            base = PartitionId(self.notes.cluster, each.topic, each.partition, each.incarnation, each.begin)
+            rows = progress.get((each.topic, each.partition), ())
+            stored = [PartitionId.parse(row["log"]) for row in rows if row["cluster"] == base.cluster]
+            if not any(same_topic(name, base) for name in stored):
+                unread[str(base)] = each
+        self.notes.write_unread(unread)
         self._unassigned.begin(self._never_read((each.topic, each.partition) for each in partitions))
 
     def _write_problems(self, states: Mapping[str, TopicState]) -> None:

@@ -291,14 +291,11 @@ class TakeUp:
         self, place: PartitionKey, now_is: str, snapshot: SnapshotHeader | None, stored: StoreState
     ) -> Iterator[Loss]:
         """Tell what was never read of a partition before its topic was made anew, in the incarnation `now_is`."""
-        incarnations = [
-            note
-            for note in stored.partitions
-            if (note.topic, note.partition) == place and note.incarnation not in ("", now_is)
-        ]
-        if not incarnations:
+        former = [note for note in stored.partitions if (note.topic, note.partition) == place]
+        former = [note for note in former if note.incarnation not in ("", now_is)]
+        if not former:
             return
-        newest = max(incarnations, key=lambda note: note.since)
+        newest = max(former, key=lambda note: note.since)
         logs = [
             SnapshotHeader(PartitionId.parse(row["log"]), row["next_offset"], arrived=row["tail"])
             for row in stored.progress.get(place, ())
@@ -306,11 +303,7 @@ class TakeUp:
         ]
         if snapshot is not None:
             logs.append(snapshot)
-        own = [
-            each
-            for each in logs
-            if (each.log.topic, each.log.partition) == place and each.log.incarnation in ("", newest.incarnation)
-        ]
+        own = [each for each in logs if each.log.incarnation in ("", newest.incarnation)]
         nothing = SnapshotHeader(PartitionId(self.cluster, *place, newest.incarnation, newest.begin), newest.begin)
         counted = max(own, key=lambda each: (each.log.copy, each.next), default=nothing)
         if newest.end > counted.next:

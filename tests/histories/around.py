@@ -156,10 +156,10 @@ class Notes:
         self._reach()
         self.plant.store.losses |= {each.id: each for each in losses}
 
-    def write_unread(self, notes: Sequence[StoredPartition], logs: Sequence[str]) -> None:
+    def write_unread(self, notes: Mapping[str, StoredPartition]) -> None:
         """Note that nothing of these partitions is stored yet."""
         self._reach()
-        for note, log in zip(notes, logs, strict=True):
+        for log, note in notes.items():
             self.plant.store.begin(log, asdict(note), CLUSTER)
 
     def _reach(self) -> None:
