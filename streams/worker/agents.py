@@ -7,7 +7,7 @@ started again and resumes at its checkpoint. Read `app` next.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
@@ -58,7 +58,7 @@ class Unreadable:
 
 
 class KafkaOutlet:
-    """A topic's way back to Kafka; see counting.Outlet."""
+    """A topic's way back to Kafka; see counting.Outlet. Deliveries are awaited: Faust only logs one that fails."""
 
     def __init__(self, app: faust.App, topic: str, table: SnapshotTable, offsets: Offsets) -> None:
         self.app, self.topic, self.table, self.offsets = app, topic, table, offsets
@@ -71,12 +71,12 @@ class KafkaOutlet:
 
     async def reject(self, name: PartitionId, rejections: Sequence[Rejection]) -> None:  # noqa: D102  # see Outlet
         key = f"{name.topic}-{name.partition}".encode()
-        await self._sent([self._rejected.send_soon(key=key, value=_rejected(name, each)) for each in rejections])
+        await asyncio.gather(*(self._rejected.send_soon(key=key, value=_rejected(name, each)) for each in rejections))
 
     async def publish(self, partitions: Sequence[Any]) -> None:  # noqa: D102
         passages = [one for one in partitions if isinstance(one, PassageLog)]
         totals = [each for one in passages for each in entrance_totals(one, everything=self._is_due(one))]
-        await self._sent([self._totals.send_soon(key=each.entrance.encode(), value=_encode(each)) for each in totals])
+        await _publish_totals(self._totals, totals)
         for one in partitions:
             await self.publish_changes(one)
 
@@ -86,7 +86,7 @@ class KafkaOutlet:
         async with self._publishing:
             changes = partition.unpublished()
             records = [(each.episode.encode(), _encode(each)) for each in changes]
-            await self._sent([self._alarms.send_soon(key=key, value=value) for key, value in records])
+            await asyncio.gather(*(self._alarms.send_soon(key=key, value=value) for key, value in records))
             partition.drain_changes(len(changes))
 
     def _is_due(self, partition: PassageLog) -> bool:
@@ -98,16 +98,12 @@ class KafkaOutlet:
         return due
 
     async def write_snapshots(self, snapshots: Mapping[int, Plain]) -> None:  # noqa: D102
-        await self._sent(
-            [
-                self.table.send_changelog(partition, key_of(partition), pack(plain))
-                for partition, plain in snapshots.items()
-            ]
-        )
+        records = [(partition, key_of(partition), pack(plain)) for partition, plain in snapshots.items()]
+        await asyncio.gather(*(self.table.send_changelog(*record) for record in records))
 
     async def park(self, records: Mapping[str, bytes]) -> None:  # noqa: D102
         for name, value in records.items():  # one after the other: each may be megabytes
-            await self._sent([self._parked.send_soon(key=name.encode(), value=value)])
+            await self._parked.send_soon(key=name.encode(), value=value)
 
     def release(self, partition: int, offset: int) -> None:  # noqa: D102
         self.offsets.release(TP(self.topic, partition), offset)
@@ -117,10 +113,9 @@ class KafkaOutlet:
         consumer = cast("CoalescingConsumer", self.app.consumer)
         return consumer.caught_up_at(tp, next_offset) if tp in consumer.assignment() else None
 
-    async def _sent(self, futures: Sequence[Awaitable[Any]]) -> None:
-        """Wait until the broker has acknowledged each: Faust only logs a failed delivery."""
-        if futures:
-            await asyncio.gather(*futures)
+
+async def _publish_totals(topic: Any, totals: Iterable[EntranceTotals]) -> None:  # noqa: ANN401  # Faust's
+    await asyncio.gather(*(topic.send_soon(key=each.entrance.encode(), value=_encode(each)) for each in totals))
 
 
 def _rejected(name: PartitionId, rejection: Rejection) -> bytes:
@@ -200,12 +195,9 @@ def settle(app: faust.App, settling: Settling, judges: Callable[[], bool], *, en
     """Attach the task that retracts what was counted through several logs; it restates the totals of entrances."""
     topic = app.topic(Topic.TOTALS, key_type=bytes, value_type=bytes, value_serializer="raw")
 
-    async def announce(totals: Sequence[EntranceTotals]) -> None:
-        await asyncio.gather(*(topic.send_soon(key=each.entrance.encode(), value=_encode(each)) for each in totals))
-
     async def settled() -> None:
         with ending(end):  # without it figures would stay too high
-            await settling.run(judges, announce)
+            await settling.run(judges, partial(_publish_totals, topic))
 
     app.task(settled)
 
