@@ -45,10 +45,9 @@ from streams.worker.flush import CutOffError, Flusher
 from streams.worker.isolation import Caution
 from streams.worker.metrics import Occupancy, Timings
 from streams.worker.partition_state import TopicHandler
-from streams.worker.process_ends import EndProcess, is_unexpected
+from streams.worker.process_ends import AtWork, EndProcess, Suspects, is_unexpected
 from streams.worker.rehearsal import rehearsal
 from streams.worker.settling import Settling
-from streams.worker.suspects import AtWork, Suspects
 from streams.worker.takeup import TakeUp, check_topics
 
 log = structlog.get_logger()

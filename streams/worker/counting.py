@@ -26,12 +26,12 @@ from streams.worker.partition_state import (
     CLOCK_ERROR_MS,
     FlushBatch,
     L,
+    OffsetRange,
     PartitionState,
     Start,
     TopicHandler,
     clock_error,
 )
-from streams.worker.suspects import OffsetRange
 
 log = structlog.get_logger()
 _BEHIND_SECONDS: Final = 5

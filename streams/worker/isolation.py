@@ -19,8 +19,7 @@ from streams.contract.codec import Records, positions
 from streams.kernels.counts.batch import UNPROCESSABLE, LineCounts, Rejection
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.kernels.counts.snapshot import Plain
-from streams.worker.partition_state import L, PartitionState
-from streams.worker.suspects import OffsetRange
+from streams.worker.partition_state import L, OffsetRange, PartitionState
 
 log = structlog.get_logger()
 PIECE_LINES: Final = 64

@@ -15,8 +15,9 @@ from streams.kernels.counts.partition_log import OffsetGapError, PartitionId, Ta
 from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import AcceptedLoss, Problem, skip
 from streams.sources.tables import Row
-from streams.worker.suspects import OffsetRange
 
+OffsetRange = tuple[int, int]
+"""First offset, and the one behind the last."""
 CLOCK_ERROR_MS: Final = 60_000
 """Of brokers whose clock is wrong: clocks that are set by NTP differ by milliseconds."""
 _LONG_LINE: Final = 1024  # bytes, four times a usual line; a longer line counts as several

@@ -1,4 +1,4 @@
-"""Counts in a file why worker processes ended, and ends the process on an error. Read `watchdog` next.
+"""Counts why worker processes ended, notes at which records, and ends the process on an error. Read `watchdog` next.
 
 A process that ends instead of going on is what keeps the counts right; a process that ends again and again is a
 trouble that somebody must see. So the next process of the same name tells Prometheus about the ones before it.
@@ -8,7 +8,7 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from sinks.sink import StoreError, StoreRefused
 from streams.kernels.counts.partition_log import OffsetGapError
 from streams.logging import loggable_text
 from streams.worker.flush import CutOffError
-from streams.worker.suspects import replace_json
+from streams.worker.partition_state import OffsetRange
 
 log = structlog.get_logger()
 
@@ -79,6 +79,14 @@ def reason_of(error: BaseException) -> str:
     return next((reason for kind, reason in _REASONS.items() if isinstance(error, kind)), "error")
 
 
+def replace_json(file: Path, value: object) -> None:
+    """Write a file as a whole: who reads it meanwhile, or after a crash, sees the old one or the new one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_name(f"{file.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(value, sort_keys=True))
+    fresh.replace(file)
+
+
 @dataclass(frozen=True)
 class Ends(Collector):
     """The ends of the workers of one name, in one file; Prometheus reads them."""
@@ -131,3 +139,51 @@ class Ends(Collector):
         yield CounterMetricFamily(
             "gatepulse_holes", "gaps in a log's offsets that were met and not counted over", value=counts["hole"]
         )
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """The offsets of each log, by its name, at which workers of one name ended for an unknown reason, in one file.
+
+    The next worker rehearses them (`isolation`).
+    """
+
+    file: Path
+
+    def read(self) -> dict[str, OffsetRange]:
+        """Read them; a file that cannot be read names none, so that a worker ends once more and writes it anew."""
+        try:
+            return {
+                str(log): (int(first), int(after)) for log, (first, after) in json.loads(self.file.read_text()).items()
+            }
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def note(self, stretches: Mapping[str, OffsetRange]) -> None:
+        """Add stretches; one that overlaps what is known of its log is joined with it, another takes its place."""
+        known = self.read()
+        for log, (first, after) in stretches.items():
+            begun, ended = known.get(log, (first, after))
+            overlaps = begun <= after and first <= ended
+            known[log] = (min(first, begun), max(after, ended)) if overlaps else (first, after)
+        replace_json(self.file, known)
+
+
+class AtWork:
+    """What a worker is at right now, in a file that its successor finds; a write takes some microseconds.
+
+    A worker that is killed, as by a kernel that is out of memory, cannot write anything.
+    """
+
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.left: dict[str, OffsetRange] = Suspects(file).read()
+        """The offsets in work of the predecessor that was killed."""
+        self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self.begin({})
+
+    def begin(self, stretches: Mapping[str, OffsetRange]) -> None:
+        """Write the offsets in work; none once they are done."""
+        with suppress(OSError):  # a full disk must not keep a worker from its work
+            encoded = json.dumps(stretches).encode()
+            os.ftruncate(self._file, os.pwrite(self._file, encoded, 0))

@@ -33,11 +33,10 @@ from streams.worker.flush import Flusher
 from streams.worker.isolation import Caution
 from streams.worker.metrics import Occupancy, Timings
 from streams.worker.partition_state import TopicHandler
-from streams.worker.process_ends import StalledError
+from streams.worker.process_ends import StalledError, Suspects
 from streams.worker.rehearsal import rehearsal
 from streams.worker.settling import Settling
 from streams.worker.source_watch import SourceWatch
-from streams.worker.suspects import Suspects
 from streams.worker.takeup import TakeUp
 from streams.worker.watchdog import TICK_SECONDS, StallDetector, WorkerStatus
 from tests.histories.around import Brokers, Notes

@@ -7,8 +7,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from sinks.sink import StoreRefused, StoreUnavailable
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
-from streams.worker.process_ends import SourceChangedError, StalledError, is_unexpected
-from streams.worker.suspects import AtWork, Suspects
+from streams.worker.process_ends import AtWork, SourceChangedError, StalledError, Suspects, is_unexpected
 
 LOG = PartitionId("here", "turnstile.passages", 3)
 
