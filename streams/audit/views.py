@@ -72,7 +72,6 @@ GROUP BY {keys}"""  # noqa: S608 - put together from names of our own
 def _counts(
     name: str, keys: str, value: str, start: str, parts: Callable[[Interval], Iterator[AuditSpan]], *, only: str = "1"
 ) -> AuditedView:
-    """Audit a view that counts passages by a window and more keys."""
     listed = ", ".join(["window_start", *keys.split()])
     published = f"SELECT {listed}, {value} AS value FROM gatepulse.{name} WHERE {_WINDOWS}"  # noqa: S608 - our names
     counted = f"SELECT {start} AS window_start, {', '.join(keys.split())}, count() AS value"

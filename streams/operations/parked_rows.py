@@ -93,7 +93,6 @@ class ParkedTopic:
             producer.close()
 
     def _records(self) -> Iterator[list[Any]]:
-        """Read from the beginning to where the topic ends now."""
         self._consumer.seek_to_beginning(*self._partitions)
         ends: Mapping[TopicPartition, int] = self._consumer.end_offsets(self._partitions)
         last_received = time.monotonic()
@@ -147,7 +146,6 @@ async def retry(topic: ParkedTopic, sink: Sink, names: Sequence[str], *, done: O
 
 
 async def _store(sink: Sink, values: Sequence[bytes], outcome: Retried) -> None:
-    """Store batches in one write, and one by one if some table refuses."""
     try:
         await sink.write([rows_of(value) for value in values])
     except (StoreRefused, NotParkedError):

@@ -168,7 +168,6 @@ class Brokers:
 
 
 def _there(admin: Any, topics: Sequence[str]) -> dict[str, Any]:  # noqa: ANN401  # kafka-python has no types
-    """Return what the brokers say of those of the topics that they have."""
     return {each["name"]: each for each in admin.describe_topics(list(topics)) if each["error_code"] == 0}
 
 

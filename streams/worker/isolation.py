@@ -152,7 +152,6 @@ class _Search:
         return BlankedRecords(self.blanked(self.why), rejections)
 
     def _failure(self, end: int) -> Exception | None:
-        """Tell what is raised by the lines before one, without those found; None if nothing is."""
         try:
             self.rehearse(BlankedRecords(self.blanked({*self.why, *range(end, len(self.lines))})))
         except _NO_DEFECT:
@@ -200,7 +199,6 @@ class Caution:
             _log_isolated(state.partition.name, found)
 
     async def _succeeds(self, name: PartitionId, records: Records, plain: Plain) -> bool:
-        """Return whether all of the records can be counted."""
         try:
             await asyncio.to_thread(self._counted(name, plain), BlankedRecords(records))
         except _NO_DEFECT:

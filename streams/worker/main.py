@@ -159,7 +159,6 @@ def _arm_cpu_timer(seconds: float) -> None:
 
 
 def _status_source(parts: Parts, settings: Settings) -> Callable[[], WorkerStatus]:
-    """Return the function that the watchdog polls, on its thread."""
     app, loop_turns = parts.app, 0
     brokers, sources = Brokers(settings.kafka), [parts.countings[topic] for topic in topics.SOURCES]
 

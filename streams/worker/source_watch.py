@@ -218,7 +218,6 @@ class SourceWatch:
     # -- what is prepared and noted ------------------------------------------------------------------------------------
 
     def _rebalance(self, held: Mapping[PartitionKey, int]) -> None:
-        """Let the group assign its partitions again where its assignment is known to be wrong."""
         wrong = self._unassigned
         if not wrong.poll(held.keys()):
             return
