@@ -7,7 +7,7 @@ topic `alarm.inputs` judges the alarms. Read `kernels.alarms` first.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -23,8 +23,8 @@ from streams.kernels.counts.batch import UNPROCESSABLE, Rejection
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_clock import SiteClock
 from streams.worker.counting import Counting
-from streams.worker.metrics import Occupancy
 from streams.worker.partition_state import PartitionLog
+from streams.worker.stored_figures import StoredFigures
 
 log = structlog.get_logger()
 
@@ -69,14 +69,6 @@ def until_next(now: float) -> float:
     return PUBLISH_SECONDS - (now - _LITTLE) % PUBLISH_SECONDS
 
 
-@dataclass(frozen=True)
-class EntranceDefects:
-    """What the store says of entrances: events missing over all logs, and conflicts of the last hour; 0 is left out."""
-
-    missing: Mapping[str, int]
-    conflicts: Mapping[str, int]
-
-
 @dataclass(eq=False, kw_only=True)
 class AlarmInputPublisher:
     """Publishes what this worker's partitions have counted; the worker that judges publishes what is inside, too."""
@@ -84,8 +76,7 @@ class AlarmInputPublisher:
     countings: Sequence[Counting[PassageLog]]
     clock: SiteClock
     judges: Callable[[], bool]
-    inside: Callable[[], Occupancy]
-    defects: Callable[[], EntranceDefects | None]
+    stored: StoredFigures
     logs: Callable[[], Sequence[PartitionLog]]  # of all topics: how many of their lines were set aside goes along
     _unpublishable: Counter[str] = field(default_factory=Counter)
 
@@ -138,11 +129,11 @@ class AlarmInputPublisher:
     async def _publish_occupancy(self, send: Send) -> None:
         at = self.clock.now(int(time.time() * 1000))
         try:
-            occupancy = await asyncio.to_thread(self.inside)
+            occupancy = await asyncio.to_thread(self.stored.inside)
         except StoreError as error:
             log.warning("the occupancy cannot be read from the store", reason=str(error))
             return
-        defects = self.defects()
+        defects = self.stored.defects()
         if defects is None:
             return
         inside = [

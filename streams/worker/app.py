@@ -37,17 +37,18 @@ from streams.worker.agents import (
     settle,
     take_up_on_assignment,
 )
-from streams.worker.alarm_inputs import AlarmInputPublisher, EntranceDefects, read_inputs
+from streams.worker.alarm_inputs import AlarmInputPublisher, read_inputs
 from streams.worker.checkpoint import SnapshotTable, snapshot_table
 from streams.worker.consumer import CoalescingTransport, Offsets, matching_assignor
 from streams.worker.counting import Counting
 from streams.worker.flush import CutOffError, Flusher
 from streams.worker.isolation import Caution
-from streams.worker.metrics import Occupancy, Timings
+from streams.worker.metrics import Timings
 from streams.worker.partition_state import TopicHandler
 from streams.worker.process_ends import AtWork, EndProcess, Suspects, is_unexpected
 from streams.worker.rehearsal import rehearsal
 from streams.worker.settling import Settling
+from streams.worker.stored_figures import StoredFigures
 from streams.worker.takeup import TakeUp, check_topics
 
 log = structlog.get_logger()
@@ -111,14 +112,13 @@ def create_app(
     *,
     end: EndProcess,
     take_up: TakeUp,
-    inside: Callable[[], Occupancy],
-    defects: Callable[[], EntranceDefects | None],
+    stored: StoredFigures,
     settling: Settling,
 ) -> Parts:
     """Build a worker: agents for persons, vehicles, corrections, alarm inputs and the totals of the site.
 
-    `end` is for what nobody expected; `take_up` decides where partitions are read on; `inside` and `defects` query the
-    store; `settling` retracts what was counted twice, in the worker that judges alarms.
+    `end` is for what nobody expected; `take_up` decides where partitions are read on; `settling` retracts what was
+    counted twice, in the worker that judges alarms.
     """
     app, offsets, times = _faust_app(settings), Offsets(), times_of(settings)
     suspects = Suspects(settings.worker.data / f"{settings.worker.name}.suspects.json")
@@ -161,8 +161,7 @@ def create_app(
         countings=passages,
         clock=times.clock,
         judges=lambda: bool(alarms.partitions),
-        inside=inside,
-        defects=defects,
+        stored=stored,
         logs=lambda: [each for counting in by_topic.values() for each in counting.partitions],
     )
     publish_alarm_inputs(app, publisher, end=noting_end)

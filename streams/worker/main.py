@@ -100,10 +100,7 @@ def _build(settings: Settings, ends: Ends) -> Parts:
         store_address(settings), cluster, settings.worker.name, SiteTime(site.days, times_of(settings).clock)
     )
     take_up = TakeUp(Brokers(settings.kafka), notes, cluster)
-    parts = create_app(
-        settings, site, sink, end=ends.end, take_up=take_up, inside=stored.inside,
-        defects=stored.defects, settling=settling,
-    )  # fmt: skip
+    parts = create_app(settings, site, sink, end=ends.end, take_up=take_up, stored=stored, settling=settling)
 
     async def write_areas() -> None:
         with ending(ends.end):  # Faust would end without an entry in the count of ends
@@ -126,12 +123,8 @@ def _build(settings: Settings, ends: Ends) -> Parts:
             WorkerCollector(
                 logs=lambda: [each for topic in topics.SOURCES for each in parts.countings[topic].partitions],
                 venue=parts.site_totals,
-                occupancy=stored.occupancy,
+                stored=stored,
                 timings=parts.timings,
-                parked=stored.parked,
-                missing=stored.missing,
-                settled=stored.settled,
-                unsettled=stored.unsettled,
                 store_waiting=parts.flusher.store_waiting,
                 alarms=lambda: [
                     each for log in parts.countings[Topic.ALARM_INPUTS].partitions for each in log.open_episodes()

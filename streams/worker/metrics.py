@@ -20,6 +20,7 @@ from streams.kernels.alarms.episodes import Episode
 from streams.kernels.counts.batch import Floats
 from streams.kernels.counts.site_totals import SiteTotals
 from streams.worker.partition_state import PartitionLog
+from streams.worker.stored_figures import Settled, StoredFigures
 
 _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 
@@ -56,25 +57,6 @@ class Timings:
     checkpoint: Histogram = field(default_factory=Histogram)
 
 
-@dataclass(frozen=True)
-class Occupancy:
-    """What the store says is inside: by (area, kind); empty while the store does not answer."""
-
-    inside: Mapping[tuple[str, str], int]
-    capacity: Mapping[tuple[str, str], int]
-    problems: Sequence[tuple[str, str, int]] = ()
-    """What stands in the way of sources: which topic or partition, what, since when (ms, real time)."""
-
-
-@dataclass(frozen=True)
-class Settled:
-    """What was settled of a partition's events."""
-
-    conflicts_in_repeat: int = 0  # of what its log called duplicates, those of other content
-    back: int = 0  # counted or called late, and retracted: it had arrived through another log before
-    conflicts: int = 0  # of these, those of other content
-
-
 _BY_LOG: Final = ("topic", "partition")
 
 
@@ -101,22 +83,18 @@ class WorkerCollector(Collector):
 
     logs: Callable[[], Iterable[PartitionLog]]
     venue: SiteTotals
-    occupancy: Callable[[], Occupancy]
+    stored: StoredFigures
     timings: Timings
-    parked: Callable[[], Mapping[str, int]]  # by table; empty while the store does not answer
     store_waiting: Callable[[], float]  # s
     alarms: Callable[[], Iterable[Episode]]  # at most one for each rule, subject and kind, so the series are bounded
     problems: Callable[[], Iterable[tuple[str, int, str]]]  # of sources: topic, partition (-1: all of them), and what
-    missing: Callable[[], Mapping[str, int] | None]  # by entrance, over all logs; None: not known
-    settled: Callable[[], Mapping[str, Settled]]  # by log
-    unsettled: Callable[[], int | None]  # events of all logs; None: not known
     unreadable: Callable[[], Mapping[str, int]]  # records by topic
 
     def collect(self) -> Iterator[Metric]:
         """List every metric of the contract."""
         yield from self._tallies()
         yield from self._entrances()
-        occupancy, by_area = self.occupancy(), ("area", "kind")
+        occupancy, by_area = self.stored.occupancy(), ("area", "kind")
         inside = occupancy.inside.items()
         yield _gauge("occupancy", "inside now, as stored; absent while unknown", by_area, inside)
         yield _gauge("capacity", "approved capacity", by_area, occupancy.capacity.items())
@@ -141,7 +119,7 @@ class WorkerCollector(Collector):
 
     def _tallies(self) -> Iterator[Metric]:
         # Each log's tally is read once and all figures come from it: the worker goes on counting meanwhile.
-        settled = self.settled()
+        settled = self.stored.settled()
         logs = [
             ([log.name.topic, str(log.name.partition)], log.tally, settled.get(str(log.name), Settled()))
             for log in self.logs()
@@ -171,7 +149,7 @@ class WorkerCollector(Collector):
                 for content, n in (("same", found.back - found.conflicts), ("other", found.conflicts))
             ],
         )
-        unsettled = self.unsettled()
+        unsettled = self.stored.unsettled()
         yield _gauge(
             "unsettled_events",
             "events that may be counted through two logs still; absent while unknown",
@@ -194,7 +172,7 @@ class WorkerCollector(Collector):
     def _entrances(self) -> Iterator[Metric]:
         passages = self.venue.passages().items()
         yield _counter("passages", "passages", ["entrance", "direction", "kind"], passages)
-        own, united = self.venue.missing(), self.missing()
+        own, united = self.venue.missing(), self.stored.missing()
         missing = [] if united is None else [([entrance], united.get(entrance, 0)) for entrance in own]
         yield _gauge("missing_events", "events known to be missing", ["entrance"], missing)
         last = [([entrance], ts / 1000) for entrance, ts in self.venue.last_ts().items()]
@@ -207,7 +185,7 @@ class WorkerCollector(Collector):
             "parked_batches",
             "batches that the store refused and that wait in the topic `parked`; absent while unknown",
             ["table"],
-            [([table], n) for table, n in self.parked().items()],
+            [([table], n) for table, n in self.stored.parked().items()],
         )
         yield _gauge(
             "source_problems",

@@ -3,22 +3,47 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import structlog
 
 from sinks.rows import TABLES
 from sinks.sink import StoreError, StoreReader
-from streams.worker.alarm_inputs import EntranceDefects
-from streams.worker.metrics import Occupancy, Settled
 
 log = structlog.get_logger()
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
 _REFRESH_SECONDS = 4.0
 _FRESH_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Occupancy:
+    """What the store says is inside: by (area, kind); empty while the store does not answer."""
+
+    inside: Mapping[tuple[str, str], int]
+    capacity: Mapping[tuple[str, str], int]
+    problems: Sequence[tuple[str, str, int]] = ()
+    """What stands in the way of sources: which topic or partition, what, since when (ms, real time)."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What was settled of a partition's events."""
+
+    conflicts_in_repeat: int = 0  # of what its log called duplicates, those of other content
+    back: int = 0  # counted or called late, and retracted: it had arrived through another log before
+    conflicts: int = 0  # of these, those of other content
+
+
+@dataclass(frozen=True)
+class EntranceDefects:
+    """What the store says of entrances: events missing over all logs, and conflicts of the last hour; 0 is left out."""
+
+    missing: Mapping[str, int]
+    conflicts: Mapping[str, int]
 
 
 class CachedQuery(Generic[T]):

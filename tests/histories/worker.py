@@ -24,19 +24,20 @@ from streams.sources.brokers import BrokersError
 from streams.worker import agents, counting, flush, partition_state, settling
 from streams.worker import alarm_inputs as alarms
 from streams.worker.agents import KafkaOutlet, count_topic, publish_alarm_inputs, settle, take_up_on_assignment
-from streams.worker.alarm_inputs import AlarmInputPublisher, EntranceDefects
+from streams.worker.alarm_inputs import AlarmInputPublisher
 from streams.worker.app import _check_store, _check_topics, _flush_in_background, _noting, handler_of
 from streams.worker.checkpoint import SnapshotTable, key_of, version
 from streams.worker.consumer import Offsets, coalesce
 from streams.worker.counting import Counting
 from streams.worker.flush import Flusher
 from streams.worker.isolation import Caution
-from streams.worker.metrics import Occupancy, Timings
+from streams.worker.metrics import Timings
 from streams.worker.partition_state import TopicHandler
 from streams.worker.process_ends import StalledError, Suspects
 from streams.worker.rehearsal import rehearsal
 from streams.worker.settling import Settling
 from streams.worker.source_watch import SourceWatch
+from streams.worker.stored_figures import EntranceDefects, Occupancy
 from streams.worker.takeup import TakeUp
 from streams.worker.watchdog import TICK_SECONDS, StallDetector, WorkerStatus
 from tests.histories.around import Brokers, Notes
@@ -274,6 +275,16 @@ class _Events:
         return SimpleNamespace(message=await self._queue.get())
 
 
+class _Stored:
+    """See streams.worker.stored_figures.StoredFigures: nobody is inside, and nothing is missing."""
+
+    def inside(self) -> Occupancy:
+        return Occupancy({}, {})
+
+    def defects(self) -> EntranceDefects:
+        return EntranceDefects({}, {})
+
+
 class Worker(Process):
     """One life of a worker: from its start to its end."""
 
@@ -321,8 +332,7 @@ class Worker(Process):
                 countings=passages,
                 clock=TIMES.clock,
                 judges=lambda: bool(judging.partitions),
-                inside=lambda: Occupancy({}, {}),
-                defects=lambda: EntranceDefects({}, {}),
+                stored=cast("Any", _Stored()),
                 logs=list,
             )
             publish_alarm_inputs(like_faust, teller, end=end)

@@ -5,6 +5,8 @@ import sys
 import threading
 from dataclasses import replace
 from importlib.metadata import version
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,7 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_totals import SiteTotals, entrance_totals
-from streams.worker.metrics import Histogram, Occupancy, Settled, Timings, WorkerCollector
+from streams.worker.metrics import Histogram, Timings, WorkerCollector
+from streams.worker.stored_figures import Occupancy, Settled
 from tests.support.events import NINE, PLACE
 from tests.support.lines import line, persons, records
 
@@ -65,18 +68,18 @@ class Scraped:
         self.settled: dict[str, Settled] = {}
         self.unsettled: int | None = 0
         self.missing: dict[str, int] | None = {"N1": 4}
+        stored = SimpleNamespace(
+            occupancy=lambda: self.occupancy, parked=lambda: self.parked, settled=lambda: self.settled,
+            unsettled=lambda: self.unsettled, missing=lambda: self.missing,
+        )  # fmt: skip
         self.registry = CollectorRegistry()
         self.registry.register(
             WorkerCollector(
                 logs=lambda: self.logs,
                 venue=self.venue,
-                occupancy=lambda: self.occupancy,
+                stored=cast("Any", stored),
                 timings=self.timings,
-                parked=lambda: self.parked,
                 store_waiting=lambda: 2.5,
-                settled=lambda: self.settled,
-                unsettled=lambda: self.unsettled,
-                missing=lambda: self.missing,
                 alarms=tuple,
                 problems=tuple,
                 unreadable=dict,
