@@ -43,7 +43,6 @@ from streams.worker.consumer import CoalescingTransport, Offsets, matching_assig
 from streams.worker.counting import Counting
 from streams.worker.flush import CutOffError, Flusher
 from streams.worker.isolation import Caution
-from streams.worker.metrics import Timings
 from streams.worker.partition_state import TopicHandler
 from streams.worker.process_ends import AtWork, EndProcess, Suspects, is_unexpected
 from streams.worker.rehearsal import rehearsal
@@ -67,7 +66,6 @@ class Parts:
     app: faust.App
     countings: Mapping[str, Counting[Any]]  # by topic, the alarms' among them
     site_totals: SiteTotals
-    timings: Timings
     flusher: Flusher
     offsets: Offsets
     end: EndProcess  # notes what is suspect, and ends the process
@@ -130,7 +128,7 @@ def create_app(
         app, joined_topics=frozenset(_COUNTED), offsets=offsets,
         output_topics=[plan.name for plan in output_topics(settings.kafka)],
     )  # fmt: skip
-    timings, site_totals = Timings(), SiteTotals()
+    site_totals = SiteTotals()
     countings: dict[str, tuple[Counting[Any], SnapshotTable]] = {}
     noting_end = _noting(suspects, lambda: [counting for counting, _ in countings.values()], end)
     for topic, partitions in _COUNTED.items():
@@ -170,12 +168,11 @@ def create_app(
         countings=list(by_topic.values()),
         sink=sink,
         clock=times.clock,
-        timings=timings,
         check_store=partial(_check_store, take_up),
         check_topics=partial(_check_topics, take_up),
     )
     _flush_in_background(app, settings, flusher, end=noting_end)
-    return Parts(app, by_topic, site_totals, timings, flusher, offsets, noting_end, unreadable)
+    return Parts(app, by_topic, site_totals, flusher, offsets, noting_end, unreadable)
 
 
 def _noting(suspects: Suspects, countings: Callable[[], Sequence[Counting[Any]]], end: EndProcess) -> EndProcess:

@@ -41,11 +41,11 @@ class Flusher:
     countings: Sequence[Counting[Any]]
     sink: Sink
     clock: SiteClock
-    timings: Timings
     check_store: Callable[[], Awaitable[None]]
     """Returns once what is written may follow on what the store has."""
     check_topics: Callable[[Sequence[PartitionId]], Awaitable[None]]
     """Returns once what was read is known to be of the logs that it is counted in."""
+    timings: Timings = field(default_factory=Timings)
     waiting_for_store_since: float | None = None  # monotonic seconds, None when no write is under way
     _flushing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _cut_off: bool = False

@@ -124,7 +124,7 @@ def _build(settings: Settings, ends: Ends) -> Parts:
                 logs=lambda: [each for topic in topics.SOURCES for each in parts.countings[topic].partitions],
                 venue=parts.site_totals,
                 stored=stored,
-                timings=parts.timings,
+                timings=parts.flusher.timings,
                 store_waiting=parts.flusher.store_waiting,
                 alarms=lambda: [
                     each for log in parts.countings[Topic.ALARM_INPUTS].partitions for each in log.open_episodes()

@@ -31,7 +31,6 @@ from streams.worker.consumer import Offsets, coalesce
 from streams.worker.counting import Counting
 from streams.worker.flush import Flusher
 from streams.worker.isolation import Caution
-from streams.worker.metrics import Timings
 from streams.worker.partition_state import TopicHandler
 from streams.worker.process_ends import StalledError, Suspects
 from streams.worker.rehearsal import rehearsal
@@ -344,7 +343,7 @@ class Worker(Process):
         )
         sink = StoreSink(plant.store, plant.store_server, plant.network)
         self.flusher = Flusher(
-            countings=list(self.countings.values()), sink=sink, clock=TIMES.clock, timings=Timings(),
+            countings=list(self.countings.values()), sink=sink, clock=TIMES.clock,
             check_store=partial(_check_store, take_up), check_topics=partial(_check_topics, take_up),
         )  # fmt: skip
         settings = SimpleNamespace(

@@ -23,7 +23,6 @@ from streams.worker.checkpoint import pack, unpack
 from streams.worker.counting import Counting
 from streams.worker.flush import Flusher
 from streams.worker.isolation import Caution
-from streams.worker.metrics import Timings
 from streams.worker.partition_state import Start, TopicHandler
 from streams.worker.rehearsal import rehearsal
 from tests.support.events import PLACE, TIMES
@@ -166,9 +165,8 @@ class Worker:
             for topic, handler in TRADES.items()
         }
         self.sink = Sink(world)
-        self.timings = Timings()
         self.flusher = Flusher(
-            countings=list(self.countings.values()), sink=self.sink, clock=SiteClock(), timings=self.timings,
+            countings=list(self.countings.values()), sink=self.sink, clock=SiteClock(),
             check_store=unchecked, check_topics=unchecked,
         )  # fmt: skip
         self.take_up()

@@ -478,7 +478,7 @@ def test_timings_are_taken_of_what_was_stored() -> None:
     async def story() -> None:
         worker = Worker(quiet(line() + b"\n" + line(seq=2) + b"\nbad"))
         await worker.flusher.flush(snapshot=False)
-        timings = worker.timings
+        timings = worker.flusher.timings
         assert sum(timings.insert.counts) == 0  # nothing to store
         await worker.read(most=1)
         await worker.flusher.flush(snapshot=False)
