@@ -38,7 +38,6 @@ LONGEST_FETCH_MS: Final = 50
 """How long a broker may hold back an empty answer. Questions about offsets wait behind it, four of them at every start;
 Faust's 1.5 s made that 6 s. It is also how well we know that an idle partition is idle."""
 
-
 SMALLEST_FETCH: Final = 1 << 15
 """Bytes that a broker waits for, no longer than that: a joined message of one event costs as much as one of fifty."""
 
@@ -276,7 +275,7 @@ class CoalescingConsumer(driver.Consumer):
             for tp in self.assignment()
             if tp not in targets
             and self._committed_offset[tp] is None
-            and not self._is_changelog(tp)
+            and tp.topic not in self.app.tables.changelog_topics
             and not self._is_joined(tp)  # it is not read; the brokers may not even have it
         }
         if rest:
@@ -284,9 +283,6 @@ class CoalescingConsumer(driver.Consumer):
         if targets:
             await self.seek_wait(targets)
             self._read_offset.update({tp: at or None for tp, at in targets.items()})
-
-    def _is_changelog(self, tp: TP) -> bool:
-        return tp.topic in self.app.tables.changelog_topics
 
     def rejoin(self) -> None:
         """See CoalescingThread.rejoin."""
