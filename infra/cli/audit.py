@@ -11,7 +11,7 @@ from streams import console
 from streams.audit.compare import Auditor, AuditResult
 from streams.audit.interval import Interval, moment
 from streams.audit.report import show, to_json
-from streams.audit.watch import AuditCollector, AuditLoop, complete_to, serve, usual
+from streams.audit.watch import AuditLoop, complete_to, serve, usual
 from streams.connections import views_reader
 from streams.logging import configure_logging
 from streams.settings import load_settings
@@ -51,13 +51,12 @@ def audit(
             show(result, console.OUT)
         sys.exit(console.result(result.ok))
     configure_logging(settings.log.level)
-    collector = AuditCollector()
-    serve(collector, metrics_port)
 
     def on_result(result: AuditResult) -> None:
-        collector.note(result)
         if as_json:
             typer.echo(to_json(result))
 
+    loop = AuditLoop(auditor, clock, on_result)
+    serve(loop, metrics_port)
     with contextlib.suppress(KeyboardInterrupt):
-        AuditLoop(auditor, clock, on_result).run(every)
+        loop.run(every)

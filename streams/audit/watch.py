@@ -59,19 +59,19 @@ def following(last: AuditResult, end: int) -> Interval:
 
 
 @dataclass(eq=False)
-class AuditCollector(Collector):
-    """The newest result, as Prometheus reads it; nothing before there is one."""
+class AuditLoop(Collector):
+    """Audits again and again; Prometheus reads the newest result, and nothing before there is one."""
 
-    result: AuditResult | None = None
-    at: float = 0.0
-
-    def note(self, result: AuditResult) -> None:
-        """Show this result from now on."""
-        self.result, self.at = result, time.time()
+    auditor: Auditor
+    clock: SiteClock
+    on_result: Callable[[AuditResult], None]
+    round_: int = 0
+    last: AuditResult | None = None
+    at: float = 0.0  # when the last audit ended
 
     def collect(self) -> Iterator[Metric]:
         """List the metrics of the newest audit."""
-        result = self.result
+        result = self.last
         if result is None:
             return
         different = 0 if result.unsettled else result.different  # until events are settled, a difference says nothing
@@ -82,17 +82,6 @@ class AuditCollector(Collector):
             ("timestamp_seconds", "when the newest audit ended", self.at),
         ):
             yield GaugeMetricFamily(f"gatepulse_audit_{name}", text, value=value)
-
-
-@dataclass
-class AuditLoop:
-    """Audits again and again: `round_` counts how often, `last` is the newest result."""
-
-    auditor: Auditor
-    clock: SiteClock
-    on_result: Callable[[AuditResult], None]
-    round_: int = 0
-    last: AuditResult | None = None
 
     def run(self, every: float) -> None:
         """Audit every so many seconds, for ever; a store that does not answer is queried the next time."""
@@ -111,7 +100,7 @@ class AuditLoop:
         except (StoreError, IntervalError) as error:
             log.warning("no audit this time", reason=str(error))
             return
-        self.last = result
+        self.last, self.at = result, time.time()
         self.round_ += 1
         _say(result)
         self.on_result(result)
@@ -131,7 +120,7 @@ def _say(result: AuditResult) -> None:
         )
 
 
-def serve(collector: AuditCollector, port: int) -> None:
+def serve(collector: Collector, port: int) -> None:
     """Let Prometheus read on this port of this machine; 0: no metrics."""
     if port:
         registry = CollectorRegistry()

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,7 +20,7 @@ from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks.clickhouse import ClickHouseReader, StoreAddress
 from streams.audit.compare import Auditor, AuditResult
 from streams.audit.interval import Interval, moment
-from streams.audit.watch import FULL_EVERY, AuditCollector, AuditLoop, NothingStoredError, complete_to, following, usual
+from streams.audit.watch import FULL_EVERY, AuditLoop, NothingStoredError, complete_to, following, usual
 from streams.comparison import ViewComparison
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.site_clock import SiteClock
@@ -139,10 +139,10 @@ def test_a_store_that_is_away_is_asked_the_next_time() -> None:
 
 
 def test_prometheus_reads_nothing_before_there_is_something() -> None:
-    registry, collector = CollectorRegistry(), AuditCollector()
-    registry.register(collector)
+    registry, loop = CollectorRegistry(), AuditLoop(cast("Any", None), SiteClock(), lambda _: None)
+    registry.register(loop)
     assert generate_latest(registry) == b""
-    collector.note(result("2025-11-19", "2025-11-20", different=3))
+    loop.last = result("2025-11-19", "2025-11-20", different=3)
     shown = generate_latest(registry).decode()
     assert "gatepulse_audit_differences 3.0\n" in shown
     assert "gatepulse_audit_compared_rows 7.0\n" in shown
