@@ -18,7 +18,7 @@ from streams.clock import real_now
 from streams.connections import cluster_name, store_address
 from streams.contract import topics
 from streams.kernels.counts.calendar import days_named
-from streams.operations.losses import Acceptance, accept, await_reading
+from streams.operations.losses import accept, await_reading
 from streams.settings import Settings, load_settings
 from streams.site.kernel_views import clock_of
 from streams.site.reader import load_site
@@ -66,9 +66,8 @@ def accept_loss(
 ) -> None:
     """Accept that records of a partition are lost, and read on behind them; figures are marked as lacking them."""
     settings = load_settings()
-    wanted = Acceptance(topic, partition, actor, reason)
     with _notes(settings) as notes:
-        loss = accept(notes, Brokers(settings.kafka), wanted, now=real_now())
+        loss = accept(notes, Brokers(settings.kafka), (topic, partition), actor=actor, reason=reason, now=real_now())
         is_read = await_reading(notes, loss, seconds=_READ_WITHIN)
     if as_json:
         typer.echo(json.dumps({"id": loss.id, "records": loss.records, "read": is_read}))

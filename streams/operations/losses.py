@@ -5,12 +5,11 @@ Nothing is changed in Kafka. The worker that has the partition sees the acceptan
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import ACCEPTABLE, Problem
-from streams.sources.brokers import Brokers
+from streams.sources.brokers import Brokers, PartitionKey
 from streams.sources.problem_words import sentence
 from streams.sources.tables import Loss, SourceTables, StoredProblem
 
@@ -21,27 +20,16 @@ class AcceptLossError(ValueError):
     """There is no loss to accept at this partition, or the arguments do not say enough; the message says what is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
-    """What is accepted, and by whom."""
-
-    topic: str
-    partition: int
-    actor: str
-    reason: str
-
-
-def accept(notes: SourceTables, brokers: Brokers, wanted: Acceptance, *, now: int) -> Loss:
+def accept(notes: SourceTables, brokers: Brokers, place: PartitionKey, *, actor: str, reason: str, now: int) -> Loss:
     """Accept the loss that a partition is blocked for, as far as it goes by now (ms). Raises AcceptLossError."""
-    for name in ("actor", "reason"):
-        value = getattr(wanted, name).strip()
+    actor, reason = actor.strip(), reason.strip()
+    for name, value in (("actor", actor), ("reason", reason)):
         if not 0 < len(value) <= _LONGEST:
             raise AcceptLossError(f"--{name}: {len(value)} characters; expected 1 to {_LONGEST}")
-    problem = _problem(notes.problems(), wanted)
+    problem = _problem(notes.problems(), place)
     first, after = _still_lost(notes, brokers, problem)
     loss = Loss(
-        topic=wanted.topic,
-        partition=wanted.partition,
+        *place,
         log=problem.log,
         problem=problem.problem.value,
         first=first,
@@ -49,10 +37,10 @@ def accept(notes: SourceTables, brokers: Brokers, wanted: Acceptance, *, now: in
         # What a replaced log had beyond its end was counted; how much of it was never read, nobody knows.
         records=0 if problem.problem is Problem.LOG_REPLACED else after - first,
         from_ts=_counted_to(notes, problem),
-        to_ts=_gone_by(brokers, wanted, after, now),
+        to_ts=_gone_by(brokers, place, after, now),
         accepted_at=now,
-        actor=wanted.actor.strip(),
-        reason=wanted.reason.strip(),
+        actor=actor,
+        reason=reason,
     )
     notes.write_losses([loss])
     return loss
@@ -71,8 +59,8 @@ def await_reading(notes: SourceTables, loss: Loss, *, seconds: float) -> bool:
     return False
 
 
-def _problem(problems: Sequence[StoredProblem], wanted: Acceptance) -> StoredProblem:
-    found = [each for each in problems if (each.topic, each.partition) == (wanted.topic, wanted.partition)]
+def _problem(problems: Sequence[StoredProblem], place: PartitionKey) -> StoredProblem:
+    found = [each for each in problems if (each.topic, each.partition) == place]
     for each in found:
         if each.problem in ACCEPTABLE:
             return each
@@ -82,9 +70,8 @@ def _problem(problems: Sequence[StoredProblem], wanted: Acceptance) -> StoredPro
         )
         raise AcceptLossError(f"nothing is lost there that could be accepted. {sentences}")
     there = ", ".join(f"{each.topic} {each.partition}" for each in problems if each.problem in ACCEPTABLE) or "none"
-    raise AcceptLossError(
-        f"{wanted.topic} {wanted.partition}: nothing stands in the way of this partition; those with a loss: {there}"
-    )
+    where = f"{place[0]} {place[1]}"
+    raise AcceptLossError(f"{where}: nothing stands in the way of this partition; those with a loss: {there}")
 
 
 def _still_lost(notes: SourceTables, brokers: Brokers, problem: StoredProblem) -> tuple[int, int]:
@@ -104,15 +91,16 @@ def _still_lost(notes: SourceTables, brokers: Brokers, problem: StoredProblem) -
     return first, after
 
 
-def _gone_by(brokers: Brokers, wanted: Acceptance, after: int, now: int) -> int:
+def _gone_by(brokers: Brokers, place: PartitionKey, after: int, now: int) -> int:
     """Return when (ms) the last of the lost records arrived at the latest: before the first that is still there.
 
     Only the brokers' own times say so; a loss that is accepted late would otherwise concern the days since, too.
     """
-    config = brokers.settings([wanted.topic]).get(wanted.topic, {})
+    topic, _ = place
+    config = brokers.settings([topic]).get(topic, {})
     if config.get("message.timestamp.type") != "LogAppendTime":
         return now
-    found = brokers.record_at((wanted.topic, wanted.partition), after)
+    found = brokers.record_at(place, after)
     return now if found is None else min(now, found[1])
 
 

@@ -9,7 +9,7 @@ from streams.contract.events import Topic
 from streams.contract.parked import ParkedBatch, header
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import ACCEPTABLE
-from streams.operations.losses import Acceptance, accept
+from streams.operations.losses import accept
 from streams.operations.parked_rows import retry
 from streams.worker.partition_state import TopicHandler
 from tests.histories.around import Brokers, Notes
@@ -211,8 +211,8 @@ class Stage:
         for each in notes.problems():
             if each.problem in ACCEPTABLE:
                 self.accepted += 1
-                wanted = Acceptance(each.topic, each.partition, "officer", "it happened")
-                accept(notes, brokers, wanted, now=self.plant.now())
+                place, now = (each.topic, each.partition), self.plant.now()
+                accept(notes, brokers, place, actor="officer", reason="it happened", now=now)
 
     def current(self) -> dict[tuple[str, int], str]:
         """Return the logs in workers' hands by topic and partition."""

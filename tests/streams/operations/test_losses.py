@@ -8,14 +8,14 @@ import pytest
 
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.takeup import AcceptedLoss, Problem
-from streams.operations.losses import Acceptance, AcceptLossError, accept, await_reading
+from streams.operations.losses import AcceptLossError, accept, await_reading
 from streams.sources.brokers import PartitionKey, TopicState
 from streams.sources.tables import Loss, Row, StoredProblem
 
 TOPIC = "turnstile.passages"
 LOG = str(PartitionId("live", TOPIC, 1, "id"))
 COUNTED_TO, NOTICED, NOW = 1_000, 5_000, 90_000
-WANTED = Acceptance(TOPIC, 1, "duty", "the disk was full")
+WANTED: Any = {"place": (TOPIC, 1), "actor": "duty", "reason": "the disk was full"}
 
 
 @dataclass
@@ -75,14 +75,14 @@ class Notes:
 )
 def test_records_that_were_lost_arrived_before_the_first_that_is_still_there(brokers: Brokers, to_ts: int) -> None:
     notes = Notes()
-    loss = accept(cast("Any", notes), cast("Any", brokers), WANTED, now=NOW)
+    loss = accept(cast("Any", notes), cast("Any", brokers), **WANTED, now=NOW)
     assert (loss.first, loss.after, loss.records) == (10, 30, 20)  # ten more were gone by the time it was accepted
     assert (loss.from_ts, loss.to_ts, loss.accepted_at) == (COUNTED_TO, to_ts, NOW)
     assert notes.noted == [loss]
 
 
 def accepted(notes: Notes, brokers: Brokers) -> tuple[int, int, int]:
-    loss = accept(cast("Any", notes), cast("Any", brokers), WANTED, now=NOW)
+    loss = accept(cast("Any", notes), cast("Any", brokers), **WANTED, now=NOW)
     return loss.first, loss.after, loss.records
 
 
@@ -105,7 +105,7 @@ def test_what_was_accepted_before_is_not_lost_once_more() -> None:
 def test_a_partition_that_is_blocked_again_behind_a_loss_was_read_beyond_it() -> None:
     """A producer's next transaction may end before anybody sees that the partition was read."""
     notes = Notes()
-    loss = accept(cast("Any", notes), cast("Any", Brokers(first=7_000)), WANTED, now=NOW)
+    loss = accept(cast("Any", notes), cast("Any", Brokers(first=7_000)), **WANTED, now=NOW)
     assert not await_reading(cast("Any", notes), loss, seconds=0.01)
     again = replace(notes.problems()[0], problem=Problem.OFFSET_GAP, first=loss.after, after=loss.after + 1)
     notes.problems = lambda: [again]  # type: ignore[method-assign]
