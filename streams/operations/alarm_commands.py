@@ -1,6 +1,7 @@
 """Acknowledges and shelves alarms: sends an operator's command to the topic `alarm.inputs`."""
 
 import time
+from contextlib import closing
 from typing import Final
 
 import msgspec
@@ -33,12 +34,9 @@ def send(kafka: KafkaSettings, command: Command) -> None:
     """Send a command and wait for the broker. Raises AlarmCommandError."""
     brokers = kafka.brokers.split(",")
     try:
-        producer = KafkaProducer(bootstrap_servers=brokers, acks="all", **kafka.client)
-        try:
+        with closing(KafkaProducer(bootstrap_servers=brokers, acks="all", **kafka.client)) as producer:
             value = _encode(AlarmInput(commands=[command]))
             producer.send(Topic.ALARM_INPUTS.value, value, partition=0).get(timeout=_TIMEOUT)
-        finally:
-            producer.close()
     except KafkaError as error:
         raise AlarmCommandError(
             f"the brokers at {kafka.brokers} did not take it: {error!r}; is Kafka running?"

@@ -6,6 +6,7 @@ batch is marked as resolved, and only then the record is deleted.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -83,14 +84,11 @@ class ParkedTopic:
 
     def forget(self, names: Sequence[str]) -> None:
         """Delete batches; returns once the brokers have that."""
-        producer = KafkaProducer(acks="all", **self._settings)
-        try:
+        with closing(KafkaProducer(acks="all", **self._settings)) as producer:
             sent = [producer.send(Topic.PARKED.value, key=name.encode(), value=None) for name in names]
             producer.flush(timeout=_ACKNOWLEDGED_SECONDS)
             for each in sent:
                 each.get(timeout=_ACKNOWLEDGED_SECONDS)
-        finally:
-            producer.close()
 
     def _records(self) -> Iterator[list[Any]]:
         self._consumer.seek_to_beginning(*self._partitions)

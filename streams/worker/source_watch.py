@@ -266,27 +266,23 @@ class SourceWatch:
             self._matched = wanted
 
     def _write_partitions(self, states: Mapping[str, TopicState]) -> None:
-        if self._written is None:
-            self._written = {(each.topic, each.partition, each.incarnation): each for each in self.notes.partitions()}
-        now = round(self.clock() * 1000)
-        seen = {
-            (topic, number, state.incarnation): self._partition(topic, number, state, now)
-            for topic, state in states.items()
-            for number in state.end
-        }
-        gone = {key: replace(each, present=False) for key, each in self._written.items() if key not in seen}
-        fresh = {key: each for key, each in (seen | gone).items() if each != self._written.get(key)}
+        known = self._written
+        if known is None:
+            known = {(each.topic, each.partition, each.incarnation): each for each in self.notes.partitions()}
+        now, seen = round(self.clock() * 1000), dict[tuple[str, int, str], StoredPartition]()
+        for topic, state in states.items():
+            for number, end in state.end.items():
+                key = topic, number, state.incarnation
+                since = known[key].since if key in known else now
+                seen[key] = StoredPartition(*key, state.begin[number], end, True, since)
+        gone = {key: replace(each, present=False) for key, each in known.items() if key not in seen}
+        fresh = {key: each for key, each in (seen | gone).items() if each != known.get(key)}
         self.notes.write_partitions([fresh[key] for key in sorted(fresh)])
-        self._written = {**self._written, **fresh}
+        self._written = {**known, **fresh}
         places = frozenset(key for key in seen if key[0] in SOURCES)
         if places != self._places:
             self._write_unread([seen[key] for key in sorted(places)])
             self._places = places
-
-    def _partition(self, topic: str, number: int, state: TopicState, now: int) -> StoredPartition:
-        before = (self._written or {}).get((topic, number, state.incarnation))
-        since = now if before is None else before.since
-        return StoredPartition(topic, number, state.incarnation, state.begin[number], state.end[number], True, since)
 
     def _write_readers(self) -> None:
         reads = {
