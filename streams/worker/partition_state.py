@@ -81,9 +81,7 @@ class FlushBatch:
     times: list[Ints]  # event times (ms) of what was accepted
     snapshot: Plain | None
     publish: bool  # its totals, after the flush
-    complete_before: (
-        int  # broker time (ms) up to which the partition is complete without these changes; 0: there are none
-    )
+    complete_before: int  # broker time (ms) up to which the partition is complete without these; 0: no records
 
 
 @dataclass(slots=True)
