@@ -229,17 +229,15 @@ class Counting(Generic[L]):
     def is_behind(self) -> bool:
         """Return whether anything that was counted since the last flush had waited on the broker for long."""
         earlier = int((time.time() - _BEHIND_SECONDS) * 1000)
-        return any(
-            state.oldest_arrival is not None and state.oldest_arrival < earlier for state in self._states.values()
-        )
+        oldest = (state.oldest_arrival for state in self._states.values())
+        return any(arrival is not None and arrival < earlier for arrival in oldest)
 
     def next_offsets(self) -> dict[PartitionKey, int]:
         """Return the next offsets of the partitions that are read; any thread may call."""
-        blocked = self.blocked
         return {
             (self.topic, number): state.partition.next_offset
             for number, state in list(self._states.items())
-            if number not in blocked
+            if number not in self.blocked
         }
 
     def problems(self) -> list[Blocked]:
