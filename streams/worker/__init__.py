@@ -10,6 +10,6 @@ from typing import Any
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  # `faust -A streams.worker worker` looks for `app` in this package
     if name == "app":
-        main = import_module("streams.worker.main")
-        return main.started(main.load_settings()).app
+        main, settings = import_module("streams.worker.main"), import_module("streams.settings")
+        return main.started(settings.load_settings()).app
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
