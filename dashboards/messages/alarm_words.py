@@ -70,16 +70,6 @@ def rank(level: str) -> int:
     return _RANKS.get(level, len(_RANKS))
 
 
-def rule_name(rule: str) -> Text:
-    """Return what a rule is called; of one that is not known, the name of its family, or its own."""
-    return RULE_NAMES.get(rule) or RULE_NAMES.get(rule.split("-", maxsplit=1)[0]) or Text(rule, rule)
-
-
-def titles_of(site: Site) -> dict[str, Text]:
-    """Return the titles of what an alarm may be about: site, areas, entrances; a lane has that of its entrance."""
-    return {lane: each.title for each in site.entrances for lane in each.lanes} | place_titles(site)
-
-
 def place_titles(site: Site) -> dict[str, Text]:
     """Return the titles of site, areas and entrances; Grafana shows lanes and gateways by their ids, which say more."""
     titles = {area.id: area.title for area in site.areas} | {each.id: each.title for each in site.entrances}

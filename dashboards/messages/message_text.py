@@ -1,19 +1,18 @@
 """The text of a robot's message, Chinese and English: what, where, how much, since when, and what to do."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 from dashboards.messages.advice import LEVEL_SIGNS, todo
 from dashboards.messages.alarm_words import LEVEL_NAMES
 from dashboards.messages.notice import Notice
-from dashboards.messages.plain import plain
 from dashboards.messages.sentences import Sentences, clock_time
-from streams.site.model import Site
 from streams.text import Text
 
+_SHOWN_AS: Final = str.maketrans({"<": "＜", ">": "＞", "[": "［", "]": "］", "@": "＠", "`": "｀", "*": "＊"})
+_UNSEEN: Final = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _LONG: Final = 160  # characters of a sentence
 _NAME: Final = 90  # of what names have part in
 _ENGINEER: Final = Text("平台工程师", "platform engineer")
@@ -23,15 +22,18 @@ _GONE: Final = Text("不再报告", "no longer reported")  # fixed, or nobody is
 _DOUBTFUL: Final = "（此消息可能已发送过 / you may have got this message before）"
 
 
-@dataclass(frozen=True)
-class MessageText:
+def plain(text: str, most: int = 60) -> str:
+    """Return one line of at most `most` characters, in which no tag, link, mention or hidden character is left.
+
+    Names from outside become harmless: no robot reads them as markup.
+    """
+    seen = "".join(" " if unicodedata.category(each) in _UNSEEN else each for each in text[: 4 * most])
+    line = " ".join(seen.translate(_SHOWN_AS).replace("://", "：//").split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+class MessageText(Sentences):
     """Writes the messages about the alarms of one site."""
-
-    site: Site
-
-    @cached_property
-    def _say(self) -> Sentences:
-        return Sentences(self.site)
 
     def text(self, head: Notice, folded: Sequence[Notice] = (), *, most_bytes: int, doubtful: bool = False) -> str:
         """Return the message: the head in full, then as many of the folded as find room, and how many there are.
@@ -56,13 +58,13 @@ class MessageText:
         """Return whom a notice is for: the team of its zone, whoever keeps the platform, or the command centre."""
         if notice.own:
             return _ENGINEER
-        team = self._say.team(notice.episode)
+        team = self.team(notice.episode)
         return _plain(team) if team else _CENTRE
 
     def _full(self, notice: Notice) -> list[str]:
         episode, what, happened = notice.episode, self._what(notice), self._happened(notice)
         level = LEVEL_NAMES.get(episode.level, Text(plain(episode.level), plain(episode.level)))
-        since = self._say.since(episode, episode.changed_at)
+        since = self.since(episode, episode.changed_at)
         do = self._todo(notice)
         return [
             f"{_sign(notice)} {level.zh}告警：{what.zh}（{happened.zh}）",
@@ -76,8 +78,8 @@ class MessageText:
     def _facts(self, notice: Notice) -> list[str]:
         """Return where, whose, and how much."""
         episode = notice.episode
-        where, much = _plain(self._say.where(episode)), _plain(self._say.how_much(episode))
-        zone, team = _plain(self._say.zone(episode)), self._say.team(episode)
+        where, much = _plain(self.where(episode)), _plain(self.how_much(episode))
+        zone, team = _plain(self.zone(episode)), self.team(episode)
         whose = Text(f"{zone.zh}，{plain(team.zh)}", f"{zone.en}, {plain(team.en)}") if team else zone
         return [
             f"地点：{where.zh}{whose.zh and '；' + whose.zh}",
@@ -86,10 +88,8 @@ class MessageText:
         ]
 
     def _fold(self, folded: Sequence[Notice], room: int) -> list[str]:
-        by_level = Counter(each.episode.level for each in folded if not each.over)
-        levels = " ".join(
-            f"{sign}{by_level[level]}" for level, sign in reversed(LEVEL_SIGNS.items()) if by_level[level]
-        )
+        counts = Counter(each.episode.level for each in folded if not each.over)
+        levels = " ".join(f"{sign}{counts[level]}" for level, sign in reversed(LEVEL_SIGNS.items()) if counts[level])
         lines = [f"—— 另有 {len(folded)} 条 / {len(folded)} more suppressed {levels}".rstrip()]
         for notice in folded:
             line = self.line(notice)
@@ -99,27 +99,27 @@ class MessageText:
         return lines
 
     def _what(self, notice: Notice) -> Text:
-        return (
-            Text(plain(notice.own.zh, _LONG), plain(notice.own.en, 2 * _LONG))
-            if notice.own
-            else _plain(self._say.what(notice.episode))
-        )
+        own = notice.own
+        return _sentence(own.zh, own.en) if own else _plain(self.what(notice.episode))
 
     def _happened(self, notice: Notice) -> Text:
-        return _GONE if notice.own and notice.over else _plain(self._say.happened(notice.episode))
+        return _GONE if notice.own and notice.over else _plain(self.happened(notice.episode))
 
     def _todo(self, notice: Notice) -> Text:
         if notice.own:
-            said = Text("", "") if notice.over else Text(notice.own.todo_zh, notice.own.todo_en)
-            return Text(plain(said.zh, _LONG), plain(said.en, 2 * _LONG))
+            return Text("", "") if notice.over else _sentence(notice.own.todo_zh, notice.own.todo_en)
         said = todo(notice.episode.rule, notice.episode.level, over=notice.over)
-        team = _plain(self._say.team(notice.episode) or _TEAM)
+        team = _plain(self.team(notice.episode) or _TEAM)
         zh, en, limit = said.zh.replace("{team}", team.zh), said.en.replace("{team}", team.en), notice.episode.limit
         return Text(zh.replace("{limit}", f"{limit:g}"), en.replace("{limit}", f"{limit:g}"))
 
 
 def _plain(text: Text) -> Text:
     return Text(plain(text.zh, _NAME), plain(text.en, _NAME))
+
+
+def _sentence(zh: str, en: str) -> Text:
+    return Text(plain(zh, _LONG), plain(en, 2 * _LONG))
 
 
 def _sign(notice: Notice) -> str:

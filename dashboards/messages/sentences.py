@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 
 from dashboards.messages.alarm_words import (
     KIND_NAMES,
+    RULE_NAMES,
     STATE_NAMES,
     UNACKNOWLEDGED,
     UNITS,
     duration,
-    rule_name,
-    titles_of,
+    place_titles,
 )
 from streams.kernels.alarms.episodes import Episode
 from streams.site.model import Site, Zone
@@ -35,11 +35,13 @@ class Sentences:
 
     @cached_property
     def _titles(self) -> dict[str, Text]:
-        return titles_of(self.site)
+        lanes = {lane: each.title for each in self.site.entrances for lane in each.lanes}
+        return lanes | place_titles(self.site)
 
     def what(self, episode: Episode) -> Text:
-        """Return what the alarm is about."""
-        return rule_name(episode.rule)
+        """Return what the alarm is about: its rule; of one that is not known, the name of its family, or its own."""
+        rule = episode.rule
+        return RULE_NAMES.get(rule) or RULE_NAMES.get(rule.split("-", maxsplit=1)[0]) or Text(rule, rule)
 
     def happened(self, episode: Episode) -> Text:
         """Return what has happened to the episode last: raised, escalated, ..., cleared."""

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from types import TracebackType
 from typing import Any, Final, Self
 
 import msgspec
@@ -33,7 +32,6 @@ class MessageError(ValueError):
 
 class _Data(msgspec.Struct, frozen=True):
     notices: list[dict[str, Any]]
-    doubtful: bool = False
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -54,9 +52,7 @@ class Receiver:
         threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), name="receiver", daemon=True).start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Listen no more."""
         self._server.shutdown()
         self._server.server_close()
@@ -70,7 +66,7 @@ class Receiver:
         try:
             data = msgspec.json.decode(body, type=_Message).data
             line = self._line(data) if data.notices else ""
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        except msgspec.DecodeError as error:
             raise MessageError(f"body: expected a message of the relay's: {error}") from None
         if message != self._newest and line:
             self._report(line)

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from infra.alerting.chain import Chain
-from infra.alerting.config import alertmanager_config, prometheus_config
 from infra.process.ports import claim
 from infra.process.supervisor import Supervisor
 from infra.relay.options import load_options
@@ -32,8 +31,8 @@ def write(
     chain = _chain(relay, directory, worker, audit, token_file)
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in (
-        ("prometheus.yml", prometheus_config(chain.places)),
-        ("alertmanager.yml", alertmanager_config(chain.places)),
+        ("prometheus.yml", chain.prometheus_config()),
+        ("alertmanager.yml", chain.alertmanager_config()),
     ):
         (directory / name).write_text(text, encoding="utf-8")
         typer.echo(directory / name)

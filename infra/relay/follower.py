@@ -7,24 +7,23 @@ it is accepted if the episode is open, or if its end was still to be sent.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
 import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from dashboards.messages.notice import PLATFORM, Notice, OwnWords
-from infra.relay.alerts import SITE, platform_notice
-from infra.relay.changes import ChangeError, NewestChanges, read_change
 from infra.relay.metrics import RelayMetrics
-from infra.relay.options import RelayOptions
+from infra.relay.options import SITE, RelayOptions
 from infra.relay.outbox import Outbox, TopicPosition
-from infra.relay.platform import TOPIC, PlatformBox
+from infra.relay.platform import TOPIC, PlatformBox, platform_notice
 from streams.contract.events import Topic
+from streams.kernels.alarms.episodes import Episode
 from streams.logging import loggable_text
 from streams.settings import KafkaSettings
 from streams.sources.brokers import Brokers, BrokersError
@@ -36,6 +35,63 @@ _CHECK_SECONDS: Final = 5.0
 _AGAIN_SECONDS: Final = 1.0
 _POLL_MS: Final = 500
 _PLACE: Final = TopicPartition(Topic.ALARMS.value, 0)
+MOST_OPEN: Final = 200
+"""Open episodes of which robots know nothing that are announced at most, the gravest and newest."""
+_MOST: Final = 1 << 53
+"""Whole numbers up to here are exact in JSON and fit SQLite; as a time in ms it is in 287 thousand years."""
+_decode = msgspec.json.Decoder(Episode).decode
+
+
+class ChangeError(ValueError):
+    """A record is no change of an episode; the message says why."""
+
+    quotes_events = True
+
+
+def read_change(value: bytes) -> Notice:
+    """Decode a record. Raises ChangeError also for what could be decoded, and neither stored nor put into words."""
+    try:
+        episode = _decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ChangeError(str(error)) from error
+    if not (episode.episode and episode.rule and episode.level):
+        raise ChangeError("expected an episode with its rule and its level")
+    times = (episode.raised_at, episode.changed_at, episode.acknowledged_at or 0, episode.cleared_at or 0)
+    if not (1 <= episode.change <= _MOST and all(0 <= each <= _MOST for each in times)):
+        raise ChangeError("expected a change from 1 on, and times in ms since 1970")
+    return Notice(episode)
+
+
+@dataclass
+class NewestChanges:
+    """Of each episode the change with the highest number, wherever it stands in the topic.
+
+    A worker that resumes at its checkpoint publishes again what it had published; one that was thought dead may append
+    an old change behind the end. `unfinished`: the episodes whose end robots still have to hear of.
+    """
+
+    unfinished: Collection[str]
+    _numbers: dict[str, int] = field(default_factory=dict)
+    _newest: dict[str, Notice] = field(default_factory=dict)
+
+    def note(self, notice: Notice) -> None:
+        """Take the next change of the topic in."""
+        name, change = notice.episode.episode, notice.episode.change
+        if change < self._numbers.get(name, 0):
+            return
+        self._numbers[name] = change
+        self._newest.pop(name, None)
+        if not notice.over or name in self.unfinished:
+            self._newest[name] = notice
+
+    def announced(self) -> list[Notice]:
+        """Return what is to be sent, in order of time: all of known episodes, and the gravest of those not known."""
+        known = [each for name, each in self._newest.items() if name in self.unfinished]
+        unknown = [each for name, each in self._newest.items() if name not in self.unfinished]
+        unknown.sort(key=lambda each: (each.severity, each.episode.changed_at), reverse=True)
+        if len(unknown) > MOST_OPEN:
+            log.warning("more episodes are open than are announced", open=len(unknown), announced=MOST_OPEN)
+        return sorted(known + unknown[:MOST_OPEN], key=lambda each: each.episode.changed_at)
 
 
 class TopicReplacedError(RuntimeError):
@@ -65,13 +121,9 @@ class Follower:
     """Follows the topic; `wake` is called when something is new. All calls to the brokers are made in one thread."""
 
     def __init__(
-        self,
-        kafka: KafkaSettings,
-        options: RelayOptions,
-        outbox: Outbox,
-        metrics: RelayMetrics,
+        self, kafka: KafkaSettings, options: RelayOptions, outbox: Outbox, metrics: RelayMetrics,
         wake: Callable[[], None],
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._kafka, self._options, self._outbox, self._metrics, self._wake = kafka, options, outbox, metrics, wake
         self._brokers = Brokers(kafka)
         self._thread = ThreadPoolExecutor(1, "alarms")
@@ -100,7 +152,7 @@ class Follower:
             while True:
                 records = await self._poll(consumer)
                 if records:
-                    self._accept(records, found)
+                    self._store(self._read(records, found), found.at(records[-1].offset + 1))
                 if time.monotonic() - checked_at >= _CHECK_SECONDS:
                     found = await self._topic_now()
                     current = self._outbox.position()
@@ -151,26 +203,16 @@ class Follower:
                 if not (await self._topic_now()).has(found.at(found.end)):
                     raise TopicReplacedError
                 checked_at = time.monotonic()
-        with self._transaction():
-            self._accept_notices(newest.announced())
-            self._outbox.move(found.at(at))
+        self._store(newest.announced(), found.at(at))
         return found.at(at)
 
-    def _accept(self, records: Sequence[Any], found: _Found) -> None:
-        with self._transaction():
-            self._accept_notices(self._read(records, found))
-            self._outbox.move(found.at(records[-1].offset + 1))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _store(self, notices: Sequence[Notice], position: TopicPosition) -> None:
         with self._outbox.at_once():
-            yield
+            for notice in notices:
+                route = PLATFORM if notice.own else notice.episode.zone or SITE
+                self._outbox.accept(notice, self._options.robots_of(route), _now_ms())
+            self._outbox.move(position)
         self._wake()
-
-    def _accept_notices(self, notices: Sequence[Notice]) -> None:
-        for notice in notices:
-            route = PLATFORM if notice.own else notice.episode.zone or SITE
-            self._outbox.accept([notice], self._options.robots_of(route), _now_ms())
 
     def _read(self, records: Sequence[Any], found: _Found) -> list[Notice]:
         """Return the changes; one that cannot be read becomes an alarm of the platform rather than nothing."""

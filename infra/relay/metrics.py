@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -10,13 +9,12 @@ from prometheus_client.registry import Collector
 
 from infra.relay.outbox import Outbox
 
-_FAILURES: Final = ("later", "refused")
 
-
-class RelayMetrics:
-    """The relay's counters, in a registry of their own."""
+class RelayMetrics(Collector):
+    """The relay's counters, in a registry of their own; what waits is counted in the outbox."""
 
     def __init__(self, robots: Iterable[str], outbox: Outbox) -> None:
+        self._outbox = outbox
         self.registry = CollectorRegistry()
         self.delivered = self._counter("delivered", "messages that a robot has accepted", "robot")
         self.suppressed = self._counter("suppressed", "notices that were a line of another's message", "robot")
@@ -28,23 +26,18 @@ class RelayMetrics:
             "gatepulse_relay_following", "1 while the brokers answer and the topic of alarms is read",
             registry=self.registry,
         )  # fmt: skip
-        self.registry.register(_Backlog(outbox))
+        self.registry.register(self)
         for robot in robots:  # so that they are there, with 0, from the start
             self.delivered.labels(robot)
             self.suppressed.labels(robot)
-            for how in _FAILURES:
+            for how in ("later", "refused"):
                 self.failed.labels(robot, how)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"gatepulse_relay_{name}", text, labels, registry=self.registry)
 
-
-class _Backlog(Collector):
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
-
     def collect(self) -> Iterator[Metric]:
-        """Ask the outbox."""
+        """Return what waits in the outbox, by robot."""
         waiting = GaugeMetricFamily("gatepulse_relay_waiting", "notices not sent yet", labels=["robot"])
         oldest = GaugeMetricFamily(
             "gatepulse_relay_oldest_waiting_seconds", "since when the oldest of them waits", labels=["robot"]

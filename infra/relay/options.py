@@ -17,7 +17,8 @@ import base64
 import binascii
 import os
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -26,18 +27,19 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dashboards.messages.notice import PLATFORM
-from infra.relay.alerts import HEARTBEAT, SITE
 from streams.site.model import Site
 from streams.site.reader import load_site
 
 RobotType = Literal["wecom", "dingtalk", "feishu", "webhook"]
+SITE: Final = "site"
+"""The route of alarms that belong to no zone."""
+HEARTBEAT: Final = "heartbeat"
+"""The route of the alert that always fires while Prometheus and Alertmanager work."""
 EVERYTHING: Final = "*"
 WEBHOOK_PREFIX: Final = "whsec_"
-_LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
+LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 PER_MINUTE: Final[dict[RobotType, int]] = {"wecom": 20, "dingtalk": 20, "feishu": 20, "webhook": 600}
 """The most messages a minute that a robot may be set to (20 unless it is); a webhook is read by a program of yours."""
-_NEEDS_SECRET: Final = {"webhook"}
-_TAKES_NO_SECRET: Final = {"wecom"}
 
 
 class RelayOptionsError(ValueError):
@@ -120,7 +122,12 @@ def load_options(path: Path, env: Mapping[str, str] | None = None) -> RelayOptio
     robots = tuple(_robot(each, env, mistakes) for each in given.robot)
     token = _secret(Where(file=given.token_file), env, "token_file", mistakes) if given.token_file else ""
     token_file = Path(given.token_file).resolve() if given.token_file else None
-    mistakes += [*_twice(robot.name for robot in robots), *_unserved(robots, site)]
+    mistakes += [
+        f"robot {name!r}: the name is there twice; what was sent is stored by name, give each its own"
+        for name, times in Counter(robot.name for robot in robots).items()
+        if times > 1
+    ]
+    mistakes += _unserved(robots, site)
     if mistakes:
         raise RelayOptionsError("\n".join(f"{path}: {each}" for each in mistakes))
     return RelayOptions(site, Path(given.state), robots, given.host, given.port, token, token_file)
@@ -131,9 +138,9 @@ def _robot(given: _Robot, env: Mapping[str, str], mistakes: list[str]) -> RobotO
     url = _secret(given.url, env, f"{at}: url", mistakes)
     if url and not _is_address(url):
         mistakes.append(f"{at}: url: its value is no address; expected https://… (http only on this machine)")
-    if given.secret is not None and given.type in _TAKES_NO_SECRET:
+    if given.secret is not None and given.type == "wecom":
         mistakes.append(f"{at}: secret: a {given.type} robot has none, its address is the secret; leave it out")
-    if given.secret is None and given.type in _NEEDS_SECRET:
+    if given.secret is None and given.type == "webhook":
         mistakes.append(f"{at}: secret: is missing; a {given.type} is signed, give {{ env = … }} or {{ file = … }}")
     secret = "" if given.secret is None else _secret(given.secret, env, f"{at}: secret", mistakes)
     if given.type == "webhook" and secret and not _is_webhook_secret(secret):
@@ -168,9 +175,7 @@ def _is_address(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return bool(parts.hostname) and (
-        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    )
+    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
 
 
 def _is_webhook_secret(secret: str) -> bool:
@@ -179,14 +184,6 @@ def _is_webhook_secret(secret: str) -> bool:
     except binascii.Error:
         return False
     return secret.startswith(WEBHOOK_PREFIX) and 24 <= len(key) <= 64
-
-
-def _twice(names: Iterable[str]) -> Iterator[str]:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            yield f"robot {name!r}: the name is there twice; what was sent is stored by name, give each its own"
-        seen.add(name)
 
 
 def _unserved(robots: tuple[RobotOptions, ...], site: Site) -> Iterator[str]:

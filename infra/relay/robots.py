@@ -15,8 +15,8 @@ from typing import Final
 from urllib.parse import quote_plus
 
 from dashboards.messages.notice import to_plain
-from infra.relay.message import RobotMessage
 from infra.relay.options import WEBHOOK_PREFIX, RobotOptions, RobotType
+from infra.relay.outbox import RobotMessage
 
 MOST_BYTES: Final[dict[RobotType, int]] = {"wecom": 2048, "dingtalk": 6000, "feishu": 12_000, "webhook": 12_000}
 """Of a text, in UTF-8: WeCom takes 2,048, Feishu 20 kB with all around it; the others are ours, to be readable."""
@@ -24,10 +24,8 @@ MOST_NOTICES: Final[dict[RobotType, int]] = {"webhook": 200}
 """In one message; a webhook gets each in full, some 400 bytes, and many servers take no more than 1 MB."""
 
 PAUSE: Final = 60.0  # s; after "too fast"
-_FAST: Final[dict[RobotType, set[int]]] = {
-    "wecom": {45009, 45033}, "dingtalk": {130101, 130102, 90030, 88}, "feishu": {11232, 9499}, "webhook": set(),
-}  # fmt: skip
-_BUSY: Final[dict[RobotType, set[int]]] = {"wecom": {-1, 6000}, "dingtalk": {-1}, "feishu": {-1}, "webhook": set()}
+_FAST: Final = {"wecom": {45009, 45033}, "dingtalk": {130101, 130102, 90030, 88}, "feishu": {11232, 9499}}
+_BUSY: Final = {"wecom": {-1, 6000}, "dingtalk": {-1}, "feishu": {-1}}
 _HTTP_LATER: Final = {408, 425, 429}
 
 
@@ -86,11 +84,7 @@ def judge(robot_type: RobotType, status: int, body: bytes, retry_after: str | No
     code = None if robot_type == "webhook" else _code(body)
     if code is None and not 200 <= status < 300:
         return Refused(f"HTTP {status}")
-    return Accepted() if robot_type == "webhook" else _judge_code(robot_type, code)
-
-
-def _judge_code(robot_type: RobotType, code: int | None) -> Verdict:
-    if code == 0:
+    if robot_type == "webhook" or code == 0:
         return Accepted()
     if code is None:  # an answer of a proxy between us and the robot
         return Later("the answer is not a robot's", doubtful=True)

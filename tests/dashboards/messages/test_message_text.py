@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.messages.message_text import MessageText
+from dashboards.messages.message_text import MessageText, plain
 from dashboards.messages.notice import Notice, OwnWords, from_plain, to_plain
 from streams.kernels.alarms.episodes import Episode
 from streams.kernels.alarms.rules import LEVELS
@@ -145,3 +145,23 @@ def test_a_notice_of_the_version_before_is_read() -> None:
     read = from_plain(old)
     assert (read.over, read.episode.what, read.episode.cleared_at, read.own) == (True, "cleared", 9, None)
     assert to_plain(read).items() >= old.items()
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("<img src=x onerror=alert(1)>", "＜img src=x onerror=alert(1)＞"),
+        ("[北门](http://example.invalid)", "［北门］(http：//example.invalid)"),
+        ('<at user_id="all">', '＜at user_id="all"＞'),
+        ("@all", "＠all"),
+        ("a\nb\tc\u202ed\u200b", "a b c d"),
+        ("**red** `x`", "＊＊red＊＊ ｀x｀"),
+        ("北3门 N3", "北3门 N3"),
+    ],
+)
+def test_what_could_be_a_tag_a_link_or_a_mention_becomes_text(given: str, shown: str) -> None:
+    assert plain(given) == shown
+
+
+def test_a_long_name_is_cut() -> None:
+    assert plain("门" * 100, 10) == "门" * 9 + "…"

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from infra.alerting.config import Places, alertmanager_config
-from infra.alerting.server import AlertmanagerServer
+from infra.alerting.chain import Chain
 from infra.process.ports import free_port
-from tests.support.alerts import settings
+from infra.relay.options import RelayOptions
+from tests.support.alerts import EXPO, settings
 from tests.support.chats import Chat, chatting
 from tests.support.processes import eventually, running
 from tests.support.prometheus import checked, needs_prometheus
-from tests.support.relay_server import RelayServer
+from tests.support.relay_server import RelayServer, ServiceServer
 
 EPISODE = {"rule": "entrance-overload", "subject": "N3", "kind": "person", "zone": "Z-N", "level": "orange"}
 GUIDE = (Path(__file__).parents[3] / "docs" / "alarms-delivery.md").read_text(encoding="utf-8")
@@ -32,16 +32,21 @@ def duty() -> Iterator[Chat]:
 
 
 @pytest.fixture
-def alertmanager(tmp_path: Path, duty: Chat) -> Iterator[AlertmanagerServer]:
+def alertmanager(tmp_path: Path, duty: Chat) -> Iterator[ServiceServer]:
     """Run Alertmanager and a relay."""
-    port = free_port()
+    port, own_port = free_port(), free_port()
     text = settings(tmp_path / "relay", {duty.kind: duty.url}, port=port)
-    server = AlertmanagerServer(tmp_path / "alertmanager", alertmanager_config(Places(relay=f"127.0.0.1:{port}")))
-    with running(RelayServer(tmp_path / "relay", text, port=port)), running(server):
+    relay = RelayServer(tmp_path / "relay", text, port=port)
+    chain = Chain(
+        relay_file=tmp_path / "relay" / "relay.toml", options=RelayOptions(EXPO, tmp_path, (), port=port),
+        state=tmp_path, workers=[], alertmanager_port=own_port,
+    )  # fmt: skip
+    _, service, _ = chain.services()
+    with running(relay), running(ServiceServer(service, own_port)) as server:
         yield server
 
 
-def push(server: AlertmanagerServer, labels: Mapping[str, str], name: str) -> None:
+def push(server: ServiceServer, labels: Mapping[str, str], name: str) -> None:
     """Send an alert as Prometheus does."""
     end = (dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)).isoformat()
     alerts = [{"labels": {"alertname": name, **labels}, "annotations": {"value": "14.2"}, "endsAt": end}]
@@ -53,9 +58,7 @@ def push(server: AlertmanagerServer, labels: Mapping[str, str], name: str) -> No
 
 
 @needs_prometheus
-def test_the_platforms_alerts_arrive_and_those_about_episodes_do_not(
-    alertmanager: AlertmanagerServer, duty: Chat
-) -> None:
+def test_the_platforms_alerts_arrive_and_those_about_episodes_do_not(alertmanager: ServiceServer, duty: Chat) -> None:
     push(alertmanager, EPISODE, "GatepulseEpisode")
     push(alertmanager, {"level": "orange"}, "GatepulseLag")
     assert eventually(lambda: len(duty.texts) == 1, 40)

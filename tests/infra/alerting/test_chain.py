@@ -1,14 +1,16 @@
 """Relay, Prometheus and Alertmanager get each other's addresses and the settings of the relay's file."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from infra.alerting.chain import Chain
+from infra.alerting.chain import RULES, Chain
 from infra.alerting.server import AlertingError
-from infra.relay.options import RelayOptionsError, load_options
-from tests.support.alerts import settings
+from infra.relay.options import RelayOptions, RelayOptionsError, load_options
+from tests.support.alerts import EXPO, settings
+from tests.support.prometheus import checked, needs_prometheus
 
 URLS = {"webhook": "https://robot.invalid/hook"}
 
@@ -22,13 +24,20 @@ def chain(folder: Path, *, port: int = 9105, more: str = "", token_file: Path | 
     )
 
 
+def token_files(chain: Chain) -> list[str]:
+    """Return the files with the token that Alertmanager shows to the relay."""
+    settings = json.loads(chain.alertmanager_config().split("\n", 1)[1])
+    hooks = [hook for each in settings["receivers"] for hook in each.get("webhook_configs", [])]
+    return [hook["http_config"]["authorization"]["credentials_file"] for hook in hooks if "http_config" in hook]
+
+
 def test_alertmanager_shows_the_token_where_the_relays_file_names_one(tmp_path: Path) -> None:
     token, elsewhere = tmp_path / "token", tmp_path / "elsewhere"
     token.write_text("let-me-in")
-    assert chain(tmp_path).places.token_file is None
     more = f'token_file = "{token}"\n'
-    assert chain(tmp_path, more=more).places.token_file == token
-    assert chain(tmp_path, more=more, token_file=elsewhere).places.token_file == elsewhere
+    assert token_files(chain(tmp_path)) == []
+    assert token_files(chain(tmp_path, more=more)) == [str(token)] * 2
+    assert token_files(chain(tmp_path, more=more, token_file=elsewhere)) == [str(elsewhere)] * 2
 
 
 def test_a_relay_at_any_free_port_is_refused_since_nobody_would_find_it(tmp_path: Path) -> None:
@@ -64,3 +73,47 @@ def test_a_webhook_may_be_told_faster_than_a_group(tmp_path: Path) -> None:
         else:
             with pytest.raises(RelayOptionsError, match="per_minute = 600: a wecom is sent at most 20; give fewer"):
                 load_options(file)
+
+
+CHAIN = Chain(
+    relay_file=Path("relay.toml"), options=RelayOptions(EXPO, Path(), ()), state=Path(),
+    workers=["127.0.0.1:9100", "127.0.0.1:9101"], audits=["127.0.0.1:9102"],
+)  # fmt: skip
+
+
+@pytest.fixture
+def alertmanager_yml(tmp_path: Path) -> Path:
+    """Write Alertmanager's settings."""
+    path = tmp_path / "alertmanager.yml"
+    path.write_text(CHAIN.alertmanager_config(), encoding="utf-8")
+    return path
+
+
+@needs_prometheus
+def test_promtool_finds_nothing_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "prometheus.yml"
+    path.write_text(CHAIN.prometheus_config(), encoding="utf-8")
+    assert checked("promtool", "check", "config", path).count("SUCCESS") >= 1 + len(list(RULES.glob("*.yml")))
+
+
+@needs_prometheus
+def test_amtool_finds_nothing_wrong(alertmanager_yml: Path) -> None:
+    assert "3 receivers" in checked("amtool", "check-config", alertmanager_yml)
+
+
+@needs_prometheus
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["alertname=GatepulseEpisode", "zone=Z-N"], "episodes"),
+        (["alertname=GatepulseHeartbeat"], "heartbeat"),
+        (["alertname=GatepulseLag", "level=orange"], "platform"),
+        (["alertname=Somebody-elses"], "platform"),
+    ],
+)
+def test_the_rest_goes_where_it_belongs(alertmanager_yml: Path, labels: list[str], expected: str) -> None:
+    assert receiver(alertmanager_yml, *labels) == expected
+
+
+def receiver(config: Path, *labels: str) -> str:
+    return checked("amtool", "config", "routes", "test", f"--config.file={config}", *labels).splitlines()[0]

@@ -10,7 +10,7 @@ import pytest
 
 from dashboards.messages.notice import PLATFORM, Notice, OwnWords
 from infra.alerting.receiver import MessageError, Receiver
-from infra.relay.message import RobotMessage, Waiting
+from infra.relay.outbox import RobotMessage, Waiting
 from infra.relay.robots import Request, request, webhook_signature
 from tests.support.alerts import EXPO, WEBHOOK_SECRET, notice, robot
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.alerting.config import RULES
+from infra.alerting.chain import RULES
 from streams.kernels.alarms.rules import LEVELS
 from tests.support.prometheus import checked, needs_prometheus
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.relay.message import RobotMessage, compose
-from infra.relay.outbox import KEPT_MS, REVIVED_MS, Outbox, OutboxError
+from infra.relay.outbox import KEPT_MS, REVIVED_MS, Outbox, OutboxError, RobotMessage
+from infra.relay.sender import compose
 from tests.support.alerts import notice
 
 NOW = 1_762_909_300_000
@@ -19,34 +19,36 @@ def message_of(outbox: Outbox, robot: str = "north", *, messages: int = 5) -> Ro
 
 def test_the_same_change_is_accepted_once_for_each_robot(tmp_path: Path) -> None:
     with Outbox(tmp_path / "o") as outbox:
-        assert outbox.accept([notice(1)], ["north", "east"], NOW) == 2
-        assert outbox.accept([notice(1), notice(2)], ["north", "east"], NOW) == 2
-        assert [each.notice.episode.change for each in outbox.waiting("north", NOW)] == [1, 2]
+        for change in (1, 1, 2):
+            outbox.accept(notice(change), ["north", "east"], NOW)
+        for robot in ("north", "east"):
+            assert [each.notice.episode.change for each in outbox.waiting(robot, NOW)] == [1, 2]
 
 
 def test_an_older_change_is_not_told_after_a_newer_one(tmp_path: Path) -> None:
     with Outbox(tmp_path / "o") as outbox:
-        outbox.accept([notice(2)], ["north"], NOW)
-        outbox.accept([notice(1)], ["north"], NOW)
+        outbox.accept(notice(2), ["north"], NOW)
+        outbox.accept(notice(1), ["north"], NOW)
         assert [each.notice.episode.change for each in outbox.waiting("north", NOW)] == [2]
 
 
 def test_what_was_accepted_and_told_is_known_after_a_restart(tmp_path: Path) -> None:
     with Outbox(tmp_path / "o") as outbox:
-        outbox.accept([notice(1)], ["north", "east"], NOW)
+        outbox.accept(notice(1), ["north", "east"], NOW)
         message = message_of(outbox)
         outbox.sending("north", message, NOW)
         outbox.delivered(message, NOW)
     with Outbox(tmp_path / "o") as outbox:
         outbox.begin(NOW)
-        assert outbox.accept([notice(1)], ["north", "east"], NOW) == 0
+        outbox.accept(notice(1), ["north", "east"], NOW)
         assert outbox.waiting("north", NOW) == []
         assert len(outbox.waiting("east", NOW)) == 1
 
 
 def test_a_letter_that_was_under_way_at_a_crash_is_sent_again_as_doubtful(tmp_path: Path) -> None:
     with Outbox(tmp_path / "o") as outbox:
-        outbox.accept([notice(1), notice(2), notice(3, level="red")], ["north"], NOW)
+        for each in (notice(1), notice(2), notice(3, level="red")):
+            outbox.accept(each, ["north"], NOW)
         message = message_of(outbox, messages=1)
         outbox.sending("north", message, NOW)
     with Outbox(tmp_path / "o") as outbox:
@@ -58,7 +60,7 @@ def test_a_letter_that_was_under_way_at_a_crash_is_sent_again_as_doubtful(tmp_pa
 
 def test_a_letter_that_was_certainly_not_accepted_is_no_repetition(tmp_path: Path) -> None:
     with Outbox(tmp_path / "o") as outbox:
-        outbox.accept([notice(1)], ["north"], NOW)
+        outbox.accept(notice(1), ["north"], NOW)
         message = message_of(outbox)
         outbox.sending("north", message, NOW)
         outbox.not_accepted(message)
@@ -69,7 +71,7 @@ def test_a_letter_that_was_certainly_not_accepted_is_no_repetition(tmp_path: Pat
 
 def test_what_was_refused_a_short_while_ago_is_tried_again_after_a_restart(tmp_path: Path) -> None:
     with Outbox(tmp_path / "o") as outbox:
-        outbox.accept([notice(1)], ["north"], NOW)
+        outbox.accept(notice(1), ["north"], NOW)
         message = message_of(outbox)
         outbox.sending("north", message, NOW)
         outbox.refused(message, NOW)
@@ -81,12 +83,13 @@ def test_what_was_refused_a_short_while_ago_is_tried_again_after_a_restart(tmp_p
 
 def test_what_ended_a_month_ago_is_forgotten_and_what_waits_is_not(tmp_path: Path) -> None:
     with Outbox(tmp_path / "o") as outbox:
-        outbox.accept([notice(1)], ["north", "east"], NOW)
+        outbox.accept(notice(1), ["north", "east"], NOW)
         message = message_of(outbox)
         outbox.sending("north", message, NOW)
         outbox.delivered(message, NOW)
         outbox.forget(NOW + KEPT_MS + 1)
-        assert outbox.accept([notice(1)], ["north", "east"], NOW) == 1
+        outbox.accept(notice(1), ["north", "east"], NOW)
+        assert [len(outbox.waiting(robot, NOW)) for robot in ("north", "east")] == [1, 1]
 
 
 def test_accepting_is_all_or_nothing(tmp_path: Path) -> None:
@@ -94,13 +97,14 @@ def test_accepting_is_all_or_nothing(tmp_path: Path) -> None:
 
         def interrupted() -> None:
             with outbox.at_once():
-                outbox.accept([notice(1)], ["north"], NOW)
+                outbox.accept(notice(1), ["north"], NOW)
                 raise RuntimeError("the power fails")
 
         with pytest.raises(RuntimeError, match="the power fails"):
             interrupted()
         assert outbox.waiting("north", NOW) == []
-        assert outbox.accept([notice(1)], ["north"], NOW) == 1
+        outbox.accept(notice(1), ["north"], NOW)
+        assert len(outbox.waiting("north", NOW)) == 1
 
 
 def test_a_second_relay_on_the_same_file_is_refused(tmp_path: Path) -> None:
@@ -110,7 +114,7 @@ def test_a_second_relay_on_the_same_file_is_refused(tmp_path: Path) -> None:
 
 def test_the_backlog_says_how_many_wait_and_since_when(tmp_path: Path) -> None:
     with Outbox(tmp_path / "o") as outbox:
-        outbox.accept([notice(1)], ["north"], NOW)
-        outbox.accept([notice(2)], ["north"], NOW + 5000)
-        outbox.accept([notice(3)], ["north"], NOW, due_ms=NOW + 60_000)
+        outbox.accept(notice(1), ["north"], NOW)
+        outbox.accept(notice(2), ["north"], NOW + 5000)
+        outbox.accept(notice(3), ["north"], NOW, due_ms=NOW + 60_000)
         assert outbox.backlog(NOW + 10_000) == {"north": (2, 10.0)}

@@ -1,13 +1,24 @@
 """The platform's alerts are sent when they begin and end; a missing heartbeat is reported."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from infra.relay.alerts import Alert, read_webhook
 from infra.relay.outbox import Outbox
-from infra.relay.platform import GONE_MS, MONITORING, SAME_MS, SILENT_MS, TOPIC, PlatformBox
+from infra.relay.platform import (
+    GONE_MS,
+    MONITORING,
+    SAME_MS,
+    SILENT_MS,
+    TOPIC,
+    Alert,
+    PlatformBox,
+    WebhookError,
+    alert_notice,
+    read_webhook,
+)
 from tests.support.alerts import alert, webhook
 
 NOW = 1_762_909_300_000
@@ -142,3 +153,25 @@ def test_silence_is_sent_to_the_robots_of_today(outbox: Outbox) -> None:
         box.beat(pulse, ROBOTS, NOW + 70_000)
     assert sent(outbox, NOW + 70_000 + SILENT_MS - 1) == []
     assert sent(outbox, NOW + 70_000 + SILENT_MS) == [("heartbeat", "raised"), ("alarms-topic", "raised")]
+
+
+def test_a_platform_alert_says_what_its_annotations_say() -> None:
+    given = alert(
+        {"alertname": "GatepulseLag", "level": "red"}, summary_zh="计数落后", summary_en="lag", todo_en="look"
+    )
+    (read,) = read_webhook(webhook(given)).alerts
+    raised = alert_notice(read)
+    assert raised.own is not None
+    assert (raised.episode.level, raised.own.zh, raised.own.en, raised.own.todo_en) == (
+        "red",
+        "计数落后",
+        "lag",
+        "look",
+    )
+    assert raised.episode.raised_at == read.starts_ms == 1_762_909_200_123
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", json.dumps({"version": "3", "alerts": []}).encode(), b"\xff"])
+def test_what_is_no_webhook_is_refused(body: bytes) -> None:
+    with pytest.raises(WebhookError, match="expected Alertmanager's webhook, version 4"):
+        read_webhook(body)

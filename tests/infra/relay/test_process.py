@@ -240,7 +240,7 @@ def test_wrong_settings_end_it_with_one_sentence(tmp_path: Path) -> None:
     server.start()
     assert eventually(lambda: not server.answers() and not alive(server.pid or 0))
     assert len(server.log_path.read_text().splitlines()) == 1
-    assert "gatepulse relay: " in server.log_path.read_text()
+    assert "gatepulse: " in server.log_path.read_text()
     server.stop()
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from infra.relay.message import RobotMessage, Waiting
+from infra.relay.outbox import RobotMessage, Waiting
 from infra.relay.robots import Accepted, Later, Refused, judge, request, webhook_signature
 from tests.support.alerts import RAISED, notice, robot
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dashboards.messages.message_text import MessageText
 from infra.relay.metrics import RelayMetrics
-from infra.relay.outbox import Outbox
-from infra.relay.sender import RobotSender, backoff
+from infra.relay.outbox import Outbox, Waiting
+from infra.relay.sender import Budget, RobotSender, backoff, compose
 from tests.support.alerts import EXPO, notice, robot
 from tests.support.chats import Chat, chatting
 
@@ -32,7 +34,8 @@ class Bench:
 
     def accept(self, *changes: int, **given: Any) -> None:
         """Let these changes come in now."""
-        self.outbox.accept([notice(each, **given) for each in changes], [self.chat.kind], self.ms)
+        for each in changes:
+            self.outbox.accept(notice(each, **given), [self.chat.kind], self.ms)
 
     @property
     def ms(self) -> int:
@@ -67,7 +70,7 @@ def bench(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Mo
         monkeypatch.setattr("tests.support.chats.time.time", lambda: bench.now)
         monkeypatch.setattr("tests.support.chats.time.monotonic", lambda: bench.now)
         yield bench
-        bench.outbox.close()
+        bench.outbox.db.close()
 
 
 every_kind: Callable[..., Any] = pytest.mark.parametrize(
@@ -206,7 +209,7 @@ def test_a_robot_that_cannot_be_reached_is_tried_again(tmp_path: Path) -> None:
     message = bench.outbox.open_message("wecom")
     assert message is not None
     assert not message.doubtful
-    bench.outbox.close()
+    bench.outbox.db.close()
 
 
 def test_nothing_secret_is_logged(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
@@ -230,3 +233,65 @@ def test_a_webhook_gets_a_long_queue_in_messages_that_a_server_takes(bench: Benc
     contents = [content["data"]["notices"] for _, content in bench.chat.letters]
     assert max(map(len, contents)) == 200
     assert sorted(each["alarm"] for sent in contents for each in sent) == sorted(f"e{number}" for number in range(450))
+
+
+def test_one_notice_is_one_message() -> None:
+    message = compose([Waiting(1, notice(1)), Waiting(2, notice(2))], message="a", messages=5)
+    assert message is not None
+    assert message.numbers == (1,)
+
+
+def test_the_last_message_that_may_be_sent_takes_all_that_waits() -> None:
+    waiting = [Waiting(n, notice(n, level="red" if n == 3 else "yellow")) for n in (1, 2, 3, 4)]
+    message = compose(waiting, message="a", messages=1)
+    assert message is not None
+    assert message.head.number == 3
+    assert set(message.numbers) == {1, 2, 3, 4}
+
+
+def test_an_end_matters_less_than_any_alarm() -> None:
+    waiting = [Waiting(1, notice(1, level="yellow")), Waiting(2, notice(2, level="red", what="cleared"))]
+    message = compose(waiting, message="a", messages=1)
+    assert message is not None
+    assert message.head.number == 1
+
+
+def test_without_budget_or_notices_there_is_no_letter() -> None:
+    assert compose([], message="a", messages=5) is None
+    assert compose([Waiting(1, notice())], message="a", messages=0) is None
+
+
+def sent(per_minute: int, wanted: list[float]) -> list[float]:
+    """Return when messages wanted at these times are sent, one after the other."""
+    budget, now, times = Budget(per_minute, 0.0), 0.0, []
+    for at in sorted(wanted):
+        now = max(now, at)
+        now += budget.wait(now)
+        budget.spend(now)
+        times.append(now)
+    return times
+
+
+@given(st.lists(st.floats(0, 300), max_size=150), st.integers(2, 20))
+def test_never_more_than_the_limit_in_any_minute(wanted: list[float], limit: int) -> None:
+    times = sent(limit, wanted)
+    for first, last in zip(times, times[limit:], strict=False):
+        assert last - first >= 60 - 1e-6
+
+
+def test_five_at_once_then_one_every_four_seconds() -> None:
+    assert sent(20, [0.0] * 8) == [0, 0, 0, 0, 0, 4, 8, 12]
+
+
+def test_never_more_than_five_within_a_second() -> None:
+    times = sent(20, [0.1 * n for n in range(200)])
+    assert all(last - first >= 1 for first, last in zip(times, times[5:], strict=False))
+
+
+def test_a_clock_that_is_set_back_earns_nothing_and_blocks_nothing() -> None:
+    budget = Budget(20, 1000.0)
+    for _ in range(5):
+        budget.spend(1000.0)
+    assert budget.wait(0.0) == 4.0
+    budget.spend(4.0)
+    assert budget.wait(4.0) == 8.0
