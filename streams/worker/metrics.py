@@ -67,7 +67,7 @@ def _family(
     labels: Sequence[str],
     samples: Iterable[tuple[Sequence[str], float]],
 ) -> Metric:
-    family = kind(f"gatepulse_{name}", text, labels=labels)
+    family = kind(name, text, labels=labels)
     for values, value in samples:
         family.add_metric(values, value)
     return family
@@ -96,21 +96,21 @@ class WorkerCollector(Collector):
         yield from self._entrances()
         occupancy, by_area = self.stored.occupancy(), ("area", "kind")
         inside = occupancy.inside.items()
-        yield _gauge("occupancy", "inside now, as stored; absent while unknown", by_area, inside)
-        yield _gauge("capacity", "approved capacity", by_area, occupancy.capacity.items())
+        yield _gauge("gatepulse_occupancy", "inside now, as stored; absent while unknown", by_area, inside)
+        yield _gauge("gatepulse_capacity", "approved capacity", by_area, occupancy.capacity.items())
         timings = self.timings
         yield timings.end_to_end.family("gatepulse_end_to_end_seconds", "event time until its row is visible")
         yield timings.insert.family("gatepulse_store_insert_seconds", "one write of rows to the store")
         yield timings.checkpoint.family("gatepulse_checkpoint_seconds", "rows, snapshot and its delivery")
         yield from self._store()
         yield _gauge(
-            "alarm_episode",
+            "gatepulse_alarm_episode",
             "value at the newest change of an open alarm episode",
             ("rule", "subject", "kind", "zone", "level"),
             (((each.rule, each.subject, each.kind, each.zone, each.level), each.value) for each in self.alarms()),
         )
         yield _counter(
-            "unreadable_records",
+            "gatepulse_unreadable_records",
             "records of our own topics that were passed over",
             ["topic"],
             (([topic], n) for topic, n in dict(self.unreadable()).items()),
@@ -138,9 +138,9 @@ class WorkerCollector(Collector):
             ("conflicts", "numbers that came again through the partition with other content", conflicts),
         ):
             samples = [(labels, n) for (labels, _, _), n in zip(logs, figures, strict=True)]
-            yield _counter(f"events_{what}", text, _BY_LOG, samples)
+            yield _counter(f"gatepulse_events_{what}", text, _BY_LOG, samples)
         yield _counter(
-            "events_superseded",
+            "gatepulse_events_superseded",
             "events counted in the partition and retracted: they had arrived through another log before",
             ["content", *_BY_LOG],
             [
@@ -151,19 +151,19 @@ class WorkerCollector(Collector):
         )
         unsettled = self.stored.unsettled()
         yield _gauge(
-            "unsettled_events",
+            "gatepulse_unsettled_events",
             "events that may be counted through two logs still; absent while unknown",
             [],
             [] if unsettled is None else [([], unsettled)],
         )
         yield _counter(
-            "events_rejected",
+            "gatepulse_events_rejected",
             "lines that could not be accepted",
             ["reason", *_BY_LOG],
             [([reason, *labels], n) for labels, tally, _ in logs for reason, n in tally.rejected.items()],
         )
         yield _gauge(
-            "identity_violated",
+            "gatepulse_identity_violated",
             "lines received of which nothing became; 0 when all is well",
             _BY_LOG,
             [(labels, tally.unaccounted) for labels, tally, _ in logs],
@@ -171,24 +171,24 @@ class WorkerCollector(Collector):
 
     def _entrances(self) -> Iterator[Metric]:
         passages = self.venue.passages().items()
-        yield _counter("passages", "passages", ["entrance", "direction", "kind"], passages)
+        yield _counter("gatepulse_passages", "passages", ["entrance", "direction", "kind"], passages)
         own, united = self.venue.missing(), self.stored.missing()
         missing = [] if united is None else [([entrance], united.get(entrance, 0)) for entrance in own]
-        yield _gauge("missing_events", "events known to be missing", ["entrance"], missing)
+        yield _gauge("gatepulse_missing_events", "events known to be missing", ["entrance"], missing)
         last = [([entrance], ts / 1000) for entrance, ts in self.venue.last_ts().items()]
-        yield _gauge("entrance_last_event_timestamp_seconds", "newest event time", ["entrance"], last)
+        yield _gauge("gatepulse_entrance_last_event_timestamp_seconds", "newest event time", ["entrance"], last)
 
     def _store(self) -> Iterator[Metric]:
         text = "since when a write waits for the store; 0: none does"
-        yield _gauge("store_waiting_seconds", text, [], [([], self.store_waiting())])
+        yield _gauge("gatepulse_store_waiting_seconds", text, [], [([], self.store_waiting())])
         yield _gauge(
-            "parked_batches",
+            "gatepulse_parked_batches",
             "batches that the store refused and that wait in the topic `parked`; absent while unknown",
             ["table"],
             [([table], n) for table, n in self.stored.parked().items()],
         )
         yield _gauge(
-            "source_problems",
+            "gatepulse_source_problems",
             "1 for each thing that stands in the way of a source topic; partition -1: of all its partitions",
             [*_BY_LOG, "problem"],
             [([topic, str(partition), problem], 1) for topic, partition, problem in self.problems()],
