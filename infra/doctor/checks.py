@@ -3,34 +3,50 @@
 `gatepulse doctor` shows, through `render`, what `run_checks` found. No check raises: a failure is its result.
 """
 
+import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from importlib import metadata
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Final
 
+from clickhouse_driver import errors as driver_errors
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from packaging.requirements import Requirement
 from rich.table import Table
 
-from infra.doctor import versions
-from infra.doctor.check_python import NEEDED
-from infra.doctor.store_check import check_store
-from infra.process.ports import LOOPBACK, is_free
+from infra.process.ports import LOOPBACK, accepts, is_free
 from infra.process.sandbox import landlock_version
 from infra.servers.broker import EmbeddedBroker
 from infra.servers.clickhouse import MINIMUM_FREE_BYTES, EmbeddedClickHouse
 from infra.servers.kafka import install as kafka
-from sinks.clickhouse import StoreAddress
+from sinks.clickhouse import StoreAddress, connect
+from sinks.rows import migrations
+from streams.connections import store_address, views_address
+from streams.contract.events import Topic
 from streams.logging import loggable_text
+from streams.settings import Settings
+from streams.site.reader import load_site
 
-_BUILT = datetime(2026, 1, 1, tzinfo=UTC)  # no clock that is right can be before this
+_BUILT: Final = datetime(2026, 1, 1, tzinfo=UTC)  # no clock that is right can be before this
+_FOR_INFORMATION: Final = {"confinement", "kafka", "browser"}
+_NUMBER: Final = "SELECT max(number) FROM gatepulse_store.schema_migrations"
+_TRESPASSES: Final = (
+    "SELECT * FROM gatepulse_store.schema_migrations",
+    "SELECT * FROM system.users",
+    "CREATE TABLE gatepulse.trespass (a UInt8) ENGINE = Memory",
+    "SELECT * FROM url('http://127.0.0.1:1/', CSV, 'a String')",
+)
+
+Finding = tuple[bool, str, str]
+"""Whether it is right, what was found, and what to do if it is not."""
 
 
 @dataclass(frozen=True)
@@ -43,55 +59,38 @@ class Check:
     name: str
     ok: bool
     detail: str
-    remedy: str = ""
+    remedy: str
     required: bool = True
 
 
-@dataclass(frozen=True)
-class StorePlace:
-    """A ClickHouse server to be looked at."""
-
-    host: str
-    port: int
-    owner: StoreAddress
-    reader: StoreAddress | None = None
-
-
 def run_checks(
-    *,
-    directory: Path = Path(),
-    ports: Mapping[str, int] | None = None,
-    time_zone: str = "UTC",
-    brokers: str | None = None,
-    topics: Iterable[str] = (),
-    store: StorePlace | None = None,
-    schema_number: int | None = None,
-    sources: Mapping[str, Callable[[], Sequence[str]]] | None = None,
+    settings: Settings, *, embedded: bool, sources: Mapping[str, Callable[[], Sequence[str]]]
 ) -> list[Check]:
     """Look at everything; takes some seconds.
 
-    ``directory`` is where state will be stored; ``ports`` (setting name to number) must be free.  Without ``brokers``
-    or ``store`` the embedded ones are tried; with them these are queried, for ``topics`` and ``schema_number``.
-    ``sources`` return, by name of the check, a sentence for each thing that is not as it should be, with what to do.
+    `embedded` tries the embedded broker and store; otherwise those of the settings are queried. `sources` return, by
+    name of the check, a sentence for each thing that is not as it should be, with what to do.
     """
-    looks: list[tuple[str, Callable[[], Check]]] = [
-        ("python", _python),
-        ("packages", _packages),
-        ("disk", lambda: _disk(directory)),
-        ("time zone", lambda: _time_zone(time_zone)),
-        ("clock", _clock),
-        *((f"port {name}", lambda name=name, port=port: _port(name, port)) for name, port in (ports or {}).items()),
-        (
-            "broker",
-            (lambda: _brokers(brokers, tuple(topics))) if brokers else lambda: _embedded("broker", EmbeddedBroker),
+    zone = load_site(settings.site).time_zone  # checked when a profile is read
+    looks: dict[str, Callable[[], Finding]] = {
+        "python": lambda: (True, platform.python_version(), ""),  # an older one could not read this program
+        "packages": partial(_packages, "gatepulse"),
+        "disk": _disk,
+        "time zone": lambda: (True, zone, ""),
+        "clock": _clock,
+        "port wall.port": partial(_wall_port, settings.wall.port),
+        "broker": partial(_embedded, EmbeddedBroker) if embedded else partial(_brokers, settings.kafka.brokers, Topic),
+        "store": (
+            partial(_embedded, EmbeddedClickHouse)
+            if embedded
+            else lambda: _store(store_address(settings), views_address(settings), migrations()[-1].number)
         ),
-        ("store", (lambda: _store(store, schema_number)) if store else lambda: _embedded("store", EmbeddedClickHouse)),
-        *((name, lambda name=name, look=look: _sources(name, look())) for name, look in (sources or {}).items()),
-        ("confinement", _confinement),
-        ("kafka", _kafka),
-        ("browser", _browser),
-    ]
-    return [_looked(name, look) for name, look in looks]
+        **{name: partial(_source, look) for name, look in sources.items()},
+        "confinement": _confinement,
+        "kafka": _kafka,
+        "browser": _browser,
+    }
+    return [_looked(name, look) for name, look in looks.items()]
 
 
 def all_right(checks: Iterable[Check]) -> bool:
@@ -108,65 +107,55 @@ def render(checks: Sequence[Check]) -> Table:
     return table
 
 
-def _looked(name: str, look: Callable[[], Check]) -> Check:
+def _looked(name: str, look: Callable[[], Finding]) -> Check:
     try:
-        return look()
+        found = look()
     except Exception as error:  # noqa: BLE001 - a check that breaks is a finding, and the others still matter
-        detail = f"{type(error).__name__}: {loggable_text(error)}".rstrip(": ")
-        return Check(name, ok=False, detail=detail, remedy="see the message")
+        found = False, f"{type(error).__name__}: {loggable_text(error)}".rstrip(": "), "see the message"
+    return Check(name, *found, required=name not in _FOR_INFORMATION)
 
 
-def _python() -> Check:
-    found = ".".join(map(str, sys.version_info[:3]))
-    wanted = ".".join(map(str, NEEDED))
-    return Check(
-        "python", sys.version_info >= NEEDED, found, f"install Python {wanted} or newer, then `make clean demo`"
-    )
+def _packages(distribution: str) -> Finding:
+    """Compare the installed packages with what a distribution requires; its extras are left out."""
+    wrong = []
+    for wanted in map(Requirement, metadata.requires(distribution) or ()):
+        if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            installed = metadata.version(wanted.name)
+        except metadata.PackageNotFoundError:
+            wrong.append(f"{wanted.name} {wanted.specifier} is not installed")
+            continue
+        if not wanted.specifier.contains(installed, prereleases=True):
+            wrong.append(f"{wanted.name} {installed} is installed, {wanted.specifier} is wanted")
+    return not wrong, "; ".join(wrong) or "as pinned", "`make clean`, then the same command again"
 
 
-def _packages() -> Check:
-    wrong = versions.misfits("gatepulse")
-    detail = "; ".join(wrong) or "as pinned"
-    return Check("packages", not wrong, detail, "`make clean`, then the same command again")
-
-
-def _disk(directory: Path) -> Check:
-    place = next(folder for folder in (directory.absolute(), *directory.absolute().parents) if folder.exists())
+def _disk() -> Finding:
+    place = Path().absolute()
     free = shutil.disk_usage(place).free
-    needed = MINIMUM_FREE_BYTES
-    detail = f"{free / 1e9:.1f} GB free in {place}"
-    return Check("disk", free >= needed, detail, f"make room: at least {needed / 1e9:g} GB")
+    remedy = f"make room: at least {MINIMUM_FREE_BYTES / 1e9:g} GB"
+    return free >= MINIMUM_FREE_BYTES, f"{free / 1e9:.1f} GB free in {place}", remedy
 
 
-def _time_zone(name: str) -> Check:
-    try:
-        ZoneInfo(name)
-    except (OSError, ValueError, ZoneInfoNotFoundError):
-        return Check(
-            "time zone", ok=False, detail=f"{name} is no time zone that this machine knows",
-            remedy="name one of the IANA database, such as Asia/Shanghai",
-        )  # fmt: skip
-    return Check("time zone", ok=True, detail=name)
-
-
-def _clock() -> Check:
+def _clock() -> Finding:
     now = datetime.now(UTC)
-    detail, right = f"{now:%Y-%m-%d %H:%M:%S} UTC", now > _BUILT
+    detail = f"{now:%Y-%m-%d %H:%M:%S} UTC"
     if shutil.which("timedatectl"):
         command = ["timedatectl", "show", "--property=NTPSynchronized", "--value"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603 - fixed
         state = {"yes": "synchronised", "no": "not synchronised"}.get(done.stdout.strip(), "synchronisation unknown")
         detail += f", {state}"
-    return Check("clock", right, detail, "set the system clock: times of events are compared with it")
+    return now > _BUILT, detail, "set the system clock: times of events are compared with it"
 
 
-def _port(name: str, port: int) -> Check:
-    free = port == 0 or is_free(port)
+def _wall_port(port: int) -> Finding:
+    free = is_free(port)
     detail = f"{LOOPBACK}:{port} is {'free' if free else 'in use'}"
-    return Check(f"port {name}", free, detail, f"end the program that has it, or set {name} to another port")
+    return free, detail, "end the program that has it, or set wall.port to another port"
 
 
-def _embedded(name: str, server_in: Callable[[Path], EmbeddedBroker | EmbeddedClickHouse]) -> Check:
+def _embedded(server_in: Callable[[Path], EmbeddedBroker | EmbeddedClickHouse]) -> Finding:
     with tempfile.TemporaryDirectory(prefix="gatepulse-doctor-") as folder:
         server = server_in(Path(folder))
         began = time.monotonic()
@@ -175,52 +164,86 @@ def _embedded(name: str, server_in: Callable[[Path], EmbeddedBroker | EmbeddedCl
             server.wait_ready(20)
         finally:
             server.stop()
-    return Check(name, ok=True, detail=f"the embedded one starts in {time.monotonic() - began:.1f} s")
+    return True, f"the embedded one starts in {time.monotonic() - began:.1f} s", ""
 
 
-def _brokers(brokers: str, topics: Sequence[str]) -> Check:
+def _brokers(brokers: str, topics: Iterable[str]) -> Finding:
     quiet: dict[str, Any] = {"log_level": 0, "error_cb": lambda _: None}
     client = AdminClient({"bootstrap.servers": brokers} | quiet)
     try:
         known = client.list_topics(timeout=5).topics
     except KafkaException as error:
-        return Check(
-            "broker", ok=False, detail=f"{brokers}: {error.args[0].str()}", remedy="start it, or set kafka.brokers"
-        )
-    absent = [topic for topic in topics if topic not in known]
+        return False, f"{brokers}: {error.args[0].str()}", "start it, or set kafka.brokers"
+    absent = [str(topic) for topic in topics if topic not in known]
     if absent:
-        remedy = "`gatepulse topics apply` creates them"
-        return Check("broker", ok=False, detail=f"{brokers} has no topic {', '.join(absent)}", remedy=remedy)
-    return Check("broker", ok=True, detail=f"{brokers}: {len(known)} topics")
+        return False, f"{brokers} has no topic {', '.join(absent)}", "`gatepulse topics apply` creates them"
+    return True, f"{brokers}: {len(known)} topics", ""
 
 
-def _store(place: StorePlace, schema_number: int | None) -> Check:
-    found, remedy = check_store(
-        place.host, place.port, owner=place.owner, reader=place.reader, schema_number=schema_number
-    )
-    return Check("store", not remedy, found, remedy)
+def _store(owner: StoreAddress, reader: StoreAddress, schema_number: int) -> Finding:
+    """Look at a server's users, their rights, and its schema: `schema_number` is that of its last file."""
+    where = f"{owner.host}:{owner.port}"
+    if not accepts(owner.host, owner.port):
+        return False, f"nothing listens on {where}", "start ClickHouse, or set store.host and store.port"
+    try:
+        version = _query(owner, "SELECT version()")[0][0]
+    except driver_errors.Error as error:
+        return False, f"{owner.user} is refused: {_short(error)}", "set store.user and store.password"
+    found = f"ClickHouse {version} on {where}"
+    try:
+        applied = int(_query(owner, _NUMBER)[0][0])
+    except driver_errors.Error:
+        applied = 0
+    if applied != schema_number:
+        detail = f"{found}: schema {applied or 'not there'}, {schema_number} is wanted"
+        return False, detail, "`gatepulse schema apply`"
+    if fault := _reader_fault(reader):
+        return False, f"{found}: {fault}", "see the reader's grants in infra/servers/clickhouse.py"
+    return True, found, ""
 
 
-def _sources(name: str, sentences: Sequence[str]) -> Check:
-    return Check(
-        name, not sentences, "as it should be" if not sentences else "not as it should be", "\n".join(sentences)
-    )
+def _reader_fault(reader: StoreAddress) -> str:
+    """Return what is wrong with the reader: cannot log in, or may do what it must not; empty if nothing."""
+    try:
+        _query(reader, "SELECT 1")
+    except driver_errors.Error as error:
+        return f"{reader.user} is refused: {_short(error)}"
+    for trespass in _TRESPASSES:
+        try:
+            _query(reader, trespass)
+        except driver_errors.Error:
+            continue
+        return f"{reader.user} may {trespass}"
+    return ""
 
 
-def _confinement() -> Check:
+def _query(address: StoreAddress, query: str) -> list[tuple[Any, ...]]:
+    with connect(address, seconds=10) as client:
+        return list(client.execute(query))
+
+
+def _short(error: Exception) -> str:
+    return str(error).split("Stack trace", maxsplit=1)[0].replace("\n", " ").strip()[:200]
+
+
+def _source(look: Callable[[], Sequence[str]]) -> Finding:
+    sentences = look()
+    return not sentences, "not as it should be" if sentences else "as it should be", "\n".join(sentences)
+
+
+def _confinement() -> Finding:
     version = landlock_version()
     detail = f"Landlock {version}" if version else "this kernel has no Landlock"
     remedy = "the embedded store can read what you can read: use it on this machine only, and no secrets beside it"
-    return Check("confinement", version > 0, detail, remedy, required=False)
+    return version > 0, detail, remedy
 
 
-def _kafka() -> Check:
+def _kafka() -> Finding:
     lack = kafka.missing()
     detail = lack or f"Apache Kafka {kafka.VERSION} can run on this machine"
-    remedy = "only `gatepulse demo --broker kafka` and the tests on a real broker need it"
-    return Check("kafka", not lack, detail, remedy, required=False)
+    return not lack, detail, "only `gatepulse demo --broker kafka` and the tests on a real broker need it"
 
 
-def _browser() -> Check:
+def _browser() -> Finding:
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    return Check("browser", found is not None, found or "no Chromium", "only the tests need one", required=False)
+    return found is not None, found or "no Chromium", "only the tests need one"

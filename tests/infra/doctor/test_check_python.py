@@ -24,7 +24,7 @@ def test_this_python_is_good_enough(tmp_path: Path) -> None:
 def test_an_old_python_is_named_in_two_languages(version: tuple[int, int]) -> None:
     sentences = check_python.missing(version, BOTH, PLENTY)
     assert sentences is not None
-    english, chinese = sentences
+    english, chinese = sentences.splitlines()
     found = ".".join(map(str, version))
     assert f"needs Python 3.11 or newer, and this one is {found}" in english
     assert f"需要 Python 3.11 或更高版本，当前是 {found}" in chinese
@@ -36,15 +36,15 @@ def test_a_python_that_makes_no_environments_is_told_the_package(module: str) ->
     others = tuple(other for other in BOTH if other != module)
     sentences = check_python.missing((3, 12), others, PLENTY)
     assert sentences is not None
-    assert f"no module {module}" in sentences[0]
-    assert all("python3.12-venv" in sentence for sentence in sentences)
+    assert f"no module {module}" in sentences
+    assert all("python3.12-venv" in sentence for sentence in sentences.splitlines())
 
 
 def test_too_little_room_is_told_in_gigabytes() -> None:
     sentences = check_python.missing((3, 12), BOTH, 1_499_000_000)
     assert sentences is not None
-    assert "Only 1.5 GB are free" in sentences[0]
-    assert "仅剩 1.5 GB" in sentences[1]
+    assert "Only 1.5 GB are free" in sentences
+    assert "仅剩 1.5 GB" in sentences
 
 
 def test_enough_of_everything_is_silence() -> None:
