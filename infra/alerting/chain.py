@@ -15,7 +15,7 @@ from typing import Any, Final
 from dashboards.messages.notice import PLATFORM
 from infra.alerting.server import RESTART, AlertingError, alertmanager, prometheus
 from infra.process.ports import LOOPBACK, accepts
-from infra.process.service import Service
+from infra.process.supervisor import Service
 from infra.relay.options import HEARTBEAT, RelayOptions
 from infra.relay.platform import EPISODE
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from infra.process.ports import LOOPBACK
-from infra.process.service import RestartPolicy, Service
+from infra.process.supervisor import RestartPolicy, Service
 
 RESTART: Final = RestartPolicy(most=20, within=120.0)
 _PROGRAMS: Final = {

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from infra.loadtest import measure, shape
 from infra.loadtest.assignment import DONE, READY, Assignment, Curve, write_assignment, write_atomically
 from infra.loadtest.sampling import ProcessSampler, StoreSampler, WallSampler
-from infra.process.service import NEVER, Service, State
-from infra.process.supervisor import Supervisor
+from infra.process.supervisor import NEVER, Service, State, Supervisor
 from streams.clock import real_now
 
 if TYPE_CHECKING:

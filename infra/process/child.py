@@ -59,14 +59,14 @@ class Child:
 
     def terminate(self) -> None:
         """Ask it to end (SIGTERM) and return at once."""
-        if self.running and self._process is not None:
+        if self._process is not None:
             self._process.terminate()
 
     def stop(self, seconds: float = 5.0) -> int | None:
         """SIGTERM, then SIGKILL after ``seconds``; returns the exit code (None if it was never started)."""
         if self._process is None:
             return None
-        self.terminate()
+        self._process.terminate()
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -12,10 +12,11 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent(parent: int) -> None:
-    """Ask for SIGKILL when the parent goes; exit at once if it is already gone.
+def main(parent: int, *command: str) -> None:
+    """Have SIGKILL sent when the parent goes, and replace this process with the command; exit at once if it is gone.
 
-    SIGKILL, because it also ends a stopped or hanging process; every program here survives it by design.
+    SIGKILL, because it also ends a stopped or hanging process; every program here survives it by design. Exit code 127
+    if the command cannot be run, as a shell's.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
@@ -23,12 +24,6 @@ def die_with_parent(parent: int) -> None:
         raise OSError(code, os.strerror(code))
     if os.getppid() != parent:
         sys.exit("The program that wanted this process has ended already.")
-
-
-def main(arguments: list[str]) -> None:
-    """Replace this process with the command; exit code 127 if it cannot be run, as a shell's."""
-    parent, *command = arguments
-    die_with_parent(int(parent))
     try:
         os.execvp(command[0], command)  # noqa: S606 -- no shell is wanted
     except OSError as error:
@@ -37,4 +32,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(int(sys.argv[1]), *sys.argv[2:])

@@ -36,10 +36,10 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
         return True
 
 
-def accepts(host: str, port: int, seconds: float = 2.0) -> bool:
+def accepts(host: str, port: int) -> bool:
     """Whether something takes a connection there now."""
     try:
-        socket.create_connection((host, port), timeout=seconds).close()
+        socket.create_connection((host, port), timeout=2.0).close()
     except OSError:
         return False
     return True

@@ -48,7 +48,9 @@ def confine(*, readable: Iterable[Path], writable: Iterable[Path]) -> bool:
     version = landlock_version()
     if version == 0:
         return False
-    everything = _handled(version)
+    # All file rights that this ABI version knows: 13, then moving (2), truncating (3), device control (5).
+    known = 13 + (version >= 2) + (version >= 3) + (version >= 5)
+    everything = (1 << known) - 1
     ruleset = _Ruleset(everything, _CONNECT_TCP if version >= 4 else 0)
     size = ctypes.sizeof(ruleset) if version >= 4 else ctypes.sizeof(ctypes.c_uint64)
     rules = _call(_CREATE_RULESET, ctypes.byref(ruleset), ctypes.c_size_t(size), ctypes.c_uint32(0))
@@ -64,12 +66,6 @@ def confine(*, readable: Iterable[Path], writable: Iterable[Path]) -> bool:
     return True
 
 
-def _handled(version: int) -> int:
-    """All file rights that this ABI version knows: 13, then moving (2), truncating (3), device control (5)."""
-    known = 13 + (version >= 2) + (version >= 3) + (version >= 5)
-    return (1 << known) - 1
-
-
 def _allow(rules: int, path: Path, rights: int) -> None:
     try:
         opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -78,7 +74,7 @@ def _allow(rules: int, path: Path, rights: int) -> None:
     try:
         if not stat.S_ISDIR(os.fstat(opened).st_mode):
             rights &= _OF_FILES
-        rule = _PathBeneath(rights & _handled(landlock_version()), opened)
+        rule = _PathBeneath(rights, opened)
         _call(_ADD_RULE, rules, _RULE_PATH_BENEATH, ctypes.byref(rule), ctypes.c_uint32(0))
     finally:
         os.close(opened)

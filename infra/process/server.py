@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from infra.process.child import Child, has_ended, tail
-from infra.process.service import Service
+from infra.process.supervisor import Service
 
 
 class Server:

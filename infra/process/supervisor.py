@@ -7,19 +7,100 @@
 Each service is watched by a thread of its own. Times are seconds.
 """
 
+import contextlib
+import enum
 import logging
+import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 from infra.process.child import Child, tail
-from infra.process.service import Service, ServiceError, State, Status, described
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.05  # how often a process is looked at
+
+
+class ServiceError(RuntimeError):
+    """A service does not stay up; the message has its exit code and the end of its log."""
+
+
+class State(enum.StrEnum):
+    """Where a service is in its life."""
+
+    STARTING = "starting"  # not healthy yet
+    RUNNING = "running"
+    UNHEALTHY = "unhealthy"  # runs, but its health check fails
+    WAITING = "waiting"  # ended, to be started again in a moment
+    ENDED = "ended"  # came to its own good end
+    FAILED = "failed"  # given up
+    STOPPED = "stopped"  # by us
+
+
+@dataclass(frozen=True)
+class RestartPolicy:
+    """Start again after an unwanted end: at most ``most`` times within ``within`` seconds, waiting longer each time."""
+
+    most: int = 5
+    within: float = 60.0
+    first_wait: float = 0.2
+    longest_wait: float = 5.0
+
+    def wait(self, recent: int) -> float | None:
+        """Seconds before the next start after so many recent restarts; None: give up."""
+        if recent >= self.most:
+            return None
+        return float(min(self.longest_wait, self.first_wait * 2**recent))
+
+
+NEVER = RestartPolicy(most=0)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A process to keep running.
+
+    ``argv`` may be a function: it is called before every start, so that it can prepare what the process needs.
+    ``healthy`` is called every ``health_every`` seconds; without it a running process counts as healthy.
+    A service that ``completes`` may end with exit code 0 (for example a simulation of a given length).
+    """
+
+    name: str
+    argv: Sequence[str] | Callable[[], Sequence[str]]
+    log_path: Path
+    env: Mapping[str, str] | None = None
+    cwd: Path | None = None
+    healthy: Callable[[], bool] | None = None
+    restart: RestartPolicy = field(default_factory=RestartPolicy)
+    completes: bool = False
+    ready_within: float = 30.0
+    unhealthy_for: float = 20.0
+    health_every: float = 1.0
+    stop_within: float = 5.0
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a display shows of a service: ``pid`` is None while no process runs."""
+
+    name: str
+    state: State
+    pid: int | None
+    restarts: int
+    exit_code: int | None
+
+
+def described(exit_code: int | None) -> str:
+    """Return an exit code in words: "with exit code 1", "by signal SIGKILL"."""
+    if exit_code is None or exit_code >= 0:
+        return f"with exit code {exit_code}"
+    with contextlib.suppress(ValueError):
+        return f"by signal {signal.Signals(-exit_code).name}"
+    return f"by signal {-exit_code}"
 
 
 class Supervisor:
@@ -34,9 +115,7 @@ class Supervisor:
         """Begin with no services."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop all services."""
         self.stop()
 
@@ -82,7 +161,7 @@ class Supervisor:
     def stop(self) -> None:
         """End all, the last started first; safe to call twice, and again after an interrupted call."""
         for watch in self._watches:
-            watch.leave_ended()
+            watch.leaving.set()  # from now on an end of the process is no reason to start it again
         deadline = time.monotonic() + self._stop_within
         for watch in reversed(self._watches):
             watch.stop(max(0.1, deadline - time.monotonic()))
@@ -96,7 +175,7 @@ class _Watch:
         self.error: ServiceError | None = None
         self.thread = threading.Thread(target=self._run, name=f"watch-{service.name}", daemon=True)
         self._changed = changed
-        self._leaving = threading.Event()
+        self.leaving = threading.Event()
         self._child: Child | None = None
         self._state = State.STARTING
         self._restarts: deque[float] = deque()
@@ -104,33 +183,27 @@ class _Watch:
 
     def status(self) -> Status:
         child = self._child
-        running = child is not None and child.running
         return Status(
             name=self.service.name,
             state=self._state,
-            pid=child.pid if running and child is not None else None,
+            pid=child.pid if child is not None and child.running else None,
             restarts=self._restart_count,
             exit_code=None if child is None else child.poll(),
         )
 
     def wait_ready(self) -> None:
-        deadline = time.monotonic() + self.service.ready_within
         with self._changed:
-            while self._state in {State.STARTING, State.WAITING} and time.monotonic() < deadline:
-                self._changed.wait(_POLL_SECONDS)
+            ready = self._changed.wait_for(
+                lambda: self._state not in {State.STARTING, State.WAITING}, self.service.ready_within
+            )
         if self.error is not None:
             raise self.error
-        if self._state in {State.STARTING, State.WAITING}:
+        if not ready:
             raise ServiceError(
                 f"{self.service.name} was not ready within {self.service.ready_within:g} s. {self._log()}"
             )
 
-    def leave_ended(self) -> None:
-        """From now on an end of the process is no reason to start it again."""
-        self._leaving.set()
-
     def stop(self, seconds: float) -> None:
-        self._leaving.set()
         self.thread.join(min(seconds, 1.0))  # it may be inside a start or a health check
         if self._child is not None and self._child.running:
             self._child.stop(min(seconds, self.service.stop_within))
@@ -139,10 +212,10 @@ class _Watch:
 
     def _run(self) -> None:
         try:
-            while not self._leaving.is_set():
+            while not self.leaving.is_set():
                 self._start_once()
                 self._watch_once()
-                if self._leaving.is_set() or not self._wait_for_restart():
+                if self.leaving.is_set() or not self._wait_for_restart():
                     return
         except Exception as error:  # noqa: BLE001 - the thread's end must not go unseen: it is reported by check()
             _log.exception("The watch over %s broke", self.service.name)
@@ -154,7 +227,7 @@ class _Watch:
         child = Child(list(argv), service.log_path, env=service.env, cwd=service.cwd)
         child.start()
         self._child = child
-        if self._leaving.is_set():  # stop() may have looked just before the process was there
+        if self.leaving.is_set():  # stop() may have looked just before the process was there
             child.stop(service.stop_within)
         self._enter(State.STARTING)
 
@@ -165,7 +238,7 @@ class _Watch:
         good = time.monotonic()
         limit = service.ready_within
         next_look = 0.0
-        while child.running and not self._leaving.is_set():
+        while child.running and not self.leaving.is_set():
             now = time.monotonic()
             if now >= next_look:
                 next_look = now + (service.health_every if self._state == State.RUNNING else _POLL_SECONDS)
@@ -178,7 +251,7 @@ class _Watch:
                 _log.warning("%s is not healthy for %g s: it is restarted", service.name, limit)
                 child.stop(service.stop_within)
                 return
-            self._leaving.wait(_POLL_SECONDS)
+            self.leaving.wait(_POLL_SECONDS)
 
     def _wait_for_restart(self) -> bool:
         """After an end: True when it is time to start again, False at a good end or when given up."""
@@ -199,7 +272,7 @@ class _Watch:
         self._restart_count += 1
         _log.warning("%s ended %s: starting it again in %.1f s", service.name, described(code), wait)
         self._enter(State.WAITING)
-        return not self._leaving.wait(wait)
+        return not self.leaving.wait(wait)
 
     def _give_up(self, what: str) -> None:
         self.error = ServiceError(f"{self.service.name} {what}. {self._log()}")

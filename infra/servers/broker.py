@@ -28,7 +28,7 @@ from pathlib import Path
 
 from infra.process.ports import accepts
 from infra.process.server import Server
-from infra.process.service import NEVER, Service
+from infra.process.supervisor import NEVER, Service
 from infra.servers.broker_child import ENTRY_CHANGED
 
 PROTOCOL = (2, 3)

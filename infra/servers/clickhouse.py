@@ -22,7 +22,7 @@ from clickhouse_driver import errors as driver_errors
 from infra.process.child import tail
 from infra.process.ports import LOOPBACK, accepts, claim
 from infra.process.server import Server
-from infra.process.service import Service
+from infra.process.supervisor import Service
 from infra.servers.clickhouse_child import StoreExit
 from sinks.clickhouse import StoreAddress, connect
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from infra.process.ports import LOOPBACK, accepts, claim
-from infra.process.service import RestartPolicy, Service, State
-from infra.process.supervisor import Supervisor
+from infra.process.supervisor import RestartPolicy, Service, State, Supervisor
 from infra.servers.broker import PROTOCOL, EmbeddedBroker
 from infra.servers.clickhouse import EmbeddedClickHouse
 from infra.servers.kafka.server import KafkaServer

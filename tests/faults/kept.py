@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.process.child import Child
-from infra.process.service import described
+from infra.process.supervisor import described
 
 _POLL_SECONDS = 0.02
 _PAUSE = 0.3

@@ -16,7 +16,7 @@ from typing import Final
 
 from infra.process.ports import LOOPBACK, free_port
 from infra.process.server import Server
-from infra.process.service import RestartPolicy, Service
+from infra.process.supervisor import RestartPolicy, Service
 from infra.servers.kafka.install import class_archive, install
 
 JVM_OPTIONS: Final = "KAFKA_JVM_PERFORMANCE_OPTS"

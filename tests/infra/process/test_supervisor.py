@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.process.service import NEVER, RestartPolicy, Service, ServiceError, State, described
-from infra.process.supervisor import Supervisor
+from infra.process.supervisor import NEVER, RestartPolicy, Service, ServiceError, State, Supervisor, described
 from tests.support.processes import SLEEPER, STUBBORN, alive, eventually, kill, python
 
 QUICK = RestartPolicy(most=3, within=60, first_wait=0.02, longest_wait=0.05)
@@ -150,7 +149,7 @@ def test_nothing_is_left_when_the_supervisor_itself_is_killed(tmp_path: Path) ->
     code = f"""
 import time
 from pathlib import Path
-from infra.process.service import Service
+from infra.process.supervisor import Service
 from infra.process.supervisor import Supervisor
 supervisor = Supervisor()
 for name in ("a", "b"):

@@ -8,8 +8,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as Partition
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from infra.process.service import State
-from infra.process.supervisor import Supervisor
+from infra.process.supervisor import State, Supervisor
 from infra.servers import broker_child
 from infra.servers.broker import PROTOCOL, BrokerError, EmbeddedBroker
 from infra.servers.broker_child import MockUnavailable

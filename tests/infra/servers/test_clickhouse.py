@@ -11,8 +11,7 @@ import pytest
 from clickhouse_driver.errors import ServerException
 
 from infra.process.ports import PortTaken
-from infra.process.service import State
-from infra.process.supervisor import Supervisor
+from infra.process.supervisor import State, Supervisor
 from infra.servers import clickhouse as module
 from infra.servers.clickhouse import ClickHouseError, EmbeddedClickHouse, answers, require_room
 from sinks.clickhouse import StoreAddress, connect

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.process.service import described
+from infra.process.supervisor import described
 from streams.contract import topics
 from streams.contract.events import Topic
 from streams.settings import KafkaSettings
