@@ -1,4 +1,4 @@
-"""Computes how long events took until stored and shown, from the ledgers and the samples; next: `search.py`.
+"""Computes how long events took until stored and shown, from the ledgers and the samples; next: `measure.py`.
 
 Pure. Every wait begins when the event was due by the schedule, and ends at the first sample that shows it stored, or on
 the wall: it is never too short, and too long by the time between two samples at most.
@@ -13,13 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from hdrh.histogram import HdrHistogram
 
+from streams.contract.topics import SOURCES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Integers: TypeAlias = npt.NDArray[np.int64]
-Place = tuple[str, int]
-"""A topic and the number of a partition."""
 
+FIRST_PLACE: Final = {topic.value: number * 10_000 for number, topic in enumerate(SOURCES)}
+"""Where an event is, by topic: this number plus that of the partition."""
 NEVER: Final = -1
 """Instead of a time: it was not seen."""
 _LONGEST_MS: Final = 3_600_000
@@ -64,17 +66,15 @@ class Samples:
         return np.append(self.at_ms, NEVER)[found]
 
 
-def stored_at(places: Sequence[Place], place: Integers, offset: Integers, samples: Mapping[Place, Samples]) -> Integers:
+def stored_at(place: Integers, offset: Integers, samples: Mapping[int, Samples]) -> Integers:
     """Return when each event was first seen to be stored (ms), `NEVER` if it was not.
 
-    `place` is, for each event, which of `places` it is in (below 0: not known), and `offset` where there. `samples` are
-    of the next offset of each place, everything below which is stored.
+    `samples` are of the next offset of each place, everything below which is stored.
     """
     found = np.full(len(place), NEVER, np.int64)
-    for number, each in enumerate(places):
-        rows = np.flatnonzero(place == number)
-        if each in samples:
-            found[rows] = samples[each].first_at_least(offset[rows] + 1)
+    for each, seen in samples.items():
+        rows = np.flatnonzero(place == each)
+        found[rows] = seen.first_at_least(offset[rows] + 1)
     return found
 
 
@@ -128,10 +128,8 @@ def by_second(due_ms: Integers, arrived_ms: Integers, stored_ms: Integers, *, be
     due, arrived, stored = (_per_second(times, begins_ms, size) for times in (due_ms, arrived_ms, stored_ms))
     waiting = np.cumsum(arrived) - np.cumsum(stored)
     worst = _p99_by_second(due_ms, stored_ms, begins_ms, size)
-    return tuple(
-        Second(number, int(due[number]), int(arrived[number]), int(stored[number]), int(waiting[number]), worst[number])
-        for number in range(size)
-    )
+    counts = (column.tolist() for column in (due, arrived, stored, waiting))
+    return tuple(map(Second, range(size), *counts, worst))
 
 
 def _per_second(times: Integers, begins_ms: int, size: int) -> Integers:

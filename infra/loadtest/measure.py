@@ -1,16 +1,16 @@
-"""Computes the figures of a trial from its ledgers, its schedule and the samples; next: `options.py`."""
+"""Computes the figures of a trial from its ledgers, its schedule and the samples; next: `search.py`."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
 
 from infra.loadtest import latency
-from infra.loadtest.assignment import DUE
-from infra.loadtest.bottleneck import OTHERS, Bottleneck, Use, find_bottleneck
+from infra.loadtest.generator import DUE
+from infra.loadtest.latency import FIRST_PLACE, Integers
 from simulators.ledger.ledger import read_ledger
 from streams.contract.events import KIND_OF_TOPIC
 
@@ -18,42 +18,63 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from infra.loadtest.latency import Integers, Latency, Place, Samples, Second
+    from infra.loadtest.latency import Latency, Samples, Second
     from infra.loadtest.sampling import Sample
     from simulators.ledger.ledger import Ledger
+    from simulators.ledger.tables import Flags
     from streams.site.model import Site
 
-_TOPIC_OF: Final = {kind: str(topic) for topic, kind in KIND_OF_TOPIC.items()}
+HOLDS_BELOW_MS: Final = 1_000
+"""A rate holds if 99 of 100 events are stored within this time."""
+_FULL: Final = 0.9
+"""Share of a core from which a process with one busy thread, or of all cores from which a machine, can do no more."""
+_LATE_MS: Final = 500
+"""A generator whose events reach the broker later than this after they were due does not put on the load it should."""
+_GENERATOR: Final = "generator"
+OTHERS: Final = "other programs"
+_PLACE_OF: Final = {kind: FIRST_PLACE[topic] for topic, kind in KIND_OF_TOPIC.items()}
 
 
-@dataclass(frozen=True, eq=False)
-class SentEvents:
+class SentEvents(NamedTuple):
     """What the broker has of one trial, each passage once; times are ms since 1970 UTC.
 
-    `place` is an index into `places`, -1 where the broker has not confirmed it. `entry` marks persons who entered.
+    `place` is as of `latency.FIRST_PLACE`. `entry` marks persons who entered.
     """
 
-    places: tuple[Place, ...]
     due_ms: Integers
     arrived_ms: Integers
     place: Integers
     offset: Integers
-    entry: Integers
+    entry: Flags
 
     @property
-    def ends(self) -> dict[Place, int]:
+    def ends(self) -> dict[int, int]:
         """Return the next offset of each place behind what was delivered."""
-        found = {}
-        for number, each in enumerate(self.places):
-            offsets = self.offset[self.place == number]
-            if len(offsets):
-                found[each] = int(offsets.max()) + 1
-        return found
+        return {int(each): int(self.offset[self.place == each].max()) + 1 for each in np.unique(self.place)}
 
     @property
     def entries_due(self) -> Integers:
         """Return when the entries were due, in order."""
-        return np.sort(self.due_ms[self.entry.astype(bool)])
+        return np.sort(self.due_ms[self.entry])
+
+
+@dataclass(frozen=True)
+class Use:
+    """What one process used: `cores` on average and `most_cores` in the busiest second; memory in MB at most."""
+
+    name: str
+    cores: float
+    most_cores: float
+    memory_mb: int
+
+
+@dataclass(frozen=True)
+class Bottleneck:
+    """What was at its limit. `name`: the process, if it was one; `users`: who used a full machine most."""
+
+    kind: Literal["generator", "process", "machine", "waiting"]
+    name: str = ""
+    users: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,24 +104,21 @@ class TrialFigures:
         """Return how many events waited in Kafka at the end of a second, at most."""
         return max((each.waiting for each in self.course), default=0)
 
+    @property
+    def p99_ms(self) -> int | None:
+        """Return within how many ms 99 of 100 events were stored; None: not all of them were."""
+        return self.stored.p99 if self.stored is not None and not self.stored.unseen else None
+
+    @property
+    def held(self) -> bool:
+        """Whether all events were stored, 99 of 100 of them in time."""
+        return self.p99_ms is not None and self.p99_ms < HOLDS_BELOW_MS
+
 
 def read_delivered(folders: Sequence[Path], ledgers: Sequence[Path], site: Site) -> SentEvents:
     """Read what each generator (its folder, its ledger) has delivered. Raises LedgerError."""
     parts = [_one(folder, read_ledger(ledger), site) for folder, ledger in zip(folders, ledgers, strict=True)]
-    places = sorted({place for part in parts for place in part.places})
-    return SentEvents(
-        tuple(places),
-        np.concatenate([part.due_ms for part in parts]),
-        np.concatenate([part.arrived_ms for part in parts]),
-        np.concatenate([_renumbered(part, places) for part in parts]),
-        np.concatenate([part.offset for part in parts]),
-        np.concatenate([part.entry for part in parts]),
-    )
-
-
-def _renumbered(part: SentEvents, places: Sequence[Place]) -> Integers:
-    numbers = np.array([places.index(place) for place in part.places] + [-1], np.int64)
-    return numbers[part.place]
+    return SentEvents(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _one(folder: Path, ledger: Ledger, site: Site) -> SentEvents:
@@ -108,17 +126,13 @@ def _one(folder: Path, ledger: Ledger, site: Site) -> SentEvents:
     confirmed = np.flatnonzero(ledger.attempts["result"].equal("ok"))
     index = np.asarray(ledger.attempts["index"])[confirmed]
     rows, first = np.unique(index, return_index=True)
-    attempts = confirmed[first]
-    kinds = ledger.passages["kind"].texts()
-    topics = np.array([_TOPIC_OF[kind] for kind in kinds], dtype=object)[rows]
-    partition, offset = (np.asarray(ledger.attempts[name])[attempts] for name in ("partition", "offset"))
-    arrived = np.asarray(ledger.attempts["arrived_ms"])[attempts]
-    places = sorted(set(zip(topics.tolist(), partition.tolist(), strict=True)))
-    numbers = {each: number if each[1] >= 0 else -1 for number, each in enumerate(places)}
-    place = np.array([numbers[each] for each in zip(topics.tolist(), partition.tolist(), strict=True)], np.int64)
+    arrived, partition, offset = (
+        np.asarray(ledger.attempts[name])[confirmed[first]] for name in ("arrived_ms", "partition", "offset")
+    )
+    place = ledger.passages["kind"].each(_PLACE_OF.__getitem__, np.int64)[rows] + partition
     # What was still on its way at the end was sent before its time: then it was due when it was sent.
     due = np.minimum(_due(folder / DUE, ledger)[rows], arrived)
-    return SentEvents(tuple(places), due, arrived, place, offset, is_entry(ledger, site)[rows])
+    return SentEvents(due, arrived, place, offset, is_entry(ledger, site)[rows])
 
 
 def _due(file: Path, ledger: Ledger) -> Integers:
@@ -135,24 +149,23 @@ def _due(file: Path, ledger: Ledger) -> Integers:
     return found
 
 
-def is_entry(ledger: Ledger, site: Site) -> Integers:
-    """Return 1 for each passage of a ledger with which a person entered over the site's boundary, else 0."""
+def is_entry(ledger: Ledger, site: Site) -> Flags:
+    """Return whether, with each passage of a ledger, a person entered over the site's boundary."""
     gates = {each.id for each in site.entrances if each.boundary and each.kind == "person"}
     wanted = {"direction": {"in"}, "outcome": {"passed"}, "entrance": gates}
-    flags = [ledger.passages[name].each(some.__contains__, bool) for name, some in wanted.items()]
-    entered: Integers = np.all(flags, axis=0).astype(np.int64)
+    entered: Flags = np.all([ledger.passages[name].each(some.__contains__, bool) for name, some in wanted.items()], 0)
     return entered
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observations:
-    """What was sampled: the logs, the wall (None: not known) with the entries before, and processes.
+    """What was sampled: the logs, the wall (no samples: not known) with the entries before, and processes.
 
     `throttled`: the generators waited for the workers, so that it is not their fault when they send late.
     """
 
-    logs: Mapping[Place, Samples]
-    wall: Samples | None
+    logs: Mapping[int, Samples]
+    wall: Samples
     entries_before: int
     samples: Mapping[tuple[str, int], Sequence[Sample]]
     machine: Sequence[Sample]
@@ -174,7 +187,9 @@ def measure(
 
     `ceiling` is how many events a second the generators can send.
     """
-    stored_ms = latency.stored_at(delivered.places, delivered.place, delivered.offset, seen.logs)
+    stored_ms = latency.stored_at(delivered.place, delivered.offset, seen.logs)
+    entries_due = delivered.entries_due
+    shown_ms = latency.shown_at(len(entries_due), seen.entries_before, seen.wall)
     sent_late = latency.latency_of(delivered.due_ms, delivered.arrived_ms)
     ends_ms = int(max(delivered.arrived_ms.max(initial=0), begins_ms + seconds * 1000))
     busy = _cores(_between(seen.machine, begins_ms, ends_ms))
@@ -187,7 +202,7 @@ def measure(
         rate=events * 1000 / max(ends_ms - begins_ms, 1),
         sent_late=sent_late,
         stored=latency.latency_of(delivered.due_ms, stored_ms),
-        wall=_on_the_wall(delivered, seen),
+        wall=latency.latency_of(entries_due, shown_ms),
         course=latency.by_second(delivered.due_ms, delivered.arrived_ms, stored_ms, begins_ms=begins_ms),
         uses=found,
         machine_share=busy / seen.cores,
@@ -205,13 +220,6 @@ def measure(
 def reached(due_ms: Integers, arrived_ms: Integers) -> float:
     """Return how many events a second came to the broker, of many that were due at once, until the last was there."""
     return len(due_ms) * 1000 / max(float(arrived_ms.max() - due_ms.min()), 1.0)
-
-
-def _on_the_wall(delivered: SentEvents, seen: Observations) -> Latency | None:
-    if seen.wall is None:
-        return None
-    due = delivered.entries_due
-    return latency.latency_of(due, latency.shown_at(len(due), seen.entries_before, seen.wall))
 
 
 def uses(
@@ -242,3 +250,26 @@ def _cores(samples: Sequence[Sample]) -> float:
         return 0.0
     first, last = samples[0], samples[-1]
     return (last.cpu_seconds - first.cpu_seconds) * 1000 / max(last.at_ms - first.at_ms, 1)
+
+
+def find_bottleneck(
+    uses: Sequence[Use], *, machine_share: float, sent_late_ms: int | None, target: float, ceiling: float
+) -> Bottleneck:
+    """Return what was at its limit.
+
+    `machine_share` is the share of all cores that was used by whomever; `sent_late_ms` the p99 of the time from when an
+    event was due until the broker had it. `target` and `ceiling` are events a second: what the generators were to send,
+    and what they can do.
+    """
+    if target >= _FULL * ceiling:
+        return Bottleneck("generator", _GENERATOR)
+    ours = [use for use in uses if use.name != OTHERS]
+    busiest = max(ours, key=lambda use: use.cores, default=None)
+    if busiest is not None and busiest.cores >= _FULL:
+        return Bottleneck("generator" if busiest.name.startswith(_GENERATOR) else "process", busiest.name)
+    if machine_share >= _FULL:
+        most = sorted(uses, key=lambda use: -use.cores)[:3]
+        return Bottleneck("machine", users=tuple(f"{use.name} {use.cores:.0%}" for use in most))
+    if sent_late_ms is not None and sent_late_ms > _LATE_MS:
+        return Bottleneck("generator", _GENERATOR)
+    return Bottleneck("waiting")

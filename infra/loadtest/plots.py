@@ -8,13 +8,14 @@ from html import escape
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 Point: TypeAlias = tuple[float, float]
 
-_WIDTH, _HEIGHT = 760, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 16, 30, 44
 COLOURS: Final = ("#1f5fa8", "#c25a12", "#4b7a2b")
+_WIDTH, _HEIGHT = 760, 260
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 744, 30, 216
+"""Where the axes end."""
 
 
 @dataclass(frozen=True)
@@ -27,36 +28,24 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A horizontal line that means something."""
-
-    name: str
-    y: float
-
-
-@dataclass(frozen=True)
 class Axis:
     """An axis: its title, the places of its marks, and their labels."""
 
     title: str
     ticks: Sequence[tuple[float, str]]
 
-    @property
-    def low(self) -> float:
-        """Return the lowest value on it."""
-        return self.ticks[0][0]
-
-    @property
-    def high(self) -> float:
-        """Return the highest value on it."""
-        return self.ticks[-1][0]
+    def place(self, value: float, begin: float, end: float) -> float:
+        """Return where a value is on an axis drawn from `begin` to `end`; one beyond the axis is at its end."""
+        low, high = self.ticks[0][0], self.ticks[-1][0]
+        share = (value - low) / ((high - low) or 1)
+        return begin + min(max(share, 0.0), 1.0) * (end - begin)
 
 
-def axis(title: str, highest: float, unit: str = "") -> Axis:
+def axis(title: str, highest: float) -> Axis:
     """Return an axis from 0 to a round number not below `highest`, with four to six marks."""
     step = _round_step(max(highest, 1e-9) / 5)
     count = max(1, math.ceil(highest / step - 1e-9))
-    return Axis(title, [(number * step, f"{number * step:,.10g}{unit}") for number in range(count + 1)])
+    return Axis(title, [(number * step, f"{number * step:,.10g}") for number in range(count + 1)])
 
 
 def _round_step(least: float) -> float:
@@ -75,79 +64,55 @@ PERCENTILES: Final = Axis(
 )
 
 
-def chart(title: str, across: Axis, up: Axis, series: Sequence[Series], marks: Sequence[Mark] = ()) -> str:
-    """Return one chart as an SVG element; a point beyond an axis is drawn at its end."""
-    place = _placer(across, up)
+def chart(title: str, across: Axis, up: Axis, series: Sequence[Series], mark: tuple[float, str] | None = None) -> str:
+    """Return one chart of at most three series as an SVG element; a point beyond an axis is drawn at its end.
+
+    `mark` is a height that means something, and its name.
+    """
     parts = [
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">',
         f"<title>{escape(title)}</title>",
-        *_grid(across, up, place),
-        *(_mark(each, across, place) for each in marks),
-        *(_line(each, colour, place) for each, colour in zip(series, _colours(series), strict=True)),
-        *_legend(series),
-        "</svg>",
     ]
-    return "\n".join(parts)
-
-
-def _colours(series: Sequence[Series]) -> list[str]:
-    return [COLOURS[number % len(COLOURS)] for number in range(len(series))]
-
-
-def _placer(across: Axis, up: Axis) -> Callable[[float, float], Point]:
-    def place(x: float, y: float) -> Point:
-        return (
-            _LEFT + _share(x, across) * (_WIDTH - _LEFT - _RIGHT),
-            _HEIGHT - _BOTTOM - _share(y, up) * (_HEIGHT - _TOP - _BOTTOM),
-        )
-
-    return place
-
-
-def _share(value: float, along: Axis) -> float:
-    return min(max((value - along.low) / ((along.high - along.low) or 1), 0.0), 1.0)
-
-
-def _grid(across: Axis, up: Axis, place: Callable[[float, float], Point]) -> list[str]:
-    parts = []
     for value, text in up.ticks:
-        x, y = place(across.low, value)
-        parts.append(f'<line class="grid" x1="{x:.1f}" y1="{y:.1f}" x2="{_WIDTH - _RIGHT}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="tick" text-anchor="end" x="{x - 6:.1f}" y="{y + 4:.1f}">{escape(text)}</text>')
+        y = _y(value, up)
+        parts += [_level("grid", y), _text("tick", _LEFT - 6, y + 4, text, anchor="end")]
     for value, text in across.ticks:
-        x, y = place(value, up.low)
-        parts.append(f'<text class="tick" text-anchor="middle" x="{x:.1f}" y="{y + 16:.1f}">{escape(text)}</text>')
-    middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    below = f'x="{middle}" y="{_HEIGHT - 8}"'
-    parts.append(f'<text class="axis" text-anchor="middle" {below}>{escape(across.title)}</text>')
-    parts.append(f'<text class="axis" x="4" y="14">{escape(up.title)}</text>')
-    return parts
+        parts.append(_text("tick", _x(value, across), _BOTTOM + 16, text, anchor="middle"))
+    parts.append(_text("axis", (_LEFT + _RIGHT) / 2, _HEIGHT - 8, across.title, anchor="middle"))
+    parts.append(_text("axis", 4, 14, up.title))
+    if mark is not None:
+        y = _y(mark[0], up)
+        parts += [_level("mark", y), _text("tick", _RIGHT, y - 4, mark[1], anchor="end")]
+    for each, colour in zip(series, COLOURS, strict=False):
+        placed = [(_x(x, across), _y(y, up)) for x, y in each.points]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
+        parts.append(f'<polyline class="line" stroke="{colour}" points="{path}"/>')
+        if each.dots:
+            parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>' for x, y in placed]
+    return "\n".join([*parts, *_legend(series), "</svg>"])
 
 
-def _mark(mark: Mark, across: Axis, place: Callable[[float, float], Point]) -> str:
-    (x1, y), (x2, _) = place(across.low, mark.y), place(across.high, mark.y)
-    return (
-        f'<line class="mark" x1="{x1:.1f}" y1="{y:.1f}" x2="{x2:.1f}" y2="{y:.1f}"/>'
-        f'<text class="tick" text-anchor="end" x="{x2:.1f}" y="{y - 4:.1f}">{escape(mark.name)}</text>'
-    )
+def _x(value: float, across: Axis) -> float:
+    return across.place(value, _LEFT, _RIGHT)
 
 
-def _line(series: Series, colour: str, place: Callable[[float, float], Point]) -> str:
-    placed = [place(x, y) for x, y in series.points]
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
-    dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>' for x, y in placed)
-    return f'<polyline class="line" stroke="{colour}" points="{path}"/>' + (dots if series.dots else "")
+def _y(value: float, up: Axis) -> float:
+    return up.place(value, _BOTTOM, _TOP)
+
+
+def _level(kind: str, y: float) -> str:
+    return f'<line class="{kind}" x1="{_LEFT}" y1="{y:.1f}" x2="{_RIGHT}" y2="{y:.1f}"/>'
+
+
+def _text(kind: str, x: float, y: float, text: str, *, anchor: str = "start", fill: str = "") -> str:
+    colour = f' fill="{fill}"' if fill else ""
+    return f'<text class="{kind}" text-anchor="{anchor}" x="{x:.1f}" y="{y:.1f}"{colour}>{escape(text)}</text>'
 
 
 def _legend(series: Sequence[Series]) -> list[str]:
-    parts, x = [], _WIDTH - _RIGHT
-    for each, colour in reversed(list(zip(series, _colours(series), strict=True))):
-        where = f'text-anchor="end" x="{x}" y="14"'
-        parts.append(f'<text class="legend" {where} fill="{colour}">{escape(each.name)}</text>')
-        x -= 24 + _text_width(each.name)
+    parts, x = [], _RIGHT
+    for each, colour in reversed(list(zip(series, COLOURS, strict=False))):
+        parts.append(_text("legend", x, 14, each.name, anchor="end", fill=colour))
+        # A Chinese letter takes about twice the room of a Latin one.
+        x -= 24 + sum(13 if ord(letter) > 0x2E80 else 7 for letter in each.name)
     return parts
-
-
-def _text_width(text: str) -> int:
-    """Return about how wide a text is: a Chinese letter takes twice the room of a Latin one."""
-    return sum(13 if ord(letter) > 0x2E80 else 7 for letter in text)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from infra.loadtest.latency import Samples
+from infra.loadtest.latency import FIRST_PLACE, Samples
 from infra.loadtest.target import SOURCE_TOPICS
 from sinks.clickhouse import ClickHouseReader
 from sinks.sink import StoreError
@@ -24,12 +24,10 @@ from streams.clock import real_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import TracebackType
 
-    from infra.loadtest.latency import Place
     from sinks.clickhouse import StoreAddress
 
-STORE_EVERY: Final = 0.05
+_STORE_EVERY: Final = 0.05
 """Seconds between two queries of the store: latency is exact to so much, plus the time that the answer takes."""
 _STORE_SHARE: Final = 0.25
 """Querying takes at most this share of the time, so that a store that is slow is not made slower."""
@@ -54,9 +52,7 @@ class _Sampler:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End."""
         self._ended.set()
         self._thread.join(5)
@@ -72,18 +68,17 @@ class StoreSampler(_Sampler):
         super().__init__("sample-store")
         self._reader = ClickHouseReader(store)
         self._cluster = cluster
-        self._seen: dict[Place, list[tuple[int, int]]] = {}
-        self._next: dict[Place, int] = {}
+        self._seen: dict[int, list[tuple[int, int]]] = {}
         self.received = 0
         self.queries = 0
 
-    def offset_samples(self) -> dict[Place, Samples]:
-        """Return what was seen so far of the next offset of each log."""
+    def offset_samples(self) -> dict[int, Samples]:
+        """Return what was seen so far of the next offset of each place."""
         return {place: Samples.of(list(seen)) for place, seen in list(self._seen.items())}
 
-    def covers(self, ends: Mapping[Place, int]) -> bool:
+    def covers(self, ends: Mapping[int, int]) -> bool:
         """Whether everything below these offsets is stored."""
-        return all(self._next.get(place, 0) >= end for place, end in ends.items())
+        return all(place in self._seen and self._seen[place][-1][1] >= end for place, end in ends.items())
 
     def _run(self) -> None:
         try:
@@ -91,7 +86,7 @@ class StoreSampler(_Sampler):
                 began = time.monotonic()
                 self._query()
                 took = time.monotonic() - began
-                self._ended.wait(max(STORE_EVERY - took, took * (1 / _STORE_SHARE - 1)))
+                self._ended.wait(max(_STORE_EVERY - took, took * (1 / _STORE_SHARE - 1)))
         finally:
             self._reader.close()
 
@@ -103,11 +98,10 @@ class StoreSampler(_Sampler):
             return
         at, received = real_now(), 0
         for topic, partition, next_offset, lines in rows:
-            place = (str(topic), int(partition))
-            received += int(lines)
-            if self._next.get(place) != next_offset:
-                self._next[place] = int(next_offset)
-                self._seen.setdefault(place, []).append((at, int(next_offset)))
+            received += lines
+            seen = self._seen.setdefault(FIRST_PLACE[topic] + partition, [(at, next_offset)])
+            if seen[-1][1] != next_offset:
+                seen.append((at, next_offset))
         self.received = received
         self.queries += 1
 
@@ -172,18 +166,13 @@ class ProcessSampler(_Sampler):
     def __init__(self, pids: Callable[[], Mapping[str, int]]) -> None:
         super().__init__("sample-processes")
         self._pids = pids
-        self._more: dict[str, int] = {}
         self.samples: dict[tuple[str, int], list[Sample]] = {}
         """By name and process id: a process that was started again is another one."""
         self.machine: list[Sample] = []
 
-    def also(self, pids: Mapping[str, int]) -> None:
-        """Sample these, too, from now on."""
-        self._more |= pids
-
     def _run(self) -> None:
         while not self._ended.is_set():
-            for name, pid in (dict(self._pids()) | dict(self._more)).items():
+            for name, pid in self._pids().items():
                 with contextlib.suppress(OSError, ValueError, IndexError):  # it has ended
                     self.samples.setdefault((name, pid), []).append(_sample(pid))
             self.machine.append(_machine_sample())

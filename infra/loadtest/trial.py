@@ -1,4 +1,4 @@
-"""Runs one trial: starts the generators together and waits until all they sent is stored; next: `measure.py`."""
+"""Runs one trial: starts the generators together and waits until all they sent is stored; next: `options.py`."""
 
 from __future__ import annotations
 
@@ -6,30 +6,35 @@ import math
 import os
 import sys
 import time
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Self
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
-from infra.loadtest import measure, shape
-from infra.loadtest.assignment import DONE, READY, Assignment, Curve, write_assignment, write_atomically
+from infra.loadtest import measure
+from infra.loadtest.generator import READY, Assignment, write_assignment
+from infra.loadtest.latency import Samples
+from infra.loadtest.load import Phase, Rates
 from infra.loadtest.sampling import ProcessSampler, StoreSampler, WallSampler
-from infra.process.supervisor import NEVER, Service, State, Supervisor
+from infra.loadtest.target import StoppedError
+from infra.process.supervisor import NEVER, Service, ServiceError, State, Supervisor
+from infra.servers.clickhouse import write_private
+from simulators.distortion.settings import Distortion
 from streams.clock import real_now
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-    from types import TracebackType
 
+    from infra.loadtest.load import Load
     from infra.loadtest.measure import SentEvents, TrialFigures
+    from infra.loadtest.options import LoadOptions
     from infra.loadtest.target import LoadTarget
     from streams.progress_bar import ProgressBar
 
 _AT_ONCE: Final = 5_000
 """Events for each generator to send as fast as it can."""
 _AT_ONCE_RATE: Final = 1e6
-_CALM: Final = (shape.Phase(200.0, 3.0),)
+_CALM: Final = Phase(200.0, 3.0)
 _LEAD_MS: Final = 2_000
 """From the word to begin until the first event is due: the generators connect meanwhile."""
 _POLL_SECONDS: Final = 0.05
@@ -41,110 +46,84 @@ _MAX_LAG: Final = 20_000
 """Events that may wait in one partition of the embedded broker, which stores 5 MB of each."""
 
 
-class StoppedError(RuntimeError):
-    """The load test was ended from outside: nothing is proven."""
-
-
-class GeneratorError(RuntimeError):
-    """A generator did not complete; the message has the path of its log."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mix:
-    """How a load is generated: by so many processes, `frame` events a message, with what goes wrong on the way."""
-
-    scenario: str
-    processes: int
-    frame: int
-    distortion: str
-    wrong_clocks: bool
-    seed: int
-    epoch: int
-
-
 class TrialRunner:
-    """A target with watches on it, on which one trial after the other is made; for a `with` block.
+    """Makes one trial after the other on a target, each within `sampling`.
 
-    `ledgers` is the folder of the ledgers, `scratch` that of everything else.
+    Ledgers are below `folder`/ledgers, all else below `folder`/loadtest-`epoch`; each trial has a device epoch of its
+    own, from `epoch` on.
     """
 
     def __init__(
         self,
         target: LoadTarget,
-        mix: Mix,
+        options: LoadOptions,
+        folder: Path,
         *,
-        ledgers: Path,
-        scratch: Path,
+        epoch: int,
         stop: threading.Event,
         progress: ProgressBar,
     ) -> None:
-        self.target, self._mix, self._ledgers, self._scratch = target, mix, ledgers, scratch
+        self._target, self._options, self._folder, self._epoch = target, options, folder, epoch
         self._stop, self._progress = stop, progress
         self.store = StoreSampler(target.store, target.cluster)
-        self.wall = WallSampler(target.wall_url)
-        self.processes = ProcessSampler(lambda: {**target.pids(), "loadtest": os.getpid()})
+        self._wall = WallSampler(target.wall_url)
+        self._generators: dict[str, int] = {}
+        self._processes = ProcessSampler(lambda: {**target.pids(), "loadtest": os.getpid(), **self._generators})
         self.ceiling = math.inf
+        """How many events a second the generators can send."""
         self._entries = 0
         self._trials = 0
-        self._ending = ExitStack()
 
-    def __enter__(self) -> Self:
-        """Begin to sample."""
-        for sampler in (self.store, self.wall, self.processes):
-            self._ending.enter_context(sampler)
-        if self.target.wall_url:
-            self._until(lambda: self.wall.connected, seconds=_WALL_SECONDS)
-        self._entries = self.wall.entries
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop sampling."""
-        self._ending.close()
-
-    def run(self, load: tuple[shape.Phase, ...] | Curve, what: str) -> TrialFigures:
-        """Make one trial, and wait until all of it is stored. Raises StoppedError, GeneratorError, ServiceError."""
-        return self._trial(load, what, self._mix)[0]
+    @contextmanager
+    def sampling(self) -> Iterator[None]:
+        """Sample the target for the time of a block."""
+        with self.store, self._wall, self._processes:
+            if self._target.wall_url:
+                self._until(lambda: self._wall.connected, seconds=_WALL_SECONDS)
+            self._entries = self._wall.entries
+            yield
 
     def warm_up(self) -> None:
         """Send a little, so that everything is up and running, and see how fast the generators can be: `ceiling`."""
-        at_once = shape.Phase(_AT_ONCE_RATE, self._mix.processes * _AT_ONCE / _AT_ONCE_RATE)
-        delivered = self._trial((at_once, *_CALM), "warm-up", replace(self._mix, distortion=""))[1]
+        at_once = Phase(_AT_ONCE_RATE, self._options.generators * _AT_ONCE / _AT_ONCE_RATE)
+        delivered = self._trial(Rates((at_once, _CALM)), "warm-up", distortion="")[1]
         first = delivered.due_ms < delivered.due_ms.min() + at_once.seconds * 1000
         self.ceiling = measure.reached(delivered.due_ms[first], delivered.arrived_ms[first])
 
-    def _trial(self, load: tuple[shape.Phase, ...] | Curve, what: str, mix: Mix) -> tuple[TrialFigures, SentEvents]:
+    def run(self, load: Load, what: str) -> TrialFigures:
+        """Make one trial, and wait until all of it is stored. Raises StoppedError and ServiceError."""
+        return self._trial(load, what, distortion=self._options.distortion)[0]
+
+    def _trial(self, load: Load, what: str, *, distortion: str) -> tuple[TrialFigures, SentEvents]:
         self._trials += 1
-        assignments = self._assignments(load, mix)
-        lasts = load.seconds if isinstance(load, Curve) else shape.seconds(load)
-        begins_ms = self._generate(assignments, lasts, what)
+        assignments = self._assignments(load, distortion)
+        begins_ms = self._generate(assignments, load.seconds, what)
         self._progress.report(f"{what}: waiting until everything is stored …")
         delivered = measure.read_delivered(
-            [each.folder for each in assignments], [each.ledger for each in assignments], self.target.site
+            [each.folder for each in assignments], [each.ledger for each in assignments], self._target.site
         )
         drained = self._drained(delivered)
         seen = self._seen(delivered)
-        target = len(delivered.due_ms) / lasts if isinstance(load, Curve) else shape.highest(load)
-        measured = measure.measure(
-            delivered, seen, begins_ms=begins_ms, target=target, ceiling=self.ceiling, seconds=lasts, drained=drained
-        )
-        return measured, delivered
+        target = load.peak if isinstance(load, Rates) else len(delivered.due_ms) / load.seconds
+        figures = measure.measure(
+            delivered, seen, begins_ms=begins_ms, target=target, ceiling=self.ceiling, seconds=load.seconds,
+            drained=drained,
+        )  # fmt: skip
+        return figures, delivered
 
-    # -- generating ----------------------------------------------------------------------------------------------------
-
-    def _assignments(self, load: tuple[shape.Phase, ...] | Curve, mix: Mix) -> list[Assignment]:
-        target, kafka = self.target, self.target.kafka
-        folder, epoch = self._scratch / f"trial-{self._trials:03}", mix.epoch + self._trials
+    def _assignments(self, load: Load, distortion: str) -> list[Assignment]:
+        target, options, epoch = self._target, self._options, self._epoch + self._trials
+        folder = self._folder / f"loadtest-{self._epoch}" / f"trial-{self._trials:03}"
         return [
             Assignment(
-                scenario=mix.scenario, site=target.site_name, seed=mix.seed, epoch=epoch, load=load, part=part,
-                parts=mix.processes, distortion=mix.distortion, frame=mix.frame, bootstrap=kafka.brokers,
-                api_version=tuple(kafka.client.get("api_version", ())),
-                group=kafka.group if target.place == "embedded" else "", max_lag=_MAX_LAG // mix.processes,
-                folder=folder / f"generator-{part + 1}", ledger=self._ledgers / f"{epoch}-generator-{part + 1}",
+                scenario=options.scenario.name, site=target.site_name, seed=options.seed, epoch=epoch, load=load,
+                part=part, parts=options.generators, distortion=distortion, frame=options.frame,
+                bootstrap=target.kafka.brokers, api_version=tuple(target.kafka.client.get("api_version", ())),
+                group=target.kafka.group if target.place == "embedded" else "",
+                max_lag=_MAX_LAG // options.generators, folder=folder / f"generator-{part + 1}",
+                ledger=self._folder / "ledgers" / f"{epoch}-generator-{part + 1}",
             )
-            for part in range(mix.processes)
+            for part in range(options.generators)
         ]  # fmt: skip
 
     def _generate(self, assignments: Sequence[Assignment], lasts: float, what: str) -> int:
@@ -152,30 +131,24 @@ class TrialRunner:
         with Supervisor() as generators:
             for each in assignments:
                 generators.start(_service(each), ready=False)
-
-            def alive() -> None:
-                generators.check()
-                self.target.check()
-
             self._progress.report(f"{what}: making events up …")
             ready = [each.folder / READY for each in assignments]
-            if not self._until(lambda: all(each.exists() for each in ready), seconds=_MAKE_UP_SECONDS, check=alive):
-                raise GeneratorError(f"no events after {_MAKE_UP_SECONDS:g} s; see {assignments[0].folder}")
-            self.processes.also({each.name: each.pid for each in generators.services() if each.pid is not None})
+            made_up = self._until(
+                lambda: all(each.exists() for each in ready), seconds=_MAKE_UP_SECONDS, check=generators.check
+            )
+            if not made_up:
+                raise ServiceError(f"no events after {_MAKE_UP_SECONDS:g} s; see {assignments[0].folder}")
+            self._generators = {each.name: each.pid for each in generators.services() if each.pid is not None}
             begins_ms = real_now() + _LEAD_MS
-            write_atomically(assignments[0].begin, str(begins_ms).encode())
+            write_private(assignments[0].begin, str(begins_ms))
 
             def ended() -> bool:
                 done = min(max((real_now() - begins_ms) / 1000 / lasts, 0.0), 1.0)
                 self._progress.update(done, f"{what}: {done:.0%}, {self.store.received:,} events stored")
                 return all(each.state == State.ENDED for each in generators.services())
 
-            self._until(ended, check=alive)
-        for each in assignments:
-            _require_done(each)
+            self._until(ended, check=generators.check)
         return begins_ms
-
-    # -- waiting -------------------------------------------------------------------------------------------------------
 
     def _drained(self, delivered: SentEvents) -> bool:
         """Wait until all that was delivered is stored, as long as there is progress; return whether it is."""
@@ -188,37 +161,42 @@ class TrialRunner:
                 last, moved = self.store.received, time.monotonic()
             return self.store.covers(ends) or time.monotonic() - moved > _STUCK_SECONDS
 
-        self._until(stored_or_stuck, check=self.target.check)
+        self._until(stored_or_stuck)
         return self.store.covers(ends)
 
     def _seen(self, delivered: SentEvents) -> measure.Observations:
         """Collect the samples, once the wall has had time to show the last entry."""
         before, entries = self._entries, len(delivered.entries_due)
         self._entries += entries
-        shown = bool(self.target.wall_url) and not self._mix.wrong_clocks
+        distortion = Distortion.parse(self._options.distortion)
+        shown = bool(self._target.wall_url) and not distortion.clocks and not distortion.drifts
         if shown:
-            self._until(lambda: self.wall.entries >= self._entries, seconds=_WALL_SECONDS, check=self.target.check)
-        same_day = len(self.wall.days) <= 1
+            self._until(lambda: self._wall.entries >= self._entries, seconds=_WALL_SECONDS)
+        same_day = len(self._wall.days) <= 1
         return measure.Observations(
             logs=self.store.offset_samples(),
-            wall=self.wall.samples() if shown and same_day else None,
+            wall=self._wall.samples() if shown and same_day else Samples.of([]),
             entries_before=before,
-            samples={key: list(found) for key, found in self.processes.samples.copy().items()},
-            machine=list(self.processes.machine),
+            samples={key: list(found) for key, found in self._processes.samples.copy().items()},
+            machine=list(self._processes.machine),
             cores=os.cpu_count() or 1,
-            throttled=self.target.place == "embedded",
+            throttled=self._target.place == "embedded",
         )
 
     def _until(
-        self, true: Callable[[], bool], *, seconds: float | None = None, check: Callable[[], Any] = lambda: None
+        self, true: Callable[[], bool], *, seconds: float = math.inf, check: Callable[[], None] = lambda: None
     ) -> bool:
-        """Wait until something is true; False after `seconds`. Raises StoppedError, and what `check` raises."""
-        deadline = None if seconds is None else time.monotonic() + seconds
+        """Wait until something is true; False after `seconds`.
+
+        Raises StoppedError, and what `check` and the target's own check raise.
+        """
+        deadline = time.monotonic() + seconds
         while not true():
             check()
+            self._target.check()
             if self._stop.wait(_POLL_SECONDS):
                 raise StoppedError("the load test was ended before its end: nothing is proven 压力测试被中止, 结果无效")
-            if deadline is not None and time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 return False
         return True
 
@@ -231,10 +209,3 @@ def _service(assignment: Assignment) -> Service:
         assignment.folder.name, [sys.executable, "-P", "-m", "infra.loadtest.generator", str(file)],
         assignment.folder / "generator.log", restart=NEVER, completes=True, stop_within=2.0,
     )  # fmt: skip
-
-
-def _require_done(assignment: Assignment) -> None:
-    if not (assignment.folder / DONE).exists():
-        raise GeneratorError(
-            f"{assignment.folder.name} did not write what it sent; see {assignment.folder / 'generator.log'}"
-        )

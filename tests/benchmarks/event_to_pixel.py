@@ -200,7 +200,7 @@ def means(samples: Samples) -> dict[str, int]:
 
 def entry_times(ledger: Ledger, site: Site) -> Integers:
     """Return when persons entered (event times in ms, in order)."""
-    return np.sort(np.asarray(ledger.passages["ts"])[is_entry(ledger, site).astype(bool)])
+    return np.sort(np.asarray(ledger.passages["ts"])[is_entry(ledger, site)])
 
 
 def first_looks(shown: Integers, entries: int) -> Integers:

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
-from infra.loadtest.bottleneck import Bottleneck, Use
 from infra.loadtest.latency import Latency, Second
-from infra.loadtest.measure import TrialFigures
-from infra.loadtest.report import HighestRate, LoadResult, Setup
+from infra.loadtest.measure import Bottleneck, TrialFigures, Use
+from infra.loadtest.options import LoadOptions
+from infra.loadtest.report import LoadResult
+from infra.loadtest.search import HighestRate
+from simulators.scenario.expo.expo import EXPO
 from simulators.verify.report import Verdict
 from streams.comparison import ViewComparison
 
@@ -37,14 +39,11 @@ def verdict(**more: Any) -> Verdict:
 
 def result(**more: Any) -> LoadResult:
     """Return a steady load test that went well."""
-    setup = Setup(
-        place="kafka", site="expo", shape="steady", load="500/s", seconds=10.0, distortion="", workers=1, generators=1,
-        frame=1, cores=2, began_ms=1_795_000_000_000,
-    )  # fmt: skip
     trial = measured()
     usual = LoadResult(
-        setup=setup, ceiling=11_000.0, verdict=verdict(), drained=True, shown=trial, trials=(trial,), limit=None,
-        alarms={"overload": 2}, notes=("a note",),
+        options=LoadOptions(scenario=EXPO, rate=500.0, for_seconds=10.0), place="kafka", cores=2,
+        began_ms=1_795_000_000_000, ceiling=11_000.0, verdict=verdict(), drained=True, shown=trial,
+        trials=(trial,), limit=None, alarms={"overload": 2}, notes=("a note",),
     )  # fmt: skip
     return replace(usual, **more)
 

@@ -5,9 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from infra.loadtest.assignment import DUE
-from infra.loadtest.latency import Samples
-from infra.loadtest.measure import Observations, measure, reached, read_delivered, uses
+from infra.loadtest.generator import DUE
+from infra.loadtest.latency import FIRST_PLACE, Samples
+from infra.loadtest.measure import (
+    OTHERS,
+    Bottleneck,
+    Observations,
+    Use,
+    find_bottleneck,
+    measure,
+    reached,
+    read_delivered,
+    uses,
+)
 from infra.loadtest.sampling import Sample
 from simulators.ledger.ledger import SCHEMAS, LedgerWriter
 from streams.site.reader import load_site
@@ -15,7 +25,7 @@ from streams.site.reader import load_site
 EXPO = load_site("expo")
 GATE = next(each for each in EXPO.entrances if each.boundary and each.kind == "person")
 INNER = next(each for each in EXPO.entrances if not each.boundary and each.kind == "person")
-TURNSTILES = "turnstile.passages"
+TURNSTILES = FIRST_PLACE["turnstile.passages"]
 
 
 def passage(device: str, seq: int, **more: Any) -> dict[str, Any]:
@@ -51,9 +61,9 @@ def test_the_first_confirmed_delivery_of_each_passage_counts_and_what_was_never_
     found = read_delivered([tmp_path / "one"], [tmp_path / "one" / "ledger"], EXPO)
     assert found.due_ms.tolist() == [100, 200]
     assert found.arrived_ms.tolist() == [110, 210]
-    assert [found.places[place] for place in found.place] == [(TURNSTILES, 1), (TURNSTILES, 2)]
+    assert found.place.tolist() == [TURNSTILES + 1, TURNSTILES + 2]
     assert found.offset.tolist() == [7, 4]
-    assert found.ends == {(TURNSTILES, 1): 8, (TURNSTILES, 2): 5}
+    assert found.ends == {TURNSTILES + 1: 8, TURNSTILES + 2: 5}
     assert found.entries_due.tolist() == [100]  # the second went from area to area
 
 
@@ -67,7 +77,7 @@ def test_the_parts_of_several_generators_are_put_together(tmp_path: Path) -> Non
     write(tmp_path / "two", [passage("L2", 1)], {("L2", 1): 50}, [(0, "ok", 60, 0, 5)])
     folders = [tmp_path / "one", tmp_path / "two"]
     found = read_delivered(folders, [each / "ledger" for each in folders], EXPO)
-    assert [found.places[place] for place in found.place] == [(TURNSTILES, 3), (TURNSTILES, 0)]
+    assert found.place.tolist() == [TURNSTILES + 3, TURNSTILES]
     assert found.entries_due.tolist() == [50, 100]
 
 
@@ -83,7 +93,7 @@ def test_a_trial_is_measured_from_due_to_stored_and_shown(tmp_path: Path) -> Non
     worker = [Sample(at, at / 1000 * 0.95, 100 + at // 1000) for at in (1_000, 1_500, 2_000)]
     machine = [Sample(at, at / 1000 * 1.2, 0) for at in (1_000, 1_500, 2_000)]
     seen = Observations(
-        logs={(TURNSTILES, 0): Samples.of([(1_250, 1), (1_900, 2)])}, wall=Samples.of([(2_000, 11), (3_000, 12)]),
+        logs={TURNSTILES: Samples.of([(1_250, 1), (1_900, 2)])}, wall=Samples.of([(2_000, 11), (3_000, 12)]),
         entries_before=10, samples={("worker-1", 5): worker}, machine=machine, cores=2,
     )  # fmt: skip
     found = measure(delivered, seen, begins_ms=1_000, target=2.0, ceiling=100.0, seconds=1.0, drained=True)
@@ -109,3 +119,41 @@ def test_how_fast_a_burst_was_sent_counts_until_its_last_event_was_at_the_broker
     # All due at once. They are put together for 0.4 s and then come in two large batches.
     due, arrived = np.full(1_000, 5_000), np.repeat([5_400, 5_500], 500)
     assert reached(due, arrived) == 2_000
+
+
+def use(name: str, cores: float) -> Use:
+    return Use(name, cores, cores, 100)
+
+
+def cause(*uses: Use, **more: Any) -> Bottleneck:
+    usual = {"machine_share": 0.5, "sent_late_ms": 10, "target": 1_000.0, "ceiling": 10_000.0}
+    return find_bottleneck(uses, **(usual | more))
+
+
+def test_a_process_that_fills_its_core_is_the_limit() -> None:
+    assert cause(use("broker", 0.4), use("worker-1", 0.97)) == Bottleneck("process", "worker-1")
+
+
+def test_a_generator_that_fills_its_core_says_nothing_about_the_system() -> None:
+    assert cause(use("generator-2", 0.95), use("worker-1", 0.6)) == Bottleneck("generator", "generator-2")
+
+
+def test_more_than_the_generators_were_seen_to_send_is_their_limit() -> None:
+    assert cause(use("worker-1", 0.3), target=9_500.0).kind == "generator"
+
+
+def test_a_generator_that_sends_half_a_second_late_is_the_limit() -> None:
+    assert cause(use("worker-1", 0.3), sent_late_ms=501).kind == "generator"
+
+
+def test_a_full_machine_names_who_used_it_most() -> None:
+    found = cause(use("broker", 0.3), use("worker-1", 0.8), use("a", 0.1), use(OTHERS, 0.7), machine_share=0.95)
+    assert found == Bottleneck("machine", users=("worker-1 80%", f"{OTHERS} 70%", "broker 30%"))
+
+
+def test_other_programs_are_never_the_process_at_its_limit() -> None:
+    assert cause(use(OTHERS, 1.2), use("worker-1", 0.3), machine_share=0.75) == Bottleneck("waiting")
+
+
+def test_with_room_everywhere_the_time_went_into_waiting() -> None:
+    assert cause(use("worker-1", 0.3), sent_late_ms=None) == Bottleneck("waiting")

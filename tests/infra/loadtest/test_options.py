@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from infra.loadtest import options, shape
+from infra.loadtest import options
 from infra.loadtest import target as targets
-from infra.loadtest.assignment import Curve
+from infra.loadtest.load import Curve, burst, steady
 from infra.loadtest.options import LoadOptions
 from infra.loadtest.run import run_loadtest
-from infra.loadtest.target import NotOnThisMachineError, StoreHasCountsError, WrongLoadError
+from infra.loadtest.target import StoreHasCountsError, WrongLoadError
 from infra.servers.clickhouse import EmbeddedClickHouse
 from simulators.distortion.distort import UnknownDeviceError
 from simulators.distortion.settings import DistortionError
@@ -65,9 +65,9 @@ def test_what_does_not_fit_is_refused_with_what_to_change(
 
 
 def test_brokers_that_are_not_on_this_machine_are_refused_unless_they_are_meant() -> None:
-    with pytest.raises(NotOnThisMachineError, match=r"kafka.brokers: kafka.example.org is not this machine.*--really"):
+    with pytest.raises(WrongLoadError, match=r"kafka.brokers: kafka.example.org is not this machine.*--really"):
         targets.existing(ELSEWHERE, really=False, accounted=True)
-    with pytest.raises(NotOnThisMachineError, match=r"store.host: 10.0.0.7 is not this machine"):
+    with pytest.raises(WrongLoadError, match=r"store.host: 10.0.0.7 is not this machine"):
         targets.existing(Settings(store=StoreSettings(host="10.0.0.7")), really=False, accounted=True)
 
 
@@ -106,9 +106,9 @@ def test_several_workers_on_the_embedded_broker_are_refused(tmp_path: Path) -> N
 
 
 def test_the_load_is_the_shape_that_was_asked_for() -> None:
-    assert LoadOptions(scenario=EXPO, rate=50, for_seconds=4).load == shape.steady(50, 4)
-    assert LoadOptions(scenario=EXPO, rate=50, for_seconds=4, shape="burst").load == shape.burst(50, 4)
-    assert LoadOptions(scenario=EXPO, times=3, for_seconds=4).load == Curve(3, 4, "10:00")
+    assert LoadOptions(scenario=EXPO, rate=50, for_seconds=4).load == steady(50, 4)
+    assert LoadOptions(scenario=EXPO, rate=50, for_seconds=4, shape="burst").load == burst(50, 4)
+    assert LoadOptions(scenario=EXPO, times=3, for_seconds=4).load == Curve(3, 4, "10:00", 3 * EXPO.peak)
 
 
 def test_there_are_as_many_generators_as_the_rate_needs_and_no_more_than_processors(
@@ -116,8 +116,8 @@ def test_there_are_as_many_generators_as_the_rate_needs_and_no_more_than_process
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     rates = {
-        rate: options.generators_for(LoadOptions(scenario=EXPO, rate=rate))
+        rate: LoadOptions(scenario=EXPO, rate=rate).generators
         for rate in (100.0, 15_000.0, 15_001.0, 70_000.0, 200_000.0)
     }
     assert rates == {100: 1, 15_000: 1, 15_001: 2, 70_000: 5, 200_000: 8}
-    assert options.generators_for(LoadOptions(scenario=EXPO, rate=9_000, shape="burst")) == 3
+    assert LoadOptions(scenario=EXPO, rate=9_000, shape="burst").generators == 3

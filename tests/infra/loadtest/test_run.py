@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 from rich.console import Console
 
 from infra.loadtest import run
-from infra.loadtest.bottleneck import OTHERS, Bottleneck, Use
-from infra.loadtest.measure import TrialFigures
+from infra.loadtest.load import Rates, burst
+from infra.loadtest.measure import OTHERS, Bottleneck, TrialFigures, Use
 from infra.loadtest.options import LoadOptions
-from infra.loadtest.report import HighestRate
-from infra.loadtest.shape import Phase, burst, highest
+from infra.loadtest.search import HighestRate
 from simulators.scenario.expo.expo import EXPO
 from streams.progress_bar import ProgressBar
 from streams.settings import Settings
@@ -31,10 +30,10 @@ class MadeUp:
     breaks: float = 1e9
     loads: list[Any] = field(default_factory=list)
 
-    def run(self, load: tuple[Phase, ...], _what: str) -> TrialFigures:
+    def run(self, load: Rates, _what: str) -> TrialFigures:
         """Say of a load what was made up."""
         self.loads.append(load)
-        rate = highest(load)
+        rate = load.peak
         stored = STORED if rate <= self.limit else replace(STORED, p99=5_000)
         return measured(
             rate, stored=stored, events=round(rate * 8), cause=Bottleneck("waiting"), drained=rate < self.breaks
