@@ -7,7 +7,7 @@ from pathlib import Path
 from infra.alerting.server import RESTART, answers
 from infra.process.ports import LOOPBACK, free_port
 from infra.process.server import Server
-from infra.process.service import Service
+from infra.process.supervisor import Service
 
 
 class ServiceServer(Server):
