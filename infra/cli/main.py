@@ -102,8 +102,8 @@ def main() -> None:
     try:
         app()
     except Exception as error:  # noqa: BLE001  # an unexpected error is reported without values of events
-        package = type(error).__module__.split(".")[0]
-        if package in OURS and not getattr(error, "quotes_events", False):
+        package = type(error).__module__.split(".")[0]  # "__main__" of errors that stand here
+        if package in {*OURS, "__main__"} and not getattr(error, "quotes_events", False):
             _stop(str(error), ExitCode.WRONG_USAGE if isinstance(error, ValueError) else ExitCode.FAILED)
         if package in _CLIENTS:
             name = type(error).__name__

@@ -1,7 +1,7 @@
 """Computes the occupancy of an area by 10 s window from flows and audited corrections, as known at a moment; pure.
 
 The rules are those of the view `occupancy` (`sinks/schema/004_occupancy.sql`). The view itself only knows today's data;
-DESIGN.md has the measured reason why replays do not query it. Read next: `devices.py`.
+DESIGN.md has the measured reason why replays do not query it. Read next: `sources.py`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

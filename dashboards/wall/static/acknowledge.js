@@ -100,8 +100,9 @@ export class Acknowledger {
     return this.#alarms.length > 0;
   }
 
-  // Beyond the last alarm Tab goes where it goes on any page.
+  // Beyond the last alarm, and from any button, Tab goes where it goes on any page.
   #tab(by) {
+    if (!this.chosen && document.activeElement !== document.body) return false;
     const place = this.#alarms.findIndex((alarm) => alarm.episode === this.chosen);
     const next = place < 0 ? (by > 0 ? 0 : -1) : place + by;
     if (next >= 0 && next < this.#alarms.length) return this.#step(by);

@@ -258,6 +258,9 @@ def test_escape_and_tab_leave_and_a_name_is_not_taken_unless_it_is_one(page: Pag
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.id") == "past-open"
         expect(page.locator(".alarm[aria-selected='true']")).to_have_count(0)
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == "language"
+        page.keyboard.press("Shift+Tab")
         page.keyboard.press("Enter")  # now it is the button's
         expect(page.locator("#past")).to_be_visible()
     assert source.taken == []
