@@ -18,9 +18,9 @@ test: $(VENV)/.installed-test
 	@$(BIN)/python -m infra.servers.kafka
 	@$(MAKE) --no-print-directory --jobs 2 --keep-going check pytest
 
-# One process has the tests with plants of servers, the other one all others: see tests/conftest.py.
+# One process has the tests with plants of servers, two have all others, which wait a lot: see tests/conftest.py.
 pytest: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 $(ARGS)
 
 faults: $(VENV)/.installed-test
 	@sh infra/install-browser.sh

@@ -7,7 +7,7 @@ from tests.histories.defects import PLANTED, planted
 from tests.histories.history import draw, play
 from tests.histories.shrink import failure, fewest, shrink
 
-FIRST, AFTER, PART = 0, 600, 100
+FIRST, AFTER, PART = 0, 400, 100
 """The seeds of every test run, in parts that may run in different processes; `make nightly` plays 200,000."""
 WITHIN = 1_000
 """Histories in which a planted defect must be found."""
