@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from simulators.ledger.ledger import read_ledger
-from tests.e2e.conftest import Interrupted
+from tests.e2e.conftest import HALL, Interrupted
 from tests.support.demos import running
 from tests.support.processes import eventually
 
@@ -24,7 +24,7 @@ def test_ctrl_c_ends_everything_within_ten_seconds(interrupted: Interrupted) -> 
 
 
 def test_ctrl_c_ends_everything_in_time_even_if_the_worker_hangs(tmp_path: Path) -> None:
-    with running(state=tmp_path / "state") as demo:
+    with running(*HALL, state=tmp_path / "state") as demo:
         demo.says("wall: ")
         worker = demo.worker()
         assert worker is not None
@@ -40,7 +40,7 @@ def test_ctrl_c_ends_everything_in_time_even_if_the_worker_hangs(tmp_path: Path)
 
 
 def test_kill_9_leaves_no_process_behind(tmp_path: Path) -> None:
-    with running(state=tmp_path / "state") as demo:
+    with running(*HALL, state=tmp_path / "state") as demo:
         demo.says("wall: ")
         assert eventually(
             lambda: len(demo.processes()) >= 7, 20
@@ -52,7 +52,7 @@ def test_kill_9_leaves_no_process_behind(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("moment", ["store …", "worker and wall …"])
 def test_ctrl_c_while_it_starts_ends_it_too(tmp_path: Path, moment: str) -> None:
-    with running(state=tmp_path / "state") as demo:
+    with running(*HALL, state=tmp_path / "state") as demo:
         demo.says(moment)
         begun = time.monotonic()
         demo.press_ctrl_c()
@@ -64,7 +64,7 @@ def test_ctrl_c_while_it_starts_ends_it_too(tmp_path: Path, moment: str) -> None
 
 
 def test_sigterm_ends_it_and_its_temporary_files(tmp_path: Path) -> None:
-    with running(state=tmp_path, named=False, env={"TMPDIR": str(tmp_path)}) as demo:
+    with running(*HALL, state=tmp_path, named=False, env={"TMPDIR": str(tmp_path)}) as demo:
         demo.says("wall: ")
         assert os.listdir(tmp_path)  # noqa: PTH208 - names are all we want
         demo.process.send_signal(signal.SIGTERM)
