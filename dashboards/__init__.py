@@ -1,1 +1,1 @@
-"""What people look at: the wall page (`dashboards.wall`), drawn from the public views only."""
+"""What people look at, drawn from the public views only: the wall page, Grafana's dashboards, texts of messages."""

@@ -1,4 +1,4 @@
-"""Classifies errors of the ClickHouse server: transient ones are retried. Next: `clickhouse.py`.
+"""Classifies errors of the ClickHouse server: transient ones are retried.
 
 An error that is not in the list counts as permanent: a write that can never succeed must not be repeated in silence,
 and rows that are parked over a transient one are not lost.

@@ -1,4 +1,4 @@
-"""The machine's clock: everything in the project reads the time here."""
+"""The machine's clock in ms."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Builds the addresses of brokers and store from the settings, for every process."""
+"""Connects to brokers and store as the settings say, for every process."""
 
 from kafka.admin import KafkaAdminClient
 

@@ -30,7 +30,7 @@ def audit(
     ] = None,
     metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="For Prometheus, with --every; 0: none.")] = 0,
 ) -> None:
-    """Recompute the published counts from the raw passages; exit 1 and the differences if there are any.
+    """Recompute the published counts from raw passages; list the differences and exit 1 if there are any.
 
     Without --from it begins with the day before; only whole windows and whole days of the site are compared.
     """

@@ -14,7 +14,7 @@ class TopicsDiffer(RuntimeError):
 
 @app.command()
 def apply() -> None:
-    """Create the topics that are missing; exit 1 when one that is there differs. Nothing is changed or deleted."""
+    """Create missing topics, and missing partitions of changelogs; exit 1 if a topic differs. No setting is changed."""
     kafka = load_settings().kafka
     for plan in topics.apply(kafka):
         typer.echo(f"created {plan.name}, partitions: {plan.partitions}, {plan.config['cleanup.policy']}")

@@ -20,7 +20,7 @@ from streams.site.reader import load_site
 def verify(
     ledger: Annotated[Path, typer.Option(help="A ledger, or a folder of several.")], as_json: Json = False
 ) -> None:
-    """Compare every published count with the ledger; exit 1 and the differences if there are any."""
+    """Compare every published count with the ledger; list the differences and exit 1 if there are any."""
     settings = load_settings()
     site = load_site(site_name(settings, site_of(ledger)))
     verdict = compare(ledger, views_reader(settings), site, Limits.of(settings.time))

@@ -1,6 +1,6 @@
 """Decodes and validates records: bytes in, columns out, and a rejection with its reason for each invalid line.
 
-The checks and their order are `contract.Reason`. Passages are decoded and checked all at once, a column at a time; only
+The checks and their order are `events.Reason`. Passages are decoded and checked all at once, a column at a time; only
 if any line of some records does not plainly fit are they read one by one, which takes five times as long. Read
 `kernels` next.
 """

@@ -1,6 +1,7 @@
 """Creates and checks the Kafka topics: names, partitions and settings of each, in one list.
 
-What is missing is created; what is there is never changed or deleted, but what differs is reported.
+What is missing is created: topics, and partitions of changelogs. Nothing is deleted, no setting is changed; differences
+are reported.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

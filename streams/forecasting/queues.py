@@ -66,7 +66,7 @@ class QueueNow:
     ahead: Floats
 
     def for_advice(self) -> advice.EntranceLoad:
-        """Return it as `kernels.advice` takes it."""
+        """Return it as `kernels.forecast.advice` takes it."""
         plan = self.entrance.plan
         return advice.EntranceLoad(
             id=self.entrance.id,

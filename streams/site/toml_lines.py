@@ -1,4 +1,4 @@
-"""Finds the line of each key in a TOML text, so that a mistake can be located; next: `validation.py`.
+"""Finds the line of each key in a TOML text, so that a mistake can be located.
 
 `tomllib` forgets positions, and no maintained Python parser hands them out. A statement of TOML begins on
 a line of its own, so it is enough to cut the text into statements and let `tomllib` read each one.

@@ -1,4 +1,4 @@
-"""Typed access to the tables of a site profile that collects every mistake, not just the first; next: `reader.py`."""
+"""Typed access to the tables of a site profile that collects every mistake, not just the first."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping

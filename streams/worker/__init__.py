@@ -1,7 +1,8 @@
 """The worker process: a Faust app that consumes the source topics, counts, flushes rows and writes checkpoints.
 
 Reading order: `consumer` → `counting` → `partition_state` → `flush` → `checkpoint` → `takeup` → `agents` (Faust) →
-`app` (wiring) → `main` (the process).
+`app` (wiring) → `main` (the process). Beside them: `isolation` and `rehearsal` find lines on which our code fails,
+`settling` retracts what was counted twice, `source_watch` finds what is not read, `watchdog` ends a worker that hangs.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
 """Checkpoints: a snapshot and its offset in one record, written after the rows and before the commit.
 
 committed offset ≤ offset in the snapshot ≤ what the store has. A crash between any two steps replays records into
-the same absolute values. Read `agents` next.
+the same absolute values. Read `takeup` next.
 """
 
 import struct

@@ -3,7 +3,7 @@
 Faust spends about 60 µs on each message, so the records that one poll brings for one partition are joined into one
 message (`coalesce`). Faust's own bookkeeping of offsets cannot follow that, and it can commit past an unfinished
 record; for joined topics it is replaced by `Offsets`. Private parts of Faust and aiokafka are used in this module
-only; `tests/streams/worker/test_consumer.py` fails when they change. Read `checkpoint` next.
+only; `tests/streams/worker/test_consumer.py` fails when they change. Read `counting` next.
 """
 
 import time

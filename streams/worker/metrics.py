@@ -1,4 +1,4 @@
-"""The Prometheus metrics of a worker: absolute figures from the partitions' state, which a crash does not change."""
+"""The Prometheus metrics of a worker: counts from the state of partitions, which survive a crash, and process figures."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

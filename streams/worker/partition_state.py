@@ -1,6 +1,6 @@
 """What a worker holds of one partition that it reads: the counted state, what waits for a flush, and accepted losses.
 
-Read `counting` next.
+Read `flush` next.
 """
 
 import time

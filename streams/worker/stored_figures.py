@@ -1,4 +1,4 @@
-"""Caches queries of the store for metrics and alarms, refreshed on threads of their own: nobody waits for the store."""
+"""Caches queries of the store for metrics and alarms, refreshed on threads of their own."""
 
 import math
 import threading

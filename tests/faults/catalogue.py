@@ -1,6 +1,6 @@
 """The catalogue of fault scenarios: the decorator `fault` enters a function, whose docstring says what it does.
 
-    @fault("T01", workers=2)
+    @fault("T01", layout=Layout(workers=2))
     def killed(trial: Trial) -> None:
         '''`kill -9` the worker at random moments.'''
 

@@ -97,7 +97,7 @@ def listen(host: str = LOOPBACK, port: int = 0) -> socket.socket:
         listener.close()
         raise WallPortTaken(
             f"wall.port = {port}: cannot listen on {host}:{port} ({error.strerror}). End the program that has the "
-            f"port (`ss -ltnp 'sport = :{port}'` names it), choose another port, or 0 for any free one."
+            f"port (`ss -ltnp 'sport = :{port}'` names it), or choose another port."
         ) from error
     return listener
 

@@ -1,4 +1,4 @@
-"""The state machine of an alarm episode: raised, escalated, acknowledged, shelved, cleared; read `rules` next."""
+"""The state machine of an alarm episode: raised, escalated, acknowledged, shelved, cleared; read `silence` next."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
