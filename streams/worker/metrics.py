@@ -1,4 +1,4 @@
-"""The Prometheus metrics of a worker: counts from the state of partitions, which survive a crash, and process figures."""
+"""The Prometheus metrics of a worker: counts of partitions, which survive a crash, and figures of the process."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
