@@ -1,4 +1,4 @@
-"""Reads the alarm limits of a site profile: `[alarms.<rule>]`, each figure over its default."""
+"""Reads what a site profile changes of the alarm limits in `kernels/alarms/rules`: `[alarms.<rule>]`."""
 
 from collections.abc import Mapping
 from dataclasses import replace

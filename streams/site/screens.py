@@ -1,4 +1,4 @@
-"""Reads the layout of the wall screens from a site profile: tiles, drawn as a picture of letters."""
+"""Reads which tiles a wall screen has and where, from a site profile; `static/tile.js` of the wall draws a tile."""
 
 import re
 from collections.abc import Collection, Mapping

@@ -173,7 +173,7 @@ export const WORDS = {
     closed: "closed hours",
     speed: (speed) => `demo ×${speed}`,
     health_newest: "Newest event",
-    health_lanes: "Lanes heard",
+    health_lanes: "Lanes reporting",
     health_missing: "Known missing",
     health_rejected: "Rejected lines",
     health_logs: "Partitions behind",

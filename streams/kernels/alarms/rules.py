@@ -1,4 +1,4 @@
-"""Alarm rules: limits with delays and dead bands (OPC UA Part 9), and the defaults, which a site profile may change."""
+"""Alarm limits of each rule, with delays and dead bands (OPC UA Part 9); a site profile may change them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Windowed counts (10 s, minute, day) of a partition's current offset bucket, and their rows; see `passages`."""
+"""Rows of the counts of a partition's current offset bucket: 10 s, minute, day; `cells` assigns the windows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
