@@ -1,4 +1,4 @@
-// Draws a wall tile. What all tiles have: a title, and a body that `show` fills in. A tile says what it is about in its `spec`:
+// Draws a wall tile: a title, and a body that `show` fills in. A tile says what it is about in its `spec`:
 // { shows, kind, area, zone } as in the site's profile, "" where it is not narrowed down.
 //
 // `view` is all that can be shown: { snapshot, trends, site, words, language, format, site_ms }.

@@ -1,4 +1,4 @@
-"""Assigns events to event-time windows and counts them: the cells of one offset bucket, absolute; read `offset_bucket` next.
+"""Assigns events to event-time windows, and counts them in cells of one offset bucket; read `offset_bucket` next.
 
 An offset bucket is a fixed range of a log's offsets. A cell counts the events of one bucket in one event-time window,
 so its value depends on the log alone; readers add the buckets up. DESIGN.md, section 2, says why.
