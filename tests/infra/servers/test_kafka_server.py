@@ -11,6 +11,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from infra.process.ports import free_port
+from infra.servers.kafka import __main__ as installation
 from infra.servers.kafka import install
 from infra.servers.kafka.install import KafkaNotInstalledError
 from infra.servers.kafka.server import KafkaError, KafkaServer
@@ -109,6 +110,16 @@ def brokers_named_at(address: str) -> list[str]:
 @needs_kafka
 def test_it_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
     assert server_ends_with_its_parent(KafkaServer, tmp_path)
+
+
+@needs_kafka
+def test_a_part_of_the_class_archive_is_never_taken_for_the_whole(tmp_path: Path) -> None:
+    installation.main()  # records it where it is missing
+    part = tmp_path / "part"
+    part.write_bytes(install.class_archive().read_bytes()[:20_000_000])
+    assert installation.is_whole(install.class_archive())
+    assert not installation.is_whole(part)
+    assert not installation.is_whole(tmp_path / "none")
 
 
 @needs_kafka
