@@ -51,7 +51,7 @@ Finding = tuple[bool, str, str]
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at, whether it is right, what was found, and what to do if not.
+    """What was checked, whether it is right, what was found, and what to do if not.
 
     What is not ``required`` is for information: the platform runs without it.
     """
@@ -66,13 +66,13 @@ class Check:
 def run_checks(
     settings: Settings, *, embedded: bool, sources: Mapping[str, Callable[[], Sequence[str]]]
 ) -> list[Check]:
-    """Look at everything; takes some seconds.
+    """Check everything; takes some seconds.
 
     `embedded` tries the embedded broker and store; otherwise those of the settings are queried. `sources` return, by
     name of the check, a sentence for each thing that is not as it should be, with what to do.
     """
     zone = load_site(settings.site).time_zone  # checked when a profile is read
-    looks: dict[str, Callable[[], Finding]] = {
+    checks: dict[str, Callable[[], Finding]] = {
         "python": lambda: (True, platform.python_version(), ""),  # an older one could not read this program
         "packages": partial(_packages, "gatepulse"),
         "disk": _disk,
@@ -85,12 +85,12 @@ def run_checks(
             if embedded
             else lambda: _store(store_address(settings), views_address(settings), migrations()[-1].number)
         ),
-        **{name: partial(_source, look) for name, look in sources.items()},
+        **{name: partial(_source, problems) for name, problems in sources.items()},
         "confinement": _confinement,
         "kafka": _kafka,
         "browser": _browser,
     }
-    return [_looked(name, look) for name, look in looks.items()]
+    return [_run(name, check) for name, check in checks.items()]
 
 
 def all_right(checks: Iterable[Check]) -> bool:
@@ -107,9 +107,9 @@ def render(checks: Sequence[Check]) -> Table:
     return table
 
 
-def _looked(name: str, look: Callable[[], Finding]) -> Check:
+def _run(name: str, check: Callable[[], Finding]) -> Check:
     try:
-        found = look()
+        found = check()
     except Exception as error:  # noqa: BLE001 - a check that breaks is a finding, and the others still matter
         found = False, f"{type(error).__name__}: {loggable_text(error)}".rstrip(": "), "see the message"
     return Check(name, *found, required=name not in _FOR_INFORMATION)
@@ -226,8 +226,8 @@ def _short(error: Exception) -> str:
     return str(error).split("Stack trace", maxsplit=1)[0].replace("\n", " ").strip()[:200]
 
 
-def _source(look: Callable[[], Sequence[str]]) -> Finding:
-    sentences = look()
+def _source(problems: Callable[[], Sequence[str]]) -> Finding:
+    sentences = problems()
     return not sentences, "not as it should be" if sentences else "as it should be", "\n".join(sentences)
 
 

@@ -79,7 +79,7 @@ class LoadOptions:
         return make(self.first_rate, self.seconds)
 
     @property
-    def asked(self) -> str:
+    def size_text(self) -> str:
         """The size of the load in words."""
         if self.times is not None:
             return f"{self.times:g} × {self.scenario.name} ({self.scenario.rush:%H:%M}–)"

@@ -65,7 +65,7 @@ def to_json(result: LoadResult) -> str:
             "alarms": dict(result.alarms),
             "broker": result.place,
             "shape": options.shape,
-            "asked": options.asked,
+            "asked": options.size_text,
             "trials": [_trial(each) for each in result.trials],
             "course": [asdict(each) for each in shown.course],
             "notes": list(result.notes),

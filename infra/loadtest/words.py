@@ -118,9 +118,9 @@ def setup(result: LoadResult) -> Text:
     distortion_zh = f"；扰动 {given.distortion}" if given.distortion else ""
     distortion_en = f"; distorted by {given.distortion}" if given.distortion else ""
     return Text(
-        f"负载：{_SHAPES_ZH[given.shape]}，{given.asked}，{given.seconds:g} 秒；{broker.zh}{workers_zh}，"
+        f"负载：{_SHAPES_ZH[given.shape]}，{given.size_text}，{given.seconds:g} 秒；{broker.zh}{workers_zh}，"
         f"{given.generators} 个发生器，{cores} 个处理器核{distortion_zh}",
-        f"Load: {given.shape}, {given.asked}, {given.seconds:g} s; on {broker.en}{workers_en}, "
+        f"Load: {given.shape}, {given.size_text}, {given.seconds:g} s; on {broker.en}{workers_en}, "
         f"{given.generators} generator{'s' if given.generators > 1 else ''}, {cores} processor cores{distortion_en}",
     )
 

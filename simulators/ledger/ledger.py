@@ -274,7 +274,7 @@ def _directories(path: Path) -> list[Path]:
 
 
 def cut_short(directory: Path) -> None:
-    """Note in a ledger that its broker is gone, with whatever the workers had not read: all deliveries are in doubt.
+    """Note in a ledger that its broker is gone, with whatever the workers had not read: all deliveries are uncertain.
 
     From now on a passage in it may be shown or not, as if the answers of the broker had never come.
     """
@@ -334,7 +334,7 @@ class _Part:
         table = pa.concat_tables(
             [expected.empty_table(), found], promote_options="default"
         )  # has all columns, in order
-        return _in_doubt(table) if self.cut_short and "result" in table.schema.names else table
+        return _as_uncertain(table) if self.cut_short and "result" in table.schema.names else table
 
 
 def _fits(found: pa.Schema, name: str) -> bool:
@@ -360,7 +360,7 @@ def _site_times(table: pa.Table, meta: Mapping[str, Any]) -> Integers:
     return site_ms
 
 
-def _in_doubt(table: pa.Table) -> pa.Table:
+def _as_uncertain(table: pa.Table) -> pa.Table:
     """Turn every delivery into one of which it is not known whether it came."""
     result = table["result"]
     unknown = pc.if_else(pc.equal(result, "ok"), "info", result)

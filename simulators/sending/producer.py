@@ -23,7 +23,7 @@ _LOG_AFTER: Final = 5.0
 _POLL_SECONDS: Final = 0.25
 """Seconds of one wait for answers."""
 _ANSWER_SECONDS: Final = 1.0
-"""Seconds in which a broker that is there answers, if it is asked where the topics are."""
+"""Seconds in which a broker that is there answers a query for the topics."""
 _FINAL: Final = frozenset({
     KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.TOPIC_EXCEPTION,
     KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE, KafkaError.INVALID_RECORD,

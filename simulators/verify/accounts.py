@@ -171,7 +171,7 @@ def completeness(ledger: Ledger, settled: Fates) -> Table:
     """Return the view `completeness`: counted, late and suspect passages have come, of whatever time they are.
 
     The newest time is that of the passages that are believed, 1970 where there is none. `settled` are those that
-    came; only for the late ones this is unknown, and for a device that has late ones in doubt there are bounds.
+    came; only for the late ones this is unknown, and for a device with uncertain late ones there are bounds.
     """
     came = (settled.counted, settled.late, settled.suspect)
     rows = np.concatenate([sent.rows for sent in came])

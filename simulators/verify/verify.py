@@ -57,7 +57,7 @@ def compare_views(
 ) -> tuple[dict[str, Comparison], Fates]:
     """Return the comparison of every view in `stored.VIEWS`, in that order, and what became of the passages.
 
-    Passages, corrections and rejections come first: they settle what the other views must show of deliveries in doubt.
+    Passages, corrections and rejections come first: they settle what the other views must show of uncertain deliveries.
     """
     ahead = suspect_corrections(ledger, limits)
     fates, corrected = judge(ledger, truth.sent_passages(ledger), limits), truth.sent_corrections(ledger, ~ahead)

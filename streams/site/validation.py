@@ -50,7 +50,7 @@ class Findings:
             self.add(path, f"'{value}' is not {article} {what}; {what}s are {declared}")
 
     def unknown_keys(self) -> None:
-        """Note every key that nobody has asked for."""
+        """Note every key that no reader has read."""
         for table in self.tables:
             for key in table.content:
                 if key not in table.known_keys:
@@ -69,7 +69,7 @@ def show_path(path: Path) -> str:
 class ProfileTable:
     """One table of a profile; what reads a key notes what is wrong with it, and returns a harmless value instead.
 
-    A key that was asked for may stand in the table, any other is a mistake.
+    A key that was read may stand in the table, any other is a mistake.
     """
 
     content: Mapping[str, Any]

@@ -1,6 +1,6 @@
 """Queries the brokers for topics: incarnations, partitions, first and last offsets, settings.
 
-Asked over connections of its own, so that it is known while a worker joins its group or hangs; one thread at a time.
+Queried over connections of its own, so that it is known while a worker joins its group or hangs; one thread at a time.
 """
 
 import threading

@@ -154,7 +154,7 @@ class TakeUp:
             return None
 
     def _committed(self, assigned: Sequence[Assigned], states: Mapping[str, TopicState]) -> Mapping[PartitionKey, int]:
-        # Asked for only where they matter.
+        # Queried only where they matter.
         lost = [each for each in assigned if each.snapshot is None and each.topic in states]
         if any(states[each.topic].begin.get(each.partition, 0) > 0 for each in lost):
             return self.brokers.committed()

@@ -259,7 +259,7 @@ def _stretches(batch: Batch, device: Ints, rules: TimeRules) -> tuple[Ints, list
     ends = np.append(starts[1:], len(rows))
     # Each counter's times lie above all of the counter before, so that one pass finds the newest so far within each.
     lifted = ts + np.repeat(np.arange(len(starts)) << _TIME_BITS, ends - starts)
-    doubtful = (lifted < np.maximum.accumulate(lifted) - rules.suspect_ms) | rules.ahead(ts, arrived)
+    suspect = (lifted < np.maximum.accumulate(lifted) - rules.suspect_ms) | rules.ahead(ts, arrived)
     columns = {
         "device": device[rows[starts]],
         "epoch": batch.epoch[rows[starts]],
@@ -273,6 +273,6 @@ def _stretches(batch: Batch, device: Ints, rules: TimeRules) -> tuple[Ints, list
         "oldest": np.minimum.reduceat(ts, starts),
         "newest": np.maximum.reduceat(ts, starts),
         "seen": np.maximum.reduceat(arrived, starts),
-        "plain": ~np.logical_or.reduceat(doubtful, starts) & (seq[ends - 1] - seq[starts] == ends - starts - 1),
+        "plain": ~np.logical_or.reduceat(suspect, starts) & (seq[ends - 1] - seq[starts] == ends - starts - 1),
     }
     return rows, list(map(_Stretch, *(columns[name].tolist() for name in _Stretch._fields)))

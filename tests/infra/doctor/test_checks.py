@@ -56,7 +56,7 @@ def test_a_check_that_breaks_is_a_finding() -> None:
     def broken() -> doctor.Finding:
         raise ConnectionError("no broker")
 
-    check = doctor._looked("topics", broken)
+    check = doctor._run("topics", broken)
     assert not check.ok
     assert check.detail.startswith("ConnectionError")
 
