@@ -29,7 +29,7 @@ class AuditedView:
 
 
 def parameters(site: Site, part: AuditSpan) -> Mapping[str, Any]:
-    """Return what the queries ask for by name."""
+    """Return the parameters of the queries."""
     return {
         "start": part.start,
         "end": part.end,

@@ -121,7 +121,7 @@ class Retried:
 
 
 OnProgress = Callable[[int], None]
-"""Told how many more batches are done."""
+"""Called with the number of batches just done."""
 
 
 async def retry(topic: ParkedTopic, sink: Sink, names: Sequence[str], *, done: OnProgress) -> Retried:

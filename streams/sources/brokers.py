@@ -42,7 +42,7 @@ class TopicState:
 
 @dataclass
 class Brokers:
-    """Asks the brokers; connects on first use, and again after an error."""
+    """Queries the brokers; connects on first use, and again after an error."""
 
     kafka: KafkaSettings
     _admin: Any = None

@@ -46,7 +46,7 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass
 class Unreadable:
-    """How many records of our own topics could not be decoded and were skipped; any thread may look."""
+    """How many records of our own topics could not be decoded and were skipped; any thread may call."""
 
     counts: Counter[str] = field(default_factory=Counter)
 

@@ -97,8 +97,8 @@ def snapshot_table(
     name: str,
     *,
     partitions: int,
-    check: Callable[[Plain], object] = lambda _: None,
-    on_unreadable: Callable[[int, Exception], None] = lambda *_: None,
+    check: Callable[[Plain], object],
+    on_unreadable: Callable[[int, Exception], None],
 ) -> SnapshotTable:
     """Create a table of snapshots in an app whose tables are SnapshotTables; Faust keeps bytes as they are."""
     made = app.Table(name, partitions=partitions, recovery_buffer_size=1000, key_type=bytes, value_type=bytes)

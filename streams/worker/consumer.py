@@ -217,7 +217,7 @@ class CoalescingThread(driver.AIOKafkaConsumerThread):
         }
 
     def rejoin(self) -> None:
-        """Let the group assign its partitions anew, if this member leads it; any thread may ask."""
+        """Let the group assign its partitions anew, if this member leads it; any thread may call."""
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001  # it has no other way
         self.thread_loop.call_soon_threadsafe(coordinator.request_rejoin)
 

@@ -1,6 +1,6 @@
 """Counts one source topic in a worker: assigns partitions, applies records, drains changes, writes checkpoints.
 
-Read `flush` next, which stores what was counted, then `agents`, which connects both with Faust.
+Read `partition_state` next, then `flush`, which stores what was counted.
 """
 
 import asyncio
@@ -241,9 +241,10 @@ class Counting(Generic[L]):
         }
 
     def problems(self) -> list[Blocked]:
-        """Return what stands in the way of partitions, or makes their figures doubtful; any thread may call.
+        """Return what stands in the way of partitions, or makes their figures uncertain; any thread may call.
 
-        A snapshot that could not be loaded does until what it had counted is counted again.
+        Only those in `blocked` are not read. A snapshot that could not be loaded is a problem until what it had counted
+        is counted again.
         """
         found = list(self.blocked.values())
         for state in list(self._states.values()):

@@ -179,7 +179,7 @@ def _status_source(parts: Parts, settings: Settings) -> Callable[[], WorkerStatu
 
 
 def recovered(app: faust.App) -> int:
-    """Return a number that grows while tables recover; any thread may ask.
+    """Return a number that grows while tables recover; any thread may call.
 
     Faust makes the service that recovers when `tables.recovery` is read first, and binds it to the loop of that thread:
     a worker whose watchdog was first never got any partitions.

@@ -50,7 +50,7 @@ _decode_input = msgspec.json.Decoder(AlarmInput).decode
 _decode_totals = msgspec.json.Decoder(EntranceTotals).decode
 
 
-def rehearsal(handler: TopicHandler[Any], *, forked: bool = False) -> Callable[[PartitionId, Plain], Rehearse]:
+def rehearsal(handler: TopicHandler[Any], *, forked: bool) -> Callable[[PartitionId, Plain], Rehearse]:
     """Return what rehearses records of a log of this handler, from a state on; `forked`: in a process of its own."""
 
     def begun(name: PartitionId, plain: Plain) -> Rehearse:

@@ -89,7 +89,7 @@ class SourceWatch:
     countings: Mapping[str, Counting[Any]]
     take_up: TakeUp
     end: EndProcess
-    rejoin: Callable[[], object] = lambda: None
+    rejoin: Callable[[], object]
     clock: Callable[[], float] = time.time
     _polls: int = 0
     _settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -341,7 +341,7 @@ class SourceWatch:
         )
 
     def problems(self) -> list[ProblemKey]:
-        """Return what stands in the way as of the last poll; any thread may ask."""
+        """Return what stands in the way as of the last poll; any thread may call."""
         return sorted(self._problems)
 
     def _found(self, states: Mapping[str, TopicState], now: int) -> Iterator[StoredProblem]:

@@ -94,7 +94,7 @@ def _occupancy(rows: Rows) -> Occupancy:
 
 
 class StoredFigures:
-    """What a worker reads from the store, each figure over a connection of its own."""
+    """What a worker reads from the store, each cached query over a connection of its own."""
 
     def __init__(self, connect: Callable[[], StoreReader]) -> None:
         self._reader = connect()
@@ -113,7 +113,7 @@ class StoredFigures:
         """Batches by table, 0 where none is parked."""
 
     def inside(self) -> Occupancy:
-        """Ask now what is inside each area, and what stands in the way of knowing it. Raises StoreError."""
+        """Query now what is inside each area, and what stands in the way of knowing it. Raises StoreError."""
         problems = [
             (topic if partition < 0 else f"{topic}/{partition}", problem, since)
             for topic, partition, problem, since in self._reader.query(_PROBLEMS)

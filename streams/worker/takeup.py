@@ -301,7 +301,7 @@ class TakeUp:
             for row in stored.progress.get(place, ())
             if row["cluster"] == self.cluster
         ]
-        if snapshot is not None:
+        if snapshot is not None and (snapshot.log.topic, snapshot.log.partition) == place:  # its key says nothing
             logs.append(snapshot)
         own = [each for each in logs if each.log.incarnation in ("", newest.incarnation)]
         nothing = SnapshotHeader(PartitionId(self.cluster, *place, newest.incarnation, newest.begin), newest.begin)

@@ -98,7 +98,7 @@ def log_ends(brokers: Brokers) -> Mapping[PartitionKey, int] | None:
 
 
 def waiting_at(loop: asyncio.AbstractEventLoop) -> list[str]:
-    """Name where each task of our own code waits, from the outside in: files and lines only; any thread may ask."""
+    """Name where each task of our own code waits, from the outside in: files and lines only; any thread may call."""
     places = []
     for task in asyncio.all_tasks(loop):
         frames, inner = list[Any](), cast("Any", task.get_coro())

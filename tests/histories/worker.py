@@ -316,7 +316,7 @@ class Worker(Process):
             of_topic = Counting(
                 handler=plant.handlers[topic], topic=topic, worker=self.name,
                 outlet=KafkaOutlet(like_faust, topic, table, self.offsets), most_waiting=MOST_WAITING,
-                caution=Caution(rehearsal(plant.handlers[topic]), known), at_work=lambda _: None,
+                caution=Caution(rehearsal(plant.handlers[topic], forked=False), known), at_work=lambda _: None,
             )  # fmt: skip
             count_topic(like_faust, of_topic, end=end, brokers=brokers)
             pairs[topic] = (of_topic, table)
@@ -324,7 +324,7 @@ class Worker(Process):
         self.countings = {topic: each for topic, (each, _) in pairs.items()}
         self.venue = SiteTotals()
         take_up_on_assignment(like_faust, list(pairs.values()), self.offsets, take_up, end=end)
-        self.sources = SourceWatch(brokers, notes, self.countings, take_up, end, clock=clock)
+        self.sources = SourceWatch(brokers, notes, self.countings, take_up, end, rejoin=lambda: None, clock=clock)
         if Topic.ALARM_INPUTS in pairs:
             passages, judging = [self.countings[topic] for topic in KIND_OF_TOPIC], self.countings[Topic.ALARM_INPUTS]
             teller = AlarmInputPublisher(

@@ -159,7 +159,7 @@ class Worker:
                 worker="w",
                 outlet=self.outlets[topic],
                 most_waiting=most_waiting,
-                caution=Caution(rehearsal(handler(place)), {}),
+                caution=Caution(rehearsal(handler(place), forked=False), {}),
                 at_work=lambda _: None,
             )
             for topic, handler in TRADES.items()

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -99,8 +100,10 @@ def test_a_difference_is_seen_until_it_is_gone(server: Server, reader: ClickHous
     server.write(block("counts_10s", noon), block("log_progress", {"complete_to": NOON + 60_000}))
     found: list[AuditResult] = []
     watch = AuditLoop(Auditor(reader, SITE, patience=0.0, sleep=lambda _: None), SiteClock(), found.append)
+    begun = time.time()
     with capture_logs() as said:
         watch.once()
+        assert begun <= watch.at <= time.time()
         server.write(block("log_progress", {"complete_to": NOON + 6 * 3_600_000}))
         watch.once()
         server.write(block("counts_10s", noon | {"passages": 0, "version": 2}))

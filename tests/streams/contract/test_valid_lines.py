@@ -104,7 +104,7 @@ def begun(topic: str) -> tuple[TopicHandler[Any], Any]:
 def test_no_valid_line_makes_any_step_fail(data: st.DataObject, topic: str) -> None:
     handler, log = begun(topic)
     some = drawn(data, topic)
-    rehearsal(handler)(log.name, handler.freeze(log))(BlankedRecords(some))
+    rehearsal(handler, forked=False)(log.name, handler.freeze(log))(BlankedRecords(some))
     log.apply(handler.read(some))
     assert log.tally.unaccounted == 0
     assert log.tally.received == len(some.offset)
@@ -119,7 +119,7 @@ def test_what_any_valid_line_tells_the_alarms_can_be_judged(data: st.DataObject,
     alarms_trade, alarms = begun(Topic.ALARM_INPUTS)
     line = msgspec.json.encode(AlarmInput(flows=[flow_of(log, NOW)]))
     inputs = recorded(line, line, arrived=data.draw(st.sampled_from([0, NOW, LATEST_MS])))
-    rehearsal(alarms_trade)(alarms.name, alarms_trade.freeze(alarms))(BlankedRecords(inputs))
+    rehearsal(alarms_trade, forked=False)(alarms.name, alarms_trade.freeze(alarms))(BlankedRecords(inputs))
 
 
 @pytest.mark.parametrize("seq", [LARGEST, NOW * 1_000_000])

@@ -16,6 +16,7 @@ from streams.kernels.counts.corrections import CorrectionLog
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import CountingSite, EntranceSides
+from streams.kernels.counts.snapshot import Plain
 from streams.worker.checkpoint import SnapshotTable, key_of, pack, snapshot_table, unpack, version
 from tests.support.events import LOG, NINE, PLACE, TIMES, Event, batch, log
 from tests.support.lines import correction, line, persons, records
@@ -24,6 +25,14 @@ from tests.support.lines import corrections as correction_codec
 SEGMENT = 1 << BUCKET_BITS
 MOST_BYTES = 900_000
 """A broker takes records of a megabyte unless it is set otherwise."""
+
+
+def unpacked(_: Plain) -> None:
+    """Accept any snapshot that can be unpacked."""
+
+
+def unexpected(partition: int, error: Exception) -> None:
+    raise AssertionError(partition) from error
 
 
 def counted(events: int) -> PassageLog:
@@ -81,7 +90,7 @@ def recovered(*batches: Iterable[tuple[bytes, bytes | None]]) -> dict[bytes, byt
 
     async def recover() -> dict[bytes, bytes]:
         app = faust.App("t", broker="kafka://127.0.0.1:1", store="memory://", Table=SnapshotTable, autodiscover=False)
-        table = snapshot_table(app, "source.snapshots", partitions=2)
+        table = snapshot_table(app, "source.snapshots", partitions=2, check=unpacked, on_unreadable=unexpected)
         assert isinstance(table, SnapshotTable)
         for each in batches:
             table.apply_changelog_batch([_event(key, value) for key, value in each])
@@ -188,7 +197,7 @@ def test_a_record_of_a_stranger_is_passed_over() -> None:
 
     async def recover() -> dict[bytes, bytes]:
         app = faust.App("t", broker="kafka://127.0.0.1:1", store="memory://", Table=SnapshotTable, autodiscover=False)
-        table = snapshot_table(app, "source.snapshots", partitions=2)
+        table = snapshot_table(app, "source.snapshots", partitions=2, check=unpacked, on_unreadable=lambda *_: None)
         table.apply_changelog_batch(events)
         return dict(table.data.items())
 

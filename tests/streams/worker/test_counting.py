@@ -17,9 +17,9 @@ from streams.contract.codec import Records
 from streams.contract.events import Topic
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
-from streams.kernels.counts.takeup import AcceptedLoss
+from streams.kernels.counts.takeup import AcceptedLoss, Blocked, Problem
 from streams.worker.checkpoint import unpack
-from streams.worker.partition_state import Start, clock_error
+from streams.worker.partition_state import CLOCK_ERROR_MS, Start, clock_error
 from tests.support.events import NINE, PLACE
 from tests.support.lines import ARRIVED, correction, line, records
 from tests.support.rehearsal import CLUSTER, CrashError, Worker, World, start_of, work
@@ -302,6 +302,20 @@ def test_a_log_is_taken_up_where_its_snapshot_ends_and_a_new_one_at_the_earliest
     assert counting.assign(starts) == {0: 2, 3: 700}
     assert counting.problems() == []
     assert [str(log.name) for log in counting.partitions] == [LOG, f"{CLUSTER}/{TURNSTILES}/3"]
+
+
+def test_an_unreadable_snapshot_and_a_clock_that_differs_are_problems_of_a_partition_that_is_read() -> None:
+    world = quiet(line())
+    work(world)
+    counting = Worker(world).countings[TURNSTILES]
+    counting.assign([replace(start_of(counting, 0, world.kept[TURNSTILES, 0]), unreadable=5)])
+    (partition,) = counting.partitions
+    counting._states[0].clock_error = CLOCK_ERROR_MS + 1
+    assert counting.problems() == [
+        Blocked(Problem.SNAPSHOT_UNREADABLE, partition.name, 0, 5),
+        Blocked(Problem.BROKER_CLOCK, partition.name),
+    ]
+    assert counting.blocked == {}
 
 
 def test_nothing_is_kept_or_released_when_partitions_were_assigned_anew_while_rows_were_written() -> None:

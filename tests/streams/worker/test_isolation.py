@@ -113,7 +113,7 @@ def test_exactly_the_lines_on_which_any_step_fails_are_set_aside_and_all_others_
     defective = spoilt(where, poison.__contains__, handler())
     log = defective.begin(NAME, 0)
     for part in pieces(records(*frames_of(sizes)), most_lines=data.draw(st.integers(1, 20))):
-        piece = isolate(part, rehearsal(defective)(NAME, defective.freeze(log)))
+        piece = isolate(part, rehearsal(defective, forked=False)(NAME, defective.freeze(log)))
         log.apply(rejecting(defective.read(piece.records), piece.rejections))
     rejections = log.drain_rejections()
     expected = poison & set(range(1, total + 1))
@@ -127,7 +127,9 @@ def test_exactly_the_lines_on_which_any_step_fails_are_set_aside_and_all_others_
 def test_what_is_said_of_a_line_that_is_set_aside_has_no_value_of_it() -> None:
     defective = spoilt("apply", lambda number: number == 2, handler())
     frame = b"\n".join(frames_of([1, 1, 1]))
-    piece = isolate(records(frame), rehearsal(defective)(NAME, defective.freeze(defective.begin(NAME, 0))))
+    piece = isolate(
+        records(frame), rehearsal(defective, forked=False)(NAME, defective.freeze(defective.begin(NAME, 0)))
+    )
     [rejection] = piece.rejections
     assert (rejection.position.offset, rejection.position.line) == (0, 1)
     assert rejection.detail == (
@@ -200,7 +202,7 @@ def test_records_are_cut_between_records_and_a_large_one_stays_whole() -> None:
 def worker_with(world: World, defect: TopicHandler[Any], suspects: dict[str, tuple[int, int]]) -> Worker:
     worker = Worker(world)
     counting = worker.countings[TURNSTILES]
-    counting.handler, counting.caution = defect, Caution(rehearsal(defect), suspects)
+    counting.handler, counting.caution = defect, Caution(rehearsal(defect, forked=False), suspects)
     worker.take_up()
     return worker
 

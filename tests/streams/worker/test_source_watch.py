@@ -57,6 +57,7 @@ def check(
     watch: Any = SourceWatch(
         cast("Any", None), cast("Any", SimpleNamespace(accepted=list)), cast("Any", {T: counting}),
         cast("Any", SimpleNamespace(newest=newest, recheck=recheck)), end=lambda _: None,
+        rejoin=lambda: None,
     )  # fmt: skip
     watch._check_blocked({T: state})
     return counting.changed
@@ -101,7 +102,9 @@ def test_brokers_that_refuse_to_create_topics_stop_nothing_else(*, create_topics
         create=refuse,
         match_changelogs=refuse,
     )  # fmt: skip
-    watch: Any = SourceWatch(cast("Any", brokers), cast("Any", None), {}, cast("Any", None), end=lambda _: None)
+    watch: Any = SourceWatch(
+        cast("Any", brokers), cast("Any", None), {}, cast("Any", None), end=lambda _: None, rejoin=lambda: None
+    )
     watch._prepare_topics({T: STATE})
     assert len(refused) == (2 if create_topics else 1)  # partitions of changelogs are added in any case
     assert [each.topic for each in watch._found({T: None, "vehicle.passages": None, "corrections": None}, now=0)] == [

@@ -159,6 +159,13 @@ def test_what_was_unread_of_a_topic_that_was_made_anew_is_lost_with_and_without_
     assert not take_up.check_ended()
 
 
+@pytest.mark.parametrize("next_offset", [5, 100])
+def test_a_snapshot_of_another_partition_hides_no_loss(next_offset: int) -> None:
+    notes = Notes({}, {(0, "id1"): 9})
+    taken_up(Brokers("id2", 4), notes, Assigned(T, 0, snapshot(1, "id1", next_offset)))
+    assert [(each.log, each.first, each.after) for each in notes.losses] == [(str(log_of(0, "id1")), 0, 9)]
+
+
 def test_a_log_of_a_partition_that_is_gone_and_went_on_is_taken_for_ended_once_more() -> None:
     notes = Notes({(0, "id1"): 50, (3, "id1"): 70}, {(0, "id1"): 50, (3, "id1"): 75})
     take_up, _ = taken_up(Brokers("id2", 4), notes, Assigned(T, 0, snapshot(0, "id1", 50)))
