@@ -176,7 +176,7 @@ class ClickHouseReader:
                 return self._client.execute(sql, None if params is None else dict(params), **options)
             except Exception as error:
                 self._client.disconnect()
-                subject = f"{self._where} asked {' '.join(sql.split())[:120]!r}"
+                subject = f"{self._where}: query {' '.join(sql.split())[:120]!r}"
                 raise failure(subject, error, has_values=bool(params)) from error
             finally:
                 limit.cancel()

@@ -1,4 +1,4 @@
-"""Reads the numbered files of `schema/`, the tables that they make, and declares the form of rows. Next: `sink.py`.
+"""The tables of the store, read off the numbered files of `schema/`, and what a row of each is. Next: `sink.py`.
 
 The files hold statements separated by `;` and comments after `--`, nothing else; `schema.py` applies them.
 

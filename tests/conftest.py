@@ -1,6 +1,5 @@
 """Fixtures that more than one package's tests need: a store and brokers, one of each per test session."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from xdist.scheduler import LoadFileScheduling
 from infra.servers.broker import EmbeddedBroker
 from infra.servers.clickhouse import EmbeddedClickHouse
 from infra.servers.kafka.install import install, missing
-from infra.servers.kafka.server import JVM_OPTIONS, KafkaServer
+from infra.servers.kafka.server import KafkaServer
 from sinks import schema
 from sinks.clickhouse import ClickHouseReader, StoreAddress, connect
 from tests.support.browser import QUIET
@@ -28,7 +27,7 @@ hypothesis.settings.register_profile("untimed", deadline=None, max_examples=exam
 hypothesis.settings.load_profile("untimed")
 
 # Brokers that live for seconds spend more on the second compiler than they get back.
-os.environ.setdefault(JVM_OPTIONS, "-XX:TieredStopAtLevel=1")
+KafkaServer.jvm_options = ("-XX:TieredStopAtLevel=1",)
 
 PLANTS = (
     "tests/faults/", "tests/e2e/", "tests/infra/alerting/", "tests/infra/stack/", "tests/infra/loadtest/",

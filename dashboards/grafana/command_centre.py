@@ -58,7 +58,7 @@ def _day(site: Site) -> Iterator[PanelBuilder]:
     kind = main_kind(site)
     mixed = kind == "person" and bool(entrances_for(site, "vehicle"))
     width = 6 if mixed else 8
-    noun = ("人员", "persons") if kind == "person" else ("车辆", "vehicles")
+    noun = KIND_NAMES[kind].zh, KIND_NAMES[kind].en
     yield _entries(site, kind, *noun, width)
     yield _distinct(site, kind, *noun, width)
     if mixed:

@@ -30,7 +30,7 @@ _REFUSALS = ((10, "yellow"), (25, "orange"))
 
 def entrances(site: Site) -> Dashboard:
     """Build the dashboard *Entrances*."""
-    today = [_passages(site, "person", "in"), _passages(site, "person", "out"), _refused()]
+    figures = [_passages(site, "person", "in"), _passages(site, "person", "out"), _refused()]
     flows = [_flow(site, "person", "in"), _flow(site, "person", "out")]
     who = [_categories(site, "person"), _by_category(site, "person"), _reasons()]
     board = new_dashboard(
@@ -38,7 +38,7 @@ def entrances(site: Site) -> Dashboard:
         about="人员出入口的进出、拒绝、排队与设备。 Persons through the entrances: flows, refusals, queues, devices.",
         site=site, refresh="10s", hours=3,
         panels=[
-            *vitals(site), *today, *flows, *who, _totals(site, "person", 8), _queues(site), _devices(site, 8)
+            *vitals(site), *figures, *flows, *who, _totals(site, "person", 8), _queues(site), _devices(site, 8)
         ],
     )  # fmt: skip
     board.with_variable(chosen("entrance", "出入口 / Entrance", entrances_for(site, "person")))
@@ -48,14 +48,14 @@ def entrances(site: Site) -> Dashboard:
 
 def vehicles(site: Site) -> Dashboard:
     """Build the dashboard *Vehicles*."""
-    today = [_passages(site, "vehicle", "in"), _passages(site, "vehicle", "out"), inside(site, "vehicle", 8, 4)]
+    figures = [_passages(site, "vehicle", "in"), _passages(site, "vehicle", "out"), inside(site, "vehicle", 8, 4)]
     flows = [_flow(site, "vehicle", "in"), _flow(site, "vehicle", "out")]
     who = [_categories(site, "vehicle"), _by_category(site, "vehicle"), _parks(site)]
     board = new_dashboard(
         "车辆 / Vehicles", "vehicles",
         about="车辆出入口、车型与停车场。 Vehicles through the entrances, their classes, and car parks.",
         site=site, refresh="10s", hours=3,
-        panels=[*vitals(site), *today, *flows, *who, _totals(site, "vehicle", 12), _devices(site, 12)],
+        panels=[*vitals(site), *figures, *flows, *who, _totals(site, "vehicle", 12), _devices(site, 12)],
     )  # fmt: skip
     board.with_variable(chosen("entrance", "出入口 / Entrance", entrances_for(site, "vehicle")))
     board.with_variable(chosen("category", "车型 / Class", site.vehicle_classes))

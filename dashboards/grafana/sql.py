@@ -21,7 +21,7 @@ COMPLETE_TO: Final = (
     "(SELECT minOrNull(complete_to) FROM gatepulse.progress WHERE topic != 'alarm.inputs'"
     " AND cluster = (SELECT argMax(cluster, complete_to) FROM gatepulse.progress))"
 )
-"""The real time up to which every spec is stored: of the oldest log of the live cluster; NULL if there is none."""
+"""The real time up to which everything is stored: of the oldest log of the live cluster; NULL if there is none."""
 
 HAS_DATA: Final = f"{COMPLETE_TO} IS NOT NULL"
 """Whether anything is stored: until then a count is unknown, and not 0."""

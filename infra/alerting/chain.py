@@ -6,16 +6,16 @@ that sends nothing, so that nobody gets an alarm twice. Both files of settings a
 """
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from dashboards.messages.notice import PLATFORM
-from infra.alerting.server import RESTART, AlertingError, alertmanager, prometheus
+from infra.alerting.server import AlertingError, alertmanager, prometheus
+from infra.process.child import gatepulse
 from infra.process.ports import LOOPBACK, accepts
-from infra.process.supervisor import Service
+from infra.process.supervisor import OFTEN, Service
 from infra.relay.options import HEARTBEAT, RelayOptions
 from infra.relay.platform import EPISODE
 
@@ -87,11 +87,11 @@ class Chain:
         host, port = self.options.host, self.options.port
         return Service(
             "relay",
-            [sys.executable, "-P", "-m", "infra.cli.main", "relay", str(self.relay_file)],
+            gatepulse("relay", str(self.relay_file)),
             self.state / "relay.log",
             env=self.environment,
             healthy=lambda: accepts(host, port),
-            restart=RESTART,
+            restart=OFTEN,
         )
 
     def prometheus_config(self) -> str:

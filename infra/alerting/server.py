@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from infra.process.ports import LOOPBACK
-from infra.process.supervisor import RestartPolicy, Service
+from infra.process.supervisor import OFTEN, Service
 
-RESTART: Final = RestartPolicy(most=20, within=120.0)
 _PROGRAMS: Final = {
     "prometheus": ("prometheus",),
     "alertmanager": ("prometheus-alertmanager", "alertmanager"),
@@ -76,7 +75,7 @@ def _service(name: str, directory: Path, config: str, port: int, options: Sequen
         return [program(name), f"--config.file={config_path}", f"--web.listen-address={address}", *options]
 
     log_path = directory.resolve() / f"{name}.log"
-    return Service(name, prepare, log_path, healthy=lambda: answers(f"http://{address}/-/ready"), restart=RESTART)
+    return Service(name, prepare, log_path, healthy=lambda: answers(f"http://{address}/-/ready"), restart=OFTEN)
 
 
 def answers(url: str) -> bool:

@@ -15,8 +15,8 @@ from infra.loadtest.latency import Samples
 from infra.loadtest.load import Phase, Rates
 from infra.loadtest.sampling import ProcessSampler, StoreSampler, WallSampler
 from infra.loadtest.target import StoppedError
+from infra.process.files import write_private
 from infra.process.supervisor import NEVER, Service, ServiceError, State, Supervisor
-from infra.servers.clickhouse import write_private
 from simulators.distortion.settings import Distortion
 from streams.clock import real_now
 

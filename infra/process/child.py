@@ -57,11 +57,6 @@ class Child:
         """Started and not ended."""
         return self._process is not None and self._process.poll() is None
 
-    def terminate(self) -> None:
-        """Ask it to end (SIGTERM) and return at once."""
-        if self._process is not None:
-            self._process.terminate()
-
     def stop(self, seconds: float = 5.0) -> int | None:
         """SIGTERM, then SIGKILL after ``seconds``; returns the exit code (None if it was never started)."""
         if self._process is None:
@@ -73,9 +68,10 @@ class Child:
             self._process.kill()
             return self._process.wait()
 
-    def log_tail(self, lines: int = 15) -> str:
-        """Return the last lines of its log, for an error message."""
-        return tail(self.log_path, lines)
+
+def gatepulse(*words: str) -> list[str]:
+    """Return the command line of `gatepulse` with these words."""
+    return [sys.executable, "-P", "-m", "infra.cli.main", *words]
 
 
 def tail(path: Path, lines: int = 15) -> str:

@@ -10,19 +10,21 @@ _drawn = itertools.count(secrets.randbelow(_SPAN))
 
 
 class PortTaken(RuntimeError):
-    """A requested port is in use by another program."""
+    """A requested port is in use by another program, or the address is not of this machine."""
 
 
 def free_port(host: str = LOOPBACK) -> int:
     """Return a free TCP port below those that the kernel gives to connections (from 32768 on).
 
     A server that comes back at the same port finds it free: nobody else gets it by chance, and a client that retries
-    does not end up connected to itself. A process gets each port once, before any server listens there.
+    does not end up connected to itself. A process gets each port once, before any server listens there. Raises
+    PortTaken where none can be listened on.
     """
-    while True:
-        port = _LOWEST + next(_drawn) % _SPAN
+    for number in itertools.islice(_drawn, _SPAN):
+        port = _LOWEST + number % _SPAN
         if is_free(port, host):
             return port
+    raise PortTaken(f"no port of {host} can be listened on: is it an IPv4 address or a name of this machine?")
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:

@@ -1,4 +1,4 @@
-"""Runs one server process, by itself or supervised: the base of the servers in `infra/servers` and `infra/alerting`."""
+"""Runs one server process, by itself or supervised: the base of the servers in `infra/servers`."""
 
 import time
 from pathlib import Path

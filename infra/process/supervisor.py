@@ -58,6 +58,7 @@ class RestartPolicy:
 
 
 NEVER = RestartPolicy(most=0)
+OFTEN = RestartPolicy(most=20, within=120.0)
 
 
 @dataclass(frozen=True)

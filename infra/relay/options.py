@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dashboards.messages.notice import PLATFORM
+from dashboards.wall.http.origin import is_loopback
 from streams.site.model import Site
 from streams.site.reader import load_site
 
@@ -37,7 +38,6 @@ HEARTBEAT: Final = "heartbeat"
 """The route of the alert that always fires while Prometheus and Alertmanager work."""
 EVERYTHING: Final = "*"
 WEBHOOK_PREFIX: Final = "whsec_"
-LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 PER_MINUTE: Final[dict[RobotType, int]] = {"wecom": 20, "dingtalk": 20, "feishu": 20, "webhook": 600}
 """The most messages a minute that a robot may be set to (20 unless it is); a webhook is read by a program of yours."""
 
@@ -175,7 +175,8 @@ def _is_address(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
+    host = parts.hostname or ""
+    return host != "" and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
 
 
 def _is_webhook_secret(secret: str) -> bool:

@@ -24,10 +24,11 @@ from starlette.routing import Route
 
 from dashboards.messages.message_text import MessageText
 from dashboards.messages.notice import PLATFORM
+from dashboards.wall.http.origin import is_loopback
 from infra.process.ports import claim
 from infra.relay.follower import Follower
 from infra.relay.metrics import RelayMetrics
-from infra.relay.options import HEARTBEAT, LOOPBACK, RelayOptions
+from infra.relay.options import HEARTBEAT, RelayOptions
 from infra.relay.outbox import Outbox
 from infra.relay.platform import EPISODE, MONITORING, PlatformBox, Webhook, WebhookError, read_webhook
 from infra.relay.sender import RobotSender
@@ -45,7 +46,7 @@ def run(options: RelayOptions, kafka: KafkaSettings) -> None:
     port = claim(options.port, "port", options.host)
     # It logs each attempt to reach a broker that is away, many a second; our own message is one line.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    if options.host not in LOOPBACK and not options.token:
+    if not is_loopback(options.host) and not options.token:
         log.warning("relay_open_to_network", host=options.host, advice="set token_file, or listen on 127.0.0.1")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn ends in order, then raises it again
     with Outbox(options.state / "outbox.sqlite") as outbox, contextlib.suppress(KeyboardInterrupt):

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 _MOST_ANSWER: Final = 65_536  # bytes of an answer that are read
 _LONGEST_WAIT: Final = 60.0  # s between two tries
-_LOOK_ANYWAY: Final = 5.0  # s
+_LONGEST_SLEEP: Final = 5.0  # s
 
 
 def backoff(failures: int) -> float:
@@ -95,7 +95,7 @@ class RobotSender:
             self._budget.spend(at)
 
     def wake(self) -> None:
-        """Have a look at the outbox."""
+        """Check the outbox now."""
         self._woken.set()
 
     async def run(self, session: aiohttp.ClientSession) -> None:
@@ -112,7 +112,7 @@ class RobotSender:
         now, name = self._clock(), self._robot.name
         due = self._outbox.next_due_ms(name)
         if due is None or due > now * 1000:
-            return _LOOK_ANYWAY if due is None else min(_LOOK_ANYWAY, due / 1000 - now)
+            return _LONGEST_SLEEP if due is None else min(_LONGEST_SLEEP, due / 1000 - now)
         wait = max(self._budget.wait(now), self._paused(now))
         if wait > 0:
             return wait

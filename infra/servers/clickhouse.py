@@ -20,6 +20,7 @@ from xml.sax.saxutils import escape
 from clickhouse_driver import errors as driver_errors
 
 from infra.process.child import tail
+from infra.process.files import write_private
 from infra.process.ports import LOOPBACK, accepts, claim
 from infra.process.server import Server
 from infra.process.supervisor import Service
@@ -138,20 +139,12 @@ def require_room(directory: Path, minimum: int = MINIMUM_FREE_BYTES) -> None:
 
 def stored_passwords(path: Path) -> dict[str, str]:
     """Return the owner's and the reader's passwords: made at random once, then read from this file (mode 0600)."""
-    if not path.exists():
-        made = {user: secrets.token_urlsafe(32) for user in (OWNER, READER)}
-        write_private(path, json.dumps(made, indent=1) + "\n")
-    passwords: dict[str, str] = json.loads(path.read_text())
-    return passwords
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        file.write(text)
-    fresh.replace(path)
+    known = json.loads(path.read_text()) if path.exists() else {}
+    missing = [user for user in (OWNER, READER) if not isinstance(known.get(user), str)]
+    if missing:
+        known |= {user: secrets.token_urlsafe(32) for user in missing}
+        write_private(path, json.dumps(known, indent=1) + "\n")
+    return {user: known[user] for user in (OWNER, READER)}
 
 
 def config_xml(port: int, passwords: dict[str, str], *, directory: Path) -> str:

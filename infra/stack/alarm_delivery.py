@@ -16,10 +16,10 @@ from typing import Final
 from infra.alerting.chain import Chain
 from infra.alerting.receiver import Receiver
 from infra.alerting.server import missing
+from infra.process.files import write_private
 from infra.process.ports import LOOPBACK, claim, free_port
 from infra.process.supervisor import Supervisor
 from infra.relay.options import WEBHOOK_PREFIX, RelayOptions, load_options
-from infra.servers.clickhouse import write_private
 from streams.site.model import Site
 from streams.site.reader import load_site
 

@@ -1,15 +1,15 @@
 """Starts and ends a demo's processes in order: store, broker, workers, wall, alarms; used by `infra/demo`."""
 
 import os
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from infra.process.child import gatepulse
 from infra.process.ports import LOOPBACK, accepts, claim
-from infra.process.supervisor import RestartPolicy, Service, State, Supervisor
+from infra.process.supervisor import OFTEN, Service, State, Supervisor
 from infra.servers.broker import PROTOCOL, EmbeddedBroker
 from infra.servers.clickhouse import EmbeddedClickHouse
 from infra.servers.kafka.server import KafkaServer
@@ -26,7 +26,6 @@ PARTITIONS: Final = 4
 AUDIT_EVERY: Final = 30.0  # seconds
 _LONGEST_LAG_MS: Final = 20 * 60_000
 BrokerKind = Literal["embedded", "kafka"]
-_OFTEN: Final = RestartPolicy(most=20, within=120.0)
 _REAL_SESSION_SECONDS: Final = 6
 # The mock cluster reserves a killed worker's partitions for twice the session, and longer if it is a static member.
 _MOCK_SESSION_SECONDS: Final = 3
@@ -83,21 +82,20 @@ class LocalStack:
         for number, port in enumerate(self.metrics_ports, start=1):
             name = f"worker-{number}"
             more = {"GATEPULSE_WORKER__NAME": name, "GATEPULSE_WORKER__METRICS_PORT": str(port)}
-            self._start(name, "worker", more=more, restart=_OFTEN)
+            self._start(name, "worker", more=more, restart=OFTEN)
         self._start(
             "wall", "wall", more={"GATEPULSE_WALL__PORT": str(self.wall_port)},
             healthy=lambda: accepts(LOOPBACK, self.wall_port),
         )  # fmt: skip
         self._start("audit", "audit", f"--every={AUDIT_EVERY:g}")
-        self._start("foresight", "foresight", restart=_OFTEN)
+        self._start("foresight", "foresight", restart=OFTEN)
         if self.delivery is not None:
             self.delivery.start(self.supervisor, self.metrics_ports, self._environment())
 
     def _start(self, name: str, *words: str, more: Mapping[str, str] | None = None, **options: Any) -> None:  # noqa: ANN401 - of Service
         """Start a command of ours, without waiting for it; `more` goes over the environment of all."""
-        command = [sys.executable, "-P", "-m", "infra.cli.main", *words]
         environment = self._environment() | dict(more or {})
-        service = Service(name, command, self.state / "logs" / f"{name}.log", env=environment, **options)
+        service = Service(name, gatepulse(*words), self.state / "logs" / f"{name}.log", env=environment, **options)
         self.supervisor.start(service, ready=False)
 
     def _wall_is_up(self) -> bool:

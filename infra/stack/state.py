@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from infra.servers.clickhouse import require_room, write_private
+from infra.process.files import write_private
+from infra.servers.clickhouse import require_room
 from simulators.ledger.ledger import META, cut_short
 from streams.clock import real_now
 from streams.site.model import Site

@@ -48,12 +48,10 @@ SCHEMAS: Mapping[str, pa.Schema] = {
 }  # fmt: skip
 """The streams of a ledger, each `<name>.arrows`, and their columns."""
 
-_MAY_LACK = {
-    "passages": {each.name for each in OPTIONAL},
-    "attempts": {"arrived_ms", "partition", "offset"},
-    "corrections": {"at_ms", "arrived_ms", "sha256"},
-}
-"""Columns without which a ledger can be read: fields that no event in it has, and what came with format 2."""
+_OPTIONAL = {"passages": {each.name for each in OPTIONAL}}
+"""Columns without which a ledger can be read: fields that no event in it has."""
+_OF_FORMAT_2 = {"attempts": {"arrived_ms", "partition", "offset"}, "corrections": {"at_ms", "arrived_ms", "sha256"}}
+"""Columns that a ledger of format 1 lacks: there nothing is known of arrivals."""
 
 
 class LedgerError(Exception):
@@ -298,8 +296,8 @@ class _Part:
 
     def __init__(self, directory: Path) -> None:
         self.notes: list[str] = []
-        self.meta, self.closed, self.cut_short = _read_meta(directory / META)
-        self.tables = {name: self._read(directory / f"{name}.arrows") for name in reversed([*SCHEMAS])}
+        self.meta, self.closed, self.cut_short, version = _read_meta(directory / META)
+        self.tables = {name: self._read(directory / f"{name}.arrows", version) for name in reversed([*SCHEMAS])}
         self.site_ms = {name: _site_times(self.tables[name], self.meta) for name in ("attempts", "corrections")}
         self.last_site_ms = int(self.site_ms["attempts"].max(initial=NONE))
         known, attempts = len(self.tables["passages"]), self.tables["attempts"]["index"]
@@ -314,7 +312,7 @@ class _Part:
         if self.cut_short:
             self.notes.append(f"{directory}: it was cut short; what the workers had not read then is gone.")
 
-    def _read(self, file: Path) -> pa.Table:
+    def _read(self, file: Path, version: int) -> pa.Table:
         """Read the complete batches of a stream; what follows the last complete one was being written."""
         schema = expected = SCHEMAS[file.stem]
         if not file.exists():
@@ -323,7 +321,7 @@ class _Part:
         try:
             with file.open("rb") as source, pa.ipc.open_stream(source) as reader:
                 schema = reader.schema
-                if not _fits(schema, file.stem):
+                if not _fits(schema, file.stem, version):
                     raise LedgerError(f"{file}: columns {schema.names}, expected {expected.names}.")
                 batches.extend(reader)
         except (pa.ArrowInvalid, OSError) as error:
@@ -337,9 +335,10 @@ class _Part:
         return _as_uncertain(table) if self.cut_short and "result" in table.schema.names else table
 
 
-def _fits(found: pa.Schema, name: str) -> bool:
+def _fits(found: pa.Schema, name: str, version: int) -> bool:
     """Return whether a stream has the columns that it must have, in whatever order, and no others."""
-    may_lack = _MAY_LACK.get(name, set()).difference(found.names)
+    later = _OF_FORMAT_2.get(name, set()) if version < FORMAT else set()
+    may_lack = (_OPTIONAL.get(name, set()) | later).difference(found.names)
     wanted = {field.name: field.type for field in SCHEMAS[name] if field.name not in may_lack}
     return dict(zip(found.names, found.types, strict=True)) == wanted
 
@@ -367,8 +366,8 @@ def _as_uncertain(table: pa.Table) -> pa.Table:
     return table.set_column(table.schema.get_field_index("result"), table.schema.field("result"), unknown)
 
 
-def _read_meta(file: Path) -> tuple[Mapping[str, Any], bool, bool]:
-    """Return what was stored beside the rows, whether the ledger was closed, and whether it was cut short."""
+def _read_meta(file: Path) -> tuple[Mapping[str, Any], bool, bool, int]:
+    """Return what was stored beside the rows, whether the ledger was closed or cut short, and its format."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         version, closed, meta = int(found["format"]), bool(found["closed"]), dict(found["meta"])
@@ -377,7 +376,7 @@ def _read_meta(file: Path) -> tuple[Mapping[str, Any], bool, bool]:
         raise LedgerError(f"{file}: {error!r}, expected format, closed and meta. Was it written by hand?") from error
     if version > FORMAT:
         raise LedgerError(f"{file}: format {version}, this program reads up to {FORMAT}. Use a newer gatepulse.")
-    return meta, closed, cut
+    return meta, closed, cut, version
 
 
 def _columns(table: pa.Table) -> dict[str, Any]:

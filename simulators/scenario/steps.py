@@ -74,4 +74,8 @@ def _joined(name: str, sort: Optional, parts: Sequence[Steps]) -> Optional:
     none = -1 if isinstance(sort, Coded) else np.nan
     columns = [part.optional.get(name, np.full(len(part), none)) for part in parts]
     values = np.concatenate([each.codes if isinstance(each, Coded) else each for each in columns])
-    return Coded(values, sort.words) if isinstance(sort, Coded) else values
+    if not isinstance(sort, Coded):
+        return values
+    if any(each.words is not sort.words for each in columns if isinstance(each, Coded)):
+        raise ValueError(f"{name}: give all parts the same list of words")
+    return Coded(values, sort.words)

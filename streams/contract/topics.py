@@ -48,7 +48,7 @@ SHOWN: Final = ("cleanup.policy", "retention.ms", "max.message.bytes", "message.
 
 
 class TopicsError(RuntimeError):
-    """The topics cannot be looked at or created; the message says why."""
+    """The topics cannot be described or created; the message says why."""
 
 
 @dataclass(frozen=True)

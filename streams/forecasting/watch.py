@@ -34,7 +34,7 @@ from streams.kernels.forecast.forecast import Forecast, Forecaster
 log = structlog.get_logger()
 
 _POLL_SECONDS: Final = 1.0
-"""Real seconds between two looks whether a minute is complete."""
+"""Real seconds between two checks whether a minute is complete."""
 _PAST_DAYS: Final = 3
 _BACK: Final = 14
 """Days that are looked back for past days with visitors."""

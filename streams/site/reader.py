@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import isfinite
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
@@ -214,7 +215,9 @@ def _read_place(table: ProfileTable) -> PlanRectangle | None:
 
 
 def _is_place(values: list[Any]) -> bool:
-    return [type(each) in (int, float) for each in values] == [True] * 4 and min(values[2:]) > 0
+    if [type(each) in (int, float) for each in values] != [True] * 4:
+        return False
+    return all(map(isfinite, values)) and min(values[2:]) > 0
 
 
 def _read_entrance(
@@ -244,11 +247,13 @@ def _read_entrance(
 
 
 def _read_plan(table: ProfileTable, lanes: int, day_starts: int) -> EntrancePlan:
-    some_lanes, rate = f"0 to {lanes} lanes, as many as there are", "persons or vehicles a minute and lane, above 0"
+    some_lanes = f"0 to {lanes} lanes, as many as there are"
+    expected_rate = "persons or vehicles a minute and lane, above 0"
+    rate = table.take("lane_rate", expected_rate, int, float, fits=lambda n: 0 < n <= _MOST_PEOPLE, default=None)
     return EntrancePlan(
         open_lanes=table.take("open_lanes", some_lanes, int, fits=lambda n: 0 <= n <= lanes, default=None),
         expected=_read_expected(table, day_starts),
-        lane_rate=table.take("lane_rate", rate, int, float, fits=lambda n: 0 < n <= _MOST_PEOPLE, default=None),
+        lane_rate=rate and float(rate),
         ways=_read_numbers(table, "ways", "minutes on foot", most=_LONGEST_WAY),
         day_starts=day_starts,
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
-from infra.process.child import Child
+from infra.process.child import Child, tail
 from infra.process.ports import free_port
 from infra.servers.clickhouse import EmbeddedClickHouse
 from infra.servers.kafka.server import KafkaServer
@@ -74,7 +74,7 @@ def run(folder: Path, messages: int, seconds: float) -> None:
         finally:
             reader.close()
             if not worker.running:
-                say(worker.log_tail(20))
+                say(tail(worker.log_path, 20))
             worker.stop(10)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.process.child import Child
+from infra.process.child import Child, tail
 from infra.process.supervisor import described
 
 _POLL_SECONDS = 0.02
@@ -125,7 +125,7 @@ class Kept:
 
 def last_words(log_path: Path) -> str:
     """Return why a worker said that it ends, or the last line of its log."""
-    lines = Child([], log_path).log_tail(40).splitlines()
+    lines = tail(log_path, 40).splitlines()
     for line in reversed(lines):
         if line.startswith("{") and '"worker ends"' in line:
             try:

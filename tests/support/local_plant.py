@@ -15,7 +15,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
-from infra.process.child import Child
+from infra.process.child import Child, tail
 from infra.process.ports import LOOPBACK, free_port
 from infra.servers.broker import PROTOCOL, EmbeddedBroker
 from infra.servers.clickhouse import EmbeddedClickHouse
@@ -196,6 +196,6 @@ def eventually(condition: Callable[[], object], worker: Child, *, seconds: float
     """Wait until the condition holds; fail with the worker's last words when it ends or takes too long."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert worker.running, f"the worker has ended with {worker.poll()}:\n{worker.log_tail(60)}"
-        assert time.monotonic() < deadline, f"not within {seconds} s:\n{worker.log_tail(60)}"
+        assert worker.running, f"the worker has ended with {worker.poll()}:\n{tail(worker.log_path, 60)}"
+        assert time.monotonic() < deadline, f"not within {seconds} s:\n{tail(worker.log_path, 60)}"
         time.sleep(0.1)

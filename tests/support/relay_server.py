@@ -4,10 +4,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from infra.alerting.server import RESTART, answers
+from infra.alerting.server import answers
 from infra.process.ports import LOOPBACK, free_port
 from infra.process.server import Server
-from infra.process.supervisor import Service
+from infra.process.supervisor import OFTEN, Service
 
 
 class ServiceServer(Server):
@@ -43,4 +43,4 @@ class RelayServer(ServiceServer):
         argv = [sys.executable, "-m", "infra.cli.main", "relay", str(file)]
         url = f"http://{LOOPBACK}:{port}/healthy"
         log_path = directory.resolve() / "relay.log"
-        super().__init__(Service("relay", argv, log_path, healthy=lambda: answers(url), restart=RESTART), port)
+        super().__init__(Service("relay", argv, log_path, healthy=lambda: answers(url), restart=OFTEN), port)

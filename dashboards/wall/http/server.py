@@ -129,7 +129,8 @@ async def _page(_: Request) -> Response:
 
 async def refuse(request: Request, refused: RequestRefused) -> Response:
     """Answer with the reason in both languages, and log without it that a request was refused."""
-    log_event = "wall_acknowledgement_refused" if request.url.path == ACKNOWLEDGE else "wall_replay_refused"
+    replay = request.url.path.startswith("/replay")
+    log_event = "wall_replay_refused" if replay else "wall_acknowledgement_refused"
     log.info(log_event, status=refused.status)
     headers = {} if refused.retry_after_s is None else {"Retry-After": str(refused.retry_after_s)}
     return _json_answer(refused.reason, refused.status, headers)

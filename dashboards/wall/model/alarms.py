@@ -10,7 +10,7 @@ import msgspec
 
 from dashboards.messages.alarm_words import rank
 from dashboards.messages.sentences import Sentences, since
-from dashboards.wall.model.figures import AlarmNow, AlarmState, Strip
+from dashboards.wall.model.figures import AlarmNow, AlarmState, Strip, WatchStatus
 from dashboards.wall.model.options import WallOptions
 from dashboards.wall.model.rows import WallRows, judged_to
 from streams.kernels.alarms.episodes import Episode
@@ -44,7 +44,7 @@ def aged_strip(strip: Strip, real_ms: int, site: Site, options: WallOptions) -> 
 
 def _judgement(judged: int | None, real_ms: int, options: WallOptions) -> dict[str, Any]:
     age = None if judged is None else real_ms - judged
-    watch = "unheard" if age is None else "ok" if abs(age) <= options.stale_after_ms else "behind"
+    watch: WatchStatus = "unheard" if age is None else "ok" if abs(age) <= options.stale_after_ms else "behind"
     return {"watch": watch, "judged_to_ms": judged, "age_ms": age}
 
 

@@ -18,7 +18,7 @@ from streams.kernels.counts.batch import Ints
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.model import Site
 
-WAY = """
+ENTRANCE_AND_DIRECTION = """
     toInt64(transform(toString(entrance), %(entrances)s, %(entrance_numbers)s, -1)) AS number,
     toInt64(direction = 'out') AS out
 """
@@ -42,7 +42,7 @@ CAPACITIES = "SELECT area, kind, capacity FROM gatepulse.occupancy"
 
 TOTALS = f"""
 SELECT
-    {WAY},
+    {ENTRANCE_AND_DIRECTION},
     intDiv(toUnixTimestamp64Milli(ts), {WINDOW}) * {WINDOW} AS window,
     toInt64(count()) AS passages,
     toInt64(countIf(identified = 0)) AS anonymous,
@@ -55,7 +55,7 @@ GROUP BY number, out, window
 
 STEPS = f"""
 SELECT
-    {WAY},
+    {ENTRANCE_AND_DIRECTION},
     {CATEGORY} AS class,
     intDiv(toUnixTimestamp64Milli(ts), {STEP}) * {STEP} AS step,
     toInt64(count()) AS passages
@@ -69,7 +69,7 @@ PASSAGES = f"""
 SELECT
     toUnixTimestamp64Milli({{by}}) AS axis,
     toUnixTimestamp64Milli(ts) AS happened,
-    {WAY},
+    {ENTRANCE_AND_DIRECTION},
     {CATEGORY} AS class,
     toInt64(identified = 0) AS anonymous
 FROM gatepulse.passages_known
@@ -80,7 +80,7 @@ ORDER BY axis
 LATE = f"""
 SELECT
     toUnixTimestamp64Milli(known_at) AS axis,
-    {WAY},
+    {ENTRANCE_AND_DIRECTION},
     intDiv(toUnixTimestamp64Milli(ts), {WINDOW}) * {WINDOW} AS window,
     toInt64(count()) AS passages
 FROM gatepulse.passages_known

@@ -1,4 +1,4 @@
-"""Reads the parameters of a replay: its interval, its speed, and which data it shows; pure. Next: `counts.py`.
+"""Reads the parameters of a replay: interval, speed, which data it shows and by which clock; pure. Next: `counts.py`.
 
 Which data also says by what time they are known, the axis of the replay, in milliseconds. `then`: the time at which
 something was stored (real time). `corrected`: the time at which it happened (site time).

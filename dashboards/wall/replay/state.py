@@ -82,13 +82,13 @@ class SiteState:
         due = int(np.searchsorted(waiting.passages[0], axis, side="right"))
         self.counts.add(waiting.passages[:, :due])
         waiting.passages = waiting.passages[:, due:]
-        self.sources.add_devices(take_due(waiting.devices, axis))
+        self.sources.add_devices(pop_due(waiting.devices, axis))
         if isinstance(self.sources, SourcesThen):
-            self.sources.add_progress(take_due(waiting.progress, axis))
-        for _, *values in take_due(waiting.episodes, axis):
+            self.sources.add_progress(pop_due(waiting.progress, axis))
+        for _, *values in pop_due(waiting.episodes, axis):
             episode = Episode(*values)
             self._episodes[episode.episode] = episode
-        for _, *values in take_due(waiting.queues, moment.site):
+        for _, *values in pop_due(waiting.queues, moment.site):
             queue = QueueRow(*values)
             self._queues[queue.entrance] = queue
 
@@ -195,7 +195,7 @@ class SiteState:
         return [row for row in shown if row.state != "cleared"]
 
 
-def take_due(rows: list[Any], at: int) -> list[Any]:
+def pop_due(rows: list[Any], at: int) -> list[Any]:
     """Remove and return the rows up to a time; they begin with theirs, in its order."""
     due = bisect_right(rows, at, key=itemgetter(0))
     taken = rows[:due]

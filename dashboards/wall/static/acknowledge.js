@@ -75,7 +75,7 @@ export class Acknowledger {
   }
 
   #onKey(event) {
-    if (this.dialog.open || event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
+    if (document.querySelector("dialog[open]") || event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
     if (this.#acts(event)) event.preventDefault();
   }
 

@@ -16,12 +16,9 @@ from typing import Final
 
 from infra.process.ports import LOOPBACK, free_port
 from infra.process.server import Server
-from infra.process.supervisor import RestartPolicy, Service
+from infra.process.supervisor import OFTEN, Service
 from infra.servers.kafka.install import class_archive, install
 
-JVM_OPTIONS: Final = "KAFKA_JVM_PERFORMANCE_OPTS"
-"""The environment variable with more options for a broker's JVM, as in Kafka's own scripts."""
-_RESTART: Final = RestartPolicy(most=20, within=120.0)
 _FORMAT_SECONDS: Final = 60.0
 _API_VERSIONS: Final = struct.pack(">ihhih", 10, 18, 0, 1, -1)  # "which requests do you know?", from no one
 _QUIET: Final = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
@@ -70,12 +67,13 @@ class KafkaServer(Server):
     """One broker; start() again goes on with the same data, ports and cluster.
 
     It listens on loopback: for clients at ``port``, a free one if left out, for other brokers at ``internal`` and for
-    controllers at ``controller``. Until it is started ``settings``, its properties, and ``heap`` may be changed.
-    Starting it raises KafkaError, and KafkaNotInstalledError.
+    controllers at ``controller``. Until it is started ``settings``, its properties, ``heap`` and ``jvm_options`` may be
+    changed. Starting it raises KafkaError, and KafkaNotInstalledError.
     """
 
     name, error = "Kafka", KafkaError
     heap = "512m"
+    jvm_options: Sequence[str] = ()
 
     def __init__(self, directory: Path, *, port: int | None = None) -> None:
         self._directory = directory.resolve()
@@ -111,7 +109,7 @@ class KafkaServer(Server):
         """Make the broker a supervised service (instead of start())."""
         environment = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
         return Service(
-            "broker", self._prepare, self.log_path, env=environment, healthy=self.answers, restart=_RESTART,
+            "broker", self._prepare, self.log_path, env=environment, healthy=self.answers, restart=OFTEN,
             ready_within=60.0, stop_within=10.0,
         )  # fmt: skip
 
@@ -131,11 +129,11 @@ class KafkaServer(Server):
         doubled = {name: str(value).replace("\\", "\\\\") for name, value in self.settings.items()}  # as Java reads it
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in doubled.items()))
         sharing = [f"-XX:SharedArchiveFile={class_archive()}"] if class_archive().exists() else []
-        java, options = ["java", *_QUIET, *sharing, "-XX:+UseSerialGC"], os.environ.get(JVM_OPTIONS, "").split()
+        java = ["java", *_QUIET, *sharing, "-XX:+UseSerialGC"]
         classes = ["-cp", f"{jars}/*"]
         if not self.cluster:
             self._format([*java, "-XX:TieredStopAtLevel=1", *classes])
-        return [*java, *options, f"-Xmx{self.heap}", *classes, "kafka.Kafka", str(self._properties)]
+        return [*java, *self.jvm_options, f"-Xmx{self.heap}", *classes, "kafka.Kafka", str(self._properties)]
 
     def _format(self, java: Sequence[str]) -> None:
         command = ["kafka.tools.StorageTool", "format", "-t", self.new_cluster, "-c", str(self._properties)]

@@ -35,7 +35,7 @@ _REFUSAL_SECONDS: Final = 300
 _OPEN_LANE_SECONDS: Final = 300
 _AT_ONCE: Final = SPAN - _REFUSAL_SECONDS
 """Seconds that are added up together: the window of the first of them still holds at the last one."""
-_READ: Final = ("area-capacity", "drift", "source-unread", "source-time")  # rules about what is read from the store
+_STORED: Final = ("area-capacity", "drift", "source-unread", "source-time")  # rules about what is read from the store
 _SET_ASIDE: Final = "unprocessable"
 _EVENTS: Final = (Measure.PASSED_IN, Measure.PASSED_OUT, Measure.DENIED)
 
@@ -201,10 +201,10 @@ class AlarmLog(LogState):
         self._judge_overload(entrances)
         self._judge_refusals(entrances)
         self._judge_silence(parts, is_open=is_open)
-        self._judge_read()
+        self._judge_stored()
         self._judge_set_aside()
         for key in sorted(self.alarms.keys() - self._judged):  # its subject is no longer in the profile
-            if self.areas.reading is not None or key[0] not in _READ:
+            if self.areas.reading is not None or key[0] not in _STORED:
                 self._note(self.alarms.pop(key).withdraw(self.now))
 
     # -- the rules -----------------------------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ class AlarmLog(LogState):
                 part.rule, part.subject, None if unknown[number] and is_open else value * is_open, zone=part.zone
             )
 
-    def _judge_read(self) -> None:
+    def _judge_stored(self) -> None:
         """Judge what the store says; what is too old is unknown, which neither raises nor clears."""
         self.areas.go_on(self.now)
         newest = self.areas.reading

@@ -95,7 +95,7 @@ class Device:
         return timestamp_error
 
     def receive_together(self, some: _Stretch, *, rules: TimeRules) -> bool:
-        """Receive events with numbers above all that have come; False, with nothing done, if one may be doubted."""
+        """Receive events with numbers above all that have come; False, with nothing done, if one may be suspect."""
         ranges = self.ranges
         if not some.plain or some.low <= ranges.last:
             return False

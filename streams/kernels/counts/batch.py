@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 DIRECTIONS = ("in", "out")  # columns hold the places in these
 OUTCOMES = ("passed", "granted", "denied")
-PASSED, _, DENIED = range(len(OUTCOMES))
+PASSED, GRANTED, DENIED = map(OUTCOMES.index, ("passed", "granted", "denied"))
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

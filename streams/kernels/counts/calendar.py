@@ -3,7 +3,7 @@
 A day begins the first moment at which the site's clock shows its date and `starts` minutes after midnight, or anything
 later. So a start that the clock skips is where it skips it, one that it shows twice is the first, and a date that it
 skips altogether is a day without length. Days follow each other without gaps, and have 23, 24 or 25 hours (or 23½).
-All that computes by day, ahead or back, asks here.
+All that computes by day, ahead or back, computes it here.
 """
 
 from dataclasses import dataclass, field

@@ -239,11 +239,11 @@ def unentered_rows(entries: Columns, place: CountingSite) -> list[Block]:
     columns = (entries["kind"], np.asarray(entries["who"]).tolist(), entries["settled"])
     for day, kind, who, settled in zip(days, *columns, strict=True):
         unretracted.setdefault((day, kind, who), []).append(settled == NOT_SETTLED)
-    doubtful = {key: each for key, each in unretracted.items() if not all(each)}
-    if not doubtful:
+    retracted = {key: each for key, each in unretracted.items() if not all(each)}
+    if not retracted:
         return []
-    day, kind, who = (list(each) for each in zip(*doubtful, strict=True))
-    entered, version = (list(map(count, doubtful.values())) for count in (sum, len))
+    day, kind, who = (list(each) for each in zip(*retracted, strict=True))
+    entered, version = (list(map(count, retracted.values())) for count in (sum, len))
     return [Block("unentered", {"day": day, "kind": kind, "who": who, "entries": entered, "version": version})]
 
 

@@ -102,8 +102,8 @@ def thaw(plain: Plain, name: PartitionId, kind: str, place: CountingSite) -> Pas
     log.reasons = Interner(plain["reasons"])
     closed = {(number, epoch): (floor, n) for number, epoch, floor, n in plain.get("closed", ())}
     known = {}
-    devices = plain["devices"]
-    for device, times in zip(devices, plain.get("times") or [None] * len(devices), strict=True):
+    devices, all_times = plain["devices"], plain.get("times")
+    for device, times in zip(devices, [None] * len(devices) if all_times is None else all_times, strict=True):
         number, epoch, low, high, entrance, last_ts, last_seen = device
         low_ts, high_ts = times or ([None] * len(low), [None] * len(low))
         ranges = Ranges(list(low), list(high), list(low_ts), list(high_ts), *closed.get((number, epoch), (0, 0)))
@@ -140,12 +140,13 @@ def _bucket_out(bucket: OffsetBucket) -> Plain:
 
 
 def _bucket_in(plain: Plain) -> OffsetBucket:
+    plain = {"late": [[], []], **plain}  # the first version had none; of the other cells none may be missing
     flows = Flows({(window, area): Flow(*flow) for window, area, *flow in plain["flows"]})
     return OffsetBucket(
         number=plain["number"],
         part=plain.get("part", 0),
         events=plain.get("events", 0),
-        **{name: _cells_in(plain.get(name, [[], []])) for name in _CELLS},
+        **{name: _cells_in(plain[name]) for name in _CELLS},
         refusals={number: _cells_in(cells) for number, cells in plain["refusals"]},
         flows=flows,
         hours=flows.by_hour(),

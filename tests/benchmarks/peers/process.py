@@ -12,7 +12,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from infra.process.child import Child
+from infra.process.child import Child, tail
 
 SERVERS_CORE: Final = min(os.sched_getaffinity(0))
 CONTENDER_CORE: Final = max(os.sched_getaffinity(0))
@@ -104,4 +104,4 @@ class Pinned:
 
     def failed(self, what: str) -> ContenderFailed:
         """Return the error to raise."""
-        return ContenderFailed(f"it {what}. The end of its log:\n{self._child.log_tail(12)}")
+        return ContenderFailed(f"it {what}. The end of its log:\n{tail(self._child.log_path, 12)}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from dashboards.wall.http.run import LOOPBACK, WallServer, listen
 from dashboards.wall.http.server import create_app
 from dashboards.wall.model.options import WallOptions
-from infra.process.child import Child
+from infra.process.child import Child, tail
 from infra.process.ports import accepts, free_port
 from sinks.clickhouse import ClickHouseReader
 from tests.dashboards.wall.busy import EXPO, BusyDay, morning_clock
@@ -47,10 +47,10 @@ def apart(folder: Path, *, send_timeout_s: float = 20.0) -> Iterator[Apart]:
     child.start()
     try:
         until(lambda: accepts(LOOPBACK, port) or not child.running)
-        assert child.running, child.log_tail()
+        assert child.running, tail(child.log_path)
         assert child.pid is not None
         yield Apart(port, child.pid)
-        assert child.running, f"the wall ended by itself: {child.log_tail()}"
+        assert child.running, f"the wall ended by itself: {tail(child.log_path)}"
     finally:
         child.stop()
 

@@ -150,6 +150,11 @@ OPTIONS = WallOptions(clock=SiteClock(), language="en")
 
 def test_a_round_brings_what_was_stored(store: Store) -> None:
     seed(store)
+    edges = enumerate((("11:55:00", 3), ("11:54:00", 4), ("11:53:00", 5)), start=1)
+    store.write(
+        "counts_1m",
+        *(counts("N2", "in", passages, window_start=at(minute), segment=n) for n, (minute, passages) in edges),
+    )
     source = store_source(store.reader, SITE, OPTIONS)
     found = source.read(NOW)
     assert sorted(found.today) == [TodayRow("person", 105, 10, 61, 2), TodayRow("vehicle", 7, 0, 0, 0)]
@@ -166,8 +171,8 @@ def test_a_round_brings_what_was_stored(store: Store) -> None:
         EntranceTotalRow("P1", "in", 7),
     ]
     assert sorted(found.flows) == [
-        # minute 11:59, before it 11:54-11:58, five minutes, hour, its first minute
-        FlowRow("N1", "in", 5, 10, 15, 85, at("11:30:00")), FlowRow("N2", "in", 0, 20, 20, 20, at("11:58:00")),
+        # minute 11:59, before it 11:54-11:58, five minutes 11:55-11:59, hour, its first minute
+        FlowRow("N1", "in", 5, 10, 15, 85, at("11:30:00")), FlowRow("N2", "in", 0, 27, 23, 32, at("11:53:00")),
         FlowRow("N2", "out", 10, 0, 10, 10, at("11:59:00")), FlowRow("P1", "in", 7, 0, 7, 7, at("11:59:00")),
     ]  # fmt: skip
     assert DeviceRow("N1-L01", "N1", 37, NOW) in found.devices

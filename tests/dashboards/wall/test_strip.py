@@ -266,6 +266,21 @@ def test_escape_and_tab_leave_and_a_name_is_not_taken_unless_it_is_one(page: Pag
     assert source.taken == []
 
 
+def test_keys_within_the_dialog_of_replays_are_not_the_alarms(page: Page) -> None:
+    source = Alarms(rows=list(THREE))
+    with wall(source, options(), send=source.send) as running:
+        look(page, running.url)
+        page.keyboard.press("ArrowDown")
+        page.locator("#past-open").click()
+        expect(page.locator("#past")).to_be_visible()
+        before = chosen(page)
+        for key in ("ArrowDown", "ArrowUp", "ArrowDown", "Enter"):
+            page.keyboard.press(key)
+        expect(page.locator("#operator")).to_be_hidden()
+        assert chosen(page) == before
+    assert source.taken == []
+
+
 def test_the_arrows_reach_the_alarms_for_which_there_was_no_room(page: Page) -> None:
     with wall(Alarms(rows=list(TWENTY)), options()) as running:
         look(page, running.url)

@@ -14,7 +14,7 @@ def test_what_a_child_prints_is_in_its_log(tmp_path: Path) -> None:
     child = Child(python("print('hello'); raise SystemExit('goodbye')"), tmp_path / "logs" / "child.log")
     child.start()
     assert eventually(lambda: child.poll() == 1)
-    assert sorted(child.log_tail().splitlines()) == ["goodbye", "hello"]
+    assert sorted(tail(child.log_path).splitlines()) == ["goodbye", "hello"]
 
 
 def test_a_child_ends_on_request_and_says_how(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_child_ends_on_request_and_says_how(tmp_path: Path) -> None:
 def test_a_child_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
     child = Child(STUBBORN, tmp_path / "log")
     child.start()
-    assert eventually(lambda: "on" in child.log_tail())
+    assert eventually(lambda: "on" in tail(child.log_path))
     assert child.stop(0.2) == -signal.SIGKILL
 
 
@@ -38,7 +38,7 @@ def test_a_command_that_cannot_be_run_says_so_in_the_log(tmp_path: Path) -> None
     child = Child(["/nowhere/at-all"], tmp_path / "log")
     child.start()
     assert eventually(lambda: child.poll() == 127)
-    assert "Cannot run /nowhere/at-all" in child.log_tail()
+    assert "Cannot run /nowhere/at-all" in tail(child.log_path)
 
 
 @pytest.mark.parametrize("program", [SLEEPER, STUBBORN])

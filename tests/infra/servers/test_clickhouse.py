@@ -1,5 +1,6 @@
 """The embedded ClickHouse server keeps data, enforces permissions, and says why it cannot start."""
 
+import json
 import socket
 import stat
 from collections.abc import Iterator
@@ -13,7 +14,15 @@ from clickhouse_driver.errors import ServerException
 from infra.process.ports import PortTaken
 from infra.process.supervisor import State, Supervisor
 from infra.servers import clickhouse as module
-from infra.servers.clickhouse import ClickHouseError, EmbeddedClickHouse, answers, require_room
+from infra.servers.clickhouse import (
+    OWNER,
+    READER,
+    ClickHouseError,
+    EmbeddedClickHouse,
+    answers,
+    require_room,
+    stored_passwords,
+)
 from sinks.clickhouse import StoreAddress, connect
 from tests.support.processes import alive, kill, needs_landlock, server_ends_with_its_parent
 
@@ -168,6 +177,15 @@ def test_passwords_are_kept_private(clickhouse: EmbeddedClickHouse) -> None:
         assert len(password) >= 32
         assert password not in repr(address)
         assert not [place for place in places if password.encode() in place.read_bytes()]
+
+
+def test_a_user_whose_password_is_missing_gets_one_and_the_others_stay(tmp_path: Path) -> None:
+    file = tmp_path / "credentials.json"
+    file.write_text(json.dumps({OWNER: "known"}))
+    made = stored_passwords(file)
+    assert made[OWNER] == "known"
+    assert len(made[READER]) > 30
+    assert stored_passwords(file) == made
 
 
 def test_data_survive_a_kill_and_come_back_at_the_same_address(tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ def test_a_ledger_of_format_1_is_read_as_one_whose_times_of_arrival_are_not_know
             old = reader.read_all().drop_columns(list(columns_of_2))
         with pa.ipc.new_stream(file, old.schema) as stream:
             stream.write_table(old)
+    with pytest.raises(LedgerError, match=r"columns .* expected .*arrived_ms"):  # one of format 2 has lost them
+        read_ledger(tmp_path)
     meta = json.loads((tmp_path / "meta.json").read_text())
     (tmp_path / "meta.json").write_text(json.dumps(meta | {"format": 1}))
 

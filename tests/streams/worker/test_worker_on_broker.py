@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from infra.process.child import tail
 from infra.servers.broker import EmbeddedBroker
 from infra.servers.clickhouse import EmbeddedClickHouse
 from simulators.ledger.ledger import Ledger, read_ledger
@@ -74,7 +75,7 @@ def test_a_worker_counts_what_was_sent(place: LocalPlant) -> None:
         found = {"gatepulse_passages_total", "gatepulse_capacity"}  # the second once the store has been asked
         eventually(lambda: found <= place.metrics().keys(), worker, seconds=5)
         _check_metrics(place, summary)
-        assert worker.stop(30) == 0, worker.log_tail()
+        assert worker.stop(30) == 0, tail(worker.log_path)
     assert "Traceback" not in (place.path / "worker.log").read_text()
 
 

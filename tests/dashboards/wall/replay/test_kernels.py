@@ -9,7 +9,7 @@ from dashboards.wall.replay.counts import WINDOW
 from dashboards.wall.replay.inside import CorrectionRow, anchors, occupancy
 from dashboards.wall.replay.request import Moment, moment_of
 from dashboards.wall.replay.sources import ParkedInterval, ProgressRow, ReceivedRanges, SourcesThen, sequence_gaps
-from dashboards.wall.replay.state import take_due
+from dashboards.wall.replay.state import pop_due
 from streams.kernels.counts.site_clock import SiteClock
 
 START = 100 * WINDOW
@@ -95,7 +95,7 @@ def test_what_is_parked_holds_its_own_log_from_then_until_it_is_resolved() -> No
 
 def test_what_waits_is_handed_out_once_when_its_moment_has_come() -> None:
     waiting = [(1, "a"), (2, "b"), (2, "c"), (5, "d")]
-    assert [take_due(waiting, axis) for axis in (0, 2, 4, 9)] == [[], [(1, "a"), (2, "b"), (2, "c")], [], [(5, "d")]]
+    assert [pop_due(waiting, axis) for axis in (0, 2, 4, 9)] == [[], [(1, "a"), (2, "b"), (2, "c")], [], [(5, "d")]]
 
 
 @given(st.integers(0, 10**9), st.sampled_from([0.5, 1.0, 7.0, 60.0, 62.5]))

@@ -5,12 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from streams.kernels.counts import corrections
 from streams.kernels.counts.admission import Fate
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.partition_log import PartitionId, Tally
 from streams.kernels.counts.passages import PassageLog
-from streams.kernels.counts.snapshot import freeze, thaw
+from streams.kernels.counts.snapshot import SnapshotError, freeze, thaw
 from tests.support.events import HORIZON, LOG, NINE, PLACE, TIMES, Event, batch, log
 from tests.support.lines import correction, records
 from tests.support.lines import corrections as codec
@@ -49,6 +51,28 @@ def test_a_log_of_the_first_version_is_taken_up_and_counts_on_as_it_would_have()
     go_on(counting)
     assert as_first(freeze(counting)) == FIRST["passages_after"]
     assert counting.tally.unaccounted == 0
+
+
+@pytest.mark.parametrize("part", [None, "segment"])
+def test_a_snapshot_that_lacks_a_part_is_refused(part: str | None) -> None:
+    """Otherwise its log would go on with lower counts under a higher version."""
+    whole = FIRST["passages"]
+    for name in whole if part is None else whole[part]:
+        if name in ("closed", "format"):
+            continue
+        lacking = json.loads(json.dumps(whole))
+        del (lacking if part is None else lacking[part])[name]
+        with pytest.raises((KeyError, SnapshotError)):
+            thaw(lacking, LOG, "person", PLACE)
+
+
+def test_times_of_some_devices_only_are_refused() -> None:
+    plain = freeze(thaw(FIRST["passages"], LOG, "person", PLACE))
+    assert len(plain["devices"]) > 1
+    fewer: list[list[Any]] = [[], plain["times"][1:]]
+    for times in fewer:
+        with pytest.raises(ValueError, match="shorter"):
+            thaw(plain | {"times": times}, LOG, "person", PLACE)
 
 
 def test_so_are_corrections() -> None:
