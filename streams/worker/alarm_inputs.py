@@ -20,10 +20,10 @@ from streams.contract.events import Reason
 from streams.kernels.alarms.inputs import AlarmInput, Inside, LogFlow, OccupancyReading, SourceProblem
 from streams.kernels.alarms.log import AlarmBatch
 from streams.kernels.counts.batch import UNPROCESSABLE, Rejection
+from streams.kernels.counts.partition_log import PartitionLog
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_clock import SiteClock
 from streams.worker.counting import Counting
-from streams.worker.partition_state import PartitionLog
 from streams.worker.stored_figures import StoredFigures
 
 log = structlog.get_logger()

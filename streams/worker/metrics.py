@@ -18,8 +18,8 @@ from prometheus_client.registry import Collector
 
 from streams.kernels.alarms.episodes import Episode
 from streams.kernels.counts.batch import Floats
+from streams.kernels.counts.partition_log import PartitionLog
 from streams.kernels.counts.site_totals import SiteTotals
-from streams.worker.partition_state import PartitionLog
 from streams.worker.stored_figures import Settled, StoredFigures
 
 _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)

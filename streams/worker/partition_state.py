@@ -6,12 +6,12 @@ Read `flush` next.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from streams.contract.codec import Records
 from streams.kernels.counts.batch import Ints, Rejection
 from streams.kernels.counts.columns import Block
-from streams.kernels.counts.partition_log import OffsetGapError, PartitionId, Tally
+from streams.kernels.counts.partition_log import OffsetGapError, PartitionId, PartitionLog
 from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import AcceptedLoss, Problem, skip
 from streams.sources.tables import Row
@@ -21,19 +21,6 @@ OffsetRange = tuple[int, int]
 CLOCK_ERROR_MS: Final = 60_000
 """Of brokers whose clock is wrong: clocks that are set by NTP differ by milliseconds."""
 _LONG_LINE: Final = 1024  # bytes, four times a usual line; a longer line counts as several
-
-
-class PartitionLog(Protocol):
-    """The counted state of a partition of any topic; see kernels.counts.passages.PassageLog."""
-
-    name: PartitionId
-    next_offset: int
-    tally: Tally
-
-    def apply(self, batch: Any, /) -> None: ...  # noqa: ANN401, D102  # the codec's batch
-    def skip_to(self, offset: int, /) -> None: ...  # noqa: D102
-    def drain(self) -> list[Block]: ...  # noqa: D102
-    def drain_rejections(self) -> list[Rejection]: ...  # noqa: D102
 
 
 L = TypeVar("L", bound=PartitionLog)

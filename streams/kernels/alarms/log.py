@@ -20,7 +20,7 @@ from streams.kernels.counts.batch import Bools, Ints, Rejection
 from streams.kernels.counts.calendar import SECOND_MS
 from streams.kernels.counts.columns import Block
 from streams.kernels.counts.live import Measure
-from streams.kernels.counts.partition_log import LogState, PartitionId
+from streams.kernels.counts.partition_log import PartitionId, PartitionLog
 
 PATIENCE_SECONDS: Final = 15
 READING_SECONDS: Final = 30
@@ -50,7 +50,7 @@ class AlarmBatch:
     rejections: list[Rejection] = field(default_factory=list)
 
 
-class AlarmLog(LogState):
+class AlarmLog(PartitionLog):
     """The one log of alarm inputs."""
 
     def __init__(self, name: PartitionId, place: AlarmSite, *, next_offset: int) -> None:

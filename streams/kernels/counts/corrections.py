@@ -9,7 +9,7 @@ from typing import Final
 
 from streams.kernels.counts.batch import SUSPECT_TIME, TOO_MANY_CORRECTIONS, LineCounts, Position, Rejection
 from streams.kernels.counts.columns import Block, Column
-from streams.kernels.counts.partition_log import LogState, PartitionId
+from streams.kernels.counts.partition_log import PartitionId, PartitionLog
 from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.snapshot import Plain, check, head_of, tally_in
 
@@ -44,7 +44,7 @@ class CorrectionBatch:
     rejections: list[Rejection] = field(default_factory=list)
 
 
-class CorrectionLog(LogState):
+class CorrectionLog(PartitionLog):
     """Counts one log of corrections."""
 
     def __init__(self, name: PartitionId, times: TimeRules, *, next_offset: int, most: int = MOST_CORRECTIONS) -> None:

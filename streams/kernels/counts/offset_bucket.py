@@ -128,7 +128,7 @@ class OffsetBucket:
 
     def drain(self, log: BucketOwner, version: int) -> list[Block]:
         """Return the rows of what changed since the last time, absolute as of offset `version`."""
-        by_day = sorted(self.days.changed)
+        by_day = sorted(self.days.changed)  # before they are drained
         days = _changed_cells(log, self.days)
         days["boundary"] = [int(log.boundary[name]) for name in days["entrance"]]
         days["anonymous"] = self.anonymous.of(by_day)

@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from streams.kernels.counts.batch import Rejection
+from streams.kernels.counts.columns import Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +76,21 @@ class Tally:
         return self.received - self.counted - self.duplicate - self.late - sum(self.rejected.values())
 
 
-class LogState:
-    """The counted state of a log: feed it with `apply`, collect what changed with `drain`, save it with `freeze`."""
+class PartitionLog:
+    """The counted state of a log of any topic: feed it with `apply`, collect what has changed with `drain`."""
 
     def __init__(self, name: PartitionId, *, next_offset: int) -> None:
         self.name, self.next_offset = name, next_offset
         self.tally = Tally(first=next_offset)
         self._rejections: list[Rejection] = []
+
+    def apply(self, batch: Any, /) -> None:  # noqa: ANN401  # of the topic's codec
+        """Count a batch. Raises OffsetGapError."""
+        raise NotImplementedError
+
+    def drain(self) -> list[Block]:
+        """Return the rows of what has changed since the last time."""
+        raise NotImplementedError
 
     def skip_to(self, offset: int) -> None:
         """Pass over the offsets before this one."""

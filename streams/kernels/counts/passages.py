@@ -28,7 +28,7 @@ from streams.kernels.counts.cells import (
 from streams.kernels.counts.columns import Block, Interner
 from streams.kernels.counts.live import Live, LiveRules
 from streams.kernels.counts.offset_bucket import OffsetBucket
-from streams.kernels.counts.partition_log import LogState, PartitionId
+from streams.kernels.counts.partition_log import PartitionId, PartitionLog
 from streams.kernels.counts.place import CountingSite
 from streams.kernels.counts.rows import delivery_rows, device_rows, entered_rows, repeat_rows
 
@@ -36,7 +36,7 @@ MOST_REASONS: Final = 500  # different reasons that a log remembers; those that 
 OTHER: Final = "other"
 
 
-class PassageLog(LogState):
+class PassageLog(PartitionLog):
     """Counts one log of passages."""
 
     def __init__(self, name: PartitionId, kind: str, place: CountingSite, *, next_offset: int) -> None:

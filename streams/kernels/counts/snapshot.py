@@ -11,7 +11,7 @@ from streams.kernels.counts.cells import MOST_CATEGORIES, MOST_ENTRANCES, Cells
 from streams.kernels.counts.columns import Interner
 from streams.kernels.counts.identity import Ranges
 from streams.kernels.counts.offset_bucket import Flow, Flows, OffsetBucket
-from streams.kernels.counts.partition_log import LogState, PartitionId, Tally
+from streams.kernels.counts.partition_log import PartitionId, PartitionLog, Tally
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import CountingSite
 
@@ -39,7 +39,7 @@ def check(plain: Plain, name: PartitionId) -> None:
         raise SnapshotError(f"snapshot of {plain['log']} found for {name}: a log goes on from its own snapshots only")
 
 
-def head_of(log: LogState, number: int = FORMAT) -> Plain:
+def head_of(log: PartitionLog, number: int = FORMAT) -> Plain:
     """Write what the snapshots of all logs begin with, in the format of this number."""
     tally = log.tally
     figures = [tally.received, tally.counted, tally.duplicate, dict(sorted(tally.rejected.items()))]
