@@ -117,7 +117,8 @@ def stopping_on_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        event.set()
+        # This may interrupt a wait for the event that holds the event's lock: setting it right here would never return.
+        threading.Thread(target=event.set, daemon=True).start()
         restore()
 
     for number in usual:

@@ -299,7 +299,7 @@ def test_a_reader_finds_no_rows_in_the_same_form(reader: ClickHouseReader) -> No
 
 
 def test_a_question_that_makes_no_sense_is_refused_and_the_next_is_answered(reader: ClickHouseReader) -> None:
-    with pytest.raises(StoreRefused, match="asked 'SELECT absurd'"):
+    with pytest.raises(StoreRefused, match="query 'SELECT absurd'"):
         reader.query("SELECT absurd")
     assert reader.query("SELECT 1") == [(1,)]
 
