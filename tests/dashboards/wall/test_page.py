@@ -61,9 +61,11 @@ def test_the_figures_are_those_of_the_snapshot(page: Page) -> None:
         }  # fmt: skip
         assert (figure(page, "person.entered"), figure(page, "person.departed")) == ("30", "2")
         assert figure(page, "title") == "Small hall"
-        #                           rank   name     in   out  5 min  to 1 h  (wide)  lanes  wait age
-        assert row(page, "N2") == ["1", "North 2", "20", "0", "20", "+0%", "", "", "2/2", "–", "2 s"]
-        assert row(page, "N1") == ["2", "North 1", "10", "2", "12", "+0%", "", "", "2/3", "5", "2 s"]
+        *north_2, age = row(page, "N2")
+        #                   rank   name     in   out  5 min  to 1 h  (wide)  lanes  wait
+        assert north_2 == ["1", "North 2", "20", "0", "20", "+0%", "", "", "2/2", "–"]
+        assert row(page, "N1")[:-1] == ["2", "North 1", "10", "2", "12", "+0%", "", "", "2/3", "5"]
+        assert age in {"2 s", "3 s", "4 s", "5 s"}  # it was 2 s old when it was made, and the browser takes its time
         assert page.locator(".chart rect.in").count() > 0
         assert page.locator(".cell[data-area='park']").inner_text().split("\n")[:2] == ["Park", "20 left"]
 
