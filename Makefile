@@ -54,6 +54,7 @@ $(VENV)/.installed: pyproject.toml infra/doctor/check_python.py
 	@$(PYTHON) -m venv $(VENV)
 	@echo "Installing gatepulse into $(VENV) (once) ..." >&2
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable . 1>&2
+	@$(BIN)/python -m infra.doctor.compile_kernels
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

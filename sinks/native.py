@@ -17,7 +17,7 @@ from clickhouse_driver.protocol import ClientPacketTypes
 from clickhouse_driver.varint import write_varint
 from clickhouse_driver.writer import write_binary_str
 
-from sinks.rows import CodedColumn, ColumnValues, TableRows
+from sinks.rows import CodedColumn, ColumnValues, PackedColumn, TableRows
 from sinks.sink import as_list
 
 REVISION: Final = 54_450
@@ -149,6 +149,9 @@ def _without_null(kind: str) -> str:
 
 
 def _write_text(out: Out, _: str, column: ColumnValues) -> None:
+    if isinstance(column, PackedColumn):
+        out.write(column.with_lengths())
+        return
     out.write_strings(as_list(column), encoding="utf-8")
 
 

@@ -143,7 +143,25 @@ class CodedColumn(Protocol):
         """Return the texts themselves."""
 
 
-ColumnValues = Sequence[Any] | np.ndarray[Any, Any] | CodedColumn
+@runtime_checkable
+class PackedColumn(Protocol):
+    """A column of texts of which most are different, as bytes."""
+
+    @classmethod
+    def joined(cls, parts: Sequence[Any], /) -> "PackedColumn":
+        """Append columns of this type."""
+
+    def __len__(self) -> int:
+        """Count the rows."""
+
+    def with_lengths(self) -> bytes:
+        """Return all texts in UTF-8, each behind its length in bytes as a LEB128 number."""
+
+    def tolist(self) -> list[str]:
+        """Return the texts themselves."""
+
+
+ColumnValues = Sequence[Any] | np.ndarray[Any, Any] | CodedColumn | PackedColumn
 """The values of one column, one per row; None is NULL, and so is NaN in an array of floats."""
 
 

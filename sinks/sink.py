@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
-from sinks.rows import PROGRESS_TABLE, TABLES, CodedColumn, ColumnValues, TableRows
+from sinks.rows import PROGRESS_TABLE, TABLES, CodedColumn, ColumnValues, PackedColumn, TableRows
 
 T = TypeVar("T")
 
@@ -144,6 +144,9 @@ def _appended(parts: list[ColumnValues]) -> ColumnValues:
     coded = [part for part in parts if isinstance(part, CodedColumn)]
     if len(coded) == len(parts):
         return _united(coded)
+    packed = [part for part in parts if isinstance(part, PackedColumn)]
+    if len(packed) == len(parts):
+        return type(packed[0]).joined(packed)
     arrays = [part for part in parts if isinstance(part, np.ndarray)]
     if len(arrays) == len(parts) and len({array.dtype for array in arrays}) == 1:
         return np.concatenate(arrays)
@@ -168,7 +171,7 @@ def as_list(column: ColumnValues) -> list[Any]:
     """Return a list of Python values, whatever the type of the column, to be read only; None is NULL."""
     if isinstance(column, list):
         return column
-    if not isinstance(column, (np.ndarray, CodedColumn)):
+    if not isinstance(column, (np.ndarray, CodedColumn, PackedColumn)):
         return list(column)
     values: list[Any] = column.tolist()
     if isinstance(column, np.ndarray) and column.dtype.kind == "f":

@@ -14,10 +14,12 @@ from streams.kernels.alarms.episodes import Episode
 from streams.kernels.alarms.inputs import AlarmInput, Inside, OccupancyReading
 from streams.kernels.alarms.log import AlarmBatch, AlarmLog
 from streams.kernels.counts.batch import Batch, LineCounts
+from streams.kernels.counts.columns import DictColumn
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.site_clock import SiteClock
+from streams.kernels.lines.texts import PackedTexts
 from streams.site.kernel_views import alarm_place_of, place_of
 from streams.site.model import Site
 from streams.worker.alarm_inputs import flow_of
@@ -96,14 +98,14 @@ class Stage:
         offset = np.arange(first, first + n)
         entrance = self.names.entrances[self.names.entrance_of[device]]
         category = self.site.categories_of(log.kind)[0].id  # type: ignore[arg-type]  # "person" or "vehicle"
-        unwell = traffic.unwell[rows].tolist()
         return Batch(
             first=first, after=first + n, lines=LineCounts(offset, np.ones(n, dtype=np.int64)), raw=[b""] * n,
             offset=offset, line=np.zeros(n, dtype=np.int64), arrived=traffic.arrives[rows],
-            device=self.names.devices[device].tolist(), epoch=np.zeros(n, dtype=np.int64), seq=seq, ts=traffic.ts[rows],
-            entrance=entrance.tolist(), direction=traffic.direction[rows], outcome=traffic.outcome[rows],
-            category=[category] * n, reason=[""] * n, credential=[""] * n, temperature=np.full(n, np.nan),
-            health=["abnormal" if each else "" for each in unwell],
+            device=DictColumn.of(self.names.devices[device].tolist()), epoch=np.zeros(n, dtype=np.int64), seq=seq,
+            ts=traffic.ts[rows],
+            entrance=DictColumn.of(entrance.tolist()), direction=traffic.direction[rows], outcome=traffic.outcome[rows],
+            category=DictColumn.same(category, n), reason=DictColumn.same("", n), credential=PackedTexts.of([""] * n),
+            temperature=np.full(n, np.nan), health=DictColumn(traffic.unwell[rows].astype(np.int64), ["", "abnormal"]),
         )  # fmt: skip
 
     def _publish(self, moment: int, readings: list[OccupancyReading]) -> list[Episode]:

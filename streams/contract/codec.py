@@ -1,17 +1,14 @@
 """Decodes and validates records: bytes in, columns out, and a rejection with its reason for each invalid line.
 
-The checks and their order are `events.Reason`. Passages are decoded and checked all at once, a column at a time; only
-if any line of some records does not plainly fit are they read one by one, which takes five times as long. Read
-`kernels` next.
+The checks and their order are `events.Reason`. Passages are read into columns by compiled kernels; lines that are not
+plain are decoded and checked here, one by one. Read `passage_columns` next.
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import accumulate
-from operator import attrgetter
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -21,31 +18,25 @@ from streams.contract.events import (
     ID_PATTERN,
     LATEST_MS,
     LONGEST_LINE,
-    LONGEST_REASON,
     Correction,
     Passage,
     Reason,
 )
-from streams.contract.fields import FIELDS, OPTIONAL, TYPES, Form
-from streams.kernels.counts.batch import (
-    COLUMNS,
-    DIRECTIONS,
-    OUTCOMES,
-    Batch,
-    Floats,
-    Ints,
-    LineCounts,
-    Position,
-    Rejection,
-)
+from streams.contract.fields import FIELDS, TYPES
+from streams.contract.passage_columns import PassageReader, restrictions
+from streams.contract.vocabulary import Vocabulary
+from streams.kernels.counts.batch import COLUMNS, DIRECTIONS, OUTCOMES, Batch, Ints, LineCounts, Position, Rejection
 from streams.kernels.counts.corrections import Change, CorrectionBatch
 from streams.text import Kind
 
 _DETAIL: Final = 400
 _KNOWN_IDS: Final = 100_000
-_NAMES: Final = tuple(each.name for each in FIELDS)
-_CARRIED: Final = tuple(name for name in _NAMES if name not in COLUMNS)
-_CODE = {name: code for names in (DIRECTIONS, OUTCOMES) for code, name in enumerate(names)}
+_CARRIED: Final = tuple(each.name for each in FIELDS if each.name not in COLUMNS)
+_CODES: Final = {
+    name: {word: code for code, word in enumerate(words)}
+    for name, words in (("direction", DIRECTIONS), ("outcome", OUTCOMES))
+}
+"""The fields of which a batch has the places of their words."""
 _FLAT: Final = 512
 """Bytes of a line that cannot be nested too deeply: closing takes as many as opening."""
 _DEEPEST: Final = _FLAT // 2
@@ -75,15 +66,6 @@ class Records:
     def after(self) -> int:
         """Offset behind the last record."""
         return int(self.offset[-1]) + 1
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The names that a site profile allows."""
-
-    entrances: Mapping[str, Kind]
-    categories: Mapping[Kind, Collection[str]]
-    areas: Mapping[str, Sequence[Kind]]
 
 
 class UnfitError(ValueError):
@@ -120,72 +102,46 @@ def _positions(places: _Places) -> list[Position]:
     return list(map(Position, *(each.tolist() for each in places)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Read(Generic[T]):
-    """What became of the lines of some records: events that fit, each with its place and line, and what does not fit.
+    """What became of some lines: events that fit, by row of their line; which are blank; and what does not fit."""
 
-    `lines` are counted independently of what fits and what does not; blank ones are neither.
-    """
-
-    events: list[T]
-    places: _Places
-    raw: list[bytes]
-    lines: LineCounts
+    events: dict[int, T] = field(default_factory=dict)
+    blank: list[int] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
+
+    def line_counts(self, records: Records) -> LineCounts:
+        """Count the lines that are not blank, independently of what fits."""
+        if not self.blank:
+            return LineCounts(records.offset, records.lines)
+        record = np.searchsorted(np.cumsum(records.lines), self.blank, side="right")
+        blanks = np.bincount(record, minlength=len(records.offset))
+        return LineCounts(records.offset, records.lines - blanks)
 
 
 class _Decoder(Generic[T]):
     """Decodes lines to one type and sets aside what does not fit."""
 
     def __init__(self, type_: type[T], check: Callable[[T], None]) -> None:
-        decoder = msgspec.json.Decoder(type_)
-        self._decode, self._decode_lines = decoder.decode, decoder.decode_lines
+        self._decode = msgspec.json.Decoder(type_).decode
         self._check = check
 
-    def read_plain(self, records: Records) -> _Read[T] | None:
-        """Decode all lines at once, unchecked; None unless each is plainly one event.
-
-        Every line begins and ends with a brace. So none is blank and no event spans two: JSON has no newline inside a
-        text, and none between a closing and an opening brace. As many events as lines are one a line then.
-        """
-        value = records.value
-        lines = value.split(b"\n")
-        if not (value.isascii() and value.startswith(b"{") and value.endswith(b"}")):
-            return None
-        if value.count(b"}\n{") != len(lines) - 1 or max(map(len, lines)) > _FLAT:
-            return None
-        try:
-            events = self._decode_lines(value)
-        except (msgspec.DecodeError, RecursionError):
-            return None
-        if len(events) != len(lines):
-            return None
-        return _Read(events, _places(records), lines, LineCounts(records.offset, records.lines))
-
-    def read(self, records: Records) -> _Read[T]:
-        """Decode and check line by line."""
-        places = _places(records)
-        lines = records.value.split(b"\n")
-        events: list[T] = []
-        rows: list[int] = []
-        blank: list[int] = []
-        rejections: list[Rejection] = []
-        for row, line in enumerate(lines):
+    def read(self, raw: Sequence[bytes], rows: Iterable[int], places: _Places) -> _Read[T]:
+        """Decode and check the lines of some rows, one by one."""
+        read = _Read[T]()
+        for row in rows:
+            line = raw[row]
             try:
                 event = self._one(line)
             except UnfitError as error:
                 position = Position(*(int(each[row]) for each in places))
-                rejections.append(Rejection.of(line, position, reason=error.reason.value, detail=error.detail))
+                read.rejections.append(Rejection.of(line, position, reason=error.reason.value, detail=error.detail))
                 continue
             if event is None:
-                blank.append(row)
+                read.blank.append(row)
             else:
-                events.append(event)
-                rows.append(row)
-        fitting = _Places(*(each[rows] for each in places))
-        raw = [lines[row] for row in rows]
-        blanks = np.bincount(np.searchsorted(records.offset, places.offset[blank]), minlength=len(records.offset))
-        return _Read(events, fitting, raw, LineCounts(records.offset, records.lines - blanks), rejections)
+                read.events[row] = event
+        return read
 
     def _one(self, line: bytes) -> T | None:
         if len(line) > LONGEST_LINE:
@@ -211,35 +167,33 @@ class PassageCodec:
         self.kind: Kind = kind
         self._entrances = vocabulary.entrances
         self._categories = frozenset(vocabulary.categories[kind])
-        self._mine = frozenset(name for name, each in vocabulary.entrances.items() if each == kind)
         self._known: set[str] = set()
         self._decoder = _Decoder(TYPES[kind], self._check)
-        self._getters = {each.name: attrgetter(each.name) for each in FIELDS if kind in each.written}
+        mine = [name for name, each in vocabulary.entrances.items() if each == kind]
+        self._reader = PassageReader(kind, restrictions(entrances=mine, categories=sorted(self._categories)))
 
     def read(self, records: Records) -> Batch:
         """Turn records into columns."""
-        plain = self._decoder.read_plain(records)
-        if plain is not None:
-            columns = self._columns(plain.events)
-            if self._all_fit(columns):
-                return _batch(records, plain, columns)
-        read = self._decoder.read(records)
-        return _batch(records, read, self._columns(read.events))
-
-    def _columns(self, events: list[Any]) -> dict[str, list[Any]]:
-        return {name: list(map(getter, events)) for name, getter in self._getters.items()}
-
-    def _all_fit(self, columns: dict[str, list[Any]]) -> bool:
-        """Check as `_check` does, all at once; where not all fit it does not say which."""
-        fit = self._mine.issuperset(columns["entrance"]) and self._categories.issuperset(columns["category"])
-        if not fit or min(columns["ts"]) < EARLIEST_MS or max(columns["ts"]) >= LATEST_MS:
-            return False
-        try:
-            for device in set(columns["device"]) - self._known:
-                self._check_identifier(device)
-        except UnfitError:
-            return False
-        return True
+        places = _places(records)
+        columns = self._reader.read(records.value, len(places.line))
+        others = columns.others
+        read = self._decoder.read(columns.raw, others, places)
+        for row, event in read.events.items():
+            columns.put(row, event)
+        rows = np.delete(np.arange(len(places.line)), [row for row in others if row not in read.events])
+        made = columns.columns(rows)
+        for name, codes in _CODES.items():
+            made[name] = np.array([codes[each] for each in made[name].names])[made[name].codes]
+        return Batch(
+            first=records.first,
+            after=records.after,
+            lines=read.line_counts(records),
+            raw=columns.raw.take(rows),
+            **{name: each[rows] for name, each in places._asdict().items()},
+            carried={name: made.pop(name) for name in _CARRIED},
+            **made,
+            rejections=read.rejections,
+        )
 
     def _check(self, event: Passage) -> None:
         if event.device not in self._known:
@@ -272,13 +226,15 @@ class CorrectionCodec:
 
     def read(self, records: Records) -> CorrectionBatch:
         """Turn records into corrections with their kind filled in."""
-        read = self._decoder.read(records)
+        places, lines = _places(records), records.value.split(b"\n")
+        read = self._decoder.read(lines, range(len(lines)), places)
+        positions = _positions(places)
         return CorrectionBatch(
             first=records.first,
             after=records.after,
-            lines=read.lines,
-            raw=read.raw,
-            corrections=list(map(self._change, read.events, _positions(read.places))),
+            lines=read.line_counts(records),
+            raw=[lines[row] for row in read.events],
+            corrections=[self._change(event, positions[row]) for row, event in read.events.items()],
             rejections=read.rejections,
         )
 
@@ -303,45 +259,6 @@ class CorrectionCodec:
 def positions(records: Records) -> list[Position]:
     """Return where each line of some records stands, blank ones among them."""
     return _positions(_places(records))
-
-
-def _codes(names: list[str]) -> Ints:
-    return np.fromiter(map(_CODE.__getitem__, names), dtype=np.int64, count=len(names))
-
-
-_CONVERTERS: Final[Mapping[str, Callable[[list[Any]], list[Any] | Ints | Floats]]] = {
-    **{each.name: lambda texts: [text or "" for text in texts] for each in OPTIONAL if each.form is Form.TEXT},
-    **{each.name: partial(np.array, dtype=np.float64) for each in FIELDS if each.form is Form.REAL},  # None is nan
-    **{
-        each.name: partial(np.array, dtype=np.int64)
-        for each in FIELDS
-        if each.form is Form.INTEGER and not each.optional
-    },
-    "direction": _codes,
-    "outcome": _codes,
-    "reason": lambda texts: [text[:LONGEST_REASON] if text else "" for text in texts],
-}
-"""How the values of a field become a column; others are one already."""
-
-
-def _batch(records: Records, read: _Read[Any], columns: dict[str, list[Any]]) -> Batch:
-    nothing = [None] * len(read.events)
-    made: dict[str, Any] = {name: columns.get(name, nothing) for name in _NAMES}
-    for name, convert in _CONVERTERS.items():
-        made[name] = convert(made[name])
-    carried = {name: made.pop(name) for name in _CARRIED}
-    return Batch(
-        first=records.first,
-        after=records.after,
-        lines=read.lines,
-        raw=read.raw,
-        offset=read.places.offset,
-        line=read.places.line,
-        arrived=read.places.arrived,
-        **made,
-        carried=carried,
-        rejections=read.rejections,
-    )
 
 
 def _check_time(ts: int) -> None:

@@ -3,8 +3,8 @@
 from functools import lru_cache
 from typing import Final
 
-from streams.contract.codec import Vocabulary
 from streams.contract.events import KIND_OF_TOPIC
+from streams.contract.vocabulary import Vocabulary
 from streams.kernels.alarms.rules import AlarmEntrance, AlarmSite
 from streams.kernels.counts.live import LiveRules
 from streams.kernels.counts.place import CountingSite, EntranceSides, TimeRules, devices_of

@@ -21,8 +21,10 @@ from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks import schema
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress, connect
 from streams.kernels.counts.batch import Batch
+from streams.kernels.counts.columns import DictColumn
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
+from streams.kernels.lines.texts import PackedTexts
 from streams.worker.settling import Settling
 from tests.support.deliveries import SITE, claim
 from tests.support.events import NINE, Event, batch
@@ -42,13 +44,13 @@ def batches(events: int) -> Iterator[Batch]:
         one = batch([Event(int(at)) for at in offset], first=first, after=after)
         yield replace(
             one,
-            device=[f"N{1 + n % 2}-L{n:03}" for n in lane.tolist()],
-            entrance=[f"N{1 + n % 2}" for n in lane.tolist()],
+            device=DictColumn.of([f"N{1 + n % 2}-L{n:03}" for n in lane.tolist()]),
+            entrance=DictColumn.of([f"N{1 + n % 2}" for n in lane.tolist()]),
             seq=seq,
             ts=ts,
             arrived=ts + 500,
             direction=(lane % 3 == 0).astype(np.int64),
-            credential=[f"c{n}" for n in offset.tolist()],
+            credential=PackedTexts.of([f"c{n}" for n in offset.tolist()]),
         )
 
 

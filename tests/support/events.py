@@ -8,10 +8,12 @@ import numpy as np
 
 from streams.kernels.counts.batch import Batch, LineCounts, Position, Rejection
 from streams.kernels.counts.calendar import SiteDays
+from streams.kernels.counts.columns import DictColumn
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import CountingSite, EntranceSides, TimeRules
 from streams.kernels.counts.site_clock import SiteClock
+from streams.kernels.lines.texts import PackedTexts
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NINE = 1_763_600_400_000
@@ -77,18 +79,18 @@ def batch(events: Sequence[Event], *, first: int, after: int, rejections: Sequen
         offset=ints([each.offset for each in events]),
         line=ints([each.line for each in events]),
         arrived=ints([each.arrival for each in events]),
-        device=[each.device for each in events],
+        device=DictColumn.of(each.device for each in events),
         epoch=ints([each.epoch for each in events]),
         seq=ints([each.seq for each in events]),
         ts=ints([each.ts for each in events]),
-        entrance=[each.entrance for each in events],
+        entrance=DictColumn.of(each.entrance for each in events),
         direction=ints([("in", "out").index(each.direction) for each in events]),
         outcome=ints([("passed", "granted", "denied").index(each.outcome) for each in events]),
-        category=[each.category for each in events],
-        reason=[each.reason for each in events],
-        credential=[each.credential for each in events],
+        category=DictColumn.of(each.category for each in events),
+        reason=DictColumn.of(each.reason for each in events),
+        credential=PackedTexts.of([each.credential for each in events]),
         temperature=np.full(len(events), np.nan),
-        health=[""] * len(events),
+        health=DictColumn.same("", len(events)),
         rejections=list(rejections),
     )
 

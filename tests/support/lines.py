@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from streams.contract.codec import CorrectionCodec, PassageCodec, Records, Vocabulary
+from streams.contract.codec import CorrectionCodec, PassageCodec, Records
+from streams.contract.vocabulary import Vocabulary
 from tests.support.events import NINE
 
 VOCABULARY = Vocabulary(

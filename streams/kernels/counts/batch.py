@@ -1,20 +1,26 @@
 """A batch of events in columns, as the codec hands it to the kernels; read `identity` next."""
 
+from __future__ import annotations
+
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-DIRECTIONS = ("in", "out")  # columns hold the places in these
-OUTCOMES = ("passed", "granted", "denied")
-PASSED, GRANTED, DENIED = map(OUTCOMES.index, ("passed", "granted", "denied"))
+if TYPE_CHECKING:
+    from streams.kernels.counts.columns import DictColumn
+    from streams.kernels.lines.texts import PackedTexts
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+
+DIRECTIONS = ("in", "out")  # columns hold the places in these
+OUTCOMES = ("passed", "granted", "denied")
+PASSED, GRANTED, DENIED = map(OUTCOMES.index, ("passed", "granted", "denied"))
 
 # Reasons of rejections that only the kernels can tell.
 SUSPECT_TIME: Final = "suspect-time"  # an event's time is not believed, see `place.TimeRules`
@@ -44,7 +50,7 @@ class Rejection:
     first_bytes: bytes
 
     @classmethod
-    def of(cls, line: bytes, position: Position, *, reason: str, detail: str) -> "Rejection":
+    def of(cls, line: bytes, position: Position, *, reason: str, detail: str) -> Rejection:
         """Say why a line is not accepted, and keep as much of it as tells which it was."""
         return cls(position, reason, detail, hashlib.sha256(line).hexdigest(), line[:256])
 
@@ -65,6 +71,40 @@ class LineCounts:
         return int(np.count_nonzero(self.record >= first))
 
 
+class RawLines(Sequence[bytes]):
+    """Lines of some records as they came: line i is `value[starts[i] : ends[i]]`."""
+
+    def __init__(self, value: bytes, starts: Ints, ends: Ints) -> None:
+        self._value, self._starts, self._ends = value, starts, ends
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, row: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> RawLines: ...
+
+    def __getitem__(self, row: int | slice) -> bytes | RawLines:
+        if isinstance(row, slice):
+            return self.take(row)
+        return self._value[self._starts[row] : self._ends[row]]
+
+    def take(self, rows: Ints | slice) -> RawLines:
+        """Keep some lines."""
+        return RawLines(self._value, self._starts[rows], self._ends[rows])
+
+
+def taken(column: Any, rows: Ints | slice) -> Any:  # noqa: ANN401  # a list, an array, or a column with `take`
+    """Keep some rows of a column."""
+    if isinstance(column, np.ndarray):
+        return column[rows]
+    if isinstance(column, list):
+        return column[rows] if isinstance(rows, slice) else [column[row] for row in rows.tolist()]
+    return column.take(rows)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Accepted events of one log in the order of the log: n values a column, times in ms UTC.
@@ -75,47 +115,49 @@ class Batch:
     first: int
     after: int
     lines: LineCounts
-    raw: list[bytes]  # the line of each event until it is admitted, then none: a batch waits in memory for the store
+    # The line of each event until it is admitted, then none: a batch waits in memory for the store.
+    raw: RawLines | list[bytes]
     offset: Ints
     line: Ints
     arrived: Ints
-    device: list[str]
+    device: DictColumn
     epoch: Ints
     seq: Ints
     ts: Ints
-    entrance: list[str]
+    entrance: DictColumn
     direction: Ints  # see DIRECTIONS
     outcome: Ints  # see OUTCOMES
-    category: list[str]
-    reason: list[str]  # missing text is ""
-    credential: list[str]
+    category: DictColumn
+    reason: DictColumn  # missing text is ""
+    credential: PackedTexts
     temperature: Floats  # missing: NaN
-    health: list[str]
+    health: DictColumn
     # Columns that are stored and that no kernel computes with, by name; a missing number is None or NaN.
-    carried: Mapping[str, list[Any] | Floats] = field(default_factory=dict)
+    carried: Mapping[str, list[Any] | Floats | DictColumn] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.offset)
 
-    def select(self, rows: Ints) -> "Batch":
+    def select(self, rows: Ints | slice) -> Batch:
         """Keep the accepted events at these positions, and every rejection."""
-        chosen = rows.tolist()
-        raw = [self.raw[i] for i in chosen] if self.raw else []
-        return self._with(raw, lambda column: [column[i] for i in chosen] if isinstance(column, list) else column[rows])
+        raw = taken(self.raw, rows) if len(self.raw) else []
+        columns = {name: taken(getattr(self, name), rows) for name in COLUMNS}
+        carried = {name: taken(each, rows) for name, each in self.carried.items()}
+        return replace(self, raw=raw, carried=carried, **columns)
 
-    def part(self, start: int, end: int) -> "Batch":
+    def part(self, start: int, end: int) -> Batch:
         """Keep the accepted events from a place up to before another, and every rejection."""
-        if start == 0 and end == len(self):
-            return self
-        return self._with(self.raw[start:end], lambda column: column[start:end])
+        return self if start == 0 and end == len(self) else self.select(slice(start, end))
 
-    def admitted(self, rows: Ints) -> "Batch":
-        """Keep the events at these positions, without their lines."""
+    def admitted(self, rows: Ints) -> Batch:
+        """Keep the events at these positions, without their lines, and of credentials no more than theirs."""
         bare = replace(self, raw=[])
-        return bare if len(rows) == len(self) else bare.select(rows)
+        if len(rows) == len(self):
+            return replace(bare, credential=self.credential.take(slice(None)))
+        return bare.select(rows)
 
-    def from_offset(self, first: int) -> "Batch":
+    def from_offset(self, first: int) -> Batch:
         """Leave out everything below an offset, except in `lines`: it has been applied before."""
         if first <= self.first:
             return self
@@ -127,10 +169,6 @@ class Batch:
         """Say why the event at a position is not accepted; only while the batch has its lines."""
         position = Position(int(self.offset[row]), int(self.line[row]), int(self.arrived[row]))
         return Rejection.of(self.raw[row], position, reason=reason, detail=detail)
-
-    def _with(self, raw: list[bytes], choose: Callable[[Any], Any]) -> "Batch":
-        columns = {name: choose(getattr(self, name)) for name in COLUMNS}
-        return replace(self, raw=raw, carried={name: choose(each) for name, each in self.carried.items()}, **columns)
 
 
 _NO_COLUMNS = frozenset({"first", "after", "lines", "raw", "carried", "rejections"})

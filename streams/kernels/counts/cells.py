@@ -150,8 +150,8 @@ class Counted:
         """Count events (at least one) by 10 s window."""
         batch = events.batch
         groups = groups_of(events.keys(batch.ts // WINDOW_MS))
-        anonymous = np.array([not each for each in batch.credential], dtype=np.int64)
-        return cls(groups.keys, groups.sizes, groups.sums(anonymous), groups.newest(batch.ts))
+        anonymous = groups.sums(batch.credential.is_empty.astype(np.int64))
+        return cls(groups.keys, groups.sizes, anonymous, groups.newest(batch.ts))
 
     @property
     def parts(self) -> CellKeys:

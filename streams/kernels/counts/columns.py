@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from streams.kernels.counts.batch import Ints
+if TYPE_CHECKING:
+    from streams.kernels.lines.texts import PackedTexts
+
+_Ints = NDArray[np.int64]
 
 
 class TooManyNamesError(ValueError):
@@ -30,11 +34,13 @@ class Interner(dict[str, int]):
         self[name] = number
         return number
 
-    def numbers(self, names: Sequence[str]) -> Ints:
-        """Look many names up."""
+    def numbers(self, names: "Sequence[str] | DictColumn") -> _Ints:
+        """Look many names up; new ones get their numbers in the order of the rows."""
+        if isinstance(names, DictColumn):
+            return names.numbered(self)
         return np.fromiter(map(self.__getitem__, names), dtype=np.int64, count=len(names))
 
-    def names(self, numbers: Ints) -> list[str]:
+    def names(self, numbers: _Ints) -> list[str]:
         """Name many numbers."""
         listed = self.listed
         return [listed[number] for number in numbers.tolist()]
@@ -53,6 +59,19 @@ class DictColumn:
             raise ValueError(f"codes are {found} and there are {len(self.names)} names: give each code its name")
 
     @classmethod
+    def of(cls, texts: Iterable[str]) -> "DictColumn":
+        """Put texts into a column."""
+        names = Interner()
+        return cls(np.fromiter(map(names.__getitem__, texts), np.int64), names.listed)
+
+    @classmethod
+    def joined(cls, parts: "Sequence[DictColumn]") -> "DictColumn":
+        """Append columns; names that no row has are left out."""
+        names = Interner()
+        codes = [part.numbered(names) for part in parts]
+        return cls(np.concatenate(codes), names.listed)
+
+    @classmethod
     def same(cls, name: str, rows: int) -> "DictColumn":
         """Return a column that has one text in every row."""
         return cls(np.zeros(rows, dtype=np.uint8), [name])
@@ -66,12 +85,29 @@ class DictColumn:
     def __iter__(self) -> Iterator[str]:
         return iter(self.tolist())
 
+    def take(self, rows: _Ints | slice) -> "DictColumn":
+        """Keep some rows."""
+        return DictColumn(self.codes[rows], self.names)
+
+    def has(self, name: str) -> NDArray[np.bool_]:
+        """Tell which rows have this text."""
+        codes = [code for code, each in enumerate(self.names) if each == name]
+        return np.isin(self.codes, codes)
+
+    def numbered(self, names: Interner) -> _Ints:
+        """Return each row's number in `names`; new names get theirs in the order of the rows."""
+        used, first, at = np.unique(self.codes, return_index=True, return_inverse=True)
+        numbers = np.zeros(len(used), np.int64)
+        for place in np.argsort(first).tolist():
+            numbers[place] = names[self.names[used[place]]]
+        return numbers[at]
+
     def tolist(self) -> list[str]:
         """Return the texts themselves."""
         return [self.names[code] for code in self.codes.tolist()]
 
 
-Column = Sequence[Any] | np.ndarray[Any, Any] | DictColumn
+Column: TypeAlias = "Sequence[Any] | np.ndarray[Any, Any] | DictColumn | PackedTexts"
 """The values of one column, one per row; None is NULL, and so is NaN in an array of floats."""
 
 

@@ -199,8 +199,7 @@ class Live:
         return timely
 
     def _count_lanes(self, batch: Batch, live: Ints, timely: Bools) -> None:
-        names = Interner()
-        groups = groups_of(names.numbers(batch.device))
+        groups = groups_of(batch.device.codes)
         inward = (batch.outcome == PASSED) & (batch.direction == 0)
         columns = (
             groups.keys,
@@ -210,7 +209,7 @@ class Live:
             groups.newest(np.where(inward, live, 0)),
         )
         for number, row, events, last, inside in zip(*(each.tolist() for each in columns), strict=True):
-            device, entrance = names.listed[number], batch.entrance[row]
+            device, entrance = batch.device.names[number], batch.entrance[row]
             lane = self.lanes.setdefault(device, Lane(entrance, last, 0))
             lane.entrance, lane.last, lane.events = entrance, max(lane.last, last), lane.events + events
             lane.entered = max(lane.entered, inside)
@@ -250,9 +249,8 @@ def _measures(batch: Batch) -> tuple[Ints, Bools | None]:
     passed, denied = batch.outcome == PASSED, batch.outcome == DENIED
     measure: Ints = np.where(passed, batch.direction, np.where(denied, Measure.DENIED.value, -1))
     fever = np.nan_to_num(batch.temperature) >= _FEVER
-    if not fever.any() and "abnormal" not in batch.health:
-        return measure, None
-    return measure, fever | np.array([each == "abnormal" for each in batch.health], dtype=np.bool_)
+    unwell = fever | batch.health.has("abnormal")
+    return measure, unwell if unwell.any() else None
 
 
 def freeze(live: Live) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from streams.kernels.counts.cells import (
     pack,
     stretches_in,
 )
-from streams.kernels.counts.columns import Block, Interner
+from streams.kernels.counts.columns import Block, DictColumn, Interner
 from streams.kernels.counts.live import Live, LiveRules
 from streams.kernels.counts.offset_bucket import OffsetBucket
 from streams.kernels.counts.partition_log import PartitionId, PartitionLog
@@ -154,12 +154,12 @@ class PassageLog(PartitionLog):
         rows = np.flatnonzero((batch.outcome == DENIED) & ~late)
         if len(self.reasons) + len(rows) <= MOST_REASONS:
             return batch
-        reason = list(batch.reason)
+        reason = batch.reason.tolist()
         for row in rows.tolist():
             if reason[row] not in self.reasons and len(self.reasons) >= MOST_REASONS:
                 reason[row] = OTHER
             self.reasons[reason[row]]  # a new one gets its number in the order of the log
-        return replace(batch, reason=reason)
+        return replace(batch, reason=DictColumn.of(reason))
 
     def _count(self, events: Named) -> None:
         tens = Counted.of(events)
@@ -189,7 +189,7 @@ class PassageLog(PartitionLog):
         rows = np.flatnonzero(events.batch.outcome == DENIED)
         if not len(rows):
             return
-        reason = self.reasons.numbers([events.batch.reason[i] for i in rows.tolist()])
+        reason = self.reasons.numbers(events.batch.reason.take(rows))
         minute, zero = events.batch.ts[rows] // MINUTE_MS, np.zeros(len(rows), np.int64)
         keys = pack(minute, events.entrance[rows], events.category[rows], zero, zero)
         for number in np.unique(reason).tolist():
@@ -201,7 +201,7 @@ class PassageLog(PartitionLog):
         rows = np.flatnonzero((batch.outcome == PASSED) & (batch.direction == 0) & outer[events.entrance])
         days = self.days.of(batch.ts[rows])
         for day in np.unique(days).tolist():
-            who = {batch.credential[i] for i in rows[days == day].tolist()} - {""}
+            who = set(batch.credential.take(rows[days == day])) - {""}
             if who:
                 self._entered.setdefault(day, set()).update(who)
 

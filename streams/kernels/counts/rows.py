@@ -14,6 +14,7 @@ from streams.kernels.counts.columns import Block, Column, DictColumn
 from streams.kernels.counts.offset_bucket import BucketOwner
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.place import EntranceSides
+from streams.kernels.lines.texts import PackedTexts
 
 _MADE_OTHERWISE: Final = frozenset({"entrance", "category", "direction", "outcome"})
 _AS_THEY_ARE: Final = tuple(name for name in COLUMNS if name not in _MADE_OTHERWISE)
@@ -90,6 +91,8 @@ def appended(columns: Sequence[Any]) -> Any:  # noqa: ANN401  # as above
     """Put columns behind each other."""
     if isinstance(columns[0], list):
         return list(chain.from_iterable(columns))
+    if isinstance(columns[0], (DictColumn, PackedTexts)):
+        return type(columns[0]).joined(columns)
     return np.concatenate(columns)
 
 

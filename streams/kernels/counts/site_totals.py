@@ -3,15 +3,20 @@
 The newest version of each (log, entrance) counts, in any order of arrival.
 """
 
+from __future__ import annotations
+
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from streams.kernels.counts.batch import DIRECTIONS
 from streams.kernels.counts.cells import unpack
-from streams.kernels.counts.passages import PassageLog
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from streams.kernels.counts.passages import PassageLog
 
 
 @dataclass(frozen=True, slots=True)

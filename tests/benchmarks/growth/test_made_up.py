@@ -44,7 +44,7 @@ def test_every_line_is_a_passage_that_the_codec_accepts() -> None:
     assert len(batch) == 2_000
     assert (batch.first, batch.after) == (7, 2_007)
     assert (batch.arrived - batch.ts == ON_THE_WAY_MS).all()
-    assert [made.entrances[i].id for i in part.entrance.tolist()] == batch.entrance
+    assert [made.entrances[i].id for i in part.entrance.tolist()] == batch.entrance.tolist()
     assert part.passed == int((batch.outcome == 0).sum())
     assert 0 < len(set(batch.credential)) <= 500
 

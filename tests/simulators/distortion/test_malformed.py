@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from simulators.distortion.malformed import kinds, make_malformed
-from streams.contract.codec import PassageCodec, Records, Vocabulary
+from streams.contract.codec import PassageCodec, Records
 from streams.contract.events import Reason
+from streams.contract.vocabulary import Vocabulary
 from streams.text import KINDS, Kind
 from tests.support.small_day import expo
 

@@ -18,7 +18,8 @@ from simulators.ledger.ledger import LedgerWriter, read_ledger
 from simulators.scenario.lines import make_line
 from simulators.verify.fates import Limits, judge
 from simulators.verify.truth import sent_passages
-from streams.contract.codec import PassageCodec, Records, Vocabulary
+from streams.contract.codec import PassageCodec, Records
+from streams.contract.vocabulary import Vocabulary
 from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog

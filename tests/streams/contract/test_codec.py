@@ -188,7 +188,7 @@ def test_half_a_surrogate_pair_never_becomes_text_that_cannot_be_written(text: b
 
 
 def test_a_whole_surrogate_pair_is_a_character() -> None:
-    assert read(raw(rb'"credential":"\ud83d\ude00"')).credential == ["😀"]
+    assert read(raw(rb'"credential":"\ud83d\ude00"')).credential.tolist() == ["😀"]
 
 
 # -- wrong shape -------------------------------------------------------------------------------------------------------
@@ -313,13 +313,13 @@ def test_times_of_other_centuries_are_not(ts: int) -> None:
 
 def test_a_credential_may_be_missing_null_empty_or_in_any_script() -> None:
     batch = read(line(), line(credential=None), line(credential=""), line(credential="证" * 64))
-    assert batch.credential == ["", "", "", "证" * 64]
+    assert batch.credential.tolist() == ["", "", "", "证" * 64]
 
 
 def test_what_is_optional_has_its_default() -> None:
     batch = read(line())
     assert batch.epoch.tolist() == [0]
-    assert (batch.reason, batch.credential, batch.health) == ([""], [""], [""])
+    assert (batch.reason.tolist(), batch.credential.tolist(), batch.health.tolist()) == ([""], [""], [""])
     assert np.isnan(batch.temperature).all()
 
 
@@ -331,7 +331,7 @@ def test_a_vehicle_has_a_plate_and_no_temperature() -> None:
     codec = PassageCodec("vehicle", VOCABULARY)
     event = line(entrance="V1", category="car", plate="p1", credential=17, temperature="none of its fields")
     batch = codec.read(records(event, line()))
-    assert batch.credential == ["p1"]
+    assert batch.credential.tolist() == ["p1"]
     assert np.isnan(batch.temperature).all()
     assert [each.reason for each in batch.rejections] == [Reason.WRONG_KIND]
 
@@ -369,8 +369,8 @@ def test_lines_that_come_in_are_counted_by_record_whatever_becomes_of_them() -> 
 def test_an_event_keeps_its_line_until_it_is_admitted() -> None:
     one, other = line(), line(seq=2)
     batch = read(one + b"\nbad\n\n" + other)
-    assert batch.raw == [one, other]
-    assert batch.select(np.array([1])).raw == [other]
+    assert list(batch.raw) == [one, other]
+    assert list(batch.select(np.array([1])).raw) == [other]
     assert batch.admitted(np.array([1])).raw == []
 
 
@@ -532,7 +532,7 @@ def test_a_line_is_read_alike_whatever_comes_with_it(values: list[bytes]) -> Non
     del spoilt.rejections[-1]
     for batch in (together, spoilt):
         for name in ("device", "entrance", "category", "reason", "credential", "health", "raw"):
-            assert getattr(batch, name) == [each for one in alone for each in getattr(one, name)]
+            assert list(getattr(batch, name)) == [each for one in alone for each in getattr(one, name)]
         for name in ("epoch", "seq", "ts", "direction", "outcome", "line", "temperature"):
             np.testing.assert_array_equal(getattr(batch, name), np.concatenate([getattr(one, name) for one in alone]))
         assert [(each.reason, each.detail, each.sha256) for each in batch.rejections] == [
@@ -569,4 +569,4 @@ def test_good_events_come_out_as_they_went_in(events: list[dict[str, Any]], asci
 @given(passages)
 def test_the_encoder_does_not_matter(event: dict[str, Any]) -> None:
     one, other = read(json.dumps(event).encode()), read(msgspec.json.encode(event))
-    assert (one.device, one.credential, one.seq.tolist()) == (other.device, other.credential, other.seq.tolist())
+    assert (*one.device, *one.credential, *one.seq.tolist()) == (*other.device, *other.credential, *other.seq.tolist())

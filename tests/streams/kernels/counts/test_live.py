@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.kernels.counts.batch import Batch
-from streams.kernels.counts.columns import Interner
+from streams.kernels.counts.columns import DictColumn, Interner
 from streams.kernels.counts.live import GRACE_SECONDS, Live, LiveCells, LiveRules, Measure, PublishedCell, freeze, thaw
 from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.site_clock import SiteClock
@@ -157,7 +157,7 @@ def test_passed_and_denied_are_counted_and_granted_is_not() -> None:
 def test_abnormal_health_or_a_fever_is_counted_beside_the_outcome(health: str, temperature: float, unwell: int) -> None:
     events = batch([Event(outcome="denied")], first=0, after=1)
     answer = Seen()
-    answer.count_batch(replace(events, health=[health], temperature=np.array([temperature])))
+    answer.count_batch(replace(events, health=DictColumn.of([health]), temperature=np.array([temperature])))
     answer.drain()
     assert answer.cells[SECOND, "N1", Measure.DENIED] == 1
     assert answer.cells.get((SECOND, "N1", Measure.UNWELL), 0) == unwell
