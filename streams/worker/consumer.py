@@ -9,7 +9,6 @@ only; `tests/streams/worker/test_consumer.py` fails when they change. Read `coun
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any, ClassVar, Final, cast
 
 import faust
@@ -27,6 +26,7 @@ from faust.types import TP
 
 from streams.contract.codec import Records
 from streams.kernels.counts.batch import Ints
+from streams.worker.batches import KeptRecords, Values, open_batch
 
 log = structlog.get_logger()
 
@@ -66,21 +66,17 @@ class Offsets:
             self.start[tp] = self.safe[tp] = offset
 
 
-def coalesce(tp: TP, records: Sequence[Any]) -> list[ConsumerRecord]:
+def coalesce(tp: TP, batches: Sequence[Values]) -> list[ConsumerRecord]:
     """Join records of one partition; a gap between offsets, or too many bytes, begins another joined record."""
-    if not records:
+    if not batches:
         return []
-    values = [record.value or b"" for record in records]
-    offset = np.array([record.offset for record in records], dtype=np.int64)
-    arrived = np.array([record.timestamp for record in records], dtype=np.int64)
+    found = Values.joined(batches)
     joined = []
-    for start, end in _stretches(offset, np.fromiter(map(len, values), dtype=np.int64, count=len(values))):
-        value = JoinedValue(b"\n".join(values[start:end]))
-        lines = np.ones(end - start, dtype=np.int64)
-        if value.count(b"\n") >= end - start:  # some are frames
-            lines += [each.count(b"\n") for each in values[start:end]]
-        value.records = Records(value, offset[start:end], arrived[start:end], lines)
-        joined.append(_as_fetched(tp, records[start], value))
+    for start, end in _stretches(found.offset, found.size):
+        part = found.part(start, end)
+        value = JoinedValue(part.value[:-1])
+        value.records = Records(value, part.offset, part.arrived, part.lines)
+        joined.append(_as_fetched(tp, value))
     return joined
 
 
@@ -97,24 +93,16 @@ def _stretches(offset: Ints, size: Ints) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def _as_fetched(tp: TP, first: Any, value: JoinedValue) -> ConsumerRecord:  # noqa: ANN401  # aiokafka's record
+def _as_fetched(tp: TP, value: JoinedValue) -> ConsumerRecord:
+    first = value.records
     return ConsumerRecord(
-        topic=tp.topic,
-        partition=tp.partition,
-        offset=first.offset,
-        timestamp=first.timestamp,
-        timestamp_type=first.timestamp_type,
-        key=first.key,
-        value=value,
-        checksum=first.checksum,
-        serialized_key_size=len(first.key or b""),
-        serialized_value_size=len(value),
-        headers=tuple(first.headers),
-    )
+        tp.topic, tp.partition, first.first, int(first.arrived[0]), timestamp_type=0, key=None, value=value,
+        checksum=None, serialized_key_size=0, serialized_value_size=len(value), headers=(),
+    )  # fmt: skip
 
 
 class BareRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka says nothing of its type
-    """Fetched records, of some topics as aiokafka's parser has them: the list of a batch at a time.
+    """Fetched records, of some topics the values only: `Values` of a batch at a time.
 
     aiokafka dresses each one up otherwise, which takes as long as to decode and check the event in it, and hands them
     out one by one. Records of aborted transactions are left out, as it leaves them out.
@@ -129,16 +117,16 @@ class BareRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka says noth
         records: Iterator[Any] = super()._unpack_records()
         return records
 
-    def _batches(self) -> Iterator[list[Any]]:
+    def _batches(self) -> Iterator[Values]:
         while self._records.has_next():
-            batch = self._records.next_batch()
+            batch, data = self._records.next_bytes()
             if self._check_crcs and not batch.validate_crc():
                 raise CorruptRecordException(f"Invalid CRC - {self._tp}")
-            found = [] if self._is_aborted(batch) or batch.is_control_batch else list(batch)
-            if batch.base_offset < self.next_fetch_offset:  # the first of its records were not requested
-                found = [record for record in found if record.offset >= self.next_fetch_offset]
+            found = None if self._is_aborted(batch) or batch.is_control_batch else open_batch(batch, data)
+            if found is not None and batch.base_offset < self.next_fetch_offset:  # its first were not requested
+                found = found.from_offset(self.next_fetch_offset)
             self.next_fetch_offset = batch.next_offset
-            if found:
+            if found is not None:
                 yield found
 
     def _is_aborted(self, batch: Any) -> bool:  # noqa: ANN401  # aiokafka's batch
@@ -177,6 +165,7 @@ class TimedFetcher(fetcher.Fetcher):  # type: ignore[misc]  # as above
 def fetch_raw_batches(topics: Collection[str]) -> None:
     """Let aiokafka hand out the records of these topics as `BareRecords`, fetched by an `TimedFetcher`."""
     client.Fetcher = TimedFetcher
+    fetcher.MemoryRecords = KeptRecords
     fetcher.PartitionRecords = type("BareRecordsOf", (BareRecords,), {"topics": topics})
 
 
@@ -211,10 +200,7 @@ class CoalescingThread(driver.AIOKafkaConsumerThread):
         """Fetch once; records of joined topics come as few joined ones."""
         fetched = await super().getmany(active_partitions, timeout)
         topics = self.transport.joined_topics
-        return {
-            tp: coalesce(tp, list(chain.from_iterable(records))) if tp.topic in topics else records
-            for tp, records in fetched.items()
-        }
+        return {tp: coalesce(tp, records) if tp.topic in topics else records for tp, records in fetched.items()}
 
     def rejoin(self) -> None:
         """Let the group assign its partitions anew, if this member leads it; any thread may call."""

@@ -10,6 +10,7 @@ from faust.types import TP
 from streams.contract.events import KIND_OF_TOPIC, Topic
 from streams.kernels.alarms.episodes import COLUMNS, Episode
 from streams.kernels.counts.partition_log import PartitionId
+from streams.worker.batches import Values
 from streams.worker.consumer import coalesce
 from tests.histories.plant import Plant
 from tests.histories.settled import content_of
@@ -250,7 +251,7 @@ def _judged(plant: Plant, before: int | None) -> dict[tuple[str, int], Episode]:
     topic, partition = Topic.ALARM_INPUTS.value, plant.broker.topics[Topic.ALARM_INPUTS].partitions[0]
     records = [each for each in partition.records if before is None or each.offset < before]
     log = plant.handlers[topic].begin(PartitionId("c", topic, 0), partition.begin)
-    for joined in coalesce(TP(topic, 0), records):
+    for joined in coalesce(TP(topic, 0), [Values.of(records)] if records else []):
         log.apply(plant.handlers[topic].read(joined.value.records))
     log.drain()
     return {(each.episode, each.change): each for each in log.drain_changes()}

@@ -26,6 +26,7 @@ from streams.worker import alarm_inputs as alarms
 from streams.worker.agents import KafkaOutlet, count_topic, publish_alarm_inputs, settle, take_up_on_assignment
 from streams.worker.alarm_inputs import AlarmInputPublisher
 from streams.worker.app import _check_store, _check_topics, _flush_in_background, _noting, handler_of
+from streams.worker.batches import Values
 from streams.worker.checkpoint import SnapshotTable, key_of, version
 from streams.worker.consumer import Offsets, coalesce
 from streams.worker.counting import Counting
@@ -514,7 +515,7 @@ class Worker(Process):
             if tp.topic in self.drop_next and answer.records:
                 self.drop_next.discard(tp.topic)
                 continue
-            for joined in coalesce(tp, answer.records):
+            for joined in coalesce(tp, [Values.of(answer.records)] if answer.records else []):
                 self.streams[tp.topic].queue.put_nowait(Message(tp.partition, joined.value, generation))
 
     def rewind(self) -> None:

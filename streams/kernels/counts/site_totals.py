@@ -16,6 +16,7 @@ from streams.kernels.counts.cells import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
     from streams.kernels.counts.passages import PassageLog
 
 

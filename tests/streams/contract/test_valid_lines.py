@@ -144,7 +144,7 @@ def test_of_a_long_reason_the_beginning_is_kept(reason: str) -> None:
     handler, _ = begun(Topic.TURNSTILES)
     event = {"device": "d", "seq": 1, "ts": NOW, "entrance": "N1", "direction": "in", "category": "visitor"}
     line = written({**event, "outcome": "denied", "reason": reason}, escaped=True)
-    assert handler.read(recorded(line)).reason == [reason[:LONGEST_REASON]]
+    assert handler.read(recorded(line)).reason.tolist() == [reason[:LONGEST_REASON]]
 
 
 @pytest.mark.parametrize("amount", [10**9 + 1, -(10**9) - 1, LARGEST])

@@ -15,7 +15,6 @@ from aiokafka.consumer import fetcher
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import ConsumerRecord
 from faust.assignor.client_assignment import ClientAssignment, ClientMetadata
@@ -27,6 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.servers.broker import EmbeddedBroker
+from streams.worker.batches import KeptRecords, Values
 from streams.worker.consumer import (
     LARGEST_JOIN,
     LONGEST_FETCH_MS,
@@ -53,15 +53,19 @@ def record(offset: int, value: bytes | None = b"x", *, timestamp: int = 1000) ->
     )  # fmt: skip
 
 
+def joined_of(records: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
+    return coalesce(SOURCE, [Values.of(records)] if records else [])
+
+
 # -- joining -----------------------------------------------------------------------------------------------------------
 
 
 def test_records_become_one_that_tells_them_apart() -> None:
     # a record may be a frame of several lines itself
-    (joined,) = coalesce(SOURCE, [record(5, b"a"), record(6, b"b\nc"), record(7, b"d")])
+    (joined,) = joined_of([record(5, b"a"), record(6, b"b\nc"), record(7, b"d")])
     assert isinstance(joined.value, JoinedValue)
     assert joined.value == b"a\nb\nc\nd"
-    assert (joined.offset, joined.partition, joined.key) == (5, 0, b"k")
+    assert (joined.offset, joined.partition) == (5, 0)
     parts = joined.value.records
     assert parts.value == joined.value
     assert (parts.offset.tolist(), parts.lines.tolist()) == ([5, 6, 7], [1, 2, 1])
@@ -70,24 +74,24 @@ def test_records_become_one_that_tells_them_apart() -> None:
 
 
 def test_a_gap_begins_another_joined_record() -> None:
-    joined = coalesce(SOURCE, [record(offset) for offset in (1, 2, 4, 5, 9)])
+    joined = joined_of([record(offset) for offset in (1, 2, 4, 5, 9)])
     assert [each.value.records.offset.tolist() for each in joined] == [[1, 2], [4, 5], [9]]
 
 
 def test_a_record_without_a_value_is_a_blank_line_with_its_offset() -> None:
-    (joined,) = coalesce(SOURCE, [record(1, None), record(2, b"a"), record(3, b""), record(4, None)])
+    (joined,) = joined_of([record(1, None), record(2, b"a"), record(3, b""), record(4, None)])
     assert joined.value == b"\na\n\n"
     assert joined.value.records.lines.tolist() == [1, 1, 1, 1]
-    (alone,) = coalesce(SOURCE, [record(1, None)])
+    (alone,) = joined_of([record(1, None)])
     assert (alone.value, alone.value.records.after) == (b"", 2)
 
 
 def test_a_joined_record_has_an_end() -> None:
     third = b"x" * (LARGEST_JOIN // 3 + 1)
-    joined = coalesce(SOURCE, [record(offset, third) for offset in range(7)])
+    joined = joined_of([record(offset, third) for offset in range(7)])
     assert [each.value.records.offset.tolist() for each in joined] == [[0, 1, 2], [3, 4, 5], [6]]
     huge = b"x" * (LARGEST_JOIN + 1)
-    assert [len(each.value.records.offset) for each in coalesce(SOURCE, [record(0, huge), record(1), record(2)])] == [
+    assert [len(each.value.records.offset) for each in joined_of([record(0, huge), record(1), record(2)])] == [
         1,
         2,
     ]
@@ -104,7 +108,7 @@ def test_every_line_keeps_its_record(steps: list[tuple[int, bytes | None]]) -> N
         offset += step
         given_records.append(record(offset, value))
     found = []
-    for joined in coalesce(SOURCE, given_records):
+    for joined in joined_of(given_records):
         parts = joined.value.records
         lines = joined.value.split(b"\n")
         assert len(lines) == parts.lines.sum()
@@ -253,7 +257,7 @@ def test_a_partition_without_anything_committed_is_sought_to_its_beginning() -> 
 
 def test_only_topics_that_ask_for_it_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     async def fetched(*_: object) -> dict[TP, list[Any]]:
-        return {SOURCE: [[record(1)], [record(2)]], OTHER: [record(1), record(2)]}
+        return {SOURCE: [Values.of([record(1)]), Values.of([record(2)])], OTHER: [record(1), record(2)]}
 
     async def story(consumer: Offline, _: Offsets) -> None:
         monkeypatch.setattr(driver.AIOKafkaConsumerThread, "getmany", fetched)
@@ -478,7 +482,7 @@ def fetched(
     aborted: Sequence[tuple[int, int]] = (),
 ) -> Any:
     level = fetcher.READ_COMMITTED if committed else fetcher.READ_UNCOMMITTED
-    return fetcher.PartitionRecords(of, MemoryRecords(data), aborted, asked, None, None, crcs, level)
+    return fetcher.PartitionRecords(of, KeptRecords(data), aborted, asked, None, None, crcs, level)
 
 
 @pytest.fixture
@@ -494,9 +498,9 @@ def test_only_records_of_joined_topics_are_left_bare() -> None:
     dressed = list(fetched(data, of=OTHER, asked=1))
     assert [type(each) for each in dressed] == [ConsumerRecord] * 2  # the first was not asked for
     (found,) = fetched(data, asked=1)
-    assert not isinstance(found[0], ConsumerRecord)
-    (joined,) = coalesce(SOURCE, found)
-    assert [joined] == coalesce(SOURCE, dressed)
+    assert isinstance(found, Values)
+    (joined,) = coalesce(SOURCE, [found])
+    assert [joined] == joined_of(dressed)
     assert (joined.value, joined.value.records.offset.tolist()) == (b"b\nc\n", [1, 2])
     assert (joined.value.records.lines.tolist(), joined.value.records.arrived.tolist()) == ([2, 1], [1001, 1002])
 
@@ -506,12 +510,12 @@ def test_only_records_of_joined_topics_are_left_bare() -> None:
 def test_the_next_fetch_begins_behind_the_batch_whose_records_were_handed_out(asked: int) -> None:
     data = batch_of(0, b"a", b"b") + batch_of(2, b"", control=True) + batch_of(3, b"d", b"e", b"f") + batch_of(8, b"i")
     ours, theirs = fetched(data, asked=asked), fetched(data, of=OTHER, asked=asked)
-    offsets = [[record.offset for record in found] for found in ours]
+    offsets = [found.offset.tolist() for found in ours]
     assert [each for some in offsets for each in some] == [record.offset for record in theirs]
     assert ours.next_fetch_offset == theirs.next_fetch_offset
     stopped = fetched(data, asked=asked)
     for some in offsets:
-        assert [record.offset for record in next(stopped)] == some
+        assert next(stopped).offset.tolist() == some
         assert stopped.next_fetch_offset == some[-1] + 1
 
 
@@ -527,7 +531,7 @@ def test_a_batch_that_was_damaged_on_the_way_is_refused() -> None:
 def test_records_of_aborted_transactions_are_left_out_as_aiokafka_leaves_them_out() -> None:
     data = batch_of(0, b"a", producer=7) + abort_of(1, producer=7) + batch_of(2, b"c", producer=7) + batch_of(3, b"d")
     aborted = [(7, 0)]
-    ours = [record.offset for some in fetched(data, committed=True, aborted=aborted) for record in some]
+    ours = [at for some in fetched(data, committed=True, aborted=aborted) for at in some.offset.tolist()]
     assert ours == [record.offset for record in fetched(data, of=OTHER, committed=True, aborted=aborted)] == [2, 3]
 
 
