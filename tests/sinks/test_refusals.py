@@ -1,13 +1,11 @@
 """Rows that the server refuses for a while are stored later; rows refused for ever block nothing else."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from clickhouse_driver import Client
 
-from sinks import schema
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
 from sinks.memory import MemorySink
 from sinks.rows import PROGRESS_TABLE
@@ -17,16 +15,6 @@ from tests.support.stores import Memory, Server
 
 ENTERED = "gatepulse_store.entered"
 LOG, OTHER = "demo-1/turnstile.passages/0", "demo-1/turnstile.passages/1"
-
-
-@pytest.fixture
-def altered(address: StoreAddress, client: Client) -> Iterator[Callable[[str], None]]:
-    """Change a table behind the schema's back; everything is made anew afterwards."""
-    assert address.host
-    yield client.execute
-    for database in schema.DATABASES:
-        client.execute(f"DROP DATABASE IF EXISTS {database} SYNC")
-    schema.apply(client)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from infra.servers.clickhouse import EmbeddedClickHouse
 from sinks import schema
 from sinks.clickhouse import StoreAddress, connect
 from sinks.rows import migrations, statements
+from tests.support import stores
 from tests.support.stores import address_of
 
 
@@ -18,8 +19,7 @@ def bare(clickhouse: EmbeddedClickHouse) -> StoreAddress:
     """Return the address of a server without our databases."""
     address = address_of(clickhouse)
     with connect(address) as client:
-        for database in schema.DATABASES:
-            client.execute(f"DROP DATABASE IF EXISTS {database} SYNC")
+        stores.bare(client)
     return address
 
 

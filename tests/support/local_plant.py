@@ -54,12 +54,13 @@ class LocalPlant:
     metrics_port: int = field(default_factory=free_port)
     scenario: Scenario = EXPO
     begins: dt.time = dt.time(6, 40)
+    speed: int = 60
 
     def __post_init__(self) -> None:
-        """Let the site's clock run 60 times as fast, from early morning on if nothing else is said."""
+        """Let the site's clock run fast, from early morning on if nothing else is said."""
         self.site = load_site(self.scenario.profile)
         self.start_at = site_time(self.site, self.scenario.date, self.begins)
-        self.clock = SiteClock(self.start_at, int(time.time() * 1000) + 1000, 60)
+        self.clock = SiteClock(self.start_at, int(time.time() * 1000) + 1000, self.speed)
 
     @contextmanager
     def worker(self, **settings: str) -> Iterator[Child]:

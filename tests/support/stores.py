@@ -1,21 +1,61 @@
 """The in-memory store and the server behind one interface, so that one suite tests both."""
 
 import asyncio
-from typing import Any, Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
 
 from clickhouse_driver import Client
 
 from infra.servers.clickhouse import EmbeddedClickHouse
+from sinks import schema
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress
 from sinks.memory import MemorySink
 from sinks.rows import TABLES, TableRows
 
 Row = tuple[Any, ...]
 
+_TABLES: Final = """
+SELECT concat(database, '.', name), create_table_query FROM system.tables
+WHERE database IN ('gatepulse', 'gatepulse_store')
+ORDER BY engine LIKE '%View'
+"""
+
 
 def address_of(server: EmbeddedClickHouse, *, reader: bool = False) -> StoreAddress:
     """Return the store's address for the user who writes, or the one who only reads."""
     return server.address.reader if reader else server.address.owner
+
+
+def lay_out(client: Client) -> None:
+    """Let the schema be there, with nothing in it.
+
+    To apply it to a bare server costs seconds, so it stays from test to test; a test that changes it is `mending` it.
+    """
+    schema.apply(client)
+    empty(client)
+
+
+@contextmanager
+def mending(client: Client) -> Iterator[None]:
+    """Make tables and views that a block has changed or dropped anew at its end, as they were."""
+    before = dict(client.execute(_TABLES))
+    yield
+    after = dict(client.execute(_TABLES))
+    if not any(name.startswith("gatepulse_store.") for name in after):
+        bare(client)
+        schema.apply(client)
+        return
+    for name, statement in before.items():
+        if after.get(name) != statement:
+            client.execute(f"DROP TABLE IF EXISTS {name} SYNC")
+            client.execute(statement)
+
+
+def bare(client: Client) -> None:
+    """Drop our databases."""
+    for database in schema.DATABASES:
+        client.execute(f"DROP DATABASE IF EXISTS {database} SYNC")
 
 
 def empty(client: Client) -> None:

@@ -7,12 +7,12 @@ import pytest
 from clickhouse_driver import Client
 
 from infra.servers.clickhouse import EmbeddedClickHouse
-from sinks import schema
-from sinks.clickhouse import ClickHouseReader
+from sinks.clickhouse import ClickHouseReader, connect
 from tests.dashboards.grafana import day
 from tests.dashboards.grafana.boards import everything
 from tests.dashboards.grafana.macros import Range, expand
 from tests.support.small_site import SITE
+from tests.support.stores import lay_out
 
 Ask = Callable[..., list[tuple[Any, ...]]]
 
@@ -25,16 +25,10 @@ def passages() -> day.Passages:
 
 @pytest.fixture(scope="module")
 def owner(clickhouse: EmbeddedClickHouse) -> Iterator[Client]:
-    """Lay out an empty schema, and clear it away."""
-    where = clickhouse.address
-    owner = Client(where.host, port=where.port, user=where.owner.user, password=where.owner.password)
-    for database in schema.DATABASES:
-        owner.execute(f"DROP DATABASE IF EXISTS {database} SYNC")
-    schema.apply(owner)
-    yield owner
-    for database in schema.DATABASES:
-        owner.execute(f"DROP DATABASE IF EXISTS {database} SYNC")
-    owner.disconnect()
+    """Yield a connection of the user who writes; the tables are there and empty when a module begins."""
+    with connect(clickhouse.address.owner) as owner:
+        lay_out(owner)
+        yield owner
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,7 @@ from infra.process.child import Child
 from infra.process.ports import accepts, free_port
 from infra.servers.broker import EmbeddedBroker
 from infra.servers.clickhouse import EmbeddedClickHouse
-from sinks import schema
-from sinks.clickhouse import connect
-from tests.streams.worker.test_alarms_on_broker import _SITE, crowd, newest_episodes
+from tests.streams.worker.test_alarms_on_broker import _SITE, SPEED, crowd, newest_episodes
 from tests.support.local_plant import TOPICS, LocalPlant, eventually
 from tests.support.processes import running
 from tests.support.wall_sources import until
@@ -23,16 +21,10 @@ SOON_MS = 30_000
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[LocalPlant]:
-    """Start a store and a broker for the site of the rehearsals, whose clock runs sixty times as fast."""
-    with (
-        running(EmbeddedClickHouse(tmp_path / "store")) as store,
-        running(EmbeddedBroker(tmp_path / "broker", topics=TOPICS)) as broker,
-    ):
-        client = connect(store.address.owner)
-        schema.apply(client)
-        client.disconnect()
-        yield LocalPlant(store, broker, tmp_path)
+def place(empty_clickhouse: EmbeddedClickHouse, tmp_path: Path) -> Iterator[LocalPlant]:
+    """Start a broker for the site of the rehearsals, whose clock runs fast."""
+    with running(EmbeddedBroker(tmp_path / "broker", topics=TOPICS)) as broker:
+        yield LocalPlant(empty_clickhouse, broker, tmp_path, speed=SPEED)
 
 
 @contextmanager

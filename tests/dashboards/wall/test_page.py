@@ -166,11 +166,11 @@ def test_a_title_with_markup_in_it_is_shown_as_text(page: Page) -> None:
         assert page.locator("img").count() == 0
 
 
-def test_nothing_is_asked_of_another_origin(page: Page) -> None:
+def test_nothing_is_asked_of_another_origin(new_page: Page) -> None:
     asked: list[Request] = []
-    page.on("request", lambda request: asked.append(request))  # noqa: PLW0108 - playwright takes functions only
+    new_page.on("request", lambda request: asked.append(request))  # noqa: PLW0108 - playwright takes functions only
     with wall(HandSource(), OPTIONS) as running:
-        look(page, running.url)
+        look(new_page, running.url)
         assert {urlsplit(request.url).port for request in asked} == {running.port}
         assert {urlsplit(request.url).path for request in asked} >= {"/", "/events", "/static/wall.js"}
 
@@ -219,7 +219,7 @@ def test_a_server_that_dies_greys_the_page_and_one_that_returns_revives_it_witho
         assert set(page.evaluate("() => [...window.seen]")) <= {"900", "–"}
 
 
-def test_the_page_survives_answers_of_503(page: Page) -> None:
+def test_the_page_survives_answers_of_503(new_page: Page) -> None:
     refusals = [503, 503]
 
     def answer(route: Route) -> None:
@@ -228,9 +228,9 @@ def test_the_page_survives_answers_of_503(page: Page) -> None:
         else:
             route.continue_()
 
-    page.route("**/events", answer)
+    new_page.route("**/events", answer)
     with wall(HandSource(), OPTIONS) as running:
-        look(page, running.url)
+        look(new_page, running.url)
     assert refusals == []
 
 
@@ -243,25 +243,27 @@ def test_a_frozen_server_greys_the_page_by_the_pages_own_clock(page: Page) -> No
 
 
 @pytest.mark.parametrize("server_answers", [True, False])
-def test_the_page_reloads_itself_at_the_quiet_hour_if_the_server_answers(page: Page, server_answers: bool) -> None:  # noqa: FBT001 - a column of the table above
+def test_the_page_reloads_itself_at_the_quiet_hour_if_the_server_answers(new_page: Page, server_answers: bool) -> None:  # noqa: FBT001 - a column of the table above
     now = time.time_ns() // 1_000_000
     clock = SiteClock(at("02:30:00"), now)
-    page.clock.install()
+    new_page.clock.install()
     with wall(HandSource(), replace(OPTIONS, clock=clock)) as running:
-        page.goto(running.url)
-        page.clock.run_for(3000)
-        page.wait_for_function(f"() => document.querySelector({ENTRIES!r})?.textContent === '900'", timeout=PATIENCE_MS)
-        page.evaluate("() => { window.old = true }")
-        page.clock.run_for(10_000)
-        assert page.evaluate("() => window.old")
+        new_page.goto(running.url)
+        new_page.clock.run_for(3000)
+        new_page.wait_for_function(
+            f"() => document.querySelector({ENTRIES!r})?.textContent === '900'", timeout=PATIENCE_MS
+        )
+        new_page.evaluate("() => { window.old = true }")
+        new_page.clock.run_for(10_000)
+        assert new_page.evaluate("() => window.old")
         if not server_answers:
-            page.route(running.url, lambda route: route.abort())
-        page.clock.fast_forward("01:45:00")  # 04:15 on the site's clock, later than the latest reload
-        page.clock.run_for(11_000)
+            new_page.route(running.url, lambda route: route.abort())
+        new_page.clock.fast_forward("01:45:00")  # 04:15 on the site's clock, later than the latest reload
+        new_page.clock.run_for(11_000)
         if server_answers:
-            page.wait_for_function("() => !window.old", timeout=PATIENCE_MS)
+            new_page.wait_for_function("() => !window.old", timeout=PATIENCE_MS)
         else:
-            assert page.evaluate("() => window.old")
+            assert new_page.evaluate("() => window.old")
 
 
 @pytest.mark.parametrize("times", [1, 250])

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,8 +28,7 @@ from dashboards.wall.model.rows import (
 )
 from dashboards.wall.model.snapshot import snapshot_of
 from infra.servers.clickhouse import EmbeddedClickHouse
-from sinks import schema
-from sinks.clickhouse import ClickHouseSink, StoreAddress, connect
+from sinks.clickhouse import ClickHouseSink, StoreAddress
 from sinks.rows import TABLES
 from sinks.sink import StoreRefused
 from streams.kernels.alarms.episodes import Episode
@@ -80,18 +79,9 @@ class Store:
 
 
 @pytest.fixture
-def store(clickhouse: EmbeddedClickHouse) -> Iterator[Store]:
-    """Lay out an empty schema, and clear it away."""
-    address = clickhouse.address
-    store = Store(address.owner, address.reader)
-    client = connect(store.owner)
-    for name in schema.DATABASES:
-        client.execute(f"DROP DATABASE IF EXISTS {name} SYNC")
-    schema.apply(client)
-    yield store
-    for name in schema.DATABASES:
-        client.execute(f"DROP DATABASE IF EXISTS {name} SYNC")
-    client.disconnect()
+def store(address: StoreAddress, clickhouse: EmbeddedClickHouse) -> Store:
+    """Return a store with the schema, empty."""
+    return Store(address, clickhouse.address.reader)
 
 
 def counts(entrance: str, direction: str, passages: int, **other: Any) -> dict[str, Any]:
@@ -316,20 +306,18 @@ def test_forecasts_come_as_the_newest_of_each_area_kind_and_level(store: Store) 
     source.close()
 
 
-def test_a_store_with_an_older_schema_has_its_figures_and_no_more(store: Store) -> None:
+def test_a_store_with_an_older_schema_has_its_figures_and_no_more(store: Store, altered: Callable[[str], None]) -> None:
     seed(store)
-    client = connect(store.owner)
     for view in ("alarm_episodes", "forecasts"):
-        client.execute(f"DROP VIEW gatepulse.{view} SYNC")
+        altered(f"DROP VIEW gatepulse.{view} SYNC")
     source = store_source(store.reader, SITE, OPTIONS)
     found = source.read(NOW)
     assert (found.episodes, found.forecasts, len(found.today)) == (None, (), 2)
     assert snapshot_of(found, SITE, OPTIONS).strip.watch == "no-view"
 
-    client.execute("CREATE VIEW gatepulse.alarm_episodes AS SELECT 1 AS one")  # there, but not what it should be
+    altered("CREATE VIEW gatepulse.alarm_episodes AS SELECT 1 AS one")  # there, but not what it should be
     with pytest.raises(StoreRefused):
         source.read(NOW)
-    client.disconnect()
     source.close()
 
 

@@ -290,73 +290,73 @@ def test_the_arrows_reach_the_alarms_for_which_there_was_no_room(page: Page) -> 
         assert page.locator(".alarm").nth(2).get_attribute("aria-selected") == "true"
 
 
-def test_until_the_alarm_itself_has_changed_it_is_only_being_sent(page: Page) -> None:
+def test_until_the_alarm_itself_has_changed_it_is_only_being_sent(new_page: Page) -> None:
     free = threading.Event()
     source = Alarms(rows=[WORST])
-    named(page)
+    named(new_page)
 
     def slow(command: Command) -> None:
         free.wait(20)
         source.send(command)
 
     with wall(source, options(), send=slow) as running:
-        look(page, running.url)
-        expect(page.locator(".alarm")).to_have_count(1)
-        page.keyboard.press("ArrowDown")
-        page.keyboard.press("Enter")
-        expect(page.locator(".alarm .told")).to_have_text("sending …")
-        page.keyboard.press("Enter")  # again, and it is not sent again
+        look(new_page, running.url)
+        expect(new_page.locator(".alarm")).to_have_count(1)
+        new_page.keyboard.press("ArrowDown")
+        new_page.keyboard.press("Enter")
+        expect(new_page.locator(".alarm .told")).to_have_text("sending …")
+        new_page.keyboard.press("Enter")  # again, and it is not sent again
         free.set()
-        expect(page.locator(".alarm .told")).to_have_text("Li Si, acknowledged")
+        expect(new_page.locator(".alarm .told")).to_have_text("Li Si, acknowledged")
         assert len(source.taken) == 1
 
 
-def test_a_command_without_effect_is_told_after_a_while(page: Page) -> None:
+def test_a_command_without_effect_is_told_after_a_while(new_page: Page) -> None:
     source = Alarms(rows=[WORST], deaf=True)
-    named(page)
-    page.clock.install()
+    named(new_page)
+    new_page.clock.install()
     with wall(source, options(), send=source.send) as running:
-        page.goto(running.url)
-        page.clock.run_for(2000)
-        page.wait_for_function("() => document.querySelectorAll('.alarm').length === 1", timeout=PATIENCE_MS)
-        page.keyboard.press("ArrowDown")
-        page.keyboard.press("Enter")
+        new_page.goto(running.url)
+        new_page.clock.run_for(2000)
+        new_page.wait_for_function("() => document.querySelectorAll('.alarm').length === 1", timeout=PATIENCE_MS)
+        new_page.keyboard.press("ArrowDown")
+        new_page.keyboard.press("Enter")
         until(lambda: source.taken)
-        page.wait_for_timeout(300)
+        new_page.wait_for_timeout(300)
         for _ in range(22):
-            page.clock.run_for(1000)
-            page.wait_for_timeout(30)
-        assert "has not changed in 20 s" in page.locator("#strip-note").text_content()  # type: ignore[operator]
+            new_page.clock.run_for(1000)
+            new_page.wait_for_timeout(30)
+        assert "has not changed in 20 s" in new_page.locator("#strip-note").text_content()  # type: ignore[operator]
 
 
-def test_what_became_worse_after_it_was_chosen_is_not_acknowledged_unseen(page: Page) -> None:
+def test_what_became_worse_after_it_was_chosen_is_not_acknowledged_unseen(new_page: Page) -> None:
     source = Alarms(rows=[alarm("N1")])
-    named(page)
+    named(new_page)
     with wall(source, options(), send=source.send) as running:
-        look(page, running.url)
-        expect(page.locator(".alarm")).to_have_count(1)
-        page.keyboard.press("ArrowDown")
+        look(new_page, running.url)
+        expect(new_page.locator(".alarm")).to_have_count(1)
+        new_page.keyboard.press("ArrowDown")
         source.change(alarm("N1").episode, level="red")
-        expect(page.locator(".alarm .level")).to_have_text("RED")
-        page.keyboard.press("Enter")
-        expect(page.locator("#strip-note")).to_contain_text("it has become RED meanwhile")
+        expect(new_page.locator(".alarm .level")).to_have_text("RED")
+        new_page.keyboard.press("Enter")
+        expect(new_page.locator("#strip-note")).to_contain_text("it has become RED meanwhile")
         assert source.taken == []
-        page.keyboard.press("Enter")  # seen
-        expect(page.locator(".alarm .told")).to_have_text("Li Si, acknowledged")
+        new_page.keyboard.press("Enter")  # seen
+        expect(new_page.locator(".alarm .told")).to_have_text("Li Si, acknowledged")
 
 
-def test_brokers_that_are_away_are_told_in_the_displays_language(page: Page) -> None:
+def test_brokers_that_are_away_are_told_in_the_displays_language(new_page: Page) -> None:
     def fail(_: Command) -> None:
         raise ConnectionError("no broker")
 
-    named(page)
+    named(new_page)
     with wall(Alarms(rows=[WORST]), options("zh"), send=fail) as running:
-        look(page, running.url)
-        expect(page.locator(".alarm")).to_have_count(1)
-        page.keyboard.press("ArrowDown")
-        page.keyboard.press("Enter")
-        expect(page.locator("#strip-note")).to_contain_text("请检查 Kafka 是否运行")
-        expect(page.locator(".alarm .told")).to_have_text("未确认")
+        look(new_page, running.url)
+        expect(new_page.locator(".alarm")).to_have_count(1)
+        new_page.keyboard.press("ArrowDown")
+        new_page.keyboard.press("Enter")
+        expect(new_page.locator("#strip-note")).to_contain_text("请检查 Kafka 是否运行")
+        expect(new_page.locator(".alarm .told")).to_have_text("未确认")
 
 
 def test_a_wall_that_takes_none_offers_none(page: Page) -> None:

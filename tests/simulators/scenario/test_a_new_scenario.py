@@ -13,8 +13,6 @@ from simulators.scenario.assemble import assemble
 from simulators.scenario.day import IN, OUT, Day, SiteCodes
 from simulators.scenario.scenario import Scenario
 from simulators.scenario.steps import passed
-from sinks import schema
-from sinks.clickhouse import connect
 from streams.site.model import Site
 from tests.support.local_plant import TOPICS, LocalPlant
 from tests.support.processes import running
@@ -78,22 +76,16 @@ def ferry_day(site: Site, *, date: dt.date, seed: int = 0, epoch: int = 0, share
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[LocalPlant]:
-    """Start a store and a broker for a ferry, on the day on which its clocks are put forward."""
+def place(empty_clickhouse: EmbeddedClickHouse, tmp_path: Path) -> Iterator[LocalPlant]:
+    """Start a broker for a ferry, on the day on which its clocks are put forward."""
     profile = tmp_path / "ferry.toml"
     profile.write_text(PROFILE, encoding="utf-8")
     ferry = Scenario(
         name="ferry", profile=str(profile), date=dt.date(2026, 3, 8), rush=dt.time(8), events=960, peak=1.0,
         make_day=ferry_day,
     )  # fmt: skip
-    with (
-        running(EmbeddedClickHouse(tmp_path / "store")) as store,
-        running(EmbeddedBroker(tmp_path / "broker", topics=TOPICS)) as broker,
-    ):
-        client = connect(store.address.owner)
-        schema.apply(client)
-        client.disconnect()
-        yield LocalPlant(store, broker, tmp_path, scenario=ferry, begins=dt.time(11, 57))
+    with running(EmbeddedBroker(tmp_path / "broker", topics=TOPICS)) as broker:
+        yield LocalPlant(empty_clickhouse, broker, tmp_path, scenario=ferry, begins=dt.time(11, 57))
 
 
 def test_it_is_simulated_counted_and_verified(place: LocalPlant) -> None:

@@ -12,12 +12,11 @@ from clickhouse_driver import Client
 from infra.servers.clickhouse import EmbeddedClickHouse
 from simulators.ledger.ledger import LedgerWriter, read_ledger
 from simulators.verify.verify import verify
-from sinks import schema
-from sinks.clickhouse import ClickHouseReader
+from sinks.clickhouse import ClickHouseReader, connect
 from streams.site.model import Site
 from tests.simulators.verify.reference import LATE, SUSPECT, fill
 from tests.support.small_site import MIDNIGHT, REAL_TIME, SITE, at, columns, correction, passage, small_site
-from tests.support.stores import empty
+from tests.support.stores import empty, lay_out
 
 SIZE = 3000
 LANES = ("N1-L01", "N1-L02", "H1-L01", "P1-L01")
@@ -75,13 +74,9 @@ def _row(draw: np.random.Generator, number: int, **other: Any) -> dict[str, Any]
 
 @pytest.fixture(scope="module")
 def owner(clickhouse: EmbeddedClickHouse) -> Iterator[Client]:
-    where = clickhouse.address
-    client = Client(where.host, port=where.port, user=where.owner.user, password=where.owner.password)
-    for database in schema.DATABASES:
-        client.execute(f"DROP DATABASE IF EXISTS {database}")
-    schema.apply(client)
-    yield client
-    client.disconnect()
+    with connect(clickhouse.address.owner) as client:
+        lay_out(client)
+        yield client
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from clickhouse_driver import Client
 from kafka import KafkaProducer
 
 from infra.servers.clickhouse import EmbeddedClickHouse
 from infra.servers.kafka.server import KafkaServer
-from sinks import schema
 from sinks.clickhouse import ClickHouseReader, ClickHouseSink, StoreAddress, connect
 from sinks.memory import MemorySink
 from sinks.rows import TABLES
@@ -29,7 +29,7 @@ from streams.settings import KafkaSettings
 from tests.support.local_plant import GROUP, PARTITIONS, LocalPlant, eventually
 from tests.support.processes import running
 from tests.support.rows import NOON, block
-from tests.support.stores import address_of
+from tests.support.stores import address_of, mending
 
 LOG = "demo-1/turnstile.passages/0"
 
@@ -176,18 +176,10 @@ def test_a_large_batch_and_many_small_ones_are_all_stored(plant: Plant) -> None:
 
 
 @pytest.fixture
-def server(clickhouse: EmbeddedClickHouse) -> Iterator[StoreAddress]:
-    """A store with our schema, empty; made anew afterwards."""
-    address = address_of(clickhouse)
-    with connect(address) as client:
-        for database in schema.DATABASES:
-            client.execute(f"DROP DATABASE IF EXISTS {database} SYNC")
-        schema.apply(client)
-    yield address
-    with connect(address) as client:
-        for database in schema.DATABASES:
-            client.execute(f"DROP DATABASE IF EXISTS {database} SYNC")
-        schema.apply(client)
+def server(address: StoreAddress, client: Client) -> Iterator[StoreAddress]:
+    """A store with our schema, empty; what a test changes of it is mended afterwards."""
+    with mending(client):
+        yield address
 
 
 def command(*words: str, env: dict[str, str]) -> tuple[int, str, str]:
@@ -246,17 +238,14 @@ def test_without_the_topic_the_command_says_what_to_do(kafka_installed: Path, tm
 
 
 @pytest.fixture
-def place(kafka_installed: Path, tmp_path: Path) -> Iterator[LocalPlant]:
-    """A store and a Kafka of our own: a worker would find what other tests have left."""
+def place(
+    kafka_installed: Path, empty_clickhouse: EmbeddedClickHouse, client: Client, tmp_path: Path
+) -> Iterator[LocalPlant]:
+    """A Kafka of our own: a worker would find what other tests have left."""
     assert kafka_installed
-    with (
-        running(EmbeddedClickHouse(tmp_path / "store")) as server,
-        running(KafkaServer(tmp_path / "kafka")) as broker,
-    ):
-        with connect(address_of(server)) as client:
-            schema.apply(client)
+    with running(KafkaServer(tmp_path / "kafka")) as broker, mending(client):
         topics.apply(KafkaSettings(brokers=broker.bootstrap, group=GROUP, partitions=PARTITIONS))
-        yield LocalPlant(server, cast("Any", broker), tmp_path)
+        yield LocalPlant(empty_clickhouse, cast("Any", broker), tmp_path)
 
 
 def test_a_table_that_takes_no_rows_stops_no_worker_and_every_count_is_right_in_the_end(place: LocalPlant) -> None:

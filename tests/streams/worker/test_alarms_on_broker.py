@@ -17,8 +17,6 @@ from infra.servers.broker import EmbeddedBroker
 from infra.servers.clickhouse import EmbeddedClickHouse
 from simulators.incidents.labelled import PROFILE
 from simulators.sending.producer import Answer, make_producer
-from sinks import schema
-from sinks.clickhouse import connect
 from streams.contract.events import Topic
 from streams.kernels.alarms.episodes import Episode
 from streams.operations.alarm_commands import episodes
@@ -26,41 +24,36 @@ from tests.support.local_plant import TOPICS, LocalPlant, eventually
 from tests.support.processes import running
 
 _SITE = {"SITE": str(PROFILE)}
+SPEED = 20
+"""An overload is over a minute of the site after its crowd: longer than a busy machine makes the crowd halt."""
+_PAUSE = 0.1  # s
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[LocalPlant]:
-    """Start a store and a broker for the site of the rehearsals, whose clock runs sixty times as fast."""
-    with (
-        running(EmbeddedClickHouse(tmp_path / "store")) as store,
-        running(EmbeddedBroker(tmp_path / "broker", topics=TOPICS)) as broker,
-    ):
-        client = connect(store.address.owner)
-        schema.apply(client)
-        client.disconnect()
-        yield LocalPlant(store, broker, tmp_path)
+def place(empty_clickhouse: EmbeddedClickHouse, tmp_path: Path) -> Iterator[LocalPlant]:
+    """Start a broker for the site of the rehearsals, whose clock runs fast."""
+    with running(EmbeddedBroker(tmp_path / "broker", topics=TOPICS)) as broker:
+        yield LocalPlant(empty_clickhouse, broker, tmp_path, speed=SPEED)
 
 
 @contextmanager
 def crowd(place: LocalPlant, *, a_minute: int) -> Iterator[None]:
-    """Let so many persons a minute of the site's time into one entrance with ten lanes, for the time of a block.
-
-    A minute of the site's time is a second. Whoever could not be sent in time, on a busy machine, is sent at once.
-    """
-    over = threading.Event()
+    """Let so many persons a minute of the site's time into one entrance with ten lanes, for the time of a block."""
+    over, a_second = threading.Event(), a_minute * SPEED / 60
 
     def come() -> None:
         producer = make_producer(place.broker.bootstrap)
-        number, begun, answers = 0, time.monotonic(), list[Answer]()
+        number, answers, begun = 0, list[Answer](), time.time()
         while not over.is_set():
-            while number < (time.monotonic() - begun) * a_minute:
+            now = time.time()
+            while number < (now - begun) * a_second:  # also those who should have come while this thread did not run
                 number += 1
                 lane, seq = number % 10 + 1, number // 10 + 1
                 producer.send(
-                    Topic.TURNSTILES.value, passage(place, f"P3-L{lane:02}", seq), b"P3",
-                    timestamp_ms=round(time.time() * 1000), on_answer=answers.append,
+                    Topic.TURNSTILES.value, passage(place, f"P3-L{lane:02}", seq, at=begun + number / a_second), b"P3",
+                    timestamp_ms=round(now * 1000), on_answer=answers.append,
                 )  # fmt: skip
-            over.wait(0.1)
+            over.wait(_PAUSE)
         producer.close()
 
     thread = threading.Thread(target=come)
@@ -72,9 +65,9 @@ def crowd(place: LocalPlant, *, a_minute: int) -> Iterator[None]:
         thread.join()
 
 
-def passage(place: LocalPlant, device: str, seq: int) -> bytes:
+def passage(place: LocalPlant, device: str, seq: int, *, at: float) -> bytes:
     event: dict[str, Any] = {
-        "device": device, "seq": seq, "ts": place.clock.now(int(time.time() * 1000)), "entrance": "P3",
+        "device": device, "seq": seq, "ts": place.clock.now(int(at * 1000)), "entrance": "P3",
         "direction": "in", "outcome": "passed", "category": "visitor", "epoch": 1,
     }  # fmt: skip
     return json.dumps(event).encode()

@@ -10,7 +10,7 @@ from tests.dashboards.wall.replay.stage import Stage
 
 @pytest.fixture(scope="module")
 def whole_stage(clickhouse: EmbeddedClickHouse) -> Iterator[Stage]:
-    """Lay out a store, and clear it away."""
+    """Lay out a store."""
     stage = Stage(clickhouse.address.owner, clickhouse.address.reader)
     yield stage
     stage.close()

@@ -99,8 +99,6 @@ class Stage:
     def close(self) -> None:
         """Let go of the store."""
         self.asked.close()
-        for name in schema.DATABASES:
-            self.client.execute(f"DROP DATABASE IF EXISTS {name} SYNC")
         self.client.disconnect()
 
     def write(self, blocks: Sequence[Block]) -> None:

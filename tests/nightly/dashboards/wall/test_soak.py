@@ -8,8 +8,8 @@ from playwright.sync_api import Page
 from tests.dashboards.wall.soak import ANOTHER_FACE, FEW, HEAP, LEAKS, grown
 
 
-def test_after_half_an_hour_of_beats_the_page_holds_no_more_than_after_ten_minutes(page: Page) -> None:
-    growth = grown(page)
+def test_after_half_an_hour_of_beats_the_page_holds_no_more_than_after_ten_minutes(new_page: Page) -> None:
+    growth = grown(new_page)
     assert growth.loose < FEW
     assert growth.listeners <= 0
     assert growth.documents <= 0
@@ -17,13 +17,13 @@ def test_after_half_an_hour_of_beats_the_page_holds_no_more_than_after_ten_minut
     assert growth.heap < HEAP
 
 
-def test_whatever_leaks_with_every_beat_is_found(page: Page) -> None:
-    growth = grown(page, leak="; ".join(LEAKS.values()), warm=100, end=700)
+def test_whatever_leaks_with_every_beat_is_found(new_page: Page) -> None:
+    growth = grown(new_page, leak="; ".join(LEAKS.values()), warm=100, end=700)
     most = 500  # of 600: it is not looked in the very moment of a beat
     assert growth.loose > most > FEW
     assert growth.shown > most - ANOTHER_FACE > ANOTHER_FACE
     assert growth.listeners > most
 
 
-def test_a_closure_of_200_bytes_with_every_beat_is_found(page: Page) -> None:
-    assert grown(page, leak=LEAKS["heap"]).heap > HEAP
+def test_a_closure_of_200_bytes_with_every_beat_is_found(new_page: Page) -> None:
+    assert grown(new_page, leak=LEAKS["heap"]).heap > HEAP
