@@ -15,6 +15,7 @@ from simulators.ledger.ledger import (
     read_ledger,
 )
 from simulators.ledger.tables import NONE
+from tests.support.size import NIGHTLY
 from tests.support.small_site import MIDNIGHT, REAL_TIME, at, columns, correction, passage, write
 
 THREE = [passage("8:00:01", seq=1, credential="c1"), passage("8:00:02", seq=2), passage("8:00:03", seq=3)]
@@ -185,7 +186,8 @@ def test_wherever_a_crash_cuts_a_stream_off_its_complete_writes_are_read(tmp_pat
         ends.append(file.stat().st_size)
     writer.abandon()
     whole = file.read_bytes()
-    for size in range(0, len(whole) + 1, 7):
+    edges = {end + more for end in ends for more in (-9, -8, -1, 0, 1, 4)}
+    for size in sorted({*range(0, len(whole) + 1, 7 if NIGHTLY else 83), *edges} & {*range(len(whole) + 1)}):
         file.write_bytes(whole[:size])
         complete = sum(end <= size for end in ends[1:])
         assert len(read_ledger(tmp_path)) == complete

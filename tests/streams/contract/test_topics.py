@@ -1,12 +1,14 @@
 """The topics that workers need are created once, and wrong settings are reported."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.structs import TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from infra.process.ports import free_port
@@ -66,19 +68,21 @@ def test_what_is_missing_is_created_once_and_then_all_is_as_it_should_be(setting
 
 def test_a_snapshot_of_the_largest_size_fits_into_its_changelog(settings: KafkaSettings) -> None:
     topics.apply(settings)
-    place = TopicPartition(f"{settings.group}-corrections.snapshots-changelog", 0)
     value = secrets.token_bytes(LARGEST_SNAPSHOT - 10_000)
-    producer = KafkaProducer(bootstrap_servers=settings.brokers, max_request_size=LARGEST_SNAPSHOT)
-    assert producer.send(place.topic, value, key=b"0", partition=0).get(30).offset == 0
-    producer.close()
-    # A worker asks for a megabyte of each partition, and is given a larger record whole.
-    consumer = KafkaConsumer(bootstrap_servers=settings.brokers, max_partition_fetch_bytes=1 << 20)
-    assert consumer.end_offsets([place]) == {place: 1}
-    consumer.assign([place])
-    consumer.seek(place, 0)
-    [record] = consumer.poll(30_000)[place]
-    assert record.value == value
-    consumer.close()
+    assert asyncio.run(_there_and_back(settings, value)) == [(0, value)]
+
+
+async def _there_and_back(settings: KafkaSettings, value: bytes) -> list[tuple[int, bytes]]:
+    """Write a snapshot and read it as workers do, which ask for a megabyte and are given a larger record whole."""
+    place = TopicPartition(f"{settings.group}-corrections.snapshots-changelog", 0)
+    async with AIOKafkaProducer(bootstrap_servers=settings.brokers, max_request_size=LARGEST_SNAPSHOT) as producer:
+        await producer.send_and_wait(place.topic, value, key=b"0", partition=0)
+    async with AIOKafkaConsumer(bootstrap_servers=settings.brokers, max_partition_fetch_bytes=1 << 20) as consumer:
+        consumer.assign([place])
+        consumer.seek(place, 0)
+        found = (await consumer.getmany(place, timeout_ms=30_000))[place]
+        assert await consumer.end_offsets([place]) == {place: 1}
+        return [(record.offset, record.value) for record in found]
 
 
 def test_a_topic_that_differs_is_named_with_what_to_do_and_left_as_it_is(settings: KafkaSettings, admin: Any) -> None:
