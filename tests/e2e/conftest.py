@@ -142,6 +142,7 @@ class Interrupted:
     today: list[Row]
     code: int
     seconds: float
+    begun: list[int]
     left: list[int]
     intruder: Demo
     intruder_code: int
@@ -155,11 +156,11 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interrupte
         intruder = Demo(*HALL, state=demo.state)
         intruder_code = intruder.ends()
         demo.until(lambda: demo.entries() > 0, "somebody on the wall")
-        today = demo.ask(TODAY)
+        today, processes = demo.ask(TODAY), demo.processes()
         begun = time.monotonic()
         demo.press_ctrl_c()
-        code = demo.ends()
-        yield Interrupted(demo, today, code, time.monotonic() - begun, demo.processes(), intruder, intruder_code)
+        code, seconds = demo.ends(), time.monotonic() - begun
+        yield Interrupted(demo, today, code, seconds, processes, demo.processes(), intruder, intruder_code)
 
 
 @dataclass

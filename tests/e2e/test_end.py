@@ -10,7 +10,6 @@ import pytest
 from simulators.ledger.ledger import read_ledger
 from tests.e2e.conftest import HALL, Interrupted
 from tests.support.demos import running
-from tests.support.processes import eventually
 
 END_WITHIN = 10.0
 
@@ -18,6 +17,7 @@ END_WITHIN = 10.0
 def test_ctrl_c_ends_everything_within_ten_seconds(interrupted: Interrupted) -> None:
     assert interrupted.code == 0, interrupted.demo.said
     assert interrupted.seconds < END_WITHIN
+    assert len(interrupted.begun) >= 7  # itself, store, broker, worker, wall, audit, foresight
     assert interrupted.left == []
     assert "stopped" in interrupted.demo.said
     assert "Traceback" not in interrupted.demo.said
@@ -37,17 +37,6 @@ def test_ctrl_c_ends_everything_in_time_even_if_the_worker_hangs(tmp_path: Path)
         assert demo.processes() == []
         assert "what the workers had not read yet is gone with the embedded broker" in demo.said
         assert read_ledger(demo.state / "ledgers").cut_short
-
-
-def test_kill_9_leaves_no_process_behind(tmp_path: Path) -> None:
-    with running(*HALL, state=tmp_path / "state") as demo:
-        demo.says("wall: ")
-        assert eventually(
-            lambda: len(demo.processes()) >= 7, 20
-        )  # itself, store, broker, worker, wall, audit, foresight
-        demo.process.kill()
-        demo.ends()
-        assert eventually(lambda: demo.processes() == [], 5)
 
 
 @pytest.mark.parametrize("moment", ["store …", "worker and wall …"])

@@ -19,7 +19,7 @@ def killed(trial: Trial) -> None:
     """`kill -9` of the worker at random moments, also while it resumes, flushes and writes checkpoints."""
     worker = trial.plant.worker
     with trial.load(distortion="duplicates=5%,disorder=2s"), trial.fault("killing the worker"):
-        for number in range(trial.size(full=20, quick=6)):
+        for number in range(trial.size(full=20, quick=4)):
             # Every third time it is let get to work first, so that not all moments fall into its start.
             if number % 3 == 0:
                 trial.at_work()

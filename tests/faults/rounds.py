@@ -5,7 +5,8 @@ has is in docs/tests.md, with the tests that cover it. Next: `run.py`, which pla
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -47,8 +48,14 @@ def shared(layouts: Sequence[Layout]) -> Layout:
     return common
 
 
-def play_round(name: str, faults: Sequence[Fault], *, seed: int, patience: float) -> Outcome:
-    """Play scenarios on one plant; all may take `patience` times as long as usual. Raises what a scenario raises."""
+@contextmanager
+def round_of(
+    name: str, faults: Sequence[Fault], *, seed: int, patience: float
+) -> Iterator[tuple[Trial, Callable[[], Outcome]]]:
+    """Play scenarios on one plant, and yield it with what judges it as it then is.
+
+    All may take `patience` times as long as usual. Raises what a scenario raises.
+    """
     place = Path(tempfile.mkdtemp(prefix="gatepulse-round-"))
     layout = shared([fault.layout for fault in faults])
     with kafka_writes_into(place / "logs" / "harness.log"), Plant(layout, place) as plant:
@@ -63,6 +70,14 @@ def play_round(name: str, faults: Sequence[Fault], *, seed: int, patience: float
                 error.add_note(f"in {fault.id}; logs: {place}/logs")
                 raise
         recovery = max(fault.limits.recovery for fault in faults)
-        judgement = judge(trial, Limits(recovery, max(fault.limits.memory for fault in faults)))
-    checks = (*judgement.checks, *trial.checks)
-    return Outcome(name, name, seed, quick=True, figures=judgement.figures, checks=checks, place=str(place))
+        limits = Limits(recovery, max(fault.limits.memory for fault in faults))
+
+        def judged() -> Outcome:
+            judgement = judge(trial, limits)
+            checks = (*judgement.checks, *trial.checks)
+            return Outcome(
+                name, name, seed, quick=True, figures=judgement.figures, checks=checks, notes=judgement.notes,
+                place=str(place),
+            )  # fmt: skip
+
+        yield trial, judged

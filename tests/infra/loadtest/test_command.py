@@ -11,7 +11,7 @@ import pytest
 from simulators.ledger.ledger import read_ledger
 from tests.support.load_tests import running
 
-SMALL = ("--rate", "300", "--for", "8", "--broker", "embedded", "--json")
+SMALL = ("--scenario", "hall", "--rate", "300", "--for", "8", "--broker", "embedded", "--json")
 
 
 @pytest.fixture(scope="module")

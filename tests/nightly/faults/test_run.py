@@ -1,8 +1,10 @@
-"""The command `tests.faults` on real plants: a failed scenario, and Ctrl-C."""
+"""The command `tests.faults` on real plants: a failed scenario, and signals."""
 
 import json
 import signal
 from pathlib import Path
+
+import pytest
 
 from tests.faults.test_run import command, ends_all_by
 from tests.support.processes import needs_kafka
@@ -19,5 +21,6 @@ def test_a_scenario_that_failed_makes_the_command_fail(tmp_path: Path) -> None:
 
 
 @needs_kafka
-def test_ctrl_c_ends_every_process_and_removes_every_folder(tmp_path: Path) -> None:
-    ends_all_by(signal.SIGINT, tmp_path)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_every_process_and_removes_every_folder(tmp_path: Path, number: signal.Signals) -> None:
+    ends_all_by(number, tmp_path)
