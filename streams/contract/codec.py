@@ -5,7 +5,7 @@ plain are decoded and checked here, one by one. Read `passage_columns` next.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -126,11 +126,10 @@ class _Decoder(Generic[T]):
         self._decode = msgspec.json.Decoder(type_).decode
         self._check = check
 
-    def read(self, raw: Sequence[bytes], rows: Iterable[int], places: _Places) -> _Read[T]:
+    def read(self, lines: Iterable[bytes], rows: Iterable[int], places: _Places) -> _Read[T]:
         """Decode and check the lines of some rows, one by one."""
         read = _Read[T]()
-        for row in rows:
-            line = raw[row]
+        for row, line in zip(rows, lines, strict=True):
             try:
                 event = self._one(line)
             except UnfitError as error:
@@ -177,9 +176,9 @@ class PassageCodec:
         places = _places(records)
         columns = self._reader.read(records.value, len(places.line))
         others = columns.others
-        read = self._decoder.read(columns.raw, others, places)
-        for row, event in read.events.items():
-            columns.put(row, event)
+        read = self._decoder.read(columns.raw.take(np.array(others, np.int64)), others, places)
+        if read.events:
+            columns.put(read.events)
         rows = np.delete(np.arange(len(places.line)), [row for row in others if row not in read.events])
         made = columns.columns(rows)
         for name, codes in _CODES.items():

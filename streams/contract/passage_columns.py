@@ -8,13 +8,14 @@ import re
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from msgspec import inspect
 
 from streams.contract import fields as contract_fields
-from streams.contract.events import EARLIEST_MS, ID_PATTERN, LATEST_MS, LONGEST_LINE, LONGEST_REASON, Passage
+from streams.contract.events import EARLIEST_MS, ID_PATTERN, LATEST_MS, LONGEST_REASON, Passage
 from streams.contract.fields import FIELDS, TYPES, PassageField
 from streams.kernels.counts.batch import Ints, RawLines
 from streams.kernels.counts.columns import DictColumn
@@ -28,7 +29,8 @@ _KEYS: Final = 0
 """The number of the field whose names are the keys of the others; these are numbered from 1."""
 _MOST_NAMES: Final = 1 << 16
 """Names with which a reader begins an empty table: devices and reasons are the senders' to choose."""
-_LONGEST_NAME: Final = 256  # bytes, where the contract names no limit
+_LONGEST_NAME: Final = 256
+"""Bytes of a name that the kernels read, where the contract has no limit; a line with a longer one is not plain."""
 _LARGEST: Final = 2**63 - 1
 _PRINTABLE: Final = bytes(range(0x20, 0x7F))
 _IDENTIFIER: Final = bytes(byte for byte in _PRINTABLE if re.fullmatch(ID_PATTERN, chr(byte)))
@@ -41,7 +43,7 @@ class Restriction:
     names: Collection[str] | None = None  # only these
     allowed: bytes = _PRINTABLE  # bytes of a name
     range: tuple[int, int] = (0, _LARGEST)  # from, to before
-    longest: int = LONGEST_LINE  # bytes
+    stored: int | None = None  # characters; the rest is cut off
 
 
 def restrictions(*, entrances: Collection[str], categories: Collection[str]) -> Mapping[str, Restriction]:
@@ -51,7 +53,7 @@ def restrictions(*, entrances: Collection[str], categories: Collection[str]) -> 
         "ts": Restriction(range=(EARLIEST_MS, LATEST_MS)),
         "entrance": Restriction(names=entrances),
         "category": Restriction(names=categories),
-        "reason": Restriction(longest=LONGEST_REASON),
+        "reason": Restriction(stored=LONGEST_REASON),
     }
 
 
@@ -65,6 +67,7 @@ class _Known(NamedTuple):
     lowest: int
     before: int
     longest: int
+    stored: int | None
     names: tuple[str, ...] | None  # all that there may be; None: any
     allowed: bytes
 
@@ -81,11 +84,11 @@ def _known(info: inspect.Field, restriction: Restriction | None) -> _Known | Non
         secret, type_ = bool((type_.extra or {}).get("secret")), type_.type
     given = restriction or Restriction()
     names = None if given.names is None else tuple(given.names)
-    (lowest, before), longest = given.range, given.longest
+    (lowest, before), longest = given.range, given.stored or _LONGEST_NAME
     match type_:
         case inspect.StrType(pattern=None):
             form = Form.TEXT if secret else Form.CODED
-            longest = min(longest, type_.max_length or _LONGEST_NAME)
+            longest = min(longest, type_.max_length or longest)
         case inspect.LiteralType() if all(isinstance(each, str) for each in type_.values):
             form, names = Form.CODED, tuple(map(str, type_.values))
         case inspect.IntType(gt=None, lt=None, multiple_of=None) if info.required or info.default == 0:
@@ -96,7 +99,9 @@ def _known(info: inspect.Field, restriction: Restriction | None) -> _Known | Non
             form = Form.REAL
         case _:
             return None
-    return _Known(info.name, info.encode_name, form, info.required, lowest, before, longest, names, given.allowed)
+    return _Known(
+        info.name, info.encode_name, form, info.required, lowest, before, longest, given.stored, names, given.allowed
+    )
 
 
 class PassageReader:
@@ -148,7 +153,7 @@ class PassageColumns:
 
     def __init__(self, reader: PassageReader, names: Names, value: bytes, text: Bytes, columns: Columns) -> None:
         self._reader, self._names, self._value, self._text, self._columns = reader, names, value, text, columns
-        self._more: list[bytes] = []  # texts that are in no line as they are
+        self._more = bytearray()  # texts that are in no line as they are
         self._unknown: dict[str, dict[int, Any]] = {}  # values of fields that the kernels do not know, by row
 
     @property
@@ -161,23 +166,25 @@ class PassageColumns:
         """All lines."""
         return RawLines(self._value, *self._columns.lines.T)
 
-    def put(self, row: int, event: Passage) -> None:
-        """Take the values of a line that was read otherwise."""
-        into = self._columns
+    def put(self, events: Mapping[int, Passage]) -> None:
+        """Take the values of lines that were read otherwise, by row."""
+        rows, into = list(events), self._columns
         for each in self._reader.known:
-            value, (number, column) = getattr(event, each.name), self._reader.columns[each.name]
+            number, column = self._reader.columns[each.name]
+            values = list(map(attrgetter(each.name), events.values()))
             if each.form is Form.CODED:
-                into.codes[row, column] = self._names.code(number, (value or "")[: each.longest])
+                stored = [(value or "")[: each.stored] for value in values]
+                into.codes[rows, column] = self._names.codes(number, stored)
             elif each.form is Form.INTEGER:
-                into.integers[row, column] = value
+                into.integers[rows, column] = values
             elif each.form is Form.REAL:
-                into.reals[row, column] = np.nan if value is None else value
+                into.reals[rows, column] = np.array(values, np.float64)  # None is nan
             else:
-                encoded = (value or "").encode()
-                into.texts[row, column] = len(self._value) + sum(map(len, self._more)), len(encoded)
-                self._more.append(encoded)
+                more = PackedTexts.of([value or "" for value in values])
+                into.texts[rows, column] = more.places + np.array([len(self._value) + len(self._more), 0])
+                self._more += b"".join((value or "").encode() for value in values)
         for name in self._reader.unknown:
-            self._unknown.setdefault(name, {})[row] = getattr(event, name)
+            self._unknown[name] = {row: getattr(event, name) for row, event in events.items()}
 
     def columns(self, rows: Ints) -> dict[str, Any]:
         """Return a column of every field of a passage, of whichever kind, for these lines; all of them must be read."""
@@ -197,7 +204,7 @@ class PassageColumns:
             case Form.REAL:
                 return self._columns.reals[rows, column]
             case Form.TEXT:
-                text = with_slack(self._value + b"".join(self._more)) if self._more else self._text
+                text = with_slack(self._value + self._more) if self._more else self._text
                 return PackedTexts(text, self._columns.texts[rows, column])
 
 

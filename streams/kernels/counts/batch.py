@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final, overload
 
@@ -90,6 +90,10 @@ class RawLines(Sequence[bytes]):
         if isinstance(row, slice):
             return self.take(row)
         return self._value[self._starts[row] : self._ends[row]]
+
+    def __iter__(self) -> Iterator[bytes]:
+        value = self._value
+        return (value[start:end] for start, end in zip(self._starts.tolist(), self._ends.tolist(), strict=True))
 
     def take(self, rows: Ints | slice) -> RawLines:
         """Keep some lines."""

@@ -10,7 +10,7 @@ Codes count from 0 in the order of first use, for each field by itself. The tabl
                                                  │ N1-L01in          │
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -148,21 +148,17 @@ class Names:
             self._note(field, self.table.arena[start : start + size].tobytes().decode())
         self._seen = end
 
-    def code(self, field: int, name: str) -> int:
-        """Return the code of a name, a new one if it has none."""
-        self.read_new()
-        known = self._codes[field].get(name)
-        if known is None:
-            text = name.encode()
-            self.reserve(1, longest=len(text))
-            _add(self.table, field, with_slack(text), len(text))
-            self.read_new()
-            known = self._codes[field][name]
-        return known
+    def codes(self, field: int, names: Iterable[str]) -> list[int]:
+        """Return the codes of names, new ones for those that have none. The names of the kernels have been read."""
+        known = self._codes[field]
+        return [known[name] if name in known else self._add(field, name) for name in names]
 
-    def codes(self, field: int, names: Sequence[str]) -> list[int]:
-        """Return the codes of names, new ones for those that have none."""
-        return [self.code(field, name) for name in names]
+    def _add(self, field: int, name: str) -> int:
+        text = name.encode()
+        self.reserve(1, longest=len(text))
+        _add(self.table, field, with_slack(text), len(text))
+        self.read_new()
+        return self._codes[field][name]
 
     def _note(self, field: int, name: str) -> None:
         self._codes[field][name] = len(self.listed[field])

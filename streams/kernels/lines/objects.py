@@ -1,7 +1,8 @@
 """Reads lines that are flat JSON objects of known fields into columns; what is not *plainly* one is left to others.
 
-Plain is: no white space, no escapes, printable ASCII, each key known and there once, whole numbers of at most 18
-digits, decimal ones of at most 15, and everything that must be there. In any line that is plain, a JSON reader finds
+Plain is: printable ASCII without escapes, no white space but blanks between what belongs together and a carriage return
+at the end, each key known and there once, whole numbers of at most 18 digits, decimal ones of at most 15, and
+everything that must be there. In any line that is plain, a JSON reader finds
 the same values; of all other lines the kernel says only that they are not plain.
 
 The columns are arrays with a row for each line. A field has a column in one of them, by its form:
@@ -28,7 +29,7 @@ _LONGEST_REAL: Final = 15
 is the double next to the number (Clinger, How to read floating point numbers accurately, 1990)."""
 _POWERS: Final = np.array([10.0**n for n in range(_LONGEST_REAL + 1)])
 
-_OPEN, _CLOSE, _QUOTE, _COLON, _COMMA, _POINT, _ZERO, _NINE = map(ord, '{}":,.09')
+_OPEN, _CLOSE, _QUOTE, _COLON, _COMMA, _POINT, _ZERO, _NINE, _BLANK, _RETURN = map(ord, '{}":,.09 \r')
 _KEYS: Final = 0
 """The field whose names are the keys of all others: the code of a key is the number of its field less one."""
 
@@ -93,6 +94,14 @@ def empty_columns(lines: int, fields: NDArray[Any]) -> Columns:
         lines=np.zeros((lines, 2), np.int64),
         plain=np.zeros(lines, np.bool_),
     )
+
+
+@inlined
+def _behind_blanks(text: Bytes, at: int) -> int:
+    """Return the first place from `at` on that has no blank; SLACK has none."""
+    while text[at] == _BLANK:
+        at += 1
+    return at
 
 
 @inlined
@@ -174,7 +183,7 @@ def _read_value(
 
 @inlined
 def _read_key(text: Bytes, at: int, end: int, expected: int, names: Table) -> tuple[int, int]:
-    """Read the key whose quote is at a place: the number of its field, and the place behind its colon; -1 if not plain.
+    """Read the key whose quote is at a place: the number of its field, and the place of its value; not above 0 if odd.
 
     It is compared with the one that is expected first.
     """
@@ -189,7 +198,8 @@ def _read_key(text: Bytes, at: int, end: int, expected: int, names: Table) -> tu
         if stop < 0:
             return -1, at
         number = code_of(names, _KEYS, text, at + 1, stop - at - 1) + 1
-    return (number if text[stop + 1] == _COLON else 0), stop + 2
+    colon = _behind_blanks(text, stop + 1)
+    return (number if text[colon] == _COLON else 0), _behind_blanks(text, colon + 1)
 
 
 @inlined
@@ -197,18 +207,24 @@ def _read_object(
     text: Bytes, at: int, end: int, needed: int, grammar: Grammar, names: Table, into: Columns, row: int
 ) -> bool:
     """Read the line from `at` to before `end`; return whether it is plainly an object with all that it must have."""
+    while end > at and (text[end - 1] == _BLANK or text[end - 1] == _RETURN):
+        end -= 1
+    at = _behind_blanks(text, at)
     if end - at < 2 or text[at] != _OPEN or text[end - 1] != _CLOSE:
         return False
     seen, count = 0, 0
     while True:
-        number, behind = _read_key(text, at + 1, end, grammar.order[count], names)
+        number, behind = _read_key(text, _behind_blanks(text, at + 1), end, grammar.order[count], names)
         if number <= 0 or seen >> number & 1:
             return False
         seen |= 1 << number
         grammar.order[count] = number - 1
         count += 1
         at = _read_value(text, behind, end, number, grammar, names, into, row)
-        if at < 0 or at >= end:
+        if at < 0:
+            return False
+        at = _behind_blanks(text, at)
+        if at >= end:
             return False
         if text[at] != _COMMA:
             return at == end - 1 and seen & needed == needed  # the brace

@@ -73,6 +73,11 @@ PLAIN = [
     encoded(FULL | {"temperature": 123456789012.345}),
     encoded(FULL | {"seq": 10**18 - 1}),
     encoded(FULL | {"reason": "r" * 120, "credential": "c" * 64, "device": "d" * 64}),
+    b" " + line(),
+    line() + b" ",
+    line() + b"\r",
+    json.dumps(FULL).encode(),
+    json.dumps(FULL, separators=(" ,   ", " :  ")).encode().replace(b"{", b"{ ").replace(b"}", b"  }  \r"),
     encoded(FULL | {"reason": "a 'reason' {with}: [all], sorts / of ~ signs"}),
 ]
 NOT_PLAIN = [
@@ -80,10 +85,11 @@ NOT_PLAIN = [
     b"{}",
     b"{",
     b"}",
-    b" " + line(),
-    line() + b" ",
-    line() + b"\r",
-    line().replace(b":", b": ", 1),
+    b"\t" + line(),
+    line() + b"\t",
+    line().replace(b":", b":\t", 1),
+    line().replace(b"N1-L01", b"N1-L01 "),
+    b" " * 200 + line()[:-1],
     encoded(FULL | {"reason": 'with "quotes"'}),
     encoded(FULL | {"reason": "满"}),
     encoded(FULL | {"reason": "r" * 121}),
@@ -157,12 +163,15 @@ numbers = st.one_of(
 )  # fmt: skip
 values = st.one_of(st.none(), st.booleans(), texts, numbers, st.lists(texts, max_size=2))
 good = st.builds(
-    lambda changes, order: encoded({name: (FULL | changes)[name] for name in order}),
+    lambda changes, order, gap: json.dumps(
+        {name: (FULL | changes)[name] for name in order}, separators=("," + gap, ":" + gap), ensure_ascii=False
+    ).encode(),
     st.fixed_dictionaries({}, optional={
         "seq": st.integers(1, 10**20), "ts": st.integers(NINE - 5, NINE + 5), "temperature": numbers,
         "device": st.sampled_from(["N1-L01", "N1-L02", "X"]), "reason": texts, "credential": texts,
     }),
     st.permutations(list(FULL)),
+    st.sampled_from(["", "", " ", "  "]),
 )  # fmt: skip
 odd = st.builds(
     lambda changes, left_out: encoded(
