@@ -11,6 +11,7 @@ from typing import Any, Final
 import faust
 import numpy as np
 import structlog
+from aiokafka.codec import lz4_encode
 
 from sinks.sink import Sink, StoreError
 from streams.contract.codec import CorrectionCodec, PassageCodec
@@ -55,6 +56,8 @@ _LAST_FLUSH_SECONDS: Final = 5
 _RETRY_SECONDS: Final = 1.0
 _METADATA_MS: Final = 2_000
 """How soon the group notices that partitions were added to a topic, or that it is gone."""
+_LZ4_LEVEL: Final = 1
+"""How hard a worker compresses what it publishes; aiokafka's default, 9, takes several times as long."""
 _COUNTED: Final[dict[str, int | None]] = {**dict.fromkeys(SOURCES), Topic.ALARM_INPUTS: 1}
 """The topics whose records are counted exactly once, with their partitions; None: as set."""
 
@@ -232,6 +235,7 @@ def _flush_in_background(app: faust.App, settings: Settings, flusher: Flusher, *
 
 
 def _faust_app(settings: Settings) -> faust.App:
+    lz4_encode.__defaults__ = (_LZ4_LEVEL,)  # aiokafka has no setting for it
     kafka = settings.kafka
     return faust.App(
         kafka.group,

@@ -1,11 +1,12 @@
 """Stores what the topics of a worker have counted: rows first, then snapshots, then the offsets to commit.
 
-Rows that the store refuses for ever are parked in Kafka. Read `checkpoint` next.
+Totals, snapshots and offsets of a flush follow while the next one stores its rows. Rows that the store refuses for ever
+are parked in Kafka. Read `checkpoint` next.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
@@ -35,7 +36,8 @@ class CutOffError(RuntimeError):
 class Flusher:
     """Stores what all topics of a worker have changed, in this order: rows, then snapshots, then the commit.
 
-    Parked rows count as stored. They are parked before the rows of progress are written.
+    Parked rows count as stored. They are parked before the rows of progress are written. What follows the rows of one
+    flush may go on during the next one, and ends before anything follows the rows of that one.
     """
 
     countings: Sequence[Counting[Any]]
@@ -48,6 +50,7 @@ class Flusher:
     timings: Timings = field(default_factory=Timings)
     waiting_for_store_since: float | None = None  # monotonic seconds, None when no write is under way
     _flushing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _following: asyncio.Task[None] | None = None  # what follows the rows of the flush before
     _cut_off: bool = False
 
     async def run(self, *, flush_seconds: float, checkpoint_seconds: float) -> None:
@@ -62,7 +65,7 @@ class Flusher:
             due = checkpoint_seconds if any(counting.is_behind() for counting in self.countings) else flush_seconds
             now = time.monotonic()
             snapshot = now - last >= checkpoint_seconds
-            await self.flush(snapshot=snapshot)
+            await self.flush_rows(snapshot=snapshot)
             last, took = now if snapshot else last, time.monotonic() - now
 
     async def flush(self, *, snapshot: bool) -> None:
@@ -71,24 +74,54 @@ class Flusher:
         Raises CutOffError after a flush that failed or was cancelled: a snapshot now would forget the rows it had.
         """
         async with self._flushing:
-            if self._cut_off:
-                raise CutOffError("an earlier flush did not end; the rows it had are counted again after a restart")
-            self._cut_off = True
-            await self._flush(snapshot=snapshot)
+            self._begin_flush()
+            await self._flush_rows(snapshot=snapshot)
+            await self._finish_following()
             self._cut_off = False
 
-    async def _flush(self, *, snapshot: bool) -> None:
+    async def flush_rows(self, *, snapshot: bool) -> None:
+        """Do the same, and return once the rows are stored: totals, states and offsets follow.
+
+        Raises what went wrong behind the rows of the flush before, too.
+        """
+        async with self._flushing:
+            self._begin_flush()
+            await self._flush_rows(snapshot=snapshot)
+            self._cut_off = False
+
+    def _begin_flush(self) -> None:
+        """Count as cut off until the flush ends. Raises CutOffError if an earlier one did not end."""
+        if self._cut_off:
+            raise CutOffError("an earlier flush did not end; the rows it had are counted again after a restart")
+        self._cut_off = True
+
+    async def _flush_rows(self, *, snapshot: bool) -> None:
         started = time.perf_counter()
+        if self._following is not None and self._following.done():
+            await self._finish_following()  # before the store is waited for: it may have failed
         drained = {counting: counting.drain(snapshot=snapshot) for counting in self.countings}
         batches = list(chain.from_iterable(drained.values()))
         await self.check_topics([each.partition.name for each in batches if each.complete_before])
         await asyncio.gather(*map(_reject, drained, drained.values()))
         await self._store(batches)
+        await self._finish_following()
+        self._following = asyncio.create_task(self._follow_rows(drained, started if snapshot else None))
+
+    async def _follow_rows(
+        self, drained: Mapping[Counting[Any], Sequence[FlushBatch]], checkpoint_started: float | None
+    ) -> None:
+        """Publish totals, then write snapshots and release offsets, all of a flush whose rows are stored."""
         for counting, own in drained.items():
             await counting.outlet.publish([each.partition for each in own if each.publish])
             await counting.checkpoint(own)
-        if snapshot:
-            self.timings.checkpoint.observe(np.array([time.perf_counter() - started]))
+        if checkpoint_started is not None:
+            self.timings.checkpoint.observe(np.array([time.perf_counter() - checkpoint_started]))
+
+    async def _finish_following(self) -> None:
+        """Wait for what follows the rows of the flush before. Raises what went wrong with it."""
+        if self._following is not None:
+            await self._following
+            self._following = None
 
     def store_waiting(self) -> float:
         """Return for how many seconds a write has been waiting for the store; any thread may call."""

@@ -108,7 +108,7 @@ async def _no_rejections(self: KafkaOutlet, log: Any, rejections: Any) -> None:
 
 
 PLANTED: Final[Mapping[str, Planting]] = {
-    "a snapshot before its rows": lambda: mock.patch.object(Flusher, "_flush", _keep_first),
+    "a snapshot before its rows": lambda: mock.patch.object(Flusher, "_flush_rows", _keep_first),
     "a commit past the head": lambda: mock.patch.object(Counting, "checkpoint", _release_what_is_applied),
     "an offset not compared with the one before": lambda: mock.patch.object(
         PartitionState, "pass_over", _pass_over_all

@@ -75,6 +75,7 @@ class Outlet:
     world: World
     topic: str
     during_keep: Callable[[], None] = lambda: None
+    during_publish: Callable[[], Awaitable[None]] | None = None
 
     async def reject(self, name: PartitionId, rejections: Sequence[Rejection]) -> None:
         """Note where the rejected lines stood."""
@@ -85,6 +86,8 @@ class Outlet:
         """Note that totals were published."""
         if partitions:
             self.world.step("publish")
+            if self.during_publish:
+                await self.during_publish()
 
     async def publish_changes(self, partition: Any) -> None:
         """Publish nothing: no partition here has alarms."""
@@ -198,11 +201,14 @@ class Worker:
         await counting.apply(partition, records(*values, first=first), generation=counting.generation)
 
     async def work(self, *, most: int = 2) -> None:
-        """Count everything there is; every second flush keeps snapshots, and so does the last."""
+        """Count everything there is; every second flush keeps snapshots, and so does the last.
+
+        Each stores its rows beside what follows the rows of the one before.
+        """
         flushes = 0
         while await self.read(most=most):
             flushes += 1
-            await self.flusher.flush(snapshot=flushes % 2 == 0)
+            await self.flusher.flush_rows(snapshot=flushes % 2 == 0)
         await self.flusher.flush(snapshot=True)
 
 

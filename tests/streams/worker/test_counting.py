@@ -19,6 +19,7 @@ from streams.kernels.counts.calendar import SiteDays
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.kernels.counts.takeup import AcceptedLoss, Blocked, Problem
 from streams.worker.checkpoint import unpack
+from streams.worker.flush import CutOffError
 from streams.worker.partition_state import CLOCK_ERROR_MS, Start, clock_error
 from tests.support.events import NINE, PLACE
 from tests.support.lines import ARRIVED, correction, line, records
@@ -229,6 +230,122 @@ def test_two_flushes_at_once_go_one_after_the_other() -> None:
     first_write = world.steps.index("write")
     assert world.steps[first_write : first_write + 2] == ["write", "write more"]
     assert world.steps.index("release") < len(world.steps) - world.steps[::-1].index("write")
+
+
+# -- what follows the rows ---------------------------------------------------------------------------------------------
+
+
+async def settled(*tasks: "asyncio.Task[None]") -> list[bool]:
+    """Let everything happen that waits for nothing; return which tasks are done."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+    return [task.done() for task in tasks]
+
+
+def test_rows_are_stored_while_the_flush_before_is_still_published_and_no_more_than_one_is_behind() -> None:
+    #  flush 1   rows │ publish ........................ │ keep, release
+    #  flush 2        │ rows │ (waits for flush 1)       │ publish, keep, release
+    #  flush 3        │      │ (waits for flush 2)       │ rows
+    world = quiet(line(), line(seq=2), line(seq=3))
+
+    async def story() -> None:
+        worker, published = Worker(world), asyncio.Event()
+        worker.outlets[TURNSTILES].during_publish = published.wait  # type: ignore[assignment]  # its answer is not read
+        await worker.read(most=1)
+        await worker.flusher.flush_rows(snapshot=True)
+        await worker.read(most=1)
+        second = asyncio.create_task(worker.flusher.flush_rows(snapshot=True))
+        assert await settled(second) == [False]
+        await worker.read(most=1)
+        third = asyncio.create_task(worker.flusher.flush_rows(snapshot=True))
+        assert await settled(second, third) == [False, False]
+        assert world.steps == ["write", "write more", "publish", "write", "write more"]
+        assert len(rows(world, "deliveries")) == 2
+        assert not world.kept
+        assert not world.released
+        published.set()
+        await asyncio.gather(second, third)
+        await worker.flusher.flush(snapshot=False)
+
+    run(story)
+    assert world.steps[5:8] == ["keep", "release", "keep"]  # of the first flush, both topics, before any of the second
+    assert world.released[TURNSTILES, 0] == unpack(world.kept[TURNSTILES, 0])["next"] == 3
+
+
+@pytest.mark.parametrize("failing", ["publish", "keep", "release"])
+def test_what_goes_wrong_behind_the_rows_fails_the_next_flush_and_nothing_is_released_after_it(failing: str) -> None:
+    world = quiet(line(), line(seq=2))
+    world.crash_at = 2 + ["publish", "keep", "release"].index(failing)
+
+    async def story() -> None:
+        worker = Worker(world)
+        await worker.read(most=1)
+        await worker.flusher.flush_rows(snapshot=True)
+        await worker.read(most=1)
+        with pytest.raises(CrashError, match=failing):
+            await worker.flusher.flush_rows(snapshot=True)
+        with pytest.raises(CutOffError):
+            await worker.flusher.flush(snapshot=True)
+
+    run(story)
+    assert world.released == {}
+    assert {unpack(value)["next"] for value in world.kept.values()} <= {1}
+    work(world)
+    assert world.released[TURNSTILES, 0] == 2
+    assert len(rows(world, "deliveries")) == 2
+
+
+def test_a_failure_behind_the_rows_is_not_kept_back_by_a_store_that_is_away() -> None:
+    world = quiet(line(), line(seq=2))
+    world.crash_at = 2
+
+    async def story() -> None:
+        worker = Worker(world)
+        await worker.read(most=1)
+        await worker.flusher.flush_rows(snapshot=True)
+        assert await settled() == []
+        worker.sink.during_write = asyncio.Event().wait  # type: ignore[assignment]  # for ever
+        await worker.read(most=1)
+        with pytest.raises(CrashError, match="publish"):
+            await worker.flusher.flush_rows(snapshot=True)
+
+    run(story)
+
+
+def test_a_flush_that_is_cut_off_while_it_waits_for_the_one_before_is_the_last() -> None:
+    world = quiet(line(), line(seq=2))
+
+    async def story() -> None:
+        worker = Worker(world)
+        worker.outlets[TURNSTILES].during_publish = asyncio.Event().wait  # type: ignore[assignment]  # for ever
+        await worker.read(most=1)
+        await worker.flusher.flush_rows(snapshot=True)
+        await worker.read(most=1)
+        second = asyncio.create_task(worker.flusher.flush_rows(snapshot=True))
+        await settled(second)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        with pytest.raises(CutOffError):
+            await worker.flusher.flush(snapshot=True)
+
+    run(story)
+    assert not world.kept
+    assert not world.released
+
+
+def test_a_whole_flush_returns_when_its_offsets_are_released() -> None:
+    world = quiet(line(), line(seq=2))
+
+    async def story() -> None:
+        worker = Worker(world)
+        await worker.read(most=1)
+        await worker.flusher.flush_rows(snapshot=True)
+        await worker.read(most=1)
+        await worker.flusher.flush(snapshot=True)
+        assert world.released[TURNSTILES, 0] == 2
+
+    run(story)
 
 
 # -- crashes -----------------------------------------------------------------------------------------------------------
