@@ -7,15 +7,15 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import stamina
 from clickhouse_driver import Client
 
+from sinks.answer import ask
 from sinks.failures import failure
 from sinks.native import REVISION, insert
 from sinks.rows import TABLES, TableRows
@@ -30,9 +30,6 @@ _INSERT_SETTINGS = {
     "max_partitions_per_insert_block": 0,  # late events may reach into any month
 }
 _CONNECT_SECONDS = 5
-_NUMBERS = {
-    "UInt8", "UInt16", "UInt32", "UInt64", "Int8", "Int16", "Int32", "Int64", "Float32", "Float64", "Bool",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -148,35 +145,35 @@ class ClickHouseReader:
 
         Raises StoreUnavailable when the server cannot answer now, StoreRefused when it never will.
         """
-        return list(self._execute(sql, params))
+        with self._answering(sql, has_values=bool(params)):
+            return list(self._client.execute(sql, None if params is None else dict(params)))
 
     def columns(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the answer by column: numbers as a numpy array of their type, all else as a list.
+        """Return the answer by column, in the units of `rows.py`.
 
-        Raises as `query` does.
+        Numbers, days and times are arrays, `LowCardinality(String)` is `answer.Texts`, all else a list. Raises as
+        `query` does.
         """
-        found, types = self._execute(sql, params, columnar=True, with_column_types=True)
-        values = found or [()] * len(types)
-        return {
-            name: np.asarray(column, kind.lower()) if kind in _NUMBERS else list(column)
-            for (name, kind), column in zip(types, values, strict=True)
-        }
+        with self._answering(sql, has_values=bool(params)):
+            return ask(self._client, sql, None if params is None else dict(params))
 
     def close(self) -> None:
         """Close the connection; another query would open a new one."""
         with self._one_at_a_time:
             self._client.disconnect()
 
-    def _execute(self, sql: str, params: Mapping[str, Any] | None, **options: bool) -> Any:  # noqa: ANN401 - the driver's
+    @contextlib.contextmanager
+    def _answering(self, sql: str, *, has_values: bool) -> Iterator[None]:
+        """Let one query at a time be answered, within the time; raise what its error means."""
         with self._one_at_a_time:
             # The server reports progress all the time, so the socket's own timeout says nothing about the answer.
             limit = threading.Timer(self._seconds, _cut, [self._client])
             limit.start()
             try:
-                return self._client.execute(sql, None if params is None else dict(params), **options)
+                yield
             except Exception as error:
                 self._client.disconnect()
                 subject = f"{self._where}: query {' '.join(sql.split())[:120]!r}"
-                raise failure(subject, error, has_values=bool(params)) from error
+                raise failure(subject, error, has_values=has_values) from error
             finally:
                 limit.cancel()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from clickhouse_driver import errors as driver
 
+from sinks.answer import CannotRead
 from sinks.native import DoesNotFit
 from sinks.sink import StoreError, StoreRefused, StoreUnavailable
 
@@ -113,7 +114,7 @@ def _reason(error: Exception, *, hide_texts: bool) -> str:
     """
     code = getattr(error, "code", None) or 0
     speaks = code not in _QUOTES and (code in TRANSIENT or code in PERMANENT or code in _OF_QUESTIONS)
-    if not speaks and not isinstance(error, (DoesNotFit, *_LOST, *_OUT_OF_STEP)):
+    if not speaks and not isinstance(error, (CannotRead, DoesNotFit, *_LOST, *_OUT_OF_STEP)):
         return f"error {code} of the server; its log says more" if code else type(error).__name__
     words = str(getattr(error, "message", "") or error).split("Stack trace", maxsplit=1)[0]
     words = _TEXT.sub("'…'", words) if hide_texts else words

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from simulators.ledger.tables import NONE, Column, Labels, Table
+from sinks.answer import Texts
 from sinks.sink import ColumnReader
 from streams.contract.fields import CONTENT, FIELDS, IDENTITY, OPTIONAL, Form
 
@@ -103,7 +104,9 @@ def read(reader: ColumnReader, name: str, *, above: str | None = None, upto: str
     return Table({name: columns[name] for name in view.keys}, {name: columns[name] for name in view.values})
 
 
-def _column(name: str, values: Any) -> Column:  # noqa: ANN401 - a list or an array, as the driver gave it
+def _column(name: str, values: Any) -> Column:  # noqa: ANN401 - texts, a list or an array
+    if isinstance(values, Texts):
+        return Labels(values.codes, np.array(values.names, object))
     if name in _TEXT:
         return Labels.of(values)
     return np.asarray(values, np.float64 if name in _FLOAT else np.int64)

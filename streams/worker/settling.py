@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import structlog
 
+from sinks.answer import Texts
 from sinks.rows import TABLES
 from sinks.sink import Sink, StoreError, StoreReader
 from streams.kernels.counts.cells import BUCKET_BITS
@@ -238,8 +239,8 @@ class Settling:
 
     def _deliveries(self, where: str, params: Mapping[str, Any], claims: Mapping[str, int]) -> Columns:
         """Read the deliveries of some numbers, as far as their logs have claimed them."""
-        found = self.reader.columns(sql.deliveries(where), params)
-        some = {name: found[f"c_{name}"] for name in DELIVERY}
+        found = self._columns(sql.deliveries(where), params)
+        some = {name: found[name] for name in DELIVERY}
         ends = np.array([claims.get(name, 0) for name in some["log"]], dtype=np.int64)
         claimed = np.flatnonzero(some["offset"].astype(np.int64) < ends)
         return {
@@ -251,8 +252,7 @@ class Settling:
         """Write the rows of every offset bucket in which something is retracted, then each log's sums."""
         spans = {name: (low << BUCKET_BITS, (high + 1) << BUCKET_BITS) for name, (low, high) in touched.buckets.items()}
         for where, params in sql.within(spans):
-            found = await asyncio.to_thread(self.reader.columns, sql.retracted_cells(where), params)
-            cells = {name.removeprefix("c_"): values for name, values in found.items()}
+            cells = await asyncio.to_thread(self._columns, sql.retracted_cells(where), params)
             await self.sink.write(await asyncio.to_thread(retraction_rows, cells))
         for logs in sql.batched(sorted(touched.logs)):
             rows = await self._query(sql.BY_LOG, {"logs": list(logs)})
@@ -270,6 +270,14 @@ class Settling:
             found = await asyncio.to_thread(self.reader.columns, sql.ENTRIES_OF, params)
             if blocks := unentered_rows(found, self.place):
                 await self.sink.write(blocks)
+
+    def _columns(self, query: str, params: Mapping[str, Any]) -> Columns:
+        """Return the columns `c_<name>` of an answer by name, texts as lists."""
+        found = self.reader.columns(query, params)
+        return {
+            name.removeprefix("c_"): values.tolist() if isinstance(values, Texts) else values
+            for name, values in found.items()
+        }
 
     async def _query(self, query: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         return await asyncio.to_thread(self.reader.query, query, params)

@@ -113,7 +113,7 @@ class Server:
     def rows(self, table: str) -> list[Row]:
         """Return what a reader with FINAL finds."""
         shape = TABLES[table]
-        columns = ", ".join(_in_our_units(name, kind) for name, kind in shape.types.items())
+        columns = ", ".join(in_our_units(name, kind) for name, kind in shape.types.items())
         keys = ", ".join(f"t.{name}" for name in shape.key)
         reader = ClickHouseReader(self._address)
         try:
@@ -122,7 +122,8 @@ class Server:
             reader.close()
 
 
-def _in_our_units(name: str, kind: str) -> str:
+def in_our_units(name: str, kind: str) -> str:
+    """Return the expression for a column of a type in the units of `rows.py`."""
     if kind == "DateTime('UTC')":
         return f"toUnixTimestamp({name}) * 1000"
     if "DateTime64(3" in kind:
