@@ -10,6 +10,7 @@ from infra.cli.options import Json
 from streams import console
 from streams.audit.compare import Auditor, AuditResult
 from streams.audit.interval import Interval, moment
+from streams.audit.pace import PacedReader
 from streams.audit.report import show, to_json
 from streams.audit.watch import AuditLoop, complete_to, serve, usual
 from streams.connections import views_reader
@@ -38,7 +39,7 @@ def audit(
         raise typer.BadParameter("--every goes on with what is new: leave --from and --to out")
     settings = load_settings()
     site, clock = load_site(settings.site), clock_of(settings)
-    reader = views_reader(settings)
+    reader = PacedReader(views_reader(settings))
     auditor = Auditor(reader, site)
     if every is None:
         end = complete_to(reader, clock) if to is None else moment(to, site.days)

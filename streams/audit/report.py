@@ -1,4 +1,4 @@
-"""Renders the result of an audit: JSON for programs, a table for people. Next: `watch.py`."""
+"""Renders the result of an audit: JSON for programs, a table for people. Next: `pace.py`."""
 
 import json
 from dataclasses import asdict

@@ -68,6 +68,7 @@ class AuditLoop(Collector):
     round_: int = 0
     last: AuditResult | None = None
     at: float = 0.0  # when the last audit ended
+    took: float = 0.0  # seconds from its first query to its last
 
     def collect(self) -> Iterator[Metric]:
         """List the metrics of the newest audit."""
@@ -80,6 +81,7 @@ class AuditLoop(Collector):
             ("compared_rows", "rows that were compared", result.compared),
             ("unsettled_events", "events that may be counted through two logs still", result.unsettled),
             ("timestamp_seconds", "when the newest audit ended", self.at),
+            ("seconds", "how long the newest audit took: as long before its end it began to compare", self.took),
         ):
             yield GaugeMetricFamily(f"gatepulse_audit_{name}", text, value=value)
 
@@ -92,7 +94,7 @@ class AuditLoop(Collector):
 
     def once(self) -> None:
         """Audit what is new since the last time, and say what was found."""
-        days, reader = self.auditor.site.days, self.auditor.reader
+        days, reader, begun = self.auditor.site.days, self.auditor.reader, time.monotonic()
         try:
             end, last = complete_to(reader, self.clock), self.last
             full = last is None or not last.compared or self.round_ % FULL_EVERY == 0
@@ -100,7 +102,7 @@ class AuditLoop(Collector):
         except (StoreError, IntervalError) as error:
             log.warning("no audit this time", reason=str(error))
             return
-        self.last, self.at = result, time.time()
+        self.last, self.at, self.took = result, time.time(), time.monotonic() - begun
         self.round_ += 1
         _say(result)
         self.on_result(result)

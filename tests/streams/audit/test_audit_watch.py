@@ -104,6 +104,7 @@ def test_a_difference_is_seen_until_it_is_gone(server: Server, reader: ClickHous
     with capture_logs() as said:
         watch.once()
         assert begun <= watch.at <= time.time()
+        assert 0 < watch.took <= time.time() - begun + 1
         server.write(block("log_progress", {"complete_to": NOON + 6 * 3_600_000}))
         watch.once()
         server.write(block("counts_10s", noon | {"passages": 0, "version": 2}))
@@ -145,11 +146,12 @@ def test_prometheus_reads_nothing_before_there_is_something() -> None:
     registry, loop = CollectorRegistry(), AuditLoop(cast("Any", None), SiteClock(), lambda _: None)
     registry.register(loop)
     assert generate_latest(registry) == b""
-    loop.last = result("2025-11-19", "2025-11-20", different=3)
+    loop.last, loop.took = result("2025-11-19", "2025-11-20", different=3), 4.5
     shown = generate_latest(registry).decode()
     assert "gatepulse_audit_differences 3.0\n" in shown
     assert "gatepulse_audit_compared_rows 7.0\n" in shown
     assert "gatepulse_audit_timestamp_seconds " in shown
+    assert "gatepulse_audit_seconds 4.5\n" in shown
 
 
 def test_alarms_of_a_running_audit_are_repeated_and_nothing_else(tmp_path: Path) -> None:
