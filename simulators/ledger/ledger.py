@@ -319,7 +319,7 @@ class _Part:
             raise LedgerError(f"{file}: it is missing. A ledger is copied or moved as a whole directory.")
         batches: list[pa.RecordBatch] = []
         try:
-            with file.open("rb") as source, pa.ipc.open_stream(source) as reader:
+            with pa.OSFile(str(file)) as source, pa.ipc.open_stream(source) as reader:
                 schema = reader.schema
                 if not _fits(schema, file.stem, version):
                     raise LedgerError(f"{file}: columns {schema.names}, expected {expected.names}.")

@@ -22,6 +22,7 @@ NONE = int(np.iinfo(np.int64).min)
 """Stands for "no value" in a column of integers, where a float has nan and a text has ''."""
 
 _WIDEST = 2**62
+_PLACES_A_ROW, _FEW = 8, 65_536  # as many places a table may have, for each row and in any case
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,35 +98,60 @@ def differ(left: Array, right: Array) -> Flags:
     return different if left.dtype.kind != "f" else different & ~(np.isnan(left) & np.isnan(right))
 
 
-def identify(columns: Sequence[Column]) -> Integers:
-    """Return one number per row, equal exactly where rows are equal in all `columns` (text or integers)."""
-    ids = np.zeros(len(columns[0]), np.int64)
-    span = 1
+def identify(columns: Sequence[Column]) -> tuple[Integers, int]:
+    """Return a number for every row and one above the highest; numbers are equal where rows are in all `columns`.
+
+    They have the order of the rows, by the first column, then the second, and so on (text or integers). They are few
+    enough for a table that has a place for each, with which rows are grouped and joined without being sorted.
+    """
+    most = max(_PLACES_A_ROW * len(columns[0]), _FEW)
+    ids, span = np.zeros(len(columns[0]), np.int64), 1
     for column in columns:
-        codes, width = _narrow(column.codes if isinstance(column, Labels) else column)
-        if span * width >= _WIDEST:
-            ids, span = _dense(ids)
-        if span * width >= _WIDEST:
-            codes, width = _dense(codes)
-        ids = ids * width + codes
-        span *= width
-    return ids
+        codes, width = _narrow(column.codes if isinstance(column, Labels) else column, most)
+        if span * width > most:
+            ids, span = _dense(ids, span, most)
+        if span * width > most:
+            codes, width = _dense(codes, width, most)
+        ids, span = ids * width + codes, span * width
+        if span > most:
+            ids, span = _dense(ids, span, most)
+    return ids, span
 
 
-def _narrow(values: Array) -> tuple[Integers, int]:
-    """Move `values` to start at 0; return them and how many numbers they span."""
+def _narrow(values: Array, most: int) -> tuple[Integers, int]:
+    """Move `values` to start at 0, the beginnings of windows to follow one another; return them and their span."""
     if not len(values):
         return values.astype(np.int64), 1
     low, high = int(values.min()), int(values.max())
     if high - low >= _WIDEST:
-        return _dense(values)
-    return values.astype(np.int64) - low, high - low + 1
+        return _dense(values, high - low, most)
+    moved, span = values.astype(np.int64) - low, high - low
+    if span > most and (step := int(np.gcd.reduce(moved))) > 1:
+        moved, span = moved // step, span // step
+    return moved, span + 1
 
 
-def _dense(values: Array) -> tuple[Integers, int]:
-    """Return the distinct `values` numbered from 0, and how many there are."""
-    distinct, numbers = np.unique(values, return_inverse=True)
-    return numbers.astype(np.int64), max(1, len(distinct))
+def _dense(values: Array, span: int, most: int) -> tuple[Integers, int]:
+    """Return the distinct `values` numbered from 0 in their order, and how many there are (1 if none).
+
+    With a table of all places where these are not too many, by sorting otherwise.
+    """
+    if span > most:
+        distinct, numbers = np.unique(values, return_inverse=True)
+        return numbers.astype(np.int64), max(1, len(distinct))
+    used = np.zeros(span, np.bool_)
+    used[values] = True
+    found = np.flatnonzero(used)
+    number = np.empty(span, np.int64)
+    number[found] = np.arange(len(found))
+    return number[values], max(1, len(found))
+
+
+def first_rows(ids: Integers, span: int) -> Integers:
+    """Return the first row of each number from 0 to below `span`, -1 where there is none."""
+    first = np.full(span, -1)
+    first[ids[::-1]] = np.arange(len(ids))[::-1]  # of several the last one written stays
+    return first
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,11 +175,11 @@ class Groups:
 
 
 def group(keys: Mapping[str, Column]) -> Groups:
-    """Gather the rows that are equal in all of `keys`."""
-    _, first, of, sizes = np.unique(
-        identify(list(keys.values())), return_index=True, return_inverse=True, return_counts=True
-    )
-    return Groups(take(keys, first), first, of, sizes)
+    """Gather the rows that are equal in all of `keys`; groups are in the order of their keys."""
+    ids, span = identify(list(keys.values()))
+    of, size = _dense(ids, span, span)
+    first = first_rows(of, size)[: len(of)]  # none where there are no rows
+    return Groups(take(keys, first), first, of, np.bincount(of, minlength=len(first)))
 
 
 def count(keys: Mapping[str, Column], name: str) -> Table:

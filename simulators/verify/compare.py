@@ -9,7 +9,19 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from simulators.ledger.tables import NONE, Between, Column, Flags, Integers, Labels, Table, Value, differ, identify
+from simulators.ledger.tables import (
+    NONE,
+    Between,
+    Column,
+    Flags,
+    Integers,
+    Labels,
+    Table,
+    Value,
+    differ,
+    first_rows,
+    identify,
+)
 
 EXAMPLES = 5
 """Differences that are listed per view; all of them are counted."""
@@ -80,17 +92,18 @@ class _Pair:
     def __init__(self, expected: Table, stored: Table) -> None:
         self.expected, self.stored = expected, stored
         size = len(expected)
-        ids = identify([_joined(column, stored.keys[name]) for name, column in expected.keys.items()])
-        known, row_of = ids[:size], np.argsort(ids[:size])
-        shown, first = np.unique(ids[size:], return_index=True)
-        place = np.minimum(np.searchsorted(known, shown, sorter=row_of), max(size - 1, 0))
-        found = known[row_of[place]] == shown if size else np.zeros(len(shown), bool)
-        self.matched: Integers = row_of[place[found]] if size else place[found]
-        self.partner: Integers = first[found]
-        self.extra: Integers = first[~found]
-        self.repeated: Integers = np.setdiff1d(np.arange(len(stored)), first, assume_unique=True)
+        ids, span = identify([_joined(column, stored.keys[name]) for name, column in expected.keys.items()])
+        expected_at, first_at = first_rows(ids[:size], span), first_rows(ids[size:], span)
+        first = first_at[first_at >= 0]
+        row = expected_at[first_at >= 0]
+        self.matched: Integers = row[row >= 0]
+        self.partner: Integers = first[row >= 0]
+        self.extra: Integers = first[row < 0]
         self.present: Flags = np.zeros(size, bool)
         self.present[self.matched] = True
+        again = np.ones(len(stored), bool)
+        again[first] = False
+        self.repeated: Integers = np.flatnonzero(again)
 
     def differs(self, name: str) -> Flags:
         """Return which matched rows have another value in column `name`."""

@@ -50,11 +50,14 @@ class Fates:
 
 @dataclass(frozen=True, eq=False)
 class _Arrivals:
-    """When each passage first came: `site_ms` of its first delivery (NONE: not known), and its place in the log."""
+    """How each passage first came: the row of that attempt (-1: not known to have come), its time and partition.
 
+    `site_ms` is NONE where it is not known.
+    """
+
+    attempt: Integers
     site_ms: Integers
     partition: Integers
-    place: Integers
 
 
 def judge(ledger: Ledger, sent: Sent, limits: Limits) -> Fates:
@@ -86,17 +89,26 @@ def _first_arrivals(ledger: Ledger, sent: Sent) -> _Arrivals:
     attempts = ledger.attempts
     tried = np.flatnonzero(~attempts["result"].equal("fail"))
     passage = sent.of[attempts["index"][tried]]
-    offset = np.where(attempts["offset"][tried] == NONE, _LAST, attempts["offset"][tried])
-    order = np.lexsort([offset, attempts["part"][tried]])  # stable: lines of one message keep their order
-    came, first = np.unique(passage[order], return_index=True)
-    delivery = tried[order[first]]
+    attempt = np.full(len(sent), -1)
+    attempt[passage] = tried
+    several = np.flatnonzero((np.bincount(passage, minlength=len(sent)) > 1)[passage])
+    last_first = several[_in_order(ledger, tried[several])][::-1]
+    attempt[passage[last_first]] = tried[last_first]  # of several the last one written stays
     # What has no answer was sent just before its writer was ended.
     site_ms = ledger.last_site_ms[ledger.part_of[sent.rows]]
-    partition, place = np.full(len(sent.rows), NONE, np.int64), np.full(len(sent.rows), _LAST, np.int64)
-    site_ms[came] = attempts["site_ms"][delivery]
-    partition[came] = attempts["partition"][delivery]
-    place[came] = first
-    return _Arrivals(site_ms, partition, place)
+    partition, came = np.full(len(sent), NONE, np.int64), attempt >= 0
+    site_ms[came] = attempts["site_ms"][attempt[came]]
+    partition[came] = attempts["partition"][attempt[came]]
+    return _Arrivals(attempt, site_ms, partition)
+
+
+def _in_order(ledger: Ledger, attempts: Integers) -> Integers:
+    """Return the order of attempts (rows, -1: none) by ledger, offset and line; those without an offset are last."""
+    offset, part = (ledger.attempts[name][attempts] for name in ("offset", "part"))
+    offset[(offset == NONE) | (attempts < 0)] = _LAST
+    part[attempts < 0] = _LAST
+    order: Integers = np.lexsort([attempts, offset, part])
+    return order
 
 
 def _suspects(ledger: Ledger, sent: Sent, arrivals: _Arrivals, arrived: Flags, ahead: Flags, limit: int) -> Flags:
@@ -107,12 +119,8 @@ def _suspects(ledger: Ledger, sent: Sent, arrivals: _Arrivals, arrived: Flags, a
     """
     suspect = ahead.copy()
     rows = sent.rows[arrived]
-    seq, ts, place, ahead = (
-        ledger.passages["seq"][rows],
-        ledger.passages["ts"][rows],
-        arrivals.place[arrived],
-        ahead[arrived],
-    )
+    seq, ts = ledger.passages["seq"][rows], ledger.passages["ts"][rows]
+    attempt, ahead = arrivals.attempt[arrived], ahead[arrived]
     names = {name: ledger.passages[name][rows] for name in ("device", "epoch")}
     counters = group(names | {"partition": arrivals.partition[arrived]})
     by_number = np.lexsort([seq, counters.of])
@@ -122,7 +130,7 @@ def _suspects(ledger: Ledger, sent: Sent, arrivals: _Arrivals, arrived: Flags, a
     at = np.flatnonzero(arrived)
     for start, size in zip(starts.tolist(), counters.sizes[doubtful].tolist(), strict=True):
         members = by_number[start : start + size]
-        came = members[np.argsort(place[members], kind="stable")]
+        came = members[_in_order(ledger, attempt[members])]
         suspect[at[came]] = _untrue(seq[came], ts[came], ahead[came], limit)
     return suspect
 

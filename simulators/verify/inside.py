@@ -67,17 +67,21 @@ def _course(flow: _Flow, steps: Sequence[_Step]) -> Course:
 
 
 def _flows(passed: Columns, site: Site) -> dict[tuple[str, str], _Flow]:
-    """Let every passage enter the area it leads to and depart from the one it comes from."""
+    """Let the passages of every cell enter the area that it leads to and depart from the one that it comes from."""
     names = [OUTSIDE, *(area.id for area in site.areas)]
-    inward = passed["direction"].equal("in")
-    outer = passed["entrance"].each(lambda word: names.index(site.entrance(word).outer), np.int64)
-    inner = passed["entrance"].each(lambda word: names.index(site.entrance(word).inner), np.int64)
+    by_entrance = {name: passed[name] for name in ("entrance", "direction", "kind")}
+    moved = group({**by_entrance, "window": passed["ts"] // WINDOW * WINDOW})
+    inward = moved.keys["direction"].equal("in")
+    outer = moved.keys["entrance"].each(lambda word: names.index(site.entrance(word).outer), np.int64)
+    inner = moved.keys["entrance"].each(lambda word: names.index(site.entrance(word).inner), np.int64)
     area = np.concatenate([np.where(inward, inner, outer), np.where(inward, outer, inner)])
-    sign = np.repeat(np.array([1, -1]), len(inward))
-    ts, kind = np.tile(passed["ts"], 2), np.tile(passed["kind"].codes, 2)
+    kind, window, ts = (
+        np.tile(each, 2) for each in (moved.keys["kind"].codes, moved.keys["window"], moved.newest(passed["ts"]))
+    )
+    change = np.concatenate([moved.sizes, -moved.sizes])
     counted = area != names.index(OUTSIDE)
-    cells = group({"area": area[counted], "kind": kind[counted], "window": (ts // WINDOW * WINDOW)[counted]})
-    net, newest = cells.sum(sign[counted]), cells.newest(ts[counted])
+    cells = group({"area": area[counted], "kind": kind[counted], "window": window[counted]})
+    net, newest = cells.sum(change[counted]), cells.newest(ts[counted])
     flows = {}
     for pair in np.unique(np.stack([cells.keys["area"], cells.keys["kind"]]), axis=1).T:
         of_pair = (cells.keys["area"] == pair[0]) & (cells.keys["kind"] == pair[1])

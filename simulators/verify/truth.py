@@ -44,6 +44,8 @@ class Sent:
 
     def only(self, chosen: Flags) -> "Sent":
         """Return those that are `chosen`."""
+        if chosen.all():
+            return self
         places = np.full(len(chosen) + 1, -1)  # the last one, which -1 finds, stays -1
         places[:-1][chosen] = np.arange(int(chosen.sum()))
         return Sent(self.rows[chosen], self.certain[chosen], places[self.of])

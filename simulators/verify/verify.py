@@ -6,10 +6,11 @@ The verdict itself is in `report.py`.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -28,6 +29,10 @@ PART = 250_000
 """Passages that are compared at a time: what bounds the memory."""
 
 _SETTLED_SECONDS: Final = 60.0
+
+Ask: TypeAlias = Callable[..., Future[Table]]
+"""Asks for a view as `stored.read` does, without waiting for it."""
+_Part: TypeAlias = tuple[Integers, str | None, str | None]
 
 
 def verify(ledger_path: Path, reader: StoreReader, site: Site, limits: Limits | None = None) -> Verdict:
@@ -57,16 +62,33 @@ def compare_views(
 ) -> tuple[dict[str, Comparison], Fates]:
     """Return the comparison of every view in `stored.VIEWS`, in that order, and what became of the passages.
 
-    Passages, corrections and rejections come first: they settle what the other views must show of uncertain deliveries.
+    Views are read by a thread, so that the store answers while the truth is worked out.
     """
+    thread = ThreadPoolExecutor(1, thread_name_prefix="views")
+
+    def ask(name: str, **devices: str | None) -> Future[Table]:
+        return thread.submit(read, reader, name, **devices)
+
+    try:
+        return _compare_views(ledger, ask, site, limits)
+    finally:
+        thread.shutdown(cancel_futures=True)
+
+
+def _compare_views(ledger: Ledger, ask: Ask, site: Site, limits: Limits) -> tuple[dict[str, Comparison], Fates]:
+    """Compare passages, corrections and rejections first.
+
+    They settle what the other views must show of uncertain deliveries.
+    """
+    shown = {name: ask(name) for name in VIEWS if name != "passages"}
     ahead = suspect_corrections(ledger, limits)
     fates, corrected = judge(ledger, truth.sent_passages(ledger), limits), truth.sent_corrections(ledger, ~ahead)
     refusals = accounts.rejections(ledger, fates, ahead)
     steps = truth.corrections(ledger, corrected, site)
     found = {
-        "passages": _compare_passages(truth.passages(ledger, fates.counted), reader),
-        "corrections": compare("corrections", steps, read(reader, "corrections")),
-        "rejections": compare("rejections", refusals.view, read(reader, "rejections")),
+        "passages": _compare_passages(truth.passages(ledger, fates.counted), ask),
+        "corrections": compare("corrections", steps, shown["corrections"].result()),
+        "rejections": compare("rejections", refusals.view, shown["rejections"].result()),
     }
     settled = replace(
         fates,
@@ -78,16 +100,16 @@ def compare_views(
     expected["completeness"] = accounts.completeness(ledger, settled)
     expected["late_passages"] = accounts.late_passages(ledger, settled.late, site)
     expected["progress"] = accounts.progress(ledger, settled, refusals, corrected=corrected.settled(shown_steps))
-    found |= {name: compare(name, table, read(reader, name)) for name, table in expected.items()}
+    found |= {name: compare(name, table, shown[name].result()) for name, table in expected.items()}
     return {name: found[name] for name in VIEWS}, settled
 
 
-def _compare_passages(expected: Table, reader: ColumnReader) -> Comparison:
-    """Compare the passages device by device, so that neither side is ever held as a whole."""
+def _compare_passages(expected: Table, ask: Ask) -> Comparison:
+    """Compare the passages by ranges of devices, so that what the store shows is never held as a whole."""
     present = np.zeros(len(expected), bool)
     parts = []
-    for rows, above, upto in _parts(expected):
-        part = compare("passages", expected[rows], read(reader, "passages", above=above, upto=upto))
+    for rows, shown in _one_ahead(_parts(expected), ask):
+        part = compare("passages", expected[rows], shown.result())
         present[rows] = part.present
         parts.append(part)
     numbers = ("compared", "missing", "extra", "repeated", "altered")
@@ -98,7 +120,19 @@ def _compare_passages(expected: Table, reader: ColumnReader) -> Comparison:
     )
 
 
-def _parts(expected: Table) -> Iterator[tuple[Integers, str | None, str | None]]:
+def _one_ahead(parts: Iterable[_Part], ask: Ask) -> Iterator[tuple[Integers, Future[Table]]]:
+    """Yield rows and what is shown of their devices; by then the next part has been asked for."""
+    before: tuple[Integers, Future[Table]] | None = None
+    for rows, above, upto in parts:
+        following = rows, ask("passages", above=above, upto=upto)
+        if before:
+            yield before
+        before = following
+    if before:
+        yield before
+
+
+def _parts(expected: Table) -> Iterator[_Part]:
     """Yield rows of `expected` by ranges of devices (above, upto], together all devices that there can be."""
     labels = expected.keys["device"]
     names = np.sort(labels.words[np.unique(labels.codes)])  # type: ignore[union-attr]  # devices are text
