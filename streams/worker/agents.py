@@ -25,16 +25,16 @@ from streams.kernels.counts.batch import Rejection
 from streams.kernels.counts.partition_log import OffsetGapError, PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.site_totals import EntranceTotals, SiteTotals, entrance_totals
-from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import AcceptedLoss, Blocked, missing_records
 from streams.sources.brokers import Brokers, BrokersError
 from streams.worker.alarm_inputs import AlarmInputPublisher, Send
-from streams.worker.checkpoint import SnapshotTable, key_of, pack, unpack
+from streams.worker.checkpoint import SnapshotTable
 from streams.worker.consumer import CoalescingConsumer, JoinedValue, Offsets
 from streams.worker.counting import Counting
 from streams.worker.partition_state import Start
 from streams.worker.process_ends import EndProcess, ending
 from streams.worker.settling import Settling
+from streams.worker.snapshot_chain import SnapshotRecord
 from streams.worker.takeup import Assigned, TakeUp, Verdict
 
 log = structlog.get_logger()
@@ -97,8 +97,8 @@ class KafkaOutlet:
             self._restated_at[partition.name] = now
         return due
 
-    async def write_snapshots(self, snapshots: Mapping[int, Plain]) -> None:  # noqa: D102
-        records = [(partition, key_of(partition), pack(plain)) for partition, plain in snapshots.items()]
+    async def write_snapshots(self, snapshots: Mapping[int, SnapshotRecord]) -> None:  # noqa: D102
+        records = [(partition, each.key, each.value) for partition, each in snapshots.items()]
         await asyncio.gather(*(self.table.send_changelog(*record) for record in records))
 
     async def park(self, records: Mapping[str, bytes]) -> None:  # noqa: D102
@@ -274,7 +274,7 @@ async def _decided(take_up: TakeUp, assigned: Sequence[Assigned]) -> list[Verdic
 
 
 def _assigned(tp: TP, table: SnapshotTable, mine: AbstractSet[TP]) -> Assigned:
-    value = table.data.get(key_of(tp.partition))
+    plain = table.newest(tp.partition)
     elsewhere = TP(table.changelog_topic.get_topic_name(), tp.partition) not in mine
     lost = table.unreadable_after(tp.partition)
     if lost:
@@ -282,6 +282,6 @@ def _assigned(tp: TP, table: SnapshotTable, mine: AbstractSet[TP]) -> Assigned:
             "a snapshot cannot be loaded; what it had counted is counted again",
             topic=tp.topic,
             partition=tp.partition,
-            older=value is not None,
+            older=plain is not None,
         )
-    return Assigned(tp.topic, tp.partition, unpack(value) if value else None, elsewhere, lost)
+    return Assigned(tp.topic, tp.partition, plain, elsewhere, lost)

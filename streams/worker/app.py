@@ -19,7 +19,7 @@ from streams.contract.events import KIND_OF_TOPIC, Topic
 from streams.contract.topics import LARGEST_SNAPSHOT, SOURCES, changelog, output_topics
 from streams.kernels.alarms import snapshot as alarm_snapshot
 from streams.kernels.alarms.log import AlarmLog
-from streams.kernels.counts import corrections, snapshot
+from streams.kernels.counts import changes, corrections, snapshot
 from streams.kernels.counts.corrections import CorrectionLog
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
@@ -39,12 +39,12 @@ from streams.worker.agents import (
     take_up_on_assignment,
 )
 from streams.worker.alarm_inputs import AlarmInputPublisher, read_inputs
-from streams.worker.checkpoint import SnapshotTable, snapshot_table
+from streams.worker.checkpoint import SnapshotTable, only_whole, snapshot_table
 from streams.worker.consumer import CoalescingTransport, Offsets, matching_assignor
 from streams.worker.counting import Counting
 from streams.worker.flush import CutOffError, Flusher
 from streams.worker.isolation import Caution
-from streams.worker.partition_state import TopicHandler
+from streams.worker.partition_state import Changes, TopicHandler
 from streams.worker.process_ends import AtWork, EndProcess, Suspects, is_unexpected
 from streams.worker.rehearsal import rehearsal
 from streams.worker.settling import Settling
@@ -103,6 +103,7 @@ def handler_of(topic: str, site: Site, times: TimeRules, *, partitions: int = 1)
         thaw=lambda plain, name: snapshot.thaw(plain, name, kind, place),
         times=lambda batch: batch.ts,
         caught_up=PassageLog.change_days,
+        changes=Changes(changes.freeze_changes, changes.note_saved, changes.join),
     )
 
 
@@ -141,6 +142,7 @@ def create_app(
             f"{topic}.snapshots",
             partitions=partitions or settings.kafka.partitions,
             check=handler.check,
+            join=only_whole if handler.changes is None else handler.changes.join,
             on_unreadable=partial(unreadable.note, f"{topic}.snapshots"),
         )
         counting = Counting(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Generic, Protocol
 
 import structlog
@@ -21,6 +22,7 @@ from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import AcceptedLoss, Blocked, Problem
 from streams.sources.brokers import PartitionKey
 from streams.sources.problem_words import advice
+from streams.worker.checkpoint import pack, without_collection
 from streams.worker.isolation import BlankedRecords, Caution, rejecting
 from streams.worker.partition_state import (
     CLOCK_ERROR_MS,
@@ -32,6 +34,7 @@ from streams.worker.partition_state import (
     TopicHandler,
     clock_error,
 )
+from streams.worker.snapshot_chain import SnapshotRecord
 
 log = structlog.get_logger()
 _BEHIND_SECONDS: Final = 5
@@ -49,7 +52,7 @@ class Outlet(Protocol):
     async def publish_changes(self, partition: Any) -> None:  # noqa: ANN401  # of any topic
         """Publish the changes of alarms that follow from what was applied; they wait for no store."""
 
-    async def write_snapshots(self, snapshots: Mapping[int, Plain]) -> None:
+    async def write_snapshots(self, snapshots: Mapping[int, SnapshotRecord]) -> None:
         """Write snapshots by partition."""
 
     async def park(self, records: Mapping[str, bytes]) -> None:
@@ -191,32 +194,44 @@ class Counting(Generic[L]):
         blocks, rejections = partition.drain(), partition.drain_rejections()
         if rejections:
             blocks.append(rejection_rows(partition.name, rejections))
-        plain = self._snapshot(state) if snapshot and partition.next_offset != state.checkpointed_at else None
+        due = snapshot and partition.next_offset != state.checkpointed_at
+        plain, whole = self._snapshot(state) if due else (None, False)
         times, state.times, state.waiting_lines = state.times, [], 0
         publish, state.published = bool(times) or not state.published, True
         before, state.oldest_arrival = max(0, (state.oldest_arrival or 0) - 1), None
         blocks += state.progress(self._complete_to(state), self.worker)
-        return FlushBatch(partition, self.generation, blocks, rejections, times, plain, publish, before)
+        return FlushBatch(partition, self.generation, blocks, rejections, times, plain, whole, publish, before)
 
-    def _snapshot(self, state: PartitionState[L]) -> Plain:
-        partition = state.partition
+    def _snapshot(self, state: PartitionState[L]) -> tuple[Plain, bool]:
+        """Return what has changed since the snapshot before or, if that is due, the whole state; and whether it is."""
+        partition, changes = state.partition, self.handler.changes
         if self.outlet.caught_up_at(partition.name.partition, partition.next_offset) is not None:
             self.handler.caught_up(partition)
-        return {**self.handler.freeze(partition), "era": state.era, "lost": state.lost, "tail": state.tail}
+        with without_collection():
+            plain = None if changes is None or state.chain.wants_whole else changes.freeze(partition)
+            whole = plain is None
+            plain = self.handler.freeze(partition) if plain is None else plain
+        if changes is not None:
+            changes.note_saved(partition)
+        return {**plain, "era": state.era, "lost": state.lost, "tail": state.tail}, whole
 
     async def checkpoint(self, batches: Sequence[FlushBatch]) -> None:
         """Write snapshots and release their offsets, except of partitions that have been assigned anew meanwhile."""
-        generation = self.generation
+        generation, records = self.generation, {}
         due = {
-            each.partition.name.partition: each.snapshot
+            each.partition.name.partition: (each.snapshot, each.whole)
             for each in batches
             if each.snapshot is not None and each.generation == generation
         }
-        if not due:
+        chains = {partition: self._states[partition].chain for partition in due}
+        for partition, (plain, whole) in due.items():
+            record = partial(chains[partition].record, plain, pack, whole=whole)
+            records[partition] = await asyncio.to_thread(record) if whole else record()  # a whole one takes its time
+        if not due or generation != self.generation:
             return
-        await self.outlet.write_snapshots(due)
+        await self.outlet.write_snapshots(records)
         if generation == self.generation:
-            for partition, plain in due.items():
+            for partition, (plain, _) in due.items():
                 self._states[partition].checkpointed_at = plain["next"]
                 self.outlet.release(partition, plain["next"])
 

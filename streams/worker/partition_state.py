@@ -15,6 +15,7 @@ from streams.kernels.counts.partition_log import OffsetGapError, PartitionId, Pa
 from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import AcceptedLoss, Problem, skip
 from streams.sources.tables import Row
+from streams.worker.snapshot_chain import ChainWriter
 
 OffsetRange = tuple[int, int]
 """First offset, and the one behind the last."""
@@ -24,6 +25,17 @@ _LONG_LINE: Final = 1024  # bytes, four times a usual line; a longer line counts
 
 
 L = TypeVar("L", bound=PartitionLog)
+
+
+@dataclass(frozen=True)
+class Changes(Generic[L]):
+    """How the changes of a state since its last snapshot are saved, and joined to that one."""
+
+    freeze: Callable[[L], Plain | None]
+    """Returns None where only a whole snapshot can follow."""
+    note_saved: Callable[[L], None]
+    """Called with the state of which a snapshot, whole or of changes, has just been made."""
+    join: Callable[[Plain, Sequence[Plain]], Plain]
 
 
 @dataclass(frozen=True)
@@ -38,6 +50,8 @@ class TopicHandler(Generic[L]):
     """Returns the event times (ms) of a batch."""
     caught_up: Callable[[L], None] = lambda _: None
     """Called before a snapshot of a partition whose last record has been counted."""
+    changes: Changes[L] | None = None
+    """None: every snapshot is a whole one."""
 
     def check(self, plain: Plain) -> None:
         """Restore a snapshot and discard the result. Raises what the next start would raise."""
@@ -67,6 +81,7 @@ class FlushBatch:
     rejections: list[Rejection]
     times: list[Ints]  # event times (ms) of what was accepted
     snapshot: Plain | None
+    whole: bool  # whether the snapshot is one of the whole state; otherwise it says what has changed since the last one
     publish: bool  # its totals, after the flush
     complete_before: int  # broker time (ms) up to which the partition is complete without these; 0: no records
 
@@ -91,9 +106,14 @@ class PartitionState(Generic[L]):
     resumed_at: int = 0  # next offset at which it was assigned
     waiting_lines: int = 0  # lines applied since the last flush; a long line counts by the kB
     times: list[Ints] = field(default_factory=list)
+    chain: ChainWriter = field(init=False)
     suspect: OffsetRange = (0, 0)  # offsets at which a worker has ended before, and which are rehearsed
     unreadable: int = 0  # up to which offset a snapshot had counted that could not be loaded
     published: bool = True  # False: totals of a restored state are published once even if nothing changes
+
+    def __post_init__(self) -> None:
+        """Begin a chain of snapshots: the first one is whole."""
+        self.chain = ChainWriter(self.partition.name.partition)
 
     @classmethod
     def begin(cls, handler: TopicHandler[L], start: Start, known_suspect: OffsetRange) -> "PartitionState[L]":

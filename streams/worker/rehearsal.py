@@ -29,9 +29,10 @@ from streams.kernels.counts.rows import rejection_rows
 from streams.kernels.counts.site_totals import EntranceTotals, entrance_totals
 from streams.kernels.counts.snapshot import Plain
 from streams.worker.alarm_inputs import flow_of
-from streams.worker.checkpoint import pack, unpack
+from streams.worker.checkpoint import join_records, pack, unpack
 from streams.worker.isolation import BlankedRecords, RehearsalError, Rehearse, StateFullError, rejecting
 from streams.worker.partition_state import TopicHandler
+from streams.worker.snapshot_chain import digest_of
 
 CPU_SECONDS: Final = 1.0
 """Of a rehearsal of little, by the process's own time, so that a busy machine makes no line suspect."""
@@ -58,6 +59,8 @@ def rehearsal(handler: TopicHandler[Any], *, forked: bool) -> Callable[[Partitio
 
         def rehearse(part: BlankedRecords) -> None:
             log = handler.thaw(unpack(state), name)
+            if handler.changes is not None:
+                handler.changes.note_saved(log)
             batch = rejecting(handler.read(part.records), part.rejections)
             log.apply(batch)
             handler.times(batch)
@@ -66,11 +69,21 @@ def rehearsal(handler: TopicHandler[Any], *, forked: bool) -> Callable[[Partitio
             if size > LARGEST_SNAPSHOT - _ROOM:
                 raise StateFullError(f"{name}: the snapshot takes {size} bytes, at most {LARGEST_SNAPSHOT - _ROOM}")
             produce_output(log)
+            _join_changes(handler, log, state)
             handler.thaw(unpack(frozen), name)  # what no start can take up again would end every one of them
 
         return in_own_process(rehearse, state_bytes=len(state)) if forked else rehearse
 
     return begun
+
+
+def _join_changes(handler: TopicHandler[Any], log: Any, state: bytes) -> None:  # noqa: ANN401  # a log of any handler
+    """Save what has changed, and restore the state from before with it. Raises whatever goes wrong."""
+    plain = None if handler.changes is None else handler.changes.freeze(log)
+    if handler.changes is not None and plain is not None:
+        whole = {"era": 0, "lost": 0, "tail": 0, **unpack(state)}
+        record = pack({**whole, **plain}, before=digest_of(state))
+        handler.check(join_records([pack(whole), record], handler.changes.join))
 
 
 def produce_output(log: Any) -> None:  # noqa: ANN401  # a log of any handler

@@ -129,6 +129,7 @@ class Devices:
     ranges: int = field(init=False, default=0)  # of all devices
     grown: set[tuple[int, int]] = field(init=False, default_factory=set)  # more ranges since holes were closed last
     closed: set[tuple[int, int]] = field(init=False, default_factory=set)  # have closed ones
+    drained: set[tuple[int, int]] = field(init=False, default_factory=set)  # have changed since the last snapshot
 
     def __post_init__(self) -> None:
         for key, device in self.known.items():
@@ -146,6 +147,16 @@ class Devices:
         fate[admissible] = admitted.fate
         rejections = [*admitted.suspects, *(batch.rejection(*each) for each in refused)]
         return Admitted(fate, sorted(rejections, key=lambda each: (each.position.offset, each.position.line)))
+
+    def forget_changed(self) -> None:
+        """Forget which have changed: their rows are made. The next snapshot still has them."""
+        self.drained |= self.changed
+        self.changed.clear()
+
+    @property
+    def unsaved(self) -> set[tuple[int, int]]:
+        """Those that may have changed since the last snapshot."""
+        return self.drained | self.changed
 
     def close_holes(self, *, most_ranges: int = MOST_RANGES, most: int = MOST_DEVICES) -> None:
         """Close the lowest holes of those with the most, until there are no more ranges than a log remembers.

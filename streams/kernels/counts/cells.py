@@ -179,10 +179,11 @@ class Counted:
 
 @dataclass(slots=True)
 class Cells:
-    """Counts by packed key, and which of them have changed since they were last drained."""
+    """Counts by packed key, and which of them have changed since they were last drained, and last saved."""
 
     counts: dict[int, int] = field(default_factory=dict)
     changed: set[int] = field(default_factory=set)
+    drained: set[int] = field(init=False, default_factory=set, compare=False)  # since the last snapshot; see `unsaved`
 
     def add(self, keys: Ints, times: Ints | None = None) -> None:
         """Count one event for each key given, or so many `times` for each."""
@@ -197,8 +198,14 @@ class Cells:
         """Return the changed keys, sorted, with their absolute counts, and forget that they changed."""
         keys = np.fromiter(self.changed, dtype=np.int64, count=len(self.changed))
         keys.sort()
+        self.drained |= self.changed
         self.changed.clear()
         return keys, self.of(keys.tolist())
+
+    @property
+    def unsaved(self) -> set[int]:
+        """The keys that may have changed since the last snapshot."""
+        return self.drained | self.changed
 
     def of(self, keys: Iterable[int]) -> list[int]:
         """Look counts up; 0 where nothing was counted."""

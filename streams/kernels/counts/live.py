@@ -145,6 +145,12 @@ class Seconds(Cells):
         self.counts = Counter({key: n for key, n in self.counts.items() if key >= lowest})
         self.changed &= self.counts.keys()
 
+    def drain_changed(self) -> tuple[Ints, list[int]]:
+        """Return the changed keys and their counts; every snapshot has all cells, so none is noted for one."""
+        found = Cells.drain_changed(self)
+        self.drained.clear()
+        return found
+
     def forget(self, first: int) -> None:
         """Forget the keys below one, except those that were not drained yet."""
         self.counts = Counter({key: n for key, n in self.counts.items() if key >= first or key in self.changed})
@@ -160,6 +166,8 @@ class Live:
     lags: dict[str, Lag] = field(default_factory=dict)
     newest: int = 0  # site time (ms) of the newest arrival
     published_before: int = 0  # the second before which everything was published by the last `drain`
+    drained_lanes: set[str] = field(init=False, default_factory=set, compare=False)  # since the last snapshot
+    changed_lags: set[str] = field(init=False, default_factory=set, compare=False)  # since the last snapshot
 
     def count(self, batch: Batch, entrance: Ints, rules: LiveRules) -> None:
         """Count fresh events; `entrance` has the number of each one's entrance."""
@@ -192,6 +200,7 @@ class Live:
             believed = (known.lag if known else 0) + min(since, rules.longest_gap) // _LEARNT_IN
             lag = min(believed, max(lateness, 0))
             timely[row] = lateness - lag <= rules.most_late
+            self.changed_lags.add(device)
             if lag > rules.grace or lateness > rules.most_late:
                 self.lags[device] = Lag(lag, arrival)
             else:
@@ -227,6 +236,7 @@ class Live:
             (device, lane.entrance, lane.last, lane.events, lane.entered)
             for device, lane in sorted((name, self.lanes[name]) for name in self.changed_lanes)
         ]
+        self.drained_lanes |= self.changed_lanes
         self.changed_lanes.clear()
         self.published_before = (self.newest - grace) // 1000 - 1
         return cells, lanes

@@ -41,10 +41,16 @@ class Flow:
 
 @dataclass(slots=True)
 class Flows:
-    """Flows by (window, area), and which of them have changed since they were last drained."""
+    """Flows by (window, area), and which of them have changed since they were last drained, and last saved."""
 
     cells: dict[tuple[int, str], Flow] = field(default_factory=dict)
     changed: set[tuple[int, str]] = field(default_factory=set)
+    drained: set[tuple[int, str]] = field(init=False, default_factory=set, compare=False)
+
+    @property
+    def unsaved(self) -> set[tuple[int, str]]:
+        """The keys that may have changed since the last snapshot."""
+        return self.drained | self.changed
 
     def add(self, window: int, area: str, more: Flow) -> None:
         """Add to a cell; what is outside holds nobody."""
@@ -67,6 +73,7 @@ class Flows:
     def drain(self, kind: str, *, width: int) -> dict[str, Any]:
         """Return the cells that have changed, of windows of `width` ms, in columns, and forget that they have."""
         keys = sorted(self.changed)
+        self.drained |= self.changed
         self.changed.clear()
         flows = [self.cells[key] for key in keys]
         return {
@@ -94,6 +101,7 @@ class OffsetBucket:
     refusals: dict[int, Cells] = field(default_factory=dict)  # by number of the reason
     flows: Flows = field(default_factory=Flows)
     hours: Flows = field(default_factory=Flows)  # the same by hour: what is inside now is summed from these
+    saved: bool = field(init=False, default=False, compare=False)  # whether the last snapshot was of it
 
     def __len__(self) -> int:
         """Count the cells of which all others are added up."""

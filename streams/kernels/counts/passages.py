@@ -5,8 +5,9 @@ up from a snapshot and reads on reaches the same state as one that never stopped
 the row that would have been written anyway.
 """
 
-from dataclasses import replace
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 
@@ -36,6 +37,15 @@ MOST_REASONS: Final = 500  # different reasons that a log remembers; those that 
 OTHER: Final = "other"
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What the last snapshot was of; see `changes`."""
+
+    next_offset: int
+    names: tuple[int, ...]  # how many entrances, categories, reasons and devices had a number
+    day_rule: Sequence[Any]
+
+
 class PassageLog(PartitionLog):
     """Counts one log of passages."""
 
@@ -52,6 +62,8 @@ class PassageLog(PartitionLog):
         self.bucket = OffsetBucket(bucket_of(next_offset))
         self.days = place.days  # after a change of the site's, the former ones until `change_days`
         self.live, self.live_rules = Live(), LiveRules(place.times)
+        self.seen_entrances: set[int] = set()  # by number: where something was counted since the last snapshot
+        self.saved: Saved | None = None  # None: there is no snapshot on which one of changes could follow
         self._blocks: list[Block] = []
         self._fresh: list[tuple[Named, Fate]] = []
         self._repeated: list[tuple[Batch, Ints]] = []
@@ -91,7 +103,7 @@ class PassageLog(PartitionLog):
             self._blocks.append(device_rows(str(self.name), self.devices, self.next_offset))
         blocks, self._blocks = self._blocks, []
         self._fresh, self._repeated, self._entered = [], [], {}
-        self.devices.changed.clear()
+        self.devices.forget_changed()
         return blocks
 
     def change_days(self) -> None:
@@ -182,6 +194,7 @@ class PassageLog(PartitionLog):
             self.last_ts[name] = max(self.last_ts.get(name, 0), last)
             self.boundary[name] = self.place.sides[name].boundary
         self.devices.changed_entrances.update(names)
+        self.seen_entrances.update(seen.keys.tolist())
         outer[seen.keys] = [self.boundary[name] for name in names]
         return outer
 

@@ -18,7 +18,7 @@ from streams.kernels.counts.place import CountingSite
 FORMAT: Final = 1
 FORMAT_OF_PARTS: Final = 2  # of a log that is in another than the first part of its bucket; otherwise the same
 
-_CELLS: Final = ("tens", "minutes", "days", "anonymous", "late")
+CELLS: Final = ("tens", "minutes", "days", "anonymous", "late")
 Plain = dict[str, Any]
 _first = itemgetter(0)
 
@@ -130,7 +130,7 @@ def _bucket_out(bucket: OffsetBucket) -> Plain:
         "number": bucket.number,
         "part": bucket.part,
         "events": bucket.events,
-        **{name: getattr(bucket, name).plain() for name in _CELLS},
+        **{name: getattr(bucket, name).plain() for name in CELLS},
         "refusals": [[number, cells.plain()] for number, cells in sorted(bucket.refusals.items(), key=_first)],
         "flows": [
             [window, area, flow.entered, flow.departed, flow.last_ts]
@@ -146,7 +146,7 @@ def _bucket_in(plain: Plain) -> OffsetBucket:
         number=plain["number"],
         part=plain.get("part", 0),
         events=plain.get("events", 0),
-        **{name: _cells_in(plain[name]) for name in _CELLS},
+        **{name: _cells_in(plain[name]) for name in CELLS},
         refusals={number: _cells_in(cells) for number, cells in plain["refusals"]},
         flows=flows,
         hours=flows.by_hour(),
