@@ -97,9 +97,10 @@ class KafkaOutlet:
             self._restated_at[partition.name] = now
         return due
 
-    async def write_snapshots(self, snapshots: Mapping[int, SnapshotRecord]) -> None:  # noqa: D102
+    async def write_snapshots(self, snapshots: Mapping[int, SnapshotRecord]) -> Mapping[int, int]:  # noqa: D102
         records = [(partition, each.key, each.value) for partition, each in snapshots.items()]
-        await asyncio.gather(*(self.table.send_changelog(*record) for record in records))
+        written = await asyncio.gather(*(self.table.send_changelog(*record) for record in records))
+        return {partition: each.offset for partition, each in zip(snapshots, written, strict=True)}
 
     async def park(self, records: Mapping[str, bytes]) -> None:  # noqa: D102
         for name, value in records.items():  # one after the other: each may be megabytes

@@ -17,6 +17,7 @@ from sinks.sink import Sink, StoreError
 from streams.contract.codec import CorrectionCodec, PassageCodec
 from streams.contract.events import KIND_OF_TOPIC, Topic
 from streams.contract.topics import LARGEST_SNAPSHOT, SOURCES, changelog, output_topics
+from streams.kernels.alarms import changes as alarm_changes
 from streams.kernels.alarms import snapshot as alarm_snapshot
 from streams.kernels.alarms.log import AlarmLog
 from streams.kernels.counts import changes, corrections, snapshot
@@ -39,7 +40,7 @@ from streams.worker.agents import (
     take_up_on_assignment,
 )
 from streams.worker.alarm_inputs import AlarmInputPublisher, read_inputs
-from streams.worker.checkpoint import SnapshotTable, only_whole, snapshot_table
+from streams.worker.checkpoint import SnapshotTable, snapshot_table
 from streams.worker.consumer import CoalescingTransport, Offsets, matching_assignor
 from streams.worker.counting import Counting
 from streams.worker.flush import CutOffError, Flusher
@@ -48,6 +49,7 @@ from streams.worker.partition_state import Changes, TopicHandler
 from streams.worker.process_ends import AtWork, EndProcess, Suspects, is_unexpected
 from streams.worker.rehearsal import rehearsal
 from streams.worker.settling import Settling
+from streams.worker.snapshot_records import only_whole
 from streams.worker.stored_figures import StoredFigures
 from streams.worker.takeup import TakeUp, check_topics
 
@@ -94,6 +96,7 @@ def handler_of(topic: str, site: Site, times: TimeRules, *, partitions: int = 1)
             freeze=alarm_snapshot.freeze,
             thaw=lambda plain, name: alarm_snapshot.thaw(plain, name, sight),
             times=lambda _: np.empty(0, dtype=np.int64),
+            changes=Changes(alarm_changes.freeze_changes, alarm_changes.note_saved, alarm_changes.join),
         )
     kind, place = KIND_OF_TOPIC[topic], place_of(site, times)
     return TopicHandler[PassageLog](

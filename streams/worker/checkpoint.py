@@ -5,89 +5,22 @@ the same absolute values. Most snapshots say what has changed since the one befo
 next.
 """
 
-import gc
-import struct
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Final, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import cast
 
 import faust
-import msgspec
 from faust.types import TP, EventT
 
 from streams.kernels.counts.partition_log import PartitionId
-from streams.kernels.counts.snapshot import Plain, SnapshotError
+from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import SnapshotHeader
 from streams.worker.snapshot_chain import Chains, Link, first_part, place_of
-
-_HEADER: Final = struct.Struct(">Q")
-_CHANGES: Final = struct.Struct(">Q16s")
-_ERA: Final = 48
-"""Bits of an offset; those above say how many logs of the partition ended before this one."""
-_LEVEL: Final = 1
-"""Of zlib: at 20,000 devices 2 takes a quarter longer, and 6 six times as long, for a tenth less."""
-_BESIDE: Final = ("era", "lost", "tail")
-"""What the worker notes in a snapshot besides the state of the log."""
-_encode = msgspec.msgpack.Encoder().encode
-Join = Callable[[Plain, Sequence[Plain]], Plain]
-
-
-@contextmanager
-def without_collection() -> Iterator[None]:
-    """Let Python's collector of garbage wait: while a state becomes lists it would look through all of them in vain."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def pack(plain: Plain, before: bytes = b"") -> bytes:
-    """Write a snapshot as one record: its version (8 bytes), what changes follow on, then the state, compressed."""
-    number = plain.get("era", 0) << _ERA | plain["next"]
-    head = _CHANGES.pack(number, before) if before else _HEADER.pack(number)
-    return head + zlib.compress(_encode(plain), level=_LEVEL)
-
-
-def unpack(value: bytes, *, changes: bool = False) -> Plain:
-    """Undo `pack`; `changes`: of a record that follows on another."""
-    start = (_CHANGES if changes else _HEADER).size
-    with without_collection():
-        plain: Plain = msgspec.msgpack.decode(zlib.decompress(memoryview(value)[start:]))
-    return plain
-
-
-def follows_on(value: bytes) -> bytes:
-    """Read the digest of the record that changes follow on; what is too short has one that nothing has."""
-    return value[_HEADER.size : _CHANGES.size] or b"-"
-
-
-def join_records(path: Sequence[bytes], join: Join) -> Plain:
-    """Unpack a chain of records, the whole snapshot first. Raises what its content makes the code raise."""
-    whole, changes = unpack(path[0]), [unpack(value, changes=True) for value in path[1:]]
-    with without_collection():
-        joined = join(whole, changes)
-    return {**joined, **{name: changes[-1][name] for name in _BESIDE}} if changes else joined
-
-
-def only_whole(whole: Plain, changes: Sequence[Plain]) -> Plain:
-    """Join the snapshots of a log that writes no changes. Raises SnapshotError if there are any."""
-    if changes:
-        raise SnapshotError(f"changes of {whole['log']}, which has none")
-    return whole
+from streams.worker.snapshot_records import Join, follows_on, join_records, offset_in, version, without_collection
 
 
 def snapshot_of(plain: Plain) -> SnapshotHeader:
     """Return what a snapshot says of itself."""
     return SnapshotHeader(PartitionId.parse(plain["log"]), plain["next"], plain.get("era", 0), plain.get("tail", 0))
-
-
-def version(value: bytes) -> int:
-    """Read the version alone, 0 if there is none: of two snapshots of a partition the one with the higher is newer."""
-    return int.from_bytes(value[: _HEADER.size], "big") if len(value) >= _HEADER.size else 0
 
 
 class SnapshotTable(faust.Table[bytes, bytes]):
@@ -137,7 +70,7 @@ class SnapshotTable(faust.Table[bytes, bytes]):
         current = None if chains is None else chains.newest()
         if lost is None or (current is not None and current.version > lost):
             return 0
-        return max(1, lost & ((1 << _ERA) - 1))
+        return max(1, offset_in(lost))
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Forget the records of partitions that are another worker's now."""

@@ -22,7 +22,6 @@ from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import AcceptedLoss, Blocked, Problem
 from streams.sources.brokers import PartitionKey
 from streams.sources.problem_words import advice
-from streams.worker.checkpoint import pack, without_collection
 from streams.worker.isolation import BlankedRecords, Caution, rejecting
 from streams.worker.partition_state import (
     CLOCK_ERROR_MS,
@@ -35,6 +34,7 @@ from streams.worker.partition_state import (
     clock_error,
 )
 from streams.worker.snapshot_chain import SnapshotRecord
+from streams.worker.snapshot_records import pack, without_collection
 
 log = structlog.get_logger()
 _BEHIND_SECONDS: Final = 5
@@ -52,8 +52,8 @@ class Outlet(Protocol):
     async def publish_changes(self, partition: Any) -> None:  # noqa: ANN401  # of any topic
         """Publish the changes of alarms that follow from what was applied; they wait for no store."""
 
-    async def write_snapshots(self, snapshots: Mapping[int, SnapshotRecord]) -> None:
-        """Write snapshots by partition."""
+    async def write_snapshots(self, snapshots: Mapping[int, SnapshotRecord]) -> Mapping[int, int]:
+        """Write snapshots by partition; return at which offset of the changelog each is."""
 
     async def park(self, records: Mapping[str, bytes]) -> None:
         """Write rows that the store refuses, by the name of their batch."""
@@ -229,7 +229,9 @@ class Counting(Generic[L]):
             records[partition] = await asyncio.to_thread(record) if whole else record()  # a whole one takes its time
         if not due or generation != self.generation:
             return
-        await self.outlet.write_snapshots(records)
+        written = await self.outlet.write_snapshots(records)
+        for partition, offset in written.items():
+            chains[partition].note_written(offset)
         if generation == self.generation:
             for partition, (plain, _) in due.items():
                 self._states[partition].checkpointed_at = plain["next"]

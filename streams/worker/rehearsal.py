@@ -29,10 +29,10 @@ from streams.kernels.counts.rows import rejection_rows
 from streams.kernels.counts.site_totals import EntranceTotals, entrance_totals
 from streams.kernels.counts.snapshot import Plain
 from streams.worker.alarm_inputs import flow_of
-from streams.worker.checkpoint import join_records, pack, unpack
 from streams.worker.isolation import BlankedRecords, RehearsalError, Rehearse, StateFullError, rejecting
 from streams.worker.partition_state import TopicHandler
 from streams.worker.snapshot_chain import digest_of
+from streams.worker.snapshot_records import join_records, pack, unpack
 
 CPU_SECONDS: Final = 1.0
 """Of a rehearsal of little, by the process's own time, so that a busy machine makes no line suspect."""
@@ -81,9 +81,8 @@ def _join_changes(handler: TopicHandler[Any], log: Any, state: bytes) -> None:  
     """Save what has changed, and restore the state from before with it. Raises whatever goes wrong."""
     plain = None if handler.changes is None else handler.changes.freeze(log)
     if handler.changes is not None and plain is not None:
-        whole = {"era": 0, "lost": 0, "tail": 0, **unpack(state)}
-        record = pack({**whole, **plain}, before=digest_of(state))
-        handler.check(join_records([pack(whole), record], handler.changes.join))
+        record = pack({**plain, "era": 0, "lost": 0, "tail": 0}, before=digest_of(state))
+        handler.check(join_records([state, record], handler.changes.join))
 
 
 def produce_output(log: Any) -> None:  # noqa: ANN401  # a log of any handler

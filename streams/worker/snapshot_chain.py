@@ -4,7 +4,7 @@ A whole snapshot has the partition's key, as it always had: a version that knows
 rest again. Changes have the keys of a ring of slots, so that compaction deletes those of former chains. Each names the
 very bytes of the record before it by their digest. So a chain ends, and never goes on with something else, where a
 record is missing, damaged, deleted by compaction, or of another writer. What lies behind that is counted again: a state
-is a function of its log. Read `checkpoint` next, which packs and keeps these records.
+is a function of its log. Read `checkpoint` next, which reads these records.
 """
 
 import hashlib
@@ -63,6 +63,7 @@ class ChainWriter:
     slot: int = 0
     whole_bytes: int = 0
     changed_bytes: int = 0
+    written_at: int = -1  # the offset of the record before
 
     @property
     def wants_whole(self) -> bool:
@@ -78,6 +79,15 @@ class ChainWriter:
         else:
             self.slot, self.changed_bytes = self.slot + 1, self.changed_bytes + len(value)
         return SnapshotRecord(key_of(self.partition, self.slot), value)
+
+    def note_written(self, offset: int) -> None:
+        """Note at which offset the last record is; one that is not behind the one before is in another changelog.
+
+        The topic was made anew, or the broker has come back from an older copy: the next snapshot is a whole one.
+        """
+        if offset <= self.written_at:
+            self.tip = b""
+        self.written_at = offset
 
 
 @dataclass(frozen=True, slots=True)

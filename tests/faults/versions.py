@@ -6,7 +6,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from streams.contract.events import Topic
 from streams.kernels.counts.snapshot import Plain
-from streams.worker.checkpoint import unpack
+from streams.worker.snapshot_records import unpack
 from tests.faults.catalogue import Layout, fault
 from tests.faults.first_version import ADDED
 from tests.faults.plant import GROUP, PARTITIONS, worker_command

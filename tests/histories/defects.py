@@ -6,22 +6,24 @@ from contextlib import contextmanager
 from typing import Any, Final
 from unittest import mock
 
-import faust
 import numpy as np
 
 from sinks import sink
 from sinks.rows import PROGRESS_TABLE, TableRows
+from streams.kernels.counts import changes, passages, settlement, snapshot
 from streams.kernels.counts import offset_bucket as segment
-from streams.kernels.counts import passages, settlement, snapshot
 from streams.kernels.counts import takeup as takeup_kernel
+from streams.kernels.counts.admission import Devices
 from streams.kernels.counts.batch import Batch, Ints
-from streams.kernels.counts.cells import BUCKET_BITS
+from streams.kernels.counts.cells import BUCKET_BITS, Cells
 from streams.kernels.counts.identity import Ranges
-from streams.worker import checkpoint, flush, settling, takeup
+from streams.kernels.counts.snapshot import Plain
+from streams.worker import flush, settling, takeup
 from streams.worker.agents import KafkaOutlet
 from streams.worker.counting import Counting
 from streams.worker.flush import Flusher
 from streams.worker.partition_state import FlushBatch, PartitionState
+from streams.worker.snapshot_chain import Chains, Link, SnapshotRecord
 
 Planting = Callable[[], Any]
 
@@ -48,10 +50,11 @@ async def _keep_first(self: Flusher, *, snapshot: bool) -> None:
         await each.outlet.publish([one.partition for one in some if one.publish])
 
 
-async def _release_what_is_applied(self: Counting[Any], drained: Sequence[FlushBatch]) -> None:
-    due = {each.partition.name.partition: each.snapshot for each in drained if each.snapshot is not None}
-    await self.outlet.write_snapshots(due)
-    for partition in due:
+async def _release_what_is_applied(
+    self: Counting[Any], drained: Sequence[FlushBatch], *, checkpoint: Any = Counting.checkpoint
+) -> None:
+    await checkpoint(self, drained)
+    for partition in [each.partition.name.partition for each in drained if each.snapshot is not None]:
         state = self._states.get(partition)
         if state is not None:
             self.outlet.release(partition, state.partition.next_offset)
@@ -103,6 +106,40 @@ async def _park_nothing(self: Flusher, refusals: Sequence[Any], drained: Sequenc
     """Pass over what is refused."""
 
 
+def _last_read(self: Chains) -> Link | None:
+    return max(self.links.values(), key=lambda each: each.number, default=None)
+
+
+@contextmanager
+def _whatever_was_before() -> Iterator[None]:
+    """Take changes for those that follow on the newest record, whatever they say of themselves."""
+
+    def add(self: Chains, value: bytes, *, before: bytes, version: int, add: Any = Chains.add) -> bool:
+        newest = self.newest() if before else None
+        added: bool = add(self, value, before=newest.digest if newest else before, version=version)
+        return added
+
+    def join(self: changes._Joined, some: Plain, *, join: Any = changes._Joined.add) -> None:
+        join(self, {**some, "log": self.head["log"], "after": self.head["next"]})
+
+    with mock.patch.object(Chains, "add", add), mock.patch.object(changes._Joined, "add", join):
+        yield
+
+
+async def _only_whole(
+    self: KafkaOutlet, snapshots: Mapping[int, SnapshotRecord], *, write: Any = KafkaOutlet.write_snapshots
+) -> Mapping[int, int]:
+    whole = {partition: each for partition, each in snapshots.items() if b"/" not in each.key}
+    written: Mapping[int, int] = await write(self, whole)
+    return written
+
+
+def _drain_for_good(self: Cells, *, drain: Any = Cells.drain_changed) -> Any:
+    drained = drain(self)
+    self.drained.clear()
+    return drained
+
+
 async def _no_rejections(self: KafkaOutlet, log: Any, rejections: Any) -> None:
     """Tell nobody."""
 
@@ -120,8 +157,14 @@ PLANTED: Final[Mapping[str, Planting]] = {
     "what the store has not looked at": lambda: mock.patch.object(takeup.TakeUp, "_stored", return_value=None),
     "records counted again below the next offset": lambda: mock.patch.object(Batch, "from_offset", _whole_batch),
     "a number not looked up": lambda: mock.patch.object(Ranges, "received", return_value=False),
-    "a stale snapshot wins": lambda: mock.patch.object(
-        checkpoint.SnapshotTable, "apply_changelog_batch", faust.Table.apply_changelog_batch
+    "a stale snapshot wins": lambda: mock.patch.object(Chains, "newest", _last_read),
+    "changes that follow on anything": _whatever_was_before,
+    "changes that are not written": lambda: mock.patch.object(KafkaOutlet, "write_snapshots", _only_whole),
+    "devices that changed before the last flush forgotten": lambda: mock.patch.object(
+        Devices, "forget_changed", lambda self: self.changed.clear()
+    ),
+    "cells that changed before the last flush forgotten": lambda: mock.patch.object(
+        Cells, "drain_changed", _drain_for_good
     ),
     "a claim before its rows": lambda: mock.patch.object(sink, "merged", _claim_first),
     "a segment's end off by one": lambda: mock.patch.object(

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
+from types import SimpleNamespace
 from typing import Any, Final
 
 from faust.types import TP
@@ -17,8 +18,8 @@ from sinks.rows import PROGRESS_TABLE, TableRows
 from sinks.sink import as_list
 from streams.contract.events import KIND_OF_TOPIC, Topic
 from streams.kernels.counts.partition_log import PartitionId
-from streams.worker.checkpoint import unpack, version
 from streams.worker.partition_state import TopicHandler
+from streams.worker.snapshot_records import unpack
 from tests.histories.broker import Broker, Partition
 from tests.histories.clock import EPOCH_MS, VirtualLoop, drawing
 from tests.histories.network import Network, Server, ViolationError
@@ -70,7 +71,8 @@ class Plant:
         self.tapes: dict[tuple[str, str, int], Tape] = defaultdict(Tape)  # by topic, incarnation and partition
         self.stored: dict[str, set[tuple[int, int]]] = defaultdict(set)  # by log: offset and line of each raw row
         self.excused: set[str] = set()  # logs with rows that the store has refused for ever, now or before
-        self.newest: dict[TP, bytes] = {}  # of the snapshots that were ever kept
+        self.newest: dict[TP, Mapping[str, Any]] = {}  # of the snapshots that were ever kept, whole or not
+        self.changes = 0  # how many of all snapshots were not whole
         self._truths: dict[tuple[str, tuple[tuple[int, int], ...]], Truth] = {}
 
     def now(self) -> int:
@@ -141,14 +143,15 @@ class Plant:
             offset = self.broker.append(topic, b"k", b"\n".join(each.raw for each in lines), partition)
             self.tapes[topic, found.id, partition].records.append((offset, self.now(), tuple(lines)))
 
-    def produced(self, topic: str, key: bytes | None, value: bytes | None, partition: int | None) -> None:
-        """Append a worker's record."""
+    def produced(self, topic: str, key: bytes | None, value: bytes | None, partition: int | None) -> SimpleNamespace:
+        """Append a worker's record; return where it is, as Kafka does."""
         if topic.endswith(_SNAPSHOTS) and value is not None:
-            plain = unpack(value)
+            plain = unpack(value, changes=b"/" in (key or b""))
             self._check_stored(plain["log"], plain["next"], "a snapshot", lost=plain["lost"])
             kept = TP(topic, partition or 0)
-            self.newest[kept] = max(value, self.newest.get(kept, value), key=version)
-        self.broker.append(topic, key, value, partition)
+            self.newest[kept] = max(plain, self.newest.get(kept, plain), key=lambda each: (each["era"], each["next"]))
+            self.changes += "after" in plain
+        return SimpleNamespace(offset=self.broker.append(topic, key, value, partition))
 
     def commit(self, name: str, generation: int, offsets: Mapping[TP, int]) -> None:
         """Commit a worker's offsets."""
@@ -156,12 +159,11 @@ class Plant:
             kept = self.newest.get(TP(changelog(tp.topic), tp.partition))
             if kept is None:
                 continue  # they were lost
-            plain = unpack(kept)
-            if plain["era"]:
+            if kept["era"]:
                 continue  # it may be an offset of the log before, under way since then; nothing is taken up at it
-            if offsets[tp] > plain["next"]:
-                raise ViolationError(f"{tp}: {offsets[tp]} is committed, and the newest snapshot is of {plain['next']}")
-            self._check_stored(plain["log"], min(offsets[tp], plain["next"]), "a commit", lost=plain["lost"])
+            if offsets[tp] > kept["next"]:
+                raise ViolationError(f"{tp}: {offsets[tp]} is committed, and the newest snapshot is of {kept['next']}")
+            self._check_stored(kept["log"], min(offsets[tp], kept["next"]), "a commit", lost=kept["lost"])
 
     def stored_again(self) -> None:
         """Look anew at which passages are stored: the store has come back from a copy."""

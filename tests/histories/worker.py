@@ -4,6 +4,7 @@ This is the only module that knows how the product is put together.
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,7 +28,7 @@ from streams.worker.agents import KafkaOutlet, count_topic, publish_alarm_inputs
 from streams.worker.alarm_inputs import AlarmInputPublisher
 from streams.worker.app import _check_store, _check_topics, _flush_in_background, _noting, handler_of
 from streams.worker.batches import Values
-from streams.worker.checkpoint import SnapshotTable, key_of, version
+from streams.worker.checkpoint import SnapshotTable
 from streams.worker.consumer import Offsets, coalesce
 from streams.worker.counting import Counting
 from streams.worker.flush import Flusher
@@ -36,12 +37,13 @@ from streams.worker.partition_state import TopicHandler
 from streams.worker.process_ends import StalledError, Suspects
 from streams.worker.rehearsal import rehearsal
 from streams.worker.settling import Settling
+from streams.worker.snapshot_records import only_whole
 from streams.worker.source_watch import SourceWatch
 from streams.worker.stored_figures import EntranceDefects, Occupancy
 from streams.worker.takeup import TakeUp
 from streams.worker.watchdog import TICK_SECONDS, StallDetector, WorkerStatus
 from tests.histories.around import Brokers, Notes
-from tests.histories.broker import Answer
+from tests.histories.broker import Answer, Record
 from tests.histories.clock import Process, VirtualTime, drawing, fail
 from tests.histories.network import ViolationError
 from tests.histories.plant import CLUSTER, SOURCES, Plant, changelog
@@ -174,8 +176,9 @@ class Shelf(SnapshotTable):
 
     def __init__(self, worker: "Worker", topic: str) -> None:
         self.changelog_of, self.worker = changelog(topic), worker
-        self.unreadable, self.check, self.on_unreadable = {}, lambda _: None, lambda *_: None
-        self._data = cast("Any", _Kept())
+        self.chains, self.unreadable, self.check, self.on_unreadable = {}, {}, lambda _: None, lambda *_: None
+        changes = worker.plant.handlers[topic].changes
+        self.join_plain = only_whole if changes is None else changes.join
         self._changelog_topic = cast("Any", SimpleNamespace(get_topic_name=lambda: self.changelog_of))
 
     def send_changelog(self, partition: int | None, key: Any, value: Any, *_: Any, **__: Any) -> Any:
@@ -183,16 +186,21 @@ class Shelf(SnapshotTable):
         return Destination(self.worker, self.changelog_of).send_soon(key=key, value=value, partition=partition)
 
 
-class _Kept(dict[bytes, bytes]):
-    """The records of a table."""
+class Readable:
+    """How far the snapshots of a partition have counted of which all that they follow on has been read."""
 
-    def apply_changelog_batch(self, batch: Iterable[Any], **_: Any) -> None:
-        """Take records in; one without a value deletes."""
-        for event in batch:
-            if event.message.value is None:
-                self.pop(event.message.key, None)
-            else:
-                self[event.message.key] = event.message.value
+    def __init__(self) -> None:
+        self.digests: set[bytes] = set()
+        self.furthest = 0
+
+    def read(self, records: Iterable[Record]) -> None:
+        """Read records in the order of the changelog."""
+        for each in records:
+            value = each.value or b""
+            if b"/" in (each.key or b"") and value[8:24] not in self.digests:
+                continue
+            self.digests.add(hashlib.blake2b(value, digest_size=16).digest())
+            self.furthest = max(self.furthest, int.from_bytes(value[:8], "big"))
 
 
 class Consumer:
@@ -429,16 +437,16 @@ class Worker(Process):
         """Read a changelog from its beginning, in batches."""
         for partition in partitions:
             tp = TP(table.changelog_of, partition)
-            at, end, furthest = 0, 1, 0
+            at, end, found = 0, 1, Readable()
             while at < end:
                 answer: Answer = (await self._ask_for({tp: at}, 5))[tp]
                 events = [SimpleNamespace(message=each, key=each.key, value=each.value) for each in answer.records]
                 table.apply_changelog_batch(cast("Any", events))
                 self.recovered += 1
-                furthest = max([furthest, *(version(each.value) for each in answer.records if each.value)])
+                found.read(answer.records)
                 at, end = (answer.records[-1].offset + 1, answer.end) if answer.records else (1, 0)
-            taken = table.data.get(key_of(partition))
-            if taken and version(taken) < furthest:
+            taken = table.chains[partition].newest() if partition in table.chains else None
+            if (taken.version if taken else 0) < found.furthest:
                 error = ViolationError(f"{tp}: a snapshot was taken up, and one that counted further was read")
                 self.loop.later(0, fail, error)
 

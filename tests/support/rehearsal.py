@@ -10,8 +10,8 @@ import numpy as np
 from sinks.memory import MemorySink
 from sinks.rows import TABLES, TableRows
 from streams.contract.events import Topic
+from streams.kernels.counts import changes, snapshot
 from streams.kernels.counts import corrections as correction_kernels
-from streams.kernels.counts import snapshot
 from streams.kernels.counts.batch import Rejection
 from streams.kernels.counts.corrections import CorrectionLog
 from streams.kernels.counts.partition_log import PartitionId
@@ -19,12 +19,13 @@ from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import CountingSite
 from streams.kernels.counts.site_clock import SiteClock
 from streams.kernels.counts.snapshot import Plain
-from streams.worker.checkpoint import pack, unpack
 from streams.worker.counting import Counting
 from streams.worker.flush import Flusher
 from streams.worker.isolation import Caution
-from streams.worker.partition_state import Start, TopicHandler
+from streams.worker.partition_state import Changes, Start, TopicHandler
 from streams.worker.rehearsal import rehearsal
+from streams.worker.snapshot_chain import Chains, SnapshotRecord, place_of
+from streams.worker.snapshot_records import follows_on, join_records, version
 from tests.support.events import PLACE, TIMES
 from tests.support.lines import corrections, persons, records
 
@@ -41,7 +42,8 @@ class World:
 
     frames: Mapping[tuple[str, int], Sequence[bytes]]
     sink: MemorySink = field(default_factory=MemorySink)
-    kept: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    chains: dict[tuple[str, int], Chains] = field(default_factory=dict)
+    kept: dict[tuple[str, int], Plain] = field(default_factory=dict)  # the newest snapshot, with all changes
     released: dict[tuple[str, int], int] = field(default_factory=dict)
     rejected: list[tuple[str, int, int]] = field(default_factory=list)
     parked: dict[str, bytes] = field(default_factory=dict)
@@ -92,12 +94,19 @@ class Outlet:
     async def publish_changes(self, partition: Any) -> None:
         """Publish nothing: no partition here has alarms."""
 
-    async def write_snapshots(self, snapshots: Mapping[int, Plain]) -> None:
+    async def write_snapshots(self, snapshots: Mapping[int, SnapshotRecord]) -> Mapping[int, int]:
         """Keep them one by one: a crash may fall in between."""
-        for partition, plain in snapshots.items():
+        for partition, record in snapshots.items():
             self.world.step("keep")
-            self.world.kept[self.topic, partition] = pack(plain)
+            chains = self.world.chains.setdefault((self.topic, partition), Chains())
+            before = follows_on(record.value) if place_of(record.key)[1] else b""
+            assert chains.add(record.value, before=before, version=version(record.value))
+            newest = chains.newest()
+            assert newest is not None
+            path = [each.value for each in chains.path(newest)]
+            self.world.kept[self.topic, partition] = join_records(path, changes.join)
         self.during_keep()
+        return dict.fromkeys(snapshots, len(self.world.steps))
 
     async def park(self, records: Mapping[str, bytes]) -> None:
         """Keep refused rows, a later batch of a name in the place of an earlier one."""
@@ -107,7 +116,7 @@ class Outlet:
     def release(self, partition: int, offset: int) -> None:
         """Check that what is released is stored and kept."""
         self.world.step("release")
-        assert unpack(self.world.kept[self.topic, partition])["next"] >= offset
+        assert self.world.kept[self.topic, partition]["next"] >= offset
         self.world.released[self.topic, partition] = offset
 
     def caught_up_at(self, partition: int, next_offset: int) -> int | None:
@@ -141,11 +150,10 @@ async def unchecked(*_: object) -> None:
     """Check nothing before a flush."""
 
 
-def start_of(counting: Counting[Any], partition: int, value: bytes | None, *, first: int = 0) -> Start:
+def start_of(counting: Counting[Any], partition: int, plain: Plain | None, *, first: int = 0) -> Start:
     """Return how a partition is read on from a snapshot, or from its first record where there is none."""
-    if value is None:
+    if plain is None:
         return Start(PartitionId(CLUSTER, counting.topic, partition), first)
-    plain = unpack(value)
     return Start(PartitionId.parse(plain["log"]), plain["next"], plain)
 
 
@@ -238,6 +246,7 @@ def _passages(place: CountingSite) -> TopicHandler[PassageLog]:
         thaw=lambda plain, name: snapshot.thaw(plain, name, "person", place),
         times=lambda batch: batch.ts,
         caught_up=PassageLog.change_days,
+        changes=Changes(changes.freeze_changes, changes.note_saved, changes.join),
     )
 
 

@@ -6,9 +6,10 @@ is behind all others by more than PATIENCE_SECONDS (its worker is being started 
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streams.kernels.alarms.areas import LATELY_SECONDS, Areas, Leaks, SetAside
 from streams.kernels.alarms.episodes import Alarm, Episode, episode_rows
@@ -50,6 +51,16 @@ class AlarmBatch:
     rejections: list[Rejection] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class SavedAlarms:
+    """What the last snapshot was of; see `changes`."""
+
+    next_offset: int
+    entered: int  # the newest second that counted
+    usual: list[NDArray[Any]]  # by part of the site: what the silence detector has learnt
+    minute_totals: list[Ints]
+
+
 class AlarmLog(PartitionLog):
     """The one log of alarm inputs."""
 
@@ -66,6 +77,7 @@ class AlarmLog(PartitionLog):
         self.leaks = Leaks(place.entrances)
         self.areas = Areas(place)
         self.set_aside = SetAside()
+        self.saved: SavedAlarms | None = None  # None: there is no snapshot on which one of changes could follow
         self._changed: list[Episode] = []
         self._unpublished: list[Episode] = []
         self._numbers = {entrance.id: number for number, entrance in enumerate(place.entrances)}

@@ -43,6 +43,8 @@ class RecentCounts:
         self.entrances = entrances
         self.entered = 0  # the newest second that counts
         self.known: dict[str, dict[int, int]] = {}  # what each log has published of a cell, at most
+        self.forgotten = 0  # what is known below this key has been forgotten since the last snapshot
+        self.changed_known: dict[str, set[int]] = {}  # by log, the keys of which more is known since the last snapshot
         self.coming = CellCounts()  # what counts once its second is entered
         self.numbers = {name: number for number, name in enumerate(entrances)}
         self.width = len(Measure) * len(entrances)
@@ -57,8 +59,9 @@ class RecentCounts:
         published = self._counts(cells)
         published = published.where(published.keys >= self.key(self.entered - REPUBLISHED_SECONDS + 1))
         known = self.known.setdefault(flow.log, {})
-        before = []
-        for key, n in zip(published.keys.tolist(), published.counts.tolist(), strict=True):
+        before, keys = [], published.keys.tolist()
+        self.changed_known.setdefault(flow.log, set()).update(keys)
+        for key, n in zip(keys, published.counts.tolist(), strict=True):
             before.append(known.get(key, 0))
             known[key] = max(n, before[-1])
         self.forget_known(MOST_KNOWN)
@@ -74,6 +77,7 @@ class RecentCounts:
 
     def _forget_known_before(self, second: int) -> None:
         oldest = self.key(second)
+        self.forgotten = max(oldest, self.forgotten)
         self.known = {log: {key: n for key, n in known.items() if key >= oldest} for log, known in self.known.items()}
 
     def enter(self, second: int) -> None:
@@ -102,12 +106,12 @@ class RecentCounts:
         """Tell the first key of a second: a key is second x width + measure x entrances + number of the entrance."""
         return second * self.width
 
-    def window(self) -> CellCounts:
-        """Return the counts of the last SPAN seconds."""
-        rows = np.arange(self.entered - SPAN, self.entered + 1) % len(self.sums)
+    def window(self, seconds: int = SPAN) -> CellCounts:
+        """Return the counts of the last seconds, SPAN at most: those that were entered do not change any more."""
+        rows = np.arange(self.entered - seconds, self.entered + 1) % len(self.sums)
         counts = np.diff(self.sums[rows], axis=0).reshape(-1)
         places = np.flatnonzero(counts)
-        return CellCounts(places + self.key(self.entered - SPAN + 1), counts[places])
+        return CellCounts(places + self.key(self.entered - seconds + 1), counts[places])
 
     def restore(self, entered: int, window: CellCounts) -> None:
         """Resume from the window as of a second."""

@@ -86,6 +86,7 @@ class SilenceDetector:
         self._whole: Bools = self._by_part(np.ones(len(entrances))) == len(entrances)
 
         self.lane_reports: dict[tuple[str, str], tuple[int, int, int]] = {}  # (log, lane): see Lane
+        self.changed_reports: set[tuple[str, str]] = set()  # since the last snapshot
         self._through: dict[str, Bools] = {}  # by log: lanes that were active through it
         self.last: Ints = np.zeros(lanes, dtype=np.int64)  # by lane
         self.events: Ints = np.zeros(lanes, dtype=np.int64)
@@ -107,6 +108,7 @@ class SilenceDetector:
         if number is None:
             return  # a device that the profile does not have
         known_last, known, known_entered = self.lane_reports.get((log, device), (0, 0, 0))
+        self.changed_reports.add((log, device))
         self.lane_reports[log, device] = (max(known_last, last), max(known, events), max(known_entered, entered))
         if log not in self._through:
             self._through[log] = np.zeros(len(self.numbers), dtype=np.bool_)

@@ -17,20 +17,34 @@ from streams.kernels.counts.snapshot import Plain, check, head_of, tally_in
 
 FEW_ENTRANCES: Final = 256
 """Up to so many, a state is written as versions take it up that know neither steps nor numbers of entrances."""
-_USUAL: Final = ("rate", "rest_rate", "blamed", "revived", "seen", "rest_then")
-_KEYS: Final = np.dtype("<i8")
-_COUNTS: Final = np.dtype("<i4")
+USUAL: Final = ("rate", "rest_rate", "blamed", "revived", "seen", "rest_then")
+KEYS: Final = np.dtype("<i8")
+COUNTS: Final = np.dtype("<i4")
 
 
 def freeze(log: AlarmLog) -> Plain:
     """Write the state as of `next_offset`."""
     recent, silence = log.recent, log.silence
-    large = len(recent.entrances) > FEW_ENTRANCES
     columns = {
-        "kept": _counts_out(recent.window()),
-        "known": {name: _counts_out(_sorted(known)) for name, known in sorted(recent.known.items())},
-        "coming": _counts_out(recent.coming),
+        "kept": counts_out(recent.window()),
+        "known": {name: counts_out(_sorted(known)) for name, known in sorted(recent.known.items())},
+        "coming": counts_out(recent.coming),
     }
+    return {
+        **freeze_small(log),
+        "entrances": list(recent.entrances),
+        # Neighbouring keys differ little, and steps from key to key that repeat take little room.
+        **({"steps": in_steps(columns)} if _is_large(log) else columns),
+        "heard": [[*key, *each] for key, each in sorted(silence.lane_reports.items())],
+        "lanes": list(silence.numbers),
+        "usual": [getattr(silence, name).tolist() for name in USUAL],
+        "marks": [totals.tolist() for totals in silence.minute_totals],
+    }
+
+
+def freeze_small(log: AlarmLog) -> Plain:
+    """Write what does not grow with the traffic, nor with the lanes while these are well."""
+    recent, large = log.recent, _is_large(log)
     return {
         **head_of(log),
         "clocks": [[name, *clock] for name, clock in sorted(log.clocks.items())],
@@ -42,15 +56,12 @@ def freeze(log: AlarmLog) -> Plain:
         "readings": [_reading_out(each, recent, large=large) for each in log.areas.coming],
         "alarms": [_alarm_out(alarm) for _, alarm in sorted(log.alarms.items())],
         "episodes": [asdict(each) for each in log.episodes.values()],
-        "entrances": list(recent.entrances),
         "entered": recent.entered,
-        # Neighbouring keys differ little, and steps from key to key that repeat take little room.
-        **({"steps": _with_keys(columns, lambda keys: np.diff(keys, prepend=0))} if large else columns),
-        "heard": [[*key, *each] for key, each in sorted(silence.lane_reports.items())],
-        "lanes": list(silence.numbers),
-        "usual": [getattr(silence, name).tolist() for name in _USUAL],
-        "marks": [totals.tolist() for totals in silence.minute_totals],
     }
+
+
+def _is_large(log: AlarmLog) -> bool:
+    return len(log.recent.entrances) > FEW_ENTRANCES
 
 
 def thaw(plain: Plain, name: PartitionId, place: AlarmSite) -> AlarmLog:
@@ -127,8 +138,9 @@ def _reading_in(plain: Plain, entrances: Sequence[str]) -> OccupancyReading:
     )
 
 
-def _counts_out(counts: CellCounts) -> list[bytes]:
-    return [counts.keys.astype(_KEYS).tobytes(), counts.counts.astype(_COUNTS).tobytes()]
+def counts_out(counts: CellCounts) -> list[bytes]:
+    """Write keys and counts, a column each."""
+    return [counts.keys.astype(KEYS).tobytes(), counts.counts.astype(COUNTS).tobytes()]
 
 
 def _sorted(known: Mapping[int, int]) -> CellCounts:
@@ -138,10 +150,20 @@ def _sorted(known: Mapping[int, int]) -> CellCounts:
     return CellCounts(keys[order], counts[order])
 
 
+def in_steps(columns: Plain) -> Plain:
+    """Write each key of counts as the step from the one before."""
+    return _with_keys(columns, lambda keys: np.diff(keys, prepend=0))
+
+
+def out_of_steps(columns: Plain) -> Plain:
+    """Undo `in_steps`."""
+    return _with_keys(columns, np.cumsum)
+
+
 def _with_keys(columns: Plain, change: Callable[[Ints], Ints]) -> Plain:
     def changed(keys_and_counts: list[bytes]) -> list[bytes]:
         keys, counts = keys_and_counts
-        return [change(np.frombuffer(keys, dtype=_KEYS)).astype(_KEYS).tobytes(), counts]
+        return [change(np.frombuffer(keys, dtype=KEYS)).astype(KEYS).tobytes(), counts]
 
     known = {name: changed(each) for name, each in columns["known"].items()}
     return {"kept": changed(columns["kept"]), "coming": changed(columns["coming"]), "known": known}
@@ -149,7 +171,7 @@ def _with_keys(columns: Plain, change: Callable[[Ints], Ints]) -> Plain:
 
 def _recent_in(plain: Plain, log: AlarmLog) -> None:
     recent, names = log.recent, plain["entrances"]
-    columns = _with_keys(plain["steps"], np.cumsum) if "steps" in plain else plain
+    columns = out_of_steps(plain["steps"]) if "steps" in plain else plain
     window, coming = (_counts_in(columns[name], names, recent) for name in ("kept", "coming"))
     recent.restore(plain["entered"], window)
     recent.coming = coming
@@ -160,8 +182,8 @@ def _recent_in(plain: Plain, log: AlarmLog) -> None:
 
 def _counts_in(plain: list[bytes], names: list[str], recent: RecentCounts) -> CellCounts:
     """Read counts at a site with entrances of these names, some of which may no longer be there."""
-    keys = np.frombuffer(plain[0], dtype=_KEYS).astype(np.int64)
-    counts = CellCounts(keys, np.frombuffer(plain[1], dtype=_COUNTS).astype(np.int64))
+    keys = np.frombuffer(plain[0], dtype=KEYS).astype(np.int64)
+    counts = CellCounts(keys, np.frombuffer(plain[1], dtype=COUNTS).astype(np.int64))
     if names == list(recent.entrances) or not len(keys):
         return counts
     numbers = np.array([recent.numbers.get(name, -1) for name in names], dtype=np.int64)
@@ -174,6 +196,6 @@ def _silence_in(plain: Plain, log: AlarmLog) -> None:
     for name, device, last, events, entered in plain["heard"]:
         silence.ingest(name, device, last, events, entered=entered)
     if plain["lanes"] == list(silence.numbers):  # otherwise what is usual is learnt anew, within minutes
-        for attribute, figures in zip(_USUAL, plain["usual"], strict=False):  # older versions wrote fewer
+        for attribute, figures in zip(USUAL, plain["usual"], strict=False):  # older versions wrote fewer
             setattr(silence, attribute, np.array(figures, dtype=getattr(silence, attribute).dtype))
         silence.minute_totals = [np.array(totals, dtype=np.int64) for totals in plain["marks"]]

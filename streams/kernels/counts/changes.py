@@ -278,8 +278,8 @@ class _JoinedBucket:
     def add(self, changes: Plain) -> None:
         """Add what has changed; what there was is forgotten if it is all of another bucket."""
         if changes["whole"]:
-            for each in (*self.cells.values(), self.refusals, self.flows):
-                each.clear()
+            self.cells = {name: {} for name in CELLS}
+            self.refusals, self.flows = {}, {}
         elif (changes["number"], changes["part"]) != (self.head["number"], self.head["part"]):
             raise SnapshotError(f"changes of bucket {changes['number']} do not follow on bucket {self.head['number']}")
         self.head = {name: changes[name] for name in self.head}

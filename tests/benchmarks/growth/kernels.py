@@ -26,8 +26,8 @@ from streams.kernels.counts.site_totals import entrance_totals
 from streams.settings import WorkerSettings
 from streams.worker.alarm_inputs import flow_of
 from streams.worker.app import handler_of
-from streams.worker.checkpoint import pack, unpack
 from streams.worker.partition_state import TopicHandler
+from streams.worker.snapshot_records import pack, unpack
 from tests.benchmarks.growth.cases import A_FLUSH, A_JOIN, PARTS, Case, Measured
 from tests.benchmarks.growth.places import site
 from tests.benchmarks.growth.traffic import Traffic

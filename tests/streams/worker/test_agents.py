@@ -27,6 +27,7 @@ from streams.worker.agents import (
     take_up_on_assignment,
 )
 from streams.worker.consumer import JoinedValue, Offsets
+from streams.worker.snapshot_chain import SnapshotRecord
 from streams.worker.takeup import Assigned, TakeUp, Verdict
 from tests.support.lines import line, records
 from tests.support.rehearsal import Worker, World, start_of
@@ -42,7 +43,7 @@ class Broker:
     """Takes what is sent, and says what became of it when the test tells it to."""
 
     def __init__(self) -> None:
-        self.answers: list[asyncio.Future[None]] = []
+        self.answers: list[asyncio.Future[Any]] = []
 
     def send_soon(self, **_: object) -> Awaitable[None]:
         """Send, as Faust does: at once, with a promise."""
@@ -66,8 +67,8 @@ async def turns() -> None:
 
 
 REJECTION = Rejection(Position(1, 0, 1000), "not-json", "", "", b"")
-WAYS: list[Callable[[KafkaOutlet], Awaitable[None]]] = [
-    lambda out: out.write_snapshots({0: {"next": 7}}),
+WAYS: list[Callable[[KafkaOutlet], Awaitable[Any]]] = [
+    lambda out: out.write_snapshots({0: SnapshotRecord(b"0", b"state")}),
     lambda out: out.reject(LOG, [REJECTION]),
     lambda out: out.park({"batch": b"rows"}),
 ]
@@ -90,14 +91,14 @@ def test_fausts_own_flush_returns_with_messages_still_unsent() -> None:
 
 @pytest.mark.parametrize("send", WAYS)
 def test_what_we_send_counts_as_sent_when_the_broker_has_it_and_not_before(
-    send: Callable[[KafkaOutlet], Awaitable[None]],
+    send: Callable[[KafkaOutlet], Awaitable[Any]],
 ) -> None:
     async def story() -> None:
         broker = Broker()
         sending = asyncio.ensure_future(send(outlet(broker)))
         await turns()
         assert not sending.done()
-        broker.answers[0].set_result(None)
+        broker.answers[0].set_result(SimpleNamespace(offset=7))
         await asyncio.wait_for(sending, 1)
 
     asyncio.run(story())
@@ -134,7 +135,7 @@ def test_what_is_retracted_of_the_totals_is_published_once_the_broker_has_it() -
 
 
 @pytest.mark.parametrize("send", WAYS)
-def test_a_delivery_that_fails_is_an_error_here(send: Callable[[KafkaOutlet], Awaitable[None]]) -> None:
+def test_a_delivery_that_fails_is_an_error_here(send: Callable[[KafkaOutlet], Awaitable[Any]]) -> None:
     async def story() -> None:
         broker = Broker()
         sending = asyncio.ensure_future(send(outlet(broker)))

@@ -17,7 +17,9 @@ from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import CountingSite, EntranceSides
 from streams.kernels.counts.snapshot import Plain
-from streams.worker.checkpoint import SnapshotTable, key_of, pack, snapshot_table, unpack, version
+from streams.worker.checkpoint import SnapshotTable, snapshot_table
+from streams.worker.snapshot_chain import key_of
+from streams.worker.snapshot_records import only_whole, pack, unpack, version
 from tests.support.events import LOG, NINE, PLACE, TIMES, Event, batch, log
 from tests.support.lines import correction, line, persons, records
 from tests.support.lines import corrections as correction_codec
@@ -85,18 +87,25 @@ def test_the_largest_numbers_survive() -> None:
 # -- the table ---------------------------------------------------------------------------------------------------------
 
 
-def recovered(*batches: Iterable[tuple[bytes, bytes | None]]) -> dict[bytes, bytes]:
+def recovered(*batches: Iterable[tuple[bytes, bytes | None]]) -> dict[bytes, Plain]:
     """Let a table recover from batches of its changelog; return what it holds then."""
 
-    async def recover() -> dict[bytes, bytes]:
+    async def recover() -> dict[bytes, Plain]:
         app = faust.App("t", broker="kafka://127.0.0.1:1", store="memory://", Table=SnapshotTable, autodiscover=False)
-        table = snapshot_table(app, "source.snapshots", partitions=2, check=unpacked, on_unreadable=unexpected)
+        table = snapshot_table(
+            app, "source.snapshots", partitions=2, check=unpacked, join=only_whole, on_unreadable=unexpected
+        )
         assert isinstance(table, SnapshotTable)
         for each in batches:
             table.apply_changelog_batch([_event(key, value) for key, value in each])
-        return dict(table.data.items())
+        return held(table)
 
     return asyncio.run(recover())
+
+
+def held(table: SnapshotTable) -> dict[bytes, Plain]:
+    """Return what a table holds by key."""
+    return {key_of(n): plain for n in (0, 1) if (plain := table.newest(n)) is not None}
 
 
 def _event(key: bytes, value: bytes | None) -> Any:
@@ -125,20 +134,20 @@ ZERO, ONE = key_of(0), key_of(1)
     ],
 )
 def test_of_two_snapshots_the_one_that_counted_further_stays(batches: list[list[tuple[bytes, bytes | None]]]) -> None:
-    assert recovered(*batches) == {ZERO: NEW}
+    assert recovered(*batches) == {ZERO: unpack(NEW)}
 
 
 def test_of_two_that_counted_as_far_the_later_stays() -> None:
-    assert recovered([(ZERO, kept(200, "earlier"))], [(ZERO, kept(200, "later"))]) == {ZERO: kept(200, "later")}
+    assert recovered([(ZERO, kept(200, "earlier"))], [(ZERO, kept(200, "later"))]) == {ZERO: unpack(kept(200, "later"))}
 
 
 def test_partitions_do_not_disturb_each_other() -> None:
-    assert recovered([(ZERO, NEW), (ONE, OLD)], [(ZERO, OLD)]) == {ZERO: NEW, ONE: OLD}
+    assert recovered([(ZERO, NEW), (ONE, OLD)], [(ZERO, OLD)]) == {ZERO: unpack(NEW), ONE: unpack(OLD)}
 
 
 def test_the_shelf_keeps_bytes_as_they_are() -> None:
     value = kept(7, "\0\n证")
-    assert unpack(recovered([(ONE, value)])[ONE]) == {"next": 7, "more": "\0\n证"}
+    assert recovered([(ONE, value)])[ONE] == {"next": 7, "more": "\0\n证"}
 
 
 # -- what cannot be loaded ---------------------------------------------------------------------------------------------
@@ -165,6 +174,7 @@ def shelved(*records: tuple[bytes, bytes | None]) -> tuple[SnapshotTable, list[t
             "source.snapshots",
             partitions=2,
             check=lambda plain: plain["more"],
+            join=only_whole,
             on_unreadable=lambda partition, error: said.append((partition, type(error).__name__)),
         )
         table.apply_changelog_batch([_event(key, value) for key, value in records])
@@ -176,7 +186,7 @@ def shelved(*records: tuple[bytes, bytes | None]) -> tuple[SnapshotTable, list[t
 @pytest.mark.parametrize("garbage", GARBAGE)
 def test_a_snapshot_that_cannot_be_taken_up_leaves_the_place_to_an_older_one(garbage: bytes) -> None:
     table, said = shelved((ZERO, OLD), (ZERO, garbage), (ONE, NEW))
-    assert dict(table.data.items()) == {ZERO: OLD, ONE: NEW}
+    assert held(table) == {ZERO: unpack(OLD), ONE: unpack(NEW)}
     assert table.unreadable_after(1) == 0
     if len(garbage) >= 8:  # a shorter one is older than any
         assert len(said) == 1
@@ -195,13 +205,15 @@ def test_a_record_of_a_stranger_is_passed_over() -> None:
         message = SimpleNamespace(key=key, value=kept(900), partition=0, offset=0)
         events.append(SimpleNamespace(message=message, key=key, value=message.value))
 
-    async def recover() -> dict[bytes, bytes]:
+    async def recover() -> dict[bytes, Plain]:
         app = faust.App("t", broker="kafka://127.0.0.1:1", store="memory://", Table=SnapshotTable, autodiscover=False)
-        table = snapshot_table(app, "source.snapshots", partitions=2, check=unpacked, on_unreadable=lambda *_: None)
+        table = snapshot_table(
+            app, "source.snapshots", partitions=2, check=unpacked, join=only_whole, on_unreadable=lambda *_: None
+        )
         table.apply_changelog_batch(events)
-        return dict(table.data.items())
+        return held(table)
 
-    assert asyncio.run(recover()) == {ZERO: NEW}
+    assert asyncio.run(recover()) == {ZERO: unpack(NEW)}
 
 
 # -- size --------------------------------------------------------------------------------------------------------------

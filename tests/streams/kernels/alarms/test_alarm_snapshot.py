@@ -14,7 +14,7 @@ from streams.kernels.alarms.log import AlarmLog
 from streams.kernels.alarms.recent import SPAN
 from streams.kernels.alarms.snapshot import freeze, thaw
 from streams.kernels.counts.live import Measure
-from streams.worker.checkpoint import pack, unpack
+from streams.worker.snapshot_records import pack, unpack
 from tests.support.alarm_feed import DENIED, IN, NAME, OUT, TEN, Events, Feed, gate
 
 Other = Callable[[AlarmLog], dict[str, Any]]

@@ -39,7 +39,7 @@ from streams.kernels.counts.place import (
     devices_of,
 )
 from streams.kernels.counts.snapshot import freeze, thaw
-from streams.worker.checkpoint import pack
+from streams.worker.snapshot_records import pack
 from tests.support.events import HORIZON, LOG, NINE, PLACE, Event, batch
 
 LETTERS: Final = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-", np.uint8)

@@ -15,7 +15,7 @@ from streams.kernels.counts.passages import PassageLog
 from streams.kernels.counts.place import CountingSite
 from streams.kernels.counts.snapshot import Plain, SnapshotError, freeze, thaw
 from streams.worker.alarm_inputs import flow_of
-from streams.worker.checkpoint import pack, unpack
+from streams.worker.snapshot_records import pack, unpack
 from tests.support.events import HORIZON, LOG, NINE, PLACE, Event, batch
 
 BUCKET = 1 << BUCKET_BITS
