@@ -16,6 +16,7 @@ from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import AcceptedLoss, Problem, skip
 from streams.sources.tables import Row
 from streams.worker.snapshot_chain import ChainWriter
+from streams.worker.snapshot_records import without_collection
 
 OffsetRange = tuple[int, int]
 """First offset, and the one behind the last."""
@@ -119,7 +120,8 @@ class PartitionState(Generic[L]):
     def begin(cls, handler: TopicHandler[L], start: Start, known_suspect: OffsetRange) -> "PartitionState[L]":
         """Build the state with which a partition resumes, beyond losses that are known to be none."""
         plain = start.snapshot
-        partition = handler.begin(start.log, start.at) if plain is None else handler.thaw(plain, start.log)
+        with without_collection():
+            partition = handler.begin(start.log, start.at) if plain is None else handler.thaw(plain, start.log)
         state = cls(partition, start.era, accepted=start.accepted, ended=start.ended, unreadable=start.unreadable)
         if plain is not None:
             partition.skip_to(start.at)

@@ -23,6 +23,7 @@ SHARE: Final = 2
 _CHAINS: Final = 3
 """Chains of a partition that are kept while its records are read: a worker that was thought dead may write one, too."""
 _DIGEST: Final = 16  # bytes
+_NOTHING: Final = bytes(_DIGEST)
 _SEPARATOR: Final = b"/"
 Pack = Callable[[Plain, bytes], bytes]
 
@@ -71,9 +72,13 @@ class ChainWriter:
         return not self.tip or self.slot >= SLOTS or self.changed_bytes > SHARE * self.whole_bytes
 
     def record(self, plain: Plain, pack: Pack, *, whole: bool) -> SnapshotRecord:
-        """Return the next record. `pack` is given what it follows on: no bytes before a whole snapshot."""
-        value = pack(plain, b"" if whole else self.tip)
-        self.tip = digest_of(value)
+        """Return the next record. `pack` is given what it follows on: no bytes before a whole snapshot.
+
+        Changes may have been made before it was known that nothing can follow on the record before: they follow on
+        nothing, and the next snapshot is a whole one.
+        """
+        value = pack(plain, b"" if whole else self.tip or _NOTHING)
+        self.tip = digest_of(value) if whole or self.tip else b""
         if whole:
             self.slot, self.whole_bytes, self.changed_bytes = 0, len(value), 0
         else:

@@ -6,6 +6,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from streams.contract.events import Topic
 from streams.kernels.counts.snapshot import Plain
+from streams.worker.snapshot_chain import key_of
 from streams.worker.snapshot_records import unpack
 from tests.faults.catalogue import Layout, fault
 from tests.faults.first_version import ADDED
@@ -42,15 +43,18 @@ def _expect(trial: Trial, file: str) -> None:
 
 
 def _newest(bootstrap: str) -> Iterator[Plain]:
-    """Yield the newest snapshot of every turnstile log."""
+    """Yield the newest whole snapshot of every turnstile log."""
     consumer = KafkaConsumer(bootstrap_servers=bootstrap)
     places = [TopicPartition(_TURNSTILES, number) for number in range(PARTITIONS)]
     consumer.assign(places)
-    for place, end in consumer.end_offsets(places).items():
-        consumer.seek(place, max(0, end - 1))
-    for _ in range(50):
-        for records in consumer.poll(200).values():
-            yield unpack(records[0].value)
-        if all(consumer.position(place) for place in places):
+    consumer.seek_to_beginning()
+    ends, newest = consumer.end_offsets(places), dict[int, bytes]()
+    for _ in range(200):
+        for place, records in consumer.poll(200).items():
+            for each in records:
+                if each.key == key_of(place.partition):
+                    newest[place.partition] = each.value
+        if all(consumer.position(place) >= end for place, end in ends.items()):
             break
     consumer.close()
+    yield from map(unpack, newest.values())

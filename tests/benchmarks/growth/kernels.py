@@ -27,7 +27,8 @@ from streams.settings import WorkerSettings
 from streams.worker.alarm_inputs import flow_of
 from streams.worker.app import handler_of
 from streams.worker.partition_state import TopicHandler
-from streams.worker.snapshot_records import pack, unpack
+from streams.worker.snapshot_chain import ChainWriter
+from streams.worker.snapshot_records import join_records, pack, without_collection
 from tests.benchmarks.growth.cases import A_FLUSH, A_JOIN, PARTS, Case, Measured
 from tests.benchmarks.growth.places import site
 from tests.benchmarks.growth.traffic import Traffic
@@ -58,7 +59,8 @@ class _Run:
 
     def __init__(self, handler: TopicHandler[PassageLog]) -> None:
         self.handler, self.log = handler, handler.begin(_NAME, 0)
-        self.last = b""
+        self.written: list[bytes] = []  # what a start reads: the last whole snapshot, and the changes behind it
+        self.chain = ChainWriter(_NAME.partition)
         self.forget()
 
     def forget(self) -> None:
@@ -83,7 +85,7 @@ class _Run:
             self.log.apply(batch)
 
     def flush(self) -> None:
-        """Do what a worker does at a flush, and write a snapshot at every fourth one."""
+        """Do what a worker does at a flush, and make a snapshot at every fourth one."""
         log, meter = self.log, self.meter
         with meter.part("drain"):
             blocks = log.drain()
@@ -98,10 +100,18 @@ class _Run:
             self.keep()
 
     def keep(self) -> None:
-        """Make a snapshot."""
+        """Make a snapshot, as a worker does: most say what has changed since the one before."""
+        changes = self.handler.changes
+        assert changes is not None
         with self.meter.part("snapshot"):
-            self.last = pack(self.handler.freeze(self.log))
-        self.largest = max(self.largest, len(self.last))
+            with without_collection():
+                plain = None if self.chain.wants_whole else changes.freeze(self.log)
+                whole = plain is None
+                plain = self.handler.freeze(self.log) if plain is None else plain
+            changes.note_saved(self.log)
+            record = self.chain.record({**plain, "era": 0, "lost": 0, "tail": 0}, pack, whole=whole)
+        self.written = [record.value] if whole else [*self.written, record.value]
+        self.largest = max(self.largest, len(record.value))
         self.snapshots += 1
 
 
@@ -124,10 +134,14 @@ def measure(case: Case) -> Measured:
 
 
 def _thaw(run: _Run) -> float:
-    """Return how long it takes to take the last snapshot up, and see that it says what the log says."""
+    """Return how long it takes to take the last snapshots up, and see that they say what the log says."""
+    changes = run.handler.changes
+    assert changes is not None
     gc.collect()
     started = time.process_time()
-    log = run.handler.thaw(unpack(run.last), _NAME)
+    plain = join_records(run.written, changes.join)
+    with without_collection():
+        log = run.handler.thaw(plain, _NAME)
     took = time.process_time() - started
     if log.next_offset != run.log.next_offset or log.tally != run.log.tally:
         raise WrongCountError(f"the snapshot says {log.tally}, the log {run.log.tally}")

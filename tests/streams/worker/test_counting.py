@@ -268,7 +268,7 @@ def test_rows_are_stored_while_the_flush_before_is_still_published_and_no_more_t
 
     run(story)
     assert world.steps[5:8] == ["keep", "release", "keep"]  # of the first flush, both topics, before any of the second
-    assert world.released[TURNSTILES, 0] == unpack(world.kept[TURNSTILES, 0])["next"] == 3
+    assert world.released[TURNSTILES, 0] == world.kept[TURNSTILES, 0]["next"] == 3
 
 
 @pytest.mark.parametrize("failing", ["publish", "keep", "release"])
@@ -288,7 +288,7 @@ def test_what_goes_wrong_behind_the_rows_fails_the_next_flush_and_nothing_is_rel
 
     run(story)
     assert world.released == {}
-    assert {unpack(value)["next"] for value in world.kept.values()} <= {1}
+    assert {plain["next"] for plain in world.kept.values()} <= {1}
     work(world)
     assert world.released[TURNSTILES, 0] == 2
     assert len(rows(world, "deliveries")) == 2

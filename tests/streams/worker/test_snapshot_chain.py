@@ -292,6 +292,22 @@ def test_a_whole_snapshot_is_due_when_the_changelog_was_made_anew_or_cut(offsets
     assert [n for n, each in enumerate(records) if place_of(each.key) == (0, 0)] == wholes
 
 
+def test_changes_that_were_made_before_the_changelog_was_known_to_be_another_follow_on_nothing() -> None:
+    """A checkpoint goes on while the next one is made."""
+    writer, records = Writer(), list[SnapshotRecord]()
+    writer.save(records)
+    writer.chain.note_written(5)
+    made = changed(10, 20)
+    writer.chain.note_written(0)
+    records = [writer.chain.record(made, pack, whole=False)]
+    assert taken_up(records) == -1
+    assert writer.chain.wants_whole
+    writer.at = writer.saved = 20
+    writer.save(records)
+    writer.save(records)
+    assert taken_up(records) == 40
+
+
 # -- other versions ----------------------------------------------------------------------------------------------------
 
 
