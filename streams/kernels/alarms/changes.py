@@ -19,7 +19,9 @@ from streams.kernels.counts.snapshot import Plain, SnapshotError
 _FLOATS: Final = np.dtype("<f8")
 _OF_FLOATS: Final = frozenset({"rate", "rest_rate"})
 _OF_FLAGS: Final = frozenset({"blamed"})
-_COLUMNS: Final = ("kept", "known", "coming")
+_BIG: Final = frozenset({"kept", "known", "coming", "steps", "heard", "usual", "marks"})
+_MOST_SECONDS: Final = 60
+"""Of counts by second in a record of changes: at the largest site more might not fit one, as keys are not in steps."""
 
 
 def note_saved(log: AlarmLog) -> None:
@@ -33,9 +35,9 @@ def note_saved(log: AlarmLog) -> None:
 
 
 def freeze_changes(log: AlarmLog) -> Plain | None:
-    """Write what has changed since `note_saved`; None if nothing was saved."""
+    """Write what has changed since `note_saved`; None if nothing was saved, or so long ago that all is as little."""
     saved, recent, silence = log.saved, log.recent, log.silence
-    if saved is None:
+    if saved is None or recent.entered - saved.entered > _MOST_SECONDS:
         return None
     reports = sorted(silence.changed_reports)
     figures = np.array([silence.lane_reports[key] for key in reports], dtype=KEYS).reshape(-1, 3)
@@ -45,7 +47,7 @@ def freeze_changes(log: AlarmLog) -> Plain | None:
     return {
         **freeze_small(log),
         "after": saved.next_offset,
-        "kept": counts_out(recent.window(min(recent.entered - saved.entered, SPAN))),
+        "kept": counts_out(recent.window(recent.entered - saved.entered)),
         "forgotten": recent.forgotten,
         "known": {name: counts_out(_known(log, name)) for name in sorted(recent.known)},
         "coming": counts_out(recent.coming),
@@ -141,9 +143,6 @@ class _Joined:
             "usual": [each.tolist() for each in self.usual],
             "marks": self.marks,
         }
-
-
-_BIG: Final = frozenset({*_COLUMNS, "steps", "heard", "usual", "marks"})
 
 
 def _dtype(name: str) -> np.dtype[Any]:

@@ -112,13 +112,25 @@ def test_what_is_joined_is_what_would_have_been_written_whole(few: int, drawn: l
 
 def test_alarms_that_were_raised_and_cleared_meanwhile_are_in_the_changes() -> None:
     chain = Chain()
-    chain.play([("N1-1", IN)] * 3, 120)
-    chain.save(whole=False)
-    assert chain.feed.alarms.open_episodes()
-    chain.play([], 700)
-    chain.save(whole=False)
-    assert pack(chain.taken_up()) == pack(freeze(chain.feed.alarms))
-    assert len(chain.records) == 3
+    chain.play([], 1)
+    chain.save()
+    for happens, times in (([("N1-1", IN)] * 9, 8), ([], 12)):
+        for _ in range(times):
+            chain.play(happens, 50)
+            chain.save(whole=False)
+            assert pack(chain.taken_up()) == pack(freeze(chain.feed.alarms))
+        assert bool(chain.feed.alarms.open_episodes()) == bool(happens)
+    assert len(chain.records) == 21
+
+
+def test_what_has_changed_within_more_than_a_minute_is_written_whole() -> None:
+    chain = Chain()
+    chain.play([("N1-1", IN)], 1)
+    chain.save()
+    chain.play([("N1-1", IN)], 60)
+    assert freeze_changes(chain.feed.alarms) is not None
+    chain.play([("N1-1", IN)], 1)
+    assert freeze_changes(chain.feed.alarms) is None
 
 
 def test_what_is_known_is_forgotten_in_the_changes_too(monkeypatch: pytest.MonkeyPatch) -> None:

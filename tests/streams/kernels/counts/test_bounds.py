@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from streams.contract.events import LONGEST_REASON
 from streams.contract.topics import LARGEST_SNAPSHOT
+from streams.kernels.alarms import changes as alarm_changes
 from streams.kernels.alarms import snapshot as alarm_snapshot
 from streams.kernels.alarms.areas import MOST_COMING
 from streams.kernels.alarms.episodes import Alarm, Episode
@@ -18,7 +19,7 @@ from streams.kernels.alarms.inputs import Inside, OccupancyReading
 from streams.kernels.alarms.log import PATIENCE_SECONDS, AlarmLog
 from streams.kernels.alarms.recent import MOST_KNOWN, REPUBLISHED_SECONDS, SPAN, CellCounts
 from streams.kernels.alarms.rules import RULES, AlarmEntrance, AlarmSite
-from streams.kernels.counts import corrections
+from streams.kernels.counts import changes, corrections
 from streams.kernels.counts.admission import EPOCHS, RANGES, Device, Devices, most_of_all
 from streams.kernels.counts.cells import Cells
 from streams.kernels.counts.cells import pack as pack_key
@@ -208,6 +209,20 @@ def test_the_largest_snapshot_that_all_limits_allow_fits_its_record() -> None:
     assert len(pack(freeze(passages))) < LARGEST_SNAPSHOT - ROOM
 
 
+def test_so_do_changes_of_everything_in_it() -> None:
+    passages = fullest()
+    changes.note_saved(passages)
+    passages.bucket.saved = False
+    passages.devices.drained = set(passages.devices.known)
+    passages.totals.drained = set(passages.totals.counts)
+    passages.seen_entrances = set(range(len(passages.entrances)))
+    passages.live.drained_lanes, passages.live.changed_lags = set(passages.live.lanes), set(passages.live.lags)
+    plain = changes.freeze_changes(passages)
+    assert plain is not None
+    assert len(plain["devices"]["number"]) == 8 * len(passages.devices.known)
+    assert len(pack(plain, b"the digest before")) < LARGEST_SNAPSHOT - ROOM
+
+
 def test_so_does_that_of_corrections() -> None:
     log = CorrectionLog(PartitionId("test", "corrections", 0), PLACE.times, next_offset=0)
     log.seen = set(drawn_names(np.random.default_rng(1), MOST_CORRECTIONS))
@@ -271,6 +286,22 @@ def test_so_does_that_of_the_alarms_of_the_largest_site() -> None:
     log = fullest_alarms()
     assert len(log.recent.window()) > 0.99 * SPAN * log.recent.width
     assert len(pack(alarm_snapshot.freeze(log))) < LARGEST_SNAPSHOT - ROOM
+
+
+def test_so_do_changes_of_everything_in_it_within_a_minute() -> None:
+    log = fullest_alarms()
+    alarm_changes.note_saved(log)
+    assert log.saved is not None
+    nothing = [each * 0 - 1 for each in log.saved.usual]
+    log.saved = replace(log.saved, entered=log.saved.entered - 60, usual=nothing, minute_totals=[])
+    log.recent.changed_known = {name: set(known) for name, known in log.recent.known.items()}
+    log.silence.changed_reports = set(log.silence.lane_reports)
+    plain = alarm_changes.freeze_changes(log)
+    assert plain is not None
+    assert len(plain["heard"][0]) == 8 * 2 * MOST_LANES
+    assert len(pack(plain, b"the digest before")) < LARGEST_SNAPSHOT - ROOM
+    log.saved = replace(log.saved, entered=log.saved.entered - 1)
+    assert alarm_changes.freeze_changes(log) is None
 
 
 def test_unpublished_cells_are_bounded_and_the_newest_stay() -> None:
