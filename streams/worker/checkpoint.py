@@ -14,8 +14,16 @@ from faust.types import TP, EventT
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import SnapshotHeader
-from streams.worker.snapshot_chain import Chains, Link, first_part, place_of
-from streams.worker.snapshot_records import Join, follows_on, join_records, offset_in, version, without_collection
+from streams.worker.snapshot_chain import Chains, Link, place_of
+from streams.worker.snapshot_records import (
+    Join,
+    follows_on,
+    join_records,
+    loadable,
+    offset_in,
+    version,
+    without_collection,
+)
 
 
 def snapshot_of(plain: Plain) -> SnapshotHeader:
@@ -91,7 +99,7 @@ class SnapshotTable(faust.Table[bytes, bytes]):
             except Exception as error:  # noqa: BLE001  # garbage, or a state on which our own code fails
                 self.unreadable[partition] = max(newest.version, self.unreadable.get(partition, 0))
                 self.on_unreadable(partition, error)
-                chains.drop(path[len(first_part(path)) :])
+                chains.drop(path[loadable([each.value for each in path]) :])
             else:
                 chains.proven = newest.digest
         chains.prune()

@@ -9,7 +9,7 @@ is a function of its log. Read `checkpoint` next, which reads these records.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -157,8 +157,3 @@ class Chains:
             furthest[each.root] = max(furthest[each.root], (each.version, each.number))
         roots = sorted(furthest, key=lambda root: furthest[root])[-_CHAINS:]
         self.links = {digest: each for digest, each in self.links.items() if each.root in roots}
-
-
-def first_part(path: Sequence[Link]) -> Sequence[Link]:
-    """Return the first half of a chain that cannot be loaded: the whole snapshot alone in the end, then nothing."""
-    return path[: len(path) // 2]

@@ -66,6 +66,19 @@ def join_records(path: Sequence[bytes], join: Join) -> Plain:
     return {**joined, **{name: changes[-1][name] for name in _BESIDE}} if changes else joined
 
 
+def loadable(path: Sequence[bytes]) -> int:
+    """Return how many records of a chain that cannot be loaded to try next.
+
+    All before one that is damaged; or half of them, where our own code fails on the state: it may fail on any part.
+    """
+    for number, value in enumerate(path):
+        try:
+            unpack(value, changes=number > 0)
+        except Exception:  # noqa: BLE001  # whatever garbage leads to
+            return number
+    return len(path) // 2
+
+
 def only_whole(whole: Plain, changes: Sequence[Plain]) -> Plain:
     """Join the snapshots of a log that writes no changes. Raises SnapshotError if there are any."""
     if changes:

@@ -72,7 +72,6 @@ class Plant:
         self.stored: dict[str, set[tuple[int, int]]] = defaultdict(set)  # by log: offset and line of each raw row
         self.excused: set[str] = set()  # logs with rows that the store has refused for ever, now or before
         self.newest: dict[TP, Mapping[str, Any]] = {}  # of the snapshots that were ever kept, whole or not
-        self.changes = 0  # how many of all snapshots were not whole
         self._truths: dict[tuple[str, tuple[tuple[int, int], ...]], Truth] = {}
 
     def now(self) -> int:
@@ -150,7 +149,6 @@ class Plant:
             self._check_stored(plain["log"], plain["next"], "a snapshot", lost=plain["lost"])
             kept = TP(topic, partition or 0)
             self.newest[kept] = max(plain, self.newest.get(kept, plain), key=lambda each: (each["era"], each["next"]))
-            self.changes += "after" in plain
         return SimpleNamespace(offset=self.broker.append(topic, key, value, partition))
 
     def commit(self, name: str, generation: int, offsets: Mapping[TP, int]) -> None:

@@ -182,6 +182,7 @@ def test_a_worker_that_was_thought_dead_cannot_turn_the_state_back() -> None:
     writer = Writer(30)
     for _ in range(5):
         writer.save(live)
+        writer.chain.whole_bytes = 1 << 20
     late: list[SnapshotRecord] = []
     zombie.chain.tip = b""
     zombie.save(late, more=20)  # whole, at 50: further than the whole one of the live chain, which is at 40
