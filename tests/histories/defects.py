@@ -111,18 +111,17 @@ def _last_read(self: Chains) -> Link | None:
 
 
 @contextmanager
-def _whatever_was_before() -> Iterator[None]:
-    """Take changes for those that follow on the newest record, whatever they say of themselves."""
+def _middle_left_out() -> Iterator[None]:
+    """Join the last changes of a chain to its whole snapshot, whatever they say of themselves."""
 
-    def add(self: Chains, value: bytes, *, before: bytes, version: int, add: Any = Chains.add) -> bool:
-        newest = self.newest() if before else None
-        added: bool = add(self, value, before=newest.digest if newest else before, version=version)
-        return added
+    def path(self: Chains, link: Link, *, path: Any = Chains.path) -> list[Link]:
+        first, *rest = path(self, link)
+        return [first, *rest[-1:]]
 
-    def join(self: changes._Joined, some: Plain, *, join: Any = changes._Joined.add) -> None:
-        join(self, {**some, "log": self.head["log"], "after": self.head["next"]})
+    def add(self: changes._Joined, some: Plain, *, add: Any = changes._Joined.add) -> None:
+        add(self, {**some, "after": self.head["next"]})
 
-    with mock.patch.object(Chains, "add", add), mock.patch.object(changes._Joined, "add", join):
+    with mock.patch.object(Chains, "path", path), mock.patch.object(changes._Joined, "add", add):
         yield
 
 
@@ -158,7 +157,7 @@ PLANTED: Final[Mapping[str, Planting]] = {
     "records counted again below the next offset": lambda: mock.patch.object(Batch, "from_offset", _whole_batch),
     "a number not looked up": lambda: mock.patch.object(Ranges, "received", return_value=False),
     "a stale snapshot wins": lambda: mock.patch.object(Chains, "newest", _last_read),
-    "changes that follow on anything": _whatever_was_before,
+    "changes in the middle of a chain left out": _middle_left_out,
     "changes that are not written": lambda: mock.patch.object(KafkaOutlet, "write_snapshots", _only_whole),
     "devices that changed before the last flush forgotten": lambda: mock.patch.object(
         Devices, "forget_changed", lambda self: self.changed.clear()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from streams.kernels.counts import changes
 from streams.kernels.counts.snapshot import Plain, freeze, thaw
 from streams.worker.checkpoint import SnapshotTable
-from streams.worker.snapshot_chain import SHARE, SLOTS, ChainWriter, SnapshotRecord, key_of, place_of
+from streams.worker.snapshot_chain import SHARE, SLOTS, Chains, ChainWriter, SnapshotRecord, key_of, place_of
 from streams.worker.snapshot_records import pack, unpack
 from tests.support.events import LOG, PLACE, Event, batch, log
 
@@ -231,6 +231,19 @@ def test_a_broker_that_came_back_from_an_older_copy_leaves_the_chain_as_it_was_t
     assert taken_up(copy) == 40
     survivor = records[:3] + records[4:]  # of a worker that lived on, and wrote on behind what is lost
     assert taken_up(survivor) == 30
+
+
+def test_changes_that_are_applied_to_whatever_was_before_would_be_noticed_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def add(self: Chains, value: bytes, *, before: bytes, version: int, add: Any = Chains.add) -> bool:
+        newest = self.newest() if before else None
+        added: bool = add(self, value, before=newest.digest if newest else before, version=version)
+        return added
+
+    records = chain_of(5)
+    assert taken_up(records[:2] + records[3:]) == 20
+    monkeypatch.setattr(Chains, "add", add)
+    with pytest.raises(AssertionError):
+        taken_up(records[:2] + records[3:])
 
 
 STEPS = st.sampled_from(["save", "save", "save", "save", "zombie", "restart", "compact", "shorten", "lose", "damage"])
