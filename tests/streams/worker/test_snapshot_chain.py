@@ -21,7 +21,7 @@ from streams.worker.snapshot_chain import SHARE, SLOTS, Chains, ChainWriter, Sna
 from streams.worker.snapshot_records import pack, unpack
 from tests.support.events import LOG, PLACE, Event, batch, log
 
-REMAINDERS = 7
+REMAINDERS = 23
 
 
 def state(end: int) -> Plain:
