@@ -14,7 +14,7 @@ from faust.types import TP, EventT
 from streams.kernels.counts.partition_log import PartitionId
 from streams.kernels.counts.snapshot import Plain
 from streams.kernels.counts.takeup import SnapshotHeader
-from streams.worker.snapshot_chain import Chains, Link, place_of
+from streams.worker.snapshot_chain import ChainLink, Chains, place_of
 from streams.worker.snapshot_records import (
     Join,
     follows_on,
@@ -104,7 +104,7 @@ class SnapshotTable(faust.Table[bytes, bytes]):
                 chains.proven = newest.digest
         chains.prune()
 
-    def _joined(self, path: Sequence[Link]) -> Plain:
+    def _joined(self, path: Sequence[ChainLink]) -> Plain:
         return join_records([each.value for each in path], self.join_plain)
 
 

@@ -96,7 +96,7 @@ class ChainWriter:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainLink:
     """A record that was read. `version`: of two the one with the higher has counted further, see `checkpoint`."""
 
     digest: bytes
@@ -115,7 +115,7 @@ class Chains:
     no chain, and is passed over.
     """
 
-    links: dict[bytes, Link] = field(default_factory=dict)
+    links: dict[bytes, ChainLink] = field(default_factory=dict)
     proven: bytes = b""  # the digest of the newest record that could be loaded
     _read: int = 0
 
@@ -128,21 +128,21 @@ class Chains:
             return True
         self._read += 1
         root = self.links[before].root if before else digest
-        self.links[digest] = Link(digest, before, root, value, version, self._read)
+        self.links[digest] = ChainLink(digest, before, root, value, version, self._read)
         return True
 
-    def newest(self) -> Link | None:
+    def newest(self) -> ChainLink | None:
         """Return the record that has counted furthest; of several the last one."""
         return max(self.links.values(), key=lambda each: (each.version, each.number), default=None)
 
-    def path(self, link: Link) -> list[Link]:
+    def path(self, link: ChainLink) -> list[ChainLink]:
         """Return all records up to this one, the whole snapshot first."""
         found = [link]
         while found[-1].before:
             found.append(self.links[found[-1].before])
         return found[::-1]
 
-    def drop(self, some: Collection[Link]) -> None:
+    def drop(self, some: Collection[ChainLink]) -> None:
         """Forget records, and all that follow on them."""
         lost = {each.digest for each in some}
         for each in sorted(self.links.values(), key=lambda link: link.number):

@@ -23,7 +23,7 @@ from streams.worker.agents import KafkaOutlet
 from streams.worker.counting import Counting
 from streams.worker.flush import Flusher
 from streams.worker.partition_state import FlushBatch, PartitionState
-from streams.worker.snapshot_chain import Chains, Link, SnapshotRecord
+from streams.worker.snapshot_chain import ChainLink, Chains, SnapshotRecord
 
 Planting = Callable[[], Any]
 
@@ -106,7 +106,7 @@ async def _park_nothing(self: Flusher, refusals: Sequence[Any], drained: Sequenc
     """Pass over what is refused."""
 
 
-def _last_read(self: Chains) -> Link | None:
+def _last_read(self: Chains) -> ChainLink | None:
     return max(self.links.values(), key=lambda each: each.number, default=None)
 
 
@@ -114,14 +114,14 @@ def _last_read(self: Chains) -> Link | None:
 def _middle_left_out() -> Iterator[None]:
     """Join the last changes of a chain to its whole snapshot, whatever they say of themselves."""
 
-    def path(self: Chains, link: Link, *, path: Any = Chains.path) -> list[Link]:
+    def path(self: Chains, link: ChainLink, *, path: Any = Chains.path) -> list[ChainLink]:
         first, *rest = path(self, link)
         return [first, *rest[-1:]]
 
-    def add(self: changes._Joined, some: Plain, *, add: Any = changes._Joined.add) -> None:
+    def add(self: changes._WholeLog, some: Plain, *, add: Any = changes._WholeLog.add) -> None:
         add(self, {**some, "after": self.head["next"]})
 
-    with mock.patch.object(Chains, "path", path), mock.patch.object(changes._Joined, "add", add):
+    with mock.patch.object(Chains, "path", path), mock.patch.object(changes._WholeLog, "add", add):
         yield
 
 

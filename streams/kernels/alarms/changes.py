@@ -81,13 +81,13 @@ def join(whole: Plain, changes: Sequence[Plain]) -> Plain:
     """Return what `freeze` would have written after these changes. Raises SnapshotError if one does not follow on."""
     if not changes:
         return whole
-    joined = _Joined(whole)
+    joined = _WholeAlarms(whole)
     for each in changes:
         joined.add(each)
     return joined.plain()
 
 
-class _Joined:
+class _WholeAlarms:
     """A whole snapshot with its rows by key, to which changes are added."""
 
     def __init__(self, whole: Plain) -> None:

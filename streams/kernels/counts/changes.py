@@ -66,7 +66,7 @@ def join(whole: Plain, changes: Sequence[Plain]) -> Plain:
     """Return what `freeze` would have written after these changes. Raises SnapshotError if one does not follow on."""
     if not changes:
         return whole
-    joined = _Joined(whole)
+    joined = _WholeLog(whole)
     for each in changes:
         joined.add(each)
     return joined.plain()
@@ -183,7 +183,7 @@ def _rows(columns: Plain, *names: str) -> Iterable[tuple[int, ...]]:
     return zip(*(_in(columns[name]) for name in names), strict=True)
 
 
-class _Joined:
+class _WholeLog:
     """A whole snapshot with its rows by key, to which changes are added."""
 
     def __init__(self, whole: Plain) -> None:
@@ -194,7 +194,7 @@ class _Joined:
         self.closed = {(number, epoch): row for number, epoch, *row in whole["closed"]}
         self.totals = _counts_in(whole["totals"])
         self.last_ts, self.boundary = dict(whole["last_ts"]), dict(whole["boundary"])
-        self.bucket = _JoinedBucket(whole["segment"])
+        self.bucket = _WholeBucket(whole["segment"])
         self.live_cells, self.newest = whole["live"]["cells"], whole["live"]["newest"]
         self.lanes = {name: row for name, *row in whole["live"]["lanes"]}
         self.lags = {name: row for name, *row in whole["live"]["lags"]}
@@ -266,7 +266,7 @@ class _Joined:
         }
 
 
-class _JoinedBucket:
+class _WholeBucket:
     """The cells of an offset bucket by key."""
 
     def __init__(self, bucket: Plain) -> None:
