@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Final, Generic, Protocol
 
 import structlog
@@ -217,19 +216,18 @@ class Counting(Generic[L]):
 
     async def checkpoint(self, batches: Sequence[FlushBatch]) -> None:
         """Write snapshots and release their offsets, except of partitions that have been assigned anew meanwhile."""
-        generation, records = self.generation, {}
+        generation = self.generation
         due = {
             each.partition.name.partition: (each.snapshot, each.whole)
             for each in batches
             if each.snapshot is not None and each.generation == generation
         }
         chains = {partition: self._states[partition].chain for partition in due}
-        for partition, (plain, whole) in due.items():
-            record = partial(chains[partition].record, plain, pack, whole=whole)
-            records[partition] = await asyncio.to_thread(record) if whole else record()  # a whole one takes its time
-        if not due or generation != self.generation:
+        if not due:
             return
-        written = await self.outlet.write_snapshots(records)
+        written = await self.outlet.write_snapshots(
+            {partition: chains[partition].record(plain, pack, whole=whole) for partition, (plain, whole) in due.items()}
+        )
         for partition, offset in written.items():
             chains[partition].note_written(offset)
         if generation == self.generation:

@@ -49,12 +49,13 @@ class World:
     parked: dict[str, bytes] = field(default_factory=dict)
     steps: list[str] = field(default_factory=list)
     crash_at: int | None = None
+    crash_on: str = ""  # the first step of this name
     caught_up: int | None = None
 
     def step(self, what: str) -> None:
         """Write down what is about to happen; crash instead if it is time."""
-        if self.crash_at == len(self.steps):
-            self.crash_at = None
+        if self.crash_at == len(self.steps) or self.crash_on == what:
+            self.crash_at, self.crash_on = None, ""
             raise CrashError(what)
         self.steps.append(what)
 

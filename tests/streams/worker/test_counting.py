@@ -274,7 +274,7 @@ def test_rows_are_stored_while_the_flush_before_is_still_published_and_no_more_t
 @pytest.mark.parametrize("failing", ["publish", "keep", "release"])
 def test_what_goes_wrong_behind_the_rows_fails_the_next_flush_and_nothing_is_released_after_it(failing: str) -> None:
     world = quiet(line(), line(seq=2))
-    world.crash_at = 2 + ["publish", "keep", "release"].index(failing)
+    world.crash_on = failing
 
     async def story() -> None:
         worker = Worker(world)
