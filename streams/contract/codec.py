@@ -5,6 +5,7 @@ plain are decoded and checked here, one by one. Read `passage_columns` next.
 """
 
 import re
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -169,12 +170,21 @@ class PassageCodec:
         self._known: set[str] = set()
         self._decoder = _Decoder(TYPES[kind], self._check)
         mine = [name for name, each in vocabulary.entrances.items() if each == kind]
-        self._reader = PassageReader(kind, restrictions(entrances=mine, categories=sorted(self._categories)))
+        self._restricted = restrictions(entrances=mine, categories=sorted(self._categories))
+        self._own = threading.local()
+
+    @property
+    def reader(self) -> PassageReader:
+        """The reader of this thread, which remembers names: a rehearsal in another one must not touch them."""
+        if not hasattr(self._own, "reader"):
+            self._own.reader = PassageReader(self.kind, self._restricted)
+        reader: PassageReader = self._own.reader
+        return reader
 
     def read(self, records: Records) -> Batch:
         """Turn records into columns."""
         places = _places(records)
-        columns = self._reader.read(records.value, len(places.line))
+        columns = self.reader.read(records.value, len(places.line))
         others = columns.others
         read = self._decoder.read(columns.raw.take(np.array(others, np.int64)), others, places)
         if read.events:

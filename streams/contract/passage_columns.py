@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import inspect
 
 from streams.contract import fields as contract_fields
-from streams.contract.events import EARLIEST_MS, ID_PATTERN, LATEST_MS, LONGEST_REASON, Passage
+from streams.contract.events import EARLIEST_MS, ID_PATTERN, LATEST_MS, LONGEST_LINE, LONGEST_REASON, Passage
 from streams.contract.fields import FIELDS, TYPES, PassageField
 from streams.kernels.counts.batch import Ints, RawLines
 from streams.kernels.counts.columns import DictColumn
@@ -29,6 +29,8 @@ _KEYS: Final = 0
 """The number of the field whose names are the keys of the others; these are numbered from 1."""
 _MOST_NAMES: Final = 1 << 16
 """Names with which a reader begins an empty table: devices and reasons are the senders' to choose."""
+_SHORTEST: Final = 32
+"""Bytes of a plain line, at least: what must be there takes more. Lines that are shorter bring no names."""
 _LONGEST_NAME: Final = 256
 """Bytes of a name that the kernels read, where the contract has no limit; a line with a longer one is not plain."""
 _LARGEST: Final = 2**63 - 1
@@ -122,15 +124,16 @@ class PassageReader:
                 each.form, column, each.required, each.lowest, each.before, each.longest, each.names is None,
             )  # fmt: skip
             allowed[number, list(each.allowed)] = True
-        self._grown = [each.longest for each in self.known if each.form is Form.CODED and each.names is None]
-        self._grammar = Grammar(fields, allowed, order=np.zeros(len(self.known) + 1, np.int64))
+        self._growing = sum(each.form is Form.CODED and each.names is None for each in self.known)
+        self._grammar = Grammar(fields, allowed, order=np.zeros(len(self.known) + 1, np.int64), longest=LONGEST_LINE)
         self._names = self._begun()
 
     def read(self, value: bytes, lines: int) -> "PassageColumns":
         """Read so many lines, which are joined by newlines."""
         if int(self._names.table.used[0]) > _MOST_NAMES:
             self._names = self._begun()
-        self._names.reserve(len(self._grown) * lines, longest=max(self._grown, default=0))
+        most = min(lines, len(value) // _SHORTEST + 1)
+        self._names.reserve(self._growing * most, size=len(value))
         text, columns = with_slack(value), empty_columns(lines, self._grammar.fields)
         read_objects(text, len(value), self._grammar, self._names.table, columns)
         if not self._reads_any:

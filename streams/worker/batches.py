@@ -112,6 +112,8 @@ def open_batch(batch: Any, data: memoryview) -> Values | None:  # noqa: ANN401  
 
 def _opened(data: memoryview) -> Values | None:
     """Read a batch of format 2; None if it is not plain."""
+    if len(data) < _HEADER:
+        return None
     attributes, count = int.from_bytes(data[_ATTRIBUTES]), int.from_bytes(data[_COUNT])
     decode = _DECODERS.get(attributes & _CODEC)
     if decode is None:
@@ -119,13 +121,15 @@ def _opened(data: memoryview) -> Values | None:
     body = decode(bytes(data[_HEADER:]))
     if count > len(body) // SMALLEST:
         return None
-    text, values = with_slack(body), np.zeros((count, 2), np.int64)
+    text, size, values = with_slack(body), len(body), np.zeros((count, 2), np.int64)
+    del body  # answers are large
     offset, time, lines = (np.zeros(count, np.int64) for _ in range(3))
-    if not find_values(text, len(body), values, offset, time):
+    if not find_values(text, size, values, offset, time):
         return None
     sizes = values[:, 1] - values[:, 0]
     joined = np.zeros(int(sizes.sum()) + count, np.uint8)
     join_values(text, values, joined, lines)
+    del text
     if attributes & _APPEND_TIME:
         time[:] = int.from_bytes(data[_LAST_TIME], signed=True)
     else:

@@ -74,7 +74,7 @@ def coalesce(tp: TP, batches: Sequence[Values]) -> list[ConsumerRecord]:
     joined = []
     for start, end in _stretches(found.offset, found.size):
         part = found.part(start, end)
-        value = JoinedValue(part.value[:-1])
+        value = JoinedValue(memoryview(part.value)[:-1])
         value.records = Records(value, part.offset, part.arrived, part.lines)
         joined.append(_as_fetched(tp, value))
     return joined

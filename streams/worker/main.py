@@ -27,6 +27,7 @@ from streams.site.reader import load_site
 from streams.sources.brokers import Brokers
 from streams.sources.tables import SiteTime, SourceTables
 from streams.worker.app import Parts, create_app
+from streams.worker.compiling import compile_kernels
 from streams.worker.metrics import WorkerCollector
 from streams.worker.process_ends import Ends, ending
 from streams.worker.settling import Settling
@@ -85,6 +86,7 @@ def started(settings: Settings) -> Parts:
 def _build(settings: Settings, ends: Ends) -> Parts:
     """Build a worker with its store; nothing is started yet, except that the areas are written once."""
     configure_logging(settings.log.level)
+    log.info("kernels ready", seconds=round(compile_kernels(), 1))
     site = load_site(settings.site)
     sink = store_sink(settings, _note_retry)
     settings.worker.data.mkdir(parents=True, exist_ok=True)

@@ -122,7 +122,8 @@ def _copy(old: Table, new: Table) -> None:
 class Names:
     """The names of some fields, by number of the field: `listed[field]` has them by code.
 
-    `seed` is any number; with one that nobody can guess, nobody can choose names that all want the same slot.
+    `seed` is any number, best one that nobody can guess. Who finds names that all want the same slot all the same gains
+    nothing: one that finds no slot in reach is read by Python.
     """
 
     def __init__(self, fields: int, *, seed: int) -> None:
@@ -132,9 +133,9 @@ class Names:
         self.table = self._empty(entries=1 << 10, arena=1 << 16)
         self._seen = 0
 
-    def reserve(self, names: int, *, longest: int) -> None:
-        """Make room for so many more names of at most so many bytes."""
-        entries, arena = int(self.table.used[0]) + names, int(self.table.used[1]) + names * longest + SLACK
+    def reserve(self, names: int, *, size: int) -> None:
+        """Make room for so many more names, of so many bytes together."""
+        entries, arena = int(self.table.used[0]) + names, int(self.table.used[1]) + size + SLACK
         if entries <= len(self.table.entries) and arena <= len(self.table.arena):
             return
         old, self.table = self.table, self._empty(entries=2 * entries, arena=2 * arena)
@@ -155,7 +156,7 @@ class Names:
 
     def _add(self, field: int, name: str) -> int:
         text = name.encode()
-        self.reserve(1, longest=len(text))
+        self.reserve(1, size=len(text))
         _add(self.table, field, with_slack(text), len(text))
         self.read_new()
         return self._codes[field][name]

@@ -62,17 +62,19 @@ class Grammar(NamedTuple):
     """What lines may be: `fields` by number less one; `allowed[number, byte]` in names that are added.
 
     `order` has the fields in the order in which the last line had them: the next one often has them in the same.
+    `longest` is how many bytes a line may have.
     """
 
     fields: NDArray[Any]
     allowed: NDArray[np.bool_]
     order: NDArray[np.int64]
+    longest: int
 
 
 class Columns(NamedTuple):
     """The columns of n lines; see the module. `lines` has where each begins and ends, `plain` which are plain."""
 
-    codes: NDArray[np.int64]
+    codes: NDArray[np.int32]
     integers: NDArray[np.int64]
     reals: NDArray[np.float64]
     texts: NDArray[np.int64]
@@ -87,7 +89,7 @@ def empty_columns(lines: int, fields: NDArray[Any]) -> Columns:
         return int(np.count_nonzero(fields["form"] == form))
 
     return Columns(
-        codes=np.zeros((lines, width(Form.CODED)), np.int64),
+        codes=np.zeros((lines, width(Form.CODED)), np.int32),
         integers=np.zeros((lines, width(Form.INTEGER)), np.int64),
         reals=np.full((lines, width(Form.REAL)), np.nan),
         texts=np.zeros((lines, width(Form.TEXT), 2), np.int64),
@@ -241,5 +243,6 @@ def read_objects(text: Bytes, size: int, grammar: Grammar, names: Table, into: C
     for row in range(len(into.plain)):
         end = line_end(text, at, size)
         into.lines[row, 0], into.lines[row, 1] = at, end
-        into.plain[row] = _read_object(text, at, end, needed, grammar, names, into, row)
+        short = end - at <= grammar.longest
+        into.plain[row] = short and _read_object(text, at, end, needed, grammar, names, into, row)
         at = end + 1

@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
-from infra.doctor.compile_kernels import compile_kernels
 from streams.kernels.lines import names, objects, records, texts
+from streams.worker.compiling import compile_kernels
 
 _CALLED_BY_KERNELS = {"append"}
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from streams.contract import passage_columns
 from streams.contract.codec import PassageCodec
+from streams.contract.events import LONGEST_LINE
 from streams.contract.passage_columns import PassageReader
 from streams.kernels.counts.batch import COLUMNS, Batch
 from streams.kernels.lines.objects import read_objects
@@ -32,7 +34,7 @@ def decoding(kind: Kind, *, compiled: bool) -> PassageCodec:
     """Return a codec; one that is not compiled takes no line for plain, so that msgspec reads all."""
     codec = PassageCodec(kind, VOCABULARY)
     if not compiled:
-        codec._reader._reads_any = False
+        codec.reader._reads_any = False
     return codec
 
 
@@ -56,7 +58,7 @@ def same(*values: bytes, kind: Kind = "person") -> None:
 
 def plain(*lines: bytes, kind: Kind = "person") -> list[bool]:
     """Tell which lines the kernels read themselves."""
-    columns = CODECS[kind, True]._reader.read(b"\n".join(lines), len(lines))
+    columns = CODECS[kind, True].reader.read(b"\n".join(lines), len(lines))
     return [row not in columns.others for row in range(len(lines))]
 
 
@@ -147,6 +149,36 @@ def test_a_line_that_is_not_plain_goes_to_msgspec_alone(given_line: bytes) -> No
     same(line(), given_line, encoded(FULL))
 
 
+@pytest.mark.parametrize("size", [LONGEST_LINE - 1, LONGEST_LINE, LONGEST_LINE + 1])
+@pytest.mark.parametrize("at", [0, 10, -1])
+def test_blanks_make_a_line_too_large_as_anything_else_does(size: int, at: int) -> None:
+    event = line()
+    place = event.index(b":") + 1 if at == 10 else at % len(event)
+    blown = event[:place] + b" " * (size - len(event)) + event[place:]
+    assert len(blown) == size
+    assert plain(blown) == [size <= LONGEST_LINE]
+    same(line(), blown, line(seq=2))
+
+
+def test_readers_of_two_threads_share_nothing() -> None:
+    codec, other = PassageCodec("person", VOCABULARY), list[Any]()
+    codec.read(records(line(device="A")))
+    thread = threading.Thread(target=lambda: other.append((codec.reader, codec.read(records(line(device="B"))))))
+    thread.start()
+    thread.join()
+    [(reader, batch)] = other
+    assert reader is not codec.reader
+    assert batch.device.tolist() == ["B"]
+    assert codec.read(records(line(device="C"), line(device="A"))).device.tolist() == ["C", "A"]
+
+
+def test_lines_that_can_bring_no_names_take_no_room_for_any() -> None:
+    codec = PassageCodec("person", VOCABULARY)
+    before = len(codec.reader._names.table.slots)
+    codec.read(records(b"\n" * 200_000))
+    assert len(codec.reader._names.table.slots) <= 64 * before
+
+
 def test_a_vehicle_has_a_plate() -> None:
     assert plain(encoded(VEHICLE), encoded(VEHICLE | {"credential": "x"}), kind="vehicle") == [True, False]
     same(encoded(VEHICLE), encoded(VEHICLE | {"plate": "粤A"}), encoded(VEHICLE | {"credential": "x"}), kind="vehicle")
@@ -217,7 +249,7 @@ def test_names_without_end_are_read_with_a_table_that_begins_again(monkeypatch: 
     for turn in range(6):
         some = [line(device=f"D{turn}-{n}", seq=n + 1, reason=f"because {turn} {n}") for n in range(300)]
         batch = codec.read(records(*some))
-        begun.append(codec._reader._names)
+        begun.append(codec.reader._names)
         assert batch.device.tolist() == [f"D{turn}-{n}" for n in range(300)]
         assert batch.reason.tolist() == [f"because {turn} {n}" for n in range(300)]
     assert 1 < len(set(map(id, begun))) < 6
@@ -227,7 +259,7 @@ def test_names_that_find_no_slot_in_reach_are_read_all_the_same() -> None:
     """As if somebody had found names that all want the same slot: every slot in reach is taken."""
     codec = PassageCodec("person", VOCABULARY)
     codec.read(records(line()))
-    taken = codec._reader._names.table.slots
+    taken = codec.reader._names.table.slots
     number = int(taken[taken >= 0][0])
     taken[taken < 0] = number
     some = [line(device=f"D{n % 7}", seq=n + 1) for n in range(20)]

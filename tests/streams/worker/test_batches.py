@@ -171,6 +171,12 @@ def _compare(data: bytes) -> None:
     assert ours(data) == expected
 
 
+@pytest.mark.parametrize("size", [14, 20, 48])
+def test_a_batch_that_is_shorter_than_its_header_is_refused(size: int) -> None:
+    batch = sealed(packed([(b"k", b"v", 5, [])])[: 12 + size])
+    assert ours(batch) == theirs(batch) == [CorruptRecordException]
+
+
 def test_a_huge_count_takes_no_memory() -> None:
     batch = packed([(b"k", b"v", 5, [])])
     batch[57:61] = struct.pack(">i", 2**31 - 1)
