@@ -14,13 +14,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from msgspec import inspect
 
-from streams.contract import fields as contract_fields
 from streams.contract.events import EARLIEST_MS, ID_PATTERN, LATEST_MS, LONGEST_LINE, LONGEST_REASON, Passage
-from streams.contract.fields import FIELDS, TYPES, PassageField
+from streams.contract.fields import FIELDS, TYPES, Form, PassageField
 from streams.kernels.counts.batch import Ints, RawLines
 from streams.kernels.counts.columns import DictColumn
 from streams.kernels.lines.names import Names
-from streams.kernels.lines.objects import FIELD, Columns, Form, Grammar, empty_columns, read_objects
+from streams.kernels.lines.objects import FIELD, Columns, Grammar, ValueForm, empty_columns, read_objects
 from streams.kernels.lines.texts import PackedTexts
 from streams.kernels.lines.words import Bytes, with_slack
 from streams.text import Kind
@@ -59,12 +58,12 @@ def restrictions(*, entrances: Collection[str], categories: Collection[str]) -> 
     }
 
 
-class _Known(NamedTuple):
+class _ReadField(NamedTuple):
     """A field that the kernels know."""
 
     name: str
     key: str
-    form: Form
+    form: ValueForm
     required: bool
     lowest: int
     before: int
@@ -74,7 +73,7 @@ class _Known(NamedTuple):
     allowed: bytes
 
 
-def _known(info: inspect.Field, restriction: Restriction | None) -> _Known | None:
+def _known(info: inspect.Field, restriction: Restriction | None) -> _ReadField | None:
     """Return what the kernels are to know of a field; None if its type has limits that they do not check."""
     types = info.type.types if isinstance(info.type, inspect.UnionType) else (info.type,)
     (type_,) = (each for each in types if not isinstance(each, inspect.NoneType))
@@ -89,19 +88,19 @@ def _known(info: inspect.Field, restriction: Restriction | None) -> _Known | Non
     (lowest, before), longest = given.range, given.stored or _LONGEST_NAME
     match type_:
         case inspect.StrType(pattern=None):
-            form = Form.TEXT if secret else Form.CODED
+            form = ValueForm.TEXT if secret else ValueForm.CODED
             longest = min(longest, type_.max_length or longest)
         case inspect.LiteralType() if all(isinstance(each, str) for each in type_.values):
-            form, names = Form.CODED, tuple(map(str, type_.values))
+            form, names = ValueForm.CODED, tuple(map(str, type_.values))
         case inspect.IntType(gt=None, lt=None, multiple_of=None) if info.required or info.default == 0:
-            form = Form.INTEGER
+            form = ValueForm.INTEGER
             lowest = max(lowest, type_.ge or 0)
             before = min(before, _LARGEST if type_.le is None else min(type_.le, _LARGEST - 1) + 1)
         case inspect.FloatType(gt=None, ge=None, lt=None, le=None, multiple_of=None):
-            form = Form.REAL
+            form = ValueForm.REAL
         case _:
             return None
-    return _Known(
+    return _ReadField(
         info.name, info.encode_name, form, info.required, lowest, before, longest, given.stored, names, given.allowed
     )
 
@@ -124,7 +123,7 @@ class PassageReader:
                 each.form, column, each.required, each.lowest, each.before, each.longest, each.names is None,
             )  # fmt: skip
             allowed[number, list(each.allowed)] = True
-        self._growing = sum(each.form is Form.CODED and each.names is None for each in self.known)
+        self._growing = sum(each.form is ValueForm.CODED and each.names is None for each in self.known)
         self._grammar = Grammar(fields, allowed, order=np.zeros(len(self.known) + 1, np.int64), longest=LONGEST_LINE)
         self._names = self._begun()
 
@@ -146,7 +145,7 @@ class PassageReader:
         names = Names(len(self.known) + 1, seed=secrets.randbits(64))
         names.codes(_KEYS, [each.key for each in self.known])
         for number, each in enumerate(self.known, start=1):
-            if each.form is Form.CODED:
+            if each.form is ValueForm.CODED:
                 names.codes(number, [*([] if each.required else [""]), *(each.names or ())])
         return names
 
@@ -175,12 +174,12 @@ class PassageColumns:
         for each in self._reader.known:
             number, column = self._reader.columns[each.name]
             values = list(map(attrgetter(each.name), events.values()))
-            if each.form is Form.CODED:
+            if each.form is ValueForm.CODED:
                 stored = [(value or "")[: each.stored] for value in values]
                 into.codes[rows, column] = self._names.codes(number, stored)
-            elif each.form is Form.INTEGER:
+            elif each.form is ValueForm.INTEGER:
                 into.integers[rows, column] = values
-            elif each.form is Form.REAL:
+            elif each.form is ValueForm.REAL:
                 into.reals[rows, column] = np.array(values, np.float64)  # None is nan
             else:
                 more = PackedTexts.of([value or "" for value in values])
@@ -200,13 +199,13 @@ class PassageColumns:
             return _column_of(asked, [values.get(row) for row in rows.tolist()])
         number, column = self._reader.columns[name]
         match self._reader.known[number - 1].form:
-            case Form.CODED:
+            case ValueForm.CODED:
                 return DictColumn(self._columns.codes[rows, column], self._names.listed[number])
-            case Form.INTEGER:
+            case ValueForm.INTEGER:
                 return self._columns.integers[rows, column]
-            case Form.REAL:
+            case ValueForm.REAL:
                 return self._columns.reals[rows, column]
-            case Form.TEXT:
+            case ValueForm.TEXT:
                 text = with_slack(self._value + self._more) if self._more else self._text
                 return PackedTexts(text, self._columns.texts[rows, column])
 
@@ -214,11 +213,11 @@ class PassageColumns:
 def _column_of(asked: PassageField, values: list[Any]) -> Any:  # noqa: ANN401  # as its form is
     """Return a column of values that are None where they are missing."""
     match asked.form:
-        case contract_fields.Form.TEXT if asked.secret:
+        case Form.TEXT if asked.secret:
             return PackedTexts.of([value or "" for value in values])
-        case contract_fields.Form.TEXT:
+        case Form.TEXT:
             return DictColumn.of([value or "" for value in values])
-        case contract_fields.Form.REAL:
+        case Form.REAL:
             return np.array(values, np.float64)  # None is nan
         case _ if asked.optional:
             return values

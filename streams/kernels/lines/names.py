@@ -27,7 +27,7 @@ _ENTRY: Final = np.dtype(
 )
 
 
-class Table(NamedTuple):
+class NameTable(NamedTuple):
     """The table as the kernels see it; `used` counts entries, then bytes of the arena, then the codes of each field."""
 
     slots: NDArray[np.int64]
@@ -58,7 +58,7 @@ def is_same(one: Bytes, start: int, other: Bytes, place: int, size: int) -> bool
 
 
 @inlined
-def find(table: Table, field: int, hashed: np.uint64, text: Bytes, start: int, size: int) -> tuple[int, int]:
+def find(table: NameTable, field: int, hashed: np.uint64, text: Bytes, start: int, size: int) -> tuple[int, int]:
     """Return the entry of a name, or -1, and the free slot where it would be, or -1 where there is none in reach."""
     most = len(table.slots) - 1
     slot = int(np.int64(hashed >> np.uint64(20))) & most
@@ -77,7 +77,7 @@ def find(table: Table, field: int, hashed: np.uint64, text: Bytes, start: int, s
 
 
 @compiled
-def append(table: Table, field: int, hashed: np.uint64, slot: int, text: Bytes, start: int, size: int) -> int:
+def append(table: NameTable, field: int, hashed: np.uint64, slot: int, text: Bytes, start: int, size: int) -> int:
     """Give a name the next code of its field, and a slot unless that is -1; return the code, -1 if there is no room."""
     number, place = table.used[0], table.used[1]
     if number >= len(table.entries) or place + size + SLACK > len(table.arena):
@@ -95,14 +95,14 @@ def append(table: Table, field: int, hashed: np.uint64, slot: int, text: Bytes, 
 
 
 @inlined
-def code_of(table: Table, field: int, text: Bytes, start: int, size: int) -> int:
+def code_of(table: NameTable, field: int, text: Bytes, start: int, size: int) -> int:
     """Return the code of a name; -1 if it has none."""
     number, _ = find(table, field, hash_of(table.seed, field, text, start, size), text, start, size)
     return table.entries[number]["code"] if number >= 0 else -1
 
 
 @compiled
-def _add(table: Table, field: int, text: Bytes, size: int) -> int:
+def _add(table: NameTable, field: int, text: Bytes, size: int) -> int:
     """Give a name that has none a code, whether there is a slot in reach or not; -1 if there is no room."""
     hashed = hash_of(table.seed, field, text, 0, size)
     _, slot = find(table, field, hashed, text, 0, size)
@@ -110,7 +110,7 @@ def _add(table: Table, field: int, text: Bytes, size: int) -> int:
 
 
 @compiled
-def _copy(old: Table, new: Table) -> None:
+def _copy(old: NameTable, new: NameTable) -> None:
     """Put all entries of a table into an empty one that has room for them; their codes stay the same."""
     for number in range(old.used[0]):
         entry = old.entries[number]
@@ -165,7 +165,7 @@ class Names:
         self._codes[field][name] = len(self.listed[field])
         self.listed[field].append(name)
 
-    def _empty(self, *, entries: int, arena: int) -> Table:
+    def _empty(self, *, entries: int, arena: int) -> NameTable:
         slots = np.full(1 << (2 * entries - 1).bit_length(), -1, np.int64)
         used = np.zeros(2 + self._fields, np.int64)
-        return Table(slots, np.zeros(entries, _ENTRY), np.zeros(arena, np.uint8), used, self._seed)
+        return NameTable(slots, np.zeros(entries, _ENTRY), np.zeros(arena, np.uint8), used, self._seed)

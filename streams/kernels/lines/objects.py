@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.kernels.lines.compiled import compiled, inlined
-from streams.kernels.lines.names import Table, append, code_of, find, hash_of, is_same
+from streams.kernels.lines.names import NameTable, append, code_of, find, hash_of, is_same
 from streams.kernels.lines.words import Bytes, line_end, text_end
 
 _LONGEST_INTEGER: Final = 18  # digits: any such number fits 64 bits
@@ -34,7 +34,7 @@ _KEYS: Final = 0
 """The field whose names are the keys of all others: the code of a key is the number of its field less one."""
 
 
-class Form(IntEnum):
+class ValueForm(IntEnum):
     """What the values of a field are."""
 
     CODED = 0
@@ -85,14 +85,14 @@ class Columns(NamedTuple):
 def empty_columns(lines: int, fields: NDArray[Any]) -> Columns:
     """Return columns for so many lines; a CODED value that is not there has code 0."""
 
-    def width(form: Form) -> int:
+    def width(form: ValueForm) -> int:
         return int(np.count_nonzero(fields["form"] == form))
 
     return Columns(
-        codes=np.zeros((lines, width(Form.CODED)), np.int32),
-        integers=np.zeros((lines, width(Form.INTEGER)), np.int64),
-        reals=np.full((lines, width(Form.REAL)), np.nan),
-        texts=np.zeros((lines, width(Form.TEXT), 2), np.int64),
+        codes=np.zeros((lines, width(ValueForm.CODED)), np.int32),
+        integers=np.zeros((lines, width(ValueForm.INTEGER)), np.int64),
+        reals=np.full((lines, width(ValueForm.REAL)), np.nan),
+        texts=np.zeros((lines, width(ValueForm.TEXT), 2), np.int64),
         lines=np.zeros((lines, 2), np.int64),
         plain=np.zeros(lines, np.bool_),
     )
@@ -142,7 +142,7 @@ def _real(text: Bytes, at: int) -> tuple[float, int]:
 
 
 @inlined
-def _code(text: Bytes, start: int, size: int, number: int, grammar: Grammar, names: Table) -> int:
+def _code(text: Bytes, start: int, size: int, number: int, grammar: Grammar, names: NameTable) -> int:
     """Return the code of a text, -1 if it has none and gets none."""
     hashed = hash_of(names.seed, number, text, start, size)
     entry, slot = find(names, number, hashed, text, start, size)
@@ -158,24 +158,24 @@ def _code(text: Bytes, start: int, size: int, number: int, grammar: Grammar, nam
 
 @inlined
 def _read_value(
-    text: Bytes, at: int, end: int, number: int, grammar: Grammar, names: Table, into: Columns, row: int
+    text: Bytes, at: int, end: int, number: int, grammar: Grammar, names: NameTable, into: Columns, row: int
 ) -> int:
     """Read the value of a field that begins at a place, and return the place behind it; -1 if it is not plain."""
     field = grammar.fields[number - 1]
     form, column = field["form"], field["column"]
-    if form == Form.INTEGER:
+    if form == ValueForm.INTEGER:
         value, at, digits = _whole(text, at)
         if digits == 0 or not field["lowest"] <= value < field["before"]:
             return -1
         into.integers[row, column] = value
         return at
-    if form == Form.REAL:
+    if form == ValueForm.REAL:
         into.reals[row, column], at = _real(text, at)
         return at
     start = at + 1
     stop = text_end(text, start, end) if text[at] == _QUOTE else -1
     plain = stop >= 0 and 1 <= stop - start <= field["longest"]
-    if plain and form == Form.TEXT:
+    if plain and form == ValueForm.TEXT:
         into.texts[row, column, 0], into.texts[row, column, 1] = start, stop - start
     elif plain:
         code = _code(text, start, stop - start, number, grammar, names)
@@ -184,7 +184,7 @@ def _read_value(
 
 
 @inlined
-def _read_key(text: Bytes, at: int, end: int, expected: int, names: Table) -> tuple[int, int]:
+def _read_key(text: Bytes, at: int, end: int, expected: int, names: NameTable) -> tuple[int, int]:
     """Read the key whose quote is at a place: the number of its field, and the place of its value; not above 0 if odd.
 
     It is compared with the one that is expected first.
@@ -206,7 +206,7 @@ def _read_key(text: Bytes, at: int, end: int, expected: int, names: Table) -> tu
 
 @inlined
 def _read_object(
-    text: Bytes, at: int, end: int, needed: int, grammar: Grammar, names: Table, into: Columns, row: int
+    text: Bytes, at: int, end: int, needed: int, grammar: Grammar, names: NameTable, into: Columns, row: int
 ) -> bool:
     """Read the line from `at` to before `end`; return whether it is plainly an object with all that it must have."""
     while end > at and (text[end - 1] == _BLANK or text[end - 1] == _RETURN):
@@ -233,7 +233,7 @@ def _read_object(
 
 
 @compiled
-def read_objects(text: Bytes, size: int, grammar: Grammar, names: Table, into: Columns) -> None:
+def read_objects(text: Bytes, size: int, grammar: Grammar, names: NameTable, into: Columns) -> None:
     """Read all lines of the first `size` bytes of a text; `into` has a row for each, and says which are plain."""
     needed = 0
     for number in range(1, len(grammar.fields) + 1):
