@@ -31,6 +31,7 @@ from streams.kernels.counts.place import TimeRules
 from streams.kernels.counts.site_clock import SiteClock
 from streams.site.kernel_views import place_of, vocabulary_of
 from streams.site.reader import load_site
+from streams.worker.compiling import compile_kernels
 
 JOINED: Final = 5_000
 """Events in one joined message: a megabyte."""
@@ -89,6 +90,7 @@ def profile(lines: Sequence[bytes], ts: Ints, *, frame: int) -> dict[str, float]
     codec = PassageCodec("person", vocabulary_of(site))
     log = PassageLog(PartitionId("profile", "turnstile.passages", 0), "person", place, next_offset=0)
     waiting = list(records(lines, ts, frame=frame))
+    compile_kernels()
     with ExitStack() as patches:
         for step, owner, name in STEPS:
             patches.enter_context(patch.object(owner, name, watch.timed(step, getattr(owner, name))))

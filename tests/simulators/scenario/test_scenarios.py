@@ -38,6 +38,7 @@ def test_a_scenario_is_found_by_its_name_and_its_profile_is_that_of_its_site(sce
     date=st.dates(dt.date(2019, 1, 1), dt.date(2030, 12, 31)),
     share=st.floats(0.001, 1.0),
 )
+@example(SMALL_EXPO, 3830584, dt.date(2027, 4, 30), 0.004)  # a dozen visitors, nobody in the morning
 @example(HALL, 1, BERLIN_LONG, 1.0)
 @example(HALL, 1, BERLIN_SHORT, 1.0)
 @example(HALL, 1, dt.date(2028, 2, 29), 1.0)
